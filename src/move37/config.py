@@ -1,0 +1,257 @@
+"""Strict settings: a study in TOML goes in, a resolved JSON goes into the run folder.
+
+Defaults are the reference study's protocol (arXiv 2504.13837: T=0.6, top-p 0.95, 16,384 new tokens, the same
+zero-shot prompt for both models). Unknown keys, impossible combinations and missing files are refused with one line
+that names the key. Names of engines, benchmarks, templates and verifiers are checked where the shelves are, in
+`pipeline.py`. What may change when a run is continued is decided here (`changed_keys`).
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from move37.errors import ConfigError
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FieldMapping(Settings):
+    """Which keys of a JSONL row hold what, for files that name them in their own way."""
+
+    question: str = Field("question", description="Key of the question.")
+    answer: str = Field("answer", description="Key of the reference answer, or of a list of alternatives.")
+    tags: tuple[str, ...] = Field((), description="Keys copied into the problem's tags.")
+
+
+class ProblemsConfig(Settings):
+    """Where problems come from."""
+
+    benchmark: str = Field(
+        description="A name of `move37 list benchmarks`, or reasoning-gym:<task>, or jsonl."
+    )
+    path: Path | None = Field(None, description="A local file or folder; without it, the Hugging Face hub.")
+    fields: FieldMapping | None = Field(None, description="Field names, for benchmark = 'jsonl' only.")
+    verifier: str | None = Field(None, description="Overrides the benchmark's own verifier.")
+    limit: int | None = Field(None, ge=1, description="Only the first so many problems, in file order.")
+    size: int = Field(100, ge=1, description="How many problems to generate (reasoning-gym only).")
+    seed: int = Field(0, ge=0, description="Seed of the generated problems (reasoning-gym only).")
+    options: dict[str, Any] = Field({}, description="Options of the task (reasoning-gym only).")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ProblemsConfig":
+        if self.benchmark == "jsonl" and self.path is None:
+            raise ValueError("path: benchmark = 'jsonl' needs the path of the file")
+        if self.fields is not None and self.benchmark != "jsonl":
+            raise ValueError("fields: only benchmark = 'jsonl' takes a field mapping")
+        if not self.benchmark.startswith("reasoning-gym:"):
+            generated = {"size", "seed", "options"} & self.model_fields_set
+            if generated:
+                raise ValueError(f"{min(generated)}: only reasoning-gym:<task> takes it")
+        elif self.path is not None:
+            raise ValueError("path: reasoning-gym problems are generated, not read")
+        return self
+
+
+class TemplateConfig(Settings):
+    """A prompt template of the user's own."""
+
+    text: str = Field(description="Jinja text with {{ question }}.")
+    stop: tuple[str, ...] = Field((), description="Strings that end a response.")
+
+
+class SamplingConfig(Settings):
+    """How every model of the study is sampled."""
+
+    n: int = Field(256, ge=1, description="Samples per problem.")
+    temperature: float = Field(0.6, ge=0, description="0 is greedy.")
+    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus mass.")
+    max_new_tokens: int = Field(16_384, ge=1, description="Token limit of a response.")
+    template: str = Field("qwen-boxed", description="Prompt template, the same for all models.")
+
+
+class ModelConfig(Settings):
+    """One model of the study. The name of its table is its key in the store."""
+
+    path: str = Field(description="Hugging Face folder, hub name or GGUF file.")
+    engine: str = Field("transformers", description="A name of `move37 list engines`.")
+    temperature: float | None = Field(
+        None, ge=0, description="Overrides sampling.temperature; the report says so."
+    )
+    top_p: float | None = Field(None, gt=0, le=1, description="Overrides sampling.top_p; the report says so.")
+    options: dict[str, Any] = Field({}, description="Options of the engine (batch_size, dtype, device, ...).")
+
+
+class VerificationConfig(Settings):
+    """How responses are judged."""
+
+    workers: int = Field(2, ge=1, description="Worker processes.")
+    timeout_seconds: float = Field(10.0, gt=0, description="CPU seconds for one answer; beyond it, unscored.")
+
+
+class AnalysisConfig(Settings):
+    """How models are compared."""
+
+    base: str | None = Field(None, description="Model all others are compared with; default: the first.")
+    confidence: Fraction = Field(0.95, description="Simultaneous confidence of bands.")
+    draws: int = Field(100_000, ge=1000, description="Multiplier draws behind the critical value.")
+    seed: int = Field(0, ge=0, description="Seed of the multiplier draws.")
+
+
+class StudyConfig(Settings):
+    """A whole study."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run folder.")
+    seed: int = Field(0, ge=0, description="Seed of all sampling.")
+    note: str = Field("", description="A sentence that the report shows at the top.")
+    problems: tuple[ProblemsConfig, ...] = Field(min_length=1, description="One or more sources of problems.")
+    sampling: SamplingConfig = Field(SamplingConfig.model_validate({}))
+    models: dict[str, ModelConfig] = Field({}, description="Models by name; the first is the base.")
+    templates: dict[str, TemplateConfig] = Field({}, description="The user's own prompt templates.")
+    verification: VerificationConfig = Field(VerificationConfig.model_validate({}))
+    analysis: AnalysisConfig = Field(AnalysisConfig.model_validate({}))
+
+    @field_validator("problems", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping) else value
+
+    @field_validator("models")
+    @classmethod
+    def _plain_names(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
+        for name in value:
+            if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
+                raise ValueError(f"{name!r} cannot be a folder name; rename the model")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StudyConfig":
+        if self.analysis.base is not None and self.analysis.base not in self.models:
+            known = ", ".join(self.models) or "none"
+            raise ValueError(f"analysis.base: no model {self.analysis.base!r} (models: {known})")
+        return self
+
+    def sampling_of(self, model: str) -> SamplingConfig:
+        """The sampling settings of one model, its own overrides applied."""
+        own = self.models[model]
+        changes = {"temperature": own.temperature, "top_p": own.top_p}
+        return self.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
+
+    def base_model(self) -> str | None:
+        """The model that the others are compared with."""
+        return self.analysis.base or next(iter(self.models), None)
+
+
+def load_study(path: Path) -> StudyConfig:
+    """Read a study from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such study file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    study = parse_study(raw, str(path))
+    return _anchor(study, path.parent, str(path))
+
+
+def parse_study(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
+    """Validate a study given as a mapping. Raises ConfigError with one line that names the key."""
+    try:
+        return StudyConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe_validation_error(error, StudyConfig)}") from None
+
+
+def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
+    """Keys whose change would mix two different laws in one run.
+
+    A run may be continued with more samples per problem, more models, other verification and analysis settings, and
+    other engine options that do not change the law (batch size, device). Everything else needs a new run folder.
+    """
+    changes: list[str] = []
+    if old.seed != new.seed:
+        changes.append("seed")
+    if old.problems != new.problems:
+        changes.append("problems")
+    for key in SamplingConfig.model_fields:
+        if key != "n" and getattr(old.sampling, key) != getattr(new.sampling, key):
+            changes.append(f"sampling.{key}")
+    if old.sampling.template in old.templates or new.sampling.template in new.templates:
+        name = new.sampling.template
+        if old.templates.get(name) != new.templates.get(name):
+            changes.append(f"templates.{name}")
+    for name in old.models.keys() & new.models.keys():
+        for key in ("path", "engine", "temperature", "top_p"):
+            if getattr(old.models[name], key) != getattr(new.models[name], key):
+                changes.append(f"models.{name}.{key}")
+    return changes
+
+
+def resolved_json(study: StudyConfig) -> str:
+    """The study with every default written out."""
+    return json.dumps(study.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def describe_validation_error(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of a validation error in one line, with the key and, for a typo, the key that was meant."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(model, first["loc"][:-1])
+        close = get_close_matches(str(first["loc"][-1]), known, n=1)
+        return f"{key}: unknown key" + (
+            f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = "" if isinstance(first["input"], Mapping | list | tuple) else f" (given: {first['input']!r})"
+    more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    return (f"{key}: " if key else "") + message + given + more
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the settings class at `location` knows."""
+    for part in location:
+        if isinstance(part, int) or part not in model.model_fields:
+            continue  # an index into a list, or a user's own name in a table
+        annotation = model.model_fields[str(part)].annotation
+        nested = [a for a in _flatten(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if nested:
+            model = nested[0]
+    return list(model.model_fields)
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    arguments = getattr(annotation, "__args__", ())
+    return [annotation] + [inner for a in arguments for inner in _flatten(a)]
+
+
+def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
+    """Make the study's relative paths absolute, and refuse the ones that are not there."""
+    sources = []
+    for position, source in enumerate(study.problems):
+        if source.path is not None:
+            path = (folder / source.path.expanduser()).resolve()
+            if not path.exists():
+                raise ConfigError(f"{where}: problems.{position}.path: no such file or folder: {source.path}")
+            source = source.model_copy(update={"path": path})
+        sources.append(source)
+    models = {}
+    for name, model in study.models.items():
+        local = (folder / Path(model.path).expanduser()).resolve()
+        if local.exists():
+            model = model.model_copy(update={"path": str(local)})
+        elif model.path.startswith((".", "/", "~")):
+            raise ConfigError(f"{where}: models.{name}.path: no such file or folder: {model.path}")
+        models[name] = model
+    return study.model_copy(update={"problems": tuple(sources), "models": models})

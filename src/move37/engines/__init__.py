@@ -1,0 +1,50 @@
+"""Engines continue prompts. One shelf, one shape; the table is below, the contract is in tests/test_engines.py.
+
+An engine yields exactly one Sample for every Request, in any order: the key says which is which. All randomness of
+a sample comes from its request's seed. An engine never cuts a prompt or a response short on its own: the caller
+(`sampling.py`) checks beforehand that prompt + max_new_tokens fits `context_length`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from move37.config import ModelConfig, SamplingConfig
+from move37.prompting import Message
+from move37.shelf import Shelf
+from move37.types import Request, Sample
+
+
+class Engine(Protocol):
+    context_length: int | None
+    """Most tokens that prompt and response may have together; None where there is no limit."""
+
+    @classmethod
+    def load(cls, model: ModelConfig) -> "Engine":
+        """Open the model. Raises EngineError, or ConfigError for an option that the engine does not know."""
+        ...
+
+    def identity(self) -> Mapping[str, str]:
+        """What a reader needs to load the same thing: versions, weights, dtype, device. Goes into the report."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Prompt length in tokens, as `generate` would see it."""
+        ...
+
+    def render_chat(self, messages: list[Message]) -> str:
+        """The conversation in the model's own chat template, opened for the answer. Raises ConfigError if none."""
+        ...
+
+    def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
+        """One sample per request. Requests that share a prompt come one after another."""
+        ...
+
+
+ENGINES = Shelf(
+    "engine",
+    {
+        "scripted": "move37.engines.scripted:ScriptedEngine",
+        "transformers": "move37.engines.transformers:TransformersEngine",
+    },
+    extras={"transformers": "local"},
+)

@@ -1,0 +1,60 @@
+"""One tree of errors, named after the boundary that broke.
+
+    Move37Error
+    |-- UsageError (ValueError)            the caller can mend it: exit code 2
+    |   |-- ConfigError                    a key of a study file
+    |   |-- InputError                     a file or a value that the user handed in
+    |   |-- UnknownNameError (LookupError) a name that no shelf holds
+    |   `-- MissingExtraError (ImportError) a package that an extra installs
+    `-- RunError (RuntimeError)            the run broke: exit code 1
+        |-- StoreError (OSError)           the run folder: torn, foreign or contradictory files, full disk
+        |-- EngineError                    a model could not be loaded or failed while sampling
+        `-- VerifierError                  the judging machinery itself failed
+
+Messages are one line and say what to do. Plugins raise whatever is natural to them; the module that calls
+a plugin classifies it. A bad sample is data (a verdict with a reason), never an error.
+"""
+
+
+class Move37Error(Exception):
+    """Root of every error that move37 raises on purpose. One line that says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(Move37Error, ValueError):
+    """Bad usage or bad input; nothing was changed."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A study file is wrong; the message names the key."""
+
+
+class InputError(UsageError):
+    """A file or value handed in by the user is wrong; the message names the place."""
+
+
+class UnknownNameError(UsageError, LookupError):
+    """A name is on no shelf; the message lists the known ones."""
+
+
+class MissingExtraError(UsageError, ImportError):
+    """A package is not installed; the message has the line that installs it."""
+
+
+class RunError(Move37Error, RuntimeError):
+    """The run could not go on; what was finished is kept."""
+
+
+class StoreError(RunError, OSError):
+    """The run folder holds something that it should not, or cannot be written."""
+
+
+class EngineError(RunError):
+    """A model could not be loaded, or failed while sampling."""
+
+
+class VerifierError(RunError):
+    """The judging machinery failed, as opposed to one verdict (which is then unscored)."""

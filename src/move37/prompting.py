@@ -1,0 +1,100 @@
+"""Problem + template -> Prompt. The same file serves evaluation and training, so both pose the question alike.
+
+A template is a Jinja text over `question`, or a conversation that the model's own chat template renders. Stop strings
+belong to the template: they end a response in every engine and are printed in the report. Only turn markers are
+stop strings here; the reference code's plain words "user" and "assistant" would cut honest answers short.
+Images, tools and few-shot examples are left out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from move37.errors import ConfigError, UnknownNameError
+from move37.types import Problem, Prompt
+
+Message = Mapping[str, str]
+ChatRenderer = Callable[[list[Message]], str]
+
+_BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """`text` is Jinja over `question`. With `chat`, the text is one user message for the model's own template."""
+
+    name: str
+    text: str
+    stop: tuple[str, ...] = ()
+    chat: bool = False
+
+
+TEMPLATES: dict[str, Template] = {
+    template.name: template
+    for template in (
+        # The reference study's prompt, ChatML written out (arXiv 2504.13837, qwen-boxed).
+        Template(
+            "qwen-boxed",
+            "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+            "<|im_start|>user\n{{ question }}\n" + _BOXED + "<|im_end|>\n"
+            "<|im_start|>assistant\n",
+            stop=("<|im_end|>", "<|im_start|>", "<|endoftext|>"),
+        ),
+        # The think/answer conversation of DeepSeek-R1-Zero (arXiv 2501.12948, table 1), with a boxed answer.
+        Template(
+            "r1",
+            "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
+            "The assistant first thinks about the reasoning process in the mind and then provides the user with the "
+            "answer. The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> "
+            "tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+            "User: {{ question }}\nPut your final answer within \\boxed{}. Assistant: <think>",
+            stop=("</answer>",),
+        ),
+        Template("chat", "{{ question }}\n" + _BOXED, chat=True),
+        Template("chat-plain", "{{ question }}", chat=True),
+        Template("completion", "{{ question }}"),
+        Template("question-answer", "Question: {{ question }}\nAnswer:", stop=("\nQuestion:",)),
+    )
+}
+
+_JINJA = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+
+
+def find_template(name: str, own: Mapping[str, Template]) -> Template:
+    """The template called `name`, the user's own first. Raises UnknownNameError."""
+    found = own.get(name) or TEMPLATES.get(name)
+    if found is None:
+        raise UnknownNameError(f"unknown template {name!r} (known: {', '.join([*own, *TEMPLATES])})")
+    return found
+
+
+def user_template(name: str, text: str, stop: tuple[str, ...]) -> Template:
+    """A template of the user's own, checked. Raises ConfigError."""
+    if any(not string for string in stop):
+        raise ConfigError(f"templates.{name}.stop: an empty stop string would end every response at once")
+    template = Template(name, text, stop)
+    marker = "\x00question\x00"
+    if marker not in _render(template, marker):
+        raise ConfigError(f"templates.{name}.text: {{{{ question }}}} does not appear in it")
+    return template
+
+
+def pose(problem: Problem, template: Template, render_chat: ChatRenderer | None = None) -> Prompt:
+    """The prompt for `problem`. Raises ConfigError where a chat template is needed and the model has none."""
+    text = _render(template, problem.question)
+    if template.chat:
+        if render_chat is None:
+            raise ConfigError(
+                f"sampling.template: {template.name!r} needs a model with a chat template; "
+                "use qwen-boxed, r1 or completion"
+            )
+        text = render_chat([{"role": "user", "content": text}])
+    return Prompt(problem.id, text, template.stop, template.name)
+
+
+def _render(template: Template, question: str) -> str:
+    try:
+        return _JINJA.from_string(template.text).render(question=question)
+    except TemplateError as error:
+        raise ConfigError(f"templates.{template.name}.text: {error}") from None

@@ -1,0 +1,37 @@
+"""Verifiers judge one answer. One shelf, one shape; the contract is in tests/test_verifiers.py.
+
+Judging is split in two so that equal answers are judged once: `extract` finds the answer in the text (pure string
+work, fast, total), `judge` decides (may be slow, may hang, may crash). Nobody calls `judge` directly:
+`verification.py` is the one door, for evaluation, regrading and training reward, and it bounds every call.
+"""
+
+from typing import Protocol
+
+from move37.shelf import Shelf
+from move37.types import Problem, Verdict
+
+
+class Verifier(Protocol):
+    name: str
+    version: str
+    """Changes whenever a verdict could: own revision plus the version of the library that decides."""
+
+    def extract(self, problem: Problem, text: str) -> str | None:
+        """The answer in `text`, or None where there is none (which is incorrect). Equal answers, equal verdicts."""
+        ...
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        """Decide about an extracted answer. What it raises makes the sample unscored, not incorrect."""
+        ...
+
+
+VERIFIERS = Shelf(
+    "verifier",
+    {
+        "math": "move37.verifiers.math:MathVerifier",
+        "exact": "move37.verifiers.exact:ExactVerifier",
+        "choice": "move37.verifiers.choice:ChoiceVerifier",
+        "reasoning-gym": "move37.verifiers.reasoning_gym:ReasoningGymVerifier",
+    },
+    extras={"reasoning-gym": "gym"},
+)
