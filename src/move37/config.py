@@ -35,9 +35,7 @@ class FieldMapping(Settings):
 class ProblemsConfig(Settings):
     """Where problems come from."""
 
-    benchmark: str = Field(
-        description="A name of `move37 list benchmarks`, or reasoning-gym:<task>, or jsonl."
-    )
+    benchmark: str = Field(description="A name of `move37 list benchmarks`, or reasoning-gym:<task>, or jsonl.")
     path: Path | None = Field(None, description="A local file or folder; without it, the Hugging Face hub.")
     fields: FieldMapping | None = Field(None, description="Field names, for benchmark = 'jsonl' only.")
     verifier: str | None = Field(None, description="Overrides the benchmark's own verifier.")
@@ -83,9 +81,7 @@ class ModelConfig(Settings):
 
     path: str = Field(description="Hugging Face folder, hub name or GGUF file.")
     engine: str = Field("transformers", description="A name of `move37 list engines`.")
-    temperature: float | None = Field(
-        None, ge=0, description="Overrides sampling.temperature; the report says so."
-    )
+    temperature: float | None = Field(None, ge=0, description="Overrides sampling.temperature; the report says so.")
     top_p: float | None = Field(None, gt=0, le=1, description="Overrides sampling.top_p; the report says so.")
     options: dict[str, Any] = Field({}, description="Options of the engine (batch_size, dtype, device, ...).")
 
@@ -209,9 +205,7 @@ def describe_validation_error(error: ValidationError, model: type[BaseModel]) ->
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
         close = get_close_matches(str(first["loc"][-1]), known, n=1)
-        return f"{key}: unknown key" + (
-            f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})"
-        )
+        return f"{key}: unknown key" + (f"; did you mean {close[0]!r}?" if close else f" (known: {', '.join(known)})")
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     given = "" if isinstance(first["input"], Mapping | list | tuple) else f" (given: {first['input']!r})"
