@@ -6,12 +6,17 @@ a sample comes from its request's seed. An engine never cuts a prompt or a respo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from move37.config import ModelConfig, SamplingConfig
+from pydantic import ValidationError
+
+from move37.config import ModelConfig, SamplingConfig, Settings, describe_validation_error
+from move37.errors import ConfigError
 from move37.prompting import Message
 from move37.shelf import Shelf
 from move37.types import Request, Sample
+
+OptionsT = TypeVar("OptionsT", bound=Settings)
 
 
 class Engine(Protocol):
@@ -38,6 +43,15 @@ class Engine(Protocol):
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
         """One sample per request. Requests that share a prompt come one after another."""
         ...
+
+
+def parse_options(model: ModelConfig, options: type[OptionsT]) -> OptionsT:
+    """The engine's own options out of the model's table. Raises ConfigError with one line that names the key."""
+    try:
+        return options.model_validate(model.options)
+    except ValidationError as error:
+        reason = describe_validation_error(error, options)
+        raise ConfigError(f"model {model.path!r} (engine {model.engine!r}): options.{reason}") from None
 
 
 ENGINES = Shelf(
