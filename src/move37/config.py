@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from move37.errors import ConfigError
 
+IMPORTED = "imported"
+"""The engine of a model whose samples or counts came from elsewhere: it is never sampled."""
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -51,9 +54,10 @@ class ProblemsConfig(Settings):
         if self.fields is not None and self.benchmark != "jsonl":
             raise ValueError("fields: only benchmark = 'jsonl' takes a field mapping")
         if not self.benchmark.startswith("reasoning-gym:"):
-            generated = {"size", "seed", "options"} & self.model_fields_set
-            if generated:
-                raise ValueError(f"{min(generated)}: only reasoning-gym:<task> takes it")
+            fields = type(self).model_fields
+            for key in ("size", "seed", "options"):
+                if getattr(self, key) != fields[key].default:
+                    raise ValueError(f"{key}: only reasoning-gym:<task> takes it")
         elif self.path is not None:
             raise ValueError("path: reasoning-gym problems are generated, not read")
         return self
@@ -168,16 +172,27 @@ def parse_study(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
         raise ConfigError(f"{where}: {describe_validation_error(error, StudyConfig)}") from None
 
 
+def problem_source(**values: Any) -> ProblemsConfig:
+    """One source of problems, given on the command line. Raises ConfigError."""
+    try:
+        source = ProblemsConfig.model_validate({key: value for key, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigError(describe_validation_error(error, ProblemsConfig)) from None
+    if source.path is not None and not source.path.exists():
+        raise ConfigError(f"path: no such file or folder: {source.path}")
+    return source
+
+
 def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     """Keys whose change would mix two different laws in one run.
 
-    A run may be continued with more samples per problem, more models, other verification and analysis settings, and
-    other engine options that do not change the law (batch size, device). Everything else needs a new run folder.
+    A run may be continued with more samples per problem, more models, further sources of problems, other verification
+    and analysis settings, and other engine options (batch size, device). Everything else needs a new run folder.
     """
     changes: list[str] = []
     if old.seed != new.seed:
         changes.append("seed")
-    if old.problems != new.problems:
+    if new.problems[: len(old.problems)] != old.problems:
         changes.append("problems")
     for key in SamplingConfig.model_fields:
         if key != "n" and getattr(old.sampling, key) != getattr(new.sampling, key):

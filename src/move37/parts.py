@@ -1,0 +1,255 @@
+"""An append-only folder of Parquet parts: what was finished is on disk, what is on disk is whole.
+
+A part is written to a temporary name, synced, and renamed, so a reader sees a whole part or none. A killed writer
+leaves at most a temporary file, which the next writer removes (writers hold the run's lock). Any other file that is
+not a whole part of the right columns is an error that names it: nothing is dropped in silence.
+
+Rows have a key. A key may stand in two parts only with equal content (a compaction that was killed half-way, or
+pooled folders): then it counts once. Different content under one key is an error that names it.
+Out of scope: what the columns mean (`store.py`), remote file systems.
+"""
+
+import errno
+import io
+import os
+import re
+import time
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import polars as pl
+
+from move37.errors import StoreError
+
+_PART = re.compile(r"part-\d{6}-[0-9a-f]{8}\.parquet")
+UNFINISHED = ".unfinished-"
+"""How the temporary names of files begin that are being written."""
+_LARGE_BYTES = 4 * 2**20
+"""Parts of at least this size are left alone when small ones are merged."""
+_COMPACT_BYTES = 64 * 2**20
+"""Parts are merged up to about this size, so that one part still fits in memory easily when it is read back."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` as a whole or not at all. Raises StoreError (full disk, no permission)."""
+    temporary = path.parent / f"{UNFINISHED}{uuid4().hex[:8]}-{path.name}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(_unwritable(path, error)) from error
+
+
+class PartFolder:
+    """Parts in `folder` whose rows have the columns of `schema`, unique in the `key` columns."""
+
+    def __init__(self, folder: Path, schema: dict[str, Any], key: Sequence[str]) -> None:
+        self.folder = folder
+        self.schema = pl.Schema(schema)
+        self.key = tuple(key)
+
+    def files(self) -> list[Path]:
+        """The parts, oldest first. Raises StoreError for a file that is not a whole part."""
+        if not self.folder.exists():
+            return []
+        entries = sorted(p for p in self.folder.iterdir() if not p.name.startswith(UNFINISHED))
+        for path in entries:
+            if not path.is_file() or not _PART.fullmatch(path.name):
+                raise StoreError(f"{path}: foreign file in a run folder; move it away")
+            try:
+                found = pl.read_parquet_schema(path)
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise StoreError(_torn(path)) from error
+            if dict(found) != dict(self.schema):
+                raise StoreError(f"{path}: foreign file: its columns are {', '.join(found)}; move it away")
+        return entries
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Write `frame` as one new part, atomically and synced. An empty frame writes nothing."""
+        if frame.is_empty():
+            return
+        buffer = io.BytesIO()
+        frame.select(self.schema.names()).cast(self.schema).write_parquet(
+            buffer, compression="zstd", compression_level=1
+        )
+        number = self._next_number
+        write_atomically(self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet", buffer.getvalue())
+        self.__dict__["_next_number"] = number + 1
+
+    def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
+        """All rows, each key once, lazily and only `columns` if given. Raises StoreError for contradictions."""
+        files = self.files()
+        if not files:
+            return pl.LazyFrame(schema=self.schema).select(columns or self.schema.names())
+        rows = pl.scan_parquet(files)
+        if self._has_duplicates(rows):
+            self._refuse_contradictions(rows)
+            rows = rows.unique(subset=list(self.key), keep="first", maintain_order=True)
+        return rows.select(columns) if columns else rows
+
+    def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """`scan`, collected."""
+        return self.collect(self.scan(columns))
+
+    def collect(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        """Collect a query over `scan`; a part that turns out to be damaged inside is named. Raises StoreError."""
+        try:
+            return rows.collect()
+        except pl.exceptions.PolarsError as error:
+            for path in self.files():
+                try:
+                    pl.read_parquet(path)
+                except (pl.exceptions.PolarsError, OSError):
+                    raise StoreError(_torn(path)) from error
+            raise
+
+    def frames(self) -> Iterable[pl.DataFrame]:
+        """The rows part by part, for passes that should not hold everything. `compact` first: only then does each key
+        come once."""
+        for path in self.files():
+            yield self.collect(pl.scan_parquet(path))
+
+    def compact(self) -> None:
+        """Merge small parts into large ones. Killed at any point, every row is still there (perhaps twice, equal)."""
+        files = self.files()
+        rows = pl.scan_parquet(files) if files else None
+        rewrite_all = rows is not None and self._has_duplicates(rows)
+        for group in [files] if rewrite_all else _small_neighbours(files):
+            merged = self.scan() if rewrite_all else pl.scan_parquet(group)
+            self._replace(group, merged)
+
+    @cached_property
+    def _next_number(self) -> int:
+        return 1 + max((int(path.name[5:11]) for path in self.files()), default=0)
+
+    def _replace(self, group: list[Path], merged: pl.LazyFrame) -> None:
+        number = self._next_number
+        target = self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet"
+        temporary = self.folder / f"{UNFINISHED}{target.name}"
+        try:
+            merged.sink_parquet(temporary, compression="zstd")
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StoreError(_unwritable(target, error)) from error
+        temporary.replace(target)
+        _sync_folder(self.folder)
+        for path in group:
+            path.unlink()
+        self.__dict__["_next_number"] = number + 1
+
+    def _has_duplicates(self, rows: pl.LazyFrame) -> bool:
+        keys = self.collect(rows.select(self.key))
+        if "index" not in self.key:
+            return keys.height != keys.n_unique()
+        # A table of one byte for each possible (problem, index): 10^7 keys take a fraction of a second.
+        problem = keys["problem_id"].cast(pl.Categorical).to_physical().to_numpy().astype(np.int64)
+        index = keys["index"].to_numpy().astype(np.int64)
+        if not index.size:
+            return False
+        problem = problem - problem.min()
+        width = int(index.max()) + 1
+        if (int(problem.max()) + 1) * width > 100_000_000 + 10 * keys.height:
+            return keys.n_unique() != keys.height  # sparse indices: the table would not fit
+        seen = np.zeros((int(problem.max()) + 1) * width, dtype=np.bool_)
+        seen[problem * width + index] = True
+        return int(np.count_nonzero(seen)) != keys.height
+
+    def _refuse_contradictions(self, rows: pl.LazyFrame) -> None:
+        distinct = self.collect(rows.unique().group_by(self.key).len().filter(pl.col("len") > 1).sort(self.key))
+        if distinct.height:
+            shown = "; ".join(" ".join(str(v) for v in row[:-1]) for row in distinct.head(3).rows())
+            raise StoreError(
+                f"{self.folder}: {distinct.height} keys stand here twice with different content ({shown}); "
+                "these folders do not belong together"
+            )
+
+
+class Appender:
+    """Collects rows and writes a part when enough of them, or enough seconds, have come together.
+
+    A context manager. What it still holds when the block is left, also by an exception, is written.
+    """
+
+    def __init__(
+        self, parts: PartFolder, max_rows: int = 65_536, max_bytes: int = 2**25, max_seconds: float = 2.0
+    ) -> None:
+        self._parts = parts
+        self._limits = (max_rows, max_bytes, max_seconds)
+        self._rows: list[tuple[Any, ...]] = []
+        self._bytes = 0
+        self._since = time.monotonic()
+
+    def add(self, row: tuple[Any, ...], size: int = 0) -> None:
+        """Take one row, in the order of the schema; `size` is its text in bytes, roughly."""
+        if not self._rows:
+            self._since = time.monotonic()
+        self._rows.append(row)
+        self._bytes += size
+        max_rows, max_bytes, max_seconds = self._limits
+        full = len(self._rows) >= max_rows or self._bytes >= max_bytes
+        if full or time.monotonic() - self._since >= max_seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was collected as one part."""
+        rows, self._rows, self._bytes = self._rows, [], 0
+        if rows:
+            columns = dict(zip(self._parts.schema.names(), map(list, zip(*rows, strict=True)), strict=True))
+            self._parts.append(pl.DataFrame(columns, schema=self._parts.schema))
+
+    def __enter__(self) -> "Appender":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+
+
+def _small_neighbours(files: list[Path]) -> list[list[Path]]:
+    """Groups of at least two consecutive small parts that together stay below the compaction size."""
+    groups: list[list[Path]] = [[]]
+    total = 0
+    for path in files:
+        size = path.stat().st_size
+        if size >= _LARGE_BYTES or total + size > _COMPACT_BYTES:
+            groups.append([])
+            total = 0
+        if size < _LARGE_BYTES:
+            groups[-1].append(path)
+            total += size
+    return [group for group in groups if len(group) > 1]
+
+
+def _torn(path: Path) -> str:
+    return f"{path}: torn part (not a whole Parquet file); move it away and run again, its rows will be made again"
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
+    reason = "the disk is full" if full else (error.strerror or str(error))
+    return (
+        f"{path}: cannot be written: {reason}; everything finished before is kept, "
+        "make room and run the same command again"
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

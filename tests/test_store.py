@@ -1,0 +1,334 @@
+"""The run folder: nothing lost, nothing twice, every oddity named."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from move37.config import parse_study
+from move37.errors import ConfigError, InputError, StoreError
+from move37.parts import Appender, PartFolder
+from move37.store import ModelRecord, RunStore, sample_rows
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Tally, Verdict
+
+ROWS = {"problem_id": pl.String, "index": pl.Int32, "text": pl.String}
+KEY = ("problem_id", "index")
+
+
+def rows(*values: tuple[str, int, str]) -> pl.DataFrame:
+    return pl.DataFrame(list(values), schema=ROWS, orient="row")
+
+
+def parts_in(folder: Path) -> PartFolder:
+    return PartFolder(folder, ROWS, KEY)
+
+
+def some_samples(problem: str, count: int, text: str = "text") -> list[Sample]:
+    return [Sample(problem, i, f"{text} {i}", FinishReason.STOP, 3, -1.5, 7) for i in range(count)]
+
+
+def filled_store(folder: Path, count: int = 4) -> RunStore:
+    store = RunStore(folder)
+    with store.writing(), store.appending_samples("base") as writer:
+        for sample in some_samples("p", count):
+            writer.add(sample)
+    return store
+
+
+def study(**changes: object):
+    return parse_study({"name": "x", "problems": {"benchmark": "gsm8k"}, "models": {"a": {"path": "w"}}} | changes)
+
+
+class TestParts:
+    def test_what_is_appended_is_read_back_in_order(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path / "s")
+        parts.append(rows(("a", 0, "x"), ("a", 1, "y")))
+        parts.append(rows(("b", 0, "z")))
+        assert parts.read().rows() == [("a", 0, "x"), ("a", 1, "y"), ("b", 0, "z")]
+        assert parts.read(["text"]).to_series().to_list() == ["x", "y", "z"]
+
+    def test_a_folder_that_is_not_there_is_empty(self, tmp_path: Path) -> None:
+        assert parts_in(tmp_path / "none").read().is_empty()
+
+    def test_an_unfinished_file_is_not_seen(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        parts.append(rows(("a", 0, "x")))
+        (tmp_path / ".unfinished-part-000002-00000000.parquet").write_bytes(b"PAR1 half")
+        assert parts.read().height == 1
+
+    def test_a_part_cut_in_half_is_named(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        parts.append(rows(*(("a", i, "x" * 50) for i in range(100))))
+        (path,) = parts.files()
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(StoreError, match=f"{path.name}: torn part .* move it away and run again"):
+            parts.read()
+
+    def test_a_part_damaged_in_the_middle_is_named(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        rng = np.random.default_rng(0)
+        parts.append(rows(*(("a", i, rng.bytes(40).hex()) for i in range(2000))))
+        (path,) = parts.files()
+        content = bytearray(path.read_bytes())
+        middle = len(content) // 2
+        content[middle : middle + 4000] = bytes(4000)
+        path.write_bytes(bytes(content))
+        with pytest.raises(StoreError, match=path.name):
+            parts.read()
+
+    def test_a_foreign_file_is_named(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        parts.append(rows(("a", 0, "x")))
+        (tmp_path / "notes.txt").write_text("mine")
+        with pytest.raises(StoreError, match="notes.txt: foreign file in a run folder; move it away"):
+            parts.read()
+
+    def test_a_parquet_file_with_other_columns_is_named(self, tmp_path: Path) -> None:
+        pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "part-000001-00000000.parquet")
+        with pytest.raises(StoreError, match="part-000001-00000000.parquet: foreign file: its columns are x"):
+            parts_in(tmp_path).read()
+
+    def test_equal_rows_that_stand_twice_count_once(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        parts.append(rows(("a", 0, "x"), ("a", 1, "y")))
+        parts.append(rows(("a", 1, "y"), ("a", 2, "z")))
+        assert parts.read().rows() == [("a", 0, "x"), ("a", 1, "y"), ("a", 2, "z")]
+        parts.compact()
+        assert len(parts.files()) == 1
+        assert parts.read().height == 3
+
+    def test_one_key_with_two_contents_is_an_error_that_names_it(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        parts.append(rows(("a", 0, "x"), ("b", 5, "y")))
+        parts.append(rows(("b", 5, "not y")))
+        with pytest.raises(StoreError, match=r"1 keys stand here twice with different content \(b 5\)"):
+            parts.read()
+
+    def test_sparse_indices_are_checked_too(self, tmp_path: Path) -> None:
+        # An index of 2e9 would need a table of 2 GB: the check must take the other way.
+        parts = parts_in(tmp_path)
+        parts.append(rows(("a", 2_000_000_000, "x"), ("a", 1, "y")))
+        assert parts.read().height == 2
+        parts.append(rows(("a", 2_000_000_000, "other")))
+        with pytest.raises(StoreError, match="a 2000000000"):
+            parts.read()
+
+    def test_compaction_keeps_every_row_and_merges_small_parts(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        for i in range(9):
+            parts.append(rows(("a", i, str(i))))
+        before = parts.read().rows()
+        parts.compact()
+        assert len(parts.files()) == 1
+        assert parts.read().rows() == before
+        parts.append(rows(("a", 9, "9")))
+        assert parts.read().height == 10
+
+    def test_the_appender_writes_when_enough_rows_have_come_together(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        with Appender(parts, max_rows=2, max_seconds=1e9) as appender:
+            for i in range(5):
+                appender.add(("a", i, "x"))
+            assert parts.read().height == 4  # two whole parts; the fifth row is in flight
+        assert parts.read().height == 5
+
+    def test_the_appender_writes_what_it_holds_when_the_block_fails(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path)
+        with pytest.raises(KeyboardInterrupt), Appender(parts) as appender:
+            appender.add(("a", 0, "x"))
+            raise KeyboardInterrupt
+        assert parts.read().height == 1
+
+
+class TestRun:
+    def test_owed_are_the_indices_that_are_not_there(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path, 2)
+        assert store.owed("base", ["p", "q"], 4) == {"p": [2, 3], "q": [0, 1, 2, 3]}
+        assert store.owed("base", ["p"], 2) == {}
+
+    def test_problems_come_back_as_they_went_in(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        problem = Problem("b/1", "1+1?", ("2", "two"), "b", "exact", {"level": "1"}, {"entry": {"x": [1, None]}})
+        store.add_problems([problem])
+        assert store.problems() == (problem,)
+        store.add_problems([problem])
+        assert len(store.problems()) == 1
+
+    def test_a_known_id_with_another_question_is_refused(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        store.add_problems([Problem("b/1", "1+1?", ("2",), "b", "exact")])
+        with pytest.raises(StoreError, match="problem b/1 is already here with another question"):
+            store.add_problems([Problem("b/1", "1+2?", ("3",), "b", "exact")])
+
+    def test_a_tally_counts_the_three_outcomes_and_the_truncated(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        outcomes = [Outcome.CORRECT, Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED]
+        with store.writing(), store.appending_verdicts("exact@1", "base") as writer:
+            for i, outcome in enumerate(outcomes):
+                finish = FinishReason.LENGTH if i in (1, 2) else FinishReason.STOP
+                writer.add(Sample("p", i, "", finish), Verdict(outcome, "because"))
+            store.set_current_labels({"exact": "exact@1"})
+        tally = store.tally("base")
+        assert (tally.correct[0], tally.incorrect[0], tally.unscored[0], tally.truncated[0]) == (2, 1, 1, 2)
+        assert tally.n[0] == 3  # unscored is not part of n
+        ended = store.tally_not_truncated("base")
+        assert ended is not None
+        assert (ended.correct[0], ended.n[0]) == (1, 1)
+
+    def test_a_model_without_verdicts_is_told_what_to_run(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path)
+        with pytest.raises(InputError, match="'base' has no verdicts yet; run `move37 verify"):
+            store.tally("base")
+
+    def test_regrading_writes_beside_and_the_pointer_decides(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        sample = Sample("p", 0, "", FinishReason.STOP)
+        with store.writing():
+            for label, outcome in (("exact@1", Outcome.INCORRECT), ("math@1", Outcome.CORRECT)):
+                with store.appending_verdicts(label, "base") as writer:
+                    writer.add(sample, Verdict(outcome, "because", "4"))
+            store.set_current_labels({"exact": "exact@1"})
+            assert store.tally("base").correct[0] == 0
+            store.set_current_labels({"exact": "math@1"})
+            assert store.tally("base").correct[0] == 1
+        assert store.labels("base") == ["exact@1", "math@1"]
+        assert store.reasons("base") == [("correct", "because", 1)]
+        assert store.answers("base").rows() == [("p", "4", True, 1)]
+
+    def test_only_unverified_samples_are_handed_out(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path, 3)
+        with store.writing():
+            with store.appending_verdicts("exact@1", "base") as writer:
+                writer.add(some_samples("p", 2)[1], Verdict(Outcome.CORRECT, "matches"))
+            assert store.count_unverified("exact@1", "base", ["p"]) == 2
+            assert [s.index for s in store.unverified("exact@1", "base", ["p"])] == [0, 2]
+            assert list(store.unverified("exact@1", "base", ["other"])) == []
+
+    def test_pooling_is_a_union_by_key(self, tmp_path: Path) -> None:
+        store, other = filled_store(tmp_path / "a", 2), filled_store(tmp_path / "b", 5)
+        with store.writing():
+            assert store.absorb_samples("base", other.samples("base").scan(), "b") == 3
+            assert store.absorb_samples("base", other.samples("base").scan(), "b") == 0
+        assert store.owed("base", ["p"], 5) == {}
+
+    def test_pooling_refuses_other_content_under_a_key_and_copies_nothing(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path, 2)
+        other = sample_rows(some_samples("p", 3, text="other"))
+        with pytest.raises(StoreError, match=r"2 samples of 'base' differ .*\(p 0; p 1\)"):
+            store.absorb_samples("base", other, "elsewhere")
+        assert store.samples("base").read().height == 2
+
+    def test_two_writers_are_refused(self, tmp_path: Path) -> None:
+        with (
+            RunStore(tmp_path).writing(),
+            pytest.raises(StoreError, match="another process is writing"),
+            RunStore(tmp_path).writing(),
+        ):
+            pass
+
+    def test_a_killed_writers_leftovers_are_removed(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path)
+        leftover = tmp_path / "samples" / "base" / ".unfinished-x"
+        leftover.write_text("half")
+        with store.writing():
+            assert not leftover.exists()
+
+    def test_changed_weights_are_refused(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        prompt = Prompt("p", "1+1?", (), "completion")
+        store.record_model("base", ModelRecord({"weights": "aa"}, (prompt,)))
+        store.record_model("base", ModelRecord({"weights": "aa"}, (prompt,)))
+        with pytest.raises(StoreError, match="the weights of 'base' are not those that made its samples"):
+            store.record_model("base", ModelRecord({"weights": "bb"}, (prompt,)))
+
+    def test_a_changed_prompt_is_refused(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        store.record_model("base", ModelRecord({}, (Prompt("p", "1+1?", (), "completion"),)))
+        with pytest.raises(StoreError, match="the prompt of p is not the one that 'base' was sampled with"):
+            store.record_model("base", ModelRecord({}, (Prompt("p", "1+1 = ?", (), "completion"),)))
+
+    def test_a_study_may_grow_but_not_change_its_law(self, tmp_path: Path) -> None:
+        store = RunStore(tmp_path)
+        store.adopt(study(sampling={"n": 4}))
+        store.adopt(study(sampling={"n": 8}))  # more samples: allowed
+        with pytest.raises(ConfigError, match=r"sampling.temperature: differs from what .* was made with"):
+            store.adopt(study(sampling={"n": 8, "temperature": 1.0}))
+        assert store.study().sampling.n == 8
+
+    def test_counts_contradict_samples(self, tmp_path: Path) -> None:
+        zero = np.zeros(1, dtype=np.int64)
+        with pytest.raises(StoreError, match="'base' has samples already"):
+            filled_store(tmp_path).add_counts(Tally("base", ("p",), zero, zero + 1, zero, zero))
+
+    def test_not_a_run_folder_is_said_so(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="not a run folder"):
+            RunStore.open(tmp_path)
+
+    def test_a_damaged_config_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_text('{"name": ')
+        with pytest.raises(StoreError, match="config.json: not valid JSON"):
+            RunStore.open(tmp_path).study()
+
+
+def _write_forever(folder: str) -> None:
+    store = RunStore(Path(folder))
+    with store.writing(), store.appending_samples("base") as writer:
+        writer.appender._limits = (50, 2**25, 1e9)
+        for i in range(10_000_000):
+            writer.add(Sample("p", i, "x" * 100, FinishReason.STOP))
+
+
+def test_a_writer_killed_at_any_moment_leaves_whole_parts_only(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    rng = np.random.default_rng(0)
+    for attempt in range(3):
+        folder = tmp_path / str(attempt)
+        process = context.Process(target=_write_forever, args=(str(folder),))
+        process.start()
+        parts = RunStore(folder).samples("base")
+        while process.is_alive() and len(list(parts.folder.glob("part-*"))) < 3:
+            process.join(0.01)
+        process.join(float(rng.uniform(0, 0.2)))
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        indices = parts.read(["index"]).to_series().sort().to_list()
+        assert indices == list(range(len(indices)))  # a prefix, each once: only what was in flight is lost
+        assert len(indices) >= 150
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small tmpfs needs root")
+def test_a_full_disk_is_named_and_nothing_before_is_lost(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"this machine does not allow mounting: {mounted.stderr.decode().strip()}")
+    try:
+        store = RunStore(tmp_path / "run")
+        rng = np.random.default_rng(0)
+        with (
+            pytest.raises(StoreError, match="the disk is full; everything finished before is kept, make room"),
+            store.writing(),
+            store.appending_samples("base") as writer,
+        ):
+            writer.appender._limits = (200, 2**25, 1e9)
+            for i in range(100_000):
+                writer.add(Sample("p", i, rng.bytes(100).hex(), FinishReason.STOP))
+        indices = store.samples("base").read(["index"]).to_series().sort().to_list()
+        assert indices == list(range(len(indices)))
+        assert len(indices) >= 200
+        assert not list(store.folder.rglob(".unfinished*"))
+    finally:
+        subprocess.run([shutil.which("umount") or "umount", str(tmp_path)], check=True)
+
+
+def test_the_package_imports_without_torch_or_plotting() -> None:
+    code = "import sys, move37; print([m for m in ('torch', 'altair', 'polars', 'transformers') if m in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"
