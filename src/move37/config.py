@@ -215,7 +215,8 @@ def resolved_json(study: StudyConfig) -> str:
 
 def describe_validation_error(error: ValidationError, model: type[BaseModel]) -> str:
     """The first problem of a validation error in one line, with the key and, for a typo, the key that was meant."""
-    first = error.errors()[0]
+    # A misspelt key is also a missing one: say the first, it explains the second.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
