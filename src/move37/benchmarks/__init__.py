@@ -1,5 +1,49 @@
-"""Benchmarks turn rows of a published data set into Problems. The contract is in tests/test_benchmarks.py."""
+"""Benchmarks turn rows of a published data set into Problems. The contract is in tests/test_benchmarks.py.
 
+A benchmark gives every problem, in the order of the data set, with unique ids; `limit` and a verifier of the
+user's choice are applied afterwards, in `problems.py`. References are alternatives, without `$` or `\\boxed`.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from move37.config import ProblemsConfig
 from move37.shelf import Shelf
+from move37.types import Problem
 
-BENCHMARKS = Shelf("benchmark", {}, extras={})
+
+class Benchmark(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def verifier(self) -> str:
+        """The name of the verifier that judges its answers."""
+        ...
+
+    @property
+    def expected_counts(self) -> Mapping[int, str]:
+        """The numbers of problems that the published set may have, each with what that version is. Empty: any."""
+        ...
+
+    def load(self, source: ProblemsConfig) -> tuple[Problem, ...]:
+        """All problems. Raises InputError for a file, ConfigError for a key, MissingExtraError without a package."""
+        ...
+
+
+BENCHMARKS = Shelf(
+    "benchmark",
+    {
+        "aime24": "move37.benchmarks.math_sets:AIME24",
+        "amc23": "move37.benchmarks.math_sets:AMC23",
+        "math500": "move37.benchmarks.math_sets:MATH500",
+        "minerva": "move37.benchmarks.math_sets:MINERVA",
+        "olympiadbench": "move37.benchmarks.math_sets:OLYMPIADBENCH",
+        "gsm8k": "move37.benchmarks.math_sets:GSM8K",
+        "humaneval": "move37.benchmarks.programs:HUMANEVAL",
+        "mbpp": "move37.benchmarks.programs:MBPP",
+        "reasoning-gym": "move37.benchmarks.reasoning_gym:REASONING_GYM",
+        "jsonl": "move37.benchmarks.jsonl:JSONL",
+    },
+    extras={"reasoning-gym": "gym"},
+)

@@ -1,0 +1,161 @@
+"""The six maths sets of the reference study (arXiv 2504.13837), with the sizes it reports.
+
+Gold answers are kept as published, except for what is not part of the answer:
+  `$` signs and an outer `\\boxed`; a final full stop; the thousands commas of GSM8K ("2,125" is 2125); the leading
+  zeros of AIME's answer sheets ("073" is 73); the ".0" of AMC answers stored as floats (27.0 is 27).
+Several parts of one answer (OlympiadBench's "is_multiple_answer") are one reference, joined by commas: all must be
+given. Minerva writes some golds as Python ("3.83e35", "np.arcsin(10/13)"); their LaTeX form is an alternative.
+Left out: OlympiadBench's images, other languages and proofs (the study uses the English text-only competition part).
+"""
+
+import re
+
+from move37.benchmarks.published import Content, HubSet, PublishedBenchmark
+from move37.rows import Row
+
+_QUESTION = ("question", "problem")
+_ANSWER = ("answer", "final_answer", "gt")
+_SOLUTION = ("solution", "gt_cot")
+_CONTEST = re.compile(r"(\d{4}_(?:AIME|AMC)_\w+?)_Problems")
+_SCIENTIFIC = re.compile(r"([+-]?\d+(?:\.\d*)?)e([+-]?\d+)")
+
+
+def last_boxed(text: str) -> str | None:
+    """What stands in the last `\\boxed{...}`, braces matched; None where there is none or it is not closed."""
+    start = text.rfind("\\boxed{")
+    if start < 0:
+        return None
+    depth = 0
+    for position in range(start + len("\\boxed"), len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return text[start + len("\\boxed{") : position].strip()
+    return None
+
+
+def _contest_row(row: Row) -> Content:
+    """AIME and AMC: the answer is a whole number. The tag `contest` is read off the problem's address."""
+    answer = _gold(row)
+    contest = _CONTEST.search(str(row.find("url") or ""))
+    tags = {"contest": contest[1].replace("_", " ")} if contest else {}
+    return Content(row.text(*_QUESTION).strip(), (_plain_integer(row, answer),), tags)
+
+
+def _math500_row(row: Row) -> Content:
+    tags = row.tags("subject", "level")
+    if "level" in tags:
+        tags["level"] = tags["level"].removeprefix("Level ")
+    return Content(row.text(*_QUESTION).strip(), (_gold(row),), tags)
+
+
+def _minerva_row(row: Row) -> Content:
+    gold = _gold(row)
+    subject = row.find("type", "subject")
+    return Content(
+        row.text(*_QUESTION).strip(),
+        tuple(dict.fromkeys((gold, _latex_of_python(gold)))),
+        {"subject": str(subject)} if subject is not None else {},
+    )
+
+
+def _olympiad_row(row: Row) -> Content:
+    parts = row.answers("final_answer", "answer", "gt")
+    context = row.find("context")
+    question = row.text(*_QUESTION).strip()
+    return Content(
+        f"{context.strip()}\n\n{question}" if isinstance(context, str) and context.strip() else question,
+        (_bare(",".join(parts)),),
+        row.tags("subfield", "answer_type"),
+        # The tolerance and the unit belong to the answer; only the verifier may need them.
+        row.tags("unit", "error"),
+    )
+
+
+def _gsm8k_row(row: Row) -> Content:
+    answer = row.answer(*_ANSWER).rpartition("####")[2]
+    return Content(row.text(*_QUESTION).strip(), (_plain_integer(row, answer.replace(",", "")),))
+
+
+def _gold(row: Row) -> str:
+    """The answer field, or the last box of the solution where the set has no answer field."""
+    if row.find(*_ANSWER) is not None:
+        return _bare(row.answer(*_ANSWER))
+    boxed = last_boxed(row.text(*_ANSWER, *_SOLUTION))
+    if not boxed:
+        raise row.error("no answer field, and no \\boxed{...} in the solution")
+    return _bare(boxed)
+
+
+def _bare(answer: str) -> str:
+    """Without the marks around it: `$`, an outer `\\boxed{}`, a final full stop."""
+    answer = re.sub(r"(?<!\\)\$", "", answer).strip()
+    if answer.startswith("\\boxed{") and answer.endswith("}"):
+        answer = last_boxed(answer) or answer
+    return answer.removesuffix(".").strip()
+
+
+def _plain_integer(row: Row, answer: str) -> str:
+    answer = answer.strip()
+    if not re.fullmatch(r"-?\d+", answer):
+        raise row.error(f"expected a whole number as the answer, found {answer[:60]!r}")
+    return str(int(answer))
+
+
+def _latex_of_python(answer: str) -> str:
+    """Minerva's Python spellings in LaTeX: 3.83e35, 1./3, np.arcsin(x)."""
+    answer = _SCIENTIFIC.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", answer)
+    return re.sub(r"(\d)\.(?=/)", r"\1", answer).replace("np.", "\\")
+
+
+AIME24 = PublishedBenchmark(
+    name="aime24",
+    expected_counts={30: "AIME I and II of 2024"},
+    verifier="math",
+    hub=HubSet("HuggingFaceH4/aime_2024", "train"),
+    read=_contest_row,
+    file_names=("aime24", "aime_2024"),
+)
+AMC23 = PublishedBenchmark(
+    name="amc23",
+    expected_counts={40: "AMC 12 of 2023, whole-number answers"},
+    verifier="math",
+    hub=HubSet("math-ai/amc23", "test"),
+    read=_contest_row,
+    file_names=("amc23",),
+)
+MATH500 = PublishedBenchmark(
+    name="math500",
+    expected_counts={500: "Lightman et al. 2305.20050"},
+    verifier="math",
+    hub=HubSet("HuggingFaceH4/MATH-500", "test"),
+    read=_math500_row,
+    file_names=("math500", "math-500", "math_500"),
+)
+# For the next two the hub has several copies; these are SimpleRL-Zoo's, whose models the study evaluates.
+MINERVA = PublishedBenchmark(
+    name="minerva",
+    expected_counts={272: "Lewkowycz et al. 2206.14858, the OCW part"},
+    verifier="math",
+    hub=HubSet("zwhe99/simplerl-minerva-math", "test"),
+    read=_minerva_row,
+    file_names=("minerva", "minerva_math"),
+)
+OLYMPIADBENCH = PublishedBenchmark(
+    name="olympiadbench",
+    expected_counts={
+        675: "English text-only competition maths as in Qwen2.5-Math and the study",
+        674: "OE_TO_maths_en_COMP of the authors' release",
+    },
+    verifier="math",
+    hub=HubSet("zwhe99/simplerl-OlympiadBench", "test"),
+    read=_olympiad_row,
+    file_names=("olympiadbench", "olympiad_bench"),
+)
+GSM8K = PublishedBenchmark(
+    name="gsm8k",
+    expected_counts={1319: "the test split of Cobbe et al. 2110.14168"},
+    verifier="math",
+    hub=HubSet("openai/gsm8k", "test", config="main"),
+    read=_gsm8k_row,
+    file_names=("gsm8k",),
+)

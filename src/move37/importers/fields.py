@@ -1,0 +1,47 @@
+"""Fields that sample formats share: a response, why it ended, another tool's score, tags."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from move37.rows import Row
+from move37.types import FinishReason
+
+TAGS = ("level", "subject", "type", "subfield", "source", "split", "difficulty")
+"""Fields of a problem that sample files often carry along, kept as tags where they are there."""
+
+_FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "eos": FinishReason.STOP,
+    "eos_token": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "end_turn": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "unknown": FinishReason.UNKNOWN,
+}
+
+
+def response(row: Row, values: Mapping[str, Any], *names: str) -> str:
+    """The model's text, which may be empty (that is an incorrect answer, not a broken row)."""
+    text = next((values[name] for name in names if values.get(name) is not None), None)
+    if isinstance(text, list):
+        raise row.error("a list of responses in one row; give one row per sample, or import it as 'paper'")
+    if not isinstance(text, str):
+        raise row.error(f"no text in {' or '.join(map(repr, names))}")
+    return text
+
+
+def finish_reason(row: Row, value: Any) -> FinishReason:
+    """Why a response ended. An unknown word is refused: it may mean that the response was cut."""
+    if value is None:
+        return FinishReason.UNKNOWN
+    if value not in _FINISH_REASONS:
+        raise row.error(f"'finish_reason': unknown {str(value)[:40]!r} (known: {', '.join(_FINISH_REASONS)})")
+    return _FINISH_REASONS[value]
+
+
+def reported_score(row: Row, value: Any) -> bool:
+    """true/false, or 1/0. A partial score is no verdict and is refused."""
+    if value not in (0, 1):
+        raise row.error(f"'score': expected true, false, 1 or 0, found {str(value)[:40]}")
+    return bool(value)

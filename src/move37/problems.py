@@ -1,0 +1,44 @@
+"""Benchmark names and files -> the problems of a study.
+
+Sources are joined in the order given. The same question under the same benchmark name is the same problem
+(`identity.content_id`): two sources that both hold it give it once, provided that they agree on what a right answer
+is. `limit` takes the first problems after a set's count was checked, so a limited set is still known to be whole.
+Left out: how rows become problems (`benchmarks/`), how they are posed (`prompting.py`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from move37.benchmarks import BENCHMARKS, Benchmark
+from move37.config import ProblemsConfig
+from move37.errors import InputError
+from move37.types import Problem
+
+
+def load_problems(sources: Iterable[ProblemsConfig]) -> tuple[Problem, ...]:
+    """The union of the sources, in order. Raises UnknownNameError, ConfigError or InputError, each with one line."""
+    union: dict[str, Problem] = {}
+    for source in sources:
+        for problem in _load(source):
+            known = union.setdefault(problem.id, problem)
+            if (known.references, known.verifier) != (problem.references, problem.verifier):
+                raise InputError(
+                    f"{source.path or source.benchmark}: {problem.id} is in an earlier source with another answer or "
+                    f"verifier ({_answer(known)}; here {_answer(problem)}); keep one of the two sources"
+                )
+    return tuple(union.values())
+
+
+def _load(source: ProblemsConfig) -> tuple[Problem, ...]:
+    family, colon, _ = source.benchmark.partition(":")
+    # Only Reasoning Gym has names with a colon; "math500:x" is unknown as a whole.
+    name = family if family == "reasoning-gym" or not colon else source.benchmark
+    benchmark: Benchmark = BENCHMARKS.load(name)
+    problems = benchmark.load(source)[: source.limit]
+    if source.verifier is not None:
+        problems = tuple(replace(problem, verifier=source.verifier) for problem in problems)
+    return problems
+
+
+def _answer(problem: Problem) -> str:
+    return f"{' or '.join(map(repr, problem.references))} by {problem.verifier}"
