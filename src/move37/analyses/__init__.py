@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from move37.analyses.accuracy_shift import AccuracyShift
+from move37.analyses.accuracy_shift import AccuracyShift, accuracy_shift
 from move37.analyses.agreement import Agreement
-from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap
+from move37.analyses.cautions import comparison_cautions, model_cautions
+from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
 from move37.analyses.reliability import ReliabilityRow
-from move37.analyses.solvable_sets import SolvableTable
+from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.truncation import OutcomeAudit
+from move37.types import Tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,3 +33,20 @@ class Findings:
     comparisons: tuple[Comparison, ...]
     agreements: tuple[Agreement, ...]
     warnings: tuple[str, ...]
+
+
+def compare(base: Tally, rl: Tally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Comparison:
+    """Everything about one pair. Raises InputError unless both cover the same problems, each with a scored sample.
+
+    `draws` and `seed` are of the band's multipliers; `seed` also thins unequal samples for the four-way table.
+    """
+    difference = curve_difference(base, rl, confidence, draws, seed)
+    table = solvable_table(base, rl, confidence, seed)
+    cautions = [*model_cautions(base), *model_cautions(rl), *comparison_cautions(base, rl, difference, table)]
+    return Comparison(
+        difference=difference,
+        solvable=table,
+        shift=accuracy_shift(base, rl),
+        sampling_gap=sampling_gap(base, rl, confidence),
+        warnings=tuple(cautions),
+    )

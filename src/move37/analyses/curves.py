@@ -1,8 +1,33 @@
-"""How wide is each model at every k, and where is one above the other?"""
+"""How wide is each model at every k, and where is one above the other?
+
+One-model bands and the difference band both hold for the population of problems, all k at once; K is the smallest n
+over problems (and models), so every k is averaged over all problems. The difference is always paired by problem:
+two marginal bands are never compared. Left out: any k beyond K.
+"""
 
 from dataclasses import dataclass
 
-from move37.types import FloatArray, IntArray
+import numpy as np
+from scipy.stats import t as student_t
+
+from move37.analyses.pairing import paired, require_scored
+from move37.errors import InputError
+from move37.estimates.bands import (
+    DEGENERATE,
+    FEW_PROBLEMS,
+    first_loss_set,
+    gain_and_loss,
+    point_crossing,
+    simultaneous_band,
+)
+from move37.estimates.pass_at_k import (
+    average,
+    checked_k,
+    pass_at_k,
+    standard_error_benchmark,
+    standard_error_population,
+)
+from move37.types import FloatArray, IntArray, Tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +75,8 @@ class CurveDifference:
     """Range of its upper end over the Monte-Carlo error of the critical value."""
     point_crossing: int | None
     """First k at which the point estimate is negative after having been positive: not a claim, a landmark."""
+    few_problems: tuple[int, ...] = ()
+    """ks at which fewer than 10 problems carry the variance of the difference: the band is too narrow there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +88,87 @@ class SamplingGap:
     lower: float
     upper: float
     confidence: float
+
+
+def model_curve(tally: Tally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> ModelCurve:
+    """pass@k of one model for k = 1..K, K its smallest n. Raises InputError for a problem without scored samples."""
+    require_scored(tally)
+    rows = pass_at_k(tally.correct, tally.n)
+    band = simultaneous_band(rows, confidence, draws, seed, support=(0.0, 1.0))
+    return ModelCurve(
+        model=tally.model,
+        k=np.arange(1, rows.shape[1] + 1),
+        pass_at_k=band.mean,
+        se_benchmark=standard_error_benchmark(tally.correct, tally.n),
+        se_population=band.standard_error,
+        lower=band.lower,
+        upper=band.upper,
+        confidence=confidence,
+        problems=tally.problems,
+        n=(int(tally.n.min()), int(tally.n.max())),
+    )
+
+
+def curve_difference(
+    base: Tally, rl: Tally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0
+) -> CurveDifference:
+    """pass@k of rl minus base for k = 1..K, K the smallest n of both. Raises InputError unless problems match."""
+    base, rl = paired(base, rl)
+    k_max = _common_k(base, rl)
+    rows = pass_at_k(rl.correct, rl.n, k_max) - pass_at_k(base.correct, base.n, k_max)
+    band = simultaneous_band(rows, confidence, draws, seed)
+    gain, loss = gain_and_loss(band.lower, band.upper)
+    carriers = band.effective_problems
+    # NaN (no column varies) gives the whole support at both ends, so the range is that of the set itself.
+    last_low, last_high = (first_loss_set(*band.at(critical))[1] for critical in band.critical_value_monte_carlo)
+    return CurveDifference(
+        base=base.model,
+        rl=rl.model,
+        k=np.arange(1, k_max + 1),
+        mean=band.mean,
+        standard_error=band.standard_error,
+        lower=band.lower,
+        upper=band.upper,
+        critical_value=band.critical_value,
+        critical_value_monte_carlo=band.critical_value_monte_carlo,
+        draws=draws,
+        confidence=confidence,
+        gain=gain,
+        loss=loss,
+        first_loss_set=first_loss_set(band.lower, band.upper),
+        first_loss_monte_carlo=(last_low, last_high),
+        point_crossing=point_crossing(band.mean),
+        few_problems=tuple((np.flatnonzero((carriers > 0) & (carriers < FEW_PROBLEMS)) + 1).tolist()),
+    )
+
+
+def sampling_gap(base: Tally, rl: Tally, confidence: float = 0.95, k: int | None = None) -> SamplingGap:
+    """Delta_SE with a paired interval for the population of problems (Student t over the per-problem gaps).
+
+    `k` defaults to the paper's 256, or to the smallest n where that is less. A single problem, or no variation
+    between problems, gives the interval [-1, 1].
+    """
+    base, rl = paired(base, rl)
+    k = min(256, _common_k(base, rl)) if k is None else checked_k(np.minimum(base.n, rl.n), k)
+    gaps = pass_at_k(base.correct, base.n, k)[:, -1] - average(rl.correct, rl.n)
+    lower, upper = mean_interval(gaps, confidence, (-1.0, 1.0)) or (-1.0, 1.0)
+    return SamplingGap(k, float(gaps.mean()), lower, upper, confidence)
+
+
+def mean_interval(values: FloatArray, confidence: float, support: tuple[float, float]) -> tuple[float, float] | None:
+    """Student t interval for the mean of independent `values`, one per problem, cut off at `support`.
+
+    None where the values do not vary (or there is one): they say nothing about other problems.
+    """
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence must be between 0 and 1, not {confidence}")
+    error = float(standard_error_population(values))
+    if not error > DEGENERATE:
+        return None
+    half = float(student_t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    mean = float(values.mean())
+    return max(support[0], mean - half), min(support[1], mean + half)
+
+
+def _common_k(base: Tally, rl: Tally) -> int:
+    return int(min(base.n.min(), rl.n.min()))

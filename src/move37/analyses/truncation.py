@@ -1,6 +1,17 @@
-"""What did the instrument do: how many samples were cut off, unscored, or without an answer, and does it matter?"""
+"""What did the instrument do: how many samples were cut off, unscored, or without an answer, and does it matter?
 
+Accuracies are averages over problems of each problem's share of correct samples. Unscored samples are bracketed by
+counting them all wrong and all right. Truncation is the model's own fault and stays in the accuracy; the accuracy
+without truncated samples is a sensitivity line, not a correction (long problems are truncated more often).
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from move37.errors import InputError
+from move37.types import IntArray, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +33,45 @@ class OutcomeAudit:
     accuracy_if_unscored_right: float
     accuracy_not_truncated: float | None
     """Correct share among samples that were not truncated; None where that is not known or none is left."""
+
+
+def outcome_audit(
+    tally: Tally,
+    reasons: Sequence[tuple[str, str, int]] = (),
+    mean_tokens: float | None = None,
+    not_truncated: Tally | None = None,
+) -> OutcomeAudit:
+    """Audit one model. `not_truncated` counts only the samples that ended by themselves.
+
+    A problem without any scored sample is left out of `accuracy` (NaN if there is no other) but is in both brackets.
+    Raises InputError for a problem without any sample.
+    """
+    total = tally.n + tally.unscored
+    if not total.size or not total.all():
+        raise InputError(f"{tally.model}: {int((total == 0).sum())} of {total.size} problems have no samples to audit")
+    return OutcomeAudit(
+        model=tally.model,
+        samples=int(total.sum()),
+        correct=int(tally.correct.sum()),
+        incorrect=int(tally.incorrect.sum()),
+        unscored=int(tally.unscored.sum()),
+        truncated=int(tally.truncated.sum()),
+        reasons=tuple(sorted(reasons, key=lambda row: (-row[2], row[0], row[1]))),
+        mean_tokens=mean_tokens,
+        accuracy=_mean_share(tally.correct, tally.n),
+        accuracy_if_unscored_wrong=_mean_share(tally.correct, total),
+        accuracy_if_unscored_right=_mean_share(tally.correct + tally.unscored, total),
+        accuracy_not_truncated=_accuracy_or_none(not_truncated),
+    )
+
+
+def _accuracy_or_none(not_truncated: Tally | None) -> float | None:
+    if not_truncated is None or not not_truncated.n.any():
+        return None
+    return _mean_share(not_truncated.correct, not_truncated.n)
+
+
+def _mean_share(part: IntArray, whole: IntArray) -> float:
+    """Mean of part / whole over the problems where whole > 0; NaN if there are none."""
+    known = whole > 0
+    return float((part[known] / whole[known]).mean()) if known.any() else float(np.nan)

@@ -15,8 +15,11 @@ Decisions:
   quantiles hold the true quantile with 95 %; every conclusion can be recomputed at both ends.
 - A column with se < 1e-12 shows no variation and supports no inference: its band is the whole `support`. Bands are
   cut off at the support, which costs no coverage.
+- The band is asymptotic in the number of problems that carry a column, not in M: `effective_problems` says how many
+  those are. Simulated at 95 %, columns carried by 10 or more were covered together in .93 to 1.0 of repetitions, while
+  with nearly decided problems (p around .5, k = 32, M = 100) fewer carried the large ks and coverage fell to .46.
 
-Left out: studentised or bias-corrected versions for small M (the band is asymptotic in M), clusters of problems.
+Left out: corrections for few problems, clusters of problems.
 """
 
 from dataclasses import dataclass
@@ -34,6 +37,8 @@ Float32Array = NDArray[np.float32]
 
 DEGENERATE = 1e-12
 """A standard error below this is rounding, not information."""
+FEW_PROBLEMS = 10
+"""A column carried by fewer problems than this has too narrow a band."""
 _RESIDUAL_VARIANCE = 1e-12
 _BLOCK_ELEMENTS = 1 << 20
 _MONTE_CARLO_CONFIDENCE = 0.95
@@ -41,7 +46,7 @@ _MONTE_CARLO_CONFIDENCE = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """Mean and band of K columns, arrays of shape (K,). NaN standard errors and critical value: no variation."""
+    """Mean and band of K columns, arrays of shape (K,). The critical value is NaN if no column varies."""
 
     mean: FloatArray
     standard_error: FloatArray
@@ -52,6 +57,8 @@ class Band:
     draws: int
     confidence: float
     support: tuple[float, float]
+    effective_problems: FloatArray
+    """How many problems carry each column's variance; see `effective_problems`."""
 
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another critical value would give."""
@@ -85,7 +92,8 @@ def simultaneous_band(
         maxima = multiplier_maxima(rows[:, varying], draws, seed)
         critical, monte_carlo = _quantile_with_range(maxima, confidence)
     lower, upper = _ends(mean, error, critical, support)
-    return Band(mean, error, lower, upper, critical, monte_carlo, draws, confidence, support)
+    carriers = np.where(varying, effective_problems(rows), 0.0)
+    return Band(mean, error, lower, upper, critical, monte_carlo, draws, confidence, support, carriers)
 
 
 def multiplier_maxima(rows: FloatArray, draws: int, seed: int) -> Float32Array:
@@ -102,6 +110,17 @@ def multiplier_maxima(rows: FloatArray, draws: int, seed: int) -> Float32Array:
         np.abs(sums, out=sums)
         sums.max(axis=0, out=maxima[start : start + size])
     return maxima
+
+
+def effective_problems(rows: FloatArray) -> FloatArray:
+    """(sum d^2)^2 / sum d^4 over problems with d = row - mean, shape (K,).
+
+    M if all problems deviate equally, 1 if a single one does, 0 if none does.
+    """
+    squares = (rows - rows.mean(axis=0)) ** 2
+    largest = squares.max(axis=0)
+    squares /= np.where(largest > 0, largest, 1.0)  # so that tiny deviations do not underflow when squared again
+    return squares.sum(axis=0) ** 2 / np.maximum((squares**2).sum(axis=0), 1.0)
 
 
 def gain_and_loss(lower: FloatArray, upper: FloatArray) -> tuple[tuple[int, ...], tuple[int, ...]]:

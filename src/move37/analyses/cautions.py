@@ -1,0 +1,100 @@
+"""What should a reader know before believing the numbers? One sentence each, only where it applies.
+
+These are properties of the data at hand (too few problems, unequal n, unscored samples), not of the methods, which
+their own modules describe. Nothing is corrected here.
+"""
+
+from collections.abc import Sequence
+
+from move37.analyses.curves import CurveDifference
+from move37.analyses.solvable_sets import SolvableTable
+from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS
+from move37.estimates.solvable import fewest_discordant
+from move37.types import Tally
+
+
+def model_cautions(tally: Tally) -> list[str]:
+    """About one model: samples that nobody scored, and problems with different n."""
+    cautions = []
+    unscored, low, high = int(tally.unscored.sum()), int(tally.n.min()), int(tally.n.max())
+    if unscored:
+        samples = unscored + int(tally.n.sum())
+        total = tally.n + tally.unscored
+        wrong, right = (tally.correct / total).mean(), ((tally.correct + tally.unscored) / total).mean()
+        cautions.append(
+            f"{tally.model}: {unscored} of {samples} samples are unscored (the instrument failed, not the model); "
+            f"accuracy is {wrong:.4f} if they are all wrong and {right:.4f} if all right"
+        )
+    if low < high:
+        short = int((tally.n < high).sum())
+        cautions.append(
+            f"{tally.model}: {short} of {tally.problems} problems have fewer scored samples than the others' {high}; "
+            f"curves end at k={low}, the smallest n"
+        )
+    return cautions
+
+
+def comparison_cautions(base: Tally, rl: Tally, difference: CurveDifference, table: SolvableTable) -> list[str]:
+    """About a pair, beside what holds for each model alone."""
+    return [
+        *_about_sample_sizes(base, rl),
+        *_about_band(base.problems, difference),
+        *_about_table(table),
+    ]
+
+
+def _about_sample_sizes(base: Tally, rl: Tally) -> list[str]:
+    ns = [f"{tally.model} has n={_range(tally.n.tolist())}" for tally in (base, rl)]
+    if set(base.n.tolist()) == set(rl.n.tolist()) and base.n.min() == base.n.max():
+        return []
+    return [
+        f"{ns[0]} and {ns[1]}: compared up to k={min(base.n.min(), rl.n.min())}; the four-way table gives both models "
+        "the same number of samples on each problem, a random subset of the larger set"
+    ]
+
+
+def _about_band(problems: int, difference: CurveDifference) -> list[str]:
+    if problems == 1:
+        return ["one problem only: nothing can be said about other problems, and every band is the whole range"]
+    cautions = []
+    if difference.few_problems:
+        cautions.append(
+            f"k={_runs(difference.few_problems)}: fewer than {FEW_PROBLEMS} problems carry the difference, so the band "
+            "is likely too narrow there; rely on the four-way table's exact test"
+        )
+    constant = tuple(difference.k[difference.standard_error < DEGENERATE].tolist())
+    if constant:
+        cautions.append(
+            f"k={_runs(constant)}: the difference is the same on every problem, so no interval can be estimated and "
+            "the band is the whole range"
+        )
+    return cautions
+
+
+def _about_table(table: SolvableTable) -> list[str]:
+    cautions = []
+    alpha = 1 - table.confidence
+    discordant, needed = table.base_only + table.rl_only, fewest_discordant(alpha)
+    if discordant < needed:
+        cautions.append(
+            f"four-way table: {discordant} problem{'s' * (discordant != 1)} solved by one model only; the exact test "
+            f"needs at least {needed} to reach p < {alpha:.2g}, so this set cannot show a difference at k={table.k}"
+        )
+    for model, count in ((table.base, table.base_only), (table.rl, table.rl_only)):
+        if 0 < count <= table.noise_floor:
+            cautions.append(
+                f"{count} problem{'s' * (count != 1)} solved by {model} only is no more than luck makes: "
+                f"{table.noise_floor:.1f} expected if both models had the same chance on every problem"
+            )
+    return cautions
+
+
+def _range(values: Sequence[int]) -> str:
+    return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
+
+
+def _runs(ks: Sequence[int]) -> str:
+    """1-3, 7 for (1, 2, 3, 7)."""
+    starts = [k for k in ks if k - 1 not in ks]
+    ends = [k for k in ks if k + 1 not in ks]
+    return ", ".join(_range(run) for run in zip(starts, ends, strict=True))

@@ -1,0 +1,92 @@
+"""What does a run say? Evidence about each model goes in, `Findings` come out: the join of the other analyses.
+
+The first model is the base, and every other one is compared with it. Each comparison stands alone: its confidence is
+not corrected for how many models are compared.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import polars as pl
+
+from move37.analyses import Comparison, Findings, compare
+from move37.analyses.agreement import Agreement, Disagreement, agreement
+from move37.analyses.cautions import model_cautions
+from move37.analyses.curves import model_curve
+from move37.analyses.reliability import reliability
+from move37.analyses.truncation import outcome_audit
+from move37.errors import InputError
+from move37.estimates.majority import AnswerCounts, answers_by_problem
+from move37.types import Tally
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that is known of one model. Only the tally is there for imported counts."""
+
+    tally: Tally
+    not_truncated: Tally | None = None
+    """Counts over the samples that ended by themselves."""
+    reasons: Sequence[tuple[str, str, int]] = ()
+    """(outcome, reason, count)."""
+    mean_tokens: float | None = None
+    answers: pl.DataFrame | None = None
+    """Distinct answers of scored samples: problem_id, answer (null: none), correct, count."""
+    agreement: Sequence[tuple[str, pl.DataFrame]] = ()
+    """Other graders by label, with problem_id, index, outcome, theirs, answer of every sample judged by both."""
+    verifier: str = ""
+    """Label of our own grader, for the agreements."""
+    references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Reference answer by problem id, shown beside disagreements."""
+
+
+def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Findings:
+    """Each model alone, then each one against the first. Raises InputError for no model, or different problems."""
+    if not evidence:
+        raise InputError("no model to analyse")
+    tallies = [each.tally for each in evidence]
+    curves = tuple(model_curve(tally, confidence, draws, seed) for tally in tallies)
+    comparisons = tuple(compare(tallies[0], rl, confidence, draws, seed) for rl in tallies[1:])
+    return Findings(
+        curves=curves,
+        audits=tuple(
+            outcome_audit(each.tally, each.reasons, each.mean_tokens, each.not_truncated) for each in evidence
+        ),
+        reliability=tuple(
+            row for each in evidence for row in reliability(each.tally, answers=_votes(each), confidence=confidence)
+        ),
+        comparisons=comparisons,
+        agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
+        warnings=_warnings(tallies, comparisons),
+    )
+
+
+def _votes(evidence: Evidence) -> dict[str, AnswerCounts]:
+    if evidence.answers is None:
+        return {}
+    return answers_by_problem(evidence.answers.select("problem_id", "answer", "correct", "count").iter_rows())
+
+
+def _agreement(evidence: Evidence, label: str, judged: pl.DataFrame) -> Agreement:
+    rows = judged.select("problem_id", "index", "outcome", "theirs", "answer").rows() if len(judged) else []
+    model = evidence.tally.model
+    twice = (
+        Disagreement(problem_id, index, ours, theirs, answer, evidence.references.get(problem_id, ""))
+        for problem_id, index, ours, theirs, answer in rows
+    )
+    return agreement(model, evidence.verifier, label, twice)
+
+
+def _warnings(tallies: Sequence[Tally], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """Every caution once; those of a pair name their models where there are several pairs."""
+    alone = [caution for tally in tallies for caution in model_cautions(tally)]
+    together = [
+        f"{comparison.difference.rl} against {comparison.difference.base}: {caution}"
+        if len(comparisons) > 1
+        else caution
+        for comparison in comparisons
+        for caution in comparison.warnings
+        if caution not in alone
+    ]
+    return (*alone, *together)

@@ -1,0 +1,49 @@
+"""Two tallies of the same problems, side by side: the door that every paired analysis goes through.
+
+Problems are matched by id and must be the same set: an intersection taken silently would compare the models on
+whatever both happened to finish. Every problem needs a scored sample.
+"""
+
+import numpy as np
+
+from move37.errors import InputError
+from move37.types import Tally
+
+
+def require_scored(tally: Tally) -> None:
+    """Raises InputError if there are no problems, a problem occurs twice, or one has no scored sample."""
+    if not tally.problems:
+        raise InputError(f"{tally.model}: no problems, nothing to analyse")
+    if len(set(tally.problem_ids)) < tally.problems:
+        seen: set[str] = set()
+        twice = [i for i in tally.problem_ids if i in seen or seen.add(i)]
+        raise InputError(f"{tally.model}: {_some(twice)} more than once; every problem needs one row of counts")
+    empty = [problem_id for problem_id, n in zip(tally.problem_ids, tally.n, strict=True) if n == 0]
+    if empty:
+        raise InputError(
+            f"{tally.model}: {_some(empty)} without a single scored sample; verify again, sample more, or leave them "
+            "out of the problems of both models"
+        )
+
+
+def paired(base: Tally, rl: Tally) -> tuple[Tally, Tally]:
+    """Both tallies with the problems in base's order. Raises InputError unless they cover the same problems."""
+    require_scored(base)
+    require_scored(rl)
+    for one, other in ((base, rl), (rl, base)):
+        missing = set(one.problem_ids) - set(other.problem_ids)
+        if missing:
+            lacking = [problem_id for problem_id in one.problem_ids if problem_id in missing]
+            raise InputError(
+                f"{other.model} lacks {_some(lacking)} of {one.model}'s {one.problems}; compare the models on the "
+                "same problems"
+            )
+    position = {problem_id: i for i, problem_id in enumerate(rl.problem_ids)}
+    order = np.array([position[problem_id] for problem_id in base.problem_ids])
+    counts = (rl.correct[order], rl.incorrect[order], rl.unscored[order], rl.truncated[order])
+    return base, Tally(rl.model, base.problem_ids, *counts, rl.plan)
+
+
+def _some(ids: list[str]) -> str:
+    shown = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+    return f"{len(ids)} problem{'s' * (len(ids) != 1)} ({shown})"
