@@ -3,13 +3,16 @@
 A template is a Jinja text over `question`, or a conversation that the model's own chat template renders. Stop strings
 belong to the template: they end a response in every engine and are printed in the report. Only turn markers are
 stop strings here; the reference code's plain words "user" and "assistant" would cut honest answers short.
-Images, tools and few-shot examples are left out.
+Stop strings are not part of the response; a verifier must not wait for them. Images, tools and few-shot examples
+are left out.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from move37.errors import ConfigError, UnknownNameError
 from move37.types import Problem, Prompt
@@ -55,10 +58,25 @@ TEMPLATES: dict[str, Template] = {
         Template("chat-plain", "{{ question }}", chat=True),
         Template("completion", "{{ question }}"),
         Template("question-answer", "Question: {{ question }}\nAnswer:", stop=("\nQuestion:",)),
+        # HumanEval: the function's head is continued until something new begins (arXiv 2107.03374).
+        Template("code-completion", "{{ question }}", stop=("\nclass", "\ndef", "\n#", "\nif", "\nprint")),
+        # MBPP's words, without the paper's three worked examples (arXiv 2108.07732).
+        Template(
+            "mbpp",
+            "You are an expert Python programmer, and here is your task: {{ question }}\n[BEGIN]\n",
+            stop=("[DONE]",),
+        ),
+        Template(
+            "chat-code",
+            "Solve this programming task. Reply with one complete Python program in a ```python block.\n\n"
+            "{{ question }}",
+            chat=True,
+        ),
     )
 }
 
-_JINJA = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+# Sandboxed: a study file may come from somebody else, and a template in it must not be able to run code.
+_JINJA = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
 
 
 def find_template(name: str, own: Mapping[str, Template]) -> Template:
@@ -95,6 +113,12 @@ def pose(problem: Problem, template: Template, render_chat: ChatRenderer | None 
 
 def _render(template: Template, question: str) -> str:
     try:
-        return _JINJA.from_string(template.text).render(question=question)
-    except TemplateError as error:
-        raise ConfigError(f"templates.{template.name}.text: {error}") from None
+        return _compile(template.text).render(question=question)
+    except Exception as error:  # a template is a small program of the user's: it may raise anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"templates.{template.name}.text: {reason}") from error
+
+
+@cache
+def _compile(text: str) -> jinja2.Template:
+    return _JINJA.from_string(text)

@@ -4,7 +4,10 @@ Gold answers are kept as published, except for what is not part of the answer:
   `$` signs and an outer `\\boxed`; a final full stop; the thousands commas of GSM8K ("2,125" is 2125); the leading
   zeros of AIME's answer sheets ("073" is 73); the ".0" of AMC answers stored as floats (27.0 is 27).
 Several parts of one answer (OlympiadBench's "is_multiple_answer") are one reference, joined by commas: all must be
-given. Minerva writes some golds as Python ("3.83e35", "np.arcsin(10/13)"); their LaTeX form is an alternative.
+given. Three spellings are mended because a maths parser misreads them, so that wrong answers would pass:
+  Minerva's Python ("-1./3" reads as -1, "np.arcsin(10/13)"; "3.83e35" gets its LaTeX form as an alternative);
+  a trailing ", where ..." clause of OlympiadBench, which no checker can compare (its "(a)=0" reads as 0);
+  percentages there: "62.5%", and 4.2 with the unit "%", may be given with or without the sign.
 Left out: OlympiadBench's images, other languages and proofs (the study uses the English text-only competition part).
 """
 
@@ -53,18 +56,23 @@ def _minerva_row(row: Row) -> Content:
     subject = row.find("type", "subject")
     return Content(
         row.text(*_QUESTION).strip(),
-        tuple(dict.fromkeys((gold, _latex_of_python(gold)))),
+        _without_python(gold),
         {"subject": str(subject)} if subject is not None else {},
     )
 
 
 def _olympiad_row(row: Row) -> Content:
-    parts = row.answers("final_answer", "answer", "gt")
+    gold = _bare(",".join(row.answers("final_answer", "answer", "gt"))).partition(", where ")[0]
+    if row.find("unit") == "%" or gold.endswith("%"):
+        number = gold.removesuffix("%").removesuffix("\\").strip()
+        references = (f"{number}\\%", number)
+    else:
+        references = (gold,)
     context = row.find("context")
     question = row.text(*_QUESTION).strip()
     return Content(
         f"{context.strip()}\n\n{question}" if isinstance(context, str) and context.strip() else question,
-        (_bare(",".join(parts)),),
+        references,
         row.tags("subfield", "answer_type"),
         # The tolerance and the unit belong to the answer; only the verifier may need them.
         row.tags("unit", "error"),
@@ -101,10 +109,11 @@ def _plain_integer(row: Row, answer: str) -> str:
     return str(int(answer))
 
 
-def _latex_of_python(answer: str) -> str:
-    """Minerva's Python spellings in LaTeX: 3.83e35, 1./3, np.arcsin(x)."""
-    answer = _SCIENTIFIC.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", answer)
-    return re.sub(r"(\d)\.(?=/)", r"\1", answer).replace("np.", "\\")
+def _without_python(answer: str) -> tuple[str, ...]:
+    """Minerva's Python spellings in LaTeX: 1./3 and np.arcsin(x) replaced, 3.83e35 kept beside its LaTeX form."""
+    answer = re.sub(r"(\d)\.(?=/)", r"\1", answer).replace("np.", "\\")
+    latex = _SCIENTIFIC.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", answer)
+    return tuple(dict.fromkeys((answer, latex)))
 
 
 AIME24 = PublishedBenchmark(

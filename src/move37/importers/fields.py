@@ -6,9 +6,6 @@ from typing import Any
 from move37.rows import Row
 from move37.types import FinishReason
 
-TAGS = ("level", "subject", "type", "subfield", "source", "split", "difficulty")
-"""Fields of a problem that sample files often carry along, kept as tags where they are there."""
-
 _FINISH_REASONS = {
     "stop": FinishReason.STOP,
     "eos": FinishReason.STOP,
@@ -19,6 +16,14 @@ _FINISH_REASONS = {
     "max_tokens": FinishReason.LENGTH,
     "unknown": FinishReason.UNKNOWN,
 }
+
+
+def problem_tags(row: Row) -> dict[str, str]:
+    """The fields about a problem that sample files often carry along; "Level 3" becomes "3", as benchmarks have it."""
+    tags = row.tags("level", "subject", "type", "subfield", "source", "split", "difficulty")
+    if "level" in tags:
+        tags["level"] = tags["level"].removeprefix("Level ")
+    return tags
 
 
 def response(row: Row, values: Mapping[str, Any], *names: str) -> str:
@@ -35,7 +40,7 @@ def finish_reason(row: Row, value: Any) -> FinishReason:
     """Why a response ended. An unknown word is refused: it may mean that the response was cut."""
     if value is None:
         return FinishReason.UNKNOWN
-    if value not in _FINISH_REASONS:
+    if not isinstance(value, str) or value not in _FINISH_REASONS:
         raise row.error(f"'finish_reason': unknown {str(value)[:40]!r} (known: {', '.join(_FINISH_REASONS)})")
     return _FINISH_REASONS[value]
 

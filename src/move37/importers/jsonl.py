@@ -16,7 +16,7 @@ from pathlib import Path
 from move37.errors import InputError
 from move37.identity import content_id
 from move37.importers import MATH, Imported
-from move37.importers.fields import TAGS, finish_reason, reported_score, response
+from move37.importers.fields import finish_reason, problem_tags, reported_score, response
 from move37.rows import Row, read_rows
 from move37.types import Problem, Sample
 
@@ -88,7 +88,7 @@ def _add_problem(row: Row, problem_id: str, benchmark: str, problems: dict[str, 
         references=row.answers(*_ANSWER),
         benchmark=benchmark,
         verifier=MATH,
-        tags=row.tags(*TAGS),
+        tags=problem_tags(row),
     )
     known = problems.setdefault(problem_id, problem)
     if known.references != problem.references:

@@ -20,7 +20,7 @@ from typing import Any
 from move37.errors import InputError
 from move37.identity import content_id, number_repeats
 from move37.importers import MATH, Imported
-from move37.importers.fields import TAGS, finish_reason, reported_score
+from move37.importers.fields import finish_reason, problem_tags, reported_score
 from move37.rows import Row, read_rows
 from move37.types import Problem, Sample
 
@@ -160,18 +160,21 @@ def _common_problems(seeds: list[_File]) -> list[str]:
 
 
 def _problem(row: Row, benchmark: str) -> Problem:
-    """The set's own answer comes first; gt is the tool's normal form of it, at times mangled ("4:30p..")."""
-    golds = [row.answers(field) for field in ("answer", "gt") if row.find(field) is not None]
-    if not golds:
-        row.require("gt", "answer")
+    """The set's own answer where the row has one as text, else gt.
+
+    gt is the tool's normal form and at times mangled: "4:30 p.m." became "4:30p..", which a maths parser reads as 4.
+    In GSM8K's rows the answer is the whole solution, and the gold stands after ####.
+    """
+    own = row.find("answer")
+    gold = row.answer("answer").rpartition("####")[2].strip() if isinstance(own, str) else row.answer("gt")
     question = row.text("question")
     return Problem(
         id=content_id(benchmark, question),
         question=question.strip(),
-        references=tuple(dict.fromkeys(gold for alternatives in golds for gold in alternatives)),
+        references=(gold,),
         benchmark=benchmark,
         verifier=MATH,
-        tags=row.tags(*TAGS),
+        tags=problem_tags(row),
     )
 
 
