@@ -2,8 +2,8 @@
 
 It runs no model. Everything about a response is drawn from its request's seed, so a run with it can be repeated to
 the byte after any interruption, a million samples take seconds, and the truth behind every estimate is known: a
-sample that is not cut off is right with probability p = accuracy + spread * (2v - 1), clipped to [0, 1], where v in [0, 1)
-is fixed by the question. Two scripted models share v, so they agree on which problems are hard.
+sample that is not cut off is right with probability p = accuracy + spread * (2v - 1), clipped to [0, 1], where v in
+[0, 1) is fixed by the question. Two scripted models share v, so they agree on which problems are hard.
 
 Decisions. An engine sees prompts, not references, so the right answer comes from a file (`answers`) or, for prompts
 that hold a sum, difference or product of two integers ("What is 12 + 30?"), from working it out; where neither

@@ -1,0 +1,247 @@
+"""Models on this machine through transformers: a Hugging Face folder, a hub name or a GGUF file, on CPU or GPU.
+
+Decisions. The law is the study's alone: temperature, then top-p, then nothing. Of a model's own generation settings
+only the end tokens are taken; penalties and top-k that it recommends are left out, and `identity` lists them. A
+prompt that already begins with the beginning-of-text token (chat templates write it out) does not get a second one.
+`auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32.
+
+The loop is in `transformers_decode.py`, the sampling law in `transformers_draw.py`, the cache in
+`transformers_cache.py`. Several GPUs, quantised kernels and adapters are left out: serve such a model elsewhere.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from pydantic import Field
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file
+
+from move37.config import ModelConfig, SamplingConfig, Settings
+from move37.engines import parse_options
+from move37.engines.transformers_cache import supports
+from move37.engines.transformers_decode import DecodeLoop
+from move37.engines.transformers_packed import can_pack, pack
+from move37.engines.transformers_text import ResponseText
+from move37.errors import ConfigError, EngineError, MissingExtraError
+from move37.prompting import Message
+from move37.types import Request, Sample
+
+_WEIGHTS = (".safetensors", ".bin", ".gguf")
+_MEBIBYTE = 2**20
+_LAW_SETTINGS = ("repetition_penalty", "top_k", "min_p", "typical_p", "no_repeat_ngram_size", "suppress_tokens")
+
+
+class Options(Settings):
+    batch_size: int | None = Field(None, ge=1, description="Rows decoded together; default 64 on a CPU, 128 on a GPU.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the weights.")
+    threads: int | None = Field(None, ge=1, description="Threads of torch; default: torch's own choice.")
+    revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
+    trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
+    packed: bool = Field(True, description="Lay out float32 weights for oneDNN on a CPU; off: torch's own kernels.")
+
+
+class TransformersEngine:
+    """See the module."""
+
+    def __init__(self, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: Options) -> None:
+        self._path = path
+        self._model = model
+        self._tokenizer = tokenizer
+        self._options = options
+        self._text = ResponseText(tokenizer)
+        self._end_tokens = _end_tokens(model, tokenizer)
+        self._parameters = model.num_parameters()
+        self._batch_size = options.batch_size or (64 if model.device.type == "cpu" else 128)
+        self.context_length: int | None = getattr(
+            model.config.get_text_config(decoder=True), "max_position_embeddings", None
+        )
+        self._packed = 0
+        if options.packed and model.device.type == "cpu" and can_pack():
+            self._packed = pack(model, self._batch_size)
+
+    @classmethod
+    def load(cls, model: ModelConfig) -> "TransformersEngine":
+        """Raises ConfigError for an unknown option, EngineError where nothing usable is at `model.path`."""
+        options = parse_options(model, Options)
+        device = _device(options.device, model.path)
+        if options.threads is not None:
+            torch.set_num_threads(options.threads)
+        dtype = options.dtype if options.dtype != "auto" or device.type != "cpu" else "float32"
+        with _classified(model.path), _quiet():
+            where = _where(model.path, options)
+            tokenizer = AutoTokenizer.from_pretrained(**where)
+            loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype).eval()
+            loaded.to(device)  # type: ignore[arg-type]
+        if not supports(loaded.config):
+            raise EngineError(
+                f"{model.path}: {type(loaded).__name__} keeps a state other than keys and values, which this engine "
+                "cannot share between samples; serve the model with another engine"
+            )
+        return cls(model.path, loaded, tokenizer, options)
+
+    def identity(self) -> Mapping[str, str]:
+        model, settings = self._model, self._model.generation_config
+        ignored = {name: getattr(settings, name, None) for name in _LAW_SETTINGS} if settings is not None else {}
+        revision = getattr(model.config, "_commit_hash", None) or self._options.revision
+        return {
+            "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
+            "model": self._path,
+            "revision": revision or "local files",
+            "weights": _fingerprint(self._path, self._options),
+            "architecture": type(model).__name__,
+            "parameters": str(self._parameters),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": _device_name(model.device),
+            "kernels": f"oneDNN with packed weights in {self._packed} layers" if self._packed else "torch",
+            "context_length": str(self.context_length),
+            "end_tokens": ", ".join(str(token) for token in sorted(self._end_tokens)) or "none",
+            "ignored_settings": ", ".join(f"{k}={v}" for k, v in ignored.items() if v not in (None, 1.0)) or "none",
+        }
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._encode(text))
+
+    def render_chat(self, messages: list[Message]) -> str:
+        if self._tokenizer.chat_template is None:
+            raise ConfigError(f"sampling.template: {self._path} has no chat template; use qwen-boxed, r1 or completion")
+        text = self._tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
+        )
+        assert isinstance(text, str)
+        return text
+
+    def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
+        """One sample per request, as they end. Raises EngineError where a prompt leaves too little room."""
+        prompts = {text: self._encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
+        for request in requests:
+            self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
+        slots = min(self._batch_size, len(requests))
+        loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, slots, sampling)
+        try:
+            yield from loop.run(requests)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise EngineError(
+                f"{self._path}: out of memory on {_device_name(self._model.device)} with {slots} rows; set a smaller "
+                f"options.batch_size (for example {max(1, slots // 2)}) or a smaller max_new_tokens"
+            ) from error
+
+    def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
+        if prompt_tokens == 0:
+            raise EngineError(f"problem {request.prompt.problem_id}: its prompt is empty for this tokenizer")
+        if self.context_length is not None and prompt_tokens + max_new_tokens > self.context_length:
+            raise EngineError(
+                f"problem {request.prompt.problem_id}: {prompt_tokens} prompt tokens and max_new_tokens = "
+                f"{max_new_tokens} exceed the context of {self.context_length} tokens of {self._path}; set "
+                f"max_new_tokens to at most {self.context_length - prompt_tokens}"
+            )
+
+    def _encode(self, text: str) -> list[int]:
+        begin = self._tokenizer.bos_token
+        written_out = isinstance(begin, str) and text.startswith(begin)
+        return self._tokenizer(text, add_special_tokens=not written_out)["input_ids"]  # type: ignore[return-value]
+
+
+def _where(path: str, options: Options) -> dict[str, Any]:
+    """The arguments that make transformers open `path`. Raises EngineError where nothing can be there."""
+    found = Path(path).expanduser()
+    common = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
+    if path.endswith(".gguf"):
+        if not found.is_file():
+            raise EngineError(f"{path}: no such GGUF file")
+        with found.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise EngineError(f"{path}: not a GGUF file (it does not begin with the letters GGUF)")
+        return {"pretrained_model_name_or_path": str(found.parent), "gguf_file": found.name, **common}
+    if found.is_file():
+        raise EngineError(f"{path}: a file, but not a .gguf one; give the model's folder, a hub name or a GGUF file")
+    if found.is_dir() and not (found / "config.json").is_file():
+        raise EngineError(f"{path}: not a model folder (no config.json in it)")
+    return {"pretrained_model_name_or_path": str(found) if found.is_dir() else path, **common}
+
+
+@contextmanager
+def _classified(path: str) -> Iterator[None]:
+    """What transformers raises while loading, in one line."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except ImportError as error:
+        raise MissingExtraError(f"{path}: {_one_line(error)}: pip install 'move37[local]'") from error
+    except Exception as error:  # transformers raises a dozen kinds, and a plugin's errors are classified here
+        hint = "" if Path(path).exists() else "; there is no such local folder, so it was looked up as a hub name"
+        raise EngineError(f"{path}: cannot be loaded as a causal language model: {_one_line(error)}{hint}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own progress bars, which would be drawn over ours."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+def _device(name: str, path: str) -> torch.device:
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise ConfigError(f"model {path!r}: options.device: {name} is not there (GPUs: {available}); use cpu or auto")
+    return device
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu, {torch.get_num_threads()} threads"
+
+
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokens at which `generate` would end: the generation settings', else the tokenizer's."""
+    ends = None if model.generation_config is None else model.generation_config.eos_token_id
+    if ends is None:
+        ends = tokenizer.eos_token_id
+    return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])  # type: ignore[arg-type]
+
+
+def _fingerprint(path: str, options: Options) -> str:
+    """A hash of the weight files' names, sizes and first and last MiB: cheap, and enough to tell checkpoints apart."""
+    found = Path(path).expanduser()
+    if not found.exists():
+        config = cached_file(path, "config.json", revision=options.revision)
+        if config is None:
+            return "unknown"
+        found = Path(config).parent
+    files = [found] if found.is_file() else sorted(f for f in found.iterdir() if f.suffix in _WEIGHTS)
+    digest = blake2b(digest_size=8)
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.name}:{size}:".encode())
+        with file.open("rb") as content:
+            digest.update(content.read(_MEBIBYTE))
+            content.seek(max(0, size - _MEBIBYTE))
+            digest.update(content.read(_MEBIBYTE))
+    return f"blake2b {digest.hexdigest()} of {len(files)} files' names, sizes, first and last MiB"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 240 else text[:237] + "..."

@@ -1,0 +1,168 @@
+"""Where the decode loop keeps keys and values: one slot per row, all rows writing the same column.
+
+    column      start                      end
+    slot 0        |  . . p p p p g g g g g  |        p prompt, g generated, . padding
+    slot 1        |  p p p p p p p g g g g  |
+    slot 2        |  . . . . . . p p p p g  |        a row that was admitted later
+                                            ^ the next token of every row goes here
+
+Decisions. Columns are aligned at the right, as in left-padded `generate`, so a model's own causal, sliding-window and
+alibi masks stay true; rotary positions are in the keys already, so a prompt may be copied to any column. Live rows
+fill the first slots: a row that ends is overwritten by the last one, and no step computes a row that nobody wants.
+Writing in place spares the copy of the whole cache that a growing cache makes at every token.
+
+Left out: layers that keep more or less than keys and values (linear attention, keys shared between layers);
+`supports` says so beforehand.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache, PreTrainedConfig
+from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
+
+_HEADROOM = 64
+
+
+def supports(config: PreTrainedConfig) -> bool:
+    """Whether every layer of the model keeps plain keys and values (all tokens of them, or a sliding window)."""
+    plain = (DynamicLayer, DynamicSlidingWindowLayer)
+    return all(type(layer) in plain for layer in DynamicCache(config=config).layers)
+
+
+@dataclass(slots=True)
+class _Window:
+    """The live columns [start, end) of the first `rows` of `slots`; one object shared by all layers."""
+
+    slots: int
+    rows: int = 0
+    start: int = 0
+    end: int = 0
+
+
+class _SlotLayer(CacheLayerMixin):
+    """Keys and values of one layer, each of shape (slots, heads, capacity, width of a head)."""
+
+    is_sliding = False
+
+    def __init__(self, window: _Window, keys: Tensor, values: Tensor, capacity: int) -> None:
+        super().__init__()
+        self.is_initialized = True
+        self._window = window
+        # Zeros, because padding is masked by weight 0, and 0 * nan would still be nan.
+        self._storage = [_zeros(window.slots, capacity, states) for states in (keys, values)]
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Never needed: the storage is made when the first prompt is admitted."""
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
+    ) -> tuple[Tensor, Tensor]:
+        rows, start, end = self._window.rows, self._window.start, self._window.end
+        keys, values = self._storage
+        keys[:rows, :, end : end + 1] = key_states
+        values[:rows, :, end : end + 1] = value_states
+        return keys[:rows, :, start : end + 1], values[:rows, :, start : end + 1]
+
+    def get_seq_length(self) -> int:
+        return self._window.end - self._window.start
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def admit(self, slot: int, keys: Tensor, values: Tensor) -> None:
+        columns = slice(self._window.end - keys.shape[2], self._window.end)
+        for storage, states in zip(self._storage, (keys, values), strict=True):
+            storage[slot, :, columns] = states[0]
+
+    def move(self, source: int, target: int, length: int) -> None:
+        columns = slice(self._window.end - length, self._window.end)
+        for storage in self._storage:
+            storage[target, :, columns] = storage[source, :, columns]
+
+    def shift(self, end: int, capacity: int) -> None:
+        """Let the live columns end at `end`, in storage of at least `capacity` columns."""
+        rows, live = self._window.rows, slice(self._window.start, self._window.end)
+        target = slice(end - (live.stop - live.start), end)
+        for index, storage in enumerate(self._storage):
+            states = storage[:rows, :, live].clone()
+            if capacity > storage.shape[2]:
+                self._storage[index] = storage = _zeros(storage.shape[0], capacity, storage)
+            storage[:rows, :, target] = states
+
+
+class RowCache(Cache):
+    """Keys and values of up to `slots` rows, none longer than `longest` tokens. `lengths` has a row's tokens so far."""
+
+    def __init__(self, slots: int, longest: int) -> None:
+        self._slot_layers: list[_SlotLayer] = []
+        super().__init__(layers=self._slot_layers)  # type: ignore[arg-type]
+        self.lengths: list[int] = []
+        self._window = _Window(slots)
+        self._longest = longest
+        self._longest_prompt = 0
+        self._capacity = 0
+
+    def admit(self, prompt: DynamicCache) -> None:
+        """Add a row that has read `prompt` (a cache of batch size 1) at the first free slot."""
+        length = prompt.get_seq_length()
+        self._longest_prompt = max(self._longest_prompt, length)
+        if not self.lengths or length > self._window.end:
+            self._shift()
+        states = [(keys, values) for keys, values, _ in prompt if keys is not None and values is not None]
+        if not self._slot_layers:
+            self._slot_layers += [_SlotLayer(self._window, *layer, self._capacity) for layer in states]
+        for slot_layer, layer in zip(self._slot_layers, states, strict=True):
+            slot_layer.admit(len(self.lengths), *layer)
+        self.lengths.append(length)
+        self._measure()
+
+    def retire(self, row: int) -> None:
+        """Forget `row`; the last row takes its place."""
+        last = len(self.lengths) - 1
+        if row != last:
+            for layer in self._slot_layers:
+                layer.move(last, row, self.lengths[last])
+            self.lengths[row] = self.lengths[last]
+        self.lengths.pop()
+        self._measure()
+
+    def before_step(self) -> Tensor:
+        """Make room for a column. Returns the columns that each row attends to, bool of shape (rows, columns)."""
+        if self._window.end == self._capacity:
+            self._shift()
+        lengths = torch.tensor(self.lengths)
+        width = int(lengths.max())
+        return torch.arange(width + 1) >= (width - lengths)[:, None]
+
+    def after_step(self) -> None:
+        """Count the column that the model has just written."""
+        self._window.end += 1
+        self.lengths = [length + 1 for length in self.lengths]
+        self._measure()
+
+    def _shift(self) -> None:
+        """Move the live columns to the left as far as the longest prompt allows; grow where that is not far enough.
+
+        A shift copies everything that is live, once in _HEADROOM steps or less: under 2 % of what attention reads.
+        """
+        width = self._window.end - self._window.start if self.lengths else 0
+        end = max(width, self._longest_prompt)
+        if end + _HEADROOM > self._capacity:
+            self._capacity = min(end + max(_HEADROOM, end // 2), max(end, self._longest) + _HEADROOM)
+        for layer in self._slot_layers:
+            layer.shift(end, self._capacity)
+        self._window.end = end
+        self._measure()
+
+    def _measure(self) -> None:
+        self._window.rows = len(self.lengths)
+        self._window.start = self._window.end - max(self.lengths, default=0)
+
+
+def _zeros(slots: int, capacity: int, like: Tensor) -> Tensor:
+    return like.new_zeros(slots, like.shape[1], capacity, like.shape[3])

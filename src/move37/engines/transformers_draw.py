@@ -1,0 +1,59 @@
+"""Logits -> the next token of every row, under the temperature and nucleus law of transformers' own warpers.
+
+The law: divide by the temperature, then keep the smallest set of most probable tokens whose mass reaches `top_p`,
+the token that crosses included (Holtzman et al. 2020, arXiv 1904.09751, section 3.1; `TopPLogitsWarper`), then draw
+in proportion. Which of several tokens with exactly equal logits the set keeps is open there and here.
+
+Decisions. A row's draw is the inverse distribution function at one uniform of its own, so it does not depend on the
+other rows. The nucleus is found among the most probable few tokens; only rows that need more are looked at again, and
+no vocabulary is sorted. Sums run in double precision: among 150,000 tokens the small ones would be lost in single.
+"""
+
+import torch
+from torch import Tensor
+
+_FEW = (64, 1024)
+
+
+def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+    """Next tokens and their natural-log probabilities under the model itself (temperature 1, no top-p), both (rows,).
+
+    `logits` is float32 of shape (rows, vocabulary), `uniforms` float64 in [0, 1) of shape (rows,).
+    """
+    if temperature == 0:
+        tokens = logits.argmax(-1)
+    else:
+        probabilities = (logits if temperature == 1 else logits / temperature).softmax(-1)
+        tokens = _from_all(probabilities, uniforms) if top_p == 1 else _from_nucleus(probabilities, uniforms, top_p)
+    chosen = logits.gather(1, tokens[:, None])[:, 0]
+    return tokens, chosen.double() - logits.logsumexp(-1).double()
+
+
+def _from_all(probabilities: Tensor, uniforms: Tensor) -> Tensor:
+    cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+    return _invert(cumulative, uniforms * cumulative[:, -1])
+
+
+def _from_nucleus(probabilities: Tensor, uniforms: Tensor, top_p: float) -> Tensor:
+    vocabulary = probabilities.shape[1]
+    tokens = torch.empty_like(uniforms, dtype=torch.int64)
+    rows = torch.arange(len(tokens), device=tokens.device)
+    for few in (*(few for few in _FEW if few < vocabulary), vocabulary):
+        largest, indices = probabilities[rows].topk(few) if len(rows) < len(tokens) else probabilities.topk(few)
+        cumulative = largest.cumsum(-1, dtype=torch.float64)
+        # A token is kept while the mass before it is short of top_p; `last` is the one that crosses.
+        last = torch.searchsorted(cumulative, torch.full_like(cumulative[:, :1], top_p)).clamp_(max=few - 1)
+        done = (cumulative[:, -1] >= top_p) if few < vocabulary else torch.ones_like(rows, dtype=torch.bool)
+        mass = cumulative.gather(1, last)[:, 0]
+        ranks = torch.minimum(_invert(cumulative, uniforms[rows] * mass), last[:, 0])
+        tokens[rows[done]] = indices.gather(1, ranks[:, None])[done, 0]
+        rows = rows[~done]
+        if len(rows) == 0:
+            break
+    return tokens
+
+
+def _invert(cumulative: Tensor, targets: Tensor) -> Tensor:
+    """The first column of each row whose cumulative mass exceeds the target: never a column of no mass."""
+    found = torch.searchsorted(cumulative, targets[:, None], right=True)[:, 0]
+    return found.clamp_(max=cumulative.shape[1] - 1)

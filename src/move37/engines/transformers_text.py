@@ -1,0 +1,47 @@
+"""Token ids -> the text of a response: where it stops, and what of it a reader sees.
+
+A stop string may span tokens, or be a special token that plain decoding would hide, so it is looked for in the text
+with special tokens written out. What is kept is the text before the first stop string, without special tokens.
+"""
+
+from itertools import groupby
+
+from transformers import PreTrainedTokenizerBase
+
+_SLACK = 8
+
+
+class ResponseText:
+    """Reads responses of one tokenizer."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self._special = {*tokenizer.all_special_ids, *(index for index, token in added.items() if token.special)}
+
+    def stops(self, tokens: list[int], stop: tuple[str, ...]) -> bool:
+        """Whether the newest token completed a stop string. Looks at the tail alone, so it may be asked every token."""
+        if not stop:
+            return False
+        # A token decodes to at least one byte, so a stop string cannot be spread over more tokens than its bytes.
+        longest = max(len(string.encode()) for string in stop) + _SLACK
+        tail = self._decode(tokens[-longest:])
+        return any(string in tail for string in stop)
+
+    def visible(self, tokens: list[int], stop: tuple[str, ...]) -> str:
+        """The text before the first stop string, special tokens left out."""
+        pieces = [(special, self._decode(list(run))) for special, run in groupby(tokens, self._special.__contains__)]
+        written = "".join(text for _, text in pieces)
+        found = [at for string in stop if (at := written.find(string)) >= 0]
+        room = min(found, default=len(written))
+        shown = []
+        for special, text in pieces:
+            if not special:
+                shown.append(text[: max(0, room)])
+            room -= len(text)
+        return "".join(shown)
+
+    def _decode(self, tokens: list[int]) -> str:
+        text = self._tokenizer.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        assert isinstance(text, str)
+        return text
