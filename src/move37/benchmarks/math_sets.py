@@ -96,10 +96,10 @@ def _gold(row: Row) -> str:
 
 def _bare(answer: str) -> str:
     """Without the marks around it: `$`, an outer `\\boxed{}`, a final full stop."""
-    answer = re.sub(r"(?<!\\)\$", "", answer).strip()
+    answer = re.sub(r"(?<!\\)\$", "", answer).strip().removesuffix(".").strip()
     if answer.startswith("\\boxed{") and answer.endswith("}"):
         answer = last_boxed(answer) or answer
-    return answer.removesuffix(".").strip()
+    return answer
 
 
 def _plain_integer(row: Row, answer: str) -> str:
