@@ -12,16 +12,32 @@ from move37.types import Problem, Verdict
 
 
 class Verifier(Protocol):
+    """Instances are pickled to the worker processes, so a class lives in a module that they can import."""
+
     name: str
     version: str
     """Changes whenever a verdict could: own revision plus the version of the library that decides."""
 
     def extract(self, problem: Problem, text: str) -> str | None:
-        """The answer in `text`, or None where there is none (which is incorrect). Equal answers, equal verdicts."""
+        """The answer in `text`, or None where there is none (which is incorrect). Equal answers, equal verdicts.
+
+        Runs in the caller's process and cannot be killed: time linear in the text, no exceptions.
+        """
         ...
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
-        """Decide about an extracted answer. What it raises makes the sample unscored, not incorrect."""
+        """Decide about an extracted answer. What it raises makes the sample unscored, not incorrect.
+
+        The verdict's own `answer` is not read: the pool fills in what was extracted.
+        """
+        ...
+
+    def present(self, problem: Problem, reference: str) -> str:
+        """A response whose answer is `reference`, as this verifier expects responses to be written."""
+        ...
+
+    def warm(self) -> None:
+        """Import what `judge` needs. Called once in each worker, off every answer's clock."""
         ...
 
 

@@ -1,0 +1,38 @@
+"""Is the answer, as text, the same as the reference? For words, names, codes: what has one right spelling.
+
+The answer is the `<answer>` tag, else the last complete box, else the last final-answer phrase, else the last line.
+Equal means equal after: Unicode NFKC, case folding, runs of white space as one space, and without surrounding quotes,
+`$`, `**` and a final full stop. Accents, hyphens and inner punctuation count.
+"""
+
+import unicodedata
+
+from move37.types import Outcome, Problem, Verdict
+from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_tagged
+
+
+class ExactVerifier:
+    name = "exact"
+    version = "1"
+
+    def extract(self, problem: Problem, text: str) -> str | None:
+        return last_tagged(text) or last_boxed(text) or after_phrase(text) or last_lines(text)
+
+    def present(self, problem: Problem, reference: str) -> str:
+        return f"<answer>{reference}</answer>"
+
+    def warm(self) -> None:
+        """Nothing to import."""
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        if not problem.references:
+            return Verdict(Outcome.UNSCORED, "no reference answer")
+        if normal(answer) in map(normal, problem.references):
+            return Verdict(Outcome.CORRECT, "matches")
+        return Verdict(Outcome.INCORRECT, "differs")
+
+
+def normal(text: str) -> str:
+    """The form in which answers are compared."""
+    words = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return words.strip("\"'`$*\u2018\u2019\u201c\u201d ").removesuffix(".").rstrip()

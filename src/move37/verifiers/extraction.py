@@ -1,0 +1,148 @@
+r"""Where in a response the answer stands: boxes, answer tags, final-answer phrases, the last number.
+
+What more than one verifier reads. Every function is pure string work in time linear in the text (a megabyte of open
+braces is a test), because extraction runs in the caller's process, once per sample, and cannot be killed. Each
+returns None where its mark is missing or holds nothing. In which order the marks are tried is the verifier's choice.
+"""
+
+import re
+from collections import deque
+
+_TOKENS = re.compile(r"\\.|[{}]", re.DOTALL)
+_PHRASE = re.compile(
+    r"####"  # GSM8K's own mark
+    r"|\banswers?\b(?:\*\*)?(?:\s+[\w'-]+){0,8}?(?:\*\*)?\s*(?:\bis\b|\bare\b|:|=)",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(r"(?:\*\*|__|[\s:=~])*(?:(?:is|are|therefore|thus|approximately|about|equal to)\s+|\*\*)*")
+_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n|\*\*|<")
+_MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+_TWO_WORDS = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\s+[A-Za-z]{2,}\b")
+_NUMBER = re.compile(
+    r"(?<![\w.])[-\u2212]?\s?(?:\$\s?)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\s?/\s?\d+(?![\d.]))?(?:\s?\\?%)?"
+)
+
+PHRASE_WINDOW = 20_000
+"""Characters at the end of a response in which a final-answer phrase is looked for."""
+PHRASE_REACH = 300
+"""Characters after a final-answer phrase in which its answer is looked for."""
+TAIL = 1000
+"""Characters at the end of a response in which an unmarked answer is looked for."""
+
+
+def last_boxed(text: str) -> str | None:
+    r"""The content of the last complete, non-empty `\boxed{...}` or `\fbox{...}`, braces matched.
+
+    A box that is never closed (a response cut off at the limit) is no box. Inside nested boxes the innermost counts.
+    """
+    start = end = len(text)
+    while (start := text.rfind("box", 0, start)) >= 0:
+        if text.startswith("\\boxed", start - 1):
+            opening = start + len("boxed")
+        elif text.startswith("\\fbox", start - 2):
+            opening = start + len("box")
+        else:
+            continue  # \mbox, or the word
+        # A box still open where the next box starts is open for good, for that one was not closed either:
+        # each character is looked at once.
+        content = _group(text, opening, end)
+        if content:
+            return content
+        end = start
+    return None
+
+
+def _group(text: str, position: int, end: int) -> str | None:
+    """What the braces opening at `position` (after white space) enclose; None if they are not closed before `end`."""
+    depth = 0
+    for token in _TOKENS.finditer(text, position, end):
+        if token[0] == "{":
+            if depth == 0 and text[position : token.start()].strip():
+                return None
+            depth += 1
+            if depth == 1:
+                position = token.end()
+        elif token[0] == "}":
+            depth -= 1
+            if depth == 0:
+                return text[position : token.start()].strip()
+            if depth < 0:
+                return None
+        elif depth == 0:
+            return None
+    return None
+
+
+def last_tagged(text: str, tag: str = "answer") -> str | None:
+    """The content of the last `<answer>...</answer>`. The closing tag may be missing: it may be a stop string."""
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    start = text.rfind(opening)
+    if start < 0:
+        return None
+    start += len(opening)
+    end = text.find(closing, start)
+    return text[start : end if end >= 0 else len(text)].strip() or None
+
+
+def after_phrase(text: str) -> str | None:
+    """What the last "the answer is ...", "Final answer: ..." or "#### ..." announces, up to the end of its sentence.
+
+    Of the sentence only the mathematics (`$...$`, `\\(...\\)`, `\\[...\\]`) or else a number at its start is taken.
+    """
+    last = _last(_PHRASE, text[-PHRASE_WINDOW:])
+    if last is None:
+        return None
+    reach = last.string[last.end() : last.end() + PHRASE_REACH]
+    reach = reach[_lead(reach) :]
+    math = _MATH.search(reach)
+    if math and math.start() <= _sentence_length(reach) and not _TWO_WORDS.search(_content(math)):
+        return _content(math) or None
+    number = _NUMBER.match(reach)
+    if number:
+        return _plain(number[0])
+    return reach[: _sentence_length(reach)].strip(" \t*_\"'`") or None
+
+
+def last_math_or_number(text: str) -> str | None:
+    """The last formula or number in the last `TAIL` characters, whichever ends later."""
+    tail = text[-TAIL:]
+    formulas = [match for match in _MATH.finditer(tail) if not _TWO_WORDS.search(_content(match))]
+    number = _last(_NUMBER, tail)
+    if formulas and (number is None or formulas[-1].end() >= number.end()):
+        return _content(formulas[-1]) or None
+    return _plain(number[0]) if number else None
+
+
+def last_number(text: str) -> str | None:
+    """The last number in the last `TAIL` characters: "-3", "1234.5", "3/4", "20%"; thousands commas removed."""
+    number = _last(_NUMBER, text[-TAIL:])
+    return _plain(number[0]) if number else None
+
+
+def last_lines(text: str, count: int = 1) -> str | None:
+    """The last `count` lines with anything on them, from the last `TAIL` characters."""
+    lines = [line.strip() for line in text[-TAIL:].splitlines() if line.strip()]
+    return "\n".join(lines[-count:]) or None
+
+
+def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
+
+
+def _plain(number: str) -> str:
+    """A number as matched, without spaces, currency sign and thousands commas."""
+    return re.sub(r"[\s,$]", "", number).replace("\u2212", "-")
+
+
+def _content(math: re.Match[str]) -> str:
+    return next(group for group in math.groups() if group is not None).strip()
+
+
+def _lead(text: str) -> int:
+    match = _LEAD.match(text)
+    return match.end() if match else 0
+
+
+def _sentence_length(text: str) -> int:
+    end = _SENTENCE_END.search(text)
+    return end.start() if end else len(text)

@@ -1,0 +1,97 @@
+"""Does the task's own scorer give the answer full marks? For problems made by Reasoning Gym (arXiv 2505.24760).
+
+Judged by the `score_answer` of the task that made the problem, called with the task's options and the problem's own
+entry (metadata "task", "options", "entry"). Score 1 is correct, anything less is incorrect: partial credit is for
+shaping a reward, not for pass@k. Comparison with 1 - 1e-9 forgives rounding.
+
+The answer is the `<answer>` tag (Reasoning Gym's convention), else the last complete box, else the last final-answer
+phrase, else the last line. Scorers compare strings, so where the task's own answer is a plain number and the found
+text is not, the last number of that text is the answer, without thousands commas: "= 1,234 apples" is "1234". Where
+the task's own answer has several lines (a grid), so many last lines are taken instead of one.
+
+Some scorers hand the answer to Python's `eval` or SymPy's parser, which is one. There an answer that calls anything
+but a mathematical function, or reaches for an attribute, is incorrect unseen. That keeps accidents out; it is no
+sandbox, so let such tasks judge your own models, not an adversary's.
+"""
+
+import json
+import re
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+from move37.types import Outcome, Problem, Verdict
+from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_number, last_tagged
+
+_EVALUATED = {
+    "binary_matrix",
+    "countdown",
+    "intermediate_integration",
+    "n_queens",
+    "polynomial_multiplication",
+    "puzzle24",
+    "simple_integration",
+    "spiral_matrix",
+    "string_insertion",
+}
+"""Tasks of reasoning-gym 0.1.25 whose scorer evaluates the answer."""
+_TUPLES = {"arc_agi", "rearc"}
+"""Tasks whose scorer compares with tuples, which an entry that went through JSON no longer has."""
+_CALL_OR_ATTRIBUTE = re.compile(
+    r"__|\blambda\b|[)\]\"'A-Za-z_]\s*\.\s*[A-Za-z_]|"
+    r"(?<![A-Za-z0-9_])(?!(?:sqrt|exp|log|ln|a?(?:sin|cos|tan|sec|csc|cot)h?|[Aa]bs|asinh|acosh|atanh)\b)[A-Za-z_]\w+\s*\("
+)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_WRAPPED = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}|\$([^$]*)\$|\*\*(.*)\*\*", re.DOTALL)
+
+
+class ReasoningGymVerifier:
+    name = "reasoning-gym"
+    version = f"1+reasoning-gym-{version('reasoning-gym')}"
+
+    def extract(self, problem: Problem, text: str) -> str | None:
+        lines = max((reference.count("\n") + 1 for reference in problem.references), default=1)
+        answer = last_tagged(text) or last_boxed(text) or (after_phrase(text) if lines == 1 else None)
+        answer = answer or last_lines(text, lines)
+        if answer is None:
+            return None
+        wrapped = _WRAPPED.fullmatch(answer)
+        if wrapped:
+            answer = next(group for group in wrapped.groups() if group is not None).strip()
+        if problem.references and all(map(_NUMBER.fullmatch, problem.references)) and not _NUMBER.fullmatch(answer):
+            return last_number(answer)
+        return answer or None
+
+    def present(self, problem: Problem, reference: str) -> str:
+        return f"<answer>{reference}</answer>"
+
+    def warm(self) -> None:
+        """Import the hundred task modules: a second, once per worker."""
+        import reasoning_gym  # noqa: F401
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        task, entry = problem.metadata["task"], dict(problem.metadata["entry"])
+        if task in _EVALUATED and _CALL_OR_ATTRIBUTE.search(answer):
+            return Verdict(Outcome.INCORRECT, "a program, not an answer")
+        if task in _TUPLES:
+            entry = _with_tuples(entry)
+        score = _dataset(task, json.dumps(problem.metadata["options"], sort_keys=True)).score_answer(answer, entry)
+        if score >= 1 - 1e-9:
+            return Verdict(Outcome.CORRECT, "matches")
+        return Verdict(Outcome.INCORRECT, "differs")
+
+
+@lru_cache(maxsize=64)
+def _dataset(task: str, options: str) -> Any:
+    """The task set up as the problem's own; of its problems none is made."""
+    from reasoning_gym import create_dataset
+
+    return create_dataset(task, **{"size": 1, "seed": 0, **json.loads(options)})
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_with_tuples, value))
+    if isinstance(value, dict):
+        return {key: _with_tuples(inner) for key, inner in value.items()}
+    return value

@@ -1,0 +1,251 @@
+"""The parent's side of the judging processes: hands out answers, enforces deadlines, replaces the dead.
+
+A worker (`worker.py`) gets a small batch at a time and reports every answer at once, so the answer it died of is
+known: that one is decided by how the worker ended, the rest of the batch goes back to the front of the queue.
+  ended by its CPU timer   unscored, "timed out after 10 s"
+  no news for too long     the same: a worker that sleeps spends no CPU time, so the parent watches the wall clock
+  crashed                  judged once more, since the cause may lie outside (a machine short of memory); if it
+                           crashes again it is unscored, "verifier crashed: SIGSEGV"
+Left out: what is judged, and for whom (`verification.py`).
+"""
+
+import json
+import math
+import os
+import pickle
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+
+from move37.errors import UsageError, VerifierError
+from move37.types import Outcome, Problem, Verdict
+from move37.verifiers import Verifier
+
+BATCH = 16
+"""Answers sent to a worker at once."""
+WALL_PER_CPU = 10
+"""A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
+START_SECONDS = 120.0
+"""Wall time in which a worker must be ready."""
+MOST_FALSE_STARTS = 3
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+@dataclass(eq=False, slots=True)
+class Judgement:
+    """One answer to decide. `fingerprint` is the caller's name for it."""
+
+    fingerprint: tuple[str, bytes]
+    problem: Problem
+    answer: str
+    crashes: int = 0
+
+    def fields(self) -> tuple[object, ...]:
+        """The problem as plain values, in the order of its fields: read-only mappings cannot be pickled."""
+        p = self.problem
+        return p.id, p.question, p.references, p.benchmark, p.verifier, dict(p.tags), dict(p.metadata)
+
+
+class Workforce:
+    """At most `size` worker processes, started when there is work. `close` it, whatever happens."""
+
+    def __init__(self, size: int, cpu_seconds: float) -> None:
+        self.size, self.cpu_seconds = size, cpu_seconds
+        self._verifier = b""
+        self._queue: deque[Judgement] = deque()
+        self._workers: list[_Worker] = []
+        self._selector = selectors.DefaultSelector()
+        self._false_starts = 0
+
+    @property
+    def backlog(self) -> int:
+        """Answers that no worker has yet."""
+        return len(self._queue)
+
+    def take_up(self, verifier: Verifier) -> None:
+        """Judge with `verifier` from now on. Raises UsageError if it cannot be sent to another process."""
+        if type(verifier).__module__ == "__main__":
+            raise UsageError(
+                f"verifier {verifier.name!r} is defined in the script itself, which workers do not run; "
+                "move its class into a module and import it"
+            )
+        try:
+            self._verifier = pickle.dumps(verifier)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UsageError(
+                f"verifier {verifier.name!r} cannot be sent to a worker ({error}); "
+                "define its class at the top level of a module and keep open files and locks out of it"
+            ) from None
+
+    def submit(self, judgement: Judgement) -> None:
+        self._queue.append(judgement)
+
+    def decided(self, wait: bool) -> list[tuple[Judgement, Verdict]]:
+        """Answers decided by now; with `wait`, after the next event. Raises VerifierError if no worker will start."""
+        self._hand_out()
+        decided: list[tuple[Judgement, Verdict]] = []
+        for event, _ in self._selector.select(self._patience() if wait else 0):
+            worker: _Worker = event.data
+            try:
+                news = worker.receive()
+            except (EOFError, OSError):
+                decided += self._bury(worker, gone=True)
+                continue
+            self._false_starts = 0
+            decided += [news] if news else []
+        for worker in self._workers[:]:
+            if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
+                decided += self._bury(worker, gone=False)
+        return decided
+
+    def abandon(self) -> None:
+        """Forget all work that is not decided."""
+        self._queue.clear()
+        for worker in self._workers[:]:
+            if worker.batch:
+                self._remove(worker)
+
+    def close(self) -> None:
+        """End every worker."""
+        self._queue.clear()
+        for worker in self._workers[:]:
+            self._remove(worker)
+
+    def _hand_out(self) -> None:
+        """Give every free worker a batch; start workers while more answers wait than workers are starting."""
+        for worker in self._workers:
+            if self._queue and worker.free:
+                if worker.verifier != self._verifier:
+                    worker.take_up(self._verifier)
+                    continue
+                size = max(1, min(BATCH, len(self._queue) // self.size))
+                worker.judge([self._queue.popleft() for _ in range(size)], self.cpu_seconds)
+        while len(self._workers) < self.size and len(self._queue) > sum(not w.ready for w in self._workers):
+            worker = _Worker(self._verifier)
+            self._workers.append(worker)
+            self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+
+    def _bury(self, worker: "_Worker", gone: bool) -> list[tuple[Judgement, Verdict]]:
+        """Take out a worker that is gone, or past its deadline, and decide what becomes of its answers."""
+        status = self._remove(worker, gone)
+        timed_out = not gone or status == -signal.SIGPROF
+        if not worker.ready:
+            self._count_false_start(worker, status)
+            return []
+        held = list(worker.batch.values())
+        if not held or status == 0:  # status 0: it replaced itself after an answer that took much memory
+            self._queue.extendleft(reversed(held))
+            return []
+        current, *mates = held
+        self._queue.extendleft(reversed(mates))
+        if timed_out:
+            return [(current, Verdict(Outcome.UNSCORED, f"timed out after {self.cpu_seconds:g} s"))]
+        current.crashes += 1
+        if current.crashes > 1:
+            return [(current, Verdict(Outcome.UNSCORED, f"verifier crashed: {_cause(status)}"))]
+        self._queue.appendleft(current)
+        return []
+
+    def _count_false_start(self, worker: "_Worker", status: int) -> None:
+        self._false_starts += 1
+        if worker.complaint:
+            raise VerifierError(f"the verifier cannot be set up in a worker process: {worker.complaint}")
+        if self._false_starts >= MOST_FALSE_STARTS:
+            raise VerifierError(
+                f"verifier workers end before they are ready ({_cause(status)}); "
+                f"try: {sys.executable} -c 'import move37.verifiers.worker'"
+            )
+
+    def _remove(self, worker: "_Worker", gone: bool = False) -> int:
+        self._workers.remove(worker)
+        self._selector.unregister(worker.channel)
+        return worker.end(gone)
+
+    def _deadline(self, worker: "_Worker") -> float:
+        if not worker.ready:
+            return worker.since + START_SECONDS
+        return worker.since + WALL_PER_CPU * self.cpu_seconds if worker.batch else math.inf
+
+    def _patience(self) -> float | None:
+        first = min((self._deadline(worker) for worker in self._workers), default=math.inf)
+        return None if first == math.inf else max(0.0, first - time.monotonic())
+
+
+class _Worker:
+    """One process, started at once; `ready` once it has imported what its verifier needs."""
+
+    def __init__(self, verifier: bytes) -> None:
+        self.batch: dict[int, Judgement] = {}
+        self.complaint = ""
+        self.channel, theirs = Pipe()
+        lifeline, self._lifeline = os.pipe()
+        inherited = (theirs.fileno(), lifeline)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "move37.verifiers.worker", *map(str, inherited)],
+            pass_fds=inherited,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which then ends its workers
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        theirs.close()
+        os.close(lifeline)
+        self.take_up(verifier)
+
+    @property
+    def free(self) -> bool:
+        return self.ready and not self.batch
+
+    def take_up(self, verifier: bytes) -> None:
+        self.verifier, self.ready = verifier, False
+        self._send(verifier)
+
+    def judge(self, judgements: list[Judgement], cpu_seconds: float) -> None:
+        self.batch = dict(enumerate(judgements))
+        self._send((cpu_seconds, [(number, each.fields(), each.answer) for number, each in self.batch.items()]))
+
+    def receive(self) -> tuple[Judgement, Verdict] | None:
+        """The next decided answer, or None for other news. Raises EOFError or OSError when the worker is gone."""
+        news = json.loads(self.channel.recv_bytes())
+        self.since = time.monotonic()
+        if isinstance(news, dict):
+            self.ready, self.complaint = "ready" in news, news.get("failed", "")
+            return None
+        number, outcome, reason = news
+        return self.batch.pop(number), Verdict(Outcome(outcome), reason)
+
+    def end(self, gone: bool) -> int:
+        """Collect its status, the exit code or minus the signal that ended it. Unless it is `gone`, kill it first."""
+        if not gone:
+            self._process.kill()
+        try:
+            status = self._process.wait(1)
+        except subprocess.TimeoutExpired:  # it closed its channel and lives on
+            self._process.kill()
+            status = self._process.wait()
+        self.channel.close()
+        os.close(self._lifeline)
+        return status
+
+    def _send(self, job: object) -> None:
+        """Send a job. To a worker that is gone this does nothing: reading from it will tell."""
+        self.since = time.monotonic()
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.channel.send(job)
+
+
+def _cause(status: int) -> str:
+    """ "SIGSEGV", "exit code 3"."""
+    if status >= 0:
+        return f"exit code {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
