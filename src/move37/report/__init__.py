@@ -1,6 +1,14 @@
-"""Result objects -> figures, one self-contained HTML page, markdown and CSV. Computes nothing."""
+"""Result objects -> figures, one self-contained HTML page, markdown and CSV. Computes nothing.
+
+`verdict.py` finds the words, `figures.py` the pictures, `tables.py` what a reader sees of the numbers, `exports.py`
+all of their digits, `page.py` joins them (`write_report`). The drawing libraries are loaded only when a page is made.
+"""
 
 from dataclasses import dataclass
+
+from move37.report.verdict import Verdict, verdict_sentences, verdicts
+
+__all__ = ["ReportContext", "Verdict", "verdict_sentences", "verdicts"]
 
 
 @dataclass(frozen=True)

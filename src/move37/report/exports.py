@@ -1,0 +1,158 @@
+"""Every number as CSV: one file per result, full precision, shares as fractions from 0 to 1, empty where none exists.
+
+Column names are those of the result objects. Rows of several models or comparisons stand in one file and name them.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from move37.analyses import Findings
+from move37.analyses.accuracy_shift import BINS
+from move37.report.verdict import settled
+
+Row = Sequence[Any]
+
+
+def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """File name -> content. Files without a row are left out."""
+    files = {
+        "curves.csv": _csv(
+            "model,k,pass_at_k,se_benchmark,se_population,lower,upper,confidence,problems,n_min,n_max", _curves(findings)
+        ),
+        "difference.csv": _csv(
+            "base,rl,k,mean,standard_error,lower,upper,confidence,established,few_problems", _differences(findings)
+        ),
+        "solvable.csv": _csv(
+            "base,rl,k,both,base_only,rl_only,neither,mcnemar_p,noise_floor,never_solved_bound_base,"
+            "never_solved_bound_rl,confidence",
+            _solvable(findings),
+        ),
+        "solvable_problems.csv": _csv("base,rl,problem_id,solved_only_by", _solved_alone(findings)),
+        "accuracy.csv": _csv("base,rl,accuracy_bin,base_problems,rl_problems", _accuracy(findings)),
+        "transition.csv": _csv("base,rl,base_bin,rl_bin,problems", _transition(findings)),
+        "sampling_gap.csv": _csv("base,rl,k,value,lower,upper,confidence", _gaps(findings)),
+        "reliability.csv": _csv(
+            "model,measure,k,value,standard_error,lower,upper,confidence,method,target,problems,n_min,n_max",
+            _reliability(findings),
+        ),
+        "outcomes.csv": _csv(
+            "model,samples,correct,incorrect,unscored,truncated,mean_tokens,accuracy,accuracy_if_unscored_wrong,"
+            "accuracy_if_unscored_right,accuracy_not_truncated",
+            _outcomes(findings),
+        ),
+        "reasons.csv": _csv(
+            "model,outcome,reason,samples", ((a.model, *reason) for a in findings.audits for reason in a.reasons)
+        ),
+        "agreement.csv": _csv(
+            "model,verifier,other,samples,agree",
+            ((a.model, a.verifier, a.other, a.samples, a.agree) for a in findings.agreements),
+        ),
+        "disagreements.csv": _csv(
+            "model,verifier,other,problem_id,index,ours,theirs,answer,reference", _disagreements(findings)
+        ),
+        "settings.csv": _csv("setting,value", settings),
+    }
+    return {name: content for name, content in files.items() if content}
+
+
+def _csv(header: str, rows: Iterable[Row]) -> str:
+    """CSV text, or nothing where there are no rows."""
+    written = [[_value(value) for value in row] for row in rows]
+    if not written:
+        return ""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header.split(","))
+    writer.writerows(written)
+    return text.getvalue()
+
+
+def _value(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, float):  # numpy's float64 too
+        return repr(float(value)) if math.isfinite(value) else ""
+    return value
+
+
+def _curves(findings: Findings) -> Iterator[Row]:
+    for curve in findings.curves:
+        columns = (curve.k, curve.pass_at_k, curve.se_benchmark, curve.se_population, curve.lower, curve.upper)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield curve.model, *row, curve.confidence, curve.problems, *curve.n
+
+
+def _differences(findings: Findings) -> Iterator[Row]:
+    for difference in (each.difference for each in findings.comparisons):
+        columns = (difference.k, difference.mean, difference.standard_error, difference.lower, difference.upper)
+        for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+            few = "yes" if k in difference.few_problems else "no"
+            yield difference.base, difference.rl, k, *numbers, difference.confidence, settled(difference, k), few
+
+
+def _solvable(findings: Findings) -> Iterator[Row]:
+    for table in (each.solvable for each in findings.comparisons):
+        counts = (table.both, table.base_only, table.rl_only, table.neither, table.mcnemar_p, table.noise_floor)
+        bounds = (table.never_solved_bound_base, table.never_solved_bound_rl)
+        yield table.base, table.rl, table.k, *counts, *bounds, table.confidence
+
+
+def _solved_alone(findings: Findings) -> Iterator[Row]:
+    for table in (each.solvable for each in findings.comparisons):
+        for model, ids in ((table.base, table.base_only_ids), (table.rl, table.rl_only_ids)):
+            for problem_id in ids:
+                yield table.base, table.rl, problem_id, model
+
+
+def _accuracy(findings: Findings) -> Iterator[Row]:
+    for shift in (each.shift for each in findings.comparisons):
+        for label, base, rl in zip(BINS, shift.base_counts, shift.rl_counts, strict=True):
+            yield shift.base, shift.rl, label, base, rl
+        yield shift.base, shift.rl, "exactly 1", shift.base_exactly_one, shift.rl_exactly_one
+
+
+def _transition(findings: Findings) -> Iterator[Row]:
+    for shift in (each.shift for each in findings.comparisons):
+        for base_bin, row in zip(BINS, shift.transition, strict=True):
+            for rl_bin, problems in zip(BINS, row, strict=True):
+                yield shift.base, shift.rl, base_bin, rl_bin, problems
+
+
+def _gaps(findings: Findings) -> Iterator[Row]:
+    for each in findings.comparisons:
+        gap, difference = each.sampling_gap, each.difference
+        yield difference.base, difference.rl, gap.k, gap.value, gap.lower, gap.upper, gap.confidence
+
+
+def _reliability(findings: Findings) -> Iterator[Row]:
+    for row in findings.reliability:
+        e = row.estimate
+        numbers = (e.value, e.standard_error, e.lower, e.upper, e.confidence)
+        yield row.model, row.measure, row.k, *numbers, e.method, e.target, e.problems, *e.n
+
+
+def _outcomes(findings: Findings) -> Iterator[Row]:
+    for audit in findings.audits:
+        yield (
+            audit.model,
+            audit.samples,
+            audit.correct,
+            audit.incorrect,
+            audit.unscored,
+            audit.truncated,
+            audit.mean_tokens,
+            audit.accuracy,
+            audit.accuracy_if_unscored_wrong,
+            audit.accuracy_if_unscored_right,
+            audit.accuracy_not_truncated,
+        )
+
+
+def _disagreements(findings: Findings) -> Iterator[Row]:
+    for each in findings.agreements:
+        for d in each.disagreements:
+            labels = (each.model, each.verifier, each.other)
+            yield *labels, d.problem_id, d.index, d.ours, d.theirs, d.answer, d.reference

@@ -1,0 +1,497 @@
+"""Which pictures does a report have? Altair specifications, the same for the page and for the picture files.
+
+Widths follow the container, heights are fixed; labels that depend on the room there is are decided while drawing.
+Curves are drawn at every k up to 64 and then at 16 ks per doubling (`drawn_ks`), which the eye cannot tell from all.
+Colours are CSS variables (`palette.py`). All values are percent. Left out: titles, which the page has as headings and
+the picture files get from `Figure`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from move37.analyses import Comparison, Findings
+from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.report.numerals import counted, k_list, level, percent, percent_interval, points, points_interval, runs
+from move37.report.palette import DASHES, SERIES, SHAPES, series, variable
+from move37.report.tables import bin_labels, drawn_ks, powers_of_two
+from move37.report.verdict import settled, undecided
+
+INK, MUTED, GRID, PAPER, RULE = (variable(name) for name in ("ink", "muted", "grid", "paper", "rule"))
+_CURVE_HEIGHT = 340
+_LABEL_PIXELS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """`stem` names its files, `alt` says in words what it shows, `spec` is Vega-Lite."""
+
+    stem: str
+    title: str
+    subtitle: str
+    alt: str
+    spec: dict[str, Any]
+
+
+def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
+    """pass@k of every model with its band, over log2 k."""
+    last = max(len(curve.k) for curve in curves)
+    low, high = _percent_domain(curves)
+    y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
+    names = [curve.model for curve in curves]
+    colour = alt.Color("m:N", legend=None, scale=_ordinal(names, [series(i) for i in range(len(names))]))
+    bands = (
+        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
+        .mark_area(opacity=0.16, clip=True, aria=False)
+        .encode(x=_k_axis(last), y=y.copy(), y2="u:Q", color=colour)
+        .transform_calculate(v="datum.l")
+    )
+    lines = (
+        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
+        .mark_line(strokeWidth=2, clip=True, aria=False)
+        .encode(x=_k_axis(last), y=y, color=colour, strokeDash=_dash(names))
+    )
+    marks = (
+        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, powers_of_two(len(curve.k)))]))
+        .mark_point(filled=True, size=42, opacity=1, aria=False)
+        .encode(x=_k_axis(last), y=y, color=colour, shape=_shape(names))
+    )
+    layers = [bands, *([_error_bars(curves)] if last == 1 else []), lines, marks, _names(curves, low, high, colour)]
+    hover = _hover(_curve_tooltips(curves), last, [("t", "k"), *((f"m{i}", name) for i, name in enumerate(names))])
+    ends = "; ".join(
+        f"{c.model}: {percent(c.pass_at_k[0], c.se_population[0])} at k = 1, "
+        f"{percent(c.pass_at_k[-1], c.se_population[-1])} at k = {len(c.k)}"
+        for c in curves
+    )
+    return Figure(
+        stem="curves",
+        title="pass@k",
+        subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands",
+        alt=f"pass@k over k with bands. {ends}.",
+        spec=_finished([*layers, hover], _CURVE_HEIGHT, right=_name_room(names)),
+    )
+
+
+def difference_figure(difference: CurveDifference, position: int = 1, stem: str = "difference") -> Figure:
+    """pass@k of rl minus base with its band, the named ranges of k and the first-loss set.
+
+    `position` of rl among the models decides its colour.
+    """
+    last = len(difference.k)
+    low, high = _points_domain(difference)
+    y = alt.Y("v:Q", title="difference (percentage points)", scale=alt.Scale(domain=[low, high], nice=False))
+    data = _values(_difference_rows(difference))
+    x = _k_axis(last)
+    colour = series(position)
+    zero = alt.Chart(_values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y="z:Q")
+    band = alt.Chart(data).mark_area(color=colour, opacity=0.22, clip=True, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
+    line = alt.Chart(data).mark_line(color=colour, strokeWidth=2, clip=True, aria=False).encode(x=x, y=y)
+    single = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
+    layers = [*_ranges(difference, position), zero, band, *([single] if last == 1 else []), line]
+    layers += _first_loss_marks(difference)
+    hover = _hover(
+        _difference_tooltips(difference),
+        last,
+        [("t", "k"), ("d", "difference"), ("b", f"{level(difference.confidence)} band"), ("w", "established")],
+    )
+    return Figure(
+        stem=stem,
+        title=f"{difference.rl} minus {difference.base}",
+        subtitle=f"paired difference in pass@k, simultaneous {level(difference.confidence)} band",
+        alt=(
+            f"pass@k of {difference.rl} minus {difference.base} over k with its band. "
+            f"Gain at k = {k_list(difference.gain)}; loss at k = {k_list(difference.loss)}; "
+            f"undetermined at k = {k_list(undecided(difference))}."
+        ),
+        spec=_finished([*layers, hover], _CURVE_HEIGHT, right=12),
+    )
+
+
+def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accuracy") -> Figure:
+    """How many problems have which accuracy, base beside rl, in the paper's bins."""
+    shift = comparison.shift
+    rows = [
+        {"b": label, "i": i, "m": model, "n": int(counts[i])}
+        for model, counts in ((shift.base, shift.base_counts), (shift.rl, shift.rl_counts))
+        for i, label in enumerate(bin_labels())
+    ]
+    names = [shift.base, shift.rl]
+    order = bin_labels()
+    base = alt.Chart(_values(rows)).encode(
+        x=alt.X("b:O", sort=order, title="accuracy of a problem (%)", axis=alt.Axis(labelAngle=-45, ticks=False)),
+        xOffset=alt.XOffset("m:N", sort=names),
+        y=alt.Y("n:Q", title="problems"),
+        tooltip=[
+            alt.Tooltip("m:N", title="model"),
+            alt.Tooltip("b:O", title="accuracy (%)"),
+            alt.Tooltip("n:Q", title="problems"),
+        ],
+    )
+    bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1).encode(
+        color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(0), series(position)])),
+        stroke=alt.Stroke("m:N", legend=None, scale=_ordinal(names, [series(0), series(position)])),
+        fillOpacity=alt.FillOpacity("m:N", legend=None, scale=_ordinal(names, [0.25, 0.95])),
+    )
+    # Counts above the bars only where they do not run into each other.
+    roomy = {"expr": "width > 520 ? 1 : 0"}
+    labels = base.mark_text(dy=-6, fontSize=10, fill=MUTED, opacity=roomy, aria=False).encode(text="n:Q")
+    return Figure(
+        stem=stem,
+        title="Problems by accuracy",
+        subtitle=f"outlined: {shift.base}, filled: {shift.rl}; bins hold their upper end",
+        alt=(
+            f"Problems by accuracy. Never right: {shift.base} {shift.base_counts[0]}, {shift.rl} {shift.rl_counts[0]}; "
+            f"above 90%: {shift.base} {shift.base_counts[-1]}, {shift.rl} {shift.rl_counts[-1]}."
+        ),
+        spec=_finished([bars, labels], 300, right=8),
+    )
+
+
+def transition_figure(comparison: Comparison, stem: str = "transition") -> Figure:
+    """How many problems moved from which accuracy under base to which under rl: a heat map with counts."""
+    shift, order = comparison.shift, bin_labels()
+    largest = int(shift.transition.max())
+    rows = [
+        {"b": order[i], "r": order[j], "n": int(shift.transition[i, j]), "s": bool(4 * shift.transition[i, j] > largest)}
+        for i in range(len(order))
+        for j in range(len(order))
+        if shift.transition[i, j]
+    ]
+    x = alt.X("b:O", sort=order, title=f"accuracy under {shift.base} (%)", axis=alt.Axis(labelAngle=-45), scale=alt.Scale(domain=order))
+    y = alt.Y("r:O", sort=order[::-1], title=f"under {shift.rl} (%)", scale=alt.Scale(domain=order[::-1]))
+    tips = [
+        alt.Tooltip("b:O", title=f"{shift.base} (%)"),
+        alt.Tooltip("r:O", title=f"{shift.rl} (%)"),
+        alt.Tooltip("n:Q", title="problems"),
+    ]
+    data = _values(rows)
+    diagonal = _values([{"b": label, "r": label} for label in order])
+    same = alt.Chart(diagonal).mark_rect(fill=None, stroke=MUTED, strokeOpacity=0.55, aria=False).encode(x=x, y=y)
+    cells = (
+        alt.Chart(data)
+        .mark_rect(fill=variable("heat"), cornerRadius=2)
+        .encode(
+            x=x,
+            y=y,
+            fillOpacity=alt.FillOpacity("n:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[0, largest], range=[0.08, 1])),
+            tooltip=tips,
+        )
+    )
+    size = {"expr": "width < 330 ? 9 : 11"}
+    texts = [
+        alt.Chart(data)
+        .mark_text(fill=fill, fontSize=size, tooltip=None, aria=False)
+        .encode(x=x, y=y, text="n:Q")
+        .transform_filter(f"datum.s == {str(strong).lower()}")
+        for fill, strong in ((INK, False), (PAPER, True))
+    ]
+    return Figure(
+        stem=stem,
+        title="Where each problem went",
+        subtitle=f"problems by accuracy under {shift.base} (across) and {shift.rl} (up); outlined: unchanged bin",
+        alt=f"Heat map of problems by accuracy under {shift.base} and under {shift.rl}; the counts are in the table below.",
+        spec=_finished([cells, same, *texts], 330, right=8),
+    )
+
+
+def figures_of(findings: Findings) -> list[Figure]:
+    """All figures: the curves, then three for each comparison, in order."""
+    several = len(findings.comparisons) > 1
+    models = [curve.model for curve in findings.curves]
+    found = [curves_figure(findings.curves)]
+    for number, comparison in enumerate(findings.comparisons, start=1):
+        suffix = f"-{number}" if several else ""
+        position = models.index(comparison.difference.rl)
+        found.append(difference_figure(comparison.difference, position, f"difference{suffix}"))
+        found.append(accuracy_figure(comparison, position, f"accuracy{suffix}"))
+        found.append(transition_figure(comparison, f"transition{suffix}"))
+    return found
+
+
+# -- the pieces of a figure ----------------------------------------------------------------------------------------
+
+
+def _finished(layers: list[Any], height: int, right: int) -> dict[str, Any]:
+    chart = alt.layer(*layers).properties(
+        width="container",
+        height=height,
+        padding={"left": 4, "right": right, "top": 8, "bottom": 4},
+        background="transparent",
+    )
+    spec = chart.configure(**_CONFIG).to_dict()
+    del spec["$schema"]  # an address that nobody has to visit
+    return spec
+
+
+_CONFIG: dict[str, Any] = {
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "gridColor": GRID,
+        "domainColor": RULE,
+        "tickColor": RULE,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+    },
+    "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
+    "axisX": {"grid": False},
+    "title": {"color": INK, "subtitleColor": MUTED, "anchor": "start", "fontSize": 15, "subtitleFontSize": 12},
+}
+
+
+def _values(rows: list[dict[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=rows)
+
+
+def _y(field: str, like: alt.Y) -> alt.Y:
+    copied = like.copy()
+    copied.shorthand = f"{field}:Q"
+    return copied
+
+
+def _k_axis(last: int) -> alt.X:
+    """log2 k from 1 to `last`, with a tick at every power of two."""
+    domain = [1, last] if last > 1 else [0.5, 2]
+    ticks = [2**i for i in range(int(math.log2(last)) + 1)]
+    return alt.X(
+        "k:Q",
+        title="tries per problem (k)",
+        scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
+        axis=alt.Axis(values=ticks, format=",d", labelOverlap="greedy"),
+    )
+
+
+def _ordinal(domain: Sequence[str], values: Sequence[Any]) -> alt.Scale:
+    return alt.Scale(domain=list(domain), range=list(values))
+
+
+def _dash(names: Sequence[str]) -> alt.StrokeDash:
+    return alt.StrokeDash("m:N", legend=None, scale=_ordinal(names, [DASHES[i % len(DASHES)] for i in range(len(names))]))
+
+
+def _shape(names: Sequence[str]) -> alt.Shape:
+    return alt.Shape("m:N", legend=None, scale=_ordinal(names, [SHAPES[i % len(SHAPES)] for i in range(len(names))]))
+
+
+def _curve_rows(curve: ModelCurve, ks: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    return [
+        {
+            "m": curve.model,
+            "k": k,
+            "v": _rounded(curve.pass_at_k[k - 1]),
+            "l": _rounded(curve.lower[k - 1]),
+            "u": _rounded(curve.upper[k - 1]),
+        }
+        for k in (drawn_ks(len(curve.k)) if ks is None else ks)
+    ]
+
+
+def _rounded(share: float) -> float:
+    return round(100 * float(share), 3)
+
+
+def _percent_domain(curves: Sequence[ModelCurve]) -> tuple[float, float]:
+    """The bands' range, out to the next multiple of 5."""
+    low = min(100 * float(curve.lower.min()) for curve in curves)
+    high = max(100 * float(curve.upper.max()) for curve in curves)
+    return max(0, 5 * math.floor(low / 5)), min(100, 5 * math.ceil(high / 5))
+
+
+def _points_domain(difference: CurveDifference) -> tuple[float, float]:
+    """The band's range with room above for names and below for the first-loss set.
+
+    ks without any information have the band [-1, 1]; they run out of the picture unless all are like that.
+    """
+    informed = (difference.lower > -1) | (difference.upper < 1)
+    chosen = informed if informed.any() else slice(None)
+    low = min(0.0, 100 * float(difference.lower[chosen].min()))
+    high = max(0.0, 100 * float(difference.upper[chosen].max()))
+    span = high - low
+    return low - 0.16 * span, high + 0.14 * span
+
+
+def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
+    ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
+    return [
+        {
+            "k": k,
+            "v": _rounded(difference.mean[k - 1]),
+            "l": _rounded(difference.lower[k - 1]),
+            "u": _rounded(difference.upper[k - 1]),
+        }
+        for k in sorted({*drawn_ks(len(difference.k)), *ends})
+    ]
+
+
+def _error_bars(curves: Sequence[ModelCurve]) -> alt.Chart:
+    """With one k only, an area has no width: the band is a bar."""
+    names = [curve.model for curve in curves]
+    return (
+        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
+        .mark_rule(strokeWidth=3, opacity=0.4)
+        .encode(
+            x=_k_axis(1), y="l:Q", y2="u:Q", color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(i) for i in range(len(names))]))
+        )
+    )
+
+
+def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Color) -> alt.Chart:
+    """Each model's name beside the end of its curve, moved apart where they would overlap."""
+    step = _LABEL_PIXELS * (high - low) / _CURVE_HEIGHT
+    ordered = sorted(curves, key=lambda curve: float(curve.pass_at_k[-1]))
+    heights: list[float] = []
+    for curve in ordered:
+        wanted = 100 * float(curve.pass_at_k[-1])
+        heights.append(max(wanted, heights[-1] + step) if heights else wanted)
+    overflow = max(0.0, heights[-1] - high)
+    centred = [height - overflow for height in heights]
+    rows = [
+        {"m": curve.model, "k": len(curve.k), "v": round(height, 3)} for curve, height in zip(ordered, centred, strict=True)
+    ]
+    return (
+        alt.Chart(_values(rows))
+        .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, limit=_NAME_LIMIT, aria=False)
+        .encode(x="k:Q", y="v:Q", text="m:N", color=colour)
+    )
+
+
+_NAME_LIMIT = 84
+
+
+def _name_room(names: Sequence[str]) -> int:
+    return 14 + min(_NAME_LIMIT, 8 * max(len(name) for name in names))
+
+
+def _curve_tooltips(curves: Sequence[ModelCurve]) -> list[dict[str, Any]]:
+    """One row per drawn k with every model's value in words."""
+    last = max(len(curve.k) for curve in curves)
+    rows = []
+    for k in drawn_ks(last):
+        row: dict[str, Any] = {"k": k, "t": f"{k:,}"}
+        for i, curve in enumerate(curves):
+            row[f"m{i}"] = _curve_words(curve, k) if k <= len(curve.k) else "–"
+        rows.append(row)
+    return rows
+
+
+def _curve_words(curve: ModelCurve, k: int) -> str:
+    error = curve.se_population[k - 1]
+    return (
+        f"{percent(curve.pass_at_k[k - 1], error)} "
+        f"({percent_interval(curve.lower[k - 1], curve.upper[k - 1], error, '')})"
+    )
+
+
+def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:
+    rows = []
+    for row in _difference_rows(difference):
+        at = row["k"] - 1
+        error = difference.standard_error[at]
+        rows.append(
+            {
+                "k": row["k"],
+                "t": f"{row['k']:,}",
+                "d": f"{points(difference.mean[at], error)} points",
+                "b": points_interval(difference.lower[at], difference.upper[at], error),
+                "w": settled(difference, row["k"]),
+            }
+        )
+    return rows
+
+
+def _hover(rows: list[dict[str, Any]], last: int, fields: list[tuple[str, str]]) -> alt.Chart:
+    """A rule at the nearest k with a tooltip of all values there."""
+    hover = alt.selection_point(
+        name="hover", fields=["k"], nearest=True, on="pointerover", clear="pointerout", empty=False
+    )
+    return (
+        alt.Chart(_values(rows))
+        .mark_rule(color=MUTED, aria=False)
+        .encode(
+            x=_k_axis(last),
+            opacity=alt.condition(hover, alt.value(0.7), alt.value(0)),
+            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in fields],
+        )
+        .add_params(hover)
+    )
+
+
+def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
+    """Shaded and named: where gain and loss are established, and where neither is."""
+    last = len(difference.k)
+    rows = []
+    for name, colour, ks in (
+        ("gain", series(position), difference.gain),
+        ("undetermined", MUTED, undecided(difference)),
+        ("loss", series(0), difference.loss),
+    ):
+        for first, final in runs(ks):
+            rows.append(_range_row(name, colour, first, final, last))
+    colours = alt.Color("c:N", scale=None, legend=None)
+    edges = {"x": alt.X("a:Q"), "x2": "b:Q"}
+    shade = alt.Chart(_values(rows)).mark_rect(aria=False).encode(
+        **edges, color=colours, opacity=alt.Opacity("o:Q", scale=None, legend=None)
+    )
+    strip = alt.Chart(_values(rows)).mark_rect(height=4, aria=False).encode(**edges, y=alt.value(0), color=colours)
+    text = {
+        "expr": "datum.s * width > 7.2 * length(datum.n + datum.r) + 12 ? datum.n + ' ' + datum.r : "
+        "datum.s * width > 7.2 * length(datum.n) + 4 ? datum.n : ''"
+    }
+    names = (
+        alt.Chart(_values(rows))
+        .mark_text(baseline="top", dy=10, fontSize=12, fontWeight=600, text=text, aria=False)
+        .encode(x="x:Q", y=alt.value(0), color=colours)
+    )
+    return [shade, strip, names]
+
+
+def _range_row(name: str, colour: str, first: int, final: int, last: int) -> dict[str, Any]:
+    if last == 1:
+        left, right, share = 0.5, 2.0, 1.0
+    else:
+        # Borders lie half-way between ks, on a log axis: at the geometric mean.
+        left = 1.0 if first == 1 else math.sqrt(first * (first - 1))
+        right = float(last) if final == last else math.sqrt(final * (final + 1))
+        share = math.log(right / left) / math.log(last)
+    return {
+        "n": name,
+        "r": k_list(range(first, final + 1)),
+        "c": colour,
+        "o": 0.05 if name == "undetermined" else 0.13,
+        "a": round(left, 4),
+        "b": round(right, 4),
+        "x": round(math.sqrt(left * right), 4),
+        "s": round(share, 4),
+    }
+
+
+def _first_loss_marks(difference: CurveDifference) -> list[alt.Chart]:
+    """A bracket over the ks that may be the first loss; nothing where no loss is established."""
+    first, final = difference.first_loss_set
+    if final is None or len(difference.k) == 1:
+        return []
+    row = {"a": first, "b": final, "t": f"first loss: k = {k_list(range(first, final + 1))}"}
+    row["x"] = round(math.sqrt(first * final), 4)
+    floor = alt.value(_CURVE_HEIGHT - 14)
+    data = _values([row])
+    bar = alt.Chart(data).mark_rule(color=INK, strokeWidth=2, aria=False).encode(x="a:Q", x2="b:Q", y=floor)
+    ends = [
+        alt.Chart(data)
+        .mark_tick(color=INK, thickness=2, size=11, orient="vertical", aria=False)
+        .encode(x=f"{end}:Q", y=floor)
+        for end in ("a", "b")
+    ]
+    align = {"expr": f"{math.log(row['x']) / math.log(len(difference.k)):.4f} > 0.7 ? 'right' : 'center'"}
+    label = (
+        alt.Chart(data)
+        .mark_text(baseline="bottom", dy=-8, fontSize=12, fill=INK, align=align, aria=False)
+        .encode(x="x:Q", y=floor, text="t:N")
+    )
+    return [bar, *ends, label]

@@ -1,0 +1,370 @@
+"""What does a reader see of the numbers? Result objects -> tables of text, for the page and for the markdown.
+
+Shares are percent and rounded by their errors (`numerals.py`); a number that does not exist is a dash, and the reason
+stands below the table. Long curves are shown at powers of two, or at the ks that the figures draw; `exports.py` has
+every number. Left out: HTML, which the templates make.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from move37.analyses import Comparison, Findings
+from move37.analyses.accuracy_shift import AccuracyShift
+from move37.analyses.agreement import Agreement
+from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.analyses.reliability import MEASURES, ReliabilityRow
+from move37.analyses.solvable_sets import SolvableTable
+from move37.analyses.truncation import OutcomeAudit
+from move37.report.numerals import (
+    Missing,
+    Shown,
+    count,
+    exists,
+    level,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    small_share,
+)
+from move37.report.verdict import settled
+
+SHOWN_DISAGREEMENTS = 200
+SHOWN_IDS = 500
+"""Longer lists go on in the CSV file."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """`text_columns` are aligned left, the others are numbers. The first column names its row."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Shown, ...], ...]
+    csv: str
+    """The file in tables/ that holds these numbers in full."""
+    notes: tuple[str, ...] = ()
+    text_columns: frozenset[int] = frozenset({0})
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why some cells show a dash, each reason once."""
+        found = (cell.reason for row in self.rows for cell in row if isinstance(cell, Missing))
+        return tuple(dict.fromkeys(found))
+
+
+def powers_of_two(last: int) -> list[int]:
+    """1, 2, 4, ... and `last`."""
+    return sorted({2**i for i in range(last.bit_length())} | {last})
+
+
+def drawn_ks(k_max: int) -> list[int]:
+    """1..64, then 16 per doubling, and k_max."""
+    later = {round(64 * 2 ** (i / 16)) for i in range(1, 16 * 26)}
+    return sorted(k for k in {*range(1, 65), *later, k_max} if k <= k_max)
+
+
+def curves_table(curves: Sequence[ModelCurve], ks: Iterable[int]) -> Table:
+    """pass@k of every model with its simultaneous band."""
+    header = ["k"]
+    for curve in curves:
+        header += [f"{curve.model} pass@k", f"{level(curve.confidence)} band"]
+    rows = tuple((count(k), *(cell for curve in curves for cell in _curve_cells(curve, k))) for k in ks)
+    return Table("pass@k: share of problems solved in k tries", tuple(header), rows, "curves.csv")
+
+
+def _curve_cells(curve: ModelCurve, k: int) -> tuple[Shown, Shown]:
+    if k > len(curve.k):
+        beyond = Missing(f"{curve.model} has {count(len(curve.k))} scored samples on some problem, and k ends there")
+        return beyond, beyond
+    error = float(curve.se_population[k - 1])
+    if not exists(error):
+        no_band = Missing("one problem does not say how problems vary")
+        return percent(curve.pass_at_k[k - 1]), no_band
+    return (
+        percent(curve.pass_at_k[k - 1], error),
+        percent_interval(curve.lower[k - 1], curve.upper[k - 1], error, "no band"),
+    )
+
+
+def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
+    """The paired difference at `ks`, and what its band establishes."""
+    return Table(
+        caption=f"{difference.rl} minus {difference.base}, percentage points",
+        header=("k", "difference", f"{level(difference.confidence)} band", "established"),
+        rows=tuple((count(k), *_difference_cells(difference, k)) for k in ks),
+        csv="difference.csv",
+        text_columns=frozenset({0, 3}),
+    )
+
+
+def _difference_cells(difference: CurveDifference, k: int) -> tuple[Shown, Shown, Shown]:
+    at = k - 1
+    error = float(difference.standard_error[at])
+    if difference.lower[at] <= -1 and difference.upper[at] >= 1:
+        band: Shown = Missing("the difference does not vary between problems there, so nothing bounds it")
+    else:
+        band = points_interval(difference.lower[at], difference.upper[at], error)
+    return points(difference.mean[at], error), band, settled(difference, k)
+
+
+@dataclass(frozen=True)
+class FourWay:
+    """The four-way table as two rows of two, with what belongs beside it."""
+
+    base: str
+    rl: str
+    k: str
+    both: str
+    base_only: str
+    rl_only: str
+    neither: str
+    facts: tuple[tuple[str, str], ...]
+    base_only_ids: tuple[str, ...]
+    rl_only_ids: tuple[str, ...]
+
+
+def four_way(table: SolvableTable) -> FourWay:
+    """Counts, and the test, floor and bounds without which they mean little."""
+    confidence = level(table.confidence)
+    bound = _bounds(table)
+    return FourWay(
+        base=table.base,
+        rl=table.rl,
+        k=count(table.k),
+        both=count(table.both),
+        base_only=count(table.base_only),
+        rl_only=count(table.rl_only),
+        neither=count(table.neither),
+        facts=(
+            ("exact McNemar test", p_value(table.mcnemar_p)),
+            ("noise floor", f"{table.noise_floor:.1f} problems each, if both models had the same chances"),
+            ("never solved", f"the chance of one try is below {bound} ({confidence} confidence, per problem), not zero"),
+        ),
+        base_only_ids=table.base_only_ids,
+        rl_only_ids=table.rl_only_ids,
+    )
+
+
+def _bounds(table: SolvableTable) -> str:
+    base, rl = small_share(table.never_solved_bound_base), small_share(table.never_solved_bound_rl)
+    return base if base == rl else f"{base} ({table.base}) or {rl} ({table.rl})"
+
+
+def four_way_table(table: SolvableTable) -> Table:
+    """The same as rows, for the markdown."""
+    shown = four_way(table)
+    return Table(
+        caption=f"Problems solved at least once in {shown.k} tries",
+        header=("", f"{table.rl} solves it", f"{table.rl} does not"),
+        rows=(
+            (f"{table.base} solves it", shown.both, shown.base_only),
+            (f"{table.base} does not", shown.rl_only, shown.neither),
+        ),
+        csv="solvable.csv",
+        notes=tuple(f"{name}: {value}" for name, value in shown.facts),
+    )
+
+
+def bin_labels() -> list[str]:
+    """The paper's bins in percent; a bin holds its upper end, not its lower."""
+    return ["0", *(f"{10 * i}–{10 * i + 10}" for i in range(10))]
+
+
+def accuracy_table(shift: AccuracyShift) -> Table:
+    """Problems by accuracy under both models."""
+    rows = [
+        (label, count(base), count(rl))
+        for label, base, rl in zip(bin_labels(), shift.base_counts, shift.rl_counts, strict=True)
+    ]
+    rows.append(("of these exactly 100", count(shift.base_exactly_one), count(shift.rl_exactly_one)))
+    return Table(
+        caption="Problems by accuracy",
+        header=("accuracy (%)", shift.base, shift.rl),
+        rows=tuple(rows),
+        csv="accuracy.csv",
+        notes=("A bin holds its upper end, not its lower; 0 is exactly 0.",),
+    )
+
+
+def transition_table(shift: AccuracyShift) -> Table:
+    """Problems by accuracy under base (rows) and rl (columns)."""
+    labels = bin_labels()
+    return Table(
+        caption=f"Problems by accuracy (%) under {shift.base} (rows) and {shift.rl} (columns)",
+        header=(f"{shift.base} \\ {shift.rl}", *labels),
+        rows=tuple((label, *(count(n) for n in row)) for label, row in zip(labels, shift.transition, strict=True)),
+        csv="transition.csv",
+    )
+
+
+def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
+    """One row per measure and k, one pair of columns per model."""
+    models = list(dict.fromkeys(row.model for row in rows))
+    by_key = {(row.measure, row.k, row.model): row for row in rows}
+    keys = sorted({(row.measure, row.k) for row in rows}, key=lambda key: (MEASURES.index(key[0]), key[1]))
+    header = ["measure"]
+    for model in models:
+        header += [model, "interval"]
+    shown = tuple(
+        (_measure_name(measure, k), *(cell for m in models for cell in _estimate_cells(by_key.get((measure, k, m)))))
+        for measure, k in keys
+    )
+    confidences = sorted({row.estimate.confidence for row in rows if row.estimate.confidence is not None})
+    sure = f"{' or '.join(level(c) for c in confidences)} " if confidences else ""
+    return Table(
+        "Reliability",
+        tuple(header),
+        shown,
+        "reliability.csv",
+        notes=(f"{sure}intervals for problems like these, row by row: they do not hold jointly.".capitalize(),),
+    )
+
+
+def _measure_name(measure: str, k: int) -> str:
+    return measure.replace("@k", f"@{k}").replace("^k", f"^{k}").replace("@n", f"@{k}")
+
+
+def _estimate_cells(row: ReliabilityRow | None) -> tuple[Shown, Shown]:
+    if row is None:
+        missing = Missing("not known for this model (too few samples, or no answers to vote with)")
+        return missing, missing
+    estimate = row.estimate
+    why = "the value does not vary between problems, so it has no interval"
+    return (
+        percent(estimate.value, estimate.standard_error),
+        percent_interval(estimate.lower, estimate.upper, estimate.standard_error, why),
+    )
+
+
+def gap_table(comparison: Comparison) -> Table:
+    """Delta_SE (arXiv 2504.13837)."""
+    gap, difference = comparison.sampling_gap, comparison.difference
+    row = (
+        f"{difference.base} pass@{count(gap.k)} − {difference.rl} pass@1",
+        points(gap.value),
+        points_interval(gap.lower, gap.upper, None),
+    )
+    return Table("Sampling gap", ("Δ_SE", "points", f"{level(gap.confidence)} interval"), (row,), "sampling_gap.csv")
+
+
+def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
+    """One column per model: what became of its samples, and how far its accuracy could move."""
+    lines = (
+        ("samples", lambda a: count(a.samples)),
+        ("correct", lambda a: count(a.correct)),
+        ("incorrect", lambda a: count(a.incorrect)),
+        ("unscored", lambda a: count(a.unscored)),
+        ("truncated at the token limit", lambda a: count(a.truncated)),
+        ("tokens per sample, mean", _tokens),
+        ("accuracy", lambda a: percent(a.accuracy, None, "no sample was scored")),
+        ("… if unscored were all wrong", lambda a: percent(a.accuracy_if_unscored_wrong)),
+        ("… if unscored were all right", lambda a: percent(a.accuracy_if_unscored_right)),
+        (
+            "… of samples not truncated",
+            lambda a: percent(a.accuracy_not_truncated, None, "it is not known which samples were truncated"),
+        ),
+    )
+    return Table(
+        caption="What became of the samples",
+        header=("", *(audit.model for audit in audits)),
+        rows=tuple((name, *(cell(audit) for audit in audits)) for name, cell in lines),
+        csv="outcomes.csv",
+        notes=(
+            "Unscored: the instrument failed, not the model; such samples are not part of any rate above. "
+            "Truncated samples are the model's own and count as they were judged.",
+        ),
+    )
+
+
+def _tokens(audit: OutcomeAudit) -> Shown:
+    if not exists(audit.mean_tokens):
+        return Missing("the import does not say how many tokens a sample has")
+    return f"{audit.mean_tokens:,.1f}"
+
+
+def reasons_table(audits: Sequence[OutcomeAudit]) -> Table:
+    """Why samples were judged as they were."""
+    rows = [
+        (audit.model, outcome, reason, count(number), str(percent(number / audit.samples if audit.samples else None)))
+        for audit in audits
+        for outcome, reason, number in audit.reasons
+    ]
+    return Table(
+        caption="Reasons of the verdicts",
+        header=("model", "outcome", "reason", "samples", "share"),
+        rows=tuple(rows),
+        csv="reasons.csv",
+        text_columns=frozenset({0, 1, 2}),
+    )
+
+
+def agreement_table(agreements: Sequence[Agreement]) -> Table:
+    """How often two graders of the same samples say the same."""
+    rows = tuple(
+        (a.model, a.verifier, a.other, count(a.samples), count(a.agree), count(len(a.disagreements)))
+        for a in agreements
+    )
+    return Table(
+        caption="Agreement of graders",
+        header=("model", "ours", "theirs", "samples", "agree", "differ"),
+        rows=rows,
+        csv="agreement.csv",
+        text_columns=frozenset({0, 1, 2}),
+    )
+
+
+def disagreements_table(agreements: Sequence[Agreement]) -> Table:
+    """The samples on which two graders differ, up to `SHOWN_DISAGREEMENTS`."""
+    rows = [
+        (a.model, d.problem_id, str(d.index), d.ours, d.theirs, _answer(d.answer), d.reference)
+        for a in agreements
+        for d in a.disagreements
+    ]
+    more = len(rows) - SHOWN_DISAGREEMENTS
+    return Table(
+        caption="Samples on which the graders differ",
+        header=("model", "problem", "sample", "ours", "theirs", "answer", "reference"),
+        rows=tuple(rows[:SHOWN_DISAGREEMENTS]),
+        csv="disagreements.csv",
+        notes=(f"{count(more)} more are in the CSV file.",) if more > 0 else (),
+        text_columns=frozenset({0, 1, 3, 4, 5, 6}),
+    )
+
+
+def _answer(answer: str | None) -> Shown:
+    return Missing("no answer was found in the text") if answer is None else answer
+
+
+def settings_table(settings: Sequence[tuple[str, str]]) -> Table:
+    """Models, sampling, problems, verifiers, versions."""
+    return Table("Settings and versions", ("setting", "value"), tuple(settings), "settings.csv", (), frozenset({0, 1}))
+
+
+def key_figures(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> list[tuple[str, str, str]]:
+    """(name, value, remark) of what a hurried reader wants from a comparison."""
+    difference, table = comparison.difference, comparison.solvable
+    found = []
+    for k in sorted({1, len(difference.k)}):
+        error = max(float(base.se_population[k - 1]), float(rl.se_population[k - 1]))
+        gap, band, _ = _difference_cells(difference, k)
+        before, after = percent(base.pass_at_k[k - 1], error), percent(rl.pass_at_k[k - 1], error)
+        found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap} points ({band})"))
+    first, last = difference.first_loss_set
+    crossing = f"k = {count(first)}–{count(last)}" if last is not None else "not established"
+    if last == first:
+        crossing = f"k = {count(first)}"
+    found.append(("first loss", crossing, f"where {difference.rl} first falls below {difference.base}"))
+    found.append(
+        (
+            "solved by one only",
+            f"{count(table.base_only)} : {count(table.rl_only)}",
+            f"{table.base} : {table.rl}, {p_value(table.mcnemar_p)}, about {table.noise_floor:.1f} each by luck",
+        )
+    )
+    return found
+
+
+def has_reasons(findings: Findings) -> bool:
+    return any(audit.reasons for audit in findings.audits)
