@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from move37.config import StudyConfig, changed_keys, load_study, parse_study, problem_source, resolved_json
+from move37.config import (
+    AnalysisConfig,
+    ProblemsConfig,
+    StudyConfig,
+    changed_keys,
+    from_options,
+    load_study,
+    parse_study,
+    resolved_json,
+)
 from move37.errors import ConfigError
 
 GOOD = {
@@ -146,8 +155,8 @@ class TestFiles:
         with pytest.raises(ConfigError, match="study.toml: cannot be read"):
             load_study(path)
 
-    def test_a_source_on_the_command_line_is_checked_alike(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match="path: no such file or folder"):
-            problem_source(benchmark="gsm8k", path=tmp_path / "none")
+    def test_options_of_a_command_are_checked_alike(self) -> None:
         with pytest.raises(ConfigError, match="path: benchmark = 'jsonl' needs the path"):
-            problem_source(benchmark="jsonl", path=None)
+            from_options(ProblemsConfig, benchmark="jsonl", path=None)
+        with pytest.raises(ConfigError, match="confidence: input should be less than 1"):
+            from_options(AnalysisConfig, confidence=95.0)

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -27,25 +27,28 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+S = TypeVar("S", bound=Settings)
+
+
 class FieldMapping(Settings):
     """Which keys of a JSONL row hold what, for files that name them in their own way."""
 
-    question: str = Field("question", description="Key of the question.")
-    answer: str = Field("answer", description="Key of the reference answer, or of a list of alternatives.")
-    tags: tuple[str, ...] = Field((), description="Keys copied into the problem's tags.")
+    question: str = Field(default="question", description="Key of the question.")
+    answer: str = Field(default="answer", description="Key of the reference answer, or of a list of alternatives.")
+    tags: tuple[str, ...] = Field(default=(), description="Keys copied into the problem's tags.")
 
 
 class ProblemsConfig(Settings):
     """Where problems come from."""
 
     benchmark: str = Field(description="A name of `move37 list benchmarks`, or reasoning-gym:<task>, or jsonl.")
-    path: Path | None = Field(None, description="A local file or folder; without it, the Hugging Face hub.")
-    fields: FieldMapping | None = Field(None, description="Field names, for benchmark = 'jsonl' only.")
-    verifier: str | None = Field(None, description="Overrides the benchmark's own verifier.")
-    limit: int | None = Field(None, ge=1, description="Only the first so many problems, in file order.")
-    size: int = Field(100, ge=1, description="How many problems to generate (reasoning-gym only).")
-    seed: int = Field(0, ge=0, description="Seed of the generated problems (reasoning-gym only).")
-    options: dict[str, Any] = Field({}, description="Options of the task (reasoning-gym only).")
+    path: Path | None = Field(default=None, description="A local file or folder; without it, the Hugging Face hub.")
+    fields: FieldMapping | None = Field(default=None, description="Field names, for benchmark = 'jsonl' only.")
+    verifier: str | None = Field(default=None, description="Overrides the benchmark's own verifier.")
+    limit: int | None = Field(default=None, ge=1, description="Only the first so many problems, in file order.")
+    size: int = Field(default=100, ge=1, description="How many problems to generate (reasoning-gym only).")
+    seed: int = Field(default=0, ge=0, description="Seed of the generated problems (reasoning-gym only).")
+    options: dict[str, Any] = Field(default={}, description="Options of the task (reasoning-gym only).")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProblemsConfig":
@@ -67,57 +70,59 @@ class TemplateConfig(Settings):
     """A prompt template of the user's own."""
 
     text: str = Field(description="Jinja text with {{ question }}.")
-    stop: tuple[str, ...] = Field((), description="Strings that end a response.")
+    stop: tuple[str, ...] = Field(default=(), description="Strings that end a response.")
 
 
 class SamplingConfig(Settings):
     """How every model of the study is sampled."""
 
-    n: int = Field(256, ge=1, description="Samples per problem.")
-    temperature: float = Field(0.6, ge=0, description="0 is greedy.")
-    top_p: float = Field(0.95, gt=0, le=1, description="Nucleus mass.")
-    max_new_tokens: int = Field(16_384, ge=1, description="Token limit of a response.")
-    template: str = Field("qwen-boxed", description="Prompt template, the same for all models.")
+    n: int = Field(default=256, ge=1, description="Samples per problem.")
+    temperature: float = Field(default=0.6, ge=0, description="0 is greedy.")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
+    max_new_tokens: int = Field(default=16_384, ge=1, description="Token limit of a response.")
+    template: str = Field(default="qwen-boxed", description="Prompt template, the same for all models.")
 
 
 class ModelConfig(Settings):
     """One model of the study. The name of its table is its key in the store."""
 
     path: str = Field(description="Hugging Face folder, hub name or GGUF file.")
-    engine: str = Field("transformers", description="A name of `move37 list engines`.")
-    temperature: float | None = Field(None, ge=0, description="Overrides sampling.temperature; the report says so.")
-    top_p: float | None = Field(None, gt=0, le=1, description="Overrides sampling.top_p; the report says so.")
-    options: dict[str, Any] = Field({}, description="Options of the engine (batch_size, dtype, device, ...).")
+    engine: str = Field(default="transformers", description="A name of `move37 list engines`.")
+    temperature: float | None = Field(
+        default=None, ge=0, description="Overrides sampling.temperature; reported."
+    )
+    top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
+    options: dict[str, Any] = Field(default={}, description="Options of the engine (batch_size, dtype, device, ...).")
 
 
 class VerificationConfig(Settings):
     """How responses are judged."""
 
-    workers: int = Field(2, ge=1, description="Worker processes.")
-    timeout_seconds: float = Field(10.0, gt=0, description="CPU seconds for one answer; beyond it, unscored.")
+    workers: int = Field(default=2, ge=1, description="Worker processes.")
+    timeout_seconds: float = Field(default=10.0, gt=0, description="CPU seconds for one answer; beyond it, unscored.")
 
 
 class AnalysisConfig(Settings):
     """How models are compared."""
 
-    base: str | None = Field(None, description="Model all others are compared with; default: the first.")
-    confidence: Fraction = Field(0.95, description="Simultaneous confidence of bands.")
-    draws: int = Field(100_000, ge=1000, description="Multiplier draws behind the critical value.")
-    seed: int = Field(0, ge=0, description="Seed of the multiplier draws.")
+    base: str | None = Field(default=None, description="Model all others are compared with; default: the first.")
+    confidence: Fraction = Field(default=0.95, description="Simultaneous confidence of bands.")
+    draws: int = Field(default=100_000, ge=1000, description="Multiplier draws behind the critical value.")
+    seed: int = Field(default=0, ge=0, description="Seed of the multiplier draws.")
 
 
 class StudyConfig(Settings):
     """A whole study."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run folder.")
-    seed: int = Field(0, ge=0, description="Seed of all sampling.")
-    note: str = Field("", description="A sentence that the report shows at the top.")
+    seed: int = Field(default=0, ge=0, description="Seed of all sampling.")
+    note: str = Field(default="", description="A sentence that the report shows at the top.")
     problems: tuple[ProblemsConfig, ...] = Field(min_length=1, description="One or more sources of problems.")
-    sampling: SamplingConfig = Field(SamplingConfig.model_validate({}))
-    models: dict[str, ModelConfig] = Field({}, description="Models by name; the first is the base.")
-    templates: dict[str, TemplateConfig] = Field({}, description="The user's own prompt templates.")
-    verification: VerificationConfig = Field(VerificationConfig.model_validate({}))
-    analysis: AnalysisConfig = Field(AnalysisConfig.model_validate({}))
+    sampling: SamplingConfig = Field(default=SamplingConfig())
+    models: dict[str, ModelConfig] = Field(default={}, description="Models by name; the first is the base.")
+    templates: dict[str, TemplateConfig] = Field(default={}, description="The user's own prompt templates.")
+    verification: VerificationConfig = Field(default=VerificationConfig())
+    analysis: AnalysisConfig = Field(default=AnalysisConfig())
 
     @field_validator("problems", mode="before")
     @classmethod
@@ -172,15 +177,12 @@ def parse_study(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
         raise ConfigError(f"{where}: {describe_validation_error(error, StudyConfig)}") from None
 
 
-def problem_source(**values: Any) -> ProblemsConfig:
-    """One source of problems, given on the command line. Raises ConfigError."""
+def from_options(kind: type[S], **values: Any) -> S:
+    """Settings given as options of a command, None where they were not. Raises ConfigError."""
     try:
-        source = ProblemsConfig.model_validate({key: value for key, value in values.items() if value is not None})
+        return kind.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
-        raise ConfigError(describe_validation_error(error, ProblemsConfig)) from None
-    if source.path is not None and not source.path.exists():
-        raise ConfigError(f"path: no such file or folder: {source.path}")
-    return source
+        raise ConfigError(describe_validation_error(error, kind)) from None
 
 
 def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:

@@ -131,8 +131,10 @@ class RunStore:
         known = {problem.id: problem for problem in self.problems()}
         before = len(known)
         for problem in problems:
-            if known.setdefault(problem.id, problem).question != problem.question:
-                raise StoreError(f"{self.folder}: problem {problem.id} is already here with another question")
+            there = known.setdefault(problem.id, problem)
+            if (there.question, there.references) != (problem.question, problem.references):
+                what = "question" if there.question != problem.question else "reference answer"
+                raise StoreError(f"{self.folder}: problem {problem.id} is already here with another {what}")
         if len(known) > before or not (self.folder / "problems.parquet").exists():
             rows = [_problem_row(problem) for problem in known.values()]
             write_atomically(self.folder / "problems.parquet", _parquet(rows, PROBLEM_SCHEMA))
@@ -240,10 +242,13 @@ class RunStore:
         samples = self.samples(model)
         samples.compact()  # from here on each key stands in one part
         wanted = pl.Series([*problem_ids], dtype=pl.String).implode()
+        reasons = {reason.value: reason for reason in FinishReason}
         for frame in samples.frames():
             rows = frame.filter(pl.col("problem_id").is_in(wanted)).join(done, on=_KEY, how="anti")
-            for problem_id, index, text, finish, tokens, logprob, seed in rows.iter_rows():
-                yield Sample(problem_id, index, text, FinishReason(finish), tokens, logprob, seed)
+            for problem_id, index, text, finish, *rest in zip(
+                *(rows[name].to_list() for name in SAMPLE_SCHEMA), strict=True
+            ):
+                yield Sample(problem_id, index, text, reasons[finish], *rest)
 
     def count_unverified(self, label: str, model: str, problem_ids: Sequence[str]) -> int:
         """How many samples `unverified` would hand out."""

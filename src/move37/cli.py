@@ -1,0 +1,244 @@
+"""The commands. Each reads its arguments, calls one function of `pipeline.py`, and prints what it returns.
+
+With --json a command prints one JSON object to standard output and nothing else: {"command", "ok", ...figures}, for
+`compare` the comparison alone. Exit codes: 0 done, 1 the run failed, 2 bad usage or input. Errors are one line on
+standard error; --debug adds the traceback.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from move37 import pipeline, terminal
+from move37.analyses.record import findings_json
+from move37.benchmarks import BENCHMARKS
+from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
+from move37.demo import demo_study
+from move37.engines import ENGINES
+from move37.errors import InputError, Move37Error
+from move37.importers import IMPORTERS
+from move37.store import RunStore
+from move37.verifiers import VERIFIERS
+
+SHELVES = {
+    "engines": ENGINES.names,
+    "verifiers": VERIFIERS.names,
+    "benchmarks": BENCHMARKS.names,
+    "importers": IMPORTERS.names,
+}
+
+app = typer.Typer(
+    name="move37",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Does RLVR give a language model moves it did not have, or does it only play known moves more often?",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Run = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", metavar="DIR")]
+
+
+@contextmanager
+def command(name: str, as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Enter for a function that takes the figures to print under --json. An error becomes one line and an exit code."""
+    try:
+        yield lambda figures: print(json.dumps({"command": name, "ok": True} | figures)) if as_json else None
+    except Move37Error as error:
+        if as_json:
+            print(json.dumps({"command": name, "ok": False, "error": str(error)}))
+        raise
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study, a TOML file.", metavar="STUDY.toml")],
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run a whole study: sample, verify, analyse, report. The same command continues a stopped run."""
+    with command("run", as_json) as emit:
+        config = load_study(study)
+        figures = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
+        emit(figures)
+    terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a study file to start one.", metavar="RUN")],
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Ask every model for the samples that it still owes."""
+    with command("sample", as_json) as emit:
+        if run.suffix == ".toml":
+            config = load_study(run)
+            store = pipeline.start_run(config, out or Path("runs") / config.name)
+        else:
+            store = RunStore.open(run)
+        figures = pipeline.sample_run(store, terminal.progress(as_json))
+        emit(figures)
+    made = ", ".join(f"{count:,} from {model}" for model, count in figures["sampled"].items())
+    terminal.tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
+
+
+@app.command()
+def verify(
+    run: Run,
+    verifier: Annotated[str | None, typer.Option(help="Judge with this verifier instead of the problems' own.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts."""
+    with command("verify", as_json) as emit:
+        figures = pipeline.verify_run(RunStore.open(run), verifier, terminal.progress(as_json))
+        emit(figures)
+    if not as_json:
+        terminal.print_verdicts(figures["verified"])
+        terminal.tell(False, f"Next: move37 report {run}")
+
+
+@app.command()
+def analyse(run: Run, as_json: Json = False) -> None:
+    """Turn verdicts into curves, tables and intervals; every number goes to analyses.json."""
+    with command("analyse", as_json) as emit:
+        findings = pipeline.analyse_run(RunStore.open(run))
+        emit(findings_json(findings))
+    if not as_json:
+        terminal.print_findings(findings)
+        terminal.tell(False, f"Every number: {run / 'analyses.json'}", findings.warnings)
+
+
+@app.command()
+def report(run: Run, as_json: Json = False) -> None:
+    """Analyse, then write report.html (one page that opens offline), report.md, figures/ and tables/."""
+    with command("report", as_json) as emit:
+        figures = pipeline.report_run(RunStore.open(run))
+        emit(figures)
+    terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
+
+
+@app.command()
+def compare(
+    base: Annotated[
+        Path, typer.Argument(help='Counts of the base model: {"id", "c", "n"} rows.', metavar="BASE.jsonl")
+    ],
+    rl: Annotated[Path, typer.Argument(help="Counts of the RL model, same problems.", metavar="RL.jsonl")],
+    out: Out = None,
+    confidence: Annotated[float, typer.Option(help="Simultaneous confidence of the band.")] = 0.95,
+    draws: Annotated[int, typer.Option(help="Multiplier draws behind the critical value.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Seed of the multiplier draws.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare two models from counts alone: curves, band, first-loss set, four-way table."""
+    with command("compare", as_json):
+        settings = from_options(AnalysisConfig, confidence=confidence, draws=draws, seed=seed)
+        findings, figures = pipeline.compare_counts(base, rl, settings, out)
+    if as_json:
+        print(json.dumps(figures))
+        return
+    terminal.print_findings(findings)
+    terminal.tell(False, f"Report: {figures['report']}" if out else "", findings.comparisons[0].warnings)
+
+
+@app.command("import")
+def import_(
+    format: Annotated[str, typer.Argument(help="One of `move37 list importers`.", metavar="FORMAT")],
+    path: Annotated[Path, typer.Argument(help="File or folder that the other tool wrote.", metavar="PATH")],
+    model: Annotated[str, typer.Option(help="Name of the model in the run.")],
+    benchmark: Annotated[str, typer.Option(help="Name of the benchmark; decides the verifier.")],
+    out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.", metavar="RUN")],
+    as_json: Json = False,
+) -> None:
+    """Bring samples or counts of another tool into a run folder."""
+    with command("import", as_json) as emit:
+        figures = pipeline.import_samples(format, path, model, benchmark, out)
+        emit(figures)
+    terminal.tell(as_json, f"Imported {figures['samples']:,} samples of {figures['problems']:,} problems into {out}.")
+
+
+@app.command()
+def pool(
+    run: Run,
+    others: Annotated[list[Path], typer.Argument(help="Runs of the same study, made elsewhere.", metavar="OTHER...")],
+    as_json: Json = False,
+) -> None:
+    """Add the samples of other run folders of the same study to RUN: a union by key."""
+    with command("pool", as_json) as emit:
+        figures = pipeline.pool_runs(run, others)
+        emit(figures)
+    added = ", ".join(f"{count:,} of {model}" for model, count in figures["added"].items())
+    terminal.tell(as_json, f"Added {added}. Next: move37 verify {run}")
+
+
+@app.command()
+def validate(
+    benchmark: Annotated[str, typer.Argument(help="A benchmark's name.", metavar="BENCHMARK")],
+    path: Annotated[Path | None, typer.Option(help="Local file or folder; without it, the hub.")] = None,
+    verifier: Annotated[str | None, typer.Option(help="Judge with this verifier instead of the benchmark's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that every reference answer of a benchmark passes its own verifier."""
+    with command("validate", as_json) as emit:
+        source = from_options(ProblemsConfig, benchmark=benchmark, path=path, verifier=verifier)
+        figures = pipeline.validate_benchmark(source)
+        emit(figures | {"ok": not figures["failures"]})
+    failures = figures["failures"]
+    if not as_json:
+        rows = [tuple(str(failure[key]) for key in failure) for failure in failures]
+        if rows:
+            terminal.print_table("References that do not pass", tuple(failures[0]), rows)
+        passed = figures["references"] - len(failures)
+        terminal.tell(False, f"{benchmark}: {passed:,} of {figures['references']:,} reference answers pass.")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(
+    shelf: Annotated[str, typer.Argument(help=" | ".join(SHELVES), metavar="SHELF")],
+    as_json: Json = False,
+) -> None:
+    """List what is on a shelf."""
+    with command("list", as_json) as emit:
+        if shelf not in SHELVES:
+            raise InputError(f"no shelf {shelf!r} (shelves: {', '.join(SHELVES)})")
+        names = list(SHELVES[shelf])
+        emit({shelf: names})
+    terminal.tell(as_json, "\n".join(names))
+
+
+@app.command()
+def demo(out: Out = None, as_json: Json = False) -> None:
+    """Sample a small language model twice, compare, and write a report: minutes on two cores."""
+    with command("demo", as_json) as emit:
+        figures = pipeline.run_study(demo_study(), out or Path("runs") / "demo", terminal.progress(as_json))
+        emit(figures)
+    terminal.tell(as_json, f"Report: {figures['report']} (open it in a browser)", figures["warnings"])
+
+
+def main() -> None:
+    """Entry point: errors become one line and an exit code."""
+    debug = "--debug" in sys.argv
+    code: Any = 0
+    try:
+        code = app([argument for argument in sys.argv[1:] if argument != "--debug"], standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, Move37Error | TyperException):
+            code = terminal.complain(str(error), error.exit_code)
+        else:
+            code = terminal.complain(f"{type(error).__name__}: {error} (a defect of move37; --debug shows where)", 1)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,133 @@
+"""What the commands show on a terminal: bars while they work, a few short tables when they are done.
+
+Results go to standard output, bars and errors to standard error. Under --json nothing is shown but errors.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from move37.analyses import Comparison, Findings
+from move37.pipeline import Progress, Silent
+from move37.report import verdict_sentences
+from move37.types import Outcome
+
+
+def progress(quiet: bool) -> Progress:
+    """Bars on standard error, or nothing when `quiet` or when it is not a terminal."""
+    console = Console(stderr=True)
+    return Silent() if quiet or not console.is_terminal else _TerminalProgress(console)
+
+
+def tell(quiet: bool, line: str, warnings: Sequence[str] = ()) -> None:
+    """One line of result, and what the reader must know about it."""
+    if quiet:
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for warning in warnings:
+        console.print(f"[yellow]Warning:[/] {_plain(warning)}")
+    if line:
+        console.print(_plain(line))
+
+
+def complain(message: str, code: int) -> int:
+    """One line on standard error; returns the exit code."""
+    print(f"move37: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for position, name in enumerate(header):
+        table.add_column(name, justify="left" if position == 0 else "right")
+    for row in rows:
+        table.add_row(*(_plain(cell) for cell in row))
+    Console().print(table)
+
+
+def print_verdicts(judged: Mapping[str, Mapping[str, int]]) -> None:
+    outcomes = [outcome.value for outcome in Outcome]
+    rows = [(model, *(f"{counts.get(outcome, 0):,}" for outcome in outcomes)) for model, counts in judged.items()]
+    print_table("Verdicts made", ("model", *outcomes), rows)
+
+
+def print_findings(findings: Findings) -> None:
+    """The verdict in words, then the curves and the four-way table of each comparison."""
+    tell(False, "\n".join(verdict_sentences(findings)))
+    ks = sorted({int(k) for curve in findings.curves for k in _shown(len(curve.k))})
+    print_table(
+        "pass@k",
+        ("model", *(f"k={k}" for k in ks)),
+        [
+            (curve.model, *(f"{curve.pass_at_k[k - 1]:.4f}" if k <= len(curve.k) else "–" for k in ks))
+            for curve in findings.curves
+        ],
+    )
+    for comparison in findings.comparisons:
+        _print_comparison(comparison)
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    difference, table = comparison.difference, comparison.solvable
+    rows = [
+        (
+            str(k),
+            f"{difference.mean[k - 1]:+.4f}",
+            f"[{difference.lower[k - 1]:+.4f}, {difference.upper[k - 1]:+.4f}]",
+            "gain" if k in difference.gain else "loss" if k in difference.loss else "undetermined",
+        )
+        for k in _shown(len(difference.k))
+    ]
+    band = f"{difference.confidence:.0%} band over all k"
+    print_table(f"{difference.rl} minus {difference.base}", ("k", "difference", band, ""), rows)
+    print_table(
+        f"Solved at least once in {table.k} samples",
+        ("both", f"{table.base} only", f"{table.rl} only", "neither", "McNemar p", "noise floor"),
+        [
+            (
+                *(str(count) for count in (table.both, table.base_only, table.rl_only, table.neither)),
+                f"{table.mcnemar_p:.2g}",
+                f"{table.noise_floor:.1f}",
+            )
+        ],
+    )
+
+
+def _shown(last: int) -> list[int]:
+    """Powers of two up to `last`, and `last`."""
+    return sorted({2**power for power in range(last.bit_length())} | {last})
+
+
+def _plain(text: str) -> str:
+    """Text in which brackets are not markup."""
+    return text.replace("[", "\\[")
+
+
+class _TerminalProgress:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def track(self, label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=self._console) as bars:
+            task = bars.add_task(label, total=total, rate="")
+
+            def advance(done: int) -> None:
+                speed = bars.tasks[0].speed
+                bars.update(task, advance=done, rate=f"{speed:,.1f}/s" if speed else "")
+
+            yield advance

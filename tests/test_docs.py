@@ -1,0 +1,47 @@
+"""The documentation describes what is there: the README's map and the rows of docs/extending.md."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from move37.cli import SHELVES
+
+ROOT = Path(__file__).parents[1]
+
+
+def section(name: str) -> str:
+    parts = re.split(r"^## ", (ROOT / "docs" / "extending.md").read_text(), flags=re.MULTILINE)
+    return next(part for part in parts if part.lower().startswith(name))
+
+
+@pytest.mark.parametrize("shelf", SHELVES)
+def test_every_member_of_a_shelf_has_a_row_and_every_row_a_member(shelf: str) -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|", section(shelf), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(SHELVES[shelf])
+
+
+def test_the_map_in_the_readme_names_every_file_and_folder_of_the_package() -> None:
+    readme = (ROOT / "README.md").read_text()
+    tree = readme[readme.index("src/move37/") :]
+    tree = tree[: tree.index("```")]
+    named = set(re.findall(r"^  ([\w]+(?:\.py|/))", tree, flags=re.MULTILINE))
+    package = ROOT / "src" / "move37"
+    there = {f"{p.name}/" if p.is_dir() else p.name for p in package.iterdir() if p.name != "__pycache__"}
+    assert named == there - {"__init__.py", "__main__.py"}
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    from move37.cli import app
+
+    commands = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
+    assert [name for name in commands if f"move37 {name}" not in readme] == []
+
+
+@pytest.mark.parametrize("path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
+def test_links_in_the_documentation_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()) + re.findall(
+        r'src="([^"]+)"', path.read_text()
+    )
+    assert [target for target in targets if not (path.parent / target).exists()] == []

@@ -1,0 +1,223 @@
+"""The whole flow on real files, with the scripted engine: what a user gets, and what happens when it is interrupted."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from move37 import pipeline
+from move37.config import AnalysisConfig, ProblemsConfig, load_study
+from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
+from move37.store import RunStore
+from tests.studies import SHARED, sums_study, write_problems
+
+QUICK = AnalysisConfig(draws=2000)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    pipeline.run_study(load_study(sums_study(folder)), folder / "run")
+    return folder / "run"
+
+
+def content(run: Path) -> dict[str, list[tuple]]:
+    """Everything that a run holds, sorted: samples and verdicts by file set."""
+    found = {}
+    for folder in sorted({path.parent for path in run.rglob("part-*.parquet")}):
+        frame = pl.concat([pl.read_parquet(path) for path in sorted(folder.glob("part-*"))])
+        found[str(folder.relative_to(run))] = sorted(frame.rows())
+    return found
+
+
+class TestStudy:
+    def test_a_run_folder_holds_what_the_design_says(self, finished: Path) -> None:
+        there = {str(path.relative_to(finished)) for path in finished.rglob("*")}
+        assert {
+            "config.json",
+            "problems.parquet",
+            "analyses.json",
+            "report.html",
+            "report.md",
+            "log.jsonl",
+            "models/base/identity.json",
+            "models/rl/prompts.parquet",
+        } <= there
+        assert {name.split("/")[0] for name in there} >= {"samples", "verdicts", "figures", "tables"}
+
+    def test_every_sample_is_there_once_with_its_verdict(self, finished: Path) -> None:
+        store = RunStore.open(finished)
+        for model in ("base", "rl"):
+            assert store.owed(model, [p.id for p in store.problems()], 8) == {}
+            tally = store.tally(model)
+            assert tally.n.tolist() == [8] * 6
+            assert tally.unscored.sum() == 0
+
+    def test_verdicts_are_the_truth_that_the_scripted_engine_plays(self, finished: Path) -> None:
+        store = RunStore.open(finished)
+        right = {problem.id: problem.references[0] for problem in store.problems()}
+        (label,) = (label for label in store.labels("base") if label.startswith("math@"))
+        judged = (
+            store.verdicts(label, "base")
+            .read()
+            .join(store.samples("base").read(["problem_id", "index", "text"]), on=["problem_id", "index"])
+        )
+        assert judged.height == 48
+        for row in judged.rows(named=True):
+            is_right = f"\\boxed{{{right[row['problem_id']]}}}" in row["text"]
+            assert row["outcome"] == ("correct" if is_right else "incorrect"), row
+
+    def test_running_again_changes_nothing(self, finished: Path) -> None:
+        before = content(finished)
+        figures = pipeline.run_study(RunStore.open(finished).study(), finished)
+        assert figures["sampled"] == {}
+        assert figures["verified"] == {"base": {}, "rl": {}}
+        assert content(finished) == before
+
+    def test_analyses_json_holds_valid_json_without_nan(self, finished: Path) -> None:
+        text = (finished / "analyses.json").read_text()
+        assert "NaN" not in text
+        found = json.loads(text)
+        assert len(found["comparisons"]) == 1
+
+    def test_more_samples_keep_the_old_ones(self, tmp_path: Path) -> None:
+        study = load_study(sums_study(tmp_path, n=4))
+        store = pipeline.start_run(study, tmp_path / "run")
+        pipeline.sample_run(store)
+        before = content(tmp_path / "run")["samples/base"]
+        store.adopt(study.model_copy(update={"sampling": study.sampling.model_copy(update={"n": 8})}))
+        assert pipeline.sample_run(store)["sampled"] == {"base": 24, "rl": 24}
+        assert set(before) < set(content(tmp_path / "run")["samples/base"])
+
+    def test_two_halves_pooled_equal_the_whole(self, tmp_path: Path, finished: Path) -> None:
+        # The seed of a sample is its key, so another machine makes the very same sample.
+        study = load_study(sums_study(tmp_path))
+        for name, n in (("a", 3), ("b", 8)):
+            smaller = study.model_copy(update={"sampling": study.sampling.model_copy(update={"n": n})})
+            pipeline.sample_run(pipeline.start_run(smaller, tmp_path / name))
+        figures = pipeline.pool_runs(tmp_path / "a", [tmp_path / "b"])
+        assert figures["added"] == {"base": 30, "rl": 30}
+        whole, pooled = content(finished), content(tmp_path / "a")
+        assert pooled["samples/base"] == whole["samples/base"]
+        assert pooled["samples/rl"] == whole["samples/rl"]
+
+    def test_runs_with_another_seed_cannot_be_pooled(self, tmp_path: Path) -> None:
+        study = load_study(sums_study(tmp_path))
+        for name, seed in (("a", 3), ("b", 4)):
+            pipeline.sample_run(pipeline.start_run(study.model_copy(update={"seed": seed}), tmp_path / name))
+        with pytest.raises(ConfigError, match="seed: the runs were made with different values; they cannot be pooled"):
+            pipeline.pool_runs(tmp_path / "a", [tmp_path / "b"])
+
+    def test_regrading_leaves_the_old_verdicts_and_changes_the_tally(self, tmp_path: Path, finished: Path) -> None:
+        store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
+        pipeline.sample_run(store)
+        pipeline.verify_run(store)
+        before = content(store.folder)
+        pipeline.verify_run(store, verifier="exact")
+        after = content(store.folder)
+        assert before.items() <= after.items()
+        assert any(folder.startswith("verdicts/exact@") for folder in after)
+        assert all(label.startswith("exact@") for label in store.current_labels().values())
+
+    def test_the_analysis_of_one_model_alone_has_no_comparison(self, tmp_path: Path) -> None:
+        path = sums_study(tmp_path)
+        path.write_text(path.read_text().split("[models.rl]")[0])
+        pipeline.run_study(load_study(path), tmp_path / "run")
+        findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
+        assert [curve.model for curve in findings.curves] == ["base"]
+        assert findings.comparisons == ()
+
+    def test_truncated_samples_are_counted(self, tmp_path: Path) -> None:
+        path = sums_study(tmp_path, truncated=0.5)
+        store = pipeline.start_run(load_study(path), tmp_path / "run")
+        pipeline.sample_run(store)
+        pipeline.verify_run(store)
+        finish = store.samples("base").read(["finish_reason"]).to_series().to_list()
+        # 48 samples, each cut off with probability 1/2: P(none or all) < 1e-14.
+        assert 0 < finish.count("length") < 48
+        assert store.tally("base").truncated.sum() == finish.count("length")
+
+    def test_unknown_names_are_refused_before_anything_is_made(self, tmp_path: Path) -> None:
+        study = load_study(sums_study(tmp_path))
+        wrong = study.model_copy(update={"sampling": study.sampling.model_copy(update={"template": "qwen"})})
+        with pytest.raises(UnknownNameError, match="unknown template 'qwen'"):
+            pipeline.start_run(wrong, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+
+    def test_nothing_to_analyse_says_what_to_run(self, tmp_path: Path) -> None:
+        store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
+        with pytest.raises(InputError, match="no samples or counts yet; run `move37 sample"):
+            pipeline.analyse_run(store)
+
+
+class TestImports:
+    def rows(self, path: Path, right: int, n: int = 4) -> Path:
+        rows = [
+            {"idx": i, "question": f"What is {i} + 1?", "gt": str(i + 1), "score": [j < right for j in range(n)]}
+            | {"code": [f"So \\boxed{{{i + 1 if j < right else 99}}}." for j in range(n)]}
+            for i in range(5)
+        ]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    def test_two_models_imported_separately_are_compared(self, tmp_path: Path) -> None:
+        run = tmp_path / "run"
+        for model, right in (("base", 1), ("rl", 3)):
+            path = self.rows(tmp_path / f"{model}.jsonl", right)
+            figures = pipeline.import_samples("paper", path, model, "math500", run)
+            assert (figures["problems"], figures["samples"]) == (5, 20)
+        store = RunStore.open(run)
+        pipeline.verify_run(store)
+        pipeline.report_run(store)
+        findings = pipeline.analyse_run(store)
+        assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 3/4 - 1/4
+        assert [a.agree for a in findings.agreements] == [20, 20]
+
+    def test_importing_the_same_file_again_adds_nothing(self, tmp_path: Path) -> None:
+        path = self.rows(tmp_path / "base.jsonl", 2)
+        assert pipeline.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 20
+        assert pipeline.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 0
+
+    def test_other_samples_under_a_known_name_are_refused(self, tmp_path: Path) -> None:
+        first, second = self.rows(tmp_path / "a.jsonl", 2), self.rows(tmp_path / "b.jsonl", 3)
+        pipeline.import_samples("paper", first, "base", "math500", tmp_path / "run")
+        with pytest.raises(InputError, match="there is a model 'base' already; import this one under another name"):
+            pipeline.import_samples("paper", second, "base", "math500", tmp_path / "run")
+        self.rows(tmp_path / "a.jsonl", 3)  # the same file name, rewritten
+        with pytest.raises(StoreError, match="samples of 'base' differ"):
+            pipeline.import_samples("paper", first, "base", "math500", tmp_path / "run")
+
+    def test_counts_are_analysed_without_samples(self, tmp_path: Path) -> None:
+        for model, c in (("base", 2), ("rl", 6)):
+            path = tmp_path / f"{model}.jsonl"
+            path.write_text("".join(json.dumps({"id": f"p{i}", "c": c + i % 2, "n": 8}) + "\n" for i in range(6)))
+            pipeline.import_samples("counts", path, model, "math500", tmp_path / "run")
+        pipeline.report_run(RunStore.open(tmp_path / "run"))
+        findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
+        assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
+
+    def test_compare_writes_a_report_where_it_is_told(self, tmp_path: Path) -> None:
+        for model, c in (("base", 2), ("rl", 6)):
+            rows = "".join(json.dumps({"id": f"p{i}", "c": c + i % 2, "n": 8}) + "\n" for i in range(6))
+            (tmp_path / f"{model}.jsonl").write_text(rows)
+        _, figures = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", QUICK, tmp_path / "out")
+        assert (tmp_path / "out" / "report.html").is_file()
+        assert (tmp_path / "out" / "analyses.json").is_file()
+        assert figures["problems"] == 6
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the project")
+def test_the_papers_sample_file_agrees_with_its_own_scores_on_799_of_800(tmp_path: Path) -> None:
+    path = SHARED / "data" / "samples" / "qwen_math_cot_100x8.jsonl"
+    pipeline.import_samples("paper", path, "qwen", "math500", tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    pipeline.verify_run(store)
+    (agreement,) = pipeline.analyse_run(store).agreements
+    assert agreement.samples == 800
+    assert agreement.agree >= 799
+
+
+def test_validate_names_the_references_that_fail(tmp_path: Path) -> None:
+    figures = pipeline.validate_benchmark(ProblemsConfig(benchmark="jsonl", path=write_problems(tmp_path)))
+    assert (figures["problems"], figures["references"], figures["failures"]) == (6, 6, [])
