@@ -26,7 +26,7 @@ from move37 import sampling
 from move37.analyses import Findings
 from move37.analyses.findings import Evidence, find
 from move37.analyses.record import comparison_json, findings_json
-from move37.config import IMPORTED, AnalysisConfig, ModelConfig, ProblemsConfig, StudyConfig, changed_keys
+from move37.config import IMPORTED, AnalysisConfig, ModelConfig, ProblemsConfig, StudyConfig, changed_keys, from_options
 from move37.engines import ENGINES, Engine
 from move37.errors import ConfigError, InputError
 from move37.importers import IMPORTERS, Imported
@@ -291,13 +291,18 @@ def _evidence(store: RunStore, model: str) -> Evidence:
 def _study_with_import(store: RunStore, model: str, source: ModelConfig, benchmark: str) -> StudyConfig:
     """The run's study with an imported model added to it."""
     origin = ProblemsConfig(benchmark=benchmark)
-    if not (store.folder / "config.json").exists():
-        return StudyConfig(name=store.folder.resolve().name, problems=(origin,), models={model: source})
-    study = store.study()
-    if study.models.get(model, source) != source:
+    known = store.study() if (store.folder / "config.json").exists() else None
+    models = known.models if known else {}
+    sources = known.problems if known else ()
+    if models.get(model, source) != source:
         raise InputError(f"{store.folder}: there is a model {model!r} already; import this one under another name")
-    problems = study.problems if origin in study.problems else (*study.problems, origin)
-    return study.model_copy(update={"problems": problems, "models": study.models | {model: source}})
+    rest = known.model_dump(exclude={"problems", "models"}) if known else {"name": store.folder.resolve().name}
+    return from_options(
+        StudyConfig,
+        problems=sources if origin in sources else (*sources, origin),
+        models=models | {model: source},
+        **rest,
+    )
 
 
 def _with_models_of(study: StudyConfig, other: StudyConfig) -> StudyConfig:

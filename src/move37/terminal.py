@@ -59,13 +59,12 @@ def print_verdicts(judged: Mapping[str, Mapping[str, int]]) -> None:
 def print_findings(findings: Findings) -> None:
     """The verdict in words, then the curves and the four-way table of each comparison."""
     tell(False, "\n".join(verdict_sentences(findings)))
-    ks = sorted({int(k) for curve in findings.curves for k in _shown(len(curve.k))})
     print_table(
         "pass@k",
-        ("model", *(f"k={k}" for k in ks)),
+        ("k", *(curve.model for curve in findings.curves)),
         [
-            (curve.model, *(f"{curve.pass_at_k[k - 1]:.4f}" if k <= len(curve.k) else "–" for k in ks))
-            for curve in findings.curves
+            (str(k), *(f"{curve.pass_at_k[k - 1]:.4f}" if k <= len(curve.k) else "–" for curve in findings.curves))
+            for k in sorted({k for curve in findings.curves for k in _shown(len(curve.k))})
         ],
     )
     for comparison in findings.comparisons:
