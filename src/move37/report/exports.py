@@ -20,7 +20,8 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
     """File name -> content. Files without a row are left out."""
     files = {
         "curves.csv": _csv(
-            "model,k,pass_at_k,se_benchmark,se_population,lower,upper,confidence,problems,n_min,n_max", _curves(findings)
+            "model,k,pass_at_k,se_benchmark,se_population,lower,upper,confidence,problems,n_min,n_max",
+            _curves(findings),
         ),
         "difference.csv": _csv(
             "base,rl,k,mean,standard_error,lower,upper,confidence,established,few_problems", _differences(findings)

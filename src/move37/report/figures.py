@@ -16,7 +16,7 @@ import altair as alt
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
 from move37.report.numerals import counted, k_list, level, percent, percent_interval, points, points_interval, runs
-from move37.report.palette import DASHES, SERIES, SHAPES, series, variable
+from move37.report.palette import DASHES, SHAPES, series, variable
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.verdict import settled, undecided
 
@@ -71,7 +71,7 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
         title="pass@k",
         subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands",
         alt=f"pass@k over k with bands. {ends}.",
-        spec=_finished([*layers, hover], _CURVE_HEIGHT, right=_name_room(names)),
+        spec=_finished([*layers, hover], _CURVE_HEIGHT),
     )
 
 
@@ -87,7 +87,9 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     x = _k_axis(last)
     colour = series(position)
     zero = alt.Chart(_values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y="z:Q")
-    band = alt.Chart(data).mark_area(color=colour, opacity=0.22, clip=True, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
+    band = (
+        alt.Chart(data).mark_area(color=colour, opacity=0.22, clip=True, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
+    )
     line = alt.Chart(data).mark_line(color=colour, strokeWidth=2, clip=True, aria=False).encode(x=x, y=y)
     single = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
     layers = [*_ranges(difference, position), zero, band, *([single] if last == 1 else []), line]
@@ -106,7 +108,7 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
             f"Gain at k = {k_list(difference.gain)}; loss at k = {k_list(difference.loss)}; "
             f"undetermined at k = {k_list(undecided(difference))}."
         ),
-        spec=_finished([*layers, hover], _CURVE_HEIGHT, right=12),
+        spec=_finished([*layers, hover], _CURVE_HEIGHT),
     )
 
 
@@ -133,7 +135,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
     bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1).encode(
         color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(0), series(position)])),
         stroke=alt.Stroke("m:N", legend=None, scale=_ordinal(names, [series(0), series(position)])),
-        fillOpacity=alt.FillOpacity("m:N", legend=None, scale=_ordinal(names, [0.25, 0.95])),
+        fillOpacity=alt.FillOpacity("m:O", legend=None, scale=_ordinal(names, [0.25, 0.95])),
     )
     # Counts above the bars only where they do not run into each other.
     roomy = {"expr": "width > 520 ? 1 : 0"}
@@ -146,7 +148,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
             f"Problems by accuracy. Never right: {shift.base} {shift.base_counts[0]}, {shift.rl} {shift.rl_counts[0]}; "
             f"above 90%: {shift.base} {shift.base_counts[-1]}, {shift.rl} {shift.rl_counts[-1]}."
         ),
-        spec=_finished([bars, labels], 300, right=8),
+        spec=_finished([bars, labels], 300),
     )
 
 
@@ -155,12 +157,23 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     shift, order = comparison.shift, bin_labels()
     largest = int(shift.transition.max())
     rows = [
-        {"b": order[i], "r": order[j], "n": int(shift.transition[i, j]), "s": bool(4 * shift.transition[i, j] > largest)}
+        {
+            "b": order[i],
+            "r": order[j],
+            "n": int(shift.transition[i, j]),
+            "s": bool(4 * shift.transition[i, j] > largest),
+        }
         for i in range(len(order))
         for j in range(len(order))
         if shift.transition[i, j]
     ]
-    x = alt.X("b:O", sort=order, title=f"accuracy under {shift.base} (%)", axis=alt.Axis(labelAngle=-45), scale=alt.Scale(domain=order))
+    x = alt.X(
+        "b:O",
+        sort=order,
+        title=f"accuracy under {shift.base} (%)",
+        axis=alt.Axis(labelAngle=-45),
+        scale=alt.Scale(domain=order),
+    )
     y = alt.Y("r:O", sort=order[::-1], title=f"under {shift.rl} (%)", scale=alt.Scale(domain=order[::-1]))
     tips = [
         alt.Tooltip("b:O", title=f"{shift.base} (%)"),
@@ -176,7 +189,9 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
         .encode(
             x=x,
             y=y,
-            fillOpacity=alt.FillOpacity("n:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[0, largest], range=[0.08, 1])),
+            fillOpacity=alt.FillOpacity(
+                "n:Q", legend=None, scale=alt.Scale(type="sqrt", domain=[0, largest], range=[0.08, 1])
+            ),
             tooltip=tips,
         )
     )
@@ -192,8 +207,8 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
         stem=stem,
         title="Where each problem went",
         subtitle=f"problems by accuracy under {shift.base} (across) and {shift.rl} (up); outlined: unchanged bin",
-        alt=f"Heat map of problems by accuracy under {shift.base} and under {shift.rl}; the counts are in the table below.",
-        spec=_finished([cells, same, *texts], 330, right=8),
+        alt=f"Heat map of problems by accuracy under {shift.base} and {shift.rl}; the counts are in the table below.",
+        spec=_finished([cells, same, *texts], 330),
     )
 
 
@@ -214,11 +229,11 @@ def figures_of(findings: Findings) -> list[Figure]:
 # -- the pieces of a figure ----------------------------------------------------------------------------------------
 
 
-def _finished(layers: list[Any], height: int, right: int) -> dict[str, Any]:
+def _finished(layers: list[Any], height: int) -> dict[str, Any]:
     chart = alt.layer(*layers).properties(
         width="container",
         height=height,
-        padding={"left": 4, "right": right, "top": 8, "bottom": 4},
+        padding={"left": 4, "right": 10, "top": 8, "bottom": 4},
         background="transparent",
     )
     spec = chart.configure(**_CONFIG).to_dict()
@@ -264,7 +279,7 @@ def _k_axis(last: int) -> alt.X:
         "k:Q",
         title="tries per problem (k)",
         scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
-        axis=alt.Axis(values=ticks, format=",d", labelOverlap="greedy"),
+        axis=alt.Axis(values=ticks, format=",d", labelOverlap="parity", labelFlush=False),
     )
 
 
@@ -273,7 +288,9 @@ def _ordinal(domain: Sequence[str], values: Sequence[Any]) -> alt.Scale:
 
 
 def _dash(names: Sequence[str]) -> alt.StrokeDash:
-    return alt.StrokeDash("m:N", legend=None, scale=_ordinal(names, [DASHES[i % len(DASHES)] for i in range(len(names))]))
+    return alt.StrokeDash(
+        "m:N", legend=None, scale=_ordinal(names, [DASHES[i % len(DASHES)] for i in range(len(names))])
+    )
 
 
 def _shape(names: Sequence[str]) -> alt.Shape:
@@ -337,7 +354,10 @@ def _error_bars(curves: Sequence[ModelCurve]) -> alt.Chart:
         alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
         .mark_rule(strokeWidth=3, opacity=0.4)
         .encode(
-            x=_k_axis(1), y="l:Q", y2="u:Q", color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(i) for i in range(len(names))]))
+            x=_k_axis(1),
+            y="l:Q",
+            y2="u:Q",
+            color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(i) for i in range(len(names))])),
         )
     )
 
@@ -353,7 +373,8 @@ def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Co
     overflow = max(0.0, heights[-1] - high)
     centred = [height - overflow for height in heights]
     rows = [
-        {"m": curve.model, "k": len(curve.k), "v": round(height, 3)} for curve, height in zip(ordered, centred, strict=True)
+        {"m": curve.model, "k": len(curve.k), "v": round(height, 3)}
+        for curve, height in zip(ordered, centred, strict=True)
     ]
     return (
         alt.Chart(_values(rows))
@@ -363,10 +384,6 @@ def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Co
 
 
 _NAME_LIMIT = 84
-
-
-def _name_room(names: Sequence[str]) -> int:
-    return 14 + min(_NAME_LIMIT, 8 * max(len(name) for name in names))
 
 
 def _curve_tooltips(curves: Sequence[ModelCurve]) -> list[dict[str, Any]]:
@@ -392,8 +409,8 @@ def _curve_words(curve: ModelCurve, k: int) -> str:
 def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:
     rows = []
     for row in _difference_rows(difference):
-        at = row["k"] - 1
-        error = difference.standard_error[at]
+        at: int = row["k"] - 1
+        error = float(difference.standard_error[at])
         rows.append(
             {
                 "k": row["k"],
@@ -436,8 +453,10 @@ def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
             rows.append(_range_row(name, colour, first, final, last))
     colours = alt.Color("c:N", scale=None, legend=None)
     edges = {"x": alt.X("a:Q"), "x2": "b:Q"}
-    shade = alt.Chart(_values(rows)).mark_rect(aria=False).encode(
-        **edges, color=colours, opacity=alt.Opacity("o:Q", scale=None, legend=None)
+    shade = (
+        alt.Chart(_values(rows))
+        .mark_rect(aria=False)
+        .encode(**edges, color=colours, opacity=alt.Opacity("o:Q", scale=None, legend=None))
     )
     strip = alt.Chart(_values(rows)).mark_rect(height=4, aria=False).encode(**edges, y=alt.value(0), color=colours)
     text = {

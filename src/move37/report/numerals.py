@@ -9,6 +9,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from move37.types import FloatArray
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -27,6 +31,12 @@ def exists(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
+def widest(errors: FloatArray) -> float | None:
+    """The largest of some standard errors, which rounds a whole column alike; None if none exists."""
+    known = errors[np.isfinite(errors)]
+    return float(known.max()) if known.size else None
+
+
 def percent(share: float | None, error: float | None = None, reason: str = "not known") -> Shown:
     """A share as "60.4%", to two significant digits of `error` (both fractions); one decimal where it is not known."""
     return f"{_fixed(share, error)}%" if share is not None and exists(share) else Missing(reason)
@@ -41,14 +51,14 @@ def points(difference: float | None, error: float | None = None, reason: str = "
 
 
 def percent_interval(lower: float | None, upper: float | None, error: float | None, reason: str) -> Shown:
-    """"58.0 to 62.8%"."""
+    """ "58.0 to 62.8%"."""
     if lower is None or upper is None or not (exists(lower) and exists(upper)):
         return Missing(reason)
     return f"{_fixed(lower, error)} to {_fixed(upper, error)}%"
 
 
 def points_interval(lower: float, upper: float, error: float | None) -> str:
-    """"+6.55 to +8.64"."""
+    """ "+6.55 to +8.64"."""
     return f"{points(lower, error)} to {points(upper, error)}"
 
 
@@ -58,24 +68,30 @@ def small_share(share: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """"p = 0.0025"; below 0.0001 only that it is."""
+    """ "p = 0.0025"; below 0.0001 only that it is."""
     return "p < 0.0001" if p < 1e-4 else f"p = {_significant(p)}"
 
 
 def level(confidence: float) -> str:
-    """"95%", "99.9%"."""
+    """ "95%", "99.9%"."""
     return f"{100 * confidence:.6g}%"
 
 
 def count(number: float) -> str:
-    """"1,060"."""
+    """ "1,060"."""
     return f"{number:,.0f}"
 
 
 def counted(number: int, noun: str) -> str:
-    """"1 problem", "1,060 problems", "5 tries"."""
-    plural = "tries" if noun == "try" else f"{noun}s"
-    return f"{count(number)} {noun if number == 1 else plural}"
+    """ "1 problem", "1,060 problems", "one try", "5 tries"."""
+    if noun == "try":
+        return "one try" if number == 1 else f"{count(number)} tries"
+    return f"{count(number)} {noun}{'s' * (number != 1)}"
+
+
+def times(number: int) -> str:
+    """ "once", "128 times"."""
+    return "once" if number == 1 else f"{count(number)} times"
 
 
 def runs(ks: Iterable[int]) -> list[tuple[int, int]]:
@@ -90,20 +106,14 @@ def runs(ks: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def k_list(ks: Iterable[int]) -> str:
-    """"1–3, 7"; "none" for no k."""
+    """ "1–3, 7"; "none" for no k."""
     return ", ".join(_joined(run, "–") for run in runs(ks)) or "none"
 
 
 def k_words(ks: Iterable[int]) -> str:
-    """"1 to 3 or 7", for a sentence about tries."""
+    """ "1 to 3 or 7", for a sentence about tries."""
     parts = [_joined(run, " to ") for run in runs(ks)]
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} or {parts[-1]}"
-
-
-def listed(words: Iterable[str]) -> str:
-    """"a", "a and b", "a, b and c"."""
-    items = list(words)
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
 def _joined(run: tuple[int, int], dash: str) -> str:

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from move37.analyses import Comparison, Findings
 from move37.parts import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.exports import csv_files
 from move37.report.numerals import count, counted, level
-from move37.report.verdict import note_on_several, verdicts
+from move37.report.verdict import NAME, note_on_several, unnamed, verdicts
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
@@ -87,9 +87,7 @@ def _remove_stale(folder: Path, stems: set[str]) -> None:
             path.unlink()
 
 
-def _content(
-    findings: Findings, context: ReportContext, figures: list[Figure], csv_names: list[str]
-) -> dict[str, Any]:
+def _content(findings: Findings, context: ReportContext, figures: list[Figure], csv_names: list[str]) -> dict[str, Any]:
     """What the templates show; the same for HTML and markdown."""
     longest = max(len(curve.k) for curve in findings.curves)
     drawn = {figure.stem: figure for figure in figures}
@@ -109,7 +107,9 @@ def _content(
         "agreement": tables.agreement_table(findings.agreements) if findings.agreements else None,
         "disagreements": _disagreements(findings),
         "settings": tables.settings_table(context.settings),
-        "prompts": [(name, text, [json.dumps(s, ensure_ascii=False) for s in stop]) for name, text, stop in context.prompts],
+        "prompts": [
+            (name, text, [json.dumps(s, ensure_ascii=False) for s in stop]) for name, text, stop in context.prompts
+        ],
         "csv_names": csv_names,
         "sizes": _sizes(findings),
         "confidence": level(findings.curves[0].confidence),
@@ -230,9 +230,16 @@ def _templates(html: bool) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["named"] = _named
+    environment.filters["unnamed"] = unnamed
     environment.filters["cell"] = _markdown_cell
     environment.filters["fence"] = _markdown_fence
     return environment
+
+
+def _named(text: str) -> Markup:
+    """A verdict's text with the models' names set apart."""
+    return Markup(str(escape(text)).replace(NAME[0], '<b class="model">').replace(NAME[1], "</b>"))
 
 
 def _markdown_cell(value: Any) -> str:

@@ -8,6 +8,8 @@ every number. Left out: HTML, which the templates make.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from move37.analyses import Comparison, Findings
 from move37.analyses.accuracy_shift import AccuracyShift
 from move37.analyses.agreement import Agreement
@@ -27,6 +29,7 @@ from move37.report.numerals import (
     points,
     points_interval,
     small_share,
+    widest,
 )
 from move37.report.verdict import settled
 
@@ -35,13 +38,27 @@ SHOWN_IDS = 500
 """Longer lists go on in the CSV file."""
 
 
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A value with its interval, in one cell."""
+
+    value: Shown
+    interval: Shown
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})"
+
+
+Cell = Shown | Estimated
+
+
 @dataclass(frozen=True)
 class Table:
     """`text_columns` are aligned left, the others are numbers. The first column names its row."""
 
     caption: str
     header: tuple[str, ...]
-    rows: tuple[tuple[Shown, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     csv: str
     """The file in tables/ that holds these numbers in full."""
     notes: tuple[str, ...] = ()
@@ -50,8 +67,12 @@ class Table:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why some cells show a dash, each reason once."""
-        found = (cell.reason for row in self.rows for cell in row if isinstance(cell, Missing))
-        return tuple(dict.fromkeys(found))
+        cells = (part for row in self.rows for cell in row for part in _parts(cell))
+        return tuple(dict.fromkeys(cell.reason for cell in cells if isinstance(cell, Missing)))
+
+
+def _parts(cell: Cell) -> tuple[Shown, ...]:
+    return (cell.value, cell.interval) if isinstance(cell, Estimated) else (cell,)
 
 
 def powers_of_two(last: int) -> list[int]:
@@ -67,46 +88,44 @@ def drawn_ks(k_max: int) -> list[int]:
 
 def curves_table(curves: Sequence[ModelCurve], ks: Iterable[int]) -> Table:
     """pass@k of every model with its simultaneous band."""
-    header = ["k"]
-    for curve in curves:
-        header += [f"{curve.model} pass@k", f"{level(curve.confidence)} band"]
-    rows = tuple((count(k), *(cell for curve in curves for cell in _curve_cells(curve, k))) for k in ks)
-    return Table("pass@k: share of problems solved in k tries", tuple(header), rows, "curves.csv")
-
-
-def _curve_cells(curve: ModelCurve, k: int) -> tuple[Shown, Shown]:
-    if k > len(curve.k):
-        beyond = Missing(f"{curve.model} has {count(len(curve.k))} scored samples on some problem, and k ends there")
-        return beyond, beyond
-    error = float(curve.se_population[k - 1])
-    if not exists(error):
-        no_band = Missing("one problem does not say how problems vary")
-        return percent(curve.pass_at_k[k - 1]), no_band
-    return (
-        percent(curve.pass_at_k[k - 1], error),
-        percent_interval(curve.lower[k - 1], curve.upper[k - 1], error, "no band"),
+    rows = tuple((count(k), *(_curve_cell(curve, k) for curve in curves)) for k in ks)
+    return Table(
+        caption=f"pass@k with its simultaneous {level(curves[0].confidence)} band",
+        header=("k", *(curve.model for curve in curves)),
+        rows=rows,
+        csv="curves.csv",
     )
+
+
+def _curve_cell(curve: ModelCurve, k: int) -> Cell:
+    if k > len(curve.k):
+        return Missing(f"{curve.model} has only {count(len(curve.k))} scored samples on some problem")
+    at, error = k - 1, widest(curve.se_population)
+    value = percent(curve.pass_at_k[at], error)
+    if error is None:
+        return Estimated(value, Missing("one problem does not say how problems vary"))
+    return Estimated(value, percent_interval(curve.lower[at], curve.upper[at], error, "no band"))
 
 
 def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
     """The paired difference at `ks`, and what its band establishes."""
     return Table(
-        caption=f"{difference.rl} minus {difference.base}, percentage points",
-        header=("k", "difference", f"{level(difference.confidence)} band", "established"),
-        rows=tuple((count(k), *_difference_cells(difference, k)) for k in ks),
+        caption=f"{difference.rl} minus {difference.base} in points, simultaneous {level(difference.confidence)} band",
+        header=("k", "difference", "established"),
+        rows=tuple((count(k), _difference_cell(difference, k), settled(difference, k)) for k in ks),
         csv="difference.csv",
-        text_columns=frozenset({0, 3}),
+        text_columns=frozenset({0, 2}),
     )
 
 
-def _difference_cells(difference: CurveDifference, k: int) -> tuple[Shown, Shown, Shown]:
-    at = k - 1
-    error = float(difference.standard_error[at])
-    if difference.lower[at] <= -1 and difference.upper[at] >= 1:
-        band: Shown = Missing("the difference does not vary between problems there, so nothing bounds it")
-    else:
-        band = points_interval(difference.lower[at], difference.upper[at], error)
-    return points(difference.mean[at], error), band, settled(difference, k)
+def _difference_cell(difference: CurveDifference, k: int) -> Estimated:
+    at, error = k - 1, widest(difference.standard_error)
+    lower, upper = difference.lower[at], difference.upper[at]
+    if lower <= -1 and upper >= 1:
+        return Estimated(
+            points(difference.mean[at], error), Missing("problems do not vary there, so nothing bounds it")
+        )
+    return Estimated(points(difference.mean[at], error), points_interval(lower, upper, error))
 
 
 @dataclass(frozen=True)
@@ -140,7 +159,10 @@ def four_way(table: SolvableTable) -> FourWay:
         facts=(
             ("exact McNemar test", p_value(table.mcnemar_p)),
             ("noise floor", f"{table.noise_floor:.1f} problems each, if both models had the same chances"),
-            ("never solved", f"the chance of one try is below {bound} ({confidence} confidence, per problem), not zero"),
+            (
+                "never solved",
+                f"the chance of one try is below {bound} ({confidence} confidence, per problem), not zero",
+            ),
         ),
         base_only_ids=table.base_only_ids,
         rl_only_ids=table.rl_only_ids,
@@ -204,21 +226,17 @@ def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     models = list(dict.fromkeys(row.model for row in rows))
     by_key = {(row.measure, row.k, row.model): row for row in rows}
     keys = sorted({(row.measure, row.k) for row in rows}, key=lambda key: (MEASURES.index(key[0]), key[1]))
-    header = ["measure"]
-    for model in models:
-        header += [model, "interval"]
     shown = tuple(
-        (_measure_name(measure, k), *(cell for m in models for cell in _estimate_cells(by_key.get((measure, k, m)))))
+        (_measure_name(measure, k), *(_estimate_cell(by_key.get((measure, k, model))) for model in models))
         for measure, k in keys
     )
     confidences = sorted({row.estimate.confidence for row in rows if row.estimate.confidence is not None})
-    sure = f"{' or '.join(level(c) for c in confidences)} " if confidences else ""
+    sure = f"{' or '.join(map(level, confidences))} intervals" if confidences else "Intervals"
     return Table(
-        "Reliability",
-        tuple(header),
-        shown,
-        "reliability.csv",
-        notes=(f"{sure}intervals for problems like these, row by row: they do not hold jointly.".capitalize(),),
+        caption=f"{sure} for problems like these, each for itself: they do not hold jointly",
+        header=("measure", *models),
+        rows=shown,
+        csv="reliability.csv",
     )
 
 
@@ -226,13 +244,12 @@ def _measure_name(measure: str, k: int) -> str:
     return measure.replace("@k", f"@{k}").replace("^k", f"^{k}").replace("@n", f"@{k}")
 
 
-def _estimate_cells(row: ReliabilityRow | None) -> tuple[Shown, Shown]:
+def _estimate_cell(row: ReliabilityRow | None) -> Cell:
     if row is None:
-        missing = Missing("not known for this model (too few samples, or no answers to vote with)")
-        return missing, missing
+        return Missing("not known for this model: too few samples, or no answers to vote with")
     estimate = row.estimate
     why = "the value does not vary between problems, so it has no interval"
-    return (
+    return Estimated(
         percent(estimate.value, estimate.standard_error),
         percent_interval(estimate.lower, estimate.upper, estimate.standard_error, why),
     )
@@ -243,10 +260,9 @@ def gap_table(comparison: Comparison) -> Table:
     gap, difference = comparison.sampling_gap, comparison.difference
     row = (
         f"{difference.base} pass@{count(gap.k)} − {difference.rl} pass@1",
-        points(gap.value),
-        points_interval(gap.lower, gap.upper, None),
+        Estimated(points(gap.value), points_interval(gap.lower, gap.upper, None)),
     )
-    return Table("Sampling gap", ("Δ_SE", "points", f"{level(gap.confidence)} interval"), (row,), "sampling_gap.csv")
+    return Table(f"Δ_SE in points, {level(gap.confidence)} interval", ("gap", "Δ_SE"), (row,), "sampling_gap.csv")
 
 
 def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
@@ -267,7 +283,7 @@ def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
         ),
     )
     return Table(
-        caption="What became of the samples",
+        caption="Samples by outcome, and how far the accuracy could move",
         header=("", *(audit.model for audit in audits)),
         rows=tuple((name, *(cell(audit) for audit in audits)) for name, cell in lines),
         csv="outcomes.csv",
@@ -347,10 +363,10 @@ def key_figures(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> lis
     difference, table = comparison.difference, comparison.solvable
     found = []
     for k in sorted({1, len(difference.k)}):
-        error = max(float(base.se_population[k - 1]), float(rl.se_population[k - 1]))
-        gap, band, _ = _difference_cells(difference, k)
+        error = widest(np.array([base.se_population[k - 1], rl.se_population[k - 1]]))
         before, after = percent(base.pass_at_k[k - 1], error), percent(rl.pass_at_k[k - 1], error)
-        found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap} points ({band})"))
+        gap = _difference_cell(difference, k)
+        found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap.value} points ({gap.interval})"))
     first, last = difference.first_loss_set
     crossing = f"k = {count(first)}–{count(last)}" if last is not None else "not established"
     if last == first:

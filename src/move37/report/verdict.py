@@ -1,15 +1,17 @@
 """What may be said, in words: what is established, at which k, with what confidence, and what is not.
 
-Every sentence follows from the fields of a result object, so it cannot claim more than they do: "better" and "worse"
-are used only where the whole simultaneous band lies on one side of zero, and the other ks are named as undecided.
-Each comparison gets a headline, a paragraph for a reader who has never heard of pass@k, and one in the field's terms.
-Left out: anything about why.
+Every sentence follows from the fields of a result object, so it cannot claim more than they do: "more" and "fewer"
+are said only where the whole simultaneous band lies on one side of zero, and the other ks are named as undecided.
+Each comparison gets a headline, a paragraph for a reader who has never heard of pass@k, the sizes, and a paragraph in
+the field's terms. Model names are words of the user's own ("base" is one), so they stand between the two characters
+of `NAME`, which a page turns into type and a terminal drops (`unnamed`). Left out: anything about why.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from move37.analyses import Comparison, Findings
-from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap
 from move37.analyses.solvable_sets import SolvableTable
 from move37.report.numerals import (
     count,
@@ -24,17 +26,22 @@ from move37.report.numerals import (
     points,
     points_interval,
     runs,
+    times,
 )
+
+NAME = ("\u2068", "\u2069")
+"""Around every model name in a verdict: Unicode's first strong isolate and its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said about one pair of models, or about one model where there is no pair (`rl` is then None)."""
+    """What is said about one pair of models, or about one model where nothing is compared."""
 
-    base: str
-    rl: str | None
     headline: str
     plain: str
+    """One paragraph in plain words: what is established and what is not."""
+    sizes: tuple[str, ...]
+    """Paragraphs with the numbers behind it."""
     technical: str
 
 
@@ -49,9 +56,14 @@ def verdicts(findings: Findings) -> tuple[Verdict, ...]:
 
 
 def verdict_sentences(findings: Findings) -> list[str]:
-    """The verdicts as plain lines, for a terminal: headline, then the paragraph, for each; then what holds for all."""
-    lines = [line for each in verdicts(findings) for line in (each.headline, each.plain)]
-    return [*lines, *note_on_several(findings)]
+    """The verdicts as lines for a terminal, without the paragraphs in the field's terms."""
+    lines = [line for each in verdicts(findings) for line in (each.headline, each.plain, *each.sizes)]
+    return [unnamed(line) for line in (*lines, *note_on_several(findings))]
+
+
+def unnamed(text: str) -> str:
+    """`text` without the marks around model names."""
+    return text.replace(NAME[0], "").replace(NAME[1], "")
 
 
 def note_on_several(findings: Findings) -> list[str]:
@@ -68,8 +80,8 @@ def note_on_several(findings: Findings) -> list[str]:
 
 def undecided(difference: CurveDifference) -> tuple[int, ...]:
     """The ks that are neither gain nor loss."""
-    settled = {*difference.gain, *difference.loss}
-    return tuple(k for k in difference.k.tolist() if k not in settled)
+    established = {*difference.gain, *difference.loss}
+    return tuple(k for k in difference.k.tolist() if k not in established)
 
 
 def settled(difference: CurveDifference, k: int) -> str:
@@ -79,74 +91,67 @@ def settled(difference: CurveDifference, k: int) -> str:
 
 def _verdict(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> Verdict:
     difference = comparison.difference
-    plain = [
-        _setup(difference, base, rl),
-        _claim(difference),
-        *_insecure(difference),
-        _sizes(difference, base, rl),
-        _scope(difference, base.problems),
-        _solved_alone(comparison.solvable),
-    ]
+    plain = [_setup(base, rl), _claim(difference), *_insecure(difference), _scope(difference, base.problems)]
     technical = [
-        _bands(difference),
+        _band(difference),
         _first_loss(difference),
         *_landmark(difference),
         _four_way(comparison.solvable),
-        _gap(comparison),
+        _gap(difference, comparison.sampling_gap),
     ]
-    return Verdict(difference.base, difference.rl, _headline(difference), " ".join(plain), " ".join(technical))
+    return Verdict(
+        headline=_headline(difference),
+        plain=" ".join(plain),
+        sizes=(_sizes(difference, base, rl), _solved_alone(comparison.solvable)),
+        technical=" ".join(technical),
+    )
+
+
+# -- in plain words ------------------------------------------------------------------------------------------------
 
 
 def _headline(difference: CurveDifference) -> str:
-    base, rl, last = difference.base, difference.rl, len(difference.k)
+    base, rl, last = _named(difference.base), _named(difference.rl), len(difference.k)
     gains, losses = runs(difference.gain), runs(difference.loss)
     if not gains and not losses:
         return f"These data do not show a difference between {rl} and {base}."
-    if gains and losses:
-        if len(gains) > 1 or len(losses) > 1:
-            return f"{rl} is better than {base} at some numbers of tries and worse at others."
-        few, many = ("better", "worse") if gains[0] < losses[0] else ("worse", "better")
+    if len(gains) == 1 and len(losses) == 1:
+        few, many = ("better", "worse") if gains < losses else ("worse", "better")
         return f"{rl} is {few} than {base} with few tries and {many} with many."
-    word, other, found = ("better", "worse", gains) if gains else ("worse", "better", losses)
-    if found == [(1, last)]:
-        return f"{rl} is {word} than {base} at {_every(last)}."
-    return f"{rl} is {word} than {base} with {_tries(k for a, b in found for k in range(a, b + 1))}, and not shown to be {other} with any other number."
+    if gains and losses:
+        return f"{rl} is better than {base} with some numbers of tries and worse with others."
+    word, opposite, ks = ("better", "worse", difference.gain) if gains else ("worse", "better", difference.loss)
+    if len(ks) == last:
+        return (
+            f"{rl} is {word} than {base} with {'one try' if last == 1 else f'any number of tries up to {count(last)}'}."
+        )
+    return f"{rl} is {word} than {base} with {_tries(ks)}, and not shown to be {opposite} with any number."
 
 
-def _every(last: int) -> str:
-    return "the one number of tries that was measured" if last == 1 else f"every number of tries up to {count(last)}"
-
-
-def _setup(difference: CurveDifference, base: ModelCurve, rl: ModelCurve) -> str:
+def _setup(base: ModelCurve, rl: ModelCurve) -> str:
     fewest, most = min(base.n[0], rl.n[0]), max(base.n[1], rl.n[1])
-    times = "once" if most == 1 else f"{count(fewest)} times" if fewest == most else f"at least {counted_times(fewest)}"
+    how_often = times(fewest) if fewest == most else f"at least {times(fewest)}"
     return (
-        f"{difference.base} and {difference.rl} each tried {counted(base.problems, 'problem')} {times}; "
-        "a problem counts as solved if at least one of the allowed tries is right."
+        f"{_named(base.model)} and {_named(rl.model)} each tried {counted(base.problems, 'problem')} {how_often}. "
+        "A problem counts as solved if at least one of the tries that are allowed is right."
     )
-
-
-def counted_times(number: int) -> str:
-    return "once" if number == 1 else f"{count(number)} times"
 
 
 def _claim(difference: CurveDifference) -> str:
-    base, rl = difference.base, difference.rl
-    open_ks = undecided(difference)
-    rest = f"; with {_tries(open_ks)} the data do not decide" if open_ks else ""
-    if difference.gain and difference.loss:
-        return (
-            f"{rl} solves more of the problems than {base} with {_tries(difference.gain)} and fewer with "
-            f"{_tries(difference.loss)}{rest}."
-        )
+    base, rl = _named(difference.base), _named(difference.rl)
+    claims = []
     if difference.gain:
-        return f"{rl} solves more of the problems than {base} with {_tries(difference.gain)}{rest}."
+        claims.append(f"more with {_tries(difference.gain)}")
     if difference.loss:
-        return f"{rl} solves fewer of the problems than {base} with {_tries(difference.loss)}{rest}."
-    return (
-        f"With {_tries(open_ks)} the data do not decide which of them solves more. That is not evidence that they are "
-        "equal: the intervals below say how large a difference remains possible."
-    )
+        claims.append(f"fewer with {_tries(difference.loss)}")
+    open_ks = undecided(difference)
+    if not claims:
+        return (
+            f"With {_tries(open_ks)} the data do not decide which of them solves more. That is no evidence that they "
+            "are equal: the intervals say how large a difference remains possible."
+        )
+    rest = f"; with {_tries(open_ks)} the data do not decide" if open_ks else ""
+    return f"Of such problems {rl} solves, compared with {base}, {' and '.join(claims)}{rest}."
 
 
 def _insecure(difference: CurveDifference) -> list[str]:
@@ -154,81 +159,83 @@ def _insecure(difference: CurveDifference) -> list[str]:
     shaky = sorted({*difference.gain, *difference.loss} & set(difference.few_problems))
     if not shaky:
         return []
-    return [
-        f"With {_tries(shaky)} this rests on fewer than ten problems and is not secure: the band is likely too narrow."
-    ]
+    return [f"With {_tries(shaky)} very few problems make the difference, so there the statement is not secure."]
+
+
+def _scope(difference: CurveDifference, problems: int) -> str:
+    if problems == 1:
+        return "One problem says nothing about other problems."
+    return (
+        f"This holds for all numbers of tries at once, with {level(difference.confidence)} confidence, and is about "
+        "problems like the ones tried."
+    )
 
 
 def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve) -> str:
-    parts = [_size(difference, base, rl, k) for k in sorted({1, len(difference.k)})]
-    return f"{'; '.join(parts)}."
+    text = "; ".join(_size(difference, base, rl, k) for k in sorted({1, len(difference.k)}))
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int) -> str:
     at = k - 1
     error = float(difference.standard_error[at])
-    gap, ends = points(difference.mean[at], error), points_interval(difference.lower[at], difference.upper[at], error)
-    lead = "With one try" if k == 1 else f"with {count(k)} tries"
+    level_error = max(float(base.se_population[at]), float(rl.se_population[at]))
+    lower, upper = difference.lower[at], difference.upper[at]
+    bounded = f"interval {points_interval(lower, upper, error)}" if lower > -1 or upper < 1 else "no interval"
     return (
-        f"{lead}, {rl.model} solves {percent(rl.pass_at_k[at], rl.se_population[at])} of them and {base.model} "
-        f"{percent(base.pass_at_k[at], base.se_population[at])} ({gap} points, interval {ends})"
-    )
-
-
-def _scope(difference: CurveDifference, problems: int) -> str:
-    if problems == 1:
-        return "With one problem, nothing can be said about other problems."
-    return (
-        f"These statements hold together, for every number of tries at once, with {level(difference.confidence)} "
-        "confidence, and are about problems like the ones tried."
+        f"with {counted(k, 'try')} {_named(rl.model)} solves {percent(rl.pass_at_k[at], level_error)} of the problems "
+        f"and {_named(base.model)} {percent(base.pass_at_k[at], level_error)} "
+        f"({points(difference.mean[at], error)} points, {bounded})"
     )
 
 
 def _solved_alone(table: SolvableTable) -> str:
-    tries = "the one try" if table.k == 1 else f"{count(table.k)} tries"
+    base, rl = _named(table.base), _named(table.rl)
     text = (
-        f"In {tries}, {counted(table.base_only, 'problem')} were solved by {table.base} alone and "
-        f"{count(table.rl_only)} by {table.rl} alone"
+        f"In {counted(table.k, 'try')}, {counted(table.base_only, 'problem')} {_was(table.base_only)} solved by {base} "
+        f"alone and {count(table.rl_only)} by {rl} alone"
     )
-    text = text.replace("1 problem were", "1 problem was")
-    if table.base_only + table.rl_only == 0:
+    if not table.base_only + table.rl_only:
         return f"{text}."
-    even = "an uneven split that luck rarely makes" if table.mcnemar_p < 1 - table.confidence else "a split that luck can make"
-    text = f"{text}, {even} ({p_value(table.mcnemar_p)})"
+    verdict = "luck rarely makes so uneven a split" if table.mcnemar_p < 1 - table.confidence else "luck can make that"
+    text = f"{text}: {verdict} ({p_value(table.mcnemar_p)})"
     if 0 < table.rl_only <= table.noise_floor:
         return (
-            f"{text}; two models with equal chances would show about {table.noise_floor:.1f} each, so this is no sign "
-            f"of problems that only {table.rl} can solve."
+            f"{text}. Two models with the same chances would show about {table.noise_floor:.1f} each, so the "
+            f"{count(table.rl_only)} are no sign of problems that only {rl} can solve."
         )
-    return f"{text}."
+    return f"{text}. Two models with the same chances would show about {table.noise_floor:.1f} each."
 
 
-def _bands(difference: CurveDifference) -> str:
+# -- in the field's terms ------------------------------------------------------------------------------------------
+
+
+def _band(difference: CurveDifference) -> str:
     span = k_list(difference.k.tolist())
     if not exists(difference.critical_value):
         return f"pass@k at k = {span}: the difference does not vary between problems, so there is no band."
     low, high = difference.critical_value_monte_carlo
     return (
         f"Simultaneous {level(difference.confidence)} band for the paired difference in pass@k over k = {span} "
-        f"(critical value {difference.critical_value:.3f}, {low:.3f} to {high:.3f} with other multiplier draws): gain at "
-        f"k = {k_list(difference.gain)}; loss at k = {k_list(difference.loss)}; undetermined at "
+        f"(critical value {difference.critical_value:.3f}; {low:.3f} to {high:.3f} within Monte-Carlo error): gain at "
+        f"k = {k_list(difference.gain)}, loss at k = {k_list(difference.loss)}, undetermined at "
         f"k = {k_list(undecided(difference))}."
     )
 
 
 def _first_loss(difference: CurveDifference) -> str:
     first, last = difference.first_loss_set
-    largest = len(difference.k)
-    if last is None:
-        if first > largest:
-            return f"{difference.rl} is above {difference.base} at every k, so there is no first loss up to {count(largest)}."
-        return f"No k is established at which {difference.rl} is below {difference.base}; a first loss before k = {count(first)} is excluded." if first > 1 else f"No k is established at which {difference.rl} is below {difference.base}."
-    low, high = difference.first_loss_monte_carlo
-    range_text = "" if (low, high) == (last, last) else f"; its upper end is {_end(low)} to {_end(high)} with other multiplier draws"
-    return (
-        f"First-loss set: the first k at which {difference.rl} is below {difference.base} lies in "
-        f"[{count(first)}, {count(last)}]{range_text}."
-    )
+    base, rl, largest = _named(difference.base), _named(difference.rl), count(len(difference.k))
+    if last is not None:
+        low, high = difference.first_loss_monte_carlo
+        range_of_end = f"; its upper end is {_end(low)} to {_end(high)} within Monte-Carlo error" if low != high else ""
+        return (
+            f"First-loss set of k, where {rl} first falls below {base}: [{count(first)}, {count(last)}]{range_of_end}."
+        )
+    if first > len(difference.k):
+        return f"{rl} is above {base} at every k, so there is no first loss up to k = {largest}."
+    excluded = f", and one before k = {count(first)} is excluded" if first > 1 else ""
+    return f"No k up to {largest} is established at which {rl} is below {base}{excluded}."
 
 
 def _end(k: int | None) -> str:
@@ -242,42 +249,61 @@ def _landmark(difference: CurveDifference) -> list[str]:
 
 
 def _four_way(table: SolvableTable) -> str:
+    base, rl = _named(table.base), _named(table.rl)
     return (
-        f"Solved at k = {count(table.k)}: both {count(table.both)}, {table.base} only {count(table.base_only)}, "
-        f"{table.rl} only {count(table.rl_only)}, neither {count(table.neither)} (exact McNemar "
-        f"{p_value(table.mcnemar_p)}; noise floor {table.noise_floor:.1f} each)."
+        f"Solved at k = {count(table.k)}: both {count(table.both)}, {base} only {count(table.base_only)}, "
+        f"{rl} only {count(table.rl_only)}, neither {count(table.neither)} (exact McNemar "
+        f"{p_value(table.mcnemar_p)}, noise floor {table.noise_floor:.1f} each)."
     )
 
 
-def _gap(comparison: Comparison) -> str:
-    gap, difference = comparison.sampling_gap, comparison.difference
+def _gap(difference: CurveDifference, gap: SamplingGap) -> str:
     return (
-        f"Delta_SE = {difference.base} pass@{gap.k} − {difference.rl} pass@1 = {points(gap.value)} points "
-        f"({level(gap.confidence)} interval {points_interval(gap.lower, gap.upper, None)})."
+        f"Δ_SE = {_named(difference.base)} pass@{count(gap.k)} − {_named(difference.rl)} pass@1 = {points(gap.value)} "
+        f"points ({level(gap.confidence)} interval {points_interval(gap.lower, gap.upper, None)})."
     )
+
+
+# -- one model -----------------------------------------------------------------------------------------------------
 
 
 def _alone(curve: ModelCurve) -> Verdict:
-    last = len(curve.k)
-    one, many = (percent(curve.pass_at_k[at], curve.se_population[at]) for at in (0, last - 1))
-    headline = f"{curve.model} solves {one} of the problems with one try" + (
-        f" and {many} with {count(last)}." if last > 1 else "."
-    )
-    ends = [
-        f"{percent_interval(curve.lower[at], curve.upper[at], curve.se_population[at], '')} with {counted(at + 1, 'try')}"
-        for at in sorted({0, last - 1})
+    last, model = len(curve.k), _named(curve.model)
+    shares = [
+        f"{percent(curve.pass_at_k[k - 1], curve.se_population[k - 1])} of the problems with {counted(k, 'try')}"
+        for k in sorted({1, last})
     ]
-    plain = (
-        f"{curve.model} tried {counted(curve.problems, 'problem')}; a problem counts as solved if at least one of the "
-        f"allowed tries is right. For problems like these, with {level(curve.confidence)} confidence at all numbers of "
-        f"tries together, the share lies at {' and '.join(ends)}. Nothing is compared: there is one model only."
+    intervals = [
+        f"{percent_interval(curve.lower[k - 1], curve.upper[k - 1], curve.se_population[k - 1], '')} with "
+        f"{counted(k, 'try')}"
+        for k in sorted({1, last})
+    ]
+    scope = (
+        "One problem says nothing about other problems."
+        if curve.problems == 1
+        else f"Of problems like these it solves {' and '.join(intervals)}, with {level(curve.confidence)} confidence "
+        "for all numbers of tries at once."
     )
-    if curve.problems == 1:
-        plain = f"{curve.model} tried one problem, which says nothing about other problems. Nothing is compared."
-    technical = f"pass@k at k = {k_list(curve.k.tolist())}, simultaneous {level(curve.confidence)} band."
-    return Verdict(curve.model, None, headline, plain, technical)
+    how_often = times(curve.n[0]) if curve.n[0] == curve.n[1] else f"at least {times(curve.n[0])}"
+    return Verdict(
+        headline=f"{model} solves {' and '.join(shares)}.",
+        plain=(
+            f"{model} tried {counted(curve.problems, 'problem')} {how_often}. A problem counts as solved if at least "
+            f"one of the tries that are allowed is right. {scope} There is no second model, so nothing is compared."
+        ),
+        sizes=(),
+        technical=f"pass@k at k = {k_list(curve.k.tolist())} with a simultaneous {level(curve.confidence)} band.",
+    )
 
 
-def _tries(ks: object) -> str:
-    found = tuple(ks)  # type: ignore[arg-type]
+def _named(model: str) -> str:
+    return f"{NAME[0]}{model}{NAME[1]}"
+
+
+def _tries(ks: Iterable[int]) -> str:
+    found = tuple(ks)
     return "one try" if found == (1,) else f"{k_words(found)} tries"
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
