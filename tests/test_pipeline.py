@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from move37 import pipeline
+from move37.analyses.findings import Evidence, find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
 from move37.store import RunStore
+from move37.types import Tally
 from tests.studies import SHARED, sums_study, write_problems
 
 QUICK = AnalysisConfig(draws=2000)
@@ -221,3 +224,16 @@ def test_the_papers_sample_file_agrees_with_its_own_scores_on_799_of_800(tmp_pat
 def test_validate_names_the_references_that_fail(tmp_path: Path) -> None:
     figures = pipeline.validate_benchmark(ProblemsConfig(benchmark="jsonl", path=write_problems(tmp_path)))
     assert (figures["problems"], figures["references"], figures["failures"]) == (6, 6, [])
+
+
+def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and_named() -> None:
+    three = np.array([1, 2, 3])
+    zero = np.zeros(3, dtype=np.int64)
+    ids = ("a", "b", "c")
+    base = Tally("base", ids, three, 4 - three, zero, zero)
+    rl = Tally("rl", ids, three * [1, 0, 1], (4 - three) * [1, 0, 1], 4 * np.array([0, 1, 0]), zero)
+    findings = find([Evidence(base), Evidence(rl)], draws=2000)
+    assert [curve.problems for curve in findings.curves] == [2, 2]
+    assert findings.curves[0].pass_at_k[0] == pytest.approx(0.5)  # a: 1/4, c: 3/4
+    assert findings.warnings[0].startswith("1 problem (b) left out for every model")
+    assert findings.audits[1].unscored == 4  # the audit still counts them

@@ -14,6 +14,7 @@ from move37.analyses import Comparison, Findings, compare
 from move37.analyses.agreement import Agreement, Disagreement, agreement
 from move37.analyses.cautions import model_cautions
 from move37.analyses.curves import model_curve
+from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import reliability
 from move37.analyses.truncation import outcome_audit
 from move37.errors import InputError
@@ -42,10 +43,13 @@ class Evidence:
 
 
 def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Findings:
-    """Each model alone, then each one against the first. Raises InputError for no model, or different problems."""
+    """Each model alone, then each one against the first. Raises InputError for no model, or different problems.
+
+    Problems on which some model has no scored sample at all are left out for every model, with a warning.
+    """
     if not evidence:
         raise InputError("no model to analyse")
-    tallies = [each.tally for each in evidence]
+    tallies, left_out = leave_out_unscored([each.tally for each in evidence])
     curves = tuple(model_curve(tally, confidence, draws, seed) for tally in tallies)
     comparisons = tuple(compare(tallies[0], rl, confidence, draws, seed) for rl in tallies[1:])
     return Findings(
@@ -54,11 +58,13 @@ def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 10
             outcome_audit(each.tally, each.reasons, each.mean_tokens, each.not_truncated) for each in evidence
         ),
         reliability=tuple(
-            row for each in evidence for row in reliability(each.tally, answers=_votes(each), confidence=confidence)
+            row
+            for each, tally in zip(evidence, tallies, strict=True)
+            for row in reliability(tally, answers=_votes(each), confidence=confidence)
         ),
         comparisons=comparisons,
         agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
-        warnings=_warnings(tallies, comparisons),
+        warnings=(*_about_left_out(left_out), *_warnings(tallies, comparisons)),
     )
 
 
@@ -76,6 +82,15 @@ def _agreement(evidence: Evidence, label: str, judged: pl.DataFrame) -> Agreemen
         for problem_id, index, ours, theirs, answer in rows
     )
     return agreement(model, evidence.verifier, label, twice)
+
+
+def _about_left_out(problem_ids: Sequence[str]) -> list[str]:
+    if not problem_ids:
+        return []
+    return [
+        f"{name_some(problem_ids)} left out for every model: some model has no scored sample there (the instrument "
+        "failed on all of them); nothing here is about those problems"
+    ]
 
 
 def _warnings(tallies: Sequence[Tally], comparisons: Sequence[Comparison]) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ Problems are matched by id and must be the same set: an intersection taken silen
 whatever both happened to finish. Every problem needs a scored sample.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from move37.errors import InputError
@@ -17,13 +19,30 @@ def require_scored(tally: Tally) -> None:
     if len(set(tally.problem_ids)) < tally.problems:
         seen: set[str] = set()
         twice = [i for i in tally.problem_ids if i in seen or seen.add(i)]
-        raise InputError(f"{tally.model}: {_some(twice)} more than once; every problem needs one row of counts")
+        raise InputError(f"{tally.model}: {name_some(twice)} more than once; every problem needs one row of counts")
     empty = [problem_id for problem_id, n in zip(tally.problem_ids, tally.n, strict=True) if n == 0]
     if empty:
         raise InputError(
-            f"{tally.model}: {_some(empty)} without a single scored sample; verify again, sample more, or leave them "
-            "out of the problems of both models"
+            f"{tally.model}: {name_some(empty)} without a single scored sample; verify again, sample more, or leave "
+            "them out of the problems of both models"
         )
+
+
+def leave_out_unscored(tallies: Sequence[Tally]) -> tuple[list[Tally], tuple[str, ...]]:
+    """The tallies without the problems on which some model has no scored sample, and the ids of those problems.
+
+    Such a problem says nothing about that model, so it leaves the set of every model: the comparison stays paired.
+    """
+    unscored = {i for tally in tallies for i, n in zip(tally.problem_ids, tally.n, strict=True) if n == 0}
+    if not unscored:
+        return list(tallies), ()
+    kept = []
+    for tally in tallies:
+        rows = np.array([i not in unscored for i in tally.problem_ids], dtype=bool)
+        ids = tuple(i for i in tally.problem_ids if i not in unscored)
+        counts = (tally.correct[rows], tally.incorrect[rows], tally.unscored[rows], tally.truncated[rows])
+        kept.append(Tally(tally.model, ids, *counts, tally.plan))
+    return kept, tuple(sorted(unscored))
 
 
 def paired(base: Tally, rl: Tally) -> tuple[Tally, Tally]:
@@ -35,7 +54,7 @@ def paired(base: Tally, rl: Tally) -> tuple[Tally, Tally]:
         if missing:
             lacking = [problem_id for problem_id in one.problem_ids if problem_id in missing]
             raise InputError(
-                f"{other.model} lacks {_some(lacking)} of {one.model}'s {one.problems}; compare the models on the "
+                f"{other.model} lacks {name_some(lacking)} of {one.model}'s {one.problems}; compare the models on the "
                 "same problems"
             )
     position = {problem_id: i for i, problem_id in enumerate(rl.problem_ids)}
@@ -44,6 +63,7 @@ def paired(base: Tally, rl: Tally) -> tuple[Tally, Tally]:
     return base, Tally(rl.model, base.problem_ids, *counts, rl.plan)
 
 
-def _some(ids: list[str]) -> str:
+def name_some(ids: Sequence[str]) -> str:
+    """How many problems, and the first three of them."""
     shown = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
     return f"{len(ids)} problem{'s' * (len(ids) != 1)} ({shown})"
