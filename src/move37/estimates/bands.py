@@ -40,7 +40,7 @@ DEGENERATE = 1e-12
 FEW_PROBLEMS = 10
 """A column carried by fewer problems than this has too narrow a band."""
 _RESIDUAL_VARIANCE = 1e-12
-_BLOCK_ELEMENTS = 1 << 20
+_BLOCK_ELEMENTS = 1 << 23
 _MONTE_CARLO_CONFIDENCE = 0.95
 
 
