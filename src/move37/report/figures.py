@@ -60,7 +60,7 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
         .encode(x=_k_axis(last), y=y, color=colour, shape=_shape(names))
     )
     layers = [bands, *([_error_bars(curves)] if last == 1 else []), lines, marks, _names(curves, low, high, colour)]
-    hover = _hover(_curve_tooltips(curves), last, [("t", "k"), *((f"m{i}", name) for i, name in enumerate(names))])
+    hover = _hover(_curve_tooltips(curves), last)
     ends = "; ".join(
         f"{c.model}: {percent(c.pass_at_k[0], c.se_population[0])} at k = 1, "
         f"{percent(c.pass_at_k[-1], c.se_population[-1])} at k = {len(c.k)}"
@@ -82,7 +82,10 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     """
     last = len(difference.k)
     low, high = _points_domain(difference)
-    y = alt.Y("v:Q", title="difference (percentage points)", scale=alt.Scale(domain=[low, high], nice=False))
+    possible = alt.Axis(labelExpr="abs(datum.value) <= 100 ? datum.label : ''")
+    y = alt.Y(
+        "v:Q", title="difference (percentage points)", scale=alt.Scale(domain=[low, high], nice=False), axis=possible
+    )
     data = _values(_difference_rows(difference))
     x = _k_axis(last)
     colour = series(position)
@@ -92,13 +95,10 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     )
     line = alt.Chart(data).mark_line(color=colour, strokeWidth=2, clip=True, aria=False).encode(x=x, y=y)
     single = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
-    layers = [*_ranges(difference, position), zero, band, *([single] if last == 1 else []), line]
+    point = alt.Chart(data).mark_point(color=colour, filled=True, size=60, opacity=1, aria=False).encode(x=x, y=y)
+    layers = [*_ranges(difference, position), zero, band, *([single, point] if last == 1 else []), line]
     layers += _first_loss_marks(difference)
-    hover = _hover(
-        _difference_tooltips(difference),
-        last,
-        [("t", "k"), ("d", "difference"), ("b", f"{level(difference.confidence)} band"), ("w", "established")],
-    )
+    hover = _hover(_difference_tooltips(difference), last)
     return Figure(
         stem=stem,
         title=f"{difference.rl} minus {difference.base}",
@@ -373,29 +373,29 @@ def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Co
     overflow = max(0.0, heights[-1] - high)
     centred = [height - overflow for height in heights]
     rows = [
-        {"m": curve.model, "k": len(curve.k), "v": round(height, 3)}
+        {"m": curve.model, "n": _short(curve.model), "k": len(curve.k), "v": round(height, 3)}
         for curve, height in zip(ordered, centred, strict=True)
     ]
     return (
         alt.Chart(_values(rows))
-        .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, limit=_NAME_LIMIT, aria=False)
-        .encode(x="k:Q", y="v:Q", text="m:N", color=colour)
+        .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, aria=False)
+        .encode(x="k:Q", y="v:Q", text="n:N", color=colour)
     )
 
 
-_NAME_LIMIT = 84
+def _short(name: str) -> str:
+    """The end of a long name, since checkpoints of one model begin alike; the legend has it in full."""
+    return name if len(name) <= 14 else f"…{name[-12:]}"
 
 
 def _curve_tooltips(curves: Sequence[ModelCurve]) -> list[dict[str, Any]]:
-    """One row per drawn k with every model's value in words."""
-    last = max(len(curve.k) for curve in curves)
-    rows = []
-    for k in drawn_ks(last):
-        row: dict[str, Any] = {"k": k, "t": f"{k:,}"}
-        for i, curve in enumerate(curves):
-            row[f"m{i}"] = _curve_words(curve, k) if k <= len(curve.k) else "–"
-        rows.append(row)
-    return rows
+    """One row per drawn k with every model's value in words, under the model's name."""
+    names = [f"model {curve.model}" if curve.model == "k" else curve.model for curve in curves]
+    return [
+        {"k": k}
+        | {name: _curve_words(curve, k) for name, curve in zip(names, curves, strict=True) if k <= len(curve.k)}
+        for k in drawn_ks(max(len(curve.k) for curve in curves))
+    ]
 
 
 def _curve_words(curve: ModelCurve, k: int) -> str:
@@ -409,33 +409,32 @@ def _curve_words(curve: ModelCurve, k: int) -> str:
 def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:
     rows = []
     for row in _difference_rows(difference):
-        at: int = row["k"] - 1
-        error = float(difference.standard_error[at])
+        k: int = row["k"]
+        error = float(difference.standard_error[k - 1])
+        ends = points_interval(difference.lower[k - 1], difference.upper[k - 1], error)
         rows.append(
             {
-                "k": row["k"],
-                "t": f"{row['k']:,}",
-                "d": f"{points(difference.mean[at], error)} points",
-                "b": points_interval(difference.lower[at], difference.upper[at], error),
-                "w": settled(difference, row["k"]),
+                "k": k,
+                "difference": f"{points(difference.mean[k - 1], error)} points",
+                f"{level(difference.confidence)} band": ends,
+                "established": settled(difference, k),
             }
         )
     return rows
 
 
-def _hover(rows: list[dict[str, Any]], last: int, fields: list[tuple[str, str]]) -> alt.Chart:
-    """A rule at the nearest k with a tooltip of all values there."""
+def _hover(rows: list[dict[str, Any]], last: int) -> alt.Chart:
+    """A rule at the nearest k with a tooltip of its whole row.
+
+    The row is the tooltip's content because Vega-Lite 6.4 shows "undefined" for single text fields under `nearest`.
+    """
     hover = alt.selection_point(
         name="hover", fields=["k"], nearest=True, on="pointerover", clear="pointerout", empty=False
     )
     return (
         alt.Chart(_values(rows))
-        .mark_rule(color=MUTED, aria=False)
-        .encode(
-            x=_k_axis(last),
-            opacity=alt.condition(hover, alt.value(0.7), alt.value(0)),
-            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in fields],
-        )
+        .mark_rule(color=MUTED, aria=False, tooltip=alt.TooltipContent("data"))
+        .encode(x=_k_axis(last), opacity=alt.condition(hover, alt.value(0.7), alt.value(0)))
         .add_params(hover)
     )
 

@@ -21,6 +21,7 @@ from move37.report.numerals import (
     Missing,
     Shown,
     count,
+    counted,
     exists,
     level,
     p_value,
@@ -134,7 +135,6 @@ class FourWay:
 
     base: str
     rl: str
-    k: str
     both: str
     base_only: str
     rl_only: str
@@ -151,7 +151,6 @@ def four_way(table: SolvableTable) -> FourWay:
     return FourWay(
         base=table.base,
         rl=table.rl,
-        k=count(table.k),
         both=count(table.both),
         base_only=count(table.base_only),
         rl_only=count(table.rl_only),
@@ -178,7 +177,7 @@ def four_way_table(table: SolvableTable) -> Table:
     """The same as rows, for the markdown."""
     shown = four_way(table)
     return Table(
-        caption=f"Problems solved at least once in {shown.k} tries",
+        caption=f"Problems solved at least once in {counted(table.k, 'try')}",
         header=("", f"{table.rl} solves it", f"{table.rl} does not"),
         rows=(
             (f"{table.base} solves it", shown.both, shown.base_only),
@@ -258,9 +257,12 @@ def _estimate_cell(row: ReliabilityRow | None) -> Cell:
 def gap_table(comparison: Comparison) -> Table:
     """Delta_SE (arXiv 2504.13837)."""
     gap, difference = comparison.sampling_gap, comparison.difference
+    interval: Shown = points_interval(gap.lower, gap.upper, None)
+    if gap.lower <= -1 and gap.upper >= 1:
+        interval = Missing("problems do not say how the gap varies")
     row = (
         f"{difference.base} pass@{count(gap.k)} − {difference.rl} pass@1",
-        Estimated(points(gap.value), points_interval(gap.lower, gap.upper, None)),
+        Estimated(points(gap.value), interval),
     )
     return Table(f"Δ_SE in points, {level(gap.confidence)} interval", ("gap", "Δ_SE"), (row,), "sampling_gap.csv")
 
@@ -288,8 +290,8 @@ def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
         rows=tuple((name, *(cell(audit) for audit in audits)) for name, cell in lines),
         csv="outcomes.csv",
         notes=(
-            "Unscored: the instrument failed, not the model; such samples are not part of any rate above. "
-            "Truncated samples are the model's own and count as they were judged.",
+            "Unscored: the instrument failed, not the model; such samples are left out of the accuracy, and the two "
+            "lines below it say how much they could change. Truncated samples count as they were judged.",
         ),
     )
 
@@ -355,7 +357,9 @@ def _answer(answer: str | None) -> Shown:
 
 def settings_table(settings: Sequence[tuple[str, str]]) -> Table:
     """Models, sampling, problems, verifiers, versions."""
-    return Table("Settings and versions", ("setting", "value"), tuple(settings), "settings.csv", (), frozenset({0, 1}))
+    return Table(
+        "What the numbers were made with", ("setting", "value"), tuple(settings), "settings.csv", (), frozenset({0, 1})
+    )
 
 
 def key_figures(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> list[tuple[str, str, str]]:
@@ -366,7 +370,8 @@ def key_figures(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> lis
         error = widest(np.array([base.se_population[k - 1], rl.se_population[k - 1]]))
         before, after = percent(base.pass_at_k[k - 1], error), percent(rl.pass_at_k[k - 1], error)
         gap = _difference_cell(difference, k)
-        found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap.value} points ({gap.interval})"))
+        bounded = "no interval" if isinstance(gap.interval, Missing) else gap.interval
+        found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap.value} points ({bounded})"))
     first, last = difference.first_loss_set
     crossing = f"k = {count(first)}–{count(last)}" if last is not None else "not established"
     if last == first:

@@ -139,19 +139,24 @@ def _setup(base: ModelCurve, rl: ModelCurve) -> str:
 
 def _claim(difference: CurveDifference) -> str:
     base, rl = _named(difference.base), _named(difference.rl)
-    claims = []
-    if difference.gain:
-        claims.append(f"more with {_tries(difference.gain)}")
-    if difference.loss:
-        claims.append(f"fewer with {_tries(difference.loss)}")
     open_ks = undecided(difference)
-    if not claims:
+    if len(open_ks) == len(difference.k):
+        left = (
+            ": the intervals say how large a difference remains possible" if exists(difference.critical_value) else ""
+        )
         return (
             f"With {_tries(open_ks)} the data do not decide which of them solves more. That is no evidence that they "
-            "are equal: the intervals say how large a difference remains possible."
+            f"are equal{left}."
         )
-    rest = f"; with {_tries(open_ks)} the data do not decide" if open_ks else ""
-    return f"Of such problems {rl} solves, compared with {base}, {' and '.join(claims)}{rest}."
+    claims = []
+    if difference.gain:
+        claims.append(f"with {_tries(difference.gain)} {rl} solves more of the problems than {base}")
+    if difference.loss:
+        than = "fewer" if claims else f"fewer of the problems than {base}"
+        claims.append(f"with {_tries(difference.loss)} {rl} solves {than}")
+    if open_ks:
+        claims.append(f"with {_tries(open_ks)} the data do not decide")
+    return _sentence("; ".join(claims))
 
 
 def _insecure(difference: CurveDifference) -> list[str]:
@@ -165,15 +170,16 @@ def _insecure(difference: CurveDifference) -> list[str]:
 def _scope(difference: CurveDifference, problems: int) -> str:
     if problems == 1:
         return "One problem says nothing about other problems."
-    return (
-        f"This holds for all numbers of tries at once, with {level(difference.confidence)} confidence, and is about "
-        "problems like the ones tried."
-    )
+    if not exists(difference.critical_value):
+        return "The difference is the same on every problem, so nothing says how it would be on others."
+    what = "This holds" if difference.gain or difference.loss else "The intervals hold"
+    jointly = " for all numbers of tries at once" if len(difference.k) > 1 else ""
+    return f"{what}{jointly}, with {level(difference.confidence)} confidence, for problems like the ones tried."
 
 
 def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve) -> str:
     text = "; ".join(_size(difference, base, rl, k) for k in sorted({1, len(difference.k)}))
-    return f"{text[0].upper()}{text[1:]}."
+    return _sentence(text)
 
 
 def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int) -> str:
@@ -191,12 +197,12 @@ def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int)
 
 def _solved_alone(table: SolvableTable) -> str:
     base, rl = _named(table.base), _named(table.rl)
+    if not table.base_only + table.rl_only:
+        return f"In {counted(table.k, 'try')}, no problem was solved by one of the two alone."
     text = (
         f"In {counted(table.k, 'try')}, {counted(table.base_only, 'problem')} {_was(table.base_only)} solved by {base} "
         f"alone and {count(table.rl_only)} by {rl} alone"
     )
-    if not table.base_only + table.rl_only:
-        return f"{text}."
     verdict = "luck rarely makes so uneven a split" if table.mcnemar_p < 1 - table.confidence else "luck can make that"
     text = f"{text}: {verdict} ({p_value(table.mcnemar_p)})"
     if 0 < table.rl_only <= table.noise_floor:
@@ -233,7 +239,7 @@ def _first_loss(difference: CurveDifference) -> str:
             f"First-loss set of k, where {rl} first falls below {base}: [{count(first)}, {count(last)}]{range_of_end}."
         )
     if first > len(difference.k):
-        return f"{rl} is above {base} at every k, so there is no first loss up to k = {largest}."
+        return f"The whole band is above zero at every k, so a first loss up to k = {largest} is excluded."
     excluded = f", and one before k = {count(first)} is excluded" if first > 1 else ""
     return f"No k up to {largest} is established at which {rl} is below {base}{excluded}."
 
@@ -258,9 +264,12 @@ def _four_way(table: SolvableTable) -> str:
 
 
 def _gap(difference: CurveDifference, gap: SamplingGap) -> str:
+    bounded = f"{level(gap.confidence)} interval {points_interval(gap.lower, gap.upper, None)}"
+    if gap.lower <= -1 and gap.upper >= 1:
+        bounded = "no interval"
     return (
         f"Δ_SE = {_named(difference.base)} pass@{count(gap.k)} − {_named(difference.rl)} pass@1 = {points(gap.value)} "
-        f"points ({level(gap.confidence)} interval {points_interval(gap.lower, gap.upper, None)})."
+        f"points ({bounded})."
     )
 
 
@@ -269,10 +278,8 @@ def _gap(difference: CurveDifference, gap: SamplingGap) -> str:
 
 def _alone(curve: ModelCurve) -> Verdict:
     last, model = len(curve.k), _named(curve.model)
-    shares = [
-        f"{percent(curve.pass_at_k[k - 1], curve.se_population[k - 1])} of the problems with {counted(k, 'try')}"
-        for k in sorted({1, last})
-    ]
+    one, *more = (percent(curve.pass_at_k[k - 1], curve.se_population[k - 1]) for k in sorted({1, last}))
+    shares = [f"{one} of the problems with one try", *(f"{share} with {counted(last, 'try')}" for share in more)]
     intervals = [
         f"{percent_interval(curve.lower[k - 1], curve.upper[k - 1], curve.se_population[k - 1], '')} with "
         f"{counted(k, 'try')}"
@@ -298,6 +305,10 @@ def _alone(curve: ModelCurve) -> Verdict:
 
 def _named(model: str) -> str:
     return f"{NAME[0]}{model}{NAME[1]}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _tries(ks: Iterable[int]) -> str:
