@@ -10,6 +10,8 @@ import unicodedata
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_tagged
 
+_AROUND = "\"'`$*\u2018\u2019\u201c\u201d "
+
 
 class ExactVerifier:
     name = "exact"
@@ -35,4 +37,4 @@ class ExactVerifier:
 def normal(text: str) -> str:
     """The form in which answers are compared."""
     words = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return words.strip("\"'`$*\u2018\u2019\u201c\u201d ").removesuffix(".").rstrip()
+    return words.strip(_AROUND).removesuffix(".").strip(_AROUND)

@@ -2,11 +2,13 @@ r"""Where in a response the answer stands: boxes, answer tags, final-answer phra
 
 What more than one verifier reads. Every function is pure string work in time linear in the text (a megabyte of open
 braces is a test), because extraction runs in the caller's process, once per sample, and cannot be killed. Each
-returns None where its mark is missing or holds nothing. In which order the marks are tried is the verifier's choice.
+returns None where its mark is missing or holds nothing, and none reads into a box that is never closed (a response
+cut off at the limit). In which order the marks are tried is the verifier's choice.
 """
 
 import re
 from collections import deque
+from collections.abc import Iterator
 
 _TOKENS = re.compile(r"\\.|[{}]", re.DOTALL)
 _PHRASE = re.compile(
@@ -21,6 +23,7 @@ _TWO_WORDS = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\s+[A-Za-z]{2,}\b")
 _NUMBER = re.compile(
     r"(?<![\w.])[-\u2212]?\s?(?:\$\s?)?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\s?/\s?\d+(?![\d.]))?(?:\s?\\?%)?"
 )
+_ENDS_NUMBER = re.compile(r"(?=[\s.,;:!?)*\]]|$)(?!\s*[-+*/^=<>\u00d7\u00b7\\]\s*[^*\s])")
 
 PHRASE_WINDOW = 20_000
 """Characters at the end of a response in which a final-answer phrase is looked for."""
@@ -33,23 +36,37 @@ TAIL = 1000
 def last_boxed(text: str) -> str | None:
     r"""The content of the last complete, non-empty `\boxed{...}` or `\fbox{...}`, braces matched.
 
-    A box that is never closed (a response cut off at the limit) is no box. Inside nested boxes the innermost counts.
+    A box that is never closed is no box. Inside nested boxes the innermost counts.
     """
-    start = end = len(text)
-    while (start := text.rfind("box", 0, start)) >= 0:
-        if text.startswith("\\boxed", start - 1):
-            opening = start + len("boxed")
-        elif text.startswith("\\fbox", start - 2):
-            opening = start + len("box")
-        else:
-            continue  # \mbox, or the word
-        # A box still open where the next box starts is open for good, for that one was not closed either:
+    end = len(text)
+    for start, opening in _boxes_from_last(text):
+        # A box still open where the next one starts is open for good, for that one was not closed either:
         # each character is looked at once.
         content = _group(text, opening, end)
         if content:
             return content
         end = start
     return None
+
+
+def _closed_part(text: str) -> str:
+    """The text up to a box that is never closed: half an answer is not searched for a whole one."""
+    end = len(text)
+    for start, opening in _boxes_from_last(text):
+        if _group(text, opening, end) is not None:
+            break
+        end = start
+    return text[:end]
+
+
+def _boxes_from_last(text: str) -> Iterator[tuple[int, int]]:
+    """Where boxes start, and where their braces should, from the last box to the first."""
+    start = len(text)
+    while (start := text.rfind("box", 0, start)) >= 0:
+        if text.startswith("\\boxed", start - 1):
+            yield start - 1, start + len("boxed")
+        elif text.startswith("\\fbox", start - 2):
+            yield start - 2, start + len("box")
 
 
 def _group(text: str, position: int, end: int) -> str | None:
@@ -89,7 +106,7 @@ def after_phrase(text: str) -> str | None:
 
     Of the sentence only the mathematics (`$...$`, `\\(...\\)`, `\\[...\\]`) or else a number at its start is taken.
     """
-    last = _last(_PHRASE, text[-PHRASE_WINDOW:])
+    last = _last(_PHRASE, _closed_part(text)[-PHRASE_WINDOW:])
     if last is None:
         return None
     reach = last.string[last.end() : last.end() + PHRASE_REACH]
@@ -98,14 +115,15 @@ def after_phrase(text: str) -> str | None:
     if math and math.start() <= _sentence_length(reach) and not _TWO_WORDS.search(_content(math)):
         return _content(math) or None
     number = _NUMBER.match(reach)
-    if number:
+    if number and _ENDS_NUMBER.match(reach, number.end()):
         return _plain(number[0])
-    return reach[: _sentence_length(reach)].strip(" \t*_\"'`") or None
+    words = reach[: _sentence_length(reach)].strip(" \t*_\"'`$")
+    return words if any(map(str.isalnum, words)) else None
 
 
 def last_math_or_number(text: str) -> str | None:
     """The last formula or number in the last `TAIL` characters, whichever ends later."""
-    tail = text[-TAIL:]
+    tail = _closed_part(text)[-TAIL:]
     formulas = [match for match in _MATH.finditer(tail) if not _TWO_WORDS.search(_content(match))]
     number = _last(_NUMBER, tail)
     if formulas and (number is None or formulas[-1].end() >= number.end()):
@@ -113,15 +131,14 @@ def last_math_or_number(text: str) -> str | None:
     return _plain(number[0]) if number else None
 
 
-def last_number(text: str) -> str | None:
-    """The last number in the last `TAIL` characters: "-3", "1234.5", "3/4", "20%"; thousands commas removed."""
-    number = _last(_NUMBER, text[-TAIL:])
-    return _plain(number[0]) if number else None
+def numbers(text: str) -> list[str]:
+    """All numbers in the last `TAIL` characters: "-3", "1234.5", "3/4", "20%"; thousands commas removed."""
+    return [_plain(number[0]) for number in _NUMBER.finditer(text[-TAIL:])]
 
 
 def last_lines(text: str, count: int = 1) -> str | None:
     """The last `count` lines with anything on them, from the last `TAIL` characters."""
-    lines = [line.strip() for line in text[-TAIL:].splitlines() if line.strip()]
+    lines = [line.strip() for line in _closed_part(text)[-TAIL:].splitlines() if line.strip()]
     return "\n".join(lines[-count:]) or None
 
 

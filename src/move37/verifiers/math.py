@@ -6,7 +6,8 @@ formula or number of the response. The order is the same for every model, in eva
 Judging, in this order:
   equal strings, up to spacing and sizing commands, match;
   two whole numbers are compared as such;
-  an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` braces is unscored: SymPy never sees it;
+  an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` nested brackets is unscored, and SymPy
+  never sees it;
   Math-Verify parses both and compares, the reference first (its comparison is not symmetric: "x = 5" answers "5").
 Several references are alternatives. A reference that cannot be read as mathematics decides only if it is plain text
 ("4:30 p.m."); one in LaTeX leaves answers that are not the same string unscored.
@@ -15,7 +16,8 @@ Differs from Math-Verify 0.9 alone in that (each is a test):
   "4.4e7" is a number, not a product with Euler's number; "-1./3" is a fraction; "np.arcsin" is \arcsin;
   tiny references are compared relative to their size: rounding to a fixed number of decimals and chopping make
   Math-Verify call 1.325e-27 and 9.11e-31 equal;
-  "18 dollars" answers "18", and "June 20" answers "\text{June 20}".
+  "18 dollars" answers "18", and "June 20" answers "\text{June 20}";
+  a box that is never closed holds no answer: Math-Verify takes what there is of it.
 Left out: units are ignored, not converted; a base ("4343_6") is not checked.
 """
 
@@ -34,8 +36,8 @@ DEEPEST_NESTING = 40
 """Brackets of any kind inside one another."""
 
 _SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle)(?![A-Za-z])\s*|\\[!,;:>]|~")
-_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9])\s+|\s+(?![A-Za-z0-9])")
-_WHOLE_NUMBER = re.compile(r"([+-]?)0*(\d+)")
+_LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])")
+_WHOLE_NUMBER = re.compile(r"([+-]?)([0-9]+)")
 _E_NOTATION = re.compile(r"(?<![\w.])([+-]?(?:\d+\.?\d*|\.\d+))[eE]([+-]?\d+)(?!\w)")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"[\\{}^_$=]")
@@ -68,18 +70,17 @@ class MathVerifier:
         _compare("\\frac{1}{2}", "0.5")
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
-        plain = _bare(answer)
-        references = [_bare(reference) for reference in problem.references]
-        if plain in references:
-            return CORRECT
-        if not references:
+        if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
-        verdicts = []
+        answer = _unwrapped(answer)
+        references = [_unwrapped(reference) for reference in problem.references]
+        if _tight(answer) in map(_tight, references):
+            return CORRECT
+        verdicts: list[Verdict] = []
         for reference in references:
-            verdict = _decide(reference, plain)
-            if verdict.outcome is Outcome.CORRECT:
-                return verdict
-            verdicts.append(verdict)
+            verdicts.append(_decide(reference, answer))
+            if verdicts[-1].outcome is Outcome.CORRECT:
+                return CORRECT
         return next((v for v in verdicts if v.outcome is Outcome.UNSCORED), verdicts[0])
 
 
@@ -135,13 +136,16 @@ def _parse(latex: str) -> Any:
     return next((each for each in found if not isinstance(each, str)), None)
 
 
-def _bare(answer: str) -> str:
-    """Without `$`, sizing commands and spaces that mean nothing."""
-    answer = answer.strip().removesuffix(".").strip()
-    if answer.startswith("$") and answer.endswith("$"):
-        answer = answer.strip("$")
+def _unwrapped(answer: str) -> str:
+    """Without what stands around it: white space, `$`, a final full stop."""
+    answer = answer.strip().removesuffix(".").strip().replace("\u2212", "-")
+    return answer.strip("$").strip() if answer.startswith("$") and answer.endswith("$") else answer
+
+
+def _tight(answer: str) -> str:
+    """Without spaces and sizing commands that mean nothing: what is equal then is equal."""
     answer = _SIZING.sub("", answer).replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    return _LOOSE_SPACE.sub("", answer.replace("\u2212", "-").strip())
+    return _LOOSE_SPACE.sub("", " ".join(answer.split()))
 
 
 def _plain_text(latex: str) -> str | None:
@@ -165,7 +169,8 @@ def _readable(latex: str) -> str:
 
 def _whole(number: re.Match[str]) -> tuple[bool, str]:
     """Sign and digits: a comparison without conversion, whatever the length."""
-    return number[1] == "-" and number[2] != "0", number[2]
+    digits = number[2].lstrip("0")
+    return bool(digits) and number[1] == "-", digits
 
 
 def _nesting(text: str) -> int:
@@ -177,13 +182,21 @@ def _nesting(text: str) -> int:
 
 
 def _same_size(gold: Any, given: Any) -> bool:
-    """Whether a reference below a thousandth and the answer agree to 0.05 %; True for anything else.
+    """Whether a reference below a thousandth and the answer agree to 0.05 %; True for any other reference.
 
     The bound joins Math-Verify's six decimals: half a millionth is 0.05 % of a thousandth.
     """
+    expected = _number(gold)
+    if expected is None or not 0 < abs(expected) < 1e-3:
+        return True
+    found = _number(given)
+    return found is None or abs(expected - found) <= 5e-4 * abs(expected)
+
+
+def _number(expression: Any) -> complex | None:
     from sympy import Expr
 
-    if not (isinstance(gold, Expr) and isinstance(given, Expr) and gold.is_number and given.is_number):
-        return True
-    expected, found = complex(gold.evalf()), complex(given.evalf())
-    return not 0 < abs(expected) < 1e-3 or abs(expected - found) <= 5e-4 * abs(expected)
+    if not isinstance(expression, Expr) or not expression.is_number:
+        return None
+    value = expression.doit().evalf()
+    return complex(value) if value.is_Number or value.is_complex else None

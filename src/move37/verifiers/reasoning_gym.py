@@ -5,9 +5,10 @@ entry (metadata "task", "options", "entry"). Score 1 is correct, anything less i
 shaping a reward, not for pass@k. Comparison with 1 - 1e-9 forgives rounding.
 
 The answer is the `<answer>` tag (Reasoning Gym's convention), else the last complete box, else the last final-answer
-phrase, else the last line. Scorers compare strings, so where the task's own answer is a plain number and the found
-text is not, the last number of that text is the answer, without thousands commas: "= 1,234 apples" is "1234". Where
-the task's own answer has several lines (a grid), so many last lines are taken instead of one.
+phrase, else the last line. Scorers compare strings, so where the task's own answer is a plain number, the number is
+taken out of the words around it: in a tag or box the only number after the last "=" ("= 1,234 apples" is "1234",
+"5x + 3" stays what it is), in prose the last number. Where the task's own answer has several lines (a grid), so many
+last lines are taken instead of one.
 
 Some scorers hand the answer to Python's `eval` or SymPy's parser, which is one. There an answer that calls anything
 but a mathematical function, or reaches for an attribute, is incorrect unseen. That keeps accidents out; it is no
@@ -21,7 +22,7 @@ from importlib.metadata import version
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_number, last_tagged
+from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_tagged, numbers
 
 _EVALUATED = {
     "binary_matrix",
@@ -42,6 +43,7 @@ _CALL_OR_ATTRIBUTE = re.compile(
     r"(?<![A-Za-z0-9_])(?!(?:sqrt|exp|log|ln|a?(?:sin|cos|tan|sec|csc|cot)h?|[Aa]bs|asinh|acosh|atanh)\b)[A-Za-z_]\w+\s*\("
 )
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_FORMULA = re.compile(r"\\(?!text|mathrm|[$%,!;: ])|[\^_*/+]|\d[A-Za-z]")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\{([^{}]*)\}|\$([^$]*)\$|\*\*(.*)\*\*", re.DOTALL)
 
 
@@ -51,15 +53,15 @@ class ReasoningGymVerifier:
 
     def extract(self, problem: Problem, text: str) -> str | None:
         lines = max((reference.count("\n") + 1 for reference in problem.references), default=1)
-        answer = last_tagged(text) or last_boxed(text) or (after_phrase(text) if lines == 1 else None)
-        answer = answer or last_lines(text, lines)
+        marked = last_tagged(text) or last_boxed(text)
+        answer = marked or (after_phrase(text) if lines == 1 else None) or last_lines(text, lines)
         if answer is None:
             return None
         wrapped = _WRAPPED.fullmatch(answer)
         if wrapped:
             answer = next(group for group in wrapped.groups() if group is not None).strip()
-        if problem.references and all(map(_NUMBER.fullmatch, problem.references)) and not _NUMBER.fullmatch(answer):
-            return last_number(answer)
+        if problem.references and all(map(_NUMBER.fullmatch, problem.references)):
+            return _number_in(answer, prose=marked is None)
         return answer or None
 
     def present(self, problem: Problem, reference: str) -> str:
@@ -79,6 +81,16 @@ class ReasoningGymVerifier:
         if score >= 1 - 1e-9:
             return Verdict(Outcome.CORRECT, "matches")
         return Verdict(Outcome.INCORRECT, "differs")
+
+
+def _number_in(answer: str, prose: bool) -> str | None:
+    """The number that the words around it announce; `answer` itself where a formula stands in a tag or box."""
+    if _NUMBER.fullmatch(answer):
+        return answer
+    candidates = numbers(answer if prose else answer.rpartition("=")[2])
+    if not prose and (len(candidates) != 1 or _FORMULA.search(answer.rpartition("=")[2])):
+        return answer or None
+    return candidates[-1].rstrip("\\%") if candidates else None
 
 
 @lru_cache(maxsize=64)

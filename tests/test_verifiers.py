@@ -1,0 +1,517 @@
+"""The contract of the verifier shelf, and what each member calls an answer and a right one."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from move37.config import VerificationConfig
+from move37.types import Outcome, Problem, Verdict
+from move37.verification import VerifierPool
+from move37.verifiers import VERIFIERS, Verifier, extraction
+from move37.verifiers.choice import ChoiceVerifier
+from move37.verifiers.exact import ExactVerifier
+from move37.verifiers.math import LONGEST_ANSWER, MathVerifier
+from move37.verifiers.reasoning_gym import ReasoningGymVerifier
+
+CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
+
+
+def problem(*references: str, verifier: str = "math", **metadata: Any) -> Problem:
+    return Problem("made-up/1", "What is it?", references, "made-up", verifier, metadata=metadata)
+
+
+def chain_sum(answer: str = "12") -> Problem:
+    """Reasoning Gym's chain_sum: its scorer compares with entry["answer"]."""
+    return problem(
+        answer,
+        verifier="reasoning-gym",
+        task="chain_sum",
+        options={},
+        entry={"question": "5 + 7 =", "answer": answer, "metadata": {}},
+    )
+
+
+# -- the contract --------------------------------------------------------------------------------------------------
+
+# Member: (a problem, a text with another answer, a text without any)
+MEMBERS: dict[str, tuple[Problem, str, str]] = {
+    "math": (problem("\\frac{3}{4}"), "so \\boxed{\\frac{4}{3}}", "I do not know."),
+    "exact": (problem("Evelyn", verifier="exact"), "<answer>Bob</answer>", " \n "),
+    "choice": (problem("B", verifier="choice"), "The answer is (C).", "A hard question, I cannot say."),
+    "reasoning-gym": (chain_sum(), "<answer>13</answer>", "I do not know."),
+}
+
+
+class Hangs:
+    """A member whose judge never returns."""
+
+    def __init__(self, member: Verifier) -> None:
+        self.member, self.name, self.version = member, f"hanging {member.name}", member.version
+        self.extract, self.present, self.warm = member.extract, member.present, member.warm
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        while True:
+            pass
+
+
+def test_every_member_of_the_shelf_has_a_case_here() -> None:
+    assert set(MEMBERS) == set(VERIFIERS.names)
+
+
+@pytest.fixture(params=sorted(MEMBERS))
+def member(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def judge(verifier: Verifier, *asked: tuple[Problem, str], timeout_seconds: float = 10.0) -> list[Verdict]:
+    with VerifierPool(VerificationConfig(workers=1, timeout_seconds=timeout_seconds)) as pool:
+        verdicts = dict(pool.verify(verifier, ((p, text, i) for i, (p, text) in enumerate(asked))))
+    return [verdicts[i] for i in range(len(asked))]
+
+
+def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_text(member: str) -> None:
+    asked, wrong, silent = MEMBERS[member]
+    verifier: Verifier = VERIFIERS.load(member)()
+    gold = verifier.present(asked, asked.references[0])
+    verdicts = judge(verifier, (asked, gold), (asked, wrong), (asked, silent), (asked, ""))
+    assert [(v.outcome, v.reason) for v in verdicts] == [
+        (CORRECT, "matches"),
+        (INCORRECT, "differs"),
+        (INCORRECT, "no answer"),
+        (INCORRECT, "no answer"),
+    ]
+
+
+def test_a_hang_is_bounded_and_unscored(member: str) -> None:
+    asked = MEMBERS[member][0]
+    verifier = Hangs(VERIFIERS.load(member)())
+    start = time.monotonic()
+    [verdict] = judge(verifier, (asked, verifier.present(asked, asked.references[0])), timeout_seconds=0.3)
+    assert (verdict.outcome, verdict.reason) == (UNSCORED, "timed out after 0.3 s")
+    assert time.monotonic() - start < 20
+
+
+def test_it_has_the_name_on_the_shelf_and_a_version(member: str) -> None:
+    verifier: Verifier = VERIFIERS.load(member)()
+    assert verifier.name == member
+    assert verifier.version.split("+")[0].isdigit()
+
+
+def test_a_problem_without_references_is_unscored_where_they_decide(member: str) -> None:
+    if member == "reasoning-gym":
+        pytest.skip("the task's scorer decides, not the references")
+    assert VERIFIERS.load(member)().judge(problem(), "A").reason == "no reference answer"
+
+
+MEGABYTE = 1_000_000
+LONG_TEXTS = {
+    "braces": "{" * MEGABYTE,
+    "closing braces": "}" * MEGABYTE,
+    "open boxes": "\\boxed{" * (MEGABYTE // 7),
+    "open boxes, closed at the end": "\\boxed{" * (MEGABYTE // 14) + "}" * (MEGABYTE // 14),
+    "empty boxes": "\\boxed{}" * (MEGABYTE // 8),
+    "a box and spaces": "\\boxed" + " " * MEGABYTE,
+    "boxes and spaces": ("\\boxed" + " " * 94) * (MEGABYTE // 100),
+    "box": "box" * (MEGABYTE // 3),
+    "backslashes": "\\boxed{" + "\\" * MEGABYTE,
+    "dollars": "$" * MEGABYTE,
+    "formulas never closed": "\\(" * (MEGABYTE // 2),
+    "digits": "1" * MEGABYTE,
+    "digits and commas": "1," * (MEGABYTE // 2),
+    "thousands": "111," * (MEGABYTE // 4),
+    "minus signs": "-" * MEGABYTE,
+    "answer answer": "answer " * (MEGABYTE // 7),
+    "answer is is": "answer is " + "is " * (MEGABYTE // 3),
+    "answer, spaces": "answer" + " " * MEGABYTE,
+    "answers, spaces": ("answer" + " " * 200 + "x") * (MEGABYTE // 207),
+    "answer, stars": "answer is " + "**" * (MEGABYTE // 2),
+    "answer, colons": "answer is" + " :" * (MEGABYTE // 2),
+    "tags": "<answer>" * (MEGABYTE // 8),
+    "line ends": "\n" * MEGABYTE,
+    "hashes": "#" * MEGABYTE,
+    "control characters": "\x00\x1b[2J\x07" * (MEGABYTE // 6),
+    "half of a surrogate pair": "\ud800" * MEGABYTE,
+}
+
+
+@pytest.mark.parametrize("kind", LONG_TEXTS)
+def test_extraction_takes_linear_time_on_a_megabyte_of(kind: str, member: str) -> None:
+    # The worst takes 0.6 s on the machine where this was written; anything quadratic takes minutes.
+    verifier, asked = VERIFIERS.load(member)(), MEMBERS[member][0]
+    start = time.process_time()
+    for text in (LONG_TEXTS[kind], "The answer is " + LONG_TEXTS[kind]):
+        verifier.extract(asked, text)
+    assert time.process_time() - start < 10
+
+
+# -- where the answer stands ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("so \\boxed{7}", "7"),
+        ("\\boxed{1}, no, \\boxed{2}.", "2"),
+        ("\\fbox{7}", "7"),
+        ("\\boxed {7}", "7"),
+        ("\\boxed{\\frac{1}{2}}", "\\frac{1}{2}"),
+        ("\\boxed{\\{1, 2\\}}", "\\{1, 2\\}"),
+        ("\\boxed{\\boxed{3}}", "3"),
+        ("\\boxed{864 \\mbox{ inches}}", "864 \\mbox{ inches}"),
+        ("\\boxed{5} and \\boxed{", "5"),
+        ("\\boxed{5} and \\boxed{}", "5"),
+        ("\\boxed{\\frac{1}{2}", None),
+        ("\\boxed 9", None),
+        ("\\boxed{}", None),
+        ("a box {5}", None),
+    ],
+)
+def test_the_last_complete_box_counts(text: str, box: str | None) -> None:
+    assert extraction.last_boxed(text) == box
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        # in the order of precedence
+        ("<answer>1</answer> The answer is 2. \\boxed{3} 4", "3"),
+        ("The answer is 2. <answer>1</answer> 4", "1"),
+        ("The answer is 2. Now 4", "2"),
+        ("All in all $x^2$.", "x^2"),
+        # tags, the closing one being a stop string of the r1 template
+        ("<think>hm</think> <answer> 18", "18"),
+        # phrases
+        ("Final Answer: The final answer is $\\frac{1}{2}$. I hope it is correct.", "\\frac{1}{2}"),
+        ("#### 1,234", "1234"),
+        ("**Answer:** 42", "42"),
+        ("The answer is **12**.", "12"),
+        ("The answer is: \\[ x = 5 \\]", "x = 5"),
+        ("Answer:\n\n$$\\frac{3}{4}$$", "\\frac{3}{4}"),
+        ("The answer to the question is therefore 7 apples.", "7"),
+        ("The answer is Evelyn.", "Evelyn"),
+        ("So the answer is 5x + 3.", "5x + 3"),
+        ("The answer is 3 + 4.", "3 + 4"),
+        ("The answer is $5 per week", "5"),
+        ("The answer is 1. Wait. The answer is 2.", "2"),
+        # numbers and formulas, the last of them
+        ("So she makes $18 every day at the farmer's market.", "18"),
+        ("She pays $5 for $3 each", "3"),
+        ("So x = \\(\\frac{2}{3}\\).", "\\frac{2}{3}"),
+        ("in total 1,234,567.89 dollars", "1234567.89"),
+        ("3 - 7 = -4", "-4"),
+        ("that is 50%", "50%"),
+        # nothing
+        ("no number here", None),
+        ("", None),
+        # half an answer is not searched for a whole one
+        ("Therefore it is \\boxed{\\frac{10}{21", None),
+        ("The answer is $\\boxed{12", None),
+        ("The answer is 12, that is \\boxed{12", "12"),
+    ],
+)
+def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: str, answer: str | None) -> None:
+    assert MathVerifier().extract(problem("1"), text) == answer
+
+
+# -- math ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "outcome"),
+    [
+        # plain numbers
+        ("8", "8", CORRECT),
+        ("8", "9", INCORRECT),
+        ("8", "-8", INCORRECT),
+        ("8", "008", CORRECT),
+        ("0", "-0", CORRECT),
+        ("8", "+8", CORRECT),
+        ("8", "8.0", CORRECT),
+        ("10000", "10{,}000", CORRECT),
+        ("10,\\!080", "10080", CORRECT),
+        ("58,500", "58500", CORRECT),
+        ("12345678901234567890", "12345678901234567891", INCORRECT),
+        # the same value, written otherwise
+        ("\\frac{1}{2}", "0.5", CORRECT),
+        ("\\frac{1}{2}", "\\dfrac12", CORRECT),
+        ("1\\frac{1}{4}", "\\frac{5}{4}", CORRECT),
+        ("3\\sqrt{13}", "\\sqrt{117}", CORRECT),
+        ("\\frac{1}{3}", "0.333333", CORRECT),
+        ("\\frac{1}{3}", "0.33", INCORRECT),
+        ("20\\%", "20", CORRECT),
+        ("20\\%", "21\\%", INCORRECT),
+        ("-1./3", "-\\frac{1}{3}", CORRECT),
+        ("np.arcsin(10/13)", "\\arcsin(10/13)", CORRECT),
+        # numbers in scientific notation, and tiny ones
+        ("4.4e7", "4.4 \\times 10^7", CORRECT),
+        ("4.4e7", "44000000", CORRECT),
+        ("1.325 \\times 10^{-27}", "1.325e-27", CORRECT),
+        ("1.325 \\times 10^{-27}", "9.11 \\times 10^{-31}", INCORRECT),
+        ("1.325 \\times 10^{-27}", "0", INCORRECT),
+        # units and words beside a number
+        ("864 \\mbox{ inches}^2", "864", CORRECT),
+        ("18", "\\$18", CORRECT),
+        ("18", "18 \\text{ dollars}", CORRECT),
+        ("18", "18 dollars", CORRECT),
+        ("18", "18 million", INCORRECT),
+        ("55^\\circ", "55", CORRECT),
+        # several values, intervals, points, matrices
+        ("2500,7500", "7500, 2500", CORRECT),
+        ("2500,7500", "2500 \\text{ and } 7500", CORRECT),
+        ("2500,7500", "2500", INCORRECT),
+        ("(0,1),(1,0)", "(1,0),(0,1)", CORRECT),
+        ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\pi/2)", CORRECT),
+        ("(3,4)", "(4,3)", INCORRECT),
+        ("(0,4]", "(0,4)", INCORRECT),
+        ("t(0,4]", "(0,4]", CORRECT),
+        ("x \\in [-2,7]", "[-2,7]", CORRECT),
+        ("1 \\pm \\sqrt{2}", "1+\\sqrt2, 1-\\sqrt2", CORRECT),
+        ("\\begin{pmatrix} 1/5 \\\\ -18/5 \\end{pmatrix}", "\\begin{pmatrix} 0.2 \\\\ -3.6 \\end{pmatrix}", CORRECT),
+        # equations
+        ("f(x)=\\frac{1}{x}", "1/x", CORRECT),
+        ("m_{\\max }=n^{2}-n-1", "n^2-n-1", CORRECT),
+        ("y=-2x", "y = -2x + 1", INCORRECT),
+        # words
+        ("\\text{(B)}", "B", CORRECT),
+        ("\\text{Evelyn}", "Evelyn", CORRECT),
+        ("\\text{Evelyn}", "\\text{Bob}", INCORRECT),
+        ("\\text{June 20}", "June 20", CORRECT),
+        ("4:30p..", "4:30 \\text{ p.m.}", INCORRECT),
+        # letters with subscripts
+        ("E_{1},E_{2}", "E_2, E_1", CORRECT),
+        ("\\lambda_{\\text {red}} / \\sqrt{2}", "\\frac{\\lambda_{\\text{red}}}{\\sqrt{2}}", CORRECT),
+        # a stray digit is not the reference: Math-Verify alone reads "2" out of this
+        ("\\hbar \\omega(v+1 / 2)-\\frac{E_{0}^{2} e^{2}}{2 m \\omega^{2}}", "2", INCORRECT),
+        # spaces between digits mean something
+        ("12", "1 2", INCORRECT),
+        ("12", "1  2", INCORRECT),
+        # not mathematics
+        ("5", "{5", INCORRECT),
+        ("5", "?", INCORRECT),
+    ],
+)
+def test_math(reference: str, answer: str, outcome: Outcome) -> None:
+    assert MathVerifier().judge(problem(reference), answer).outcome is outcome
+
+
+def test_the_reference_is_the_first_argument_of_math_verify() -> None:
+    # Math-Verify unwraps an equation given for a value, but takes no value for an equation in two unknowns.
+    assert MathVerifier().judge(problem("1"), "2x+z=1").outcome is CORRECT
+    assert MathVerifier().judge(problem("2x+z=1"), "1").outcome is INCORRECT
+
+
+def test_any_of_several_references_will_do() -> None:
+    for answer in ("3.83e35", "3.83 \\times 10^{35}", "383000000000000000000000000000000000"):
+        assert MathVerifier().judge(problem("x^2", "3.83e35"), answer).outcome is CORRECT
+    assert MathVerifier().judge(problem("x^2", "3.83e35"), "3.84e35").outcome is INCORRECT
+
+
+def test_a_latex_reference_that_cannot_be_read_decides_only_about_the_same_string() -> None:
+    unreadable = problem("\\frac{\\odot}{")
+    assert MathVerifier().judge(unreadable, "\\frac{ \\odot }{").outcome is CORRECT
+    assert MathVerifier().judge(unreadable, "7") == Verdict(UNSCORED, "reference cannot be read")
+    # ... unless another reference matches
+    assert MathVerifier().judge(problem("\\frac{\\odot}{", "7"), "7.0").outcome is CORRECT
+
+
+PATHOLOGICAL: dict[str, tuple[str, set[Outcome]]] = {
+    "a power tower": ("9^{9^9}", {UNSCORED}),
+    "a taller tower": ("10^{10^{10}}", {UNSCORED}),
+    "an odd huge number": ("2^{2^{40}}+1", {UNSCORED}),
+    "a huge factorial": ("(10^9)!", {UNSCORED}),
+    "a factorial of a factorial": ("((9!)!)!", {UNSCORED, INCORRECT}),
+    "a huge binomial": ("\\binom{10^9}{5 \\cdot 10^8}", {UNSCORED, INCORRECT}),
+    "a long sum": ("\\sum_{k=1}^{10^{12}} \\frac{1}{k^2}", {UNSCORED, INCORRECT}),
+    "a hard integral": ("\\int_0^1 \\frac{\\sin(x^{x})}{\\ln(1+e^{x^3})} dx", {UNSCORED, INCORRECT}),
+    "an expansion": ("(a+b+c+d+f)^{300} - (a+b+c+d+f)^{299}", {UNSCORED, INCORRECT}),
+    "deep brackets": ("(" * 400 + "1" + ")" * 400, {UNSCORED}),
+    "deep fractions": ("\\frac{1}{" * 300 + "2" + "}" * 300, {UNSCORED}),
+    "nested roots": ("\\sqrt{" * 39 + "2" + "}" * 39, {UNSCORED, INCORRECT}),
+    "a nest of exponents": ("2^{" * 30 + "2" + "}" * 30, {UNSCORED, INCORRECT}),
+    "60,000 characters": ("1+" * 30_000 + "1", {UNSCORED}),
+    "60,000 digits": ("7" * 60_000, {INCORRECT}),
+    "60,000 zeros and a letter": ("0" * 60_000 + "x", {UNSCORED}),
+    "60,000 spaces": ("1" + " " * 60_000 + "2", {UNSCORED}),
+    "a huge matrix": ("\\begin{pmatrix}" + "1 & 2 \\\\ " * 95 + "\\end{pmatrix}", {UNSCORED, INCORRECT}),
+    "control characters": ("\x00\x07\x1b[31m8\x1b[0m", {INCORRECT, CORRECT}),
+    "half of a surrogate pair": ("\ud800", {INCORRECT}),
+    "another file": ("\\input{/etc/passwd}", {INCORRECT}),
+    "a program": ("__import__('os').system('true')", {INCORRECT}),
+    "dollars": ("$" * 900, {INCORRECT}),
+    "division by zero": ("\\frac{1}{0}", {INCORRECT}),
+    "infinity": ("\\infty", {INCORRECT}),
+    "nothing but a space": ("\\ ", {INCORRECT}),
+}
+
+
+def test_every_pathological_answer_is_decided_or_unscored_in_time_and_the_pool_lives_on() -> None:
+    verifier, asked = MathVerifier(), problem("8")
+    start = time.monotonic()
+    with VerifierPool(VerificationConfig(workers=2, timeout_seconds=1.0)) as pool:
+        items = [(asked, f"\\boxed{{{answer}}}", kind) for kind, (answer, _) in PATHOLOGICAL.items()]
+        verdicts = dict(pool.verify(verifier, items))
+        after = list(pool.verify(verifier, [(asked, "\\boxed{\\frac{16}{2}}", "after")]))
+    assert {kind: v.outcome for kind, v in verdicts.items() if v.outcome not in PATHOLOGICAL[kind][1]} == {}
+    assert [verdict.outcome for _, verdict in after] == [CORRECT]
+    # At most 1 s of CPU time for each of 26 and a new worker after it, on two workers; the rest is a loaded machine.
+    assert time.monotonic() - start < 120
+
+
+def test_an_answer_at_the_size_limit_is_judged_and_one_above_it_is_not() -> None:
+    limit = "8" + "+0" * ((LONGEST_ANSWER - 1) // 2)
+    assert len(limit) <= LONGEST_ANSWER < len(limit + "+0")
+    assert MathVerifier().judge(problem("8"), limit + "+0") == Verdict(UNSCORED, "answer too long to decide")
+    assert MathVerifier().judge(problem("8"), "8+0+0+0").outcome is CORRECT
+
+
+# -- exact, choice -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reference", "text", "outcome"),
+    [
+        ("Evelyn", "<answer>evelyn</answer>", CORRECT),
+        ("Evelyn", "It was\n**Evelyn**.", CORRECT),
+        ("Evelyn", "The answer is “Evelyn”.", CORRECT),
+        ("New York", "<answer> new\n york </answer>", CORRECT),
+        ("ﬁn", "\\boxed{fin}", CORRECT),  # NFKC takes the ligature apart
+        ("résumé", "<answer>resume</answer>", INCORRECT),
+        ("well-known", "<answer>well known</answer>", INCORRECT),
+        ("Evelyn", "Evelyn went home.\nBob did not.", INCORRECT),
+        ("3.14", "3.14", CORRECT),
+        ("3.140", "3.14", INCORRECT),
+    ],
+)
+def test_exact(reference: str, text: str, outcome: Outcome) -> None:
+    asked = problem(reference, verifier="exact")
+    assert ExactVerifier().judge(asked, ExactVerifier().extract(asked, text) or "").outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("The answer is (B).", "B"),
+        ("The answer is B. Paris", "B"),
+        ("the answer is (b) Paris", "B"),
+        ("<answer>b</answer>", "B"),
+        ("\\boxed{\\text{(B)}}", "B"),
+        ("\\boxed{B}", "B"),
+        ("Therefore, the answer is $\\text{B}$.", "B"),
+        ("Hm.\nOption B", "B"),
+        ("**Answer: B) Paris**", "B"),
+        ("Reasoning about A and C.\nB", "B"),
+        ("A dog.", None),
+        ("I think a is wrong.", None),
+        ("The answer is Berlin.", None),
+        ("The answer is 7.", None),
+    ],
+)
+def test_choice_reads_the_letter_that_stands_first(text: str, letter: str | None) -> None:
+    assert ChoiceVerifier().extract(problem("B", verifier="choice"), text) == letter
+
+
+def test_choice_takes_references_in_any_spelling_and_leaves_others_unscored() -> None:
+    assert ChoiceVerifier().judge(problem("(B)"), "B").outcome is CORRECT
+    assert ChoiceVerifier().judge(problem("B. Paris"), "B").outcome is CORRECT
+    assert ChoiceVerifier().judge(problem("Paris"), "B") == Verdict(UNSCORED, "reference is not a letter")
+
+
+# -- reasoning gym -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<answer>12</answer>", "12"),
+        ("\\boxed{12}", "12"),
+        ("\\boxed{5 + 7 = 12}", "12"),
+        ("\\boxed{= 1,234 \\text{ apples}}", "1234"),
+        ("\\boxed{\\text{12}}", "12"),
+        ("<answer>**12**</answer>", "12"),
+        ("First 5 and then 7, which makes 12.", "12"),
+        ("The answer is -12.", "-12"),
+        ("it drops by 12%", "12"),
+        # a formula in a box is not searched for a number
+        ("\\boxed{\\frac{12}{7}}", "\\frac{12}{7}"),
+        ("\\boxed{5x + 12}", "5x + 12"),
+        ("\\boxed{5 or 12}", "5 or 12"),
+        ("no number", None),
+    ],
+)
+def test_reasoning_gym_takes_the_number_out_of_the_words_where_the_tasks_answer_is_one(
+    text: str, answer: str | None
+) -> None:
+    assert ReasoningGymVerifier().extract(chain_sum(), text) == answer
+
+
+def test_reasoning_gym_takes_as_many_last_lines_as_the_tasks_answer_has() -> None:
+    assert ReasoningGymVerifier().extract(chain_sum("1 2\n3 4"), "The grid:\n\n1 2\n3 5\n") == "1 2\n3 5"
+
+
+def test_partial_credit_is_not_correct() -> None:
+    # chain_sum's scorer gives len("12") / len("about 12") for an answer that contains the right one.
+    assert ReasoningGymVerifier().judge(chain_sum(), "about 12").outcome is INCORRECT
+
+
+@pytest.mark.parametrize(
+    ("answer", "harmful"),
+    [
+        ("__import__('os').getpid()", True),
+        ("open('x', 'w')", True),
+        ("().__class__", True),
+        ("[].append(1)", True),
+        ("(lambda: 1)()", True),
+        ("sqrt(4) + 10*2 - cos(x)", False),
+        ("3 * (4 + 5)", False),
+        ("['A', 'B']", False),
+        ("x**2/2 + C", False),
+    ],
+)
+def test_an_answer_that_would_be_run_as_a_program_is_incorrect_unseen(answer: str, harmful: bool) -> None:
+    entry = {"question": "", "answer": "1 + 1", "metadata": {"target": 2, "numbers": [1, 1]}}
+    asked = problem("1 + 1", verifier="reasoning-gym", task="countdown", options={}, entry=entry)
+    assert (ReasoningGymVerifier().judge(asked, answer).reason == "a program, not an answer") is harmful
+
+
+def gym_problems(task: str, size: int) -> list[Problem]:
+    from reasoning_gym import create_dataset
+
+    dataset = create_dataset(task, size=size, seed=3)
+    entries = [json.loads(json.dumps(dataset[i], default=str)) for i in range(size)]
+    return [
+        Problem(
+            f"{task}/{i}",
+            entry["question"],
+            (str(entry["answer"]),) if entry["answer"] is not None else (),
+            f"reasoning-gym:{task}",
+            "reasoning-gym",
+            metadata={"task": task, "options": {}, "entry": entry},
+        )
+        for i, entry in enumerate(entries)
+    ]
+
+
+def gold_verdicts(problems: list[Problem], mutate: Callable[[str], str] = str) -> set[tuple[str, Outcome]]:
+    """(benchmark, outcome) of the reference answers, changed by `mutate`, as responses."""
+    verifier = ReasoningGymVerifier()
+    golds = [(p, verifier.present(p, mutate(p.references[0]))) for p in problems if p.references]
+    return {(p.benchmark, v.outcome) for (p, _), v in zip(golds, judge(verifier, *golds), strict=True)}
+
+
+@pytest.mark.parametrize("task", ["chain_sum", "basic_arithmetic", "arc_agi", "simple_equations", "letter_counting"])
+def test_reasoning_gyms_own_answers_pass_and_others_fail(task: str) -> None:
+    problems = gym_problems(task, 3)
+    assert {outcome for _, outcome in gold_verdicts(problems)} == {CORRECT}
+    assert {outcome for _, outcome in gold_verdicts(problems, lambda gold: gold + "9")} == {INCORRECT}
+
+
+@pytest.mark.slow
+def test_the_answers_of_every_reasoning_gym_task_pass_its_own_scorer() -> None:
+    from reasoning_gym.factory import DATASETS
+
+    problems = [p for task in sorted(set(DATASETS) - {"composite"}) for p in gym_problems(task, 2)]
+    assert len(problems) >= 200
+    assert {pair for pair in gold_verdicts(problems) if pair[1] is not CORRECT} == set()
