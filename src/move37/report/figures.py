@@ -15,7 +15,17 @@ import altair as alt
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
-from move37.report.numerals import counted, k_list, level, percent, percent_interval, points, points_interval, runs
+from move37.report.numerals import (
+    counted,
+    k_list,
+    level,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    runs,
+    widest,
+)
 from move37.report.palette import DASHES, SHAPES, series, variable
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.verdict import settled, undecided
@@ -40,38 +50,30 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
     """pass@k of every model with its band, over log2 k."""
     last = max(len(curve.k) for curve in curves)
     low, high = _percent_domain(curves)
-    y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
     names = [curve.model for curve in curves]
-    colour = alt.Color("m:N", legend=None, scale=_ordinal(names, [series(i) for i in range(len(names))]))
-    bands = (
-        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
-        .mark_area(opacity=0.16, clip=True, aria=False)
-        .encode(x=_k_axis(last), y=y.copy(), y2="u:Q", color=colour)
-        .transform_calculate(v="datum.l")
-    )
-    lines = (
-        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
-        .mark_line(strokeWidth=2, clip=True, aria=False)
-        .encode(x=_k_axis(last), y=y, color=colour, strokeDash=_dash(names))
-    )
-    marks = (
-        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, powers_of_two(len(curve.k)))]))
-        .mark_point(filled=True, size=42, opacity=1, aria=False)
-        .encode(x=_k_axis(last), y=y, color=colour, shape=_shape(names))
-    )
-    layers = [bands, *([_error_bars(curves)] if last == 1 else []), lines, marks, _names(curves, low, high, colour)]
-    hover = _hover(_curve_tooltips(curves), last)
-    ends = "; ".join(
-        f"{c.model}: {percent(c.pass_at_k[0], c.se_population[0])} at k = 1, "
-        f"{percent(c.pass_at_k[-1], c.se_population[-1])} at k = {len(c.k)}"
-        for c in curves
+    x = _k_axis(last)
+    y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
+    colour = _by_model(alt.Color, names, [series(i) for i in range(len(names))])
+    dash = _by_model(alt.StrokeDash, names, [DASHES[i % len(DASHES)] for i in range(len(names))])
+    shape = _by_model(alt.Shape, names, [SHAPES[i % len(SHAPES)] for i in range(len(names))])
+    drawn = alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, drawn_ks(len(curve.k)))]))
+    marked = alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, powers_of_two(len(curve.k)))]))
+    ends = drawn.encode(x=x, y=_y("l", y), y2="u:Q", color=colour)
+    # With one k only, an area has no width: the band is a bar.
+    bands = ends.mark_area(opacity=0.16, aria=False) if last > 1 else ends.mark_rule(strokeWidth=3, opacity=0.4)
+    lines = drawn.mark_line(strokeWidth=2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash)
+    marks = marked.mark_point(filled=True, size=42, opacity=1, aria=False).encode(x=x, y=y, color=colour, shape=shape)
+    layers = [bands, lines, marks, _names(curves, low, high, colour), _hover(_curve_tooltips(curves), last)]
+    words = "; ".join(
+        f"{curve.model}: {_share(curve, 1)} at k = 1, {_share(curve, len(curve.k))} at k = {len(curve.k)}"
+        for curve in curves
     )
     return Figure(
         stem="curves",
         title="pass@k",
         subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands",
-        alt=f"pass@k over k with bands. {ends}.",
-        spec=_finished([*layers, hover], _CURVE_HEIGHT),
+        alt=f"pass@k over k with bands. {words}.",
+        spec=_finished(layers, _CURVE_HEIGHT),
     )
 
 
@@ -120,7 +122,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
         for model, counts in ((shift.base, shift.base_counts), (shift.rl, shift.rl_counts))
         for i, label in enumerate(bin_labels())
     ]
-    names = [shift.base, shift.rl]
+    names, colours = [shift.base, shift.rl], [series(0), series(position)]
     order = bin_labels()
     base = alt.Chart(_values(rows)).encode(
         x=alt.X("b:O", sort=order, title="accuracy of a problem (%)", axis=alt.Axis(labelAngle=-45, ticks=False)),
@@ -133,9 +135,9 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
         ],
     )
     bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1).encode(
-        color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(0), series(position)])),
-        stroke=alt.Stroke("m:N", legend=None, scale=_ordinal(names, [series(0), series(position)])),
-        fillOpacity=alt.FillOpacity("m:O", legend=None, scale=_ordinal(names, [0.25, 0.95])),
+        color=_by_model(alt.Color, names, colours),
+        stroke=_by_model(alt.Stroke, names, colours),
+        fillOpacity=_by_model(alt.FillOpacity, names, [0.25, 0.95]),
     )
     # Counts above the bars only where they do not run into each other.
     roomy = {"expr": "width > 520 ? 1 : 0"}
@@ -279,39 +281,30 @@ def _k_axis(last: int) -> alt.X:
         "k:Q",
         title="tries per problem (k)",
         scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
-        axis=alt.Axis(values=ticks, format=",d", labelOverlap="parity", labelFlush=False),
+        axis=alt.Axis(values=ticks, format=",d", labelOverlap="parity", labelSeparation=8, labelFlush=False),
     )
 
 
-def _ordinal(domain: Sequence[str], values: Sequence[Any]) -> alt.Scale:
-    return alt.Scale(domain=list(domain), range=list(values))
+def _by_model(channel: Any, names: Sequence[str], values: Sequence[Any]) -> Any:
+    """An encoding that gives each model its own value, without a legend: the page has one with full names."""
+    return channel("m:N", legend=None, scale=alt.Scale(domain=list(names), range=list(values)))
 
 
-def _dash(names: Sequence[str]) -> alt.StrokeDash:
-    return alt.StrokeDash(
-        "m:N", legend=None, scale=_ordinal(names, [DASHES[i % len(DASHES)] for i in range(len(names))])
-    )
+def _curve_rows(curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
+    return [{"m": curve.model} | _row(k, curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks]
 
 
-def _shape(names: Sequence[str]) -> alt.Shape:
-    return alt.Shape("m:N", legend=None, scale=_ordinal(names, [SHAPES[i % len(SHAPES)] for i in range(len(names))]))
-
-
-def _curve_rows(curve: ModelCurve, ks: Sequence[int] | None = None) -> list[dict[str, Any]]:
+def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
+    ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
     return [
-        {
-            "m": curve.model,
-            "k": k,
-            "v": _rounded(curve.pass_at_k[k - 1]),
-            "l": _rounded(curve.lower[k - 1]),
-            "u": _rounded(curve.upper[k - 1]),
-        }
-        for k in (drawn_ks(len(curve.k)) if ks is None else ks)
+        _row(k, difference.mean[k - 1], difference.lower[k - 1], difference.upper[k - 1])
+        for k in sorted({*drawn_ks(len(difference.k)), *ends})
     ]
 
 
-def _rounded(share: float) -> float:
-    return round(100 * float(share), 3)
+def _row(k: int, value: float, lower: float, upper: float) -> dict[str, Any]:
+    """A point with its band, in percent."""
+    return {"k": k} | {name: round(100 * float(share), 3) for name, share in (("v", value), ("l", lower), ("u", upper))}
 
 
 def _percent_domain(curves: Sequence[ModelCurve]) -> tuple[float, float]:
@@ -334,34 +327,6 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
     return low - 0.16 * span, high + 0.14 * span
 
 
-def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
-    ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
-    return [
-        {
-            "k": k,
-            "v": _rounded(difference.mean[k - 1]),
-            "l": _rounded(difference.lower[k - 1]),
-            "u": _rounded(difference.upper[k - 1]),
-        }
-        for k in sorted({*drawn_ks(len(difference.k)), *ends})
-    ]
-
-
-def _error_bars(curves: Sequence[ModelCurve]) -> alt.Chart:
-    """With one k only, an area has no width: the band is a bar."""
-    names = [curve.model for curve in curves]
-    return (
-        alt.Chart(_values([row for curve in curves for row in _curve_rows(curve)]))
-        .mark_rule(strokeWidth=3, opacity=0.4)
-        .encode(
-            x=_k_axis(1),
-            y="l:Q",
-            y2="u:Q",
-            color=alt.Color("m:N", legend=None, scale=_ordinal(names, [series(i) for i in range(len(names))])),
-        )
-    )
-
-
 def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Color) -> alt.Chart:
     """Each model's name beside the end of its curve, moved apart where they would overlap."""
     step = _LABEL_PIXELS * (high - low) / _CURVE_HEIGHT
@@ -371,15 +336,17 @@ def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Co
         wanted = 100 * float(curve.pass_at_k[-1])
         heights.append(max(wanted, heights[-1] + step) if heights else wanted)
     overflow = max(0.0, heights[-1] - high)
-    centred = [height - overflow for height in heights]
     rows = [
-        {"m": curve.model, "n": _short(curve.model), "k": len(curve.k), "v": round(height, 3)}
-        for curve, height in zip(ordered, centred, strict=True)
+        {"m": curve.model, "n": _short(curve.model), "k": len(curve.k), "v": round(height - overflow, 3)}
+        for curve, height in zip(ordered, heights, strict=True)
     ]
+    # On a phone long names would take the room of the curves; the legend above names them too.
+    longest = max(len(row["n"]) for row in rows)
+    text = {"expr": f"containerSize()[0] < 480 && {longest} > 9 ? '' : datum.n"}
     return (
         alt.Chart(_values(rows))
-        .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, aria=False)
-        .encode(x="k:Q", y="v:Q", text="n:N", color=colour)
+        .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, text=text, aria=False)
+        .encode(x="k:Q", y="v:Q", color=colour)
     )
 
 
@@ -390,7 +357,8 @@ def _short(name: str) -> str:
 
 def _curve_tooltips(curves: Sequence[ModelCurve]) -> list[dict[str, Any]]:
     """One row per drawn k with every model's value in words, under the model's name."""
-    names = [f"model {curve.model}" if curve.model == "k" else curve.model for curve in curves]
+    # "title" and "image" are keys that the tooltip treats in its own way.
+    names = [f"model {curve.model}" if curve.model in ("k", "title", "image") else curve.model for curve in curves]
     return [
         {"k": k}
         | {name: _curve_words(curve, k) for name, curve in zip(names, curves, strict=True) if k <= len(curve.k)}
@@ -399,11 +367,12 @@ def _curve_tooltips(curves: Sequence[ModelCurve]) -> list[dict[str, Any]]:
 
 
 def _curve_words(curve: ModelCurve, k: int) -> str:
-    error = curve.se_population[k - 1]
-    return (
-        f"{percent(curve.pass_at_k[k - 1], error)} "
-        f"({percent_interval(curve.lower[k - 1], curve.upper[k - 1], error, '')})"
-    )
+    ends = percent_interval(curve.lower[k - 1], curve.upper[k - 1], widest(curve.se_population), "")
+    return f"{_share(curve, k)} ({ends})"
+
+
+def _share(curve: ModelCurve, k: int) -> str:
+    return str(percent(curve.pass_at_k[k - 1], widest(curve.se_population)))
 
 
 def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def write_report(findings: Findings, context: ReportContext, folder: Path) -> Pa
     _remove_stale(folder / "figures", {figure.stem for figure in figures})
     content = _content(findings, context, figures, list(exported))
     markdown = _templates(html=False).get_template("report.md.jinja").render(content)
-    write_atomically(folder / "report.md", markdown.encode())
+    write_atomically(folder / "report.md", re.sub(r"\n{3,}", "\n\n", markdown).encode())
     page = folder / "report.html"
     write_atomically(page, _html(content, figures).encode())
     return page

@@ -33,6 +33,9 @@ NAME = ("\u2068", "\u2069")
 """Around every model name in a verdict: Unicode's first strong isolate and its end."""
 
 
+_SOLVED = "A problem counts as solved if at least one of the tries that are allowed is right."
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What is said about one pair of models, or about one model where nothing is compared."""
@@ -51,7 +54,8 @@ def verdicts(findings: Findings) -> tuple[Verdict, ...]:
     if not findings.comparisons:
         return tuple(_alone(curve) for curve in findings.curves)
     return tuple(
-        _verdict(each, curves[each.difference.base], curves[each.difference.rl]) for each in findings.comparisons
+        _verdict(each, curves[each.difference.base], curves[each.difference.rl], explain=number == 0)
+        for number, each in enumerate(findings.comparisons)
     )
 
 
@@ -89,9 +93,15 @@ def settled(difference: CurveDifference, k: int) -> str:
     return "gain" if k in difference.gain else "loss" if k in difference.loss else "undetermined"
 
 
-def _verdict(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> Verdict:
+def _verdict(comparison: Comparison, base: ModelCurve, rl: ModelCurve, explain: bool) -> Verdict:
     difference = comparison.difference
-    plain = [_setup(base, rl), _claim(difference), *_insecure(difference), _scope(difference, base.problems)]
+    plain = [
+        _setup(base, rl),
+        *([_SOLVED] if explain else []),
+        _claim(difference),
+        *_insecure(difference),
+        _scope(difference, base.problems),
+    ]
     technical = [
         _band(difference),
         _first_loss(difference),
@@ -131,10 +141,7 @@ def _headline(difference: CurveDifference) -> str:
 def _setup(base: ModelCurve, rl: ModelCurve) -> str:
     fewest, most = min(base.n[0], rl.n[0]), max(base.n[1], rl.n[1])
     how_often = times(fewest) if fewest == most else f"at least {times(fewest)}"
-    return (
-        f"{_named(base.model)} and {_named(rl.model)} each tried {counted(base.problems, 'problem')} {how_often}. "
-        "A problem counts as solved if at least one of the tries that are allowed is right."
-    )
+    return f"{_named(base.model)} and {_named(rl.model)} each tried {counted(base.problems, 'problem')} {how_often}."
 
 
 def _claim(difference: CurveDifference) -> str:
@@ -295,8 +302,8 @@ def _alone(curve: ModelCurve) -> Verdict:
     return Verdict(
         headline=f"{model} solves {' and '.join(shares)}.",
         plain=(
-            f"{model} tried {counted(curve.problems, 'problem')} {how_often}. A problem counts as solved if at least "
-            f"one of the tries that are allowed is right. {scope} There is no second model, so nothing is compared."
+            f"{model} tried {counted(curve.problems, 'problem')} {how_often}. {_SOLVED} {scope} There is no second "
+            "model, so nothing is compared."
         ),
         sizes=(),
         technical=f"pass@k at k = {k_list(curve.k.tolist())} with a simultaneous {level(curve.confidence)} band.",
