@@ -2,8 +2,9 @@
 
 Widths follow the container, heights are fixed; labels that depend on the room there is are decided while drawing.
 Curves are drawn at every k up to 64 and then at 16 ks per doubling (`drawn_ks`), which the eye cannot tell from all.
-Colours are CSS variables (`palette.py`). All values are percent. Left out: titles, which the page has as headings and
-the picture files get from `Figure`.
+Colours are CSS variables (`palette.py`). All values are percent. A user's text (model names) is
+data or a plain title, never part of an expression: no tooltip title, no sort order, no description of a mark holds
+it. Left out: titles, which the page has as headings and the picture files get from `Figure`.
 """
 
 import math
@@ -60,7 +61,9 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
     marked = alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, powers_of_two(len(curve.k)))]))
     ends = drawn.encode(x=x, y=_y("l", y), y2="u:Q", color=colour)
     # With one k only, an area has no width: the band is a bar.
-    bands = ends.mark_area(opacity=0.16, aria=False) if last > 1 else ends.mark_rule(strokeWidth=3, opacity=0.4)
+    bands = (
+        ends.mark_area(opacity=0.16, aria=False) if last > 1 else ends.mark_rule(strokeWidth=3, opacity=0.4, aria=False)
+    )
     lines = drawn.mark_line(strokeWidth=2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash)
     marks = marked.mark_point(filled=True, size=42, opacity=1, aria=False).encode(x=x, y=y, color=colour, shape=shape)
     layers = [bands, lines, marks, _names(curves, low, high, colour), _hover(_curve_tooltips(curves), last)]
@@ -126,7 +129,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
     order = bin_labels()
     base = alt.Chart(_values(rows)).encode(
         x=alt.X("b:O", sort=order, title="accuracy of a problem (%)", axis=alt.Axis(labelAngle=-45, ticks=False)),
-        xOffset=alt.XOffset("m:N", sort=names),
+        xOffset=alt.XOffset("m:N", scale=alt.Scale(domain=names)),
         y=alt.Y("n:Q", title="problems"),
         tooltip=[
             alt.Tooltip("m:N", title="model"),
@@ -134,10 +137,10 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
             alt.Tooltip("n:Q", title="problems"),
         ],
     )
-    bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1).encode(
+    bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1, aria=False).encode(
         color=_by_model(alt.Color, names, colours),
         stroke=_by_model(alt.Stroke, names, colours),
-        fillOpacity=_by_model(alt.FillOpacity, names, [0.25, 0.95]),
+        fillOpacity=_by_model(alt.FillOpacity, names, [0.25, 0.95], "O"),
     )
     # Counts above the bars only where they do not run into each other.
     roomy = {"expr": "width > 520 ? 1 : 0"}
@@ -178,8 +181,8 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     )
     y = alt.Y("r:O", sort=order[::-1], title=f"under {shift.rl} (%)", scale=alt.Scale(domain=order[::-1]))
     tips = [
-        alt.Tooltip("b:O", title=f"{shift.base} (%)"),
-        alt.Tooltip("r:O", title=f"{shift.rl} (%)"),
+        alt.Tooltip("b:O", title="across (%)"),
+        alt.Tooltip("r:O", title="up (%)"),
         alt.Tooltip("n:Q", title="problems"),
     ]
     data = _values(rows)
@@ -187,7 +190,7 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     same = alt.Chart(diagonal).mark_rect(fill=None, stroke=MUTED, strokeOpacity=0.55, aria=False).encode(x=x, y=y)
     cells = (
         alt.Chart(data)
-        .mark_rect(fill=variable("heat"), cornerRadius=2)
+        .mark_rect(fill=variable("heat"), cornerRadius=2, aria=False)
         .encode(
             x=x,
             y=y,
@@ -285,9 +288,12 @@ def _k_axis(last: int) -> alt.X:
     )
 
 
-def _by_model(channel: Any, names: Sequence[str], values: Sequence[Any]) -> Any:
-    """An encoding that gives each model its own value, without a legend: the page has one with full names."""
-    return channel("m:N", legend=None, scale=alt.Scale(domain=list(names), range=list(values)))
+def _by_model(channel: Any, names: Sequence[str], values: Sequence[Any], kind: str = "N") -> Any:
+    """An encoding that gives each model its own value, without a legend: the page has one with full names.
+
+    Vega-Lite complains in the console about an opacity that is not ordinal ("O") and a shape that is.
+    """
+    return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(names), range=list(values)))
 
 
 def _curve_rows(curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:

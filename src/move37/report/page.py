@@ -68,16 +68,18 @@ def write_picture(figure: Figure, path: Path, dark: bool = False) -> None:
 
     titled = figure.spec | {"title": {"text": figure.title, "subtitle": figure.subtitle}}
     colours = palette.DARK if dark else palette.LIGHT
-    svg = palette.with_colours(_draw(titled | {"background": palette.variable("paper")}), colours)
+    svg = palette.with_colours(_draw(figure.stem, titled | {"background": palette.variable("paper")}), colours)
     write_atomically(path.with_name(f"{path.name}.svg"), svg.encode())
     write_atomically(path.with_name(f"{path.name}.png"), vl_convert.svg_to_png(svg, scale=_PICTURE_SCALE))
 
 
-def _draw(spec: dict[str, Any]) -> str:
-    """SVG text whose colours are still CSS variables."""
+def _draw(stem: str, spec: dict[str, Any]) -> str:
+    """SVG text whose colours are still CSS variables, with ids that are its own and always the same."""
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(spec | {"width": _PICTURE_WIDTH})
+    svg = vl_convert.vegalite_to_svg(spec | {"width": _PICTURE_WIDTH})
+    numbers: dict[str, int] = {}
+    return re.sub(r"\bclip\d+\b", lambda m: f"{stem}-clip-{numbers.setdefault(m[0], len(numbers))}", svg)
 
 
 def _remove_stale(folder: Path, stems: set[str]) -> None:
@@ -179,7 +181,7 @@ def _html(content: dict[str, Any], figures: list[Figure]) -> str:
             policy=_policy(scripts),
             style=Markup(_style()),
             specs={figure.stem: _json_in_script(figure.spec) for figure in figures},
-            still={figure.stem: Markup(_draw(figure.spec)) for figure in figures},
+            still={figure.stem: Markup(_draw(figure.stem, figure.spec)) for figure in figures},
         )
     )
 

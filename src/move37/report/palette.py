@@ -32,7 +32,7 @@ LIGHT = {
     "grid": "#eceef1",
     "paper": "#ffffff",
     "panel": "#f6f7f9",
-    "accent": "#2b7bba",
+    "accent": "#1f68a3",
     "warn": "#9a6700",
     "warn-panel": "#fff8e6",
     "heat": "#1f6f8b",

@@ -1,0 +1,633 @@
+"""What a report says, and that it says nothing else: words, numbers, files, escaping.
+
+Findings are made by the analyses themselves from small tallies, or bent by hand where a rare case is wanted.
+"""
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from move37.analyses import Comparison, Findings
+from move37.analyses.agreement import Agreement, Disagreement
+from move37.analyses.findings import Evidence, find
+from move37.report import ReportContext, verdict_sentences, verdicts
+from move37.report.exports import csv_files
+from move37.report.figures import bin_labels, curves_figure, difference_figure, figures_of
+from move37.report.numerals import (
+    Missing,
+    counted,
+    k_list,
+    k_words,
+    level,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    runs,
+    small_share,
+)
+from move37.report.page import write_curves_picture, write_report
+from move37.report.palette import DARK, LIGHT, SERIES
+from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
+from move37.report.verdict import unnamed
+from move37.types import Tally
+
+CONTEXT = ReportContext(
+    title="A small study",
+    note="Made by a test.",
+    settings=(("base: engine", "scripted"), ("versions", "move37 0.1.0")),
+    prompts=(("completion", "What is 1 + 1?", ("\n\n", "<|end|>")),),
+    command="move37 report runs/small",
+)
+DRAWS = 2000
+
+
+def tally(name: str, correct: list[int], n: int, unscored: int = 0) -> Tally:
+    """`unscored` samples are missing from the first problem."""
+    right = np.array(correct, dtype=np.int64)
+    missing = np.zeros_like(right)
+    missing[0] = unscored
+    ids = tuple(f"problem-{i}" for i in range(len(correct)))
+    return Tally(name, ids, right, n - right - missing, missing, np.zeros_like(right))
+
+
+def findings_of(*tallies: Tally) -> Findings:
+    return find([Evidence(each) for each in tallies], draws=DRAWS)
+
+
+@pytest.fixture(scope="module")
+def crossing() -> Findings:
+    """40 problems: base is right rarely on all of them, rl nearly always on 24 and never on 16.
+
+    So rl is ahead at k = 1 (0.57 against 0.25 on average) and behind at k = 16, where base has solved nearly all.
+    """
+    base = tally("base", [3, 4, 5, 4] * 10, 16)
+    rl = tally("rl", [15, 16, 15, 14, 16] * 4 + [15, 16, 14, 15] + [0] * 16, 16)
+    return findings_of(base, rl)
+
+
+@pytest.fixture(scope="module")
+def written(crossing: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    write_report(crossing, CONTEXT, folder)
+    return folder
+
+
+def without_scripts(page: str) -> str:
+    """The page without the drawing library and our own script; specifications stay."""
+    return re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+
+
+def bent(findings: Findings, **changes: object) -> Findings:
+    """The findings with other values in the difference of their only comparison."""
+    (comparison,) = findings.comparisons
+    return replace(findings, comparisons=(replace(comparison, difference=replace(comparison.difference, **changes)),))
+
+
+def bent_table(findings: Findings, **changes: object) -> Findings:
+    (comparison,) = findings.comparisons
+    return replace(findings, comparisons=(replace(comparison, solvable=replace(comparison.solvable, **changes)),))
+
+
+def said(findings: Findings) -> str:
+    return " ".join(verdict_sentences(findings))
+
+
+def technical(findings: Findings) -> str:
+    return unnamed(verdicts(findings)[0].technical)
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "error", "shown"),
+    [
+        (0.60411, 0.0122, "60.4%"),  # error 1.22 points: two digits of it are tenths
+        (0.60411, 0.0031, "60.41%"),  # 0.31 points: hundredths
+        (0.60411, 0.31, "60%"),  # 31 points: units
+        (0.60411, None, "60.4%"),
+        (0.60411, float("nan"), "60.4%"),
+        (0.60411, 0.0, "60.4%"),
+        (0.5, 1e-9, "50.0000%"),  # at most four decimals
+        (1.0, 0.01, "100.0%"),
+    ],
+)
+def test_a_share_keeps_two_digits_of_its_error(share: float, error: float | None, shown: str) -> None:
+    assert percent(share, error) == shown
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "shown"),
+    [(0.0760, 0.0041, "+7.60"), (-0.0198, 0.0063, "−1.98"), (0.0, 0.01, "0.0"), (-0.00001, 0.01, "0.0")],
+)
+def test_a_difference_has_a_sign_unless_it_is_zero(difference: float, error: float, shown: str) -> None:
+    assert points(difference, error) == shown
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_a_number_that_does_not_exist_is_a_dash_with_its_reason(value: float | None) -> None:
+    for shown in (percent(value, reason="why"), points(value, reason="why"), percent_interval(value, 1, None, "why")):
+        assert shown == Missing("why")
+        assert str(shown) == "–"
+
+
+def test_intervals_are_rounded_like_their_value() -> None:
+    assert points_interval(0.0655, 0.0864, 0.0041) == "+6.55 to +8.64"
+    assert percent_interval(0.5801, 0.6281, 0.0122, "") == "58.0 to 62.8%"
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [(0.00246, "p = 0.0025"), (0.125, "p = 0.12"), (1.0, "p = 1"), (0.5, "p = 0.5"), (3e-9, "p < 0.0001")],
+)
+def test_a_p_value_has_two_digits_and_no_exponent(p: float, shown: str) -> None:
+    assert p_value(p) == shown
+
+
+def test_small_shares_levels_and_counts() -> None:
+    assert small_share(0.02313) == "2.3%"  # 1 - .05^(1/128)
+    assert small_share(0.00292) == "0.29%"  # 1 - .05^(1/1024)
+    assert small_share(0.1) == "10%"
+    assert (level(0.95), level(0.999)) == ("95%", "99.9%")
+    assert (counted(1, "problem"), counted(1060, "problem")) == ("1 problem", "1,060 problems")
+    assert (counted(1, "try"), counted(5, "try")) == ("one try", "5 tries")
+
+
+def test_ks_are_listed_as_runs() -> None:
+    assert runs((7, 1, 2, 3)) == [(1, 3), (7, 7)]
+    assert k_list((1, 2, 3, 7)) == "1–3, 7"
+    assert k_list(()) == "none"
+    assert k_words((1, 2, 3, 7, 9)) == "1 to 3, 7 or 9"
+    assert k_words(range(1, 1025)) == "1 to 1,024"
+
+
+def test_long_curves_are_thinned_and_keep_their_end() -> None:
+    assert drawn_ks(64) == list(range(1, 65))
+    ks = drawn_ks(1024)  # 64, then 16 for each of the four doublings up to 1024
+    assert ks[:64] == list(range(1, 65))
+    assert len(ks) == 64 + 64
+    assert ks[-1] == 1024
+    assert drawn_ks(1000)[-1] == 1000
+    assert drawn_ks(1) == [1]
+
+
+# -- the verdict ---------------------------------------------------------------------------------------------------
+
+
+def test_a_crossing_is_said_with_its_ks_and_the_undecided_ones(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(1, 2), loss=tuple(range(6, 17))))
+    assert text.startswith("rl is better than base with few tries and worse with many.")
+    assert (
+        "With 1 to 2 tries rl solves more of the problems than base; with 6 to 16 tries rl solves fewer; "
+        "with 3 to 5 tries the data do not decide." in text
+    )
+    assert "all numbers of tries at once, with 95% confidence, for problems like the ones tried" in text
+
+
+def test_the_analyses_find_that_crossing(crossing: Findings) -> None:
+    difference = crossing.comparisons[0].difference
+    assert difference.gain[0] == 1
+    assert difference.loss[-1] == 16
+    assert "better than base with few tries and worse with many" in said(crossing)
+
+
+def test_a_model_that_starts_behind_and_ends_ahead_is_said_the_other_way_round(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(9, 10), loss=(1, 2)))
+    assert text.startswith("rl is worse than base with few tries and better with many.")
+
+
+def test_several_runs_of_gain_and_loss_are_not_called_a_crossing(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(1, 4), loss=(2, 9)))
+    assert text.startswith("rl is better than base with some numbers of tries and worse with others.")
+    assert "With 1 or 4 tries rl solves more" in text
+
+
+def test_a_gain_alone_claims_no_loss_and_no_equality(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(1, 2, 3), loss=()))
+    assert text.startswith("rl is better than base with 1 to 3 tries, and not shown to be worse with any number.")
+    assert "with 4 to 16 tries the data do not decide" in text
+    assert "fewer" not in text
+
+
+def test_a_loss_alone_claims_no_gain(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(), loss=(15, 16)))
+    assert text.startswith("rl is worse than base with 15 to 16 tries, and not shown to be better with any number.")
+    assert "With 15 to 16 tries rl solves fewer of the problems than base" in text
+
+
+def test_a_gain_everywhere_leaves_nothing_undecided(crossing: Findings) -> None:
+    everywhere = bent(crossing, gain=tuple(range(1, 17)), loss=(), first_loss_set=(17, None))
+    assert said(everywhere).startswith("rl is better than base with any number of tries up to 16.")
+    assert "do not decide" not in said(everywhere)
+    assert "a first loss up to k = 16 is excluded" in technical(everywhere)
+
+
+def test_no_difference_shown_is_not_called_equality(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(), loss=(), first_loss_set=(1, None)))
+    assert text.startswith("These data do not show a difference between rl and base.")
+    assert "no evidence that they are equal" in text
+    assert "better" not in text
+    assert "worse" not in text
+
+
+def test_one_problem_says_nothing_about_others() -> None:
+    text = said(findings_of(tally("base", [2], 8), tally("rl", [6], 8)))
+    assert text.startswith("These data do not show a difference between rl and base.")
+    assert "One problem says nothing about other problems." in text
+    assert "95% confidence" not in text
+    assert "no interval" in text
+
+
+def test_problems_that_do_not_vary_give_no_interval() -> None:
+    same = findings_of(tally("base", [0, 0, 8], 8), tally("rl", [0, 0, 8], 8))
+    assert "The difference is the same on every problem, so nothing says how it would be on others." in said(same)
+    assert "no problem was solved by one of the two alone" in said(same)
+    assert "there is no band" in technical(same)
+    assert "nan" not in said(same) + technical(same)
+
+
+def test_a_statement_that_hangs_on_few_problems_is_called_insecure(crossing: Findings) -> None:
+    text = said(bent(crossing, gain=(1,), loss=(15, 16), few_problems=(9, 16)))
+    assert "With 16 tries very few problems make the difference, so there the statement is not secure." in text
+
+
+def test_problems_solved_by_rl_only_within_the_noise_are_no_sign_of_new_ones(crossing: Findings) -> None:
+    below = bent_table(crossing, base_only=33, rl_only=12, mcnemar_p=0.00246, noise_floor=16.08)
+    assert "33 problems were solved by base alone and 12 by rl alone: luck rarely makes so uneven a split" in said(
+        below
+    )
+    assert "about 16.1 each, so the 12 are no sign of problems that only rl can solve" in said(below)
+    above = bent_table(crossing, base_only=1, rl_only=20, mcnemar_p=0.00002, noise_floor=3.0)
+    assert "1 problem was solved by base alone" in said(above)
+    assert "no sign" not in said(above)
+
+
+def test_an_even_split_is_what_luck_can_make(crossing: Findings) -> None:
+    text = said(bent_table(crossing, base_only=4, rl_only=0, mcnemar_p=0.125))
+    assert "luck can make that (p = 0.12)" in text
+
+
+def test_the_technical_paragraph_has_the_first_loss_set_and_its_monte_carlo_range(crossing: Findings) -> None:
+    text = technical(bent(crossing, first_loss_set=(11, 61), first_loss_monte_carlo=(60, 63), point_crossing=22))
+    assert "First-loss set of k, where rl first falls below base: [11, 61]; its upper end is 60 to 63" in text
+    assert "cross at k = 22: a landmark, not a finding" in text
+    open_end = technical(bent(crossing, first_loss_set=(11, 61), first_loss_monte_carlo=(60, None)))
+    assert "its upper end is 60 to none" in open_end
+    none = technical(bent(crossing, first_loss_set=(4, None)))
+    assert "No k up to 16 is established at which rl is below base, and one before k = 4 is excluded." in none
+
+
+def test_unequal_samples_are_said_as_at_least() -> None:
+    found = findings_of(tally("base", [3, 4, 5, 4], 16, unscored=2), tally("rl", [9, 8, 7, 9], 16))
+    assert "each tried 4 problems at least 14 times" in said(found)
+
+
+def test_a_model_alone_is_described_and_not_compared() -> None:
+    (verdict,) = verdicts(findings_of(tally("alone", [3, 4, 5, 4] * 10, 16)))
+    assert unnamed(verdict.headline) == "alone solves 25.00% of the problems with one try and 100.0% with 16 tries."
+    assert "There is no second model, so nothing is compared." in verdict.plain
+
+
+def test_several_comparisons_are_said_to_be_uncorrected(crossing: Findings) -> None:
+    base = tally("base", [3, 4, 5, 4] * 10, 16)
+    found = findings_of(base, tally("one", [6, 7, 8, 9] * 10, 16), tally("two", [1, 2, 3, 1] * 10, 16))
+    assert len(verdicts(found)) == 2
+    assert verdict_sentences(found)[-1].startswith("2 comparisons are made, each with its own 95% confidence")
+    assert len(verdict_sentences(crossing)) == 4  # headline, plain, two paragraphs of sizes; no such note
+
+
+# -- tables and CSV ------------------------------------------------------------------------------------------------
+
+
+def test_csv_files_hold_every_k_in_full(crossing: Findings) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_files(crossing, ())["curves.csv"])))
+    assert [int(row["k"]) for row in rows if row["model"] == "base"] == list(range(1, 17))
+    # 3 + 4 + 5 + 4 = 16 of 64 are right, so avg@1 is exactly 1/4.
+    assert float(rows[0]["pass_at_k"]) == 0.25
+    assert rows[15]["se_benchmark"] == ""  # needs 2k <= n: empty, not nan
+    differences = list(csv.DictReader(io.StringIO(csv_files(crossing, ())["difference.csv"])))
+    assert {row["established"] for row in differences} == {"gain", "loss", "undetermined"}
+    exact = crossing.comparisons[0].difference.mean
+    assert [float(row["mean"]) for row in differences] == exact.tolist()
+
+
+def test_no_file_says_nan(written: Path) -> None:
+    for path in [*written.glob("*.md"), *(written / "tables").glob("*.csv"), *(written / "figures").glob("*.svg")]:
+        assert not re.search(r"\bnan\b|NaN|\bNone\b|\binf\b", path.read_text()), path.name
+    page = without_scripts((written / "report.html").read_text())
+    assert not re.search(r"\bnan\b|NaN|\bNone\b|undefined", page)
+
+
+def test_the_ids_of_discordant_problems_are_exported(crossing: Findings) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_files(crossing, ())["solvable_problems.csv"])))
+    assert [row["problem_id"] for row in rows] == [f"problem-{i}" for i in range(24, 40)]
+    assert {row["solved_only_by"] for row in rows} == {"base"}
+
+
+def test_the_transition_matrix_is_exported_whole(crossing: Findings) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_files(crossing, ())["transition.csv"])))
+    assert len(rows) == 11 * 11
+    assert sum(int(row["problems"]) for row in rows) == 40
+    # base 3/16 = .1875 and 4/16 = .25; the 16 problems that rl never solves hold 4 each of 3, 4, 5 and 4 right.
+    lost = {row["base_bin"]: int(row["problems"]) for row in rows if row["rl_bin"] == "0" and row["problems"] != "0"}
+    assert lost == {"(0.1, 0.2]": 4, "(0.2, 0.3]": 8, "(0.3, 0.4]": 4}
+
+
+def test_bins_in_percent_match_the_papers() -> None:
+    assert bin_labels()[:3] == ["0", "0–10", "10–20"]
+    assert bin_labels()[-1] == "90–100"
+
+
+def test_what_a_table_lacks_is_explained_below_it(crossing: Findings) -> None:
+    table = outcomes_table(crossing.audits)
+    row = next(row for row in table.rows if row[0] == "tokens per sample, mean")
+    assert str(row[1]) == "–"
+    assert "the import does not say how many tokens a sample has" in table.reasons
+
+
+def test_a_measure_that_one_model_lacks_is_a_dash(crossing: Findings) -> None:
+    rows = tuple(row for row in crossing.reliability if (row.model, row.measure) != ("rl", "pass^k"))
+    table = reliability_table(rows)
+    lacking = next(row for row in table.rows if row[0] == "pass^4")
+    assert str(lacking[2]) == "–"
+    assert "not known for this model: too few samples, or no answers to vote with" in table.reasons
+
+
+def test_long_lists_of_disagreements_go_on_in_the_csv() -> None:
+    many = tuple(Disagreement(f"p{i}", 0, "correct", "incorrect", None, "1") for i in range(201))
+    agreement = Agreement("base", "math@1", "reported@x", 500, 299, many)
+    table = disagreements_table((agreement,))
+    assert len(table.rows) == 200
+    assert table.notes == ("1 more are in the CSV file.",)
+    assert "no answer was found in the text" in table.reasons
+
+
+# -- figures -------------------------------------------------------------------------------------------------------
+
+
+def test_every_colour_of_a_figure_is_named_in_both_schemes(crossing: Findings) -> None:
+    for figure in figures_of(crossing):
+        used = set(re.findall(r"var\(--([a-z0-9-]+)\)", json.dumps(figure.spec)))
+        assert used
+        assert used <= LIGHT.keys()
+    assert LIGHT.keys() == DARK.keys()
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
+def test_colours_can_be_read_in_both_schemes(colours: dict[str, str]) -> None:
+    for name in ("ink", "muted", "accent", "warn"):
+        for background in ("paper", "panel", "warn-panel"):
+            assert contrast(colours[name], colours[background]) >= 4.5, (name, background)
+    for colour in SERIES:
+        assert contrast(colour, colours["paper"]) >= 3
+
+
+def test_base_and_rl_differ_in_colour_dash_and_shape(crossing: Findings) -> None:
+    spec = json.dumps(curves_figure(crossing.curves).spec)
+    assert '"domain": ["base", "rl"], "range": ["var(--model-0)", "var(--model-1)"]' in spec
+    assert '"range": [[6, 3], [1, 0]]' in spec
+    assert '"range": ["square", "circle"]' in spec
+
+
+def test_a_figure_says_in_words_what_it_shows(crossing: Findings) -> None:
+    curves, difference, accuracy, transition = figures_of(crossing)
+    assert "base: 25.0% at k = 1, 100.0% at k = 16" in curves.alt
+    assert "loss at k =" in difference.alt
+    assert "Never right: base 0, rl 16; above 90%: base 0, rl 19" in accuracy.alt  # 14/16 = .875 is not above 90%
+    assert "Heat map" in transition.alt
+
+
+def test_ks_without_information_do_not_flatten_the_picture(crossing: Findings) -> None:
+    difference = crossing.comparisons[0].difference
+    lower, upper = difference.lower.copy(), difference.upper.copy()
+    lower[-1], upper[-1] = -1.0, 1.0  # the last k only: its band is the whole range
+    (axis,) = {
+        json.dumps(layer["encoding"]["y"]["scale"]["domain"])
+        for layer in difference_figure(replace(difference, lower=lower, upper=upper)).spec["layer"]
+        if "scale" in layer.get("encoding", {}).get("y", {})
+    }
+    low, high = json.loads(axis)
+    assert -80 < low < high < 80
+
+
+def test_the_figure_of_a_thousand_ks_stays_small() -> None:
+    rng = np.random.default_rng(0)
+    chances = rng.beta(0.4, 0.8, 60)
+    found = findings_of(*(tally(name, rng.binomial(1024, chances).tolist(), 1024) for name in ("base", "rl")))
+    assert len(json.dumps(curves_figure(found.curves).spec)) < 60_000
+
+
+# -- the files -----------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_a_page_pictures_tables_and_markdown(written: Path) -> None:
+    assert (written / "report.html").stat().st_size < 1_600_000
+    for stem in ("curves", "difference", "accuracy", "transition"):
+        assert (written / "figures" / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
+        svg = (written / "figures" / f"{stem}.svg").read_text()
+        ElementTree.fromstring(svg)
+        assert "var(--" not in svg
+    assert {path.name for path in (written / "tables").iterdir()} == {
+        "accuracy.csv",
+        "curves.csv",
+        "difference.csv",
+        "outcomes.csv",
+        "reliability.csv",
+        "sampling_gap.csv",
+        "settings.csv",
+        "solvable.csv",
+        "solvable_problems.csv",
+        "transition.csv",
+    }
+
+
+def test_every_relative_link_of_the_report_leads_to_a_file(written: Path) -> None:
+    page, markdown = (written / "report.html").read_text(), (written / "report.md").read_text()
+    linked = {*re.findall(r'href="([^"#][^"]*)"', page), *re.findall(r"\]\(([^)]+)\)", markdown)}
+    assert linked - {"analyses.json"}  # which the layer above writes
+    for target in linked - {"analyses.json"}:
+        assert (written / target).is_file(), target
+
+
+def test_the_page_holds_one_drawing_library_and_asks_for_nothing(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    assert len(re.findall(r"window\.vegaEmbed ?= ?\S", page)) == 1
+    assert not re.search(r"<(link|img|iframe|script)[^>]*\b(src|href)=", without_scripts(page))
+    (policy,) = (a["content"] for tag, a in Structure(page).tags if tag == "meta" and "http-equiv" in a)
+    assert policy
+    assert policy.startswith("default-src 'none'; ")
+    assert policy.count("'sha256-") == 2
+    assert "unsafe-eval" not in policy
+
+
+def test_the_same_findings_give_the_same_bytes(crossing: Findings, written: Path, tmp_path: Path) -> None:
+    write_report(crossing, CONTEXT, tmp_path)
+    for path in written.rglob("*.*"):
+        assert (tmp_path / path.relative_to(written)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_pictures_of_an_earlier_report_are_removed_and_other_files_are_left(crossing: Findings, tmp_path: Path) -> None:
+    base = tally("base", [3, 4, 5, 4] * 5, 16)
+    several = findings_of(base, tally("one", [9, 8, 7, 6] * 5, 16), tally("two", [5, 6, 7, 8] * 5, 16))
+    write_report(several, CONTEXT, tmp_path)
+    assert (tmp_path / "figures" / "difference-2.png").exists()
+    (tmp_path / "figures" / "my-own.png").write_bytes(b"mine")
+    write_report(crossing, CONTEXT, tmp_path)
+    assert not (tmp_path / "figures" / "difference-2.png").exists()
+    assert (tmp_path / "figures" / "difference.png").exists()
+    assert (tmp_path / "figures" / "my-own.png").read_bytes() == b"mine"
+
+
+def test_the_curves_can_be_drawn_alone_for_light_and_dark(crossing: Findings, tmp_path: Path) -> None:
+    write_curves_picture(crossing, tmp_path / "light")
+    write_curves_picture(crossing, tmp_path / "dark", dark=True)
+    assert LIGHT["paper"] in (tmp_path / "light.svg").read_text()
+    assert DARK["paper"] in (tmp_path / "dark.svg").read_text()
+    assert (tmp_path / "dark.png").exists()
+
+
+class Structure(HTMLParser):
+    """Headings, tags and texts of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.levels: list[int] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if re.fullmatch(r"h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+
+
+def test_the_page_can_be_read_by_structure(written: Path) -> None:
+    page = Structure((written / "report.html").read_text())
+    assert page.levels[0] == 1
+    assert page.levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(page.levels, page.levels[1:], strict=False))
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("table") == tags.count("caption")
+    plots = [attributes for tag, attributes in page.tags if tag == "div" and attributes.get("class") == "plot"]
+    assert len(plots) == 4
+    assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in plots)
+    identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert {attributes.get("scope") for tag, attributes in page.tags if tag == "th"} == {"row", "col"}
+
+
+def test_a_reader_without_scripts_finds_a_drawing_of_each_figure(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    drawings = re.findall(r"<noscript><div[^>]*>(<svg.*?</svg>)</div></noscript>", page, flags=re.DOTALL)
+    assert len(drawings) == 4
+    for drawing in drawings:
+        ElementTree.fromstring(drawing)
+
+
+def test_the_page_holds_prompts_stop_strings_settings_warnings_and_the_command(
+    crossing: Findings, tmp_path: Path
+) -> None:
+    write_report(replace(crossing, warnings=("Mind the gap",)), CONTEXT, tmp_path)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        for part in ("What is 1 + 1?", "scripted", "Mind the gap", "move37 report runs/small", "Made by a test."):
+            assert part in text, (name, part)
+    assert "&#34;\\n\\n&#34;" in (tmp_path / "report.html").read_text()  # the stop string, with its line breaks seen
+
+
+def test_a_report_without_prompts_or_a_second_model_says_so(tmp_path: Path) -> None:
+    found = findings_of(tally("alone", [3, 4, 5, 4], 16))
+    write_report(found, replace(CONTEXT, prompts=(), note=""), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Not known: the samples or counts were made elsewhere." in page
+    assert "nothing is compared" in page
+    assert not (tmp_path / "figures" / "difference.png").exists()
+
+
+HOSTILE = "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 1'>\u2028"
+
+
+def hostile_findings() -> Findings:
+    """The hostile text wherever a user's text can stand: ids, model names, reasons, answers, warnings."""
+    ids = tuple(f"{HOSTILE}{i}" for i in range(12))
+    zeros = np.zeros(12, dtype=np.int64)
+    one = np.array([0] * 6 + [4] * 6, dtype=np.int64)
+    models = [
+        Tally(f"base {HOSTILE}", ids, one, 8 - one, zeros, zeros),
+        Tally(f"rl {HOSTILE}", ids, one[::-1].copy(), 8 - one[::-1], zeros, zeros),
+    ]
+    found = find([Evidence(model, reasons=[("incorrect", HOSTILE, 3)]) for model in models], draws=DRAWS)
+    wrong = Disagreement(ids[0], 0, "correct", "incorrect", HOSTILE, HOSTILE)
+    return replace(found, warnings=(HOSTILE,), agreements=(Agreement(HOSTILE, HOSTILE, HOSTILE, 2, 1, (wrong,)),))
+
+
+def hostile_context() -> ReportContext:
+    return ReportContext(HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), ((HOSTILE, HOSTILE, (HOSTILE,)),), HOSTILE)
+
+
+def test_a_users_text_stays_text(tmp_path: Path) -> None:
+    write_report(hostile_findings(), hostile_context(), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<script>") == 2  # the drawing library and our own
+    assert "<img" not in without_scripts(page)
+    tags = [tag for tag, _ in Structure(page).tags]
+    assert "img" not in tags
+    specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.DOTALL)
+    assert len(specs) == 4
+    assert all("<" not in spec and "\u2028" not in spec for spec in specs)
+    assert f"base {HOSTILE}" in json.dumps(json.loads(specs[0]), ensure_ascii=False)
+
+
+def test_a_users_text_does_not_break_the_markdown(tmp_path: Path) -> None:
+    prompt = "Look:\n```\ncode | here\n````\nend"
+    found = findings_of(tally("a|b", [3, 4, 5, 4], 16), tally("*rl* [x](y)", [9, 8, 7, 6], 16))
+    write_report(found, replace(CONTEXT, prompts=(("own", prompt, ()),)), tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert f"`````text\n{prompt}\n`````" in text  # one backtick more than the prompt's longest run
+    assert r"| k | a\|b | \*rl\* \[x\](y) |" in text
+
+
+def test_comparisons_have_their_own_figures_and_tables(tmp_path: Path) -> None:
+    base = tally("base", [3, 4, 5, 4] * 5, 16)
+    found = findings_of(base, tally("one", [9, 8, 7, 6] * 5, 16), tally("two", [5, 6, 7, 8] * 5, 16))
+    write_report(found, CONTEXT, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    for part in ("one against base", "two against base", "figures/difference-1.png", "figures/transition-2.svg"):
+        assert part in page
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "tables" / "difference.csv").read_text())))
+    assert {row["rl"] for row in rows} == {"one", "two"}
+
+
+def comparison_of(findings: Findings) -> Comparison:
+    return findings.comparisons[0]
+
+
+@pytest.mark.parametrize("correct", [[1], [0, 0, 0], [1, 1, 1], [1, 0, 1]], ids=["one", "none", "all", "some"])
+def test_degenerate_runs_still_give_a_report(correct: list[int], tmp_path: Path) -> None:
+    """One sample per problem, one problem, nobody ever right, everybody always right."""
+    found = findings_of(tally("base", correct, 1), tally("rl", correct, 1))
+    assert len(comparison_of(found).difference.k) == 1
+    page = write_report(found, CONTEXT, tmp_path).read_text()
+    assert "These data do not show a difference between" in page
