@@ -109,6 +109,11 @@ class TestRowsOfAFile:
             ("rows.jsonl", "[" * 100_000 + "\n", "{path}:1: not usable JSON (maximum recursion depth exceeded"),
             ("rows.json", '{"a": 1}', "{path}: expected a JSON list of objects; one object per line is .jsonl"),
             ("rows.json", '[{"a": 1},\n 2 3]', "{path}: not valid JSON (Expecting ',' delimiter, line 2 column 4)"),
+            (
+                "rows.jsonl",
+                '{"a": "\\uD83D\\uDE00"}\n{"a": "\\uD83D"}\n',
+                "{path}:2: half of a character (an unpaired surrogate such as \\ud83d); remove it",
+            ),
             ("rows.jsonl", b'{"a": "\xff"}\n', "{path}: not UTF-8 text (byte 7)"),
             ("rows.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 100)[:-9], "{path}: the compressed file is cut short;"),
             ("rows.jsonl.gz", b'{"a": 1}\n', "{path}: cannot be read (Not a gzipped file"),

@@ -166,7 +166,12 @@ def _parquet_rows(path: Path) -> list[Row]:
 
 def _parse(text: str, place: str, advice: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\ud" in text.lower():  # an escaped surrogate: fine in pairs, but half a pair is no text in UTF-8
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
+    except UnicodeEncodeError:
+        raise InputError(f"{place}: half of a character (an unpaired surrogate such as \\ud83d); remove it") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
         raise InputError(f"{place}: not valid JSON ({error.msg}, {where}){advice}") from None

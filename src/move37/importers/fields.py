@@ -1,6 +1,5 @@
 """Fields that sample formats share: a response, why it ended, another tool's score, tags."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from move37.rows import Row
@@ -26,13 +25,13 @@ def problem_tags(row: Row) -> dict[str, str]:
     return tags
 
 
-def response(row: Row, values: Mapping[str, Any], *names: str) -> str:
+def response(row: Row, *fields: str) -> str:
     """The model's text, which may be empty (that is an incorrect answer, not a broken row)."""
-    text = next((values[name] for name in names if values.get(name) is not None), None)
+    text = row.require(*fields)
     if isinstance(text, list):
         raise row.error("a list of responses in one row; give one row per sample, or import it as 'paper'")
     if not isinstance(text, str):
-        raise row.error(f"no text in {' or '.join(map(repr, names))}")
+        raise row.error(f"the response is not a text but {str(text)[:40]}")
     return text
 
 

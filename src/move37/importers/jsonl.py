@@ -13,7 +13,6 @@ Without "index" the samples of a problem are numbered in file order. Problems ma
 from collections import Counter
 from pathlib import Path
 
-from move37.errors import InputError
 from move37.identity import content_id
 from move37.importers import MATH, Imported
 from move37.importers.fields import finish_reason, problem_tags, reported_score, response
@@ -28,59 +27,68 @@ _TEXT = ("response", "text", "completion")
 
 class JsonlImporter:
     def load(self, path: Path, model: str, benchmark: str) -> Imported:
-        """Samples of `model`; problems without an id of their own are named after `benchmark`."""
+        """Samples of `model`; ids of problems with a question begin with `benchmark`."""
         rows = read_rows(path)
+        names = _Names(benchmark)
         problems: dict[str, Problem] = {}
         samples: dict[tuple[str, int], Sample] = {}
-        places: dict[tuple[str, int], str] = {}
         reported: dict[tuple[str, int], bool] = {}
+        places: dict[tuple[str, int], str] = {}
         numbered: Counter[str] = Counter()
-        own_ids: dict[str, str] = {}
         indexed = rows[0].find("index") is not None
         for row in rows:
-            problem_id = _problem_id(row, benchmark, own_ids)
+            problem_id = names.problem_id(row)
             _add_problem(row, problem_id, benchmark, problems)
             if (row.find("index") is not None) != indexed:
                 raise row.error("some rows have an 'index' and some have none; give it to all or to none")
-            index = row.count("index") if indexed else numbered[problem_id]
+            key = (problem_id, row.count("index") if indexed else numbered[problem_id])
             numbered[problem_id] += 1
-            key = (problem_id, index)
             if key in places:
-                raise row.error(f"sample {index} of {problem_id} stands already at {places[key]}")
+                raise row.error(f"sample {key[1]} of {problem_id} stands already at {places[key]}")
             places[key] = row.place
-            samples[key] = Sample(
-                problem_id=problem_id,
-                index=index,
-                text=response(row, row.values, *_TEXT),
-                finish_reason=finish_reason(row, row.find("finish_reason")),
-                tokens=None if row.find("tokens") is None else row.count("tokens"),
-            )
-            score = row.find("score")
-            if score is not None:
-                reported[key] = reported_score(row, score)
+            samples[key] = _sample(row, *key)
+            if row.find("score") is not None:
+                reported[key] = reported_score(row, row.find("score"))
         return Imported(tuple(problems.values()), tuple(samples.values()), reported, {"file": path.name})
 
 
-def _problem_id(row: Row, benchmark: str, own_ids: dict[str, str]) -> str:
-    """The content id of the question; without a question, the row's own id."""
-    if row.find(*_QUESTION) is None:
-        if row.find(*_ID) is None:
-            raise row.error(f"neither a question nor an id (fields here: {', '.join(row.values)})")
-        return row.identifier(*_ID)
-    by_content = content_id(benchmark, row.text(*_QUESTION))
-    if row.find(*_ID) is not None:
-        own = row.identifier(*_ID)
-        if own_ids.setdefault(own, by_content) != by_content:
-            raise row.error(f"id {own!r} has another question than before")
-    return by_content
+class _Names:
+    """Problem ids, and the check that a file's own ids and its questions go together one to one."""
+
+    def __init__(self, benchmark: str) -> None:
+        self._benchmark = benchmark
+        self._content_id: dict[str, str] = {}
+        self._own_id: dict[str, str] = {}
+
+    def problem_id(self, row: Row) -> str:
+        """The content id of the question; without a question, the row's own id as it stands."""
+        if row.find(*_QUESTION) is None:
+            row.require(*_QUESTION, *_ID)
+            return row.identifier(*_ID)
+        by_content = content_id(self._benchmark, row.text(*_QUESTION))
+        if row.find(*_ID) is not None:
+            own = row.identifier(*_ID)
+            if self._content_id.setdefault(own, by_content) != by_content:
+                raise row.error(f"id {own!r} has another question than before")
+            if self._own_id.setdefault(by_content, own) != own:
+                raise row.error(f"id {own!r} has the same question as id {self._own_id[by_content]!r}")
+        return by_content
+
+
+def _sample(row: Row, problem_id: str, index: int) -> Sample:
+    return Sample(
+        problem_id=problem_id,
+        index=index,
+        text=response(row, *_TEXT),
+        finish_reason=finish_reason(row, row.find("finish_reason")),
+        tokens=None if row.find("tokens") is None else row.count("tokens"),
+    )
 
 
 def _add_problem(row: Row, problem_id: str, benchmark: str, problems: dict[str, Problem]) -> None:
     """Take the problem that the row tells. A row with an id alone tells none."""
-    has_question, has_answer = row.find(*_QUESTION) is not None, row.find(*_ANSWER) is not None
-    if has_question and not has_answer:
-        row.require(*_ANSWER)
-    if not has_question and not has_answer:
+    has_question = row.find(*_QUESTION) is not None
+    if not has_question and row.find(*_ANSWER) is None:
         return
     problem = Problem(
         id=problem_id,
@@ -92,7 +100,5 @@ def _add_problem(row: Row, problem_id: str, benchmark: str, problems: dict[str, 
     )
     known = problems.setdefault(problem_id, problem)
     if known.references != problem.references:
-        raise InputError(
-            f"{row.place}: another answer for {problem_id} than before "
-            f"({' or '.join(problem.references)}; before {' or '.join(known.references)})"
-        )
+        now, before = (" or ".join(map(repr, each.references)) for each in (problem, known))
+        raise row.error(f"another answer for {problem_id} than before ({now}; before {before})")
