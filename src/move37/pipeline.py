@@ -86,23 +86,8 @@ def sample_run(store: RunStore, progress: Progress | None = None) -> Figures:
     with store.writing():
         for name, model in study.models.items():
             owed = store.owed(name, [p.id for p in problems], study.sampling.n) if model.engine != IMPORTED else {}
-            if not owed:
-                continue
-            settings = study.sampling_of(name)
-            engine: Engine = ENGINES.load(model.engine).load(model)
-            prompts = _prompts(study, problems, engine)
-            sampling.check_context(engine, prompts, settings, name)
-            store.record_model(name, ModelRecord(engine.identity(), tuple(prompts)))
-            requests = sampling.owed_requests(prompts, owed, study.seed, name)
-            with (
-                store.appending_samples(name) as writer,
-                (progress or Silent()).track(f"Sampling {name}", len(requests), "samples") as advance,
-            ):
-                for sample in sampling.sample(engine, requests, settings, name):
-                    writer.add(sample)
-                    advance(1)
-            made[name] = len(requests)
-            store.log("sampled", model=name, samples=len(requests), engine=dict(engine.identity()))
+            if owed:
+                made[name] = _sample_model(store, name, owed, progress or Silent())
         store.compact()
     return {"run": str(store.folder), "problems": len(problems), "sampled": made}
 
@@ -246,6 +231,26 @@ def _own_templates(study: StudyConfig) -> dict[str, Template]:
 def _prompts(study: StudyConfig, problems: tuple[Problem, ...], engine: Engine) -> list[Prompt]:
     template = find_template(study.sampling.template, _own_templates(study))
     return [pose(problem, template, engine.render_chat) for problem in problems]
+
+
+def _sample_model(store: RunStore, name: str, owed: Mapping[str, list[int]], progress: Progress) -> int:
+    """Load a model, check that it can answer as asked, and keep its samples as they come; how many were made."""
+    study, problems = store.study(), store.problems()
+    model, settings = study.models[name], study.sampling_of(name)
+    engine: Engine = ENGINES.load(model.engine).load(model)
+    prompts = _prompts(study, problems, engine)
+    sampling.check_context(engine, prompts, settings, name)
+    store.record_model(name, ModelRecord(engine.identity(), tuple(prompts)))
+    requests = sampling.owed_requests(prompts, owed, study.seed, name)
+    with (
+        store.appending_samples(name) as writer,
+        progress.track(f"Sampling {name}", len(requests), "samples") as advance,
+    ):
+        for sample in sampling.sample(engine, requests, settings, name):
+            writer.add(sample)
+            advance(1)
+    store.log("sampled", model=name, samples=len(requests), engine=dict(engine.identity()))
+    return len(requests)
 
 
 def _verify_model(
