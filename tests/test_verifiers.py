@@ -234,6 +234,11 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("10,\\!080", "10080", CORRECT),
         ("58,500", "58500", CORRECT),
         ("12345678901234567890", "12345678901234567891", INCORRECT),
+        ("8", "8.0000000001", INCORRECT),
+        ("0.3333333", "\\frac{1}{3}", CORRECT),  # equal to six decimals
+        ("1,234.5", "\\frac{2469}{2}", CORRECT),
+        ("3/4", "\\dfrac{6}{8}", CORRECT),
+        ("8", "\\frac{8}{0}", INCORRECT),
         # the same value, written otherwise
         ("\\frac{1}{2}", "0.5", CORRECT),
         ("\\frac{1}{2}", "\\dfrac12", CORRECT),
@@ -274,6 +279,8 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("f(x)=\\frac{1}{x}", "1/x", CORRECT),
         ("m_{\\max }=n^{2}-n-1", "n^2-n-1", CORRECT),
         ("y=-2x", "y = -2x + 1", INCORRECT),
+        ("\\frac{dM}{dt}=\\frac{1}{c^{2} M_{\\odot}} M^{6}", "\\frac{dM}{dt}=\\frac{M^6}{c^2 M_\\odot}", CORRECT),
+        ("\\frac{dM}{dt}=\\frac{1}{c^{2} M_{\\odot}} M^{6}", "\\frac{dM}{dt}=\\frac{M^5}{c^2 M_{\\odot}}", INCORRECT),
         # words
         ("\\text{(B)}", "B", CORRECT),
         ("\\text{Evelyn}", "Evelyn", CORRECT),

@@ -5,9 +5,9 @@ formula or number of the response. The order is the same for every model, in eva
 
 Judging, in this order:
   equal strings, up to spacing and sizing commands, match;
-  two whole numbers are compared as such;
+  two plain numbers (12, 1,234.5, 3/4, \frac{3}{4}) that are equal match, and that are clearly not equal differ;
   an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` nested brackets is unscored, and SymPy
-  never sees it;
+  never sees it (a number of so many digits is not a plain reference: incorrect);
   Math-Verify parses both and compares, the reference first (its comparison is not symmetric: "x = 5" answers "5").
 Several references are alternatives. A reference that cannot be read as mathematics decides only if it is plain text
 ("4:30 p.m."); one in LaTeX leaves answers that are not the same string unscored.
@@ -23,6 +23,7 @@ Left out: units are ignored, not converted; a base ("4343_6") is not checked.
 
 import logging
 import re
+from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -34,15 +35,24 @@ LONGEST_ANSWER = 1000
 """Characters. The longest reference of the six benchmarks has 210."""
 DEEPEST_NESTING = 40
 """Brackets of any kind inside one another."""
+CLEARLY = Fraction(1, 100_000)
+"""Plain numbers further apart than this differ. Closer ones may be roundings of each other: Math-Verify decides."""
 
 _SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle)(?![A-Za-z])\s*|\\[!,;:>]|~")
 _LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])")
-_WHOLE_NUMBER = re.compile(r"([+-]?)([0-9]+)")
+_PLAIN_NUMBER = re.compile(
+    r"([+-]?)(?:([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]*)?|(\.[0-9]+)"
+    r"|\\[dt]?frac\{([0-9]+)\}\{([0-9]+)\}|([0-9]+)/([0-9]+))"
+)
+_LONG_NUMBER = re.compile(rf"[+-]?[1-9][0-9]{{{LONGEST_ANSWER - 1},}}")
 _E_NOTATION = re.compile(r"(?<![\w.])([+-]?(?:\d+\.?\d*|\.\d+))[eE]([+-]?\d+)(?!\w)")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"[\\{}^_$=]")
 _WORD = re.compile(r"[A-Za-z]{3}")
-_WORD_SUBSCRIPT = re.compile(r"_\{\s*(?:\\(?:text|mathrm|mathit|rm)\s*\{([^{}]*)\}|\\([A-Za-z]+))\s*\}")
+_WORD_SUBSCRIPT = re.compile(
+    r"_(?:\{\s*\\(?:text|mathrm|mathit|rm)\s*\{([^{}]*)\}\s*\}"
+    r"|(\{\s*)?\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?![A-Za-z])(?(2)\s*\}))"
+)
 _E_WITH_SUBSCRIPT = re.compile(r"(?<![A-Za-z\\])([Ee])_")
 _NAMED_INTERVAL = re.compile(r"[A-Za-z](\(.*\]|\[.*\))")
 _TRAILING_POINT = re.compile(r"(?<=\d)\.(?=/|\)|$)")
@@ -85,10 +95,15 @@ class MathVerifier:
 
 
 def _decide(reference: str, answer: str) -> Verdict:
-    numbers = _WHOLE_NUMBER.fullmatch(reference), _WHOLE_NUMBER.fullmatch(answer)
-    if numbers[0] and numbers[1]:
-        return CORRECT if _whole(numbers[0]) == _whole(numbers[1]) else DIFFERS
+    expected, given = _plain_number(reference), _plain_number(answer)
+    if expected is not None and given is not None:
+        if expected == given:
+            return CORRECT
+        if abs(expected - given) > CLEARLY:
+            return DIFFERS
     if len(answer) > LONGEST_ANSWER:
+        if expected is not None and _LONG_NUMBER.fullmatch(answer):
+            return DIFFERS
         return Verdict(Outcome.UNSCORED, "answer too long to decide")
     if _nesting(answer) > DEEPEST_NESTING:
         return Verdict(Outcome.UNSCORED, "answer nested too deeply to decide")
@@ -113,11 +128,7 @@ def _compare(reference: str, answer: str) -> Verdict:
 
 @lru_cache(maxsize=4096)
 def _parse_reference(reference: str) -> Any:
-    """The reference as SymPy reads it; of an equation that it cannot read, the right-hand side."""
-    parsed = _parse(reference)
-    if parsed is None and "=" in reference:
-        parsed = _parse(reference.rpartition("=")[2])
-    return parsed
+    return _parse(reference)
 
 
 def _parse(latex: str) -> Any:
@@ -161,16 +172,26 @@ def _readable(latex: str) -> str:
     if words and not _NUMBER_WORDS.search(latex.lower()):
         latex = words[1]
     latex = _NAMED_INTERVAL.sub(r"\1", latex) if _NAMED_INTERVAL.fullmatch(latex) else latex
-    latex = _WORD_SUBSCRIPT.sub(lambda word: f"_{{{(word[1] or word[2]).strip()}}}", latex)
+    latex = _WORD_SUBSCRIPT.sub(lambda word: f"_{{{(word[1] or word[3]).strip()}}}", latex)
     latex = _E_WITH_SUBSCRIPT.sub(r"\\mathcal{\1}_", latex)
     latex = _E_NOTATION.sub(lambda number: f"{number[1]} \\times 10^{{{int(number[2])}}}", latex)
     return _TRAILING_POINT.sub("", latex)
 
 
-def _whole(number: re.Match[str]) -> tuple[bool, str]:
-    """Sign and digits: a comparison without conversion, whatever the length."""
-    digits = number[2].lstrip("0")
-    return bool(digits) and number[1] == "-", digits
+def _plain_number(text: str) -> Fraction | None:
+    """The value of a plain number, exactly; None for anything else."""
+    match = _PLAIN_NUMBER.fullmatch(text) if len(text) <= LONGEST_ANSWER else None
+    if match is None:
+        return None
+    sign, whole, decimals, point, *fractions = match.groups()
+    if whole or point:
+        value = Fraction((whole or "0").replace(",", "") + (decimals or "").rstrip(".") + (point or ""))
+    else:
+        over, under = [int(digits) for digits in fractions if digits]
+        if under == 0:
+            return None
+        value = Fraction(over, under)
+    return -value if sign == "-" else value
 
 
 def _nesting(text: str) -> int:
