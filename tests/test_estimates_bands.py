@@ -1,0 +1,220 @@
+"""The simultaneous band: the same law as drawing one multiplier per problem, equal to the peer's, and covering.
+
+All random numbers are seeded, so a pass today is a pass tomorrow; the stated chances are those of a false failure under
+a fresh seed.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import ks_2samp
+
+from move37.errors import InputError
+from move37.estimates.bands import (
+    FEW_PROBLEMS,
+    effective_problems,
+    first_loss_set,
+    gain_and_loss,
+    multiplier_maxima,
+    point_crossing,
+    simultaneous_band,
+)
+from move37.estimates.pass_at_k import pass_at_k
+
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "passk_inference.json").read_text(encoding="utf-8"))
+
+
+def difference_rows(base: list[int], rl: list[int], n: list[int]) -> np.ndarray:
+    return pass_at_k(np.array(rl), np.array(n)) - pass_at_k(np.array(base), np.array(n))
+
+
+def golden_rows(case: int) -> np.ndarray:
+    return difference_rows(**GOLDEN["cases"][case]["counts"])
+
+
+def direct_maxima(rows: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """The definition, one normal multiplier per problem."""
+    multipliers = np.random.default_rng(seed).standard_normal((draws, len(rows)))
+    sums = multipliers @ (rows - rows.mean(axis=0))
+    return np.abs(sums / (np.sqrt(len(rows)) * rows.std(axis=0, ddof=1))).max(axis=1)
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_the_band_equals_the_peers(case: int):
+    golden, rows = GOLDEN["cases"][case], golden_rows(case)
+    band = simultaneous_band(rows, draws=GOLDEN["draws"])
+    assert band.mean == pytest.approx(np.array(golden["mean"]), abs=1e-12)
+    assert band.standard_error == pytest.approx(np.array(golden["se"]), abs=1e-12)
+    # Two sets of 100,000 draws: each quantile has a standard error of about .005, so .03 is four of the difference.
+    assert band.critical_value == pytest.approx(golden["critical_value"], abs=0.03)
+    # At the peer's critical value everything that follows is the same.
+    lower, upper = band.at(golden["critical_value"])
+    assert lower == pytest.approx(np.maximum(golden["lower"], -1), abs=1e-12)
+    assert upper == pytest.approx(np.minimum(golden["upper"], 1), abs=1e-12)
+    assert list(first_loss_set(lower, upper)) == golden["first_loss_interval"]
+    gain, loss = gain_and_loss(lower, upper)
+    assert list(gain) == golden["certified_positive_budgets"]
+    assert list(loss) == golden["certified_negative_budgets"]
+
+
+def test_the_installed_peer_still_gives_the_golden_values():
+    peer = pytest.importorskip("passk_inference", reason="the peers extra is not installed")
+    golden = GOLDEN["cases"][0]
+    counts = golden["counts"]
+    result = peer.compare(counts["base"], counts["n"], counts["rl"], counts["n"], bootstrap=2000)
+    band = simultaneous_band(golden_rows(0), draws=2000)
+    assert result["base_pass_at_k"] == pytest.approx(golden["base_pass_at_k"], abs=1e-12)
+    assert result["se"] == pytest.approx(list(band.standard_error), abs=1e-12)
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_few_normals_have_the_law_of_one_multiplier_per_problem(case: int):
+    # Kolmogorov-Smirnov on 20,000 against 20,000: p < .001 once in a thousand.
+    rows = golden_rows(case)
+    assert ks_2samp(multiplier_maxima(rows, 20_000, 5), direct_maxima(rows, 20_000, 6)).pvalue > 0.001
+
+
+def test_one_column_has_the_absolute_normals_quantile_scaled_by_root_of_m_minus_one_over_m():
+    # T = |N(0, (M-1)/M)|: 1.959964 sqrt(9/10) = 1.8594 for M = 10; standard error at 400,000 draws about .0027.
+    rows = np.arange(10.0)[:, None] / 10
+    assert simultaneous_band(rows, draws=400_000).critical_value == pytest.approx(1.8594, abs=0.012)
+
+
+def test_the_order_of_problems_does_not_matter():
+    rows = golden_rows(1)
+    shuffled = rows[np.random.default_rng(0).permutation(len(rows))]
+    one, other = (simultaneous_band(r, draws=5000) for r in (rows, shuffled))
+    assert one.critical_value == pytest.approx(other.critical_value, abs=1e-4)
+
+
+def test_the_same_seed_gives_the_same_band_and_another_seed_another():
+    rows = golden_rows(0)
+    values = [simultaneous_band(rows, draws=1000, seed=seed).critical_value for seed in (3, 3, 4)]
+    assert values[0] == values[1] != values[2]
+
+
+def test_the_monte_carlo_range_holds_the_critical_value_of_many_draws():
+    # 95 % ranges: fewer than 34 of 40 would happen with probability .003.
+    rows = golden_rows(1)
+    reference = simultaneous_band(rows, draws=1_000_000, seed=99).critical_value
+    ranges = [simultaneous_band(rows, draws=4000, seed=s).critical_value_monte_carlo for s in range(40)]
+    assert sum(low <= reference <= high for low, high in ranges) >= 34
+
+
+def test_a_column_without_variation_gets_the_whole_support():
+    rows = np.column_stack([np.linspace(-0.1, 0.3, 30), np.full(30, 0.2)])
+    band = simultaneous_band(rows, draws=500)
+    assert (band.lower[1], band.upper[1]) == (-1.0, 1.0)
+    assert band.effective_problems[1] == 0.0
+    assert -1.0 < band.lower[0] < band.upper[0] < 1.0
+
+
+def test_one_problem_supports_no_inference():
+    band = simultaneous_band(np.array([[0.2, 0.4]]), draws=500, support=(0.0, 1.0))
+    assert band.lower.tolist() == [0.0, 0.0]
+    assert band.upper.tolist() == [1.0, 1.0]
+    assert np.isnan(band.critical_value)
+
+
+def test_bands_are_cut_off_at_the_support():
+    rows = np.array([[0.0], [1.0], [1.0], [1.0]])
+    assert simultaneous_band(rows, draws=500, support=(0.0, 1.0)).upper[0] == 1.0
+
+
+def test_effective_problems_count_those_that_carry_the_variance():
+    # Deviations +-1/2 on four problems: (4/4)^2 / (4/16) = 4. One of a hundred deviates: nearly 1. Tiny ones count too.
+    assert effective_problems(np.array([[0.0], [0.0], [1.0], [1.0]]))[0] == pytest.approx(4)
+    one = np.zeros((100, 1))
+    one[0] = 1e-100
+    assert effective_problems(one)[0] == pytest.approx(1.0, abs=0.03)
+    assert effective_problems(np.full((5, 1), 0.3))[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "expected"),
+    [
+        ([0.1, -0.1, -0.3], [0.3, 0.1, -0.1], (2, 3)),
+        ([0.1, -0.1, 0.1], [0.3, 0.1, 0.2], (2, None)),  # a gain after the unbroken run does not extend it
+        ([-0.3, -0.2], [-0.1, -0.1], (1, 1)),
+        ([0.1, 0.1], [0.2, 0.2], (3, None)),
+        ([-0.1, 0.0], [0.1, 0.0], (1, None)),  # touching zero is neither gain nor loss
+    ],
+)
+def test_the_first_loss_set_runs_from_the_last_early_gain_to_the_first_loss(
+    lower: list[float], upper: list[float], expected: tuple[int, int | None]
+):
+    assert first_loss_set(np.array(lower), np.array(upper)) == expected
+
+
+def test_gain_and_loss_are_strict():
+    assert gain_and_loss(np.array([0.1, 0.0, -0.2]), np.array([0.2, 0.0, -0.1])) == ((1,), (3,))
+
+
+def test_the_point_crossing_needs_a_gain_before():
+    assert point_crossing(np.array([-0.1, 0.2, 0.0, -0.1, -0.2])) == 4
+    assert point_crossing(np.array([-0.1, -0.2, 0.1])) is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        (np.zeros(3), {}, "shape"),
+        (np.zeros((0, 3)), {}, "shape"),
+        (np.array([[0.0], [np.nan]]), {}, "finite"),
+        (np.zeros((3, 2)), {"confidence": 1.0}, "confidence"),
+        (np.zeros((3, 2)), {"draws": 10}, "draws"),
+    ],
+)
+def test_impossible_input_is_refused_in_one_line(rows: np.ndarray, settings: dict, message: str):
+    with pytest.raises(InputError, match=message) as error:
+        simultaneous_band(rows, **settings)
+    assert "\n" not in str(error.value)
+
+
+# -- coverage: worlds of a few kinds of problems (share, p under base, p under rl), whose truth is a finite sum ---------
+
+REPETITIONS = 400
+MIXED = ((0.2, 0.05, 0.3), (0.3, 0.3, 0.6), (0.15, 0.03, 0.0), (0.2, 0.7, 0.9), (0.15, 0.0, 0.0))
+RARE = ((0.6, 0.0, 0.0), (0.25, 0.02, 0.06), (0.15, 0.05, 0.005))
+NEARLY_DECIDED = ((0.5, 0.4, 0.5), (0.5, 0.6, 0.7))
+
+
+def coverage(world: tuple, problems: int, n: int, seed: int) -> tuple[float, float, float]:
+    """Share of repetitions whose band holds the truth at every k; the same over ks carried by enough problems; and the
+    share that call a gain or a loss with the wrong sign."""
+    rng = np.random.default_rng(seed)
+    shares, p_base, p_rl = np.array(world).T
+    k = np.arange(1, n + 1)[:, None]
+    truth = ((1 - p_base) ** k - (1 - p_rl) ** k) @ shares
+    everywhere = carried = wrong = 0
+    for repetition in range(REPETITIONS):
+        kind = rng.choice(len(shares), size=problems, p=shares)
+        counts = [rng.binomial(n, p[kind]).tolist() for p in (p_base, p_rl)]
+        band = simultaneous_band(difference_rows(*counts, [n] * problems), draws=1000, seed=repetition)
+        holds = (band.lower <= truth) & (truth <= band.upper)
+        everywhere += bool(holds.all())
+        carried += bool(holds[band.effective_problems >= FEW_PROBLEMS].all())
+        wrong += bool((((band.lower > 0) & (truth <= 0)) | ((band.upper < 0) & (truth >= 0))).any())
+    return everywhere / REPETITIONS, carried / REPETITIONS, wrong / REPETITIONS
+
+
+@pytest.mark.parametrize(
+    ("world", "problems"),
+    [(MIXED, 100), (MIXED, 300), (RARE, 300), (RARE, 1000)],
+    ids=["mixed-100", "mixed-300", "rare-300", "rare-1000"],
+)
+def test_the_band_covers_all_ks_at_once(world: tuple, problems: int):
+    # 400 repetitions at .95 have a standard error of .011; [.91, .98] is more than 2.7 of them on both sides.
+    everywhere, _, wrong = coverage(world, problems, 32, seed=problems)
+    assert 0.91 <= everywhere <= 0.98
+    assert wrong <= 0.05
+
+
+def test_where_few_problems_carry_a_k_the_band_is_too_narrow_and_says_so():
+    # Almost every problem is solved by k = 20: what is left of the variance sits on a handful of unlucky ones.
+    everywhere, carried, wrong = coverage(NEARLY_DECIDED, 60, 32, seed=1)
+    assert everywhere < 0.8
+    assert carried >= 0.91
+    assert wrong <= 0.05
