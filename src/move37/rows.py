@@ -36,7 +36,11 @@ class Row:
 
     def find(self, *fields: str) -> Any:
         """The value of the first of `fields` that the row has and that is not null; None where there is none."""
-        return next((self.values[f] for f in fields if self.values.get(f) is not None), None)
+        for field in fields:
+            value = self.values.get(field)
+            if value is not None:
+                return value
+        return None
 
     def require(self, *fields: str) -> Any:
         """As `find`. Raises InputError that lists the fields that are there."""
