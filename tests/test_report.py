@@ -406,7 +406,7 @@ def test_colours_can_be_read_in_both_schemes(colours: dict[str, str]) -> None:
 
 def test_base_and_rl_differ_in_colour_dash_and_shape(crossing: Findings) -> None:
     spec = json.dumps(curves_figure(crossing.curves).spec)
-    assert '"domain": ["base", "rl"], "range": ["var(--model-0)", "var(--model-1)"]' in spec
+    assert '"domain": [0, 1], "range": ["var(--model-0)", "var(--model-1)"]' in spec
     assert '"range": [[6, 3], [1, 0]]' in spec
     assert '"range": ["square", "circle"]' in spec
 

@@ -51,14 +51,16 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
     """pass@k of every model with its band, over log2 k."""
     last = max(len(curve.k) for curve in curves)
     low, high = _percent_domain(curves)
-    names = [curve.model for curve in curves]
+    models = range(len(curves))
     x = _k_axis(last)
     y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
-    colour = _by_model(alt.Color, names, [series(i) for i in range(len(names))])
-    dash = _by_model(alt.StrokeDash, names, [DASHES[i % len(DASHES)] for i in range(len(names))])
-    shape = _by_model(alt.Shape, names, [SHAPES[i % len(SHAPES)] for i in range(len(names))])
-    drawn = alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, drawn_ks(len(curve.k)))]))
-    marked = alt.Chart(_values([row for curve in curves for row in _curve_rows(curve, powers_of_two(len(curve.k)))]))
+    colour = _by_model(alt.Color, [series(i) for i in models])
+    dash = _by_model(alt.StrokeDash, [DASHES[i % len(DASHES)] for i in models])
+    shape = _by_model(alt.Shape, [SHAPES[i % len(SHAPES)] for i in models])
+    drawn = alt.Chart(_values([row for i in models for row in _curve_rows(i, curves[i], drawn_ks(len(curves[i].k)))]))
+    marked = alt.Chart(
+        _values([row for i in models for row in _curve_rows(i, curves[i], powers_of_two(len(curves[i].k)))])
+    )
     ends = drawn.encode(x=x, y=_y("l", y), y2="u:Q", color=colour)
     # With one k only, an area has no width: the band is a bar.
     bands = (
@@ -121,26 +123,26 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
     """How many problems have which accuracy, base beside rl, in the paper's bins."""
     shift = comparison.shift
     rows = [
-        {"b": label, "i": i, "m": model, "n": int(counts[i])}
-        for model, counts in ((shift.base, shift.base_counts), (shift.rl, shift.rl_counts))
-        for i, label in enumerate(bin_labels())
+        {"m": m, "model": model, "b": label, "n": int(number)}
+        for m, (model, counts) in enumerate(((shift.base, shift.base_counts), (shift.rl, shift.rl_counts)))
+        for label, number in zip(bin_labels(), counts, strict=True)
     ]
-    names, colours = [shift.base, shift.rl], [series(0), series(position)]
+    colours = [series(0), series(position)]
     order = bin_labels()
     base = alt.Chart(_values(rows)).encode(
         x=alt.X("b:O", sort=order, title="accuracy of a problem (%)", axis=alt.Axis(labelAngle=-45, ticks=False)),
-        xOffset=alt.XOffset("m:N", scale=alt.Scale(domain=names)),
+        xOffset=alt.XOffset("m:O", scale=alt.Scale(domain=[0, 1])),
         y=alt.Y("n:Q", title="problems"),
         tooltip=[
-            alt.Tooltip("m:N", title="model"),
+            alt.Tooltip("model:N", title="model"),
             alt.Tooltip("b:O", title="accuracy (%)"),
             alt.Tooltip("n:Q", title="problems"),
         ],
     )
     bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1, aria=False).encode(
-        color=_by_model(alt.Color, names, colours),
-        stroke=_by_model(alt.Stroke, names, colours),
-        fillOpacity=_by_model(alt.FillOpacity, names, [0.25, 0.95], "O"),
+        color=_by_model(alt.Color, colours),
+        stroke=_by_model(alt.Stroke, colours),
+        fillOpacity=_by_model(alt.FillOpacity, [0.25, 0.95], "O"),
     )
     # Counts above the bars only where they do not run into each other.
     roomy = {"expr": "width > 520 ? 1 : 0"}
@@ -288,16 +290,16 @@ def _k_axis(last: int) -> alt.X:
     )
 
 
-def _by_model(channel: Any, names: Sequence[str], values: Sequence[Any], kind: str = "N") -> Any:
-    """An encoding that gives each model its own value, without a legend: the page has one with full names.
+def _by_model(channel: Any, values: Sequence[Any], kind: str = "N") -> Any:
+    """An encoding that gives the model at position "m" its own value; no legend, the page has one with full names.
 
     Vega-Lite complains in the console about an opacity that is not ordinal ("O") and a shape that is.
     """
-    return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(names), range=list(values)))
+    return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(range(len(values))), range=list(values)))
 
 
-def _curve_rows(curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
-    return [{"m": curve.model} | _row(k, curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks]
+def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
+    return [{"m": position} | _row(k, curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks]
 
 
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
@@ -336,15 +338,15 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
 def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Color) -> alt.Chart:
     """Each model's name beside the end of its curve, moved apart where they would overlap."""
     step = _LABEL_PIXELS * (high - low) / _CURVE_HEIGHT
-    ordered = sorted(curves, key=lambda curve: float(curve.pass_at_k[-1]))
+    ordered = sorted(enumerate(curves), key=lambda each: float(each[1].pass_at_k[-1]))
     heights: list[float] = []
-    for curve in ordered:
+    for _, curve in ordered:
         wanted = 100 * float(curve.pass_at_k[-1])
         heights.append(max(wanted, heights[-1] + step) if heights else wanted)
     overflow = max(0.0, heights[-1] - high)
     rows = [
-        {"m": curve.model, "n": _short(curve.model), "k": len(curve.k), "v": round(height - overflow, 3)}
-        for curve, height in zip(ordered, heights, strict=True)
+        {"m": m, "n": _short(curve.model), "k": len(curve.k), "v": round(height - overflow, 3)}
+        for (m, curve), height in zip(ordered, heights, strict=True)
     ]
     # On a phone long names would take the room of the curves; the legend above names them too.
     longest = max(len(row["n"]) for row in rows)
