@@ -499,9 +499,12 @@ def test_the_published_band_and_first_loss_set_are_met(published: Comparison):
 @needs_deepscaler
 def test_the_upper_end_of_the_first_loss_set_moves_with_few_draws_as_published():
     base, rl = deepscaler("base"), deepscaler("rl")
-    ends = {curve_difference(base, rl, draws=4000, seed=seed).first_loss_set for seed in range(40)}
+    ends = [curve_difference(base, rl, draws=4000, seed=seed).first_loss_set for seed in range(40)]
     assert {first for first, _ in ends} == {11}
-    assert {last for _, last in ends} <= {60, 61, 62, 63}
+    # Published: 60 to 63 over 40 seeds. The critical value is 2.554 with a standard error of .025 at 4000 draws; 59
+    # needs one below 2.497, which 2 of 200 other seeds gave, so it is allowed too.
+    assert {last for _, last in ends} <= {59, 60, 61, 62, 63}
+    assert len({last for _, last in ends}) > 1
 
 
 @needs_deepscaler

@@ -173,7 +173,7 @@ def test_impossible_input_is_refused_in_one_line(rows: np.ndarray, settings: dic
     assert "\n" not in str(error.value)
 
 
-# -- coverage: worlds of a few kinds of problems (share, p under base, p under rl), whose truth is a finite sum ---------
+# -- coverage: worlds of a few kinds of problems (share, p under base, p under rl), whose truth is a finite sum --------
 
 REPETITIONS = 400
 MIXED = ((0.2, 0.05, 0.3), (0.3, 0.3, 0.6), (0.15, 0.03, 0.0), (0.2, 0.7, 0.9), (0.15, 0.0, 0.0))
