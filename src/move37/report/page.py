@@ -240,8 +240,9 @@ def _templates(html: bool) -> jinja2.Environment:
 
 
 def _named(text: str) -> Markup:
-    """A verdict's text with the models' names set apart."""
-    return Markup(str(escape(text)).replace(NAME[0], '<b class="model">').replace(NAME[1], "</b>"))
+    """A verdict's text with the models' names set apart and no line break within "k = 61"."""
+    unbroken = re.sub(r"\b([kp]) ([=<]) ", "\\1\u00a0\\2\u00a0", text)
+    return Markup(str(escape(unbroken)).replace(NAME[0], '<b class="model">').replace(NAME[1], "</b>"))
 
 
 def _markdown_cell(value: Any) -> str:

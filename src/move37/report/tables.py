@@ -223,11 +223,11 @@ def transition_table(shift: AccuracyShift) -> Table:
 def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     """One row per measure and k, one pair of columns per model."""
     models = list(dict.fromkeys(row.model for row in rows))
-    by_key = {(row.measure, row.k, row.model): row for row in rows}
-    keys = sorted({(row.measure, row.k) for row in rows}, key=lambda key: (MEASURES.index(key[0]), key[1]))
+    by_key = {(row.model, _measure_name(row)): row for row in rows}
+    names = {_measure_name(row): (MEASURES.index(row.measure), row.k) for row in rows}
     shown = tuple(
-        (_measure_name(measure, k), *(_estimate_cell(by_key.get((measure, k, model))) for model in models))
-        for measure, k in keys
+        (name, *(_estimate_cell(by_key.get((model, name))) for model in models))
+        for name in sorted(names, key=lambda name: names[name])
     )
     confidences = sorted({row.estimate.confidence for row in rows if row.estimate.confidence is not None})
     sure = f"{' or '.join(map(level, confidences))} intervals" if confidences else "Intervals"
@@ -239,8 +239,9 @@ def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     )
 
 
-def _measure_name(measure: str, k: int) -> str:
-    return measure.replace("@k", f"@{k}").replace("^k", f"^{k}").replace("@n", f"@{k}")
+def _measure_name(row: ReliabilityRow) -> str:
+    """ "pass@16"; "avg@n" as it is, so that models with different n share its row."""
+    return row.measure if row.measure == "avg@n" else row.measure.replace("@k", f"@{row.k}").replace("^k", f"^{row.k}")
 
 
 def _estimate_cell(row: ReliabilityRow | None) -> Cell:
