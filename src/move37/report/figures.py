@@ -264,7 +264,14 @@ _CONFIG: dict[str, Any] = {
     },
     "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
     "axisX": {"grid": False},
-    "title": {"color": INK, "subtitleColor": MUTED, "anchor": "start", "fontSize": 15, "subtitleFontSize": 12},
+    "title": {
+        "color": INK,
+        "subtitleColor": MUTED,
+        "anchor": "start",
+        "offset": 12,
+        "fontSize": 15,
+        "subtitleFontSize": 12,
+    },
 }
 
 
