@@ -8,7 +8,7 @@ two marginal bands are never compared. Left out: any k beyond K.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from move37.analyses.pairing import paired, require_scored
 from move37.errors import InputError
@@ -165,7 +165,7 @@ def mean_interval(values: FloatArray, confidence: float, support: tuple[float, f
     error = float(standard_error_population(values))
     if not error > DEGENERATE:
         return None
-    half = float(student_t.ppf((1 + confidence) / 2, len(values) - 1)) * error
+    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
     mean = float(values.mean())
     return max(support[0], mean - half), min(support[1], mean + half)
 

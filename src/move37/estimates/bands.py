@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
-from scipy.stats import binom
+from scipy.special import bdtrik
 
 from move37.errors import InputError
 from move37.estimates.pass_at_k import standard_error_population
@@ -164,7 +164,7 @@ def _multiplier_factor(rows: FloatArray) -> Float32Array:
 def _quantile_with_range(maxima: Float32Array, confidence: float) -> tuple[float, tuple[float, float]]:
     """The `confidence` quantile, and the order statistics that hold the true one with 95 %."""
     tail = (1 - _MONTE_CARLO_CONFIDENCE) / 2
-    ranks = binom.ppf([tail, 1 - tail], len(maxima), confidence).astype(int)
+    ranks = np.ceil(bdtrik([tail, 1 - tail], len(maxima), confidence)).astype(int)
     low, high = np.clip([ranks[0] - 1, ranks[1]], 0, len(maxima) - 1)
     ordered = np.sort(maxima).astype(float)
     return float(np.quantile(ordered, confidence)), (float(ordered[low]), float(ordered[high]))

@@ -17,6 +17,7 @@ function, read off by a discrete Fourier sum whose length makes aliasing smaller
 Left out: weighted votes and confidence intervals for one problem.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,10 +25,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
-from scipy.stats import binom
 
 from move37.errors import InputError
+from move37.estimates.pass_at_k import log_choose
 from move37.types import FloatArray, IntArray
 
 _NEGLIGIBLE = 1e-18
@@ -122,7 +122,7 @@ class _Vote:
                 rivals = np.prod(loses ** others[:, None], axis=1)
                 wins = (weights @ rivals) * terms[g][t] * exhausted[first]
                 total += self.correct_members[g] * float((wins * read_off).sum().real)
-        return min(1.0, max(0.0, total / float(binom.pmf(self.k, self.n, self.k / self.n))))
+        return min(1.0, max(0.0, total / _chance_of_k_draws(self.k, self.n)))
 
     def _exhausted_products(self) -> NDArray[np.complex128]:
         """[g]: generating function of the unanswered samples and of all groups before g, which cannot reach t."""
@@ -153,8 +153,12 @@ def _powers_of_unity(length: int) -> NDArray[np.complex128]:
 def _binomial_mass(size: int, k: int, n: int) -> FloatArray:
     """P(X = 0 .. min(size, k)) for X ~ Bin(size, k / n), 0 < k < n."""
     i = np.arange(min(size, k) + 1)
-    log_choose = gammaln(size + 1) - gammaln(i + 1) - gammaln(size - i + 1)
-    return np.exp(log_choose + i * np.log(k / n) + (size - i) * np.log1p(-k / n))
+    return np.exp(log_choose(np.full_like(i, size), i) + i * np.log(k / n) + (size - i) * np.log1p(-k / n))
+
+
+def _chance_of_k_draws(k: int, n: int) -> float:
+    """P(X = k) for X ~ Bin(n, k / n), 0 < k < n. Every result is divided by it, so the binomial is taken exactly."""
+    return math.exp(math.log(math.comb(n, k)) + k * math.log(k / n) + (n - k) * math.log1p(-k / n))
 
 
 def _nodes(candidates: int, most_on_top: int) -> tuple[FloatArray, FloatArray]:

@@ -164,11 +164,11 @@ def _upper_tail(correct: IntArray, n: IntArray, k: int, at_least: int) -> FloatA
     c, n_, j = correct[:, None], n[:, None], hits[None, :]
     possible = (j <= c) & (k - j <= n_ - c)
     inside = np.where(possible, j, np.maximum(k - (n_ - c), 0))  # any possible value: masked out below
-    log_mass = _log_choose(c, inside) + _log_choose(n_ - c, k - inside) - _log_choose(n_, np.full_like(n_, k))
+    log_mass = log_choose(c, inside) + log_choose(n_ - c, k - inside) - log_choose(n_, np.full_like(n_, k))
     tail = np.where(possible, np.exp(log_mass), 0.0).sum(axis=1)
     certain = k - (n - correct) >= at_least
     return np.where(certain, 1.0, np.minimum(tail, 1.0))
 
 
-def _log_choose(n: IntArray, k: IntArray) -> FloatArray:
+def log_choose(n: IntArray, k: IntArray) -> FloatArray:
     return gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)

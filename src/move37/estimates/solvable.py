@@ -12,11 +12,11 @@ Left out: anytime-valid tests, and correction for testing many models.
 """
 
 import numpy as np
-from scipy.stats import binom, hypergeom
+from scipy.special import bdtr
 
 from move37.errors import InputError
-from move37.estimates.pass_at_k import checked_counts, checked_k, failure_at_k
-from move37.types import IntArray
+from move37.estimates.pass_at_k import checked_counts, checked_k, failure_at_k, log_choose
+from move37.types import FloatArray, IntArray
 
 
 def mcnemar_p(base_only: int, rl_only: int) -> float:
@@ -24,7 +24,7 @@ def mcnemar_p(base_only: int, rl_only: int) -> float:
     if base_only < 0 or rl_only < 0:
         raise InputError(f"discordant problems cannot be negative: {base_only} and {rl_only}")
     discordant = base_only + rl_only
-    return min(1.0, 2.0 * float(binom.cdf(min(base_only, rl_only), discordant, 0.5)))
+    return min(1.0, 2.0 * float(bdtr(min(base_only, rl_only), discordant, 0.5)))
 
 
 def fewest_discordant(alpha: float) -> int:
@@ -57,7 +57,7 @@ def noise_floor_pooled(
     if correct_base.shape != correct_rl.shape or (k < 1).any() or (k > np.minimum(n_base, n_rl)).any():
         raise InputError("noise floor: both models need the same problems and at least k >= 1 samples of each")
     correct, n = correct_base + correct_rl, n_base + n_rl
-    return float((hypergeom.pmf(0, n, correct, k) - hypergeom.pmf(0, n, correct, 2 * k)).sum())
+    return float((_none_right(correct, n, k) - _none_right(correct, n, 2 * k)).sum())
 
 
 def never_solved_bound(n: int, alpha: float) -> float:
@@ -66,6 +66,12 @@ def never_solved_bound(n: int, alpha: float) -> float:
     if n < 1:
         raise InputError(f"never-solved bound: n must be at least 1, not {n}")
     return float(-np.expm1(np.log(alpha) / n))
+
+
+def _none_right(correct: IntArray, n: IntArray, k: IntArray) -> FloatArray:
+    """Chance that k of n samples hold none of the correct ones, C(n - c, k) / C(n, k). Shape (M,)."""
+    possible = n - correct >= k
+    return np.where(possible, np.exp(log_choose(np.where(possible, n - correct, k), k) - log_choose(n, k)), 0.0)
 
 
 def _check_alpha(alpha: float) -> None:
