@@ -171,4 +171,5 @@ def _upper_tail(correct: IntArray, n: IntArray, k: int, at_least: int) -> FloatA
 
 
 def log_choose(n: IntArray, k: IntArray) -> FloatArray:
+    """Natural logarithm of n choose k, elementwise, for 0 <= k <= n."""
     return gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0)
