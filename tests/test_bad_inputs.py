@@ -250,9 +250,7 @@ CASES = [
         r".*seed: the runs were made with different values; they cannot be pooled",
     ),
     # Counts.
-    Case(
-        "no such counts", lambda f: ["compare", str(f / "a.jsonl"), str(f / "b.jsonl")], r".*a\.jsonl: no such.*"
-    ),
+    Case("no such counts", lambda f: ["compare", str(f / "a.jsonl"), str(f / "b.jsonl")], r".*a\.jsonl: no such.*"),
     Case("empty counts", counts(""), r".*base\.jsonl: .*(empty|no rows).*"),
     Case("counts not JSON", counts("a,1,8\n"), r".*base\.jsonl:1: .*JSON.*"),
     Case("more right than sampled", counts('{"id": "a", "c": 9, "n": 8}\n'), r".*base\.jsonl:1: .*9.*8.*"),
@@ -279,6 +277,11 @@ CASES = [
         r".*there is a model 'rl' already; import this one under another name",
     ),
     Case("a model name with a slash", imported(PAPER, model="a/b"), r"models: 'a/b' cannot be a folder name.*"),
+    Case(
+        "samples of no problem",
+        imported('{"problem_id": "math500/nope", "response": "2"}\n', format="jsonl"),
+        r"1 problem ids have samples but no question in the file.*\(first: math500/nope\); give the rows their .*",
+    ),
     # The command line itself.
     Case("unknown shelf", lambda f: ["list", "engine"], r".*no shelf 'engine' \(shelves: engines, verifiers, .*\)"),
     Case("unknown command", lambda f: ["smaple"], r".*No such command 'smaple'.*"),

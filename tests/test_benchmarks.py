@@ -416,11 +416,6 @@ class TestReasoningGym:
                 InputError,
                 "reasoning-gym:chain_sum: the generator failed: TypeError: '>' not supported",
             ),
-            (
-                {"benchmark": "reasoning-gym:rearc", "size": 1},
-                InputError,
-                "reasoning-gym:rearc: its scorer judges differently once the entry was written as JSON, so stored",
-            ),
         ],
     )
     def test_bad_usage_is_one_line(self, keys: Row, kind: type[Move37Error], line: str) -> None:

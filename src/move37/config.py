@@ -88,9 +88,7 @@ class ModelConfig(Settings):
 
     path: str = Field(description="Hugging Face folder, hub name or GGUF file.")
     engine: str = Field(default="transformers", description="A name of `move37 list engines`.")
-    temperature: float | None = Field(
-        default=None, ge=0, description="Overrides sampling.temperature; reported."
-    )
+    temperature: float | None = Field(default=None, ge=0, description="Overrides sampling.temperature; reported.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
     options: dict[str, Any] = Field(default={}, description="Options of the engine (batch_size, dtype, device, ...).")
 

@@ -325,6 +325,12 @@ def _add_imported_samples(store: RunStore, model: str, imported: Imported, forma
     Returns how many samples are new: importing the same file again adds nothing.
     """
     there = {problem.id for problem in store.problems()}
+    orphans = {sample.problem_id for sample in imported.samples} - there - {p.id for p in imported.problems}
+    if orphans:
+        raise InputError(
+            f"{len(orphans)} problem ids have samples but no question in the file, and are not in the run either "
+            f"(first: {min(orphans)}); give the rows their question and answer"
+        )
     # A problem that is here keeps its reference: tools normalise golds in their own ways, and one must judge for all.
     store.add_problems(problem for problem in imported.problems if problem.id not in there)
     store.record_model(model, ModelRecord(dict(imported.settings), ()))

@@ -132,8 +132,10 @@ class RunStore:
         before = len(known)
         for problem in problems:
             there = known.setdefault(problem.id, problem)
-            if (there.question, there.references) != (problem.question, problem.references):
-                what = "question" if there.question != problem.question else "reference answer"
+            # Ids ignore white space, and so does this.
+            same_question = there.question.split() == problem.question.split()
+            if not same_question or there.references != problem.references:
+                what = "reference answer" if same_question else "question"
                 raise StoreError(f"{self.folder}: problem {problem.id} is already here with another {what}")
         if len(known) > before or not (self.folder / "problems.parquet").exists():
             rows = [_problem_row(problem) for problem in known.values()]

@@ -27,7 +27,7 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 class Problem:
     """A question with the answers that count as right.
 
-    `id` is made from the content (`problems.content_id`), so the same question has the same id wherever it was
+    `id` is made from the content (`identity.content_id`), so the same question has the same id wherever it was
     loaded from. `references` are alternatives: matching any one is correct. `tags` (subset, level, ...) stratify
     analyses. `metadata` carries what only the verifier reads (unit tests, a task's own entry): JSON values only.
     """

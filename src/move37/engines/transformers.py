@@ -10,8 +10,9 @@ The loop is in `transformers_decode.py`, the sampling law in `transformers_draw.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from hashlib import blake2b
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -184,11 +185,12 @@ def _classified(path: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' own progress bars, which would be drawn over ours."""
+    """Without transformers' own progress bars, which would be drawn over ours (GGUF's heeds no setting)."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
-        yield
+        with redirect_stderr(StringIO()):
+            yield
     finally:
         if shown:
             transformers_logging.enable_progress_bar()
