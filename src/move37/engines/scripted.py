@@ -94,7 +94,7 @@ class ScriptedEngine:
         cut_off, is_right, length, opening, number = draws
         right = is_right < part.accuracy
         if cut_off < self._options.truncated:
-            words, chance = limit, self._options.truncated
+            words, chance = limit + 6, self._options.truncated  # the answer lies beyond the limit
         else:
             words = round(self._options.length * (0.5 + length))
             chance = (1 - self._options.truncated) * (part.accuracy if right else 1 - part.accuracy)

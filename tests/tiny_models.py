@@ -1,0 +1,67 @@
+"""Real models that take a second to make: a few random layers over an alphabet of 40 characters, saved as a folder.
+
+Every character is a token, so that a stop string of several characters spans tokens. The weights are wide enough that
+the next token is neither certain nor uniform.
+"""
+
+from pathlib import Path
+from typing import Any
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz 0123456789.?\n"
+BEGIN, END, TURN = "<s>", "</s>", "<|turn|>"
+VOCABULARY = len(ALPHABET) + 3
+CHAT = "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+
+
+def save_tokenizer(folder: Path, chat_template: str | None = CHAT) -> None:
+    """A tokenizer of one token per character that puts BEGIN before every text, as Llama's do."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {token: index for index, token in enumerate([BEGIN, END, TURN, *ALPHABET])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("[\\s\\S]"), "isolated")  # type: ignore[assignment]
+    tokenizer.decoder = decoders.Fuse()  # type: ignore[assignment]
+    tokenizer.post_processor = processors.TemplateProcessing(  # type: ignore[assignment]
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, 0)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BEGIN, eos_token=END, additional_special_tokens=[TURN]
+    )
+    fast.chat_template = chat_template
+    fast.save_pretrained(folder)
+
+
+def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any) -> Path:
+    """A random causal language model of `kind` with its tokenizer. END is token 1, the model's end token."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    shape: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 512,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+        "pad_token_id": 1,
+    }
+    own = {
+        "llama": {"num_key_value_heads": 2, "intermediate_size": 64, "initializer_range": 0.3},
+        "mistral": {
+            "num_key_value_heads": 2,
+            "intermediate_size": 64,
+            "sliding_window": 9,
+            "head_dim": 8,
+            "initializer_range": 0.3,
+        },
+        "gpt2": {"initializer_range": 0.4},
+        "bloom": {"initializer_range": 0.4},
+        "mamba": {"state_size": 4},
+    }
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(kind, **{**shape, **own[kind], **changes})
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    save_tokenizer(folder)
+    return folder
