@@ -1,8 +1,6 @@
-"""SIGKILL at random moments: after each restart the run goes on, and in the end equals an undisturbed one."""
+"""SIGKILL at twenty random moments: after each restart the run goes on, and in the end equals an undisturbed one."""
 
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -10,43 +8,64 @@ from pathlib import Path
 
 import pytest
 
+from move37 import pipeline
+from move37.config import load_study
 from tests.studies import sums_study
 from tests.test_pipeline import content
 
-KILLS = 20
+pytestmark = pytest.mark.slow
 
 
-def start(study: Path, run: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "move37", "run", str(study), "--out", str(run)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "move37", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
-@pytest.mark.slow
-def test_a_run_killed_twenty_times_equals_an_undisturbed_run_sample_for_sample(tmp_path: Path) -> None:
-    # 6 problems x 150 samples x 2 models at 4 ms a sample: about 7 seconds of sampling, then verification.
-    study = sums_study(tmp_path, n=150, delay_seconds=0.004)
-    rng = random.Random(0)
-    disturbed = tmp_path / "disturbed"
+def kill_at_random(kills: int, seconds: tuple[float, float], seed: int, *arguments: str) -> int:
+    """Start the command again and again, each time killed after so many seconds; how often it was still running."""
+    rng = random.Random(seed)
     killed = 0
-    while killed < KILLS:
-        process = start(study, disturbed)
-        # The start of Python takes a second or two; the kill falls anywhere from there to the end of the run.
-        time.sleep(rng.uniform(1.0, 4.0))
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-        process.wait()
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL, process.stderr.read().decode() if process.stderr else ""
-    final = start(study, disturbed)
-    _, errors = final.communicate(timeout=300)
-    assert final.returncode == 0, errors.decode()
+    for _ in range(kills):
+        process = start(*arguments)
+        time.sleep(rng.uniform(*seconds))
+        process.kill()
+        _, errors = process.communicate()
+        assert process.returncode in (-9, 0), errors.decode()
+        killed += process.returncode == -9
+    return killed
 
-    undisturbed = tmp_path / "undisturbed"
-    whole = start(study, undisturbed)
-    _, errors = whole.communicate(timeout=300)
-    assert whole.returncode == 0, errors.decode()
-    assert content(disturbed) == content(undisturbed)
-    assert killed >= 3, "the machine finished before it could be killed; raise delay_seconds"
-    assert not list(disturbed.rglob(".unfinished-*"))
+
+def finish(*arguments: str) -> None:
+    process = start(*arguments)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+
+
+def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sample(tmp_path: Path) -> None:
+    # 6 problems x 150 samples x 2 models at 15 ms a sample: 27 seconds, of which a kill leaves one or two behind it.
+    study, run = sums_study(tmp_path, n=150, delay_seconds=0.015), tmp_path / "run"
+    assert kill_at_random(12, (1.0, 3.0), 0, "run", str(study), "--out", str(run)) == 12
+    halfway = sum(len(rows) for folder, rows in content(run).items() if folder.startswith("samples/"))
+    assert 0 < halfway < 1800  # the kills fell between the first sample and the last
+    finish("run", str(study), "--out", str(run))
+
+    study.write_text(study.read_text().replace("options.delay_seconds = 0.015", ""))
+    pipeline.run_study(load_study(study), tmp_path / "undisturbed")
+    assert content(run) == content(tmp_path / "undisturbed")
+    assert not list(run.rglob(".unfinished-*"))
+
+
+def test_verification_killed_eight_times_equals_an_undisturbed_run_verdict_for_verdict(tmp_path: Path) -> None:
+    # 6 problems x 40,000 samples x 2 models take several seconds to verify, and seconds more to start.
+    store = pipeline.start_run(load_study(sums_study(tmp_path, n=40_000)), tmp_path / "run")
+    pipeline.sample_run(store)
+    killed = kill_at_random(8, (1.0, 3.5), 1, "verify", str(store.folder))
+    halfway = sum(len(rows) for folder, rows in content(store.folder).items() if folder.startswith("verdicts/"))
+    assert killed == 8 or halfway == 480_000
+    finish("verify", str(store.folder))
+
+    undisturbed = pipeline.start_run(load_study(sums_study(tmp_path, n=40_000)), tmp_path / "undisturbed")
+    pipeline.sample_run(undisturbed)
+    pipeline.verify_run(undisturbed)
+    assert content(store.folder) == content(undisturbed.folder)
+    assert not list(store.folder.rglob(".unfinished-*"))
