@@ -17,6 +17,7 @@ from itertools import count, islice
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
+import numpy as np
 import pytest
 
 from move37 import verification
@@ -26,6 +27,7 @@ from move37.problems import load_problems
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool, validate, verify
 from move37.verifiers.math import MathVerifier
+from move37.verifiers.worker import HOARD_BYTES
 
 SHARED = Path(__file__).parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared (benchmarks, real responses) is not here")
@@ -454,3 +456,11 @@ def test_verdicts_on_real_responses_agree_with_their_scores_but_for_one_where_ou
     differing = [(*key, v.answer) for key, v in verdicts if (v.outcome is Outcome.CORRECT) != key[3]]
     # The reference is 10{,}000, "10,000" as LaTeX spaces it, and the response says 10000.
     assert differing == [(72, 7, "10{,}000", False, "10000")]
+
+
+def test_a_parent_larger_than_a_worker_may_be_is_no_reason_to_end() -> None:
+    # Measured on Linux: the peak size that the kernel reports for a new program includes that of its parent.
+    hoard = np.ones(HOARD_BYTES // 8 + 2**20)
+    problem = Problem("b/1", "1 + 1?", ("2",), "b", "math")
+    assert verify(problem, "\\boxed{2}").outcome is Outcome.CORRECT
+    assert hoard[-1] == 1

@@ -19,6 +19,7 @@ import select
 import signal
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
@@ -103,6 +104,11 @@ def _cap(limit: int, value: int) -> None:
 
 
 def _peak_bytes() -> int:
+    """Largest resident size of this program. On Linux `ru_maxrss` is no help: it starts at the parent's own size."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
