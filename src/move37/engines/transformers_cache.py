@@ -22,7 +22,8 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
-_HEADROOM = 64
+_HEADROOM = 128
+_SMALL = 1024
 
 
 def supports(config: PreTrainedConfig) -> bool:
@@ -74,10 +75,10 @@ class _SlotLayer(CacheLayerMixin):
     def get_max_length(self) -> int:
         return -1
 
-    def admit(self, slot: int, keys: Tensor, values: Tensor) -> None:
+    def admit(self, slots: slice, keys: Tensor, values: Tensor) -> None:
         columns = slice(self._window.end - keys.shape[2], self._window.end)
         for storage, states in zip(self._storage, (keys, values), strict=True):
-            storage[slot, :, columns] = states[0]
+            storage[slots, :, columns] = states
 
     def move(self, source: int, target: int, length: int) -> None:
         columns = slice(self._window.end - length, self._window.end)
@@ -85,14 +86,17 @@ class _SlotLayer(CacheLayerMixin):
             storage[target, :, columns] = storage[source, :, columns]
 
     def shift(self, end: int, capacity: int) -> None:
-        """Let the live columns end at `end`, in storage of at least `capacity` columns."""
-        rows, live = self._window.rows, slice(self._window.start, self._window.end)
-        target = slice(end - (live.stop - live.start), end)
+        """Let the live columns end at `end`: further left in this storage, or else in a new one of `capacity`."""
+        rows, first, last = self._window.rows, self._window.start, self._window.end
+        distance = last - end
         for index, storage in enumerate(self._storage):
-            states = storage[:rows, :, live].clone()
-            if capacity > storage.shape[2]:
-                self._storage[index] = storage = _zeros(storage.shape[0], capacity, storage)
-            storage[:rows, :, target] = states
+            target, piece = storage, distance  # columns that overlap their target are moved in pieces that do not
+            if capacity > storage.shape[2] or distance < 0:
+                self._storage[index] = target = _zeros(storage.shape[0], capacity, storage)
+                piece = last - first
+            for column in range(first, last, piece) if piece else ():
+                source = slice(column, min(column + piece, last))
+                target[:rows, :, source.start - distance : source.stop - distance] = storage[:rows, :, source]
 
 
 class RowCache(Cache):
@@ -107,8 +111,8 @@ class RowCache(Cache):
         self._longest_prompt = 0
         self._capacity = 0
 
-    def admit(self, prompt: DynamicCache) -> None:
-        """Add a row that has read `prompt` (a cache of batch size 1) at the first free slot."""
+    def admit(self, prompt: DynamicCache, rows: int) -> None:
+        """Add rows that have read `prompt` (a cache of batch size 1) at the first free slots."""
         length = prompt.get_seq_length()
         self._longest_prompt = max(self._longest_prompt, length)
         if not self.lengths or length > self._window.end:
@@ -116,9 +120,10 @@ class RowCache(Cache):
         states = [(keys, values) for keys, values, _ in prompt if keys is not None and values is not None]
         if not self._slot_layers:
             self._slot_layers += [_SlotLayer(self._window, *layer, self._capacity) for layer in states]
+        slots = slice(len(self.lengths), len(self.lengths) + rows)
         for slot_layer, layer in zip(self._slot_layers, states, strict=True):
-            slot_layer.admit(len(self.lengths), *layer)
-        self.lengths.append(length)
+            slot_layer.admit(slots, *layer)
+        self.lengths += [length] * rows
         self._measure()
 
     def retire(self, row: int) -> None:
@@ -148,12 +153,13 @@ class RowCache(Cache):
     def _shift(self) -> None:
         """Move the live columns to the left as far as the longest prompt allows; grow where that is not far enough.
 
-        A shift copies everything that is live, once in _HEADROOM steps or less: under 2 % of what attention reads.
+        A shift copies all that is live, at most once in _HEADROOM steps: under 2 % of what attention reads meanwhile.
+        Growing costs ten times as much as moving (fresh memory), so small storage has its final size at once.
         """
         width = self._window.end - self._window.start if self.lengths else 0
         end = max(width, self._longest_prompt)
         if end + _HEADROOM > self._capacity:
-            self._capacity = min(end + max(_HEADROOM, end // 2), max(end, self._longest) + _HEADROOM)
+            self._capacity = min(max(_SMALL, 2 * end + _HEADROOM), self._longest + _HEADROOM)
         for layer in self._slot_layers:
             layer.shift(end, self._capacity)
         self._window.end = end

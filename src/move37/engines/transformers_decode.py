@@ -84,12 +84,13 @@ class DecodeLoop:
     def _admit(self, queue: deque[Request]) -> None:
         logits = [] if self._logits is None else [self._logits]
         while queue and len(self._rows) < self._slots:
-            request = queue.popleft()
-            if self._prompt is None or self._prompt.text != request.prompt.text:
-                self._prompt = self._read(request.prompt.text)
-            self._cache.admit(self._prompt.cache)
-            self._rows.append(_Row(request, _uniforms(request.seed, self._sampling.max_new_tokens)))
-            logits.append(self._prompt.logits)
+            prompt, admitted = self._read(queue[0].prompt.text), len(self._rows)
+            while queue and len(self._rows) < self._slots and queue[0].prompt.text == prompt.text:
+                request = queue.popleft()
+                self._rows.append(_Row(request, _uniforms(request.seed, self._sampling.max_new_tokens)))
+            rows = len(self._rows) - admitted
+            self._cache.admit(prompt.cache, rows)
+            logits.append(prompt.logits.expand(rows, -1))
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
 
     @torch.inference_mode()
@@ -123,10 +124,14 @@ class DecodeLoop:
         self._logits = logits
 
     def _read(self, text: str) -> _Prompt:
-        tokens = torch.tensor([self._prompts[text]])
-        cache = DynamicCache()
-        positions = torch.arange(tokens.shape[1])[None]
-        return _Prompt(text, cache, self._call(tokens, positions, torch.ones_like(tokens, dtype=torch.bool), cache))
+        """The prompt's keys, values and logits, computed unless it was the last one that was asked for."""
+        if self._prompt is None or self._prompt.text != text:
+            tokens = torch.tensor([self._prompts[text]])
+            cache = DynamicCache()
+            positions = torch.arange(tokens.shape[1])[None]
+            logits = self._call(tokens, positions, torch.ones_like(tokens, dtype=torch.bool), cache)
+            self._prompt = _Prompt(text, cache, logits)
+        return self._prompt
 
     def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
         """Logits after the last token of every row, float32 of shape (rows, vocabulary)."""
