@@ -514,6 +514,17 @@ def test_torn_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_weights_that_are_missing_are_not_made_up(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = save_model(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EngineError, match=r"1 weights are missing, such as model\.norm\.weight"):
+        load("transformers", folder)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

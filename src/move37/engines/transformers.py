@@ -78,8 +78,15 @@ class TransformersEngine:
         with _classified(model.path), _quiet():
             where = _where(model.path, options)
             tokenizer = AutoTokenizer.from_pretrained(**where)
-            loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype).eval()
-            loaded.to(device)  # type: ignore[arg-type]
+            opened: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, output_loading_info=True)
+        loaded, report = opened
+        if report["missing_keys"]:
+            raise EngineError(
+                f"{model.path}: {len(report['missing_keys'])} weights are missing, such as "
+                f"{min(report['missing_keys'])}; transformers would make them up"
+            )
+        with _classified(model.path):
+            loaded.eval().to(device)
         if not supports(loaded.config):
             raise EngineError(
                 f"{model.path}: {type(loaded).__name__} keeps a state other than keys and values, which this engine "
