@@ -115,7 +115,11 @@ class TestRowsOfAFile:
                 "{path}:2: half of a character (an unpaired surrogate such as \\ud83d); remove it",
             ),
             ("rows.jsonl", b'{"a": "\xff"}\n', "{path}: not UTF-8 text (byte 7)"),
-            ("rows.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 100, mtime=0)[:-9], "{path}: the compressed file is cut short;"),
+            (
+                "rows.jsonl.gz",
+                gzip.compress(b'{"a": 1}\n' * 100, mtime=0)[:-9],
+                "{path}: the compressed file is cut short;",
+            ),
             ("rows.jsonl.gz", b'{"a": 1}\n', "{path}: cannot be read (Not a gzipped file"),
             ("rows.parquet", b"PAR1 but not really", "{path}: not a whole Parquet file ("),
             (
