@@ -6,8 +6,8 @@ the end token; what `generate` computes for rows that have ended counts for noth
 packed oneDNN weights and with torch's own kernels, to tell what the loop gains from what the kernels gain. The law is
 compared by two-sample tests on the lengths (Kolmogorov-Smirnov) and on how responses begin (chi-square), one of each
 per question, and the smallest p-value is multiplied by the number of tests. `--continuous-batching` adds transformers'
-own `generate_batch`. On a machine that others use too, `--threads 1` for all: threads that wait for each other at
-every operation would be measured otherwise.
+own `generate_batch`. On a machine that others use too, run `--threads 1` and read the second table: processor seconds
+of one thread do not count the time in which somebody else had the core.
 
     python bench/engine.py [--n 64] [--questions 3] [--rounds 3] [--max-new-tokens 256] [--threads 1]
 """
@@ -46,6 +46,9 @@ QUESTIONS = (
 )
 Run = dict[str, list[tuple[int, str]]]
 """What one contender made in one round: per question, the tokens and the text of every response."""
+Rates = dict[str, dict[str, list[float]]]
+"""Tokens a second by clock (wall, processor) and contender, one value per round."""
+PARTS = ("model", "draw", "cache", "text", "rest")
 
 
 def smollm2() -> Path:
@@ -109,17 +112,21 @@ class Peer:
         return len(said) + (self.end in row), text
 
 
+def clocks() -> dict[str, float]:
+    return {"wall": time.perf_counter(), "processor": time.process_time()}
+
+
 @contextmanager
 def timed(seconds: dict[str, float], label: str, owner: Any, name: str) -> Iterator[None]:
-    """Add the time spent in `owner.name` to `seconds[label]`."""
+    """Add the processor time spent in `owner.name` to `seconds[label]`."""
     original: Callable[..., Any] = getattr(owner, name)
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             return original(*args, **kwargs)
         finally:
-            seconds[label] += time.perf_counter() - start
+            seconds[label] += time.process_time() - start
 
     setattr(owner, name, wrapper)
     try:
@@ -129,7 +136,7 @@ def timed(seconds: dict[str, float], label: str, owner: Any, name: str) -> Itera
 
 
 def measure_parts(run: Callable[[], Run]) -> tuple[Run, dict[str, float]]:
-    """Seconds of an engine run by what was done; "rest" is everything that is not named."""
+    """Processor seconds of an engine run by what was done ("rest": all that is not named), and both clocks' totals."""
     seconds: dict[str, float] = defaultdict(float)
     with ExitStack() as stack:
         stack.enter_context(timed(seconds, "model", transformers_decode.DecodeLoop, "_call"))
@@ -138,15 +145,15 @@ def measure_parts(run: Callable[[], Run]) -> tuple[Run, dict[str, float]]:
             stack.enter_context(timed(seconds, "cache", RowCache, name))
         for name in ("stops", "visible"):
             stack.enter_context(timed(seconds, "text", ResponseText, name))
-        start = time.perf_counter()
+        start = clocks()
         made = run()
-        total = time.perf_counter() - start
-    seconds["rest"] = total - sum(seconds.values())
-    return made, {**seconds, "total": total}
+        spent = {clock: now - start[clock] for clock, now in clocks().items()}
+    seconds["rest"] = spent["processor"] - sum(seconds.values())
+    return made, {**seconds, **spent}
 
 
 def pipeline_seconds_per_sample(samples: int = 20_000) -> float:
-    """Time of `sample_run` per sample with the scripted engine, whose own share is small: requests, checks, store."""
+    """Processor time of `sample_run` (requests, checks, store) per sample with the scripted engine, a small share."""
     with tempfile.TemporaryDirectory() as folder:
         rows = [json.dumps({"question": f"What is {i} + 1?", "answer": str(i + 1)}) for i in range(20)]
         Path(folder, "sums.jsonl").write_text("\n".join(rows))
@@ -157,9 +164,9 @@ def pipeline_seconds_per_sample(samples: int = 20_000) -> float:
             "models": {"m": {"path": "fake", "engine": "scripted", "options": {"length": 100}}},
         }
         store = start_run(parse_study(study), Path(folder, "run"))
-        start = time.perf_counter()
+        start = time.process_time()
         sample_run(store)
-        return (time.perf_counter() - start) / samples
+        return (time.process_time() - start) / samples
 
 
 def compare_laws(ours: Run, theirs: Run) -> dict[str, float]:
@@ -219,47 +226,45 @@ def main() -> None:
     if args.continuous_batching:
         contenders["generate_batch"] = partial(peer.generate_batch, prompts)
 
-    rates: dict[str, list[float]] = defaultdict(list)
+    rates: Rates = {clock: defaultdict(list) for clock in clocks()}
     made: dict[str, Run] = {name: defaultdict(list) for name in contenders}
     parts: list[dict[str, float]] = []
     for turn in range(args.rounds):
         for name, contender in contenders.items():
             run, seconds = measure_parts(partial(contender, turn))
-            rates[name].append(sum(tokens for rows in run.values() for tokens, _ in rows) / seconds["total"])
+            tokens = sum(count for rows in run.values() for count, _ in rows)
+            for clock in rates:
+                rates[clock][name].append(tokens / seconds[clock])
             for problem, rows in run.items():
                 made[name][problem] += rows
             if name == "move37":
                 parts.append(seconds)
-            print(f"round {turn + 1}: {name:24} {rates[name][-1]:7.1f} tokens/s", flush=True)
+            latest = ", ".join(f"{rates[clock][name][-1]:.1f} tokens per {clock} second" for clock in rates)
+            print(f"round {turn + 1}: {name:24} {latest}", flush=True)
     show(args, rates, parts, made)
 
 
-def show(
-    args: argparse.Namespace, rates: dict[str, list[float]], parts: list[dict[str, float]], made: dict[str, Run]
-) -> None:
-    print(f"\n{'':24} {'median':>8} {'lowest':>8} {'highest':>8}  ratio to generate, per round")
-    ratios = {}
-    for name, values in rates.items():
-        ratios[name] = [a / b for a, b in zip(values, rates["generate"], strict=True)]
-        spread = " ".join(f"{ratio:.2f}" for ratio in ratios[name])
-        print(f"{name:24} {statistics.median(values):8.1f} {min(values):8.1f} {max(values):8.1f}  {spread}")
-    total = sum(part["total"] for part in parts)
-    shares = {name: sum(part[name] for part in parts) / total for name in parts[0] if name != "total"}
+def show(args: argparse.Namespace, rates: Rates, parts: list[dict[str, float]], made: dict[str, Run]) -> None:
+    ratios: Rates = {clock: {} for clock in rates}
+    for clock, by_name in rates.items():
+        print(f"\ntokens per {clock} second {'median':>9} {'lowest':>8} {'highest':>8}  ratio to generate, per round")
+        for name, values in by_name.items():
+            ratios[clock][name] = [a / b for a, b in zip(values, by_name["generate"], strict=True)]
+            spread = " ".join(f"{ratio:.2f}" for ratio in ratios[clock][name])
+            print(f"  {name:27} {statistics.median(values):8.1f} {min(values):8.1f} {max(values):8.1f}  {spread}")
+    total = sum(part["processor"] for part in parts)
+    shares = {name: sum(part.get(name, 0.0) for part in parts) / total for name in PARTS}
     print("\nshare of an engine run: " + ", ".join(f"{name} {share:.2%}" for name, share in shares.items()))
-    samples = args.n * args.questions * args.rounds
-    per_sample = pipeline_seconds_per_sample()
-    around = per_sample / (total / samples)
-    print(
-        f"pipeline around it: {per_sample * 1e6:.0f} us a sample, {around:.3%} of the {total / samples:.3f} s it takes"
-    )
+    per_sample, engine_per_sample = pipeline_seconds_per_sample(), total / (args.n * args.questions * args.rounds)
+    around = per_sample / engine_per_sample
+    print(f"pipeline around it: {per_sample * 1e6:.0f} us a sample, {around:.3%} of its {engine_per_sample:.3f} s")
+    print(f"everything but the model and the draw: {shares['cache'] + shares['text'] + shares['rest'] + around:.2%}")
     law = compare_laws(made["move37"], made["generate"])
     print("law: " + ", ".join(f"{name} {value:.3g}" for name, value in law.items()))
-    bookkeeping = shares["cache"] + shares["text"] + shares["rest"] + around
-    print(f"everything but the model and the draw: {bookkeeping:.2%}")
     figures = {
         "settings": vars(args) | {"threads": torch.get_num_threads()},
-        "tokens_per_second": {name: [round(v, 1) for v in values] for name, values in rates.items()},
-        "median_ratio": {name: round(statistics.median(values), 3) for name, values in ratios.items()},
+        "tokens_per_second": {c: {k: [round(x, 1) for x in v] for k, v in by.items()} for c, by in rates.items()},
+        "median_ratio": {c: {k: round(statistics.median(v), 3) for k, v in by.items()} for c, by in ratios.items()},
         "shares": {name: round(share, 5) for name, share in shares.items()},
         "pipeline_share": round(around, 6),
         "law": law,
