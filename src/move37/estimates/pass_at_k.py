@@ -12,7 +12,7 @@ Decisions:
 - Two standard errors, never mixed: `standard_error_benchmark` for fresh samples of these problems,
   `standard_error_population` for fresh problems as well (it already contains the sampling noise).
 
-Left out: tallies whose n depended on the outcomes (early stopping); feeding those in is biased.
+Left out: counts whose n depended on the outcomes (`curtailed.py`); these formulas are biased on them.
 """
 
 from fractions import Fraction
@@ -36,14 +36,14 @@ def failure_at_k(correct: IntArray, n: IntArray, k_max: int | None = None) -> Fl
     """U(k), the chance that k samples hold no correct one, for every k = 1..k_max, shape (M, K)."""
     correct, n = checked_counts(correct, n)
     k_max = checked_k(n, int(n.min()) if k_max is None else k_max)
-    return _no_draw_from(correct, n, k_max)
+    return failure_of(correct, n, k_max)
 
 
 def pass_hat_k(correct: IntArray, n: IntArray, k_max: int | None = None) -> FloatArray:
     """pass^k = C(c, k) / C(n, k), the chance that all k samples are correct, shape (M, K) (arXiv 2406.12045)."""
     correct, n = checked_counts(correct, n)
     k_max = checked_k(n, int(n.min()) if k_max is None else k_max)
-    return _no_draw_from(n - correct, n, k_max)
+    return failure_of(n - correct, n, k_max)
 
 
 def g_pass_at_k(correct: IntArray, n: IntArray, k: int, tau: float) -> FloatArray:
@@ -77,7 +77,7 @@ def failure_variance(correct: IntArray, n: IntArray, k_max: int | None = None) -
     k_max = checked_k(n, int(n.min()) if k_max is None else k_max)
     known = min(2 * k_max, int(n.max())) // 2
     variance = np.full((len(n), k_max), np.nan)
-    failure = _no_draw_from(correct, n, 2 * known)
+    failure = failure_of(correct, n, 2 * known)
     variance[:, :known] = failure[:, :known] ** 2 - failure[:, 1::2]
     variance[2 * np.arange(1, k_max + 1) > n[:, None]] = np.nan
     return variance
@@ -148,8 +148,11 @@ def _distinct(correct: IntArray, n: IntArray) -> tuple[IntArray, IntArray]:
     return np.stack(np.divmod(codes, n.max() + 1), axis=1), where
 
 
-def _no_draw_from(marked: IntArray, n: IntArray, k_max: int) -> FloatArray:
-    """Chance that k = 1..k_max draws from n without replacement take none of the `marked`; 0 beyond n. (M, K)"""
+def failure_of(marked: IntArray, n: IntArray, k_max: int) -> FloatArray:
+    """Chance that k = 1..k_max draws from n without replacement take none of the `marked`; 0 beyond n. (M, K)
+
+    Counts are taken as they are: the callers have checked them.
+    """
     pairs, where = _distinct(marked, n)
     total, free = pairs[:, :1].astype(float), (pairs[:, :1] - pairs[:, 1:]).astype(float)
     drawn = np.arange(k_max, dtype=float)

@@ -1,0 +1,35 @@
+"""pass@k of every problem, whatever the plan under which it was sampled: the door for analyses of either tally.
+
+Rows are independent over problems and unbiased for 1 - (1-p)^k at every k, so means, differences and bands may be
+made of them without knowing the plan.
+"""
+
+import numpy as np
+
+from move37.estimates.curtailed import stopped_pass_at_k, stopped_variance
+from move37.estimates.pass_at_k import failure_variance, pass_at_k
+from move37.types import AnyTally, FloatArray, StoppedTally
+
+
+def k_limit(tally: AnyTally) -> int:
+    """The largest k that every problem's counts can speak about; 0 where a problem has no scored sample."""
+    return int((tally.k_limit if isinstance(tally, StoppedTally) else tally.n).min())
+
+
+def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
+    """pass@k per problem for every k = 1..k_max (default: `k_limit`), shape (M, K). Raises InputError beyond it."""
+    if isinstance(tally, StoppedTally):
+        return stopped_pass_at_k(tally, k_max)
+    return pass_at_k(tally.correct, tally.n, k_max)
+
+
+def benchmark_error(tally: AnyTally, k_max: int | None = None) -> FloatArray:
+    """Standard error of mean pass@k over fresh samples of these problems, sqrt(sum_i Var_i) / M, shape (K,).
+
+    NaN where 2k is beyond any problem's limit. A negative sum (all problems nearly decided) is reported as 0.
+    """
+    if isinstance(tally, StoppedTally):
+        variance = stopped_variance(tally, k_max)
+    else:
+        variance = failure_variance(tally.correct, tally.n, k_max)
+    return np.sqrt(np.maximum(variance.sum(axis=0), 0.0)) / len(variance)
