@@ -47,7 +47,10 @@ REFUSED = [
         {"problems": {"benchmark": "gsm8k", "fields": {"question": "q"}}},
         "problems.0: fields: only benchmark = 'jsonl' takes a field mapping",
     ),
-    ({"problems": {"benchmark": "gsm8k", "size": 7}}, "problems.0: size: only reasoning-gym:<task> takes it"),
+    (
+        {"problems": {"benchmark": "gsm8k", "size": 7}},
+        "problems.0: size: only generated problems (reasoning-gym:<task>, countdown) take it",
+    ),
     (
         {"problems": {"benchmark": "reasoning-gym:chain_sum", "path": "x"}},
         "problems.0: path: reasoning-gym problems are generated, not read",

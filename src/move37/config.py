@@ -20,6 +20,9 @@ from move37.errors import ConfigError
 IMPORTED = "imported"
 """The engine of a model whose samples or counts came from elsewhere: it is never sampled."""
 
+GENERATED = ("reasoning-gym", "countdown")
+"""Benchmarks whose problems are made from size, seed and options; a task or tier follows their name and a colon."""
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -46,9 +49,9 @@ class ProblemsConfig(Settings):
     fields: FieldMapping | None = Field(default=None, description="Field names, for benchmark = 'jsonl' only.")
     verifier: str | None = Field(default=None, description="Overrides the benchmark's own verifier.")
     limit: int | None = Field(default=None, ge=1, description="Only the first so many problems, in file order.")
-    size: int = Field(default=100, ge=1, description="How many problems to generate (reasoning-gym only).")
-    seed: int = Field(default=0, ge=0, description="Seed of the generated problems (reasoning-gym only).")
-    options: dict[str, Any] = Field(default={}, description="Options of the task (reasoning-gym only).")
+    size: int = Field(default=100, ge=1, description="How many problems to generate (reasoning-gym, countdown).")
+    seed: int = Field(default=0, ge=0, description="Seed of the generated problems.")
+    options: dict[str, Any] = Field(default={}, description="Options of the generator.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProblemsConfig":
@@ -56,13 +59,14 @@ class ProblemsConfig(Settings):
             raise ValueError("path: benchmark = 'jsonl' needs the path of the file")
         if self.fields is not None and self.benchmark != "jsonl":
             raise ValueError("fields: only benchmark = 'jsonl' takes a field mapping")
-        if not self.benchmark.startswith("reasoning-gym:"):
+        family = self.benchmark.partition(":")[0]
+        if family not in GENERATED:
             fields = type(self).model_fields
             for key in ("size", "seed", "options"):
                 if getattr(self, key) != fields[key].default:
-                    raise ValueError(f"{key}: only reasoning-gym:<task> takes it")
+                    raise ValueError(f"{key}: only generated problems (reasoning-gym:<task>, countdown) take it")
         elif self.path is not None:
-            raise ValueError("path: reasoning-gym problems are generated, not read")
+            raise ValueError(f"path: {family} problems are generated, not read")
         return self
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from move37.benchmarks import BENCHMARKS, Benchmark
-from move37.config import ProblemsConfig
+from move37.config import GENERATED, ProblemsConfig
 from move37.errors import InputError
 from move37.types import Problem
 
@@ -31,8 +31,8 @@ def load_problems(sources: Iterable[ProblemsConfig]) -> tuple[Problem, ...]:
 
 def _load(source: ProblemsConfig) -> tuple[Problem, ...]:
     family, colon, _ = source.benchmark.partition(":")
-    # Only Reasoning Gym has names with a colon; "math500:x" is unknown as a whole.
-    name = family if family == "reasoning-gym" or not colon else source.benchmark
+    # Only generated benchmarks have names with a colon; "math500:x" is unknown as a whole.
+    name = family if family in GENERATED or not colon else source.benchmark
     benchmark: Benchmark = BENCHMARKS.load(name)
     problems = benchmark.load(source)[: source.limit]
     if source.verifier is not None:

@@ -18,6 +18,11 @@ def analysis_seed(run_seed: int, purpose: str) -> int:
     return _digest("analysis", str(run_seed), purpose)
 
 
+def generation_seed(run_seed: int, purpose: str) -> int:
+    """A 63-bit seed for problems or texts that are generated (for example "countdown edge evaluation")."""
+    return _digest("generation", str(run_seed), purpose)
+
+
 def _digest(*parts: str) -> int:
     # The separator cannot occur in a part's own encoding by accident: each part is length-prefixed.
     text = "".join(f"{len(part)}:{part}" for part in parts)

@@ -43,6 +43,7 @@ BENCHMARKS = Shelf(
         "humaneval": "move37.benchmarks.programs:HUMANEVAL",
         "mbpp": "move37.benchmarks.programs:MBPP",
         "reasoning-gym": "move37.benchmarks.reasoning_gym:REASONING_GYM",
+        "countdown": "move37.benchmarks.countdown:COUNTDOWN",
         "jsonl": "move37.benchmarks.jsonl:JSONL",
     },
     extras={"reasoning-gym": "gym"},

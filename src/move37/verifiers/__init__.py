@@ -48,6 +48,7 @@ VERIFIERS = Shelf(
         "exact": "move37.verifiers.exact:ExactVerifier",
         "choice": "move37.verifiers.choice:ChoiceVerifier",
         "reasoning-gym": "move37.verifiers.reasoning_gym:ReasoningGymVerifier",
+        "countdown": "move37.verifiers.countdown:CountdownVerifier",
     },
     extras={"reasoning-gym": "gym"},
 )

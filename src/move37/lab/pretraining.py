@@ -1,0 +1,206 @@
+"""Pretraining a base for the countdown world: a model that has seen how one may move, and no strategy.
+
+    python -m move37.lab.pretraining studies/countdown-pretraining.toml --out FOLDER
+
+Every text is a fresh puzzle of the training half with the one random play that made it, "7,2,4,11=11:7+4=11;...$",
+and the model learns all of its tokens, as in any pretraining. The result is a base with wide support and low accuracy.
+
+Decisions. The architecture is Llama's with tied embeddings, because every engine and trainer loads it. The texts of a
+step depend on the seed and the step alone, so a stopped run goes on as if it had not been stopped (a state file
+beside the weights, written whole or not at all). Float32 on the CPU; the same recipe gives the same weights on the same
+machine, and the same behaviour on others. Left out: GPUs, several documents in one row, validation (measure the
+checkpoint with a study).
+"""
+
+import argparse
+import math
+import os
+import time
+import tomllib
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from pydantic import Field, ValidationError
+from torch import Tensor
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from move37.config import Settings, describe_validation_error
+from move37.countdown import END, TIERS, Split, plays
+from move37.errors import ConfigError, Move37Error
+from move37.lab.tokenizer import VOCABULARY, make_tokenizer
+from move37.seeds import generation_seed
+
+STATE = "pretraining-state.pt"
+Reporter = Callable[[int, float], None]
+
+
+class PretrainingConfig(Settings):
+    """The recipe of the shipped base."""
+
+    seed: int = Field(default=0, ge=0, description="Seed of the texts and of the first weights.")
+    tier: str = Field(default="in-pretraining", description="Tier of the puzzles.")
+    steps: int = Field(default=1000, ge=1, description="Updates.")
+    batch_size: int = Field(default=256, ge=1, description="Texts per update, all of them new.")
+    peak_learning_rate: float = Field(default=2e-3, gt=0, description="Of AdamW, reached after the warm-up.")
+    warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up; then a cosine down to zero.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Of AdamW.")
+    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+    layers: int = Field(default=4, ge=1, description="Layers of the decoder.")
+    width: int = Field(default=128, ge=8, description="Width of the residual stream.")
+    heads: int = Field(default=4, ge=1, description="Attention heads.")
+    feed_forward: int = Field(default=344, ge=8, description="Inner width of the gated feed-forward layers.")
+    context: int = Field(default=128, ge=32, description="Most tokens of prompt and chain together.")
+    threads: int = Field(default=1, ge=1, description="Threads of torch.")
+    save_every: int = Field(default=100, ge=1, description="Updates between two states to go on from.")
+
+
+def load_recipe(path: Path) -> PretrainingConfig:
+    """The recipe in a TOML file. Raises ConfigError with one line that names the key."""
+    try:
+        return PretrainingConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such recipe") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe_validation_error(error, PretrainingConfig)}") from None
+
+
+def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda step, loss: None) -> Path:
+    """Train from random weights, or go on from the state in `folder`; returns the folder, then a model folder.
+
+    `report` gets the number of every finished step and its mean loss in nats per token. Raises ConfigError for a tier
+    that is not there and for a folder that holds the state of another recipe.
+    """
+    if recipe.tier not in TIERS:
+        raise ConfigError(f"tier: unknown countdown tier {recipe.tier!r} (known: {', '.join(TIERS)})")
+    torch.set_num_threads(recipe.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer, model = make_tokenizer(recipe.context), make_model(recipe)
+    optimizer = _optimizer(model, recipe)
+    done = _restore(folder / STATE, recipe, model, optimizer)
+    model.train()
+    for step in range(done, recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        loss = text_loss(model, *encode(tokenizer, pretraining_texts(recipe, step)))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+        optimizer.step()
+        report(step + 1, loss.item())
+        if (step + 1) % recipe.save_every == 0:
+            _keep(folder / STATE, recipe, step + 1, model, optimizer)
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def pretraining_texts(recipe: PretrainingConfig, step: int) -> list[str]:
+    """The texts of one update: puzzles of the training half with one random play each."""
+    rng = Random(generation_seed(recipe.seed, f"countdown pretraining {step}"))
+    made = islice(plays(TIERS[recipe.tier], Split.TRAINING, rng), recipe.batch_size)
+    return [f"{puzzle.question}{chain}{END}" for puzzle, chain in made]
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> tuple[Tensor, Tensor]:
+    """Token ids and whether each is part of a text, both (texts, longest text), padded on the right."""
+    batch: Any = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt")
+    return batch["input_ids"], batch["attention_mask"].bool()
+
+
+def text_loss(model: LlamaForCausalLM, tokens_BT: Tensor, inside_BT: Tensor) -> Tensor:
+    """Mean negative log-likelihood per token in nats, of all tokens but each text's first.
+
+    Causal attention alone keeps texts from their padding, which comes after them; no mask is needed.
+    """
+    logits = model(input_ids=tokens_BT[:, :-1], use_cache=False).logits
+    targets = tokens_BT[:, 1:].masked_fill(~inside_BT[:, 1:], -100)
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def learning_rate(recipe: PretrainingConfig, step: int) -> float:
+    """Linear to the peak during the warm-up, then half a cosine to zero at the end."""
+    if step < recipe.warmup_steps:
+        return recipe.peak_learning_rate * (step + 1) / recipe.warmup_steps
+    progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    return recipe.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def make_model(recipe: PretrainingConfig) -> LlamaForCausalLM:
+    """The architecture with random weights drawn from the recipe's seed."""
+    torch.manual_seed(generation_seed(recipe.seed, "countdown weights"))
+    pad, end = VOCABULARY.index("<pad>"), VOCABULARY.index(END)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(VOCABULARY),
+            hidden_size=recipe.width,
+            intermediate_size=recipe.feed_forward,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=end,
+            pad_token_id=pad,
+        )
+    )
+    model.generation_config = GenerationConfig(do_sample=True, eos_token_id=end, pad_token_id=pad)
+    return model
+
+
+def _optimizer(model: LlamaForCausalLM, recipe: PretrainingConfig) -> torch.optim.AdamW:
+    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
+    gains = [weight for weight in model.parameters() if weight.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": gains, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.95))
+
+
+def _keep(path: Path, recipe: PretrainingConfig, done: int, model: LlamaForCausalLM, optimizer: Any) -> None:
+    state = {
+        "recipe": recipe.model_dump(),
+        "done": done,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def _restore(path: Path, recipe: PretrainingConfig, model: LlamaForCausalLM, optimizer: Any) -> int:
+    """Take up the kept state, if any; returns the updates that it has behind it."""
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    if state["recipe"] != recipe.model_dump():
+        raise ConfigError(f"{path}: the state of another recipe; give another --out, or remove the file to start anew")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["done"]
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m move37.lab.pretraining", description="Pretrain a countdown base.")
+    parser.add_argument("recipe", type=Path, help="TOML, for example studies/countdown-pretraining.toml")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model; a run stopped there goes on")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+
+    def report(step: int, loss: float) -> None:
+        if step % 10 == 0:
+            print(f"step {step}  loss {loss:.4f} nats/token  {time.monotonic() - start:.0f} s", flush=True)
+
+    try:
+        print(f"written to {pretrain(load_recipe(arguments.recipe), arguments.out, report)}")
+    except Move37Error as error:
+        parser.exit(error.exit_code, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
