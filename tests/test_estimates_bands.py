@@ -17,9 +17,11 @@ from move37.estimates.bands import (
     effective_problems,
     first_loss_set,
     gain_and_loss,
+    multiplier_factor,
     multiplier_maxima,
     point_crossing,
     simultaneous_band,
+    spread,
 )
 from move37.estimates.pass_at_k import pass_at_k
 
@@ -73,7 +75,9 @@ def test_the_installed_peer_still_gives_the_golden_values():
 def test_few_normals_have_the_law_of_one_multiplier_per_problem(case: int):
     # Kolmogorov-Smirnov on 20,000 against 20,000: p < .001 once in a thousand.
     rows = golden_rows(case)
-    assert ks_2samp(multiplier_maxima(rows, 20_000, 5), direct_maxima(rows, 20_000, 6)).pvalue > 0.001
+    factor = multiplier_factor(spread(rows).scaled, (len(rows) - 1) / len(rows))
+    few_normals = multiplier_maxima(factor, 20_000, np.random.default_rng(5))
+    assert ks_2samp(few_normals, direct_maxima(rows, 20_000, 6)).pvalue > 0.001
 
 
 def test_one_column_has_the_absolute_normals_quantile_scaled_by_root_of_m_minus_one_over_m():

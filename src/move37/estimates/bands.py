@@ -12,17 +12,22 @@ Decisions:
   no column has residual variance above 1e-12 (residual sd 1e-6 of one standard error).
 - Products are in float32 (relative error 1e-7, far below the Monte-Carlo error), in blocks of bounded memory.
 - The Monte-Carlo error of the critical value is part of the result: order statistics of T whose ranks are binomial
-  quantiles hold the true quantile with 95 %; every conclusion can be recomputed at both ends.
+  quantiles hold the true quantile with 95 %; every conclusion can be recomputed at both ends. With a stated
+  `monte_carlo_error` the draws are doubled, keeping the earlier ones, until that range is narrower.
+- Strata (subsets, levels) are fixed: another benchmark would have as many problems of each. Problems are centred
+  within their stratum, and stratum h's variance is scaled by G_h / (G_h - 1). Clusters (near duplicates) are what
+  another benchmark would draw anew: the problems of a cluster share one multiplier. The mean stays that over problems.
+- Several curves at once (a family) are columns of one process with the same multipliers. `thinned_columns` may stand
+  for all columns when the maximum is simulated: the critical value is then too small by less than .01.
 - A column with se < 1e-12 shows no variation and supports no inference: its band is the whole `support`. Bands are
   cut off at the support, which costs no coverage.
 - The band is asymptotic in the number of problems that carry a column, not in M: `effective_problems` says how many
-  those are. Simulated at 95 % with M = 30 to 1000, the columns carried by 10 or more were covered together in .92 to
-  .98 of repetitions; where problems are nearly decided (p around .5, k = 32) a handful carries the large ks, the band
-  there is far too narrow, and all columns together were covered in .02 to .9.
+  those are.
 
-Left out: corrections for few problems, clusters of problems.
+Left out: corrections for few problems; weights other than one per problem.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +37,7 @@ from scipy.special import bdtrik
 
 from move37.errors import InputError
 from move37.estimates.pass_at_k import standard_error_population
-from move37.types import FloatArray
+from move37.types import FloatArray, IntArray
 
 Float32Array = NDArray[np.float32]
 
@@ -40,6 +45,8 @@ DEGENERATE = 1e-12
 """A standard error below this is rounding, not information."""
 FEW_PROBLEMS = 10
 """A column carried by fewer problems than this has too narrow a band."""
+MOST_DRAWS = 12_800_000
+"""Where doubling stops, whatever Monte-Carlo error was asked for."""
 _RESIDUAL_VARIANCE = 1e-12
 _BLOCK_ELEMENTS = 1 << 23
 _MONTE_CARLO_CONFIDENCE = 0.95
@@ -59,11 +66,34 @@ class Band:
     confidence: float
     support: tuple[float, float]
     effective_problems: FloatArray
-    """How many problems carry each column's variance; see `effective_problems`."""
+    """How many problems (clusters, where there are any) carry each column's variance; see `effective_problems`."""
 
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another critical value would give."""
-        return _ends(self.mean, self.standard_error, critical_value, self.support)
+        return band_ends(self.mean, self.standard_error, critical_value, self.support)
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """The mean of K columns and how it varies with the problems, arrays of shape (K,)."""
+
+    mean: FloatArray
+    standard_error: FloatArray
+    effective_problems: FloatArray
+    scaled: FloatArray
+    """Each independent unit's part in each simulated column, in standard errors, shape (units, columns): with
+    e ~ N(0, I), e @ scaled is one draw of all of them. Columns that do not vary are left out."""
+    variance: float
+    """Of every entry of e @ scaled: (units - strata) / units."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalValue:
+    """A quantile of the maximum, the 95 % range of its Monte-Carlo error, and its draws. NaN where no column varies."""
+
+    value: float
+    monte_carlo: tuple[float, float]
+    draws: int
 
 
 def simultaneous_band(
@@ -72,36 +102,122 @@ def simultaneous_band(
     draws: int = 100_000,
     seed: int = 0,
     support: tuple[float, float] = (-1.0, 1.0),
+    *,
+    strata: IntArray | None = None,
+    clusters: IntArray | None = None,
+    monte_carlo_error: float | None = None,
+    simulate_at: IntArray | None = None,
 ) -> Band:
     """Band that holds the population mean of all K columns of `rows` (M, K) at once, with about `confidence`.
 
-    One row gives the whole support everywhere. Raises InputError for NaN, an empty array or impossible settings.
+    `strata` and `clusters` label the problems, int (M,). `draws` are doubled until the 95 % range of the critical value
+    is at most `monte_carlo_error` wide (up to `MOST_DRAWS`). `simulate_at`: the column positions over which the maximum
+    is simulated, all by default. One row gives the whole support everywhere. Raises InputError for NaN, an empty array
+    or impossible settings.
+    """
+    each = spread(rows, strata, clusters, simulate_at)
+    critical = critical_value([each], confidence, draws, seed, monte_carlo_error)
+    return band_from(each, critical, confidence, support)
+
+
+def spread(
+    rows: FloatArray,
+    strata: IntArray | None = None,
+    clusters: IntArray | None = None,
+    simulate_at: IntArray | None = None,
+) -> Spread:
+    """Mean, standard error and multiplier process of `rows` (M, K). Arguments and errors as in `simultaneous_band`."""
+    sums, error, variance = unit_sums(rows, strata, clusters)
+    varying = error >= DEGENERATE
+    carriers = np.where(varying, _effective(sums), 0.0)
+    chosen = np.flatnonzero(varying) if simulate_at is None else simulate_at[varying[simulate_at]]
+    scaled = sums[:, chosen] / (len(rows) * error[chosen])
+    return Spread(rows.mean(axis=0), error, carriers, scaled, variance)
+
+
+def unit_sums(
+    rows: FloatArray, strata: IntArray | None = None, clusters: IntArray | None = None
+) -> tuple[FloatArray, FloatArray, float]:
+    """The independent units' centred sums (U, K), the standard error of the mean (K,), and (U - H) / U for H strata.
+
+    Without clusters every problem is a unit. The sums of stratum h are scaled by sqrt(G_h/(G_h-1) (U-H)/U), so that
+    their squares add up to (U - H) / U of the mean's variance, and with one stratum nothing is scaled.
     """
     if rows.ndim != 2 or not rows.size:
         raise InputError(f"a band needs rows of shape (problems, ks), not {rows.shape}")
     if not np.isfinite(rows).all():
         raise InputError("a band needs finite rows: some are NaN or infinite")
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must be between 0 and 1, not {confidence}")
-    if draws < 100:
-        raise InputError(f"draws must be at least 100 for a quantile, not {draws}")
-    mean = rows.mean(axis=0)
-    error = standard_error_population(rows)
-    varying = error >= DEGENERATE
-    critical, monte_carlo = float("nan"), (float("nan"), float("nan"))
-    if varying.any():
-        maxima = multiplier_maxima(rows[:, varying], draws, seed)
-        critical, monte_carlo = _quantile_with_range(maxima, confidence)
-    lower, upper = _ends(mean, error, critical, support)
-    carriers = np.where(varying, effective_problems(rows), 0.0)
-    return Band(mean, error, lower, upper, critical, monte_carlo, draws, confidence, support, carriers)
+    problems = len(rows)
+    if strata is None and clusters is None:
+        return rows - rows.mean(axis=0), standard_error_population(rows), (problems - 1) / problems
+    stratum = _labels(strata, problems, "strata") if strata is not None else np.zeros(problems, dtype=np.int64)
+    unit = _labels(clusters, problems, "clusters") if clusters is not None else np.arange(problems)
+    home = _stratum_of_unit(stratum, unit)
+    sizes = np.bincount(home)
+    if strata is not None and sizes.min() < 2:
+        raise InputError(
+            f"stratum {strata[np.argmax(stratum == np.argmin(sizes))]} has a single "
+            f"{'problem' if clusters is None else 'cluster'}, so its spread cannot be estimated; merge it with another"
+        )
+    if len(home) < 2:
+        return np.zeros((1, rows.shape[1])), np.full(rows.shape[1], np.nan), 0.0
+    sums = _sum_by(rows - _sum_by(rows, stratum)[stratum] / np.bincount(stratum)[stratum, None], unit)
+    correction = (sizes / (sizes - 1))[home]
+    error = np.sqrt(correction @ sums**2) / problems
+    variance = (len(home) - len(sizes)) / len(home)
+    return sums * np.sqrt(correction * variance)[:, None], error, variance
 
 
-def multiplier_maxima(rows: FloatArray, draws: int, seed: int) -> Float32Array:
-    """`draws` independent values of T = max_k |sum_i e_i (D_ik - mean_k)| / (M se_k), shape (draws,), float32."""
-    factor = _multiplier_factor(rows)
-    columns, rank = factor.shape
+def critical_value(
+    spreads: Sequence[Spread],
+    confidence: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 0,
+    monte_carlo_error: float | None = None,
+) -> CriticalValue:
+    """The critical value for all columns of all `spreads` at once; they must be of the same problems in one order."""
+    checked_settings(confidence, draws, monte_carlo_error)
+    scaled = np.concatenate([each.scaled for each in spreads], axis=1)
+    if not scaled.shape[1]:
+        return CriticalValue(float("nan"), (float("nan"), float("nan")), draws)
+    return simulated_quantile(
+        multiplier_factor(scaled, spreads[0].variance), confidence, draws, seed, monte_carlo_error
+    )
+
+
+def band_from(each: Spread, critical: CriticalValue, confidence: float, support: tuple[float, float]) -> Band:
+    """The band that a critical value gives to a curve."""
+    lower, upper = band_ends(each.mean, each.standard_error, critical.value, support)
+    return Band(
+        mean=each.mean,
+        standard_error=each.standard_error,
+        lower=lower,
+        upper=upper,
+        critical_value=critical.value,
+        critical_value_monte_carlo=critical.monte_carlo,
+        draws=critical.draws,
+        confidence=confidence,
+        support=support,
+        effective_problems=each.effective_problems,
+    )
+
+
+def simulated_quantile(
+    factor: Float32Array, confidence: float, draws: int, seed: int, monte_carlo_error: float | None = None
+) -> CriticalValue:
+    """The `confidence` quantile of max |factor @ g|, g standard normal; draws as in `simultaneous_band`."""
     rng = np.random.default_rng(seed)
+    maxima = multiplier_maxima(factor, draws, rng)
+    value, span = _quantile_with_range(maxima, confidence)
+    while monte_carlo_error is not None and span[1] - span[0] > monte_carlo_error and 2 * len(maxima) <= MOST_DRAWS:
+        maxima = np.concatenate([maxima, multiplier_maxima(factor, len(maxima), rng)])
+        value, span = _quantile_with_range(maxima, confidence)
+    return CriticalValue(value, span, len(maxima))
+
+
+def multiplier_maxima(factor: Float32Array, draws: int, rng: np.random.Generator) -> Float32Array:
+    """`draws` independent values of max |factor @ g| with g standard normal, shape (draws,), float32."""
+    columns, rank = factor.shape
     block = max(1, _BLOCK_ELEMENTS // columns)
     maxima = np.empty(draws, dtype=np.float32)
     for start in range(0, draws, block):
@@ -113,15 +229,39 @@ def multiplier_maxima(rows: FloatArray, draws: int, seed: int) -> Float32Array:
     return maxima
 
 
+def multiplier_factor(scaled: FloatArray, variance: float | FloatArray) -> Float32Array:
+    """L of shape (K, rank), float32, with L L' = scaled' scaled up to the residual variance. `variance`: the diagonal.
+
+    Its rows are permuted: a maximum over all columns does not see that.
+    """
+    covariance = scaled.T @ scaled
+    # Known exactly, and set, so that rounding cannot decide between equal first pivots.
+    np.fill_diagonal(covariance, variance)
+    (pivoted_cholesky,) = get_lapack_funcs(("pstrf",), (covariance,))
+    factor, _, rank, info = pivoted_cholesky(covariance, tol=_RESIDUAL_VARIANCE, lower=1)
+    if info < 0:
+        raise ValueError(f"pstrf: argument {-info} is illegal")
+    return np.ascontiguousarray(np.tril(factor)[:, :rank], dtype=np.float32)
+
+
+def thinned_columns(k_max: int, ratio: float = 1.15) -> IntArray:
+    """Positions (k - 1) of the ks in 1..k_max that stand for all when a maximum is simulated: steps of 1, then `ratio`.
+
+    1024 ks leave 47. pass@k at neighbours of this grid is correlated by more than .99.
+    """
+    ks, k = [], 1
+    while k < k_max:
+        ks.append(k)
+        k = max(k + 1, int(k * ratio))
+    return np.array([*ks, k_max]) - 1
+
+
 def effective_problems(rows: FloatArray) -> FloatArray:
     """(sum d^2)^2 / sum d^4 over problems with d = row - mean, shape (K,).
 
     M if all problems deviate equally, 1 if a single one does, 0 if none does.
     """
-    squares = (rows - rows.mean(axis=0)) ** 2
-    largest = squares.max(axis=0)
-    squares /= np.where(largest > 0, largest, 1.0)  # so that tiny deviations do not underflow when squared again
-    return squares.sum(axis=0) ** 2 / np.maximum((squares**2).sum(axis=0), 1.0)
+    return _effective(rows - rows.mean(axis=0))
 
 
 def gain_and_loss(lower: FloatArray, upper: FloatArray) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -147,18 +287,63 @@ def point_crossing(mean: FloatArray) -> int | None:
     return int(crossed[0]) + 1 if crossed.size else None
 
 
-def _multiplier_factor(rows: FloatArray) -> Float32Array:
-    """L of shape (K, rank), float32, with L L' = Z'Z up to the residual variance. Its rows are permuted: a maximum over
-    all columns does not see that."""
-    standardised = (rows - rows.mean(axis=0)) / (len(rows) * standard_error_population(rows))
-    covariance = standardised.T @ standardised
-    # Exactly (M-1)/M in exact arithmetic; set, so that rounding cannot decide between equal first pivots.
-    np.fill_diagonal(covariance, (len(rows) - 1) / len(rows))
-    (pivoted_cholesky,) = get_lapack_funcs(("pstrf",), (covariance,))
-    factor, _, rank, info = pivoted_cholesky(covariance, tol=_RESIDUAL_VARIANCE, lower=1)
-    if info < 0:
-        raise ValueError(f"pstrf: argument {-info} is illegal")
-    return np.ascontiguousarray(np.tril(factor)[:, :rank], dtype=np.float32)
+def carried_by_few(carriers: FloatArray) -> tuple[int, ...]:
+    """The ks (1..K) whose effective problems are fewer than `FEW_PROBLEMS`, but not 0 (those have no band at all)."""
+    return tuple((np.flatnonzero((carriers > 0) & (carriers < FEW_PROBLEMS)) + 1).tolist())
+
+
+def band_ends(
+    mean: FloatArray, error: FloatArray, critical: float, support: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """mean -+ critical * error, cut off at the support, which is the band where the error is rounding or NaN."""
+    known = error >= DEGENERATE
+    half = np.where(known, critical * error, np.inf)
+    return np.maximum(mean - half, support[0]), np.minimum(mean + half, support[1])
+
+
+def checked_settings(confidence: float, draws: int, monte_carlo_error: float | None) -> None:
+    """Raises InputError for settings that no simulated quantile can have."""
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence must be between 0 and 1, not {confidence}")
+    if draws < 100:
+        raise InputError(f"draws must be at least 100 for a quantile, not {draws}")
+    if monte_carlo_error is not None and not monte_carlo_error > 0:
+        raise InputError(f"monte_carlo_error must be above 0, not {monte_carlo_error}")
+
+
+def _effective(deviations: FloatArray) -> FloatArray:
+    squares = deviations**2
+    largest = squares.max(axis=0)
+    squares /= np.where(largest > 0, largest, 1.0)  # so that tiny deviations do not underflow when squared again
+    return squares.sum(axis=0) ** 2 / np.maximum((squares**2).sum(axis=0), 1.0)
+
+
+def _labels(labels: IntArray, problems: int, name: str) -> IntArray:
+    """Labels as 0, 1, 2, ..., shape (M,)."""
+    labels = np.asarray(labels)
+    if labels.shape != (problems,) or labels.dtype.kind not in "iu":
+        raise InputError(f"{name} must be one whole number per problem ({problems}), not {labels.dtype}{labels.shape}")
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def _stratum_of_unit(stratum: IntArray, unit: IntArray) -> IntArray:
+    """The stratum of each unit, shape (U,). Raises InputError where a cluster lies in two."""
+    home = np.zeros(int(unit.max()) + 1, dtype=np.int64)
+    home[unit] = stratum
+    astray = home[unit] != stratum
+    if astray.any():
+        first = int(np.argmax(astray))
+        raise InputError(
+            f"the cluster of the problem at position {first} lies in two strata; give near duplicates one stratum"
+        )
+    return home
+
+
+def _sum_by(values: FloatArray, labels: IntArray) -> FloatArray:
+    """Sums of rows with equal labels 0..L-1, shape (L, K)."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(int(labels.max()) + 1))
+    return np.add.reduceat(values[order], starts, axis=0)
 
 
 def _quantile_with_range(maxima: Float32Array, confidence: float) -> tuple[float, tuple[float, float]]:
@@ -168,11 +353,3 @@ def _quantile_with_range(maxima: Float32Array, confidence: float) -> tuple[float
     low, high = np.clip([ranks[0] - 1, ranks[1]], 0, len(maxima) - 1)
     ordered = np.sort(maxima).astype(float)
     return float(np.quantile(ordered, confidence)), (float(ordered[low]), float(ordered[high]))
-
-
-def _ends(
-    mean: FloatArray, error: FloatArray, critical: float, support: tuple[float, float]
-) -> tuple[FloatArray, FloatArray]:
-    known = error >= DEGENERATE
-    half = np.where(known, critical * error, np.inf)
-    return np.maximum(mean - half, support[0]), np.minimum(mean + half, support[1])
