@@ -1,0 +1,216 @@
+"""Is it clear by now which of two models solves more problems, and which problems come next if not?
+
+The state of `sample --until decided`. Nothing is stored: the plan is made of the study's settings, and a decision of
+the plan and of what has been verified, so a run that was stopped goes on where it was.
+
+Decisions:
+- The order of the problems comes from a digest of (seed, problem id): random, fixed before any sample, and not
+  changed by the order of a file or by problems that are added or missing.
+- Only the prefix of that order counts: problems that happen to be finished beyond a gap are not looked at.
+- A problem is "solved" by at least one correct one of its first k samples. With unscored samples both models are
+  given the same number of scored ones, the first of each, as in the four-way table; a problem where a model has none
+  is set aside and counts as no evidence.
+- The rule and its validity are those of `estimates/anytime.py`. A decision stands, whatever is sampled afterwards.
+
+Left out: more than one pair (give each of m pairs alpha / m), how large the difference is (the curves say that).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.errors import InputError
+from move37.estimates.anytime import (
+    BASE_ONLY,
+    CONCORDANT,
+    RL_ONLY,
+    Status,
+    anytime_p,
+    e_process,
+    fewest_to_decide,
+    largest_reachable,
+    standing,
+)
+from move37.seeds import analysis_seed
+from move37.stopping import CODES, UNKNOWN
+from move37.types import IntArray, Outcome
+
+Solved = tuple[bool, bool] | None
+"""Whether (base, RL) solved a finished problem. None: set aside, because some model has no scored sample of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPlan:
+    """What is fixed before the first sample: the order, how many problems at a time, samples per problem, alpha."""
+
+    order: tuple[str, ...]
+    block: int
+    k: int
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where the comparison stands after the first `examined` problems of the order."""
+
+    base: str
+    rl: str
+    status: Status
+    better: str | None
+    """The model that solves more, if that is decided."""
+    k: int
+    alpha: float
+    problems: int
+    examined: int
+    stopped_at: int | None
+    """Problem of the order at which it was decided or became undecidable; the rest of its block came anyway."""
+    both: int
+    base_only: int
+    rl_only: int
+    neither: int
+    set_aside: int
+    e_value: float
+    """After all examined problems."""
+    largest_e_value: float
+    anytime_p: float
+    """min(1, 1 / largest e-value): valid whenever one stops."""
+    largest_reachable: float
+    """The e-value if all problems left went the way that leads."""
+    next_problems: tuple[str, ...]
+    """What to sample next from both models, k samples each; empty unless the status is to go on."""
+
+
+def decision_plan(
+    problem_ids: Sequence[str], k: int, seed: int = 0, block: int = 16, alpha: float = 0.05
+) -> DecisionPlan:
+    """The plan for these problems. Raises InputError for impossible settings, no problem, or one that comes twice."""
+    if not problem_ids:
+        raise InputError("no problems: there is nothing to decide")
+    if len(set(problem_ids)) < len(problem_ids):
+        raise InputError("a problem comes twice; every problem may count once")
+    if k < 1 or block < 1:
+        raise InputError(f"until decided: k and block must be at least 1, not {k} and {block}")
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha must be between 0 and 1, not {alpha}")
+    order = sorted(problem_ids, key=lambda problem: (analysis_seed(seed, f"decision order {problem}"), problem))
+    return DecisionPlan(tuple(order), block, k, alpha)
+
+
+def decide(plan: DecisionPlan, finished: Mapping[str, Solved], base: str = "base", rl: str = "rl") -> Decision:
+    """Where the comparison stands, given the finished problems by id. Raises InputError for ids not in the order."""
+    foreign = finished.keys() - set(plan.order)
+    if foreign:
+        raise InputError(f"{len(foreign)} finished problems are not of this plan, among them {min(foreign)}")
+    examined = next((i for i, problem in enumerate(plan.order) if problem not in finished), len(plan.order))
+    solved = [finished[problem] for problem in plan.order[:examined]]
+    directions = np.array([_direction(each) for each in solved], dtype=np.int64)[None, :]
+    stand = standing(directions, len(plan.order), plan.alpha)
+    status, (base_only, rl_only) = stand.status(), (solved.count((True, False)), solved.count((False, True)))
+    e_values = np.concatenate([[1.0], e_process(directions)[0]])
+    return Decision(
+        base=base,
+        rl=rl,
+        status=status,
+        better={BASE_ONLY: base, RL_ONLY: rl, CONCORDANT: None}[int(stand.decided[0])],
+        k=plan.k,
+        alpha=plan.alpha,
+        problems=len(plan.order),
+        examined=examined,
+        stopped_at=None if status is Status.OPEN else int(stand.stopped_at[0]),
+        both=solved.count((True, True)),
+        base_only=base_only,
+        rl_only=rl_only,
+        neither=solved.count((False, False)),
+        set_aside=solved.count(None),
+        e_value=float(e_values[-1]),
+        largest_e_value=float(e_values.max()),
+        anytime_p=float(anytime_p(directions)[0, -1]) if examined else 1.0,
+        largest_reachable=largest_reachable(base_only, rl_only, len(plan.order) - examined),
+        next_problems=_next_block(plan, finished, examined) if status is Status.OPEN else (),
+    )
+
+
+def finished_problems(
+    problem_ids: Sequence[str], base_outcomes: NDArray[np.int8], rl_outcomes: NDArray[np.int8], k: int
+) -> dict[str, Solved]:
+    """The finished ones of M problems, from two outcome tables (`stopping.CODES`) of shape (M, at least k).
+
+    A problem is finished when each model has a correct sample or k judged ones, in the order of the indices.
+    """
+    shape = (len(problem_ids), k)
+    base_first, base_scored, base_done = _first_success(_first_columns(base_outcomes, shape))
+    rl_first, rl_scored, rl_done = _first_success(_first_columns(rl_outcomes, shape))
+    common = np.minimum(base_scored, rl_scored)
+    return {
+        problem: None if common[i] < 1 else (bool(base_first[i] <= common[i]), bool(rl_first[i] <= common[i]))
+        for i, problem in enumerate(problem_ids)
+        if base_done[i] and rl_done[i]
+    }
+
+
+def decision_sentences(decision: Decision) -> tuple[str, ...]:
+    """What the decision says in plain words, for a terminal or a report."""
+    d = decision
+    split = (
+        f"{d.base_only} solved by {d.base} only and {d.rl_only} by {d.rl} only in {d.k} sample{'s' * (d.k != 1)} each"
+    )
+    seen = f"{d.examined} of {d.problems} problems in random order: {split}"
+    if d.status is Status.DECIDED:
+        first = (
+            f"Decided: {d.better} solves more. {seen}; the e-value reached {d.largest_e_value:.3g} "
+            f"(needed: {1 / d.alpha:.3g}), anytime-valid p = {d.anytime_p:.2g}."
+        )
+    elif d.status is Status.UNDECIDABLE:
+        first = (
+            f"Cannot be decided: {seen}; even if every problem left went one way, the e-value would reach "
+            f"{d.largest_reachable:.3g}, not {1 / d.alpha:.3g}. This does not say that the models are equal."
+        )
+    else:
+        first = f"Not decided yet: {seen}; e-value {d.e_value:.3g} of {1 / d.alpha:.3g} needed."
+    sentences = [first]
+    if d.problems < fewest_to_decide(d.alpha):
+        sentences.append(
+            f"{d.problems} problems can never decide it: at least {fewest_to_decide(d.alpha)} must be solved by one "
+            "model only."
+        )
+    if d.set_aside:
+        sentences.append(
+            f"{d.set_aside} problem{'s' * (d.set_aside != 1)} set aside: some model has no scored sample there."
+        )
+    return tuple(sentences)
+
+
+def _direction(solved: Solved) -> int:
+    if solved is None or solved[0] == solved[1]:
+        return CONCORDANT
+    return BASE_ONLY if solved[0] else RL_ONLY
+
+
+def _next_block(plan: DecisionPlan, finished: Mapping[str, Solved], examined: int) -> tuple[str, ...]:
+    """The unfinished rest of the block that holds the first unfinished problem."""
+    start = examined // plan.block * plan.block
+    return tuple(problem for problem in plan.order[start : start + plan.block] if problem not in finished)
+
+
+def _first_columns(outcomes: NDArray[np.int8], shape: tuple[int, int]) -> NDArray[np.int8]:
+    if outcomes.ndim != 2 or len(outcomes) != shape[0] or outcomes.shape[1] < shape[1]:
+        raise InputError(f"until decided: expected outcomes of shape {shape} or wider, not {outcomes.shape}")
+    return outcomes[:, : shape[1]]
+
+
+def _first_success(outcomes: NDArray[np.int8]) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
+    """Per problem: the number, among scored samples, of the first correct one; how many scored ones k samples give;
+    whether that is known. Where a correct one was found, samples that were never made count as scored: whatever they
+    hold, the problem is solved."""
+    known = np.logical_and.accumulate(outcomes != UNKNOWN, axis=1)
+    unscored = known & (outcomes == CODES[Outcome.UNSCORED])
+    correct = known & (outcomes == CODES[Outcome.CORRECT])
+    solved = correct.any(axis=1)
+    scored_so_far = np.cumsum(known & ~unscored, axis=1)
+    at = np.argmax(correct, axis=1)
+    never = outcomes.shape[1] + 1
+    first = np.where(solved, scored_so_far[np.arange(len(outcomes)), at], never)
+    scored = outcomes.shape[1] - unscored.sum(axis=1)
+    return first, scored, solved | known.all(axis=1)

@@ -1,0 +1,309 @@
+"""Before anything is spent: what will this study cost under each stopping plan, what can it show, and what not?
+
+The numbers are those of `estimates/planning.py` for an assumed law of the problems, from a pilot or from the reference
+counts; every sentence that depends on it says so. A row per plan: the study's own, a fixed n, and stopping at 1, 2, 4,
+8 or 16 correct samples, at one n_max.
+
+Left out: seconds and money (tokens are what a machine's speed is quoted for), and several RL models' joint error
+(each is one more comparison; give each alpha / m).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from move37.errors import InputError
+from move37.estimates.planning import (
+    LARGEST_N_MAX,
+    AssumedPair,
+    MeanTokens,
+    PlannedErrors,
+    SamplingCost,
+    detectable_difference,
+    largest_n_max,
+    mcnemar_power,
+    planned_errors,
+    problems_needed,
+    reference_pair,
+    sampling_cost,
+    significant_splits,
+)
+from move37.estimates.solvable import fewest_discordant, mcnemar_p
+from move37.types import FloatArray, IntArray, StoppingPlan
+
+STOP_AT = (1, 2, 4, 8, 16)
+"""Numbers of correct samples whose plans are compared."""
+DEFAULT_STOP = 8
+"""The one of them that the budget is spelled out for; all are in the table."""
+DELTAS = (0.01, 0.02, 0.05)
+"""Differences whose price in problems is printed."""
+REFERENCE = "a law shaped like the DeepScaleR counts (1,060 competition problems)"
+_ONE_TOKEN = MeanTokens(1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class PlanRow:
+    """One stopping plan: expected cost, and the errors at `Forecast.k`."""
+
+    plan: str
+    stop_at: int | None
+    """Correct samples at which a problem stops; None for a fixed n and for plans with several thresholds."""
+    own: bool
+    """Whether this is the study's own plan."""
+    samples_per_problem_base: float
+    samples_per_problem_rl: float
+    samples: float
+    """All problems, base and every RL model."""
+    tokens: float | None
+    """As `samples`; None where nothing is known of the length of samples."""
+    share_of_samples: float
+    """Of what the fixed n costs."""
+    share_of_tokens: float | None
+    errors: PlannedErrors
+    n_max_in_budget: int | None
+    """Largest n_max whose expected tokens fit the budget; None without a budget, 0 if not one sample each does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What a study will cost and show, if the problems are as assumed."""
+
+    problems: int
+    base: str
+    rl: str
+    rl_models: int
+    n_max: int
+    k: IntArray
+    """ks of the errors and of the assumed curves, shape (K,)."""
+    assumed: str
+    """Where the law of the problems comes from, in words."""
+    base_pass_at_k: FloatArray
+    rl_pass_at_k: FloatArray
+    rows: tuple[PlanRow, ...]
+    """The fixed n first."""
+    token_budget: float | None
+    alpha: float
+    power: float
+    discordant: float
+    """Expected share of problems that one model only solves in n_max samples."""
+    expected_difference: float
+    """RL only minus base only, expected shares."""
+    chance_to_find_it: float
+    """Exact power of the McNemar test for `expected_difference` on these problems."""
+    detectable: float | None
+    """Smallest difference found with chance `power`; None if there is none."""
+    problems_for: tuple[tuple[float, int], ...]
+    """(difference, problems that would be needed), for differences that the discordant share allows."""
+    splits: tuple[tuple[int, int, float], ...]
+    """(larger side, smaller side, p): the smallest significant splits; empty if this benchmark has none."""
+    fewest_discordant: int
+
+
+def forecast(
+    problems: int,
+    plan: StoppingPlan,
+    pair: AssumedPair | None = None,
+    tokens: tuple[MeanTokens, MeanTokens] | None = None,
+    *,
+    base: str = "base",
+    rl: str = "rl",
+    rl_models: int = 1,
+    assumed: str = "",
+    token_budget: float | None = None,
+    batch: int = 1,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> Forecast:
+    """Forecast a study of `problems` problems at the n_max of its own `plan`.
+
+    `pair` is the law of a pilot, described by `assumed`; without it the reference counts' law stands in. `tokens` are
+    the mean lengths of base's and RL's samples. The compared plans look every `batch` samples. Raises InputError.
+    """
+    if problems < 1 or rl_models < 1:
+        raise InputError(f"a study needs problems and an RL model to plan, not {problems} and {rl_models}")
+    if token_budget is not None and tokens is None:
+        raise InputError("a token budget needs the mean tokens per sample: give a pilot, or the tokens")
+    assumed = REFERENCE if pair is None else (assumed or "the given law")
+    pair = pair or reference_pair()
+    n_max = plan.n_max
+    ks = np.unique(np.append(2 ** np.arange(n_max.bit_length()), n_max).clip(max=n_max))
+    base_only, rl_only = pair.discordant(n_max)
+    discordant, difference = base_only + rl_only, rl_only - base_only
+    testable = discordant > 0
+    base_curve, rl_curve = pair.mean_pass_at_k(ks)
+    return Forecast(
+        problems=problems,
+        base=base,
+        rl=rl,
+        rl_models=rl_models,
+        n_max=n_max,
+        k=ks,
+        assumed=assumed,
+        base_pass_at_k=base_curve,
+        rl_pass_at_k=rl_curve,
+        rows=_rows(plan, batch, _Costing(problems, pair, tokens, rl_models), token_budget, ks),
+        token_budget=token_budget,
+        alpha=alpha,
+        power=power,
+        discordant=discordant,
+        expected_difference=difference,
+        chance_to_find_it=mcnemar_power(problems, discordant, abs(difference), alpha) if testable else 0.0,
+        detectable=detectable_difference(problems, discordant, power, alpha) if testable else None,
+        problems_for=tuple(
+            (delta, problems_needed(discordant, delta, power, alpha)) for delta in DELTAS if delta <= discordant
+        ),
+        splits=significant_splits(problems, alpha),
+        fewest_discordant=fewest_discordant(alpha),
+    )
+
+
+def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
+    """What the forecast says in plain words, for a terminal or a report."""
+    fixed = plan.rows[0]
+    own = next(row for row in plan.rows if row.own)
+    at = f"pass@{plan.n_max}"
+    sentences = [
+        f"Assumed: {plan.assumed}; {at} {plan.base_pass_at_k[-1]:.3f} ({plan.base}) and {plan.rl_pass_at_k[-1]:.3f} "
+        f"({plan.rl}), pass@1 {plan.base_pass_at_k[0]:.3f} and {plan.rl_pass_at_k[0]:.3f}. If the problems are "
+        "otherwise, so are the figures.",
+        f"{plan.problems} problems, {1 + plan.rl_models} models, {plan.n_max} samples of each: "
+        f"{_amount(fixed.samples)} samples{_tokens(fixed)}.",
+    ]
+    if own is not fixed:
+        sentences.append(
+            f"The study's plan ({own.plan}) is expected to take {_amount(own.samples)} samples{_tokens(own)}, "
+            f"{own.share_of_samples:.0%} of that; standard error of the difference at k={plan.n_max}: "
+            f"{own.errors.difference_population[-1]:.4f} over fresh problems (fixed n: "
+            f"{fixed.errors.difference_population[-1]:.4f}), at k=1 {own.errors.difference_population[0]:.4f} "
+            f"({fixed.errors.difference_population[0]:.4f})."
+        )
+    return (*sentences, *_about_budget(plan), *_about_detection(plan), *_about_limits(plan))
+
+
+def _rows(
+    own: StoppingPlan, batch: int, costing: "_Costing", token_budget: float | None, ks: IntArray
+) -> tuple[PlanRow, ...]:
+    """The fixed n, then stopping at STOP_AT, then the study's own plan unless it is one of them."""
+    fixed = StoppingPlan((own.n_max,), 1)
+    stopping = [StoppingPlan.until(r, own.n_max, batch) for r in STOP_AT]
+    plans = {str(plan): plan for plan in (fixed, *stopping, own)}
+    all_samples, all_tokens = costing.totals(costing.per_problem(fixed))
+    rows = []
+    for name, plan in plans.items():
+        per_problem = costing.per_problem(plan)
+        samples, tokens = costing.totals(per_problem)
+        rows.append(
+            PlanRow(
+                plan=name,
+                stop_at=None if plan.is_fixed or isinstance(plan.successes, tuple) else plan.successes,
+                own=name == str(own),
+                samples_per_problem_base=per_problem[0].samples,
+                samples_per_problem_rl=per_problem[1].samples,
+                samples=samples,
+                tokens=tokens if costing.lengths else None,
+                share_of_samples=samples / all_samples,
+                share_of_tokens=tokens / all_tokens if costing.lengths else None,
+                errors=planned_errors(plan, costing.pair, ks, costing.problems),
+                n_max_in_budget=None if token_budget is None else costing.n_max_for(token_budget, plan),
+            )
+        )
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Costing:
+    """What the cost of any plan depends on."""
+
+    problems: int
+    pair: AssumedPair
+    lengths: tuple[MeanTokens, MeanTokens] | None
+    rl_models: int
+
+    def per_problem(self, plan: StoppingPlan) -> tuple[SamplingCost, SamplingCost]:
+        """One problem for base, and for one RL model."""
+        base, rl = self._laws()
+        return sampling_cost(plan, *base), sampling_cost(plan, *rl)
+
+    def totals(self, per_problem: tuple[SamplingCost, SamplingCost]) -> tuple[float, float]:
+        """Samples and tokens of all problems and models."""
+        base, rl = per_problem
+        return (
+            self.problems * (base.samples + self.rl_models * rl.samples),
+            self.problems * (base.tokens + self.rl_models * rl.tokens),
+        )
+
+    def n_max_for(self, token_budget: float, plan: StoppingPlan) -> int | None:
+        """The largest n_max of a plan of this kind within the budget; None for a plan that is not one of a kind."""
+        base, rl = self._laws()
+        laws, budget = [base, *[rl] * self.rl_models], token_budget / self.problems
+        if plan.is_fixed:
+            return largest_n_max(budget, laws)
+        if isinstance(plan.successes, int) and plan == StoppingPlan.until(plan.successes, plan.n_max, plan.first_look):
+            return largest_n_max(budget, laws, plan.successes, plan.first_look)
+        return None
+
+    def _laws(self) -> list[tuple[FloatArray, FloatArray, MeanTokens]]:
+        base, rl = self.lengths or (_ONE_TOKEN, _ONE_TOKEN)
+        return [(self.pair.base_p, self.pair.weight, base), (self.pair.rl_p, self.pair.weight, rl)]
+
+
+def _about_budget(plan: Forecast) -> list[str]:
+    if plan.token_budget is None:
+        return []
+    sizes = [(row.plan, row.n_max_in_budget) for row in plan.rows if row.own or row is plan.rows[0]]
+    best = max(plan.rows, key=lambda row: row.n_max_in_budget or 0)
+    kinds = dict.fromkeys([*sizes, (best.plan, best.n_max_in_budget)])
+    shown = "; ".join(f'n_max = {_capped(size)} in place of {plan.n_max} for "{name}"' for name, size in kinds if size)
+    if not shown:
+        return [f"{_amount(plan.token_budget)} tokens do not pay for one sample of every problem and model."]
+    return [
+        f"{_amount(plan.token_budget)} tokens are expected to pay for {shown}. Set it before sampling, the same for "
+        "all problems and models; stopping when the tokens run out would bias every estimate."
+    ]
+
+
+def _about_detection(plan: Forecast) -> list[str]:
+    share = f"{plan.discordant:.1%} of problems solved by one model only at k={plan.n_max}"
+    if plan.detectable is None:
+        found = f"no difference can be found with a chance of {plan.power:.0%}, not even if all of them went one way"
+    else:
+        found = f"the smallest difference found with a chance of {plan.power:.0%} is {plan.detectable:.3f}"
+    sentences = [
+        f"With {share}, {found} (exact McNemar test, {plan.problems} problems, level {plan.alpha:g}); the expected "
+        f"difference of {plan.expected_difference:+.3f} is found with a chance of {plan.chance_to_find_it:.0%}."
+    ]
+    if plan.problems_for:
+        prices = ", ".join(f"{delta:g}: {count:,}" for delta, count in plan.problems_for)
+        sentences.append(f"Problems needed for a difference of {prices}.")
+    return sentences
+
+
+def _about_limits(plan: Forecast) -> list[str]:
+    if not plan.splits:
+        return [
+            f"{plan.problems} problems cannot show any difference at k={plan.n_max}: {plan.fewest_discordant} must be "
+            f"solved by one model only, and even {plan.problems}-0 has p = {mcnemar_p(0, plan.problems):.3g}."
+        ]
+    larger = plan.splits[0][0]
+    splits = ", ".join(f"{big}-{small}" for big, small, _ in plan.splits)
+    return [
+        f"What {plan.problems} problems cannot show: a difference below {larger}/{plan.problems} = "
+        f"{larger / plan.problems:.3f} of problems solved at k={plan.n_max}. The smallest significant splits are "
+        f"{splits}; {larger - 2}-0 has p = {mcnemar_p(0, larger - 2):.3g}."
+    ]
+
+
+def _capped(n_max: int) -> str:
+    return f"{n_max:,} or more" if n_max >= LARGEST_N_MAX else f"{n_max:,}"
+
+
+def _tokens(row: PlanRow) -> str:
+    return "" if row.tokens is None else f" and {_amount(row.tokens)} tokens"
+
+
+def _amount(value: float) -> str:
+    """1,234 or 5.67 million."""
+    for size, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {name}"
+    return f"{value:,.0f}"
