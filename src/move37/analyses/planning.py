@@ -172,7 +172,7 @@ def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
     if own is not fixed:
         sentences.append(
             f"The study's plan ({own.plan}) is expected to take {_amount(own.samples)} samples{_tokens(own)}, "
-            f"{own.share_of_samples:.0%} of that; standard error of the difference at k={plan.n_max}: "
+            f"{_share(own)} of that; standard error of the difference at k={plan.n_max}: "
             f"{own.errors.difference_population[-1]:.4f} over fresh problems (fixed n: "
             f"{fixed.errors.difference_population[-1]:.4f}), at k=1 {own.errors.difference_population[0]:.4f} "
             f"({fixed.errors.difference_population[0]:.4f})."
@@ -250,10 +250,11 @@ class _Costing:
 def _about_budget(plan: Forecast) -> list[str]:
     if plan.token_budget is None:
         return []
-    sizes = [(row.plan, row.n_max_in_budget) for row in plan.rows if row.own or row is plan.rows[0]]
-    best = max(plan.rows, key=lambda row: row.n_max_in_budget or 0)
-    kinds = dict.fromkeys([*sizes, (best.plan, best.n_max_in_budget)])
-    shown = "; ".join(f'n_max = {_capped(size)} in place of {plan.n_max} for "{name}"' for name, size in kinds if size)
+    shown = "; ".join(
+        f'n_max = {_capped(row.n_max_in_budget)} in place of {plan.n_max} for "{row.plan}"'
+        for row in plan.rows
+        if row.n_max_in_budget and (row.own or row.stop_at in (None, DEFAULT_STOP))
+    )
     if not shown:
         return [f"{_amount(plan.token_budget)} tokens do not pay for one sample of every problem and model."]
     return [
@@ -299,6 +300,11 @@ def _capped(n_max: int) -> str:
 
 def _tokens(row: PlanRow) -> str:
     return "" if row.tokens is None else f" and {_amount(row.tokens)} tokens"
+
+
+def _share(row: PlanRow) -> str:
+    samples = f"{row.share_of_samples:.0%}"
+    return samples if row.share_of_tokens is None else f"{samples} and {row.share_of_tokens:.0%}"
 
 
 def _amount(value: float) -> str:
