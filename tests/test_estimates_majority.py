@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.errors import InputError
-from move37.estimates.majority import AnswerCounts, answers_by_problem, majority_at_k
+from move37.estimates.majority import AnswerCounts, answers_by_problem, majority_at_k, majority_at_ks
 
 
 def counts(votes: list[int], correct: list[bool], unanswered: int = 0) -> AnswerCounts:
@@ -115,3 +115,39 @@ def test_answers_without_votes_are_refused():
         counts([0], [True])
     with pytest.raises(InputError, match="equally long"):
         counts([1, 2], [True])
+
+
+def test_many_problems_and_ks_at_once_are_the_same_numbers():
+    # The last two have the same votes in another order.
+    problems = [
+        counts([5, 2, 2, 1], [False, True, False, False], 2),
+        counts([4, 4, 4], [True, False, True]),
+        counts([1, 2, 9], [True, False, False]),
+        counts([9, 1, 2], [False, True, False]),
+    ]
+    ks = [1, 2, 5, 12]
+    together = majority_at_ks(problems, ks)
+    assert together.shape == (4, 4)
+    assert together.tolist() == [[majority_at_k(each, k) for k in ks] for each in problems]
+    assert together[2].tolist() == together[3].tolist()
+
+
+def test_the_shortest_problem_is_named_when_k_is_too_large():
+    with pytest.raises(InputError, match="maj@4: k must be between 1 and the 3 scored samples"):
+        majority_at_ks([counts([5], [True]), counts([3], [True])], [2, 4])
+
+
+def test_three_answers_and_blanks_at_a_thousand_samples_equal_exact_counting():
+    # 300 right, 280 and 200 wrong, 244 without an answer: every (right, wrong, wrong) is counted in integers.
+    sizes, k = (300, 280, 200), 48
+    ways = [[comb(size, i) for i in range(k + 1)] for size in sizes]
+    blank = [comb(244, i) for i in range(k + 1)]
+    won = Fraction(0)
+    for a in range(1, k + 1):
+        for b in range(min(a, k - a) + 1):
+            for c in range(min(a, k - a - b) + 1):
+                share = Fraction(1, 1 + (a == b) + (a == c))
+                won += share * (ways[0][a] * ways[1][b] * ways[2][c] * blank[k - a - b - c])
+    exact = float(won / comb(1024, k))
+    value = majority_at_k(counts(list(sizes), [True, False, False], 244), k)
+    assert value == pytest.approx(exact, abs=1e-14)

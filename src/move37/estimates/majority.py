@@ -12,14 +12,14 @@ How: give every sample an independent coin with P(drawn) = k/n and condition on 
 are then independent binomials. Answer a wins with t votes against a random priority x in [0, 1] if every other answer
 has fewer than t, or t and a smaller priority: the product over the others of P(X < t) + x P(X = t). Its integral
 over x, a polynomial, is exact by Gauss-Legendre; the conditioning on k draws is one coefficient of a generating
-function, read off by a discrete Fourier sum whose length makes aliasing smaller than rounding.
+function, read off by a discrete Fourier sum whose length makes aliasing smaller than rounding. Answers with equally
+many votes are one factor to a power, all (t, x) are one array, and problems with equal votes are computed once.
 
 Left out: weighted votes and confidence intervals for one problem.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.errors import InputError
-from move37.estimates.pass_at_k import log_choose
 from move37.types import FloatArray, IntArray
 
 _NEGLIGIBLE = 1e-18
@@ -75,96 +74,253 @@ def answers_by_problem(rows: Iterable[tuple[str, str | None, bool, int]]) -> dic
 
 def majority_at_k(answers: AnswerCounts, k: int) -> float:
     """Expected maj@k of one problem. Raises InputError for k > n."""
-    n = answers.n
-    if not 1 <= k <= n:
-        raise InputError(f"maj@{k}: k must be between 1 and the {n} scored samples of the problem")
-    if not answers.correct.any():
-        return 0.0
-    if k == n:
-        top = answers.votes == answers.votes.max()
-        return float(answers.correct[top].mean())
-    return _Vote(answers, k).share_of_correct()
+    return float(majority_at_ks([answers], [k])[0, 0])
 
 
-class _Vote:
-    """One problem and one k < n. Answers with equally many votes form a group; groups are ordered by size."""
+def majority_at_ks(problems: Sequence[AnswerCounts], ks: Sequence[int]) -> FloatArray:
+    """Expected maj@k of M problems at each of K ks, shape (M, K). Raises InputError for a k beyond some problem's n."""
+    for k in ks:
+        short = [answers.n for answers in problems if not 1 <= k <= answers.n]
+        if short:
+            raise InputError(f"maj@{k}: k must be between 1 and the {min(short)} scored samples of the problem")
+    known: dict[tuple[bytes, int], list[float]] = {}
+    values = np.empty((len(problems), len(ks)))
+    for row, answers in enumerate(problems):
+        votes = _Votes.of(answers)
+        if votes.key not in known:
+            known[votes.key] = [votes.share_of_correct(k) for k in ks]
+        values[row] = known[votes.key]
+    return values
 
-    def __init__(self, answers: AnswerCounts, k: int) -> None:
-        self.k, self.n = k, answers.n
-        self.sizes, where, self.members = np.unique(answers.votes, return_inverse=True, return_counts=True)
-        self.correct_members = np.bincount(where, weights=answers.correct, minlength=len(self.sizes))
-        self.unanswered = answers.unanswered
-        # P(|sum X - k| >= N) <= 2 exp(-2 N^2 / n) (Hoeffding): below 1e-17 at N^2 = 20.5 n; N = n + 1 has no aliasing.
-        self.length = min(self.n + 1, int(np.ceil(np.sqrt(20.5 * self.n))))
-        self.powers = _powers_of_unity(self.length)
-        self.mass = [_binomial_mass(size, k, self.n) for size in self.sizes]
 
-    def share_of_correct(self) -> float:
-        """Sum over correct answers a and vote counts t of P(a wins with t votes | k draws)."""
-        exhausted = self._exhausted_products()
-        terms = [mass[:, None] * self.powers[np.arange(len(mass)) % self.length] for mass in self.mass]
-        fewer = [np.cumsum(term, axis=0) - term for term in terms]
+@dataclass(frozen=True, eq=False)
+class _Votes:
+    """One problem's answers in groups of equally many votes: `sizes` (G,), rising, with `right` and `wrong` answers of
+    each size, both (G,)."""
+
+    sizes: IntArray
+    right: IntArray
+    wrong: IntArray
+    unanswered: int
+
+    @classmethod
+    def of(cls, answers: AnswerCounts) -> "_Votes":
+        sizes, where = np.unique(answers.votes, return_inverse=True)
+        right = np.bincount(where[answers.correct], minlength=len(sizes))
+        return cls(sizes, right, np.bincount(where, minlength=len(sizes)) - right, answers.unanswered)
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """The same for problems whose maj@k is the same."""
+        return np.stack([self.sizes, self.right, self.wrong]).tobytes(), self.unanswered
+
+    @property
+    def members(self) -> IntArray:
+        return self.right + self.wrong
+
+    def share_of_correct(self, k: int) -> float:
+        """maj@k: sum over right answers a and vote counts t of P(a wins with t votes | k draws)."""
+        n = int((self.sizes * self.members).sum()) + self.unanswered
+        if not self.right.any():
+            return 0.0
+        if k == n:
+            return float(self.right[-1] / self.members[-1])
+        contest = _Contest.of(self, k, n)
+        if contest is None:
+            return 0.0
+        spectrum = _Spectrum.of(k, n)
+        won = contest.chances_to_win(spectrum)
+        return min(1.0, max(0.0, spectrum.coefficient(won) / spectrum.chance_of_k_draws))
+
+
+@dataclass(frozen=True, eq=False)
+class _Contest:
+    """k draws of one problem: who can still be on top, and with how many votes.
+
+    A right answer can win with t = lowest .. highest votes; other t are negligible. The groups are those that can reach
+    `lowest`; the samples of the others may be drawn without restriction.
+    """
+
+    votes: _Votes
+    k: int
+    lowest: int
+    highest: int
+    first_group: int
+    laws: "list[_GroupLaw]"
+    """Of the groups from `first_group` on."""
+    tops: IntArray
+    """The most draws that are not negligible, for every group, (G,), rising."""
+
+    @classmethod
+    def of(cls, votes: _Votes, k: int, n: int) -> "_Contest | None":
+        """None where no right answer wins with more than negligible probability."""
+        every = [_GroupLaw.of(int(size), k, n) for size in votes.sizes]
+        tops = np.array([law.top for law in every])
+        # The winner has no fewer votes than any answer is sure to have.
+        lowest = max(1, every[-1].first)
+        counts = np.arange(lowest, min(k, int(tops[votes.right > 0][-1])) + 1)
+        at_most, wins = np.ones(len(counts)), np.zeros(len(counts))
+        first_group = int(np.searchsorted(tops, lowest))
+        for g, law in enumerate(every[first_group:], first_group):
+            exactly = law.mass[lowest - law.first :][: len(counts)]
+            at_most[: len(exactly)] *= law.at_most[lowest - law.first :][: len(counts)] ** float(votes.members[g])
+            if votes.right[g]:
+                wins[: len(exactly)] += votes.right[g] * exactly
+        matter = counts[np.minimum(at_most, wins) > _NEGLIGIBLE]
+        if not matter.size:
+            return None
+        lowest = int(matter[0])
+        first_group = int(np.searchsorted(tops, lowest))
+        return cls(votes, k, lowest, int(matter[-1]), first_group, every[first_group:], tops)
+
+    def chances_to_win(self, spectrum: "_Spectrum") -> NDArray[np.complex128]:
+        """Generating function, over the samples drawn, of "a right answer wins", at the roots of unity, shape (W,)."""
+        counts = np.arange(self.lowest, self.highest + 1)
+        where, priority, weight = self._nodes(counts)
+        # Axes from here: (t, x) pairs in the order of t, root of unity. A group that cannot reach t has lost already.
+        rivals = weight[:, None] * spectrum.everything(self._samples_below(counts))[where]
+        reach = np.searchsorted(where, self.tops - self.lowest, side="right")
+        contenders = []
+        for g, law in enumerate(self.laws, self.first_group):
+            fewer, exactly = law.fewer_and_exactly(self.lowest, self.highest, spectrum)
+            at = where[: reach[g]]
+            exactly = exactly[at]
+            factor = priority[: len(at), None] * exactly
+            factor += fewer[at]
+            if self.votes.wrong[g]:
+                rivals[: len(at)] *= _power(factor, int(self.votes.wrong[g]))
+            if self.votes.right[g]:
+                contenders.append(_Contender(factor, exactly, int(self.votes.right[g])))
+        return sum((_wins(rivals, contenders, own) for own in contenders), np.zeros(rivals.shape[1], np.complex128))
+
+    def _samples_below(self, counts: IntArray) -> IntArray:
+        """Samples of answers that cannot reach t, and samples without an answer, for every t of `counts`."""
+        below = np.concatenate([[0], np.cumsum(self.votes.sizes * self.votes.members)])
+        return self.votes.unanswered + below[np.searchsorted(self.tops, counts)]
+
+    def _nodes(self, counts: IntArray) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Whose t each node is, the Gauss-Legendre nodes x on [0, 1] of every t one after the other, and weights."""
+        # At most min(candidates, k // t) - 1 rivals tie with t votes, and s nodes are exact up to degree 2 s - 1. Draws
+        # beyond k are conditioned away, so higher powers of x do not contribute.
+        members = self.votes.members
+        candidates = members.sum() - np.concatenate([[0], np.cumsum(members)])
+        degrees = np.minimum(candidates[np.searchsorted(self.tops, counts)], self.k // counts) - 1
+        rules = [_gauss_legendre(degree // 2 + 1) for degree in degrees.tolist()]
+        where = np.repeat(np.arange(len(degrees)), degrees // 2 + 1)
+        return where, np.concatenate([nodes for nodes, _ in rules]), np.concatenate([weights for _, weights in rules])
+
+
+@dataclass(frozen=True, eq=False)
+class _Contender:
+    """A group of right answers over the (t, x) within its reach, as generating functions (rows, W): `factor`, that one
+    of them does not beat (t, x), and `exactly`, that it has t votes."""
+
+    factor: NDArray[np.complex128]
+    exactly: NDArray[np.complex128]
+    members: int
+
+
+def _wins(rivals: NDArray[np.complex128], contenders: list[_Contender], own: _Contender) -> NDArray[np.complex128]:
+    """One of the answers of `own` wins: it has t votes, and nobody else beats (t, x). Shape (W,)."""
+    product = own.members * own.exactly * rivals[: len(own.exactly)]
+    for each in contenders:
+        exponent = each.members - (each is own)
+        rows = min(len(each.factor), len(product))
+        if exponent:
+            product[:rows] *= _power(each.factor[:rows], exponent)
+    return product.sum(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _GroupLaw:
+    """X ~ Bin(size, k/n), the draws of one answer: P(X = first), ..., P(X = top), the others being negligible."""
+
+    first: int
+    mass: FloatArray
+    at_most: FloatArray
+    """P(X <= first), ..., P(X <= top)."""
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(size: int, k: int, n: int) -> "_GroupLaw":
+        # P(X = i + 1) / P(X = i), multiplied up from the mode: logarithms of factorials would lose three digits.
+        i, mode = np.arange(size), (size + 1) * k // n
+        ratios = (size - i) * k / ((i + 1) * (n - k))
+        mass = np.concatenate([np.cumprod(1 / ratios[:mode][::-1])[::-1], [1.0], np.cumprod(ratios[mode:])])
+        mass /= mass.sum()
+        kept = np.flatnonzero(mass > _NEGLIGIBLE)
+        mass = mass[kept[0] : kept[-1] + 1]
+        return _GroupLaw(int(kept[0]), mass, np.cumsum(mass))
+
+    @property
+    def top(self) -> int:
+        return self.first + len(self.mass) - 1
+
+    def fewer_and_exactly(
+        self, lowest: int, highest: int, spectrum: "_Spectrum"
+    ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+        """Generating functions of X < t and of X = t, both (T, W), for t = lowest .. min(highest, top)."""
+        below, end = self.mass[: lowest - self.first], min(highest, self.top) + 1
+        exactly = self.mass[lowest - self.first : end - self.first, None] * spectrum.powers[lowest:end]
+        fewer = np.cumsum(exactly, axis=0)
+        fewer -= exactly
+        fewer += below @ spectrum.powers[self.first : lowest]
+        return fewer, exactly
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """Generating functions of the number of samples drawn, held at half of the `length` roots of unity: the other half
+    is the complex conjugate. `powers[i, w]` is root w to the power i = 0..n."""
+
+    k: int
+    n: int
+    length: int
+    powers: NDArray[np.complex128]
+    chance_of_k_draws: float
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of(k: int, n: int) -> "_Spectrum":
+        # Sums of draws that are a multiple of `length` away from k count as k: they must be negligible.
+        law = _GroupLaw.of(n, k, n)
+        length = min(n, max(k - law.first, law.top - k)) + 1
+        exponents = np.outer(np.arange(n + 1), np.arange(length // 2 + 1)) % length
+        powers = np.exp(2j * np.pi * np.arange(length) / length)[exponents]
+        return _Spectrum(k, n, length, powers, float(law.mass[k - law.first]))
+
+    def everything(self, samples: IntArray) -> NDArray[np.complex128]:
+        """Of `samples` samples that may be drawn without restriction, one row per entry."""
+        distinct, where = np.unique(samples, return_inverse=True)
+        chance, root = self.k / self.n, self.powers[1]
+        # In polar form: powers of a rounded number would lose digits. A size may be 0, and 0 samples have size 1.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_size = np.log1p(-2 * chance * (1 - chance) * (1 - root.real)) / 2
+            sizes = np.where(distinct[:, None] == 0, 1.0, np.exp(distinct[:, None] * log_size))
+        angle = np.arctan2(chance * root.imag, 1 - chance + chance * root.real)
+        return (sizes * np.exp(1j * distinct[:, None] * angle))[where]
+
+    def coefficient(self, values: NDArray[np.complex128]) -> float:
+        """The chance of k draws, from a generating function's values at the roots, (W,)."""
         half = np.arange(self.length // 2 + 1)
-        # Only half of the Fourier sum is held: the other half is its complex conjugate.
         twice = np.where((half == 0) | (2 * half == self.length), 1.0, 2.0)
-        read_off = twice * self.powers[self.k % self.length].conj() / self.length
-        total = 0.0
-        for t in self._relevant_counts():
-            first = int(np.searchsorted(self.sizes, t))
-            active = range(first, len(self.sizes))
-            priorities, weights = _nodes(int(self.members[first:].sum()), self.k // t)
-            # Axes: priority x, active group, root of unity.
-            loses = np.stack([fewer[g][t] + priorities[:, None] * terms[g][t] for g in active], axis=1)
-            for g in active:
-                if not self.correct_members[g]:
-                    continue
-                others = self.members[first:] - (np.arange(first, len(self.sizes)) == g)
-                rivals = np.prod(loses ** others[:, None], axis=1)
-                wins = (weights @ rivals) * terms[g][t] * exhausted[first]
-                total += self.correct_members[g] * float((wins * read_off).sum().real)
-        return min(1.0, max(0.0, total / _chance_of_k_draws(self.k, self.n)))
-
-    def _exhausted_products(self) -> NDArray[np.complex128]:
-        """[g]: generating function of the unanswered samples and of all groups before g, which cannot reach t."""
-        chance = self.k / self.n
-        one_sample = 1 - chance + chance * self.powers[1]
-        samples_before = self.unanswered + np.concatenate([[0], np.cumsum(self.sizes * self.members)[:-1]])
-        return one_sample ** samples_before[:, None]
-
-    def _relevant_counts(self) -> list[int]:
-        """The t at which a correct answer can win with more than negligible probability."""
-        most = min(self.k, int(self.sizes[-1]))
-        counts = np.arange(1, most + 1)
-        at_most, wins = np.ones(most), np.zeros(most)
-        for mass, members, correct in zip(self.mass, self.members, self.correct_members, strict=True):
-            inside = np.minimum(counts, len(mass) - 1)
-            at_most *= np.cumsum(mass)[inside] ** float(members)
-            wins += correct * np.where(counts < len(mass), mass[inside], 0.0)
-        return counts[np.minimum(at_most, wins) > _NEGLIGIBLE].tolist()
+        return float((values * twice * self.powers[self.k % self.length].conj()).sum().real / self.length)
 
 
-@lru_cache(maxsize=8)
-def _powers_of_unity(length: int) -> NDArray[np.complex128]:
-    """[i, w]: root of unity w to the power i, for i < length and the first half of the roots."""
-    exponents = np.outer(np.arange(length), np.arange(length // 2 + 1)) % length
-    return np.exp(2j * np.pi * np.arange(length) / length)[exponents]
+def _power(base: NDArray[np.complex128], exponent: int) -> NDArray[np.complex128]:
+    """base ** exponent for exponent >= 0, by squaring: numpy's complex power is ten times slower."""
+    result = None
+    while exponent:
+        if exponent & 1:
+            result = base if result is None else result * base
+        exponent >>= 1
+        if exponent:
+            base = base * base
+    return np.ones_like(base) if result is None else result
 
 
-def _binomial_mass(size: int, k: int, n: int) -> FloatArray:
-    """P(X = 0 .. min(size, k)) for X ~ Bin(size, k / n), 0 < k < n."""
-    i = np.arange(min(size, k) + 1)
-    return np.exp(log_choose(np.full_like(i, size), i) + i * np.log(k / n) + (size - i) * np.log1p(-k / n))
-
-
-def _chance_of_k_draws(k: int, n: int) -> float:
-    """P(X = k) for X ~ Bin(n, k / n), 0 < k < n. Every result is divided by it, so the binomial is taken exactly."""
-    return math.exp(math.log(math.comb(n, k)) + k * math.log(k / n) + (n - k) * math.log1p(-k / n))
-
-
-def _nodes(candidates: int, most_on_top: int) -> tuple[FloatArray, FloatArray]:
-    """Gauss-Legendre nodes and weights on [0, 1], exact for the ties that `candidates` answers can make."""
-    # At most min(candidates, most_on_top) - 1 rivals tie, and s nodes are exact up to degree 2 s - 1. Draws beyond k
-    # are conditioned away, so higher powers of x do not contribute.
-    degree = min(candidates, most_on_top) - 1
-    nodes, weights = np.polynomial.legendre.leggauss(degree // 2 + 1)
-    return (nodes + 1) / 2, weights / 2
+@lru_cache(maxsize=1024)
+def _gauss_legendre(nodes: int) -> tuple[FloatArray, FloatArray]:
+    """Nodes and weights on [0, 1]."""
+    at, weights = np.polynomial.legendre.leggauss(nodes)
+    return (at + 1) / 2, weights / 2
