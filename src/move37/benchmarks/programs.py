@@ -50,7 +50,7 @@ def _mbpp_row(row: Row) -> Content:
 HUMANEVAL = PublishedBenchmark(
     name="humaneval",
     expected_counts={164: "Chen et al. 2107.03374"},
-    verifier="program",
+    verifier="code",
     hub=HubSet("openai/openai_humaneval", "test"),
     read=_humaneval_row,
     file_names=("humaneval", "HumanEval"),
@@ -62,7 +62,7 @@ MBPP = PublishedBenchmark(
         974: "all splits",
         964: "all splits but the 10 few-shot examples",
     },
-    verifier="program",
+    verifier="code",
     hub=HubSet("google-research-datasets/mbpp", "test", config="full"),
     read=_mbpp_row,
     file_names=("mbpp",),

@@ -47,6 +47,7 @@ VERIFIERS = Shelf(
         "math": "move37.verifiers.math:MathVerifier",
         "exact": "move37.verifiers.exact:ExactVerifier",
         "choice": "move37.verifiers.choice:ChoiceVerifier",
+        "code": "move37.verifiers.code:CodeVerifier",
         "reasoning-gym": "move37.verifiers.reasoning_gym:ReasoningGymVerifier",
         "countdown": "move37.verifiers.countdown:CountdownVerifier",
     },

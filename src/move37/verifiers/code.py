@@ -1,0 +1,303 @@
+"""Does the program pass the problem's tests? For HumanEval, MBPP, EvalPlus, LiveCodeBench and tests of one's own.
+
+Programs run in a sandbox, tests in another (`verifiers/sandbox/`); only data crosses, so nothing that a program does
+in its own process can make a test pass. What a problem needs is in its metadata (`benchmarks/programs.py`): `tests`,
+Python texts that call the program's functions, or `cases`, each an input and the output expected of a script.
+
+The program is, in this order: the last closed ``` block that defines a tested name, else the last closed block, else
+what stands between [BEGIN] and [DONE], else the whole text if it looks like Python. A block that is never closed is no
+program. Where the problem has a head to continue (HumanEval), a program whose first line is indented continues it; any
+other is complete and runs after the head, which may define what it needs.
+
+The model's faults are incorrect: a wrong result, an exception, an exit, a crash, no more memory, too much time. Time is
+CPU time of the program's own process, `cpu_seconds` as HumanEval's harness allows on a machine as fast as the one where
+REFERENCE_SECONDS was measured and proportionally more on a slower one. A program that fails by time, or that something
+killed, runs once more while no other does, and that decides; if it passes then, the reason says that it is flaky.
+Tests that cannot be run, or a sandbox that fails twice, leave the program unscored.
+"""
+
+import ast
+import fcntl
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from move37.types import Outcome, Problem, Verdict
+from move37.verifiers.sandbox.host import Examined, Limits, Report, Sandboxes, SandboxLost
+
+REFERENCE_PROGRAM = "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"
+REFERENCE_TESTS = {
+    "head": "",
+    "setup": "",
+    "tests": ["assert work() == 2999997"],
+    "reference": REFERENCE_PROGRAM,
+    "entry_point": "work",
+}
+REFERENCE_SECONDS = 0.06
+"""CPU seconds of the reference program on one core of the machine where the limits were set (CPython 3.11)."""
+WALL_PER_CPU = 3.0
+ALONE_WALL_PER_CPU = 10.0
+"""Wall time allowed for each second of CPU time: a program that sleeps must end, one that is starved must not."""
+OUTPUT_SHOWN = 16 << 20
+PACKAGES = ("numpy",)
+"""Packages that programs and tests find beside the standard library, where they are installed."""
+
+_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*$", re.MULTILINE)
+_DEFINES = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
+_PYTHON = re.compile(
+    r"^(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[:(]|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w"
+    r"|[\w.]+(?:[ \t]*,[ \t]*[\w.]+)*[ \t]*=[^=]|print\(|(?:for|while|if|try|with)\b[^\n]*:[ \t]*(?:#[^\n]*)?$)",
+    re.MULTILINE,
+)
+_INDENTED = re.compile(r"(?:[ \t]*\r?\n)*[ \t]+\S")
+
+
+class CodeVerifier:
+    """With `isolated=False` programs run without bubblewrap, as the user; their verdicts say so, and so does `version`.
+
+    A judge of one process: `judge` starts what is missing, `warm` starts it beforehand, `close` ends it (so does the
+    end of the process). Raises MissingExtraError where bubblewrap is needed and not installed.
+    """
+
+    name = "code"
+
+    def __init__(self, isolated: bool = True, cpu_seconds: float = 3.0) -> None:
+        self.isolated, self.cpu_seconds = isolated, cpu_seconds
+        self.version = "1" if isolated else "1+not-isolated"
+        self._sandboxes: Sandboxes | None = None
+        self._turns: _Turns | None = None
+        self._slowness = 1.0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"isolated": self.isolated, "cpu_seconds": self.cpu_seconds}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)
+
+    def extract(self, problem: Problem, text: str) -> str | None:
+        blocks = _closed_blocks(text)
+        if blocks:
+            names = _tested_names(problem)
+            defining = (block for block in reversed(blocks) if names & set(_DEFINES.findall(block)))
+            return next(defining, blocks[-1])
+        begin = text.rfind("[BEGIN]")
+        program = text[begin + len("[BEGIN]") if begin >= 0 else 0 :].partition("[DONE]")[0]
+        if _FENCE.search(program):
+            return None
+        continues = bool(problem.metadata.get("prefix")) and _INDENTED.match(program)
+        return program.strip("\r\n") if continues or _PYTHON.search(program) else None
+
+    def present(self, problem: Problem, reference: str) -> str:
+        return f"```python\n{reference}\n```"
+
+    def warm(self) -> None:
+        """Start the sandboxes and find out how fast programs run here."""
+        self._turns = _Turns()
+        self._sandboxes = Sandboxes(PACKAGES, self.isolated)
+        limits = Limits(cpu_seconds=60.0, wall_seconds=600.0)
+        spent = []
+        for program in (REFERENCE_PROGRAM,) * 3:
+            examined = self._sandboxes.examine(REFERENCE_TESTS, [program], limits)
+            if examined.kind != "passed":
+                raise RuntimeError(f"the reference program {examined.reason}")
+            spent.append(examined.report.cpu_seconds)
+        self._slowness = max(1.0, min(spent) / REFERENCE_SECONDS)
+
+    def close(self) -> None:
+        if self._sandboxes is not None:
+            self._sandboxes.close()
+            self._sandboxes = None
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        if self._sandboxes is None:
+            self.warm()
+        assert self._sandboxes is not None and self._turns is not None
+        cpu_seconds = self._slowness * float(problem.metadata.get("cpu_seconds", self.cpu_seconds))
+        run = _run_cases if problem.metadata.get("cases") else _run_tests
+        with self._turns.shared():
+            first = self._attempt(run, problem, answer, Limits(cpu_seconds, WALL_PER_CPU * cpu_seconds))
+        verdict = first
+        if first.reason in _BY_CHANCE:
+            with self._turns.alone():
+                verdict = self._attempt(run, problem, answer, Limits(cpu_seconds, ALONE_WALL_PER_CPU * cpu_seconds))
+            if verdict.outcome is not first.outcome:
+                verdict = Verdict(verdict.outcome, f"{verdict.reason} (flaky: it {first.reason} before)")
+        return verdict if self.isolated else Verdict(verdict.outcome, f"{verdict.reason} (not isolated)")
+
+    def _attempt(self, run: Any, problem: Problem, answer: str, limits: Limits) -> Verdict:
+        """One run; the sandbox's own failure is tried once more."""
+        assert self._sandboxes is not None
+        for _ in range(2):
+            try:
+                return run(self._sandboxes, problem, answer, limits)
+            except SandboxLost:
+                continue
+        return Verdict(Outcome.UNSCORED, "the sandbox failed")
+
+
+_TIMED_OUT, _KILLED = "ran out of time", "was killed"
+_BY_CHANCE = {_TIMED_OUT, _KILLED}
+"""What the machine's load may have done."""
+
+
+def _run_tests(sandboxes: Sandboxes, problem: Problem, program: str, limits: Limits) -> Verdict:
+    head = problem.metadata.get("prefix", "")
+    tests = {
+        "head": head,
+        "setup": problem.metadata.get("setup", ""),
+        "tests": list(problem.metadata.get("tests", ())),
+        "reference": _whole(head, problem.references[0]) if problem.references else "",
+        "entry_point": problem.metadata.get("entry_point", ""),
+    }
+    if not tests["tests"]:
+        return Verdict(Outcome.UNSCORED, "no tests")
+    return _verdict(sandboxes.examine(tests, _sources(head, program), limits), limits)
+
+
+def _verdict(examined: Examined, limits: Limits) -> Verdict:
+    if examined.kind == "passed":
+        return Verdict(Outcome.CORRECT, "passes")
+    if examined.kind == "broken":
+        return Verdict(Outcome.UNSCORED, examined.reason)
+    ended = _end(examined.report, limits) if examined.reason == "ends early" else None
+    reason = "out of memory" if examined.reason == "raises MemoryError" else examined.reason
+    return Verdict(Outcome.INCORRECT, ended or reason)
+
+
+def _run_cases(sandboxes: Sandboxes, problem: Problem, program: str, limits: Limits) -> Verdict:
+    """Each case by itself, up to the first that fails."""
+    for case in problem.metadata["cases"]:
+        ran = sandboxes.run_script(program, case["input"].encode(), limits)
+        ended = _end(ran.report, limits)
+        if ended is not None:
+            return Verdict(Outcome.INCORRECT, ended)
+        if not ran.complete:
+            return Verdict(Outcome.INCORRECT, "prints without end")
+        if ran.report.status != 0:
+            return Verdict(Outcome.INCORRECT, "raises an exception")
+        if not same_output(ran.output.decode(errors="replace"), case["output"]):
+            return Verdict(Outcome.INCORRECT, "differs")
+    return Verdict(Outcome.CORRECT, "passes")
+
+
+def same_output(given: str, expected: str) -> bool:
+    """Equal line by line without surrounding white space; a line of numbers is equal if its numbers are."""
+    lines, wanted = ([line.strip() for line in text.strip().splitlines()] for text in (given, expected))
+    return len(lines) == len(wanted) and all(
+        a == b or _numbers(a) == _numbers(b) is not None for a, b in zip(lines, wanted, strict=True)
+    )
+
+
+def _numbers(line: str) -> list[Decimal] | None:
+    try:
+        return [Decimal(word) for word in line.split()]
+    except InvalidOperation:
+        return None
+
+
+def _end(report: Report, limits: Limits) -> str | None:
+    """How the program came to its end, where that decides."""
+    if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
+        return _TIMED_OUT
+    if report.status == -signal.SIGKILL and report.stopped != "asked":
+        return _TIMED_OUT if report.cpu_seconds >= limits.cpu_seconds else _KILLED
+    if report.status < 0 and report.stopped != "asked":
+        return f"crashes ({signal.Signals(-report.status).name})"
+    return None
+
+
+def _closed_blocks(text: str) -> list[str]:
+    """The contents of the fenced blocks, in order. A fence ends with the next of the same kind and at least its length."""
+    blocks = []
+    opening: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text):
+        if opening is None:
+            opening = fence
+        elif fence[0].strip() == fence[1] and fence[1].startswith(opening[1]):
+            blocks.append(text[opening.end() + 1 : fence.start()])
+            opening = None
+        elif fence[0].strip() != fence[1]:
+            opening = fence  # a new block begins: the one before was never closed
+    return blocks
+
+
+def _tested_names(problem: Problem) -> set[str]:
+    """Names that a program must define: the entry point, or what the reference defines and the tests mention."""
+    entry_point = problem.metadata.get("entry_point")
+    if entry_point:
+        return {entry_point}
+    defined = {name for reference in problem.references for name in _DEFINES.findall(reference)}
+    mentioned = set(re.findall(r"\w+", "\n".join(problem.metadata.get("tests", ()))))
+    return defined & mentioned
+
+
+def _sources(head: str, program: str) -> list[str]:
+    if not head:
+        return [program]
+    if _INDENTED.match(program):
+        return [head + program]
+    runnable = _runnable(head)
+    return [runnable, program] if runnable else [program]
+
+
+def _whole(head: str, reference: str) -> str:
+    return "\n".join(_sources(head, reference))
+
+
+@lru_cache(maxsize=4096)
+def _runnable(head: str) -> str:
+    """The head as a program: it ends inside a function, which its docstring may complete. "" if that is not enough."""
+    for ending in ("", "\n    pass\n"):
+        try:
+            ast.parse(head + ending)
+        except SyntaxError:
+            continue
+        return head + ending
+    return ""
+
+
+class _Turns:
+    """Lets programs of all worker processes of this user run side by side, or one alone.
+
+    Two bytes of one file are locked: who wants to be alone takes the gate, so that nobody enters any more, and then
+    waits for the room to empty. The kernel unlocks what a process held when it ends.
+    """
+
+    def __init__(self) -> None:
+        path = Path(tempfile.gettempdir()) / f"move37-turns-{os.getuid()}"
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        self._lock(fcntl.LOCK_EX, _GATE)
+        try:
+            self._lock(fcntl.LOCK_SH, _ROOM)
+        finally:
+            self._lock(fcntl.LOCK_UN, _GATE)
+        try:
+            yield
+        finally:
+            self._lock(fcntl.LOCK_UN, _ROOM)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        self._lock(fcntl.LOCK_EX, _GATE)
+        try:
+            self._lock(fcntl.LOCK_EX, _ROOM)
+            yield
+        finally:
+            self._lock(fcntl.LOCK_UN, _ROOM)
+            self._lock(fcntl.LOCK_UN, _GATE)
+
+    def _lock(self, kind: int, place: int) -> None:
+        fcntl.lockf(self._file, kind, 1, place)
+
+
+_GATE, _ROOM = 0, 1

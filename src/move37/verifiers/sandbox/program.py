@@ -1,0 +1,106 @@
+"""The untrusted side of a connection: runs a program and lets the tests call into it. The child of a supervisor.
+
+Nothing in this process is a secret and nothing it says is believed beyond being data: a program that takes over this
+code can send any results that it likes, which is no more than computing them. It never learns what they are compared
+with. Two kinds of program: one whose functions are called (`serve`), and one that reads standard input and writes
+standard output (`run_script`), where the descriptors are all there is.
+"""
+
+import builtins
+import operator
+import sys
+import types
+from collections import deque
+from typing import Any
+
+from .wire import Link, Malformed, decode, encode
+
+_MUTABLE = (list, dict, set, bytearray, deque)
+_OPERATIONS = {
+    "call": lambda target, *args, **kwargs: target(*args, **kwargs),
+    "get": getattr,
+    "set": setattr,
+    "list": list,
+    **{name: getattr(operator, name) for name in ("getitem", "setitem", "delitem", "contains", "truth")},
+    **{kind.__name__: kind for kind in (len, str, repr, int, float, abs, round)},
+}
+
+
+def serve(descriptor: int) -> None:
+    """Run the program that comes first, then do what each message asks, until the other end is closed."""
+    link = Link(descriptor)
+    module = types.ModuleType("solution")
+    sys.modules["solution"] = module
+    objects: list[Any] = []
+    try:
+        while True:
+            link.send(_reply(link.receive(), module.__dict__, objects))
+    except (EOFError, OSError):
+        return
+
+
+def run_script(descriptor: int) -> int:
+    """Run the program that comes on the connection as a script. The exit status: 0 unless it raised something."""
+    link = Link(descriptor)
+    source = link.receive()
+    link.close()
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    builtins.exit = builtins.quit = sys.exit
+    status = 0
+    try:
+        exec(compile(source, "program.py", "exec", dont_inherit=True), module.__dict__)
+    except SystemExit as end:
+        status = 0 if end.code in (None, 0) else 1
+    except BaseException:  # whatever a program raises
+        status = 1
+    try:
+        sys.stdout.flush()
+    except Exception:  # it may have closed or replaced it
+        status = 1
+    return status
+
+
+def _reply(message: Any, names: dict[str, Any], objects: list[Any]) -> Any:
+    """The answer to one message: {"value", "changed"}, {"raised"} or {"loaded"}."""
+
+    def refer(value: Any) -> int:
+        objects.append(value)
+        return len(objects) - 1
+
+    def resolve(handle: Any) -> Any:
+        return _named(handle, names) if isinstance(handle, str) else objects[handle]
+
+    try:
+        if "load" in message:
+            for source in message["load"]:
+                exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
+            return {"loaded": True}
+        given = message["args"]
+        args = [decode(each, resolve) for each in given]
+        kwargs = {key: decode(each, resolve) for key, each in message["kwargs"].items()}
+        value = encode(_OPERATIONS[message["do"]](*args, **kwargs), refer)
+        changed = {}
+        for place, each in enumerate(args):
+            if isinstance(each, _MUTABLE):
+                after = encode(each, refer)
+                if after != given[place]:
+                    changed[place] = after
+        return {"value": value, "changed": changed}
+    except Malformed as error:
+        return {"raised": ["ValueError"], "message": str(error)}
+    except BaseException as error:  # whatever a program raises
+        return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error)}
+
+
+def _named(name: str, names: dict[str, Any]) -> Any:
+    if name in names:
+        return names[name]
+    raise NameError(f"name {name!r} is not defined")
+
+
+def _short(error: BaseException) -> str:
+    try:
+        return str(error)[:200]
+    except BaseException:  # its own __str__ is the program's
+        return ""

@@ -1,0 +1,135 @@
+"""The system calls that no judged program needs, refused by the kernel (seccomp, a BPF program).
+
+Refused are: new processes and programs (threads are allowed), sockets but socket pairs, memory that outlives or
+escapes the limit on address space (System V and POSIX shared memory, memfd), looking into other processes, keyrings,
+namespaces and mounts, and the kernel's more adventurous interfaces. They fail with EPERM, so a program sees an
+exception and goes on; `clone3` fails with ENOSYS, on which C libraries fall back to `clone`, whose flags can be read.
+A list of what is refused, not of what is allowed: new C libraries use new calls, and bubblewrap is the wall. The
+filter closes what namespaces and limits leave open.
+"""
+
+import ctypes
+import errno
+import platform
+import struct
+
+_LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _FAIL, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data, little endian
+_X32 = 0x40000000  # x86-64 has a second table of calls from here on
+_CLONE_THREAD = 0x00010000
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
+
+# name: (x86-64, arm64), None where an architecture has no such call
+_REFUSED: dict[str, tuple[int | None, int | None]] = {
+    "fork": (57, None),
+    "vfork": (58, None),
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "kcmp": (312, 272),
+    "pidfd_open": (434, 434),
+    "pidfd_getfd": (438, 438),
+    "socket": (41, 198),
+    "shmget": (29, 194),
+    "shmat": (30, 196),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "fanotify_init": (300, 262),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "personality": (135, 92),
+    "quotactl": (179, 60),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "kexec_load": (246, 104),
+    "reboot": (169, 142),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "acct": (163, 89),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "syslog": (103, 116),
+}
+_CLONE, _CLONE3 = (56, 220), (435, 435)
+_ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+
+
+def filter_program(machine: str) -> bytes:
+    """The BPF program for a machine as `platform.machine()` names it. Raises OSError for one that has none."""
+    if machine not in _ARCHITECTURES:
+        raise OSError(f"no filter of system calls for {machine} (there is one for {', '.join(_ARCHITECTURES)})")
+    column, audit = _ARCHITECTURES[machine]
+    refused = [numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None]
+    steps = [
+        (_LOAD_WORD, 0, 0, _ARCHITECTURE),
+        (_JUMP_EQUAL, 1, 0, audit),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD_WORD, 0, 0, _NUMBER),
+    ]
+    if machine == "x86_64":
+        steps += [(_JUMP_GREATER_EQUAL, 0, 1, _X32), (_RETURN, 0, 0, _KILL_PROCESS)]
+    steps += [
+        (_JUMP_EQUAL, 0, 1, _CLONE3[column]),
+        (_RETURN, 0, 0, _FAIL | errno.ENOSYS),
+        (_JUMP_EQUAL, 0, 4, _CLONE[column]),
+        (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT),
+        (_JUMP_SET, 0, 1, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _FAIL | errno.EPERM),
+    ]
+    for number in refused:
+        steps += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
+    steps.append((_RETURN, 0, 0, _ALLOW))
+    return b"".join(struct.pack("=HBBI", *step) for step in steps)
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_char_p))
+
+
+class Filter:
+    """The filter for this machine, made once and put on each child. Raises OSError where there is none."""
+
+    def __init__(self) -> None:
+        steps = filter_program(platform.machine())
+        self._program = _Program(len(steps) // 8, steps)
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def put_on(self) -> None:
+        """Filter this process from now on, for good. Raises OSError."""
+        for arguments in (
+            (_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+            (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(self._program), 0, 0),
+        ):
+            if self._prctl(*arguments) != 0:
+                raise OSError(ctypes.get_errno(), "the filter of system calls was refused")

@@ -1,0 +1,178 @@
+"""How values cross between a program and its tests: plain data as JSON, everything else as a numbered handle.
+
+Plain data are None, booleans, numbers (also Decimal, Fraction, complex, NumPy scalars), text, bytes, range, deque and
+lists, tuples, dictionaries and sets of them; a subclass crosses as its base, so an overridden `__eq__` stays behind.
+Builtin types and functions cross by name, so that a test may pass `int`. Every other object stays where it is and a
+handle crosses, which its owner resolves. Handles equal nothing.
+
+Reading is total: whatever the other side sends, the result is a value or `Malformed`. Not pickle, not marshal, not
+eval: bytes from a program must not be able to do anything.
+"""
+
+import builtins
+import json
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+LONGEST_MESSAGE = 32 << 20
+"""Bytes of one message; a larger one ends the connection."""
+_LARGEST_PLAIN_INT = 1 << 1024
+_HEADER = struct.Struct("!I")
+
+Refer = Callable[[Any], Any]
+"""Makes a handle, as JSON, of an object that is not plain data."""
+Resolve = Callable[[Any], Any]
+"""The object that a handle from the other side stands for."""
+
+
+class Malformed(Exception):
+    """The other side sent what is no message, or a message that is too long."""
+
+
+class Link:
+    """One end of a stream of messages, each a JSON value."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(True)
+
+    def send(self, message: Any) -> None:
+        """Raises OSError when the other end is gone, Malformed if the message is too long."""
+        body = json.dumps(message, separators=(",", ":")).encode()
+        if len(body) > LONGEST_MESSAGE:
+            raise Malformed(f"a message of {len(body)} bytes")
+        self._socket.sendall(_HEADER.pack(len(body)) + body)
+
+    def receive(self) -> Any:
+        """The next message. Raises EOFError at the end, Malformed for anything that is no message."""
+        (length,) = _HEADER.unpack(self._exactly(_HEADER.size))
+        if length > LONGEST_MESSAGE:
+            raise Malformed(f"a message of {length} bytes")
+        try:
+            return json.loads(self._exactly(length))
+        except (ValueError, RecursionError) as error:
+            raise Malformed(f"no JSON: {type(error).__name__}") from None
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _exactly(self, length: int) -> bytes:
+        parts = []
+        while length:
+            try:
+                part = self._socket.recv(min(length, 1 << 20))
+            except ConnectionResetError:
+                part = b""
+            if not part:
+                raise EOFError
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+
+def encode(value: Any, refer: Refer) -> Any:
+    """The value as JSON. Raises RecursionError for what contains itself, and whatever `refer` raises."""
+    kind = type(value)
+    if value is None or kind is str or kind is bool or kind is float:
+        return value
+    if kind is int:
+        return value if -_LARGEST_PLAIN_INT < value < _LARGEST_PLAIN_INT else {"int": hex(value)}
+    if kind is list:
+        return [encode(item, refer) for item in value]
+    pack = _PACK.get(kind)
+    if pack is not None:
+        return pack(value, refer)
+    for base, plain in _BASES:
+        if isinstance(value, base):
+            return encode(plain(value), refer)
+    name = getattr(value, "__name__", None)
+    if isinstance(name, str) and getattr(builtins, name, None) is value:
+        return {"builtin": name}
+    if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return encode(value.item(), refer)
+    return {"handle": refer(value)}
+
+
+def decode(data: Any, resolve: Resolve) -> Any:
+    """The value that `encode` was given. Raises Malformed for what it cannot have made."""
+    try:
+        return _decode(data, resolve)
+    except Malformed:
+        raise
+    except Exception as error:  # a program may send anything
+        raise Malformed(f"no value: {type(error).__name__}") from None
+
+
+def _decode(data: Any, resolve: Resolve) -> Any:
+    if type(data) is list:
+        return [_decode(item, resolve) for item in data]
+    if type(data) is not dict:
+        return data
+    [(tag, body)] = data.items()
+    if tag == "handle":
+        return resolve(body)
+    return _UNPACK[tag](body, resolve)
+
+
+def _items(value: Any, refer: Refer) -> list[Any]:
+    return [encode(item, refer) for item in value]
+
+
+def _builtin(name: str) -> Any:
+    value = getattr(builtins, name)
+    if name.startswith("_") or not (isinstance(value, type) or callable(value)):
+        raise Malformed(f"no builtin: {name[:40]!r}")
+    return value
+
+
+_PACK: dict[type, Callable[[Any, Refer], Any]] = {
+    tuple: lambda value, refer: {"tuple": _items(value, refer)},
+    dict: lambda value, refer: {"dict": [[encode(k, refer), encode(v, refer)] for k, v in value.items()]},
+    set: lambda value, refer: {"set": _items(value, refer)},
+    frozenset: lambda value, refer: {"frozenset": _items(value, refer)},
+    deque: lambda value, refer: {"deque": _items(value, refer)},
+    range: lambda value, refer: {"range": [encode(n, refer) for n in (value.start, value.stop, value.step)]},
+    bytes: lambda value, refer: {"bytes": value.hex()},
+    bytearray: lambda value, refer: {"bytearray": value.hex()},
+    complex: lambda value, refer: {"complex": [value.real, value.imag]},
+    Decimal: lambda value, refer: {"Decimal": str(value)},
+    Fraction: lambda value, refer: {"Fraction": [encode(n, refer) for n in (value.numerator, value.denominator)]},
+    type(...): lambda value, refer: {"...": None},
+}
+_UNPACK: dict[str, Callable[[Any, Resolve], Any]] = {
+    "int": lambda body, resolve: int(body, 16),
+    "tuple": lambda body, resolve: tuple(_decode(item, resolve) for item in body),
+    "dict": lambda body, resolve: {_decode(k, resolve): _decode(v, resolve) for k, v in body},
+    "set": lambda body, resolve: {_decode(item, resolve) for item in body},
+    "frozenset": lambda body, resolve: frozenset(_decode(item, resolve) for item in body),
+    "deque": lambda body, resolve: deque(_decode(item, resolve) for item in body),
+    "range": lambda body, resolve: range(*(_decode(n, resolve) for n in body)),
+    "bytes": lambda body, resolve: bytes.fromhex(body),
+    "bytearray": lambda body, resolve: bytearray.fromhex(body),
+    "complex": lambda body, resolve: complex(*body),
+    "Decimal": lambda body, resolve: Decimal(body),
+    "Fraction": lambda body, resolve: Fraction(*(_decode(n, resolve) for n in body)),
+    "builtin": lambda body, resolve: _builtin(body),
+    "...": lambda body, resolve: ...,
+}
+_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (bool, bool),
+    (int, int.__pos__),
+    (float, float.__pos__),
+    (str, str.__str__),
+    (list, lambda value: [*list.__iter__(value)]),
+    (tuple, lambda value: (*tuple.__iter__(value),)),
+    (dict, lambda value: dict(dict.items(value))),
+    (set, lambda value: {*set.__iter__(value)}),
+    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
+    (bytes, lambda value: bytes(memoryview(value))),
+    (deque, lambda value: deque(deque.__iter__(value))),
+    (complex, complex.__pos__),
+    (Decimal, lambda value: Decimal(Decimal.as_tuple(value))),
+)
+"""What a subclass crosses as, by the methods of the base: a subclass may have overridden its own."""
