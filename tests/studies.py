@@ -15,8 +15,13 @@ def write_problems(folder: Path, count: int = 6) -> Path:
     return path
 
 
-def sums_study(folder: Path, n: int = 8, problems: int = 6, verifier: str = "math", **options: Any) -> Path:
-    """A study of two scripted models on sums: base right half of the time, RL nine times in ten where it can."""
+def sums_study(
+    folder: Path, n: int = 8, problems: int = 6, verifier: str = "math", stop: str = "{ successes = 0 }", **options: Any
+) -> Path:
+    """A study of two scripted models on sums: base right half of the time, RL nine times in ten where it can.
+
+    n samples each, unless `stop` gives a stopping plan.
+    """
     write_problems(folder, problems)
     shared = "".join(f"options.{name} = {json.dumps(value)}\n" for name, value in options.items())
     path = folder / "study.toml"
@@ -32,6 +37,7 @@ verifier = "{verifier}"
 
 [sampling]
 n = {n}
+stop = {stop}
 temperature = 1.0
 top_p = 1.0
 max_new_tokens = 200

@@ -261,9 +261,9 @@ CASES = [
     Case("duplicate id", counts(ROW + ROW), r".*base\.jsonl:2: .*a.*"),
     Case("other problems", counts('{"id": "b", "c": 1, "n": 8}\n'), r".*lacks 1 problem \([ab]\).*same problems"),
     Case(
-        "early-stopped counts",
-        counts('{"id": "a", "c": 1, "n": 3, "stop_successes": 1, "n_max": 8}\n'),
-        r".*early-stopped.*",
+        "counts that their plan cannot have made",
+        counts('{"id": "a", "c": 1, "n": 3, "stop_successes": 2, "n_max": 8}\n'),
+        r".*base\.jsonl:1: c = 1 at n = 3 is not where this plan stops \(stop at 2 correct or at 8 .*",
     ),
     Case("confidence in percent", counts(ROW, ROW, "--confidence", "95"), r"confidence: input should be less than 1.*"),
     Case("too few draws", counts(ROW, ROW, "--draws", "10"), r"draws: .* greater than or equal to 1000.*"),

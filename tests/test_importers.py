@@ -459,8 +459,8 @@ class TestCounts:
             ({"id": "b", "c": 1, "n": 2, "unscored": -1}, "'unscored': expected a whole number from 0, found -1"),
             (
                 {"id": "b", "c": 2, "n": 9, "stop_successes": 2, "n_max": 64},
-                "early-stopped counts (stop_successes, n_max) are not supported yet; "
-                "the fixed-n estimator would be biased on them, so give counts of a fixed n",
+                "stopped under another plan than the first row (stop at 2 correct or at 64 samples, looking every 1; "
+                "a fixed n); one file holds counts of one plan",
             ),
         ],
     )

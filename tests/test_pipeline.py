@@ -52,7 +52,7 @@ class TestStudy:
     def test_every_sample_is_there_once_with_its_verdict(self, finished: Path) -> None:
         store = RunStore.open(finished)
         for model in ("base", "rl"):
-            assert store.owed(model, [p.id for p in store.problems()], 8) == {}
+            assert store.owed(model, [p.id for p in store.problems()], store.study().sampling.plan()) == {}
             tally = store.tally(model)
             assert tally.n.tolist() == [8] * 6
             assert tally.unscored.sum() == 0

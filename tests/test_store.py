@@ -16,7 +16,7 @@ from move37.config import parse_study
 from move37.errors import ConfigError, InputError, StoreError
 from move37.parts import Appender, PartFolder
 from move37.store import ModelRecord, RunStore, sample_rows
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Tally, Verdict
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, StoppingPlan, Tally, Verdict
 
 ROWS = {"problem_id": pl.String, "index": pl.Int32, "text": pl.String}
 KEY = ("problem_id", "index")
@@ -150,8 +150,8 @@ class TestParts:
 class TestRun:
     def test_owed_are_the_indices_that_are_not_there(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path, 2)
-        assert store.owed("base", ["p", "q"], 4) == {"p": [2, 3], "q": [0, 1, 2, 3]}
-        assert store.owed("base", ["p"], 2) == {}
+        assert store.owed("base", ["p", "q"], StoppingPlan((4,), 1)) == {"p": [2, 3], "q": [0, 1, 2, 3]}
+        assert store.owed("base", ["p"], StoppingPlan((2,), 1)) == {}
 
     def test_problems_come_back_as_they_went_in(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
@@ -216,7 +216,7 @@ class TestRun:
         with store.writing():
             assert store.absorb_samples("base", other.samples("base").scan(), "b") == 3
             assert store.absorb_samples("base", other.samples("base").scan(), "b") == 0
-        assert store.owed("base", ["p"], 5) == {}
+        assert store.owed("base", ["p"], StoppingPlan((5,), 1)) == {}
 
     def test_pooling_refuses_other_content_under_a_key_and_copies_nothing(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path, 2)

@@ -10,12 +10,14 @@ import json
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from move37.errors import ConfigError
+from move37.types import StoppingPlan
 
 IMPORTED = "imported"
 """The engine of a model whose samples or counts came from elsewhere: it is never sampled."""
@@ -77,14 +79,55 @@ class TemplateConfig(Settings):
     stop: tuple[str, ...] = Field(default=(), description="Strings that end a response.")
 
 
+class StoppingConfig(Settings):
+    """When a problem has been sampled enough: decided before sampling, the same for every problem and model."""
+
+    successes: int | tuple[int, ...] = Field(
+        default=8, description="Correct samples that are enough, one number per look but the last; 0: always n samples."
+    )
+    batch: int = Field(default=16, ge=1, description="Look at a problem after every so many samples.")
+    looks: tuple[int, ...] = Field(default=(), description="Look after these numbers of samples instead, and at n.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StoppingConfig":
+        many = isinstance(self.successes, tuple)
+        thresholds = self.successes if isinstance(self.successes, tuple) else (self.successes,)
+        if min(thresholds, default=0) < int(many):
+            raise ValueError("successes: must be at least 1, or the single number 0 for a fixed n")
+        if self.looks and self.batch != type(self).model_fields["batch"].default:
+            raise ValueError("batch: give looks or batch, not both")
+        if any(a >= b for a, b in pairwise((0, *self.looks))):
+            raise ValueError("looks: must rise, the first at 1 sample or later")
+        if many and len(thresholds) != len(self.looks):
+            raise ValueError(f"successes: {len(thresholds)} thresholds for {len(self.looks)} looks; give one for each")
+        return self
+
+
 class SamplingConfig(Settings):
     """How every model of the study is sampled."""
 
-    n: int = Field(default=256, ge=1, description="Samples per problem.")
+    n: int = Field(default=256, ge=1, description="Samples per problem, at most.")
+    stop: StoppingConfig = Field(default=StoppingConfig(), description="When a problem has been sampled enough.")
     temperature: float = Field(default=0.6, ge=0, description="0 is greedy.")
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
     max_new_tokens: int = Field(default=16_384, ge=1, description="Token limit of a response.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same for all models.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SamplingConfig":
+        if self.stop.looks and self.stop.looks[-1] >= self.n:
+            raise ValueError(f"stop.looks: the last, {self.stop.looks[-1]}, must be below n = {self.n}")
+        return self
+
+    def plan(self) -> StoppingPlan:
+        """The stopping plan of every problem."""
+        stop = self.stop
+        if stop.successes == 0:
+            return StoppingPlan((self.n,), 1)
+        if stop.looks:
+            return StoppingPlan((*stop.looks, self.n), stop.successes)
+        assert isinstance(stop.successes, int)  # several thresholds need looks
+        return StoppingPlan.until(stop.successes, self.n, stop.batch)
 
 
 class ModelConfig(Settings):
@@ -190,8 +233,10 @@ def from_options(kind: type[S], **values: Any) -> S:
 def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     """Keys whose change would mix two different laws in one run.
 
-    A run may be continued with more samples per problem, more models, further sources of problems, other verification
-    and analysis settings, and other engine options (batch size, device). Everything else needs a new run folder.
+    A run may be continued with more samples per problem (n, which must not be raised for the sake of a result: the
+    stopping plan is unbiased only if n was decided without looking), more models, further sources of problems,
+    other verification and analysis settings, and other engine options (batch size, device). Everything else needs a
+    new run folder.
     """
     changes: list[str] = []
     if old.seed != new.seed:

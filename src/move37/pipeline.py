@@ -3,7 +3,7 @@
 A study is a run folder (`store.py`) that passes go over, each resumable and each usable alone:
 
     start_run     problems are loaded once and written down with the resolved study
-    sample_run    every model is asked for the samples that it still owes
+    sample_run    every model is asked for the samples that it still owes under the study's stopping plan
     verify_run    every sample without a verdict gets one; regrading writes beside the old verdicts
     analyse_run   verdicts become tallies, tallies become findings
     report_run    findings become figures, a page and tables
@@ -15,7 +15,7 @@ was sampled elsewhere. Each function returns the figures that the command line p
 import json
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -80,16 +80,20 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
 
 
 def sample_run(store: RunStore, progress: Progress | None = None) -> Figures:
-    """Ask every model for the samples that it owes. Models that owe nothing are not loaded."""
+    """Ask every model for the samples that it owes. Models that owe nothing are not loaded.
+
+    Under a stopping plan a model is sampled in rounds, from look to look, and each round is verified before the next.
+    """
     study, problems = store.study(), store.problems()
+    progress = progress or Silent()
     made: dict[str, int] = {}
-    with store.writing():
+    with store.writing(), VerifierPool(study.verification) as pool:
         for name, model in study.models.items():
-            owed = store.owed(name, [p.id for p in problems], study.sampling.n) if model.engine != IMPORTED else {}
-            if owed:
-                made[name] = _sample_model(store, name, owed, progress or Silent())
+            if model.engine != IMPORTED:
+                samples = _sample_model(store, pool, name, progress)
+                made |= {name: samples} if samples else {}
         store.compact()
-    return {"run": str(store.folder), "problems": len(problems), "sampled": made}
+    return {"run": str(store.folder), "problems": len(problems), "sampled": made, "plan": str(study.sampling.plan())}
 
 
 def verify_run(store: RunStore, verifier: str | None = None, progress: Progress | None = None) -> Figures:
@@ -97,19 +101,8 @@ def verify_run(store: RunStore, verifier: str | None = None, progress: Progress 
 
     `verifier` replaces the problems' own (regrading). The verdicts made or completed here become the current ones.
     """
-    study = store.study()
-    by_verifier: dict[str, list[Problem]] = {}
-    for problem in store.problems():
-        by_verifier.setdefault(problem.verifier, []).append(problem)
-    judged: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
-    with store.writing(), VerifierPool(study.verification) as pool:
-        for own_name, problems in by_verifier.items():
-            judge: Verifier = VERIFIERS.load(verifier or own_name)()
-            label = f"{judge.name}@{judge.version}"
-            for model in judged:
-                judged[model] += _verify_model(store, pool, judge, label, model, problems, progress or Silent())
-            store.set_current_labels({own_name: label})
-            store.log("verified", verifier=label, verdicts=judged)
+    with store.writing(), VerifierPool(store.study().verification) as pool:
+        judged = _judge(store, pool, store.models(), verifier, progress or Silent())
         store.compact()
     return {"run": str(store.folder), "verified": judged, "verifiers": store.current_labels()}
 
@@ -164,7 +157,7 @@ def import_samples(format_name: str, path: Path, model: str, benchmark: str, fol
         store.adopt(_study_with_import(store, model, source, benchmark))
         if imported.counts is not None:
             store.add_counts(imported.counts)
-            problems, samples = imported.counts.problems, int(imported.counts.n.sum())
+            problems, samples = imported.counts.problems, int(imported.counts.scored.sum())
         else:
             problems, samples = len(imported.problems), _add_imported_samples(store, model, imported, format_name)
         store.compact()
@@ -233,24 +226,66 @@ def _prompts(study: StudyConfig, problems: tuple[Problem, ...], engine: Engine) 
     return [pose(problem, template, engine.render_chat) for problem in problems]
 
 
-def _sample_model(store: RunStore, name: str, owed: Mapping[str, list[int]], progress: Progress) -> int:
-    """Load a model, check that it can answer as asked, and keep its samples as they come; how many were made."""
-    study, problems = store.study(), store.problems()
-    model, settings = study.models[name], study.sampling_of(name)
-    engine: Engine = ENGINES.load(model.engine).load(model)
-    prompts = _prompts(study, problems, engine)
-    sampling.check_context(engine, prompts, settings, name)
-    store.record_model(name, ModelRecord(engine.identity(), tuple(prompts)))
-    requests = sampling.owed_requests(prompts, owed, study.seed, name)
-    with (
-        store.appending_samples(name) as writer,
-        progress.track(f"Sampling {name}", len(requests), "samples") as advance,
-    ):
-        for sample in sampling.sample(engine, requests, settings, name):
-            writer.add(sample)
-            advance(1)
-    store.log("sampled", model=name, samples=len(requests), engine=dict(engine.identity()))
-    return len(requests)
+def _sample_model(store: RunStore, pool: VerifierPool, name: str, progress: Progress) -> int:
+    """Sample a model until it owes nothing; how many samples were made."""
+    study = store.study()
+    plan, problem_ids = study.sampling.plan(), [problem.id for problem in store.problems()]
+    sampler: _Sampler | None = None
+    made = 0
+    while True:
+        if not plan.is_fixed:  # what is owed depends on what was right
+            _judge(store, pool, (name,), None, progress)
+        owed = store.owed(name, problem_ids, plan)
+        if not owed:
+            return made
+        sampler = sampler or _Sampler(store, name)
+        made += sampler.sample(owed, progress)
+
+
+class _Sampler:
+    """A loaded model that has been checked to be able to answer as asked."""
+
+    def __init__(self, store: RunStore, name: str) -> None:
+        self._store, self._name, self._study = store, name, store.study()
+        self._settings = self._study.sampling_of(name)
+        model = self._study.models[name]
+        self._engine: Engine = ENGINES.load(model.engine).load(model)
+        self._prompts = _prompts(self._study, store.problems(), self._engine)
+        sampling.check_context(self._engine, self._prompts, self._settings, name)
+        store.record_model(name, ModelRecord(self._engine.identity(), tuple(self._prompts)))
+        store.log("loaded", model=name, engine=dict(self._engine.identity()))
+
+    def sample(self, owed: Mapping[str, list[int]], progress: Progress) -> int:
+        """Keep the owed samples as they come; how many were made."""
+        requests = sampling.owed_requests(self._prompts, owed, self._study.seed, self._name)
+        with (
+            self._store.appending_samples(self._name) as writer,
+            progress.track(f"Sampling {self._name}", len(requests), "samples") as advance,
+        ):
+            for made in sampling.sample(self._engine, requests, self._settings, self._name):
+                writer.add(made)
+                advance(1)
+        self._store.log("sampled", model=self._name, samples=len(requests))
+        return len(requests)
+
+
+def _judge(
+    store: RunStore, pool: VerifierPool, models: Sequence[str], replacement: str | None, progress: Progress
+) -> dict[str, Counter[str]]:
+    """Verify what `models` have without a verdict, each problem with its own verifier or with `replacement`."""
+    by_verifier: dict[str, list[Problem]] = {}
+    for problem in store.problems():
+        by_verifier.setdefault(problem.verifier, []).append(problem)
+    judged: dict[str, Counter[str]] = {model: Counter() for model in models}
+    for own_name, problems in by_verifier.items():
+        judge: Verifier = VERIFIERS.load(replacement or own_name)()
+        label = f"{judge.name}@{judge.version}"
+        for model in models:
+            judged[model] += _verify_model(store, pool, judge, label, model, problems, progress)
+        store.set_current_labels({own_name: label})
+        if any(judged.values()):
+            store.log("verified", verifier=label, verdicts=judged)
+    return judged
 
 
 def _verify_model(
@@ -266,6 +301,8 @@ def _verify_model(
     by_id = {problem.id: problem for problem in problems}
     owed = store.count_unverified(label, model, list(by_id))
     counts: Counter[str] = Counter()
+    if not owed:
+        return counts
     items = ((by_id[s.problem_id], s.text, s) for s in store.unverified(label, model, list(by_id)))
     with (
         store.appending_verdicts(label, model) as writer,
@@ -281,12 +318,16 @@ def _verify_model(
 def _evidence(store: RunStore, model: str) -> Evidence:
     """All that the analyses may know of one model."""
     reported = [label for label in store.labels(model) if label.startswith(REPORTED)]
+    tally, plan = store.tally(model), store.plan(model)
+    first_look = None if plan is None else plan.first_look
+    fixed = None if plan is None or not store.samples(model).files() else store.fixed_tally(model, first_look)
     return Evidence(
-        tally=store.tally(model),
-        not_truncated=store.tally_not_truncated(model),
+        tally=tally,
+        fixed=fixed,
+        not_truncated=store.tally_not_truncated(model, first_look),
         reasons=store.reasons(model),
         mean_tokens=store.mean_tokens(model),
-        answers=store.answers(model),
+        answers=store.answers(model, first_look),
         agreement=[(label, store.compare_verdicts(model, label)) for label in reported],
         verifier=", ".join(sorted(set(store.current_labels().values()))),
         references={problem.id: " or ".join(problem.references) for problem in store.problems()},

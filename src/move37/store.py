@@ -2,7 +2,8 @@
 
     <run>/config.json                          the resolved study
           problems.parquet                     id, question, references, tags, what the verifier needs
-          models/<model>/                      identity.json (weights, versions), prompts.parquet (the exact texts)
+          models/<model>/                      identity.json (weights, versions), prompts.parquet (the exact texts),
+                                               plan.json (of imported counts that were stopped early)
           samples/<model>/part-*.parquet       append-only
           verdicts/<verifier>@<version>/<model>/part-*.parquet   beside the samples, never over older ones
           verdicts/current.json                which of them the analyses read, for each verifier of the problems
@@ -27,10 +28,31 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from move37.config import StudyConfig, changed_keys, parse_study, resolved_json
+from move37.config import IMPORTED, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.errors import ConfigError, InputError, StoreError
 from move37.parts import UNFINISHED, Appender, PartFolder, write_atomically
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Tally, Verdict
+from move37.stopping import apply_plan
+from move37.tallies import (
+    COUNT_SCHEMA,
+    count_outcomes,
+    counted_tally,
+    counts_frame,
+    fixed_tally,
+    outcome_tables,
+    stopped_tally,
+)
+from move37.types import (
+    AnyTally,
+    FinishReason,
+    Outcome,
+    Problem,
+    Prompt,
+    Sample,
+    StoppedTally,
+    StoppingPlan,
+    Tally,
+    Verdict,
+)
 
 _FINISH = pl.Enum([reason.value for reason in FinishReason])
 _OUTCOME = pl.Enum([outcome.value for outcome in Outcome])
@@ -51,13 +73,6 @@ VERDICT_SCHEMA = {
     "reason": pl.String,
     "answer": pl.String,
     "truncated": pl.Boolean,
-}
-COUNT_SCHEMA = {
-    "problem_id": pl.String,
-    "correct": pl.Int64,
-    "incorrect": pl.Int64,
-    "unscored": pl.Int64,
-    "truncated": pl.Int64,
 }
 PROBLEM_SCHEMA = {
     "id": pl.String,
@@ -198,11 +213,22 @@ class RunStore:
     def samples(self, model: str) -> PartFolder:
         return PartFolder(self.folder / "samples" / model, SAMPLE_SCHEMA, _KEY)
 
-    def owed(self, model: str, problem_ids: Sequence[str], n: int) -> dict[str, list[int]]:
-        """The indices below n that `model` still lacks, for each problem that lacks any."""
+    def owed(self, model: str, problem_ids: Sequence[str], plan: StoppingPlan) -> dict[str, list[int]]:
+        """The indices that `model` lacks for the next decision about each problem, where it lacks any.
+
+        Under a plan with several looks a problem is judged by its current verdicts; one whose samples for the next
+        look are all there, but not yet verified, owes nothing until they are.
+        """
         there = self._indices(self.samples(model))
-        wanted = range(n)
-        owed = {problem: sorted(set(wanted).difference(there.get(problem, ()))) for problem in problem_ids}
+        if plan.is_fixed:
+            wanted = np.full(len(problem_ids), plan.n_max)
+        else:
+            outcomes, _, _ = outcome_tables(self._outcome_frames(model), problem_ids, plan.n_max)
+            wanted = apply_plan(outcomes, plan).next_look
+        owed = {
+            problem: sorted(set(range(look)).difference(there.get(problem, ())))
+            for problem, look in zip(problem_ids, wanted.tolist(), strict=True)
+        }
         return {problem: indices for problem, indices in owed.items() if indices}
 
     @contextmanager
@@ -279,21 +305,53 @@ class RunStore:
 
     # -- tallies -------------------------------------------------------------------------------------------------
 
-    def tally(self, model: str) -> Tally:
-        """Counts of `model` from imported counts or its current verdicts. Raises InputError where there are none."""
-        counts = self._count_parts(model).read()
-        if counts.is_empty():
-            counts = self._count_verdicts(model, pl.lit(True))
-        if counts.is_empty():
-            raise InputError(f"{self.folder}: {model!r} has no verdicts yet; run `move37 verify {self.folder}`")
-        return _tally(model, counts.sort("problem_id"))
+    def plan(self, model: str) -> StoppingPlan | None:
+        """The plan under which `model` was stopped early; None where its n was fixed beforehand."""
+        path = self._plan_path(model)
+        if path.exists():
+            written = json.loads(path.read_text())
+            looks, successes = tuple(written["looks"]), written["successes"]
+            return StoppingPlan(looks, tuple(successes) if isinstance(successes, list) else successes)
+        study = self.study() if (self.folder / "config.json").exists() else None
+        if study is None or model not in study.models or study.models[model].engine == IMPORTED:
+            return None
+        plan = study.sampling.plan()
+        return None if plan.is_fixed else plan
 
-    def tally_not_truncated(self, model: str) -> Tally | None:
+    def tally(self, model: str) -> AnyTally:
+        """Counts of `model` from imported counts or its current verdicts, stopped early where its plan says so.
+
+        Raises InputError where there are none, and where a problem has not reached its stopping point.
+        """
+        plan, counts = self.plan(model), self._count_parts(model).read()
+        if not counts.is_empty():
+            return counted_tally(model, counts.sort("problem_id"), plan)
+        if plan is None:
+            return self.fixed_tally(model)
+        ids = sorted(problem.id for problem in self.problems())
+        tally = stopped_tally(model, self._outcome_frames(model), ids, plan, f"run `move37 sample {self.folder}`")
+        if not tally.problems:
+            raise self._no_verdicts(model)
+        return tally
+
+    def fixed_tally(self, model: str, below: int | None = None) -> Tally:
+        """Counts of `model` over all its samples, or over those with an index below `below`.
+
+        Unbiased for a fixed n only if that was decided beforehand: under a stopping plan, at most its first look.
+        """
+        keep = pl.lit(True) if below is None else pl.col("index") < below
+        counts = self._count_verdicts(model, keep)
+        if counts.is_empty():
+            raise self._no_verdicts(model)
+        return fixed_tally(model, counts.sort("problem_id"))
+
+    def tally_not_truncated(self, model: str, below: int | None = None) -> Tally | None:
         """Counts over the samples that ended by themselves; None where that is not known or there are none."""
-        counts = self._count_verdicts(model, ~pl.col("truncated"))
-        return None if counts.is_empty() else _tally(model, counts.sort("problem_id"))
+        keep = pl.lit(True) if below is None else pl.col("index") < below
+        counts = self._count_verdicts(model, keep & ~pl.col("truncated"))
+        return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
-    def add_counts(self, tally: Tally) -> None:
+    def add_counts(self, tally: AnyTally) -> None:
         """Keep imported counts. Raises StoreError if the model has samples, which counts would contradict."""
         if self.samples(tally.model).files():
             raise StoreError(
@@ -302,8 +360,10 @@ class RunStore:
         parts = self._count_parts(tally.model)
         if parts.files():
             raise StoreError(f"{self.folder}: counts of {tally.model!r} are here already; use another --out folder")
-        columns = {name: getattr(tally, name) for name in ("correct", "incorrect", "unscored", "truncated")}
-        parts.append(pl.DataFrame({"problem_id": list(tally.problem_ids)} | columns, schema=COUNT_SCHEMA))
+        if isinstance(tally, StoppedTally):
+            plan = {"looks": list(tally.plan.looks), "successes": tally.plan.successes}
+            write_atomically(self._plan_path(tally.model), json.dumps(plan).encode())
+        parts.append(counts_frame(tally))
 
     def reasons(self, model: str) -> list[tuple[str, str, int]]:
         """(outcome, reason, count) over the current verdicts, most frequent first; empty for imported counts."""
@@ -315,13 +375,17 @@ class RunStore:
         ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
         return [(outcome, reason, count) for (outcome, reason), count in ordered]
 
-    def answers(self, model: str) -> pl.DataFrame:
-        """Distinct answers: problem_id, answer (null: none), correct, count. Unscored samples are left out."""
-        columns = ["problem_id", "answer", "outcome"]
+    def answers(self, model: str, below: int | None = None) -> pl.DataFrame:
+        """Distinct answers: problem_id, answer (null: none), correct, count; unscored samples are left out.
+
+        Of all samples, or of those with an index below `below`.
+        """
+        columns = ["problem_id", "index", "answer", "outcome"]
+        keep = pl.lit(True) if below is None else pl.col("index") < below
         frames = [
             parts.collect(
                 parts.scan(columns)
-                .filter(pl.col("outcome") != Outcome.UNSCORED.value)
+                .filter(keep & (pl.col("outcome") != Outcome.UNSCORED.value))
                 .group_by("problem_id", "answer", correct=pl.col("outcome") == Outcome.CORRECT.value)
                 .agg(count=pl.len())
             )
@@ -379,12 +443,20 @@ class RunStore:
 
     def _count_verdicts(self, model: str, keep: pl.Expr) -> pl.DataFrame:
         frames = [pl.DataFrame(schema=COUNT_SCHEMA)]
-        outcomes = {o.value: (pl.col("outcome") == o.value).sum().cast(pl.Int64) for o in Outcome}
         for parts in self._current_verdicts(model):
             rows = parts.scan(["problem_id", "index", "outcome", "truncated"]).filter(keep)
-            counted = rows.group_by("problem_id").agg(truncated=pl.col("truncated").sum().cast(pl.Int64), **outcomes)
-            frames.append(parts.collect(counted.select(list(COUNT_SCHEMA))))
+            frames.append(parts.collect(count_outcomes(rows)))
         return pl.concat(frames)
+
+    def _outcome_frames(self, model: str) -> Iterator[pl.DataFrame]:
+        for parts in self._current_verdicts(model):
+            yield parts.read(["problem_id", "index", "outcome", "truncated"])
+
+    def _plan_path(self, model: str) -> Path:
+        return self.folder / "models" / model / "plan.json"
+
+    def _no_verdicts(self, model: str) -> InputError:
+        return InputError(f"{self.folder}: {model!r} has no verdicts yet; run `move37 verify {self.folder}`")
 
     def _indices(self, parts: PartFolder) -> dict[str, list[int]]:
         keys = parts.read(_KEY)
@@ -448,13 +520,6 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
         "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
         "metadata": json.dumps(dict(problem.metadata), ensure_ascii=False),
     }
-
-
-def _tally(model: str, counts: pl.DataFrame) -> Tally:
-    correct, incorrect, unscored, truncated = (
-        counts[name].to_numpy().astype(np.int64) for name in ("correct", "incorrect", "unscored", "truncated")
-    )
-    return Tally(model, tuple(counts["problem_id"].to_list()), correct, incorrect, unscored, truncated)
 
 
 def _parquet(rows: list[dict[str, Any]], schema: Mapping[str, Any]) -> bytes:

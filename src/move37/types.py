@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,7 +202,12 @@ class Tally:
         """Scored samples per problem, shape (M,)."""
         return self.correct + self.incorrect
 
-    def select(self, rows: IntArray | NDArray[np.bool_]) -> "Tally":
+    @property
+    def scored(self) -> IntArray:
+        """The same as n, under the name that both kinds of tally have."""
+        return self.n
+
+    def select(self, rows: IntArray | NDArray[np.bool_]) -> Self:
         """The tally of some problems: positions in the order wanted, or a mask of shape (M,)."""
         counts = {name: getattr(self, name)[rows] for name in ("correct", "incorrect", "unscored", "truncated")}
         return replace(self, problem_ids=_ids_at(self.problem_ids, rows), **counts)
@@ -243,7 +248,12 @@ class StoppedTally:
     def problems(self) -> int:
         return len(self.problem_ids)
 
-    def select(self, rows: IntArray | NDArray[np.bool_]) -> "StoppedTally":
+    @property
+    def scored(self) -> IntArray:
+        """Scored samples per problem up to its stopping point: `trials`."""
+        return self.trials
+
+    def select(self, rows: IntArray | NDArray[np.bool_]) -> Self:
         """The tally of some problems: positions in the order wanted, or a mask of shape (M,)."""
         names = ("successes", "trials", "went_on", "unscored", "truncated", "surplus")
         counts = {name: getattr(self, name)[rows] for name in names}

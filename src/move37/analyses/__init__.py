@@ -9,7 +9,7 @@ from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, cur
 from move37.analyses.reliability import ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.truncation import OutcomeAudit
-from move37.types import Tally
+from move37.types import AnyTally
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def compare(base: Tally, rl: Tally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Comparison:
+def compare(base: AnyTally, rl: AnyTally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Comparison:
     """Everything about one pair. Raises InputError unless both cover the same problems, each with a scored sample.
 
     `draws` and `seed` are of the band's multipliers; `seed` also thins unequal samples for the four-way table.

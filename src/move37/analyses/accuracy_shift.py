@@ -1,7 +1,8 @@
 """Where did RL move the problems' accuracies: towards 1, or also to 0?
 
 The paper's bins of c / n, found in integers: 1 of 10 is in (0, 0.1] whatever 1/10 is in binary. Each model's own n is
-used, so bins are coarse where n is small.
+used, so bins are coarse where n is small. Where sampling stopped early c / n is biased, and the unbiased pass@1 takes
+its place: (r-1) / (N-1) after a stop at the r-th success.
 """
 
 from dataclasses import dataclass
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from move37.analyses.pairing import paired
-from move37.types import IntArray, Tally
+from move37.estimates.rows import correct_samples, pass_at_k_rows
+from move37.types import AnyTally, IntArray, StoppedTally
 
 BINS = ("0", *(f"({low / 10:g}, {(low + 1) / 10:g}]" for low in range(10)))
 """The paper's bins: exactly 0, then tenths open below and closed above."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class AccuracyShift:
     rl_exactly_one: int
 
 
-def accuracy_shift(base: Tally, rl: Tally) -> AccuracyShift:
+def accuracy_shift(base: AnyTally, rl: AnyTally) -> AccuracyShift:
     """Bin every problem under both models. Raises InputError unless both tallies cover the same problems."""
     base, rl = paired(base, rl)
     base_bins, rl_bins = _bin(base), _bin(rl)
@@ -40,11 +43,18 @@ def accuracy_shift(base: Tally, rl: Tally) -> AccuracyShift:
         base_counts=transition.sum(axis=1),
         rl_counts=transition.sum(axis=0),
         transition=transition,
-        base_exactly_one=int((base.incorrect == 0).sum()),
-        rl_exactly_one=int((rl.incorrect == 0).sum()),
+        base_exactly_one=_never_wrong(base),
+        rl_exactly_one=_never_wrong(rl),
     )
 
 
-def _bin(tally: Tally) -> IntArray:
-    """Index into BINS: 0 for c = 0, otherwise the ceiling of 10 c / n."""
+def _bin(tally: AnyTally) -> IntArray:
+    """Index into BINS: 0 for no success at all, otherwise the ceiling of ten times the accuracy, at least 1."""
+    if isinstance(tally, StoppedTally):
+        tenths = np.ceil(10 * pass_at_k_rows(tally, 1)[:, 0] - _ROUNDING).astype(np.int64)
+        return np.where(tally.successes == 0, 0, np.maximum(tenths, 1))
     return -(-10 * tally.correct // tally.n)
+
+
+def _never_wrong(tally: AnyTally) -> int:
+    return int((correct_samples(tally) == tally.scored).sum())

@@ -6,15 +6,19 @@ their own modules describe. Nothing is corrected here.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from move37.analyses.curves import CurveDifference
 from move37.analyses.solvable_sets import SolvableTable
 from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS
 from move37.estimates.solvable import fewest_discordant
-from move37.types import Tally
+from move37.types import AnyTally, IntArray, StoppedTally
 
 
-def model_cautions(tally: Tally) -> list[str]:
-    """About one model: samples that nobody scored, and problems with different n."""
+def model_cautions(tally: AnyTally) -> list[str]:
+    """About one model: samples that nobody scored, and problems that can speak about fewer ks than others."""
+    if isinstance(tally, StoppedTally):
+        return _about_stopped(tally)
     cautions = []
     unscored, low, high = int(tally.unscored.sum()), int(tally.n.min()), int(tally.n.max())
     if unscored:
@@ -34,7 +38,24 @@ def model_cautions(tally: Tally) -> list[str]:
     return cautions
 
 
-def comparison_cautions(base: Tally, rl: Tally, difference: CurveDifference, table: SolvableTable) -> list[str]:
+def _about_stopped(tally: StoppedTally) -> list[str]:
+    cautions = []
+    unscored, low = int(tally.unscored.sum()), int(tally.k_limit.min())
+    if unscored:
+        cautions.append(
+            f"{tally.model}: {unscored} of {unscored + int(tally.trials.sum())} samples are unscored (the instrument "
+            "failed, not the model); the estimates hold if that does not depend on being right"
+        )
+    if low < tally.plan.n_max:
+        short = int((tally.k_limit < tally.plan.n_max).sum())
+        cautions.append(
+            f"{tally.model}: {short} of {tally.problems} problems have fewer than {tally.plan.n_max} scored samples at "
+            f"the plan's last look; curves end at k={low}"
+        )
+    return cautions
+
+
+def comparison_cautions(base: AnyTally, rl: AnyTally, difference: CurveDifference, table: SolvableTable) -> list[str]:
     """About a pair, beside what holds for each model alone."""
     return [
         *_about_sample_sizes(base, rl),
@@ -43,12 +64,13 @@ def comparison_cautions(base: Tally, rl: Tally, difference: CurveDifference, tab
     ]
 
 
-def _about_sample_sizes(base: Tally, rl: Tally) -> list[str]:
-    ns = [f"{tally.model} has n={_range(tally.n.tolist())}" for tally in (base, rl)]
-    if set(base.n.tolist()) == set(rl.n.tolist()) and base.n.min() == base.n.max():
+def _about_sample_sizes(base: AnyTally, rl: AnyTally) -> list[str]:
+    limits = [t.k_limit if isinstance(t, StoppedTally) else t.n for t in (base, rl)]
+    if np.unique(np.concatenate(limits)).size == 1:
         return []
+    speaks = " and ".join(f"{t.model} has n={_range(limit)}" for t, limit in zip((base, rl), limits, strict=True))
     return [
-        f"{ns[0]} and {ns[1]}: compared up to k={min(base.n.min(), rl.n.min())}; the four-way table gives both models "
+        f"{speaks}: compared up to k={min(limit.min() for limit in limits)}; the four-way table gives both models "
         "the same number of samples on each problem, a random subset of the larger set"
     ]
 
@@ -89,7 +111,7 @@ def _about_table(table: SolvableTable) -> list[str]:
     return cautions
 
 
-def _range(values: Sequence[int]) -> str:
+def _range(values: Sequence[int] | IntArray) -> str:
     return f"{min(values)}" if min(values) == max(values) else f"{min(values)}-{max(values)}"
 
 

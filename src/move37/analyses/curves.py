@@ -1,8 +1,9 @@
 """How wide is each model at every k, and where is one above the other?
 
-One-model bands and the difference band both hold for the population of problems, all k at once; K is the smallest n
-over problems (and models), so every k is averaged over all problems. The difference is always paired by problem:
-two marginal bands are never compared. Left out: any k beyond K.
+One-model bands and the difference band both hold for the population of problems, all k at once; K is the largest k
+that every problem (under both models) can speak about, the smallest n or the plan's n_max, so every k is averaged over
+all problems. Tallies that were stopped early go in as they are: their rows are unbiased as well. The difference is
+always paired by problem: two marginal bands are never compared. Left out: any k beyond K.
 """
 
 from dataclasses import dataclass
@@ -20,14 +21,9 @@ from move37.estimates.bands import (
     point_crossing,
     simultaneous_band,
 )
-from move37.estimates.pass_at_k import (
-    average,
-    checked_k,
-    pass_at_k,
-    standard_error_benchmark,
-    standard_error_population,
-)
-from move37.types import FloatArray, IntArray, Tally
+from move37.estimates.pass_at_k import standard_error_population
+from move37.estimates.rows import benchmark_error, k_limit, pass_at_k_rows
+from move37.types import AnyTally, FloatArray, IntArray, StoppedTally
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +43,13 @@ class ModelCurve:
     confidence: float
     problems: int
     n: tuple[int, int]
+    """Smallest and largest number of scored samples per problem."""
+    samples: int
+    """Scored samples in all that the estimates use."""
+    plan: str
+    """How n came about."""
+    stopped_early: bool
+    """Whether n depended on the outcomes; the curve then reaches the plan's last look all the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,32 +93,35 @@ class SamplingGap:
     confidence: float
 
 
-def model_curve(tally: Tally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> ModelCurve:
-    """pass@k of one model for k = 1..K, K its smallest n. Raises InputError for a problem without scored samples."""
+def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> ModelCurve:
+    """pass@k of one model for every k = 1..K. Raises InputError for a problem without scored samples."""
     require_scored(tally)
-    rows = pass_at_k(tally.correct, tally.n)
+    rows = pass_at_k_rows(tally)
     band = simultaneous_band(rows, confidence, draws, seed, support=(0.0, 1.0))
     return ModelCurve(
         model=tally.model,
         k=np.arange(1, rows.shape[1] + 1),
         pass_at_k=band.mean,
-        se_benchmark=standard_error_benchmark(tally.correct, tally.n),
+        se_benchmark=benchmark_error(tally),
         se_population=band.standard_error,
         lower=band.lower,
         upper=band.upper,
         confidence=confidence,
         problems=tally.problems,
-        n=(int(tally.n.min()), int(tally.n.max())),
+        n=(int(tally.scored.min()), int(tally.scored.max())),
+        samples=int(tally.scored.sum()),
+        plan=str(tally.plan),
+        stopped_early=isinstance(tally, StoppedTally),
     )
 
 
 def curve_difference(
-    base: Tally, rl: Tally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0
+    base: AnyTally, rl: AnyTally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0
 ) -> CurveDifference:
-    """pass@k of rl minus base for k = 1..K, K the smallest n of both. Raises InputError unless problems match."""
+    """pass@k of rl minus base for k = 1..K. Raises InputError unless problems match."""
     base, rl = paired(base, rl)
     k_max = _common_k(base, rl)
-    rows = pass_at_k(rl.correct, rl.n, k_max) - pass_at_k(base.correct, base.n, k_max)
+    rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
     band = simultaneous_band(rows, confidence, draws, seed)
     gain, loss = gain_and_loss(band.lower, band.upper)
     carriers = band.effective_problems
@@ -142,15 +148,15 @@ def curve_difference(
     )
 
 
-def sampling_gap(base: Tally, rl: Tally, confidence: float = 0.95, k: int | None = None) -> SamplingGap:
+def sampling_gap(base: AnyTally, rl: AnyTally, confidence: float = 0.95, k: int | None = None) -> SamplingGap:
     """Delta_SE with a paired interval for the population of problems (Student t over the per-problem gaps).
 
-    `k` defaults to the paper's 256, or to the smallest n where that is less. A single problem, or no variation
+    `k` defaults to the paper's 256, or to K where that is less. A single problem, or no variation
     between problems, gives the interval [-1, 1].
     """
     base, rl = paired(base, rl)
-    k = min(256, _common_k(base, rl)) if k is None else checked_k(np.minimum(base.n, rl.n), k)
-    gaps = pass_at_k(base.correct, base.n, k)[:, -1] - average(rl.correct, rl.n)
+    k = min(256, _common_k(base, rl)) if k is None else k
+    gaps = pass_at_k_rows(base, k)[:, -1] - pass_at_k_rows(rl, 1)[:, 0]
     lower, upper = mean_interval(gaps, confidence, (-1.0, 1.0)) or (-1.0, 1.0)
     return SamplingGap(k, float(gaps.mean()), lower, upper, confidence)
 
@@ -170,5 +176,5 @@ def mean_interval(values: FloatArray, confidence: float, support: tuple[float, f
     return max(support[0], mean - half), min(support[1], mean + half)
 
 
-def _common_k(base: Tally, rl: Tally) -> int:
-    return int(min(base.n.min(), rl.n.min()))
+def _common_k(base: AnyTally, rl: AnyTally) -> int:
+    return min(k_limit(base), k_limit(rl))

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
 from move37.analyses import Comparison, Findings, compare
@@ -15,31 +16,41 @@ from move37.analyses.agreement import Agreement, Disagreement, agreement
 from move37.analyses.cautions import model_cautions
 from move37.analyses.curves import model_curve
 from move37.analyses.pairing import leave_out_unscored, name_some
-from move37.analyses.reliability import reliability
+from move37.analyses.reliability import ReliabilityRow, reliability
 from move37.analyses.truncation import outcome_audit
 from move37.errors import InputError
 from move37.estimates.majority import AnswerCounts, answers_by_problem
-from move37.types import Tally
+from move37.types import AnyTally, Tally
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """All that is known of one model. Only the tally is there for imported counts."""
+    """All that is known of one model. Only the tally is there for imported counts.
 
-    tally: Tally
+    What needs a fixed n (votes, reliability, accuracies) is of the samples before the plan's first look, if it has
+    several; for a fixed n those are all samples.
+    """
+
+    tally: AnyTally
+    fixed: Tally | None = None
+    """Counts over the samples before the first look; None where they are the tally itself, or not known."""
     not_truncated: Tally | None = None
-    """Counts over the samples that ended by themselves."""
+    """Counts over those of them that ended by themselves."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(outcome, reason, count)."""
     mean_tokens: float | None = None
     answers: pl.DataFrame | None = None
-    """Distinct answers of scored samples: problem_id, answer (null: none), correct, count."""
+    """Distinct answers of those that are scored: problem_id, answer (null: none), correct, count."""
     agreement: Sequence[tuple[str, pl.DataFrame]] = ()
     """Other graders by label, with problem_id, index, outcome, theirs, answer of every sample judged by both."""
     verifier: str = ""
     """Label of our own grader, for the agreements."""
     references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Reference answer by problem id, shown beside disagreements."""
+
+    @property
+    def fixed_tally(self) -> Tally | None:
+        return self.tally if isinstance(self.tally, Tally) else self.fixed
 
 
 def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Findings:
@@ -55,17 +66,25 @@ def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 10
     return Findings(
         curves=curves,
         audits=tuple(
-            outcome_audit(each.tally, each.reasons, each.mean_tokens, each.not_truncated) for each in evidence
+            outcome_audit(each.tally, each.reasons, each.mean_tokens, each.not_truncated, each.fixed)
+            for each in evidence
         ),
-        reliability=tuple(
-            row
-            for each, tally in zip(evidence, tallies, strict=True)
-            for row in reliability(tally, answers=_votes(each), confidence=confidence)
-        ),
+        reliability=tuple(row for each in evidence for row in _reliability(each, tallies[0].problem_ids, confidence)),
         comparisons=comparisons,
         agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
         warnings=(*_about_left_out(left_out), *_warnings(tallies, comparisons)),
     )
+
+
+def _reliability(evidence: Evidence, problem_ids: Sequence[str], confidence: float) -> tuple[ReliabilityRow, ...]:
+    """The rows of one model on the problems that are analysed, where a fixed n is known."""
+    fixed, kept = evidence.fixed_tally, set(problem_ids)
+    if fixed is None:
+        return ()
+    fixed = fixed.select(np.array([problem in kept for problem in fixed.problem_ids], dtype=bool))
+    if not fixed.problems or not fixed.n.all():
+        return ()  # before the first look, every sample of some problem is unscored
+    return reliability(fixed, answers=_votes(evidence), confidence=confidence)
 
 
 def _votes(evidence: Evidence) -> dict[str, AnswerCounts]:
@@ -93,7 +112,7 @@ def _about_left_out(problem_ids: Sequence[str]) -> list[str]:
     ]
 
 
-def _warnings(tallies: Sequence[Tally], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+def _warnings(tallies: Sequence[AnyTally], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     """Every caution once; those of a pair name their models where there are several pairs."""
     alone = [caution for tally in tallies for caution in model_cautions(tally)]
     together = [

@@ -5,14 +5,18 @@ whatever both happened to finish. Every problem needs a scored sample.
 """
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from move37.errors import InputError
-from move37.types import Tally
+from move37.types import AnyTally
+
+B = TypeVar("B", bound=AnyTally)
+R = TypeVar("R", bound=AnyTally)
 
 
-def require_scored(tally: Tally) -> None:
+def require_scored(tally: AnyTally) -> None:
     """Raises InputError if there are no problems, a problem occurs twice, or one has no scored sample."""
     if not tally.problems:
         raise InputError(f"{tally.model}: no problems, nothing to analyse")
@@ -20,7 +24,7 @@ def require_scored(tally: Tally) -> None:
         seen: set[str] = set()
         twice = [i for i in tally.problem_ids if i in seen or seen.add(i)]
         raise InputError(f"{tally.model}: {name_some(twice)} more than once; every problem needs one row of counts")
-    empty = [problem_id for problem_id, n in zip(tally.problem_ids, tally.n, strict=True) if n == 0]
+    empty = [problem_id for problem_id, n in zip(tally.problem_ids, tally.scored, strict=True) if n == 0]
     if empty:
         raise InputError(
             f"{tally.model}: {name_some(empty)} without a single scored sample; verify again, sample more, or leave "
@@ -28,24 +32,19 @@ def require_scored(tally: Tally) -> None:
         )
 
 
-def leave_out_unscored(tallies: Sequence[Tally]) -> tuple[list[Tally], tuple[str, ...]]:
+def leave_out_unscored(tallies: Sequence[AnyTally]) -> tuple[list[AnyTally], tuple[str, ...]]:
     """The tallies without the problems on which some model has no scored sample, and the ids of those problems.
 
     Such a problem says nothing about that model, so it leaves the set of every model: the comparison stays paired.
     """
-    unscored = {i for tally in tallies for i, n in zip(tally.problem_ids, tally.n, strict=True) if n == 0}
+    unscored = {i for tally in tallies for i, n in zip(tally.problem_ids, tally.scored, strict=True) if n == 0}
     if not unscored:
         return list(tallies), ()
-    kept = []
-    for tally in tallies:
-        rows = np.array([i not in unscored for i in tally.problem_ids], dtype=bool)
-        ids = tuple(i for i in tally.problem_ids if i not in unscored)
-        counts = (tally.correct[rows], tally.incorrect[rows], tally.unscored[rows], tally.truncated[rows])
-        kept.append(Tally(tally.model, ids, *counts, tally.plan))
+    kept = [t.select(np.array([i not in unscored for i in t.problem_ids], dtype=bool)) for t in tallies]
     return kept, tuple(sorted(unscored))
 
 
-def paired(base: Tally, rl: Tally) -> tuple[Tally, Tally]:
+def paired(base: B, rl: R) -> tuple[B, R]:
     """Both tallies with the problems in base's order. Raises InputError unless they cover the same problems."""
     require_scored(base)
     require_scored(rl)
@@ -59,8 +58,7 @@ def paired(base: Tally, rl: Tally) -> tuple[Tally, Tally]:
             )
     position = {problem_id: i for i, problem_id in enumerate(rl.problem_ids)}
     order = np.array([position[problem_id] for problem_id in base.problem_ids])
-    counts = (rl.correct[order], rl.incorrect[order], rl.unscored[order], rl.truncated[order])
-    return base, Tally(rl.model, base.problem_ids, *counts, rl.plan)
+    return base, rl.select(order)
 
 
 def name_some(ids: Sequence[str]) -> str:

@@ -1,8 +1,10 @@
 """Which problems can each model solve at all in k samples, and is the difference more than luck?
 
 Both models must get the same number of draws on a problem, or the one with more samples wins by having them. Where
-they differ (some samples are unscored, or one model was sampled more), the longer one is thinned to the shorter by a
-seeded random subset of its samples, problem by problem; where they are equal nothing is thrown away.
+they differ (some samples are unscored, or one model was sampled more), the longer one is thinned to the shorter,
+problem by problem: a subset of its samples holds a success with the chance pass@k, and that is drawn with a seed.
+Where they are equal that chance is 0 or 1 and nothing is drawn. A problem that was stopped early at its r-th success
+counts as solved within n_max, which it would have been.
 """
 
 from dataclasses import dataclass
@@ -11,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.analyses.pairing import paired
-from move37.estimates.solvable import mcnemar_p, never_solved_bound, noise_floor_pooled
-from move37.types import IntArray, Tally
+from move37.estimates.pass_at_k import checked_k
+from move37.estimates.rows import correct_samples, pass_at_k_rows
+from move37.estimates.solvable import mcnemar_p, never_solved_bound, noise_floor_pooled, noise_floor_smoothed
+from move37.types import AnyTally, IntArray, StoppedTally, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,22 @@ class SolvableTable:
     rl_only_ids: tuple[str, ...]
 
 
-def solvable_table(base: Tally, rl: Tally, confidence: float = 0.95, seed: int = 0) -> SolvableTable:
-    """The four-way table at each problem's common number of samples; `k` is the smallest of those.
+def solvable_table(
+    base: AnyTally, rl: AnyTally, confidence: float = 0.95, seed: int = 0, k: int | None = None
+) -> SolvableTable:
+    """The four-way table at `k` samples, or at each problem's common number of samples (its `k` is the smallest).
 
-    Raises InputError unless both tallies cover the same problems, each with a scored sample.
+    Raises InputError unless both tallies cover the same problems, each with a scored sample, and for a k above what
+    every problem can speak about.
     """
     base, rl = paired(base, rl)
-    draws = np.minimum(base.n, rl.n)
+    draws = np.minimum(_limits(base), _limits(rl))
+    if k is not None:
+        draws = np.full_like(draws, checked_k(draws, k))
     # Two streams, by problem id, so that neither the order of the problems nor the other model changes the thinning.
     base_solves, rl_solves = _solved(base, draws, seed, 0), _solved(rl, draws, seed, 1)
     base_only, rl_only = base_solves & ~rl_solves, rl_solves & ~base_solves
-    alpha = 1 - confidence
+    bound = never_solved_bound(int(draws.min()), 1 - confidence)
     return SolvableTable(
         base=base.model,
         rl=rl.model,
@@ -58,23 +67,37 @@ def solvable_table(base: Tally, rl: Tally, confidence: float = 0.95, seed: int =
         rl_only=int(rl_only.sum()),
         neither=int((~base_solves & ~rl_solves).sum()),
         mcnemar_p=mcnemar_p(int(base_only.sum()), int(rl_only.sum())),
-        noise_floor=noise_floor_pooled(base.correct, base.n, rl.correct, rl.n, draws),
-        never_solved_bound_base=never_solved_bound(int(draws.min()), alpha),
-        never_solved_bound_rl=never_solved_bound(int(draws.min()), alpha),
+        noise_floor=_noise_floor(base, rl, draws),
+        never_solved_bound_base=bound,
+        never_solved_bound_rl=bound,
         confidence=confidence,
         base_only_ids=_ids(base, base_only),
         rl_only_ids=_ids(rl, rl_only),
     )
 
 
-def _solved(tally: Tally, draws: IntArray, seed: int, stream: int) -> NDArray[np.bool_]:
-    """Whether a random subset of `draws` of each problem's scored samples holds a correct one, shape (M,)."""
+def _noise_floor(base: AnyTally, rl: AnyTally, draws: IntArray) -> float:
+    if isinstance(base, Tally) and isinstance(rl, Tally):
+        return noise_floor_pooled(base.correct, base.n, rl.correct, rl.n, draws)
+    successes = correct_samples(base) + correct_samples(rl)
+    return noise_floor_smoothed(successes, base.scored + rl.scored, draws)
+
+
+def _limits(tally: AnyTally) -> IntArray:
+    return tally.k_limit if isinstance(tally, StoppedTally) else tally.n
+
+
+def _solved(tally: AnyTally, draws: IntArray, seed: int, stream: int) -> NDArray[np.bool_]:
+    """Whether a random `draws` of each problem's scored samples hold a correct one, shape (M,)."""
+    chance = np.empty(tally.problems)
+    for k in np.unique(draws):
+        rows = draws == k
+        chance[rows] = pass_at_k_rows(tally.select(rows), int(k))[:, -1]
     by_id = np.argsort(np.array(tally.problem_ids))
-    rng = np.random.default_rng([seed, stream])
-    hits = np.empty_like(draws)
-    hits[by_id] = rng.hypergeometric(tally.correct[by_id], tally.incorrect[by_id], draws[by_id])
-    return hits > 0
+    drawn = np.empty(tally.problems)
+    drawn[by_id] = np.random.default_rng([seed, stream]).random(tally.problems)
+    return drawn < chance
 
 
-def _ids(tally: Tally, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+def _ids(tally: AnyTally, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(problem_id for problem_id, is_in in zip(tally.problem_ids, chosen, strict=True) if is_in)

@@ -3,6 +3,9 @@
 Accuracies are averages over problems of each problem's share of correct samples. Unscored samples are bracketed by
 counting them all wrong and all right. Truncation is the model's own fault and stays in the accuracy; the accuracy
 without truncated samples is a sensitivity line, not a correction (long problems are truncated more often).
+
+Where sampling stopped early, counts are of the samples that the estimates use, and every accuracy is of the samples
+before the first look, which all problems have: their number did not depend on the outcomes.
 """
 
 from collections.abc import Sequence
@@ -11,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from move37.errors import InputError
-from move37.types import IntArray, Tally
+from move37.estimates.rows import correct_samples
+from move37.types import AnyTally, IntArray, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +31,56 @@ class OutcomeAudit:
     reasons: tuple[tuple[str, str, int], ...]
     """(outcome, reason, count), most frequent first; empty for imported counts."""
     mean_tokens: float | None
-    accuracy: float
-    """Correct share of scored samples, averaged over problems."""
-    accuracy_if_unscored_wrong: float
-    accuracy_if_unscored_right: float
+    accuracy: float | None
+    """Correct share of scored samples, averaged over problems; None for imported counts that were stopped early."""
+    accuracy_if_unscored_wrong: float | None
+    accuracy_if_unscored_right: float | None
     accuracy_not_truncated: float | None
     """Correct share among samples that were not truncated; None where that is not known or none is left."""
 
 
 def outcome_audit(
-    tally: Tally,
+    tally: AnyTally,
     reasons: Sequence[tuple[str, str, int]] = (),
     mean_tokens: float | None = None,
     not_truncated: Tally | None = None,
+    before_first_look: Tally | None = None,
 ) -> OutcomeAudit:
-    """Audit one model. `not_truncated` counts only the samples that ended by themselves.
+    """Audit one model. For a tally that was stopped early, `before_first_look` holds what its accuracies are made of.
+    `not_truncated` counts only the samples that ended by themselves.
 
     A problem without any scored sample is left out of `accuracy` (NaN if there is no other) but is in both brackets.
     Raises InputError for a problem without any sample.
     """
-    total = tally.n + tally.unscored
+    total = tally.scored + tally.unscored
     if not total.size or not total.all():
         raise InputError(f"{tally.model}: {int((total == 0).sum())} of {total.size} problems have no samples to audit")
+    correct = int(correct_samples(tally).sum())
+    fixed = tally if isinstance(tally, Tally) else before_first_look
+    accuracy, if_wrong, if_right = (None, None, None) if fixed is None else _accuracies(fixed)
     return OutcomeAudit(
         model=tally.model,
         samples=int(total.sum()),
-        correct=int(tally.correct.sum()),
-        incorrect=int(tally.incorrect.sum()),
+        correct=correct,
+        incorrect=int(tally.scored.sum()) - correct,
         unscored=int(tally.unscored.sum()),
         truncated=int(tally.truncated.sum()),
         reasons=tuple(sorted(reasons, key=lambda row: (-row[2], row[0], row[1]))),
         mean_tokens=mean_tokens,
-        accuracy=_mean_share(tally.correct, tally.n),
-        accuracy_if_unscored_wrong=_mean_share(tally.correct, total),
-        accuracy_if_unscored_right=_mean_share(tally.correct + tally.unscored, total),
+        accuracy=accuracy,
+        accuracy_if_unscored_wrong=if_wrong,
+        accuracy_if_unscored_right=if_right,
         accuracy_not_truncated=_accuracy_or_none(not_truncated),
+    )
+
+
+def _accuracies(fixed: Tally) -> tuple[float, float, float]:
+    """Of scored samples, with all unscored wrong, with all unscored right."""
+    total = fixed.n + fixed.unscored
+    return (
+        _mean_share(fixed.correct, fixed.n),
+        _mean_share(fixed.correct, total),
+        _mean_share(fixed.correct + fixed.unscored, total),
     )
 
 

@@ -144,8 +144,9 @@ def _whole(values: IntArray, name: str) -> IntArray:
 def _distinct(correct: IntArray, n: IntArray) -> tuple[IntArray, IntArray]:
     """The distinct (n, c) as rows, and for each problem which of them is its own."""
     # One integer per pair, because sorting rows is ten times slower.
-    codes, where = np.unique(n * (n.max() + 1) + correct, return_inverse=True)
-    return np.stack(np.divmod(codes, n.max() + 1), axis=1), where
+    base = n.max(initial=0) + 1
+    codes, where = np.unique(n * base + correct, return_inverse=True)
+    return np.stack(np.divmod(codes, base), axis=1), where
 
 
 def failure_of(marked: IntArray, n: IntArray, k_max: int) -> FloatArray:

@@ -8,12 +8,17 @@ import numpy as np
 
 from move37.estimates.curtailed import stopped_pass_at_k, stopped_variance
 from move37.estimates.pass_at_k import failure_variance, pass_at_k
-from move37.types import AnyTally, FloatArray, StoppedTally
+from move37.types import AnyTally, FloatArray, IntArray, StoppedTally
 
 
 def k_limit(tally: AnyTally) -> int:
     """The largest k that every problem's counts can speak about; 0 where a problem has no scored sample."""
     return int((tally.k_limit if isinstance(tally, StoppedTally) else tally.n).min())
+
+
+def correct_samples(tally: AnyTally) -> IntArray:
+    """Correct samples per problem, shape (M,). For counting: their share of `scored` is biased after early stopping."""
+    return tally.successes if isinstance(tally, StoppedTally) else tally.correct
 
 
 def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:

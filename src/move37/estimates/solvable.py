@@ -6,6 +6,8 @@ A problem is solved in k samples if at least one is correct. Decisions:
   (c of N = n_base + n_rl) every split of the N samples between them is equally likely, so
   E[rl only] = sum_i U_i(k) - U_i(2k) with U of the pooled counts: base's k draws hold none, but not all 2k do. This is
   unbiased for sum_i u_i (1 - u_i), u_i = (1 - p_i)^k, up to k = n, where a single model's own version stops at n / 2.
+- Counts that were stopped early have no such split. There the mean of u (1 - u) given a problem's pooled counts is
+  taken under the fitted distribution of p over the benchmark (`npmle.py`), whose likelihood ignores the stopping rule.
 - A problem never solved in n samples has p < 1 - alpha^(1/n) at confidence 1 - alpha; it is not "unsolvable".
 
 Left out: anytime-valid tests, and correction for testing many models.
@@ -15,6 +17,7 @@ import numpy as np
 from scipy.special import bdtr
 
 from move37.errors import InputError
+from move37.estimates.npmle import fit_mixture, noise_floor_posterior
 from move37.estimates.pass_at_k import checked_counts, checked_k, failure_at_k, log_choose
 from move37.types import FloatArray, IntArray
 
@@ -58,6 +61,16 @@ def noise_floor_pooled(
         raise InputError("noise floor: both models need the same problems and at least k >= 1 samples of each")
     correct, n = correct_base + correct_rl, n_base + n_rl
     return float((_none_right(correct, n, k) - _none_right(correct, n, 2 * k)).sum())
+
+
+def noise_floor_smoothed(successes: IntArray, trials: IntArray, k: IntArray) -> float:
+    """The noise floor from pooled counts of both models, however their numbers came about.
+
+    sum_i E[u_i (1 - u_i) | counts], u = (1 - p)^k_i, with the NPMLE of the distribution of p as prior. Arrays (M,).
+    """
+    fitted = fit_mixture(successes, trials)
+    each = ((int(draws), k == draws) for draws in np.unique(k))
+    return sum(noise_floor_posterior(fitted, successes[rows], trials[rows], draws) for draws, rows in each)
 
 
 def never_solved_bound(n: int, alpha: float) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from move37.shelf import Shelf
-from move37.types import Problem, Sample, Tally
+from move37.types import AnyTally, Problem, Sample
 
 MATH = "math"
 """The verifier of imported problems: every format here holds maths answers. `verify --verifier` takes another."""
@@ -30,7 +30,7 @@ class Imported:
     samples: tuple[Sample, ...] = ()
     reported: Mapping[tuple[str, int], bool] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
-    counts: Tally | None = None
+    counts: AnyTally | None = None
 
 
 class Importer(Protocol):

@@ -1,17 +1,21 @@
 """Counts: one JSON object per problem, {"id", "c", "n"}: c of n samples were correct. passk-inference reads the same.
 
 `unscored` (samples that nobody could judge; not part of n) and `truncated` may stand beside. Ids are the file's own:
-they pair base with RL. Rows may differ in n. Early-stopped counts, {"stop_successes", "n_max"}, are refused: the
-fixed-n estimator is biased on them, and their own estimator does not exist here yet.
+they pair base with RL. Rows may differ in n.
+
+Counts that were stopped early say so in every row: {"id", "c", "n", "stop_successes": r, "n_max": N} was sampled one by
+one until r samples were correct, or N. With "batch": B it was looked at only after every B samples. All rows of a file
+share one plan, and a row that the plan cannot have ended in is refused. They become a `StoppedTally`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from move37.importers import Imported
 from move37.rows import Row, read_rows
-from move37.types import IntArray, Tally
+from move37.types import AnyTally, IntArray, StoppedTally, StoppingPlan, Tally
 
 
 class CountsImporter:
@@ -20,7 +24,7 @@ class CountsImporter:
         return Imported(counts=load_counts(path, model), settings={"file": path.name})
 
 
-def load_counts(path: Path, model: str) -> Tally:
+def load_counts(path: Path, model: str) -> AnyTally:
     """The tally in a counts file, in file order. Raises InputError with the line of the first bad row."""
     rows = read_rows(path)
     places: dict[str, str] = {}
@@ -30,22 +34,52 @@ def load_counts(path: Path, model: str) -> Tally:
             raise row.error(f"id {problem!r} stands already at {places[problem]}; one row per problem")
         places[problem] = row.place
     pairs = [_correct_and_n(row) for row in rows]
-    return Tally(
-        model=model,
-        problem_ids=tuple(places),
-        correct=_array([c for c, _ in pairs]),
-        incorrect=_array([n - c for c, n in pairs]),
-        unscored=_array([_optional(row, "unscored") for row in rows]),
-        truncated=_array([_optional(row, "truncated") for row in rows]),
-    )
+    correct, n = _array([c for c, _ in pairs]), _array([n for _, n in pairs])
+    unscored = _array([_optional(row, "unscored") for row in rows])
+    truncated = _array([_optional(row, "truncated") for row in rows])
+    plan = _common_plan(rows)
+    if plan is None:
+        return Tally(model, tuple(places), correct, n - correct, unscored, truncated)
+    went_on = _array([_went_on(row, plan, c, trials) for row, (c, trials) in zip(rows, pairs, strict=True)])
+    return StoppedTally(model, tuple(places), correct, n, went_on, unscored, truncated, np.zeros_like(n), plan)
+
+
+def _common_plan(rows: Sequence[Row]) -> StoppingPlan | None:
+    """The plan that every row names, None where none does."""
+    plans = [_plan(row) for row in rows]
+    for row, plan in zip(rows, plans, strict=True):
+        if plan != plans[0]:
+            raise row.error(
+                f"stopped under another plan than the first row ({plan or 'a fixed n'}; {plans[0] or 'a fixed n'}); "
+                "one file holds counts of one plan"
+            )
+    return plans[0]
+
+
+def _plan(row: Row) -> StoppingPlan | None:
+    if row.find("stop_successes", "n_max") is None:
+        return None
+    successes, n_max = row.count("stop_successes", least=1), row.count("n_max", least=1)
+    batch = 1 if row.find("batch") is None else row.count("batch", least=1)
+    return StoppingPlan.until(successes, n_max, batch)
+
+
+def _went_on(row: Row, plan: StoppingPlan, successes: int, trials: int) -> int:
+    """Samples at the look before this row's last one. Raises InputError if the plan does not stop here."""
+    looks = (0, *plan.looks)
+    if _optional(row, "unscored"):
+        raise row.error("unscored samples move the looks of a stopping plan; give the samples, not counts")
+    if trials not in looks[1:]:
+        raise row.error(f"n = {trials} is not where this plan looks ({plan})")
+    before = looks[looks.index(trials) - 1]
+    enough = plan.successes if isinstance(plan.successes, int) else 1
+    gap = trials - before
+    if (trials < plan.n_max and successes < enough) or (before and successes - gap >= enough):
+        raise row.error(f"c = {successes} at n = {trials} is not where this plan stops ({plan})")
+    return before
 
 
 def _correct_and_n(row: Row) -> tuple[int, int]:
-    if row.find("stop_successes", "n_max") is not None:
-        raise row.error(
-            "early-stopped counts (stop_successes, n_max) are not supported yet; "
-            "the fixed-n estimator would be biased on them, so give counts of a fixed n"
-        )
     n, c = row.count("n", least=1), row.count("c")
     if c > n:
         raise row.error(f"c = {c} is more than n = {n}")

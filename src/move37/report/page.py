@@ -148,6 +148,9 @@ def _comparison(findings: Findings, comparison: Comparison, number: int) -> dict
 
 def _sizes(findings: Findings) -> str:
     """ "1,060 problems, 128 scored samples each"."""
+    if any(curve.stopped_early for curve in findings.curves):
+        samples = f"up to {counted(max(len(curve.k) for curve in findings.curves), 'scored sample')}"
+        return f"{counted(findings.curves[0].problems, 'problem')}, {samples} each, stopped early"
     low = min(curve.n[0] for curve in findings.curves)
     high = max(curve.n[1] for curve in findings.curves)
     samples = counted(low, "scored sample") if low == high else f"{count(low)} to {count(high)} scored samples"

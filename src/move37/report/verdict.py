@@ -103,6 +103,7 @@ def _verdict(comparison: Comparison, base: ModelCurve, rl: ModelCurve, explain: 
         _scope(difference, base.problems),
     ]
     technical = [
+        *_plans(base, rl),
         _band(difference),
         _first_loss(difference),
         *_landmark(difference),
@@ -139,9 +140,8 @@ def _headline(difference: CurveDifference) -> str:
 
 
 def _setup(base: ModelCurve, rl: ModelCurve) -> str:
-    fewest, most = min(base.n[0], rl.n[0]), max(base.n[1], rl.n[1])
-    how_often = times(fewest) if fewest == most else f"at least {times(fewest)}"
-    return f"{_named(base.model)} and {_named(rl.model)} each tried {counted(base.problems, 'problem')} {how_often}."
+    who = f"{_named(base.model)} and {_named(rl.model)} each tried {counted(base.problems, 'problem')}"
+    return f"{who} {_how_often(base, rl)}."
 
 
 def _claim(difference: CurveDifference) -> str:
@@ -298,16 +298,39 @@ def _alone(curve: ModelCurve) -> Verdict:
         else f"Of problems like these it solves {' and '.join(intervals)}, with {level(curve.confidence)} confidence "
         "for all numbers of tries at once."
     )
-    how_often = times(curve.n[0]) if curve.n[0] == curve.n[1] else f"at least {times(curve.n[0])}"
     return Verdict(
         headline=f"{model} solves {' and '.join(shares)}.",
         plain=(
-            f"{model} tried {counted(curve.problems, 'problem')} {how_often}. {_SOLVED} {scope} There is no second "
-            "model, so nothing is compared."
+            f"{model} tried {counted(curve.problems, 'problem')} {_how_often(curve)}. {_SOLVED} {scope} "
+            "There is no second model, so nothing is compared."
         ),
         sizes=(),
-        technical=f"pass@k at k = {k_list(curve.k.tolist())} with a simultaneous {level(curve.confidence)} band.",
+        technical=" ".join(
+            [
+                *_plans(curve),
+                f"pass@k at k = {k_list(curve.k.tolist())} with a simultaneous {level(curve.confidence)} band.",
+            ]
+        ),
     )
+
+
+def _how_often(*curves: ModelCurve) -> str:
+    """How many tries a problem got."""
+    if any(curve.stopped_early for curve in curves):
+        last = max(len(curve.k) for curve in curves)
+        return f"up to {times(last)}, and fewer where enough tries were right before (which the numbers allow for)"
+    fewest, most = min(curve.n[0] for curve in curves), max(curve.n[1] for curve in curves)
+    return times(fewest) if fewest == most else f"at least {times(fewest)}"
+
+
+def _plans(*curves: ModelCurve) -> list[str]:
+    """How sampling was stopped and what that saved, where it was."""
+    return [
+        f"{_named(curve.model)} was sampled under a plan: {curve.plan}. The estimates are exact for it and use "
+        f"{count(curve.samples)} samples, {curve.samples / (curve.problems * len(curve.k)):.0%} of a fixed n."
+        for curve in curves
+        if curve.stopped_early
+    ]
 
 
 def _named(model: str) -> str:
