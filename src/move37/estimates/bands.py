@@ -22,9 +22,14 @@ Decisions:
 - A column with se < 1e-12 shows no variation and supports no inference: its band is the whole `support`. Bands are
   cut off at the support, which costs no coverage.
 - The band is asymptotic in the number of problems that carry a column, not in M: `effective_problems` says how many
-  those are.
+  those are. At 95 %, simulated for M = 30 to 1000 (bench/coverage.py), the columns carried by `FEW_PROBLEMS` or more are
+  covered together in .93 to .98 of repetitions; where problems are nearly decided (p around .5, k = 32) a handful
+  carries the large ks, the band there is far too narrow, and all columns together are covered in .01 to .9.
+- `Band.widened` is for those who need a statement there: the Student quantile with (effective problems - 1) degrees
+  of freedom at the level of the critical value, and the whole support below `FEWEST_PROBLEMS`. It is not the default,
+  because it is not the published band; it covers all columns in .93 to .99.
 
-Left out: corrections for few problems; weights other than one per problem.
+Left out: weights other than one per problem.
 """
 
 from collections.abc import Sequence
@@ -33,7 +38,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs
-from scipy.special import bdtrik
+from scipy.special import bdtrik, ndtr, stdtrit
 
 from move37.errors import InputError
 from move37.estimates.pass_at_k import standard_error_population
@@ -43,8 +48,10 @@ Float32Array = NDArray[np.float32]
 
 DEGENERATE = 1e-12
 """A standard error below this is rounding, not information."""
-FEW_PROBLEMS = 10
+FEW_PROBLEMS = 15
 """A column carried by fewer problems than this has too narrow a band."""
+FEWEST_PROBLEMS = 10
+"""A column carried by fewer problems than this has no band that can be trusted, not even a widened one."""
 MOST_DRAWS = 12_800_000
 """Where doubling stops, whatever Monte-Carlo error was asked for."""
 _RESIDUAL_VARIANCE = 1e-12
@@ -71,6 +78,14 @@ class Band:
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another critical value would give."""
         return band_ends(self.mean, self.standard_error, critical_value, self.support)
+
+    def widened(self) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper ends that also hold where few problems carry a column: Student's quantile, no claim below
+        `FEWEST_PROBLEMS`."""
+        carriers = np.maximum(self.effective_problems, FEWEST_PROBLEMS)
+        student = stdtrit(carriers - 1, ndtr(self.critical_value)) * self.standard_error
+        half = np.where(self.effective_problems < FEWEST_PROBLEMS, 0.0, student)  # 0: no band, but the whole support
+        return band_ends(self.mean, half, 1.0, self.support)
 
 
 @dataclass(frozen=True, eq=False)
