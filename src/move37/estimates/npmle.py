@@ -1,4 +1,4 @@
-"""How are the success probabilities of the problems distributed? The nonparametric answer, and how far data pin it down.
+"""How are the success probabilities of the problems distributed, and how far do the counts pin that down?
 
 Given p, the outcomes of a problem have likelihood p^c (1-p)^(N-c) times a count of orders that does not depend on p,
 whether N was fixed or a stopping plan chose it. So one fit takes fixed and early-stopped counts alike: `successes`
@@ -25,7 +25,7 @@ Left out: a smooth density (the fit is a few atoms, whose places mean little; ex
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
@@ -40,7 +40,10 @@ TOLERANCE = 1e-4
 _FEWEST_TRIALS_PER_GRID = 16
 _STEPS = 300
 _START_EVERY = 6
-_DROP_TOLERANCE = 0.01
+_LEANING_TOLERANCE = 0.02
+_LEANS = 40
+_LARGEST_LEAN = 1e4
+"""Problems of lean per problem seen: harder than this, an expectation moves by less than 1e-3 / problems."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +128,7 @@ def fit_mixture(
     does not reach the tolerance.
     """
     outcomes = _one_model(successes, trials, weights, grid)
-    return _as_mixture(outcomes, _climb(outcomes, _first_support(outcomes), tolerance))
+    return _as_mixture(outcomes, _best(outcomes, tolerance))
 
 
 def fit_joint_mixture(
@@ -142,7 +145,7 @@ def fit_joint_mixture(
     Raises InputError for impossible counts, RunError if the climb does not reach the tolerance.
     """
     outcomes = _two_models((successes_base, trials_base), (successes_rl, trials_rl), weights, grids)
-    return _as_joint(outcomes, _climb(outcomes, _first_support(outcomes), tolerance))
+    return _as_joint(outcomes, _best(outcomes, tolerance))
 
 
 def expectation_range(
@@ -151,14 +154,21 @@ def expectation_range(
     function: Callable[[FloatArray], FloatArray],
     confidence: float = 0.95,
     grid: FloatArray | None = None,
-) -> tuple[float, float]:
-    """The least and greatest mean of a `function` of p, with values in [0, 1], that the counts do not exclude.
+) -> FloatArray:
+    """The least and greatest mean of functions of p, with values in [0, 1], that the counts do not exclude.
 
-    `function` takes the grid, shape (G,), and returns its values there, shape (G,).
+    `function` takes the grid, shape (G,), and returns the functions' values there, shape (G, F). The result has shape
+    (F, 2); each range stands by itself.
     """
     outcomes = _one_model(successes, trials, None, grid)
-    best = _climb(outcomes, _first_support(outcomes), TOLERANCE)
-    return _range(outcomes, best, function(outcomes.grids[0])[:, None], confidence)
+    best = _best(outcomes)
+    values = function(outcomes.grids[0])
+    return _ranges(outcomes, best, [column[:, None] for column in values.T], confidence)
+
+
+def pass_at_k_range(successes: IntArray, trials: IntArray, ks: IntArray, confidence: float = 0.95) -> FloatArray:
+    """The least and greatest pass@k that the counts do not exclude, shape (K, 2); any k >= 1."""
+    return expectation_range(successes, trials, lambda p: 1.0 - failure(p, ks), confidence)
 
 
 def difference_range(
@@ -166,16 +176,16 @@ def difference_range(
     trials_base: IntArray,
     successes_rl: IntArray,
     trials_rl: IntArray,
-    k: int,
+    ks: IntArray,
     confidence: float = 0.95,
     grids: tuple[FloatArray, FloatArray] | None = None,
-) -> tuple[float, float]:
-    """The least and greatest difference of pass@k, RL minus base, that the paired counts do not exclude."""
+) -> FloatArray:
+    """The least and greatest pass@k of RL minus base that the paired counts do not exclude, shape (K, 2); any k."""
     outcomes = _two_models((successes_base, trials_base), (successes_rl, trials_rl), None, grids)
-    best = _climb(outcomes, _first_support(outcomes), TOLERANCE)
-    fails_base, fails_rl = (failure(grid, np.array([k]))[:, 0] for grid in outcomes.grids)
-    low, high = _range(outcomes, best, (1.0 + fails_base[:, None] - fails_rl[None, :]) / 2.0, confidence)
-    return 2.0 * low - 1.0, 2.0 * high - 1.0
+    best = _best(outcomes)
+    fails_base, fails_rl = (failure(grid, ks) for grid in outcomes.grids)
+    halved = (1.0 + fails_base[:, None, :] - fails_rl[None, :, :]) / 2.0
+    return 2.0 * _ranges(outcomes, best, [halved[:, :, i] for i in range(len(ks))], confidence) - 1.0
 
 
 def noise_floor_posterior(mixture: Mixture, successes: IntArray, trials: IntArray, k: int) -> float:
@@ -225,31 +235,44 @@ class _Peak:
     weight: FloatArray
     fitted: FloatArray
     gap: float
-    steps: int = field(default=0)
+    steps: int
 
 
 def _climb(outcomes: _Outcomes, start: tuple[IntArray, FloatArray], tolerance: float) -> _Peak:
-    """Maximise sum_j w_j log f_j over the weights of all grid points, from `start`."""
+    """Maximise sum_j w_j log f_j over the weights of all grid points, from `start`.
+
+    Ends at a gap within the tolerance, or where rounding allows no further ascent: the peak's `gap` says which.
+    """
     counts = outcomes.weights
     total = counts.sum()
     support, weight = start
     columns = outcomes.columns(support)
-    gap = np.inf
-    for step in range(_STEPS):
+    steps = 0
+    while True:
         fitted = columns @ weight
         derivative = outcomes.scores(counts / fitted) - total
-        gap = float(derivative.max())
-        if gap <= tolerance:
-            return _Peak(support, weight, fitted, gap, step)
-        support, weight = _with_peaks(support, weight, derivative)
-        columns = outcomes.columns(support)
-        weight = _newton_step(columns, weight, counts)
-        kept = weight > 0
-        support, weight, columns = support[kept], weight[kept], columns[:, kept]
-    raise RunError(
-        f"the distribution of p was not found to within {tolerance:g} nats in {_STEPS} steps ({gap:g} are left); "
-        "allow a larger tolerance"
-    )
+        gap = max(float(derivative.max()), 0.0)
+        if gap <= tolerance or steps == _STEPS:
+            return _Peak(support, weight, fitted, gap, steps)
+        wider, padded = _with_peaks(support, weight, derivative)
+        columns = outcomes.columns(wider)
+        ascended = _newton_step(columns, padded, counts)
+        if ascended is None:
+            return _Peak(support, weight, fitted, gap, steps)
+        kept = ascended > 0
+        support, weight, columns = wider[kept], ascended[kept], columns[:, kept]
+        steps += 1
+
+
+def _best(outcomes: _Outcomes, tolerance: float = TOLERANCE) -> _Peak:
+    """The fit to the data alone. Raises RunError if it does not reach the tolerance."""
+    peak = _climb(outcomes, _first_support(outcomes), tolerance)
+    if peak.gap > tolerance:
+        raise RunError(
+            f"the distribution of p was not found to within {tolerance:g} nats ({peak.gap:g} are left after "
+            f"{peak.steps} steps); allow a larger tolerance"
+        )
+    return peak
 
 
 def _with_peaks(support: IntArray, weight: FloatArray, derivative: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -264,8 +287,11 @@ def _with_peaks(support: IntArray, weight: FloatArray, derivative: FloatArray) -
     return np.append(support, peaks), np.append(weight, np.zeros(len(peaks)))
 
 
-def _newton_step(columns: FloatArray, weight: FloatArray, counts: FloatArray) -> FloatArray:
-    """Weights after one step to the maximum of the quadratic model on the simplex, shortened until it ascends."""
+def _newton_step(columns: FloatArray, weight: FloatArray, counts: FloatArray) -> FloatArray | None:
+    """Weights after one step to the maximum of the quadratic model on the simplex, shortened until it ascends.
+
+    None where no length ascends: only rounding is left.
+    """
     fitted = columns @ weight
     # min |P x|^2 + (1'x - 1)^2 over x >= 0 has the direction of the minimum of |P x|^2 on the simplex (Wang 2007).
     scaled = np.sqrt(counts / counts.sum())[:, None] * (columns / fitted[:, None] - 2.0)
@@ -280,7 +306,7 @@ def _newton_step(columns: FloatArray, weight: FloatArray, counts: FloatArray) ->
         if (1.0 + length * change > 0).all() and counts @ np.log1p(length * change) >= length * slope / 4:
             return np.maximum(weight + length * direction, 0.0)
         length /= 2
-    return weight
+    return None
 
 
 def _first_support(outcomes: _Outcomes) -> tuple[IntArray, FloatArray]:
@@ -296,51 +322,92 @@ def _first_support(outcomes: _Outcomes) -> tuple[IntArray, FloatArray]:
     return support, weight / weight.sum()
 
 
-def _range(outcomes: _Outcomes, best: _Peak, values: FloatArray, confidence: float) -> tuple[float, float]:
-    """Least and greatest expectation of `values` (G, H) in [0, 1] among distributions the counts do not exclude."""
+def _ranges(outcomes: _Outcomes, best: _Peak, functions: list[FloatArray], confidence: float) -> FloatArray:
+    """Least and greatest expectation of each function, values (G, H) in [0, 1], that is not excluded: (F, 2)."""
     if not 0 < confidence < 1:
         raise InputError(f"confidence must be between 0 and 1, not {confidence}")
     allowed = float(chdtri(1, 1 - confidence)) / 2
-    return 1.0 - _greatest(outcomes, best, 1.0 - values, allowed), _greatest(outcomes, best, values, allowed)
-
-
-def _greatest(outcomes: _Outcomes, best: _Peak, values: FloatArray, allowed: float) -> float:
-    """Greatest expectation of `values` at a loss of `allowed` nats, found by leaning on it harder or less hard."""
-    problems = float(outcomes.count.sum())
     largest = float(outcomes.count @ np.log(best.fitted))
-    low, high = 0.0, np.inf
-    lean, peak = np.sqrt(2 * allowed * problems), best
-    expectation = float(values.ravel()[best.support] @ best.weight)
-    for _ in range(40):
-        leaning = _Outcomes(
-            outcomes.grids, outcomes.base, outcomes.rl, outcomes.count, outcomes.log_scale, values, lean
-        )
-        start = _mixed_with_peak(peak, values)
-        peak = _climb(leaning, start, TOLERANCE)
-        expectation = float(peak.fitted[-1])
-        loss = largest - float(outcomes.count @ np.log(peak.fitted[:-1]))
-        if abs(loss - allowed) <= _DROP_TOLERANCE * allowed or lean > 1e6 * problems:
+    ranges = np.empty((len(functions), 2))
+    for end in (0, 1):
+        # Functions in a row are alike (neighbouring ks), so each search starts where the last one ended.
+        found = None
+        for i, function in enumerate(functions):
+            values = function if end else 1.0 - function
+            start = _first_lean(outcomes, best, values, allowed) if found is None else found
+            found = _greatest(outcomes, values, largest, allowed, start)
+            ranges[i, end] = found.bound if end else 1.0 - found.bound
+    return ranges
+
+
+@dataclass(frozen=True, eq=False)
+class _Leaning:
+    """A fit that leans on a function by `lean` problems, and the bound of its expectation that was found with it."""
+
+    lean: float
+    peak: _Peak
+    bound: float
+
+
+def _greatest(outcomes: _Outcomes, values: FloatArray, largest: float, allowed: float, start: _Leaning) -> _Leaning:
+    """Greatest expectation of `values` at `allowed` nats below the `largest` log-likelihood, or at fewer.
+
+    At the peak with `lean` problems of likelihood g, let e be the expectation, l the loss of log-likelihood, and `gap`
+    what is left to climb. By duality log E[g] <= log e + (allowed - l + gap) / lean for every distribution allowed.
+    The least of the bounds found on the way counts; with l within a sixth of `allowed` it is too wide by 1 % of half
+    the range at most.
+    """
+    hardest = _LARGEST_LEAN * float(outcomes.count.sum())
+    lean, peak, bound = min(start.lean, hardest), start.peak, np.inf
+    tried: list[tuple[float, float]] = []
+    for _ in range(_LEANS):
+        leaning = replace(outcomes, lean=values, lean_count=lean)
+        peak = _climb(leaning, _with_a_little_at_the_top(peak, values), _LEANING_TOLERANCE)
+        loss = largest - float(outcomes.count @ np.log(peak.fitted[: len(outcomes.count)]))
+        bound = min(bound, float(np.log(peak.fitted[-1])) + (allowed - loss + peak.gap) / lean)
+        if abs(loss - allowed) <= allowed / 6 or (loss < allowed and lean >= hardest):
             break
-        low, high = (lean, high) if loss < allowed else (low, lean)
-        guess = lean * np.clip(np.sqrt(allowed / max(loss, 1e-12)), 0.05, 20.0)
-        lean = float(guess if low < guess < high else np.sqrt(max(low, high * 1e-3) * high))
-    return expectation
+        tried.append((lean, loss / allowed))
+        lean = min(_next_lean(tried), hardest)
+    return _Leaning(lean, peak, min(float(np.exp(bound)), float(values.max())))
 
 
-def _mixed_with_peak(peak: _Peak, values: FloatArray) -> tuple[IntArray, FloatArray]:
+def _next_lean(tried: list[tuple[float, float]]) -> float:
+    """A lean that may lose what is allowed, given (lean, loss as a share of it) so far; the loss grows with it."""
+    softer = max((each for each in tried if each[1] < 1), default=None)
+    harder = min((each for each in tried if each[1] >= 1), default=None)
+    if softer is None or harder is None:
+        # The loss grows about as the lean to the power 1.5.
+        last_lean, last_loss = tried[-1]
+        return last_lean * float(np.clip(max(last_loss, 1e-12) ** (-1 / 1.5), 0.05, 20.0))
+    share = float(np.clip((1 - softer[1]) / (harder[1] - softer[1]), 0.1, 0.9))
+    return float(softer[0] ** (1 - share) * harder[0] ** share)
+
+
+def _first_lean(outcomes: _Outcomes, best: _Peak, values: FloatArray, allowed: float) -> _Leaning:
+    """Four tenths of the lean that would lose `allowed` nats if every problem's posterior mean of `values` were seen.
+
+    A guess: the values are seen less well than that, so a softer lean loses as much.
+    """
+    at_support = values.ravel()[best.support]
+    means = (outcomes.columns(best.support) * best.weight) @ at_support / best.fitted
+    problems, mean = float(outcomes.count.sum()), float(best.weight @ at_support)
+    spread = float(np.sqrt(outcomes.count @ (means - mean) ** 2 / problems))
+    return _Leaning(0.4 * max(mean, 1e-3) * float(np.sqrt(2 * allowed * problems)) / max(spread, 1e-3), best, np.inf)
+
+
+def _with_a_little_at_the_top(peak: _Peak, values: FloatArray) -> tuple[IntArray, FloatArray]:
     """A start on which the lean has a likelihood: nearly all of the last fit, and a little where `values` peaks."""
     top = int(values.argmax())
     return np.append(peak.support, top), np.append(peak.weight * 0.999, 0.001)
 
 
-def _one_model(
-    successes: IntArray, trials: IntArray, weights: FloatArray | None, grid: FloatArray | None
-) -> _Outcomes:
+def _one_model(successes: IntArray, trials: IntArray, weights: FloatArray | None, grid: FloatArray | None) -> _Outcomes:
     successes, trials = checked_counts(successes, trials)
     grid = probability_grid(int(trials.max())) if grid is None else _checked_grid(grid)
     (c, n), where = _distinct(successes, trials)
     likelihood, scale = _likelihood(c, n, grid)
-    count = np.bincount(where, _checked_weights(weights, len(trials)), minlength=len(c))
+    count = np.bincount(where, _checked_weights(weights, len(trials)), minlength=len(c)).astype(float)
     seen = count > 0
     ones = np.ones((int(seen.sum()), 1))
     return _Outcomes((grid, np.zeros(1)), likelihood[seen], ones, count[seen], float(count @ scale))
@@ -363,7 +430,7 @@ def _two_models(
     (i, j), where = _distinct(base_where, rl_where)
     base_likelihood, base_scale = _likelihood(base_c, base_n, grids[0])
     rl_likelihood, rl_scale = _likelihood(rl_c, rl_n, grids[1])
-    count = np.bincount(where, _checked_weights(weights, len(where)), minlength=len(i))
+    count = np.bincount(where, _checked_weights(weights, len(where)), minlength=len(i)).astype(float)
     seen = count > 0
     scale = float(count @ (base_scale[i] + rl_scale[j]))
     return _Outcomes(grids, base_likelihood[i[seen]], rl_likelihood[j[seen]], count[seen], scale)
@@ -377,9 +444,7 @@ def _as_mixture(outcomes: _Outcomes, peak: _Peak) -> Mixture:
 def _as_joint(outcomes: _Outcomes, peak: _Peak) -> JointMixture:
     order = np.argsort(peak.support)
     i, j = np.divmod(peak.support[order], outcomes.rl.shape[1])
-    return JointMixture(
-        outcomes.grids[0][i], outcomes.grids[1][j], peak.weight[order], *_summary(outcomes, peak)
-    )
+    return JointMixture(outcomes.grids[0][i], outcomes.grids[1][j], peak.weight[order], *_summary(outcomes, peak))
 
 
 def _summary(outcomes: _Outcomes, peak: _Peak) -> tuple[float, float, float, int]:
