@@ -15,7 +15,8 @@ from move37.analyses.pairing import paired, require_scored
 from move37.errors import InputError
 from move37.estimates.bands import (
     DEGENERATE,
-    FEW_PROBLEMS,
+    Band,
+    carried_by_few,
     first_loss_set,
     gain_and_loss,
     point_crossing,
@@ -79,7 +80,7 @@ class CurveDifference:
     point_crossing: int | None
     """First k at which the point estimate is negative after having been positive: not a claim, a landmark."""
     few_problems: tuple[int, ...] = ()
-    """ks at which fewer than 10 problems carry the variance of the difference: the band is too narrow there."""
+    """ks at which fewer than `FEW_PROBLEMS` carry the variance of the difference: the band is too narrow there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +123,32 @@ def curve_difference(
     base, rl = paired(base, rl)
     k_max = _common_k(base, rl)
     rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    band = simultaneous_band(rows, confidence, draws, seed)
+    return difference_of(base.model, rl.model, simultaneous_band(rows, confidence, draws, seed))
+
+
+def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
+    """What a band of rl minus base, columns k = 1..K, establishes."""
     gain, loss = gain_and_loss(band.lower, band.upper)
-    carriers = band.effective_problems
     # NaN (no column varies) gives the whole support at both ends, so the range is that of the set itself.
     last_low, last_high = (first_loss_set(*band.at(critical))[1] for critical in band.critical_value_monte_carlo)
     return CurveDifference(
-        base=base.model,
-        rl=rl.model,
-        k=np.arange(1, k_max + 1),
+        base=base,
+        rl=rl,
+        k=np.arange(1, len(band.mean) + 1),
         mean=band.mean,
         standard_error=band.standard_error,
         lower=band.lower,
         upper=band.upper,
         critical_value=band.critical_value,
         critical_value_monte_carlo=band.critical_value_monte_carlo,
-        draws=draws,
-        confidence=confidence,
+        draws=band.draws,
+        confidence=band.confidence,
         gain=gain,
         loss=loss,
         first_loss_set=first_loss_set(band.lower, band.upper),
         first_loss_monte_carlo=(last_low, last_high),
         point_crossing=point_crossing(band.mean),
-        few_problems=tuple((np.flatnonzero((carriers > 0) & (carriers < FEW_PROBLEMS)) + 1).tolist()),
+        few_problems=carried_by_few(band.effective_problems),
     )
 
 
