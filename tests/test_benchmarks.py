@@ -126,7 +126,7 @@ def smallest(name: str) -> int:
 
 class TestContract:
     def test_every_published_set_has_a_case_here(self) -> None:
-        assert {*ROWS, "jsonl", "reasoning-gym"} == set(BENCHMARKS.names)
+        assert {*ROWS, "jsonl", "reasoning-gym", "countdown"} == set(BENCHMARKS.names)
 
     @pytest.mark.parametrize("name", BENCHMARKS.names)
     def test_a_benchmark_says_what_it_is(self, name: str) -> None:
@@ -134,7 +134,7 @@ class TestContract:
             pytest.importorskip("reasoning_gym", reason="the [gym] extra is not installed")
         benchmark = BENCHMARKS.load(name)
         assert benchmark.name == name
-        assert benchmark.verifier in ("math", "program", "reasoning-gym")
+        assert benchmark.verifier in ("math", "program", "reasoning-gym", "countdown")
         assert (name in ROWS) == bool(benchmark.expected_counts)
 
     @pytest.mark.parametrize("name", ROWS)

@@ -42,6 +42,12 @@ MEMBERS: dict[str, tuple[Problem, str, str]] = {
     "exact": (problem("Evelyn", verifier="exact"), "<answer>Bob</answer>", " \n "),
     "choice": (problem("B", verifier="choice"), "The answer is (C).", "A hard question, I cannot say."),
     "reasoning-gym": (chain_sum(), "<answer>13</answer>", "I do not know."),
+    # 3 * 5 = 15 is the target; 3 + 5 = 8 is a legal chain that ends elsewhere.
+    "countdown": (
+        problem("3*5=15", verifier="countdown", numbers=[3, 5], target=15),
+        "3+5=8$",
+        "I do not know.",
+    ),
 }
 
 

@@ -2,14 +2,15 @@
 
     python -m move37.lab.pretraining studies/countdown-pretraining.toml --out FOLDER
 
-Every text is a fresh puzzle of the training half with the one random play that made it, "7,2,4,11=11:7+4=11;...$",
-and the model learns all of its tokens, as in any pretraining. The result is a base with wide support and low accuracy.
+Every text is a fresh puzzle of the training half with the one random play that made it, "7,2,4,11=11:7+4=11;...$".
+The model learns the chain given the puzzle, with whatever strategy the play happened to have: the result is a base with
+wide support and low accuracy.
 
-Decisions. The architecture is Llama's with tied embeddings, because every engine and trainer loads it. The texts of a
-step depend on the seed and the step alone, so a stopped run goes on as if it had not been stopped (a state file
-beside the weights, written whole or not at all). Float32 on the CPU; the same recipe gives the same weights on the same
-machine, and the same behaviour on others. Left out: GPUs, several documents in one row, validation (measure the
-checkpoint with a study).
+Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. The
+architecture is Llama's with tied embeddings, because every engine and trainer loads it. The texts of a step depend on
+the seed and the step alone, so a stopped run goes on as if it had not been stopped (a state file beside the weights,
+written whole or not at all). Float32 on the CPU: the same recipe gives the same weights on the same machine, and the
+same behaviour on others. Left out: GPUs, several texts in one row, validation (measure the checkpoint with a study).
 """
 
 import argparse
@@ -17,7 +18,7 @@ import math
 import os
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -35,6 +36,8 @@ from move37.lab.tokenizer import VOCABULARY, make_tokenizer
 from move37.seeds import generation_seed
 
 STATE = "pretraining-state.pt"
+RECIPE = "recipe.json"
+"""The resolved recipe, beside the weights that it made."""
 Reporter = Callable[[int, float], None]
 
 
@@ -45,6 +48,7 @@ class PretrainingConfig(Settings):
     tier: str = Field(default="in-pretraining", description="Tier of the puzzles.")
     steps: int = Field(default=1000, ge=1, description="Updates.")
     batch_size: int = Field(default=256, ge=1, description="Texts per update, all of them new.")
+    rows: int = Field(default=64, ge=1, description="Texts computed together; changes nothing but the speed.")
     peak_learning_rate: float = Field(default=2e-3, gt=0, description="Of AdamW, reached after the warm-up.")
     warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up; then a cosine down to zero.")
     weight_decay: float = Field(default=0.01, ge=0, description="Of AdamW.")
@@ -53,6 +57,7 @@ class PretrainingConfig(Settings):
     width: int = Field(default=128, ge=8, description="Width of the residual stream.")
     heads: int = Field(default=4, ge=1, description="Attention heads.")
     feed_forward: int = Field(default=344, ge=8, description="Inner width of the gated feed-forward layers.")
+    initial_deviation: float = Field(default=0.05, gt=0, description="Standard deviation of the first weights.")
     context: int = Field(default=128, ge=32, description="Most tokens of prompt and chain together.")
     threads: int = Field(default=1, ge=1, description="Threads of torch.")
     save_every: int = Field(default=100, ge=1, description="Updates between two states to go on from.")
@@ -87,40 +92,53 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     for step in range(done, recipe.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
-        loss = text_loss(model, *encode(tokenizer, pretraining_texts(recipe, step)))
         optimizer.zero_grad()
-        loss.backward()
+        loss = accumulate(model, *encode(tokenizer, pretraining_texts(recipe, step)), recipe.rows)
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimizer.step()
-        report(step + 1, loss.item())
+        report(step + 1, loss)
         if (step + 1) % recipe.save_every == 0:
             _keep(folder / STATE, recipe, step + 1, model, optimizer)
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    (folder / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return folder
 
 
-def pretraining_texts(recipe: PretrainingConfig, step: int) -> list[str]:
-    """The texts of one update: puzzles of the training half with one random play each."""
+def pretraining_texts(recipe: PretrainingConfig, step: int) -> list[tuple[str, str]]:
+    """The texts of one update: questions of the training half, each with one random play and the end mark."""
     rng = Random(generation_seed(recipe.seed, f"countdown pretraining {step}"))
     made = islice(plays(TIERS[recipe.tier], Split.TRAINING, rng), recipe.batch_size)
-    return [f"{puzzle.question}{chain}{END}" for puzzle, chain in made]
+    return [(puzzle.question, chain + END) for puzzle, chain in made]
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> tuple[Tensor, Tensor]:
-    """Token ids and whether each is part of a text, both (texts, longest text), padded on the right."""
-    batch: Any = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt")
-    return batch["input_ids"], batch["attention_mask"].bool()
+def encode(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
+    """Token ids (texts, longest text), padded on the right, and whether each token carries a loss: the chain's do."""
+    batch: Any = tokenizer([question + chain for question, chain in texts], padding=True, padding_side="right")
+    tokens_BT = torch.tensor(batch["input_ids"])
+    columns = torch.arange(tokens_BT.shape[1])
+    begins = torch.tensor([[len(question)] for question, _ in texts])  # one token per character
+    ends = torch.tensor([[len(question) + len(chain)] for question, chain in texts])
+    return tokens_BT, (begins <= columns) & (columns < ends)
 
 
-def text_loss(model: LlamaForCausalLM, tokens_BT: Tensor, inside_BT: Tensor) -> Tensor:
-    """Mean negative log-likelihood per token in nats, of all tokens but each text's first.
+def accumulate(model: LlamaForCausalLM, tokens_BT: Tensor, learned_BT: Tensor, rows: int) -> float:
+    """Add the gradient of the batch's mean loss per learned token; returns that loss in nats.
 
-    Causal attention alone keeps texts from their padding, which comes after them; no mask is needed.
+    `rows` texts of like length at a time, which saves padding and keeps activations in the cache; the sum does not
+    depend on it. Causal attention alone keeps texts from their padding, which comes after them.
     """
-    logits = model(input_ids=tokens_BT[:, :-1], use_cache=False).logits
-    targets = tokens_BT[:, 1:].masked_fill(~inside_BT[:, 1:], -100)
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    learned = learned_BT.sum()
+    widths = (learned_BT * torch.arange(1, tokens_BT.shape[1] + 1)).amax(1)
+    total = 0.0
+    for part in widths.argsort(stable=True).split(rows):
+        width = int(widths[part].max())
+        tokens, wanted = tokens_BT[part, :width], learned_BT[part, 1:width]
+        logits = model(input_ids=tokens[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits[wanted], tokens[:, 1:][wanted], reduction="sum") / learned
+        loss.backward()
+        total += loss.item()
+    return total
 
 
 def learning_rate(recipe: PretrainingConfig, step: int) -> float:
@@ -143,6 +161,7 @@ def make_model(recipe: PretrainingConfig) -> LlamaForCausalLM:
             num_hidden_layers=recipe.layers,
             num_attention_heads=recipe.heads,
             max_position_embeddings=recipe.context,
+            initializer_range=recipe.initial_deviation,
             tie_word_embeddings=True,
             bos_token_id=None,
             eos_token_id=end,
@@ -184,12 +203,12 @@ def _restore(path: Path, recipe: PretrainingConfig, model: LlamaForCausalLM, opt
     return state["done"]
 
 
-def main() -> None:
-    """See the module."""
+def main(words: Sequence[str] | None = None) -> None:
+    """The command, with the given words instead of the command line's. Exits with 2 for a bad recipe."""
     parser = argparse.ArgumentParser(prog="python -m move37.lab.pretraining", description="Pretrain a countdown base.")
     parser.add_argument("recipe", type=Path, help="TOML, for example studies/countdown-pretraining.toml")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model; a run stopped there goes on")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     start = time.monotonic()
 
     def report(step: int, loss: float) -> None:
