@@ -100,6 +100,12 @@ def test_a_response_is_a_chain_and_nothing_else_or_no_answer(text: str, chain: s
     assert find_chain(text) == chain
 
 
+@pytest.mark.parametrize(("numbers", "target"), [((3, 0), 3), ((3, 4), 100), ((3, 4), 0), ((), 5)])
+def test_a_puzzle_outside_the_rules_is_refused(numbers: tuple[int, ...], target: int) -> None:
+    with pytest.raises(ValueError, match="a countdown puzzle has numbers from 1 on and a target in 1..99, not"):
+        Puzzle(numbers, target)
+
+
 def test_forward_play_takes_every_allowed_move_equally_often() -> None:
     # Of 2 and 3: 2+3, 3+2, 2*3, 3*2 and 3-2; 2-3 would be -1. So each has probability 1/5. Standard deviation of a
     # count among 5000: sqrt(5000 / 5 * 4 / 5) = 28.3; beyond 5.5 of them with probability 4e-8, five counts 2e-7.

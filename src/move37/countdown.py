@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -71,14 +72,21 @@ TIERS: Mapping[str, Tier] = {
 
 @dataclass(frozen=True, slots=True)
 class Puzzle:
-    """Numbers in the order in which they are shown, and the target."""
+    """Numbers in the order in which they are shown, and the target. Raises ValueError for what the rules forbid."""
 
     numbers: tuple[int, ...]
     target: int
 
+    def __post_init__(self) -> None:
+        if min(self.numbers, default=0) < 1 or not SMALLEST_RESULT <= self.target <= LARGEST_RESULT:
+            raise ValueError(
+                f"a countdown puzzle has numbers from 1 on and a target in {SMALLEST_RESULT}..{LARGEST_RESULT}, "
+                f"not {self.numbers} and {self.target}"
+            )
+
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> "Puzzle":
-        """The puzzle in a problem's metadata. Raises KeyError where there is none."""
+        """The puzzle in a problem's metadata. Raises KeyError where there is none, ValueError as above."""
         return cls(tuple(int(number) for number in metadata["numbers"]), int(metadata["target"]))
 
     @property
@@ -215,15 +223,21 @@ class Oracle:
     def fewest_steps(self) -> int | None:
         """The length of the shortest right chain, None where there is none."""
         states = {self.puzzle.available}
-        for steps in range(1, len(self.puzzle.numbers)):
+        if self._one_step_left(self.puzzle.available):
+            return 1
+        for steps in range(2, len(self.puzzle.numbers)):
             following = set[Available]()
-            for available in states:
-                for _, result, rest in moves(available):
-                    if result == self.puzzle.target:
+            for rest in (rest for available in states for _, _, rest in moves(available)):
+                if rest not in following:
+                    if self._one_step_left(rest):
                         return steps
                     following.add(rest)
             states = following
         return None
+
+    def _one_step_left(self, available: Available) -> bool:
+        target = self.puzzle.target
+        return any(target in (a + b, a * b, abs(a - b)) for a, b in combinations(available, 2))
 
     def _count(self, available: Available) -> int:
         known = self._counts.get(available)
