@@ -1,7 +1,13 @@
-"""How reliable is a model, beside how wide: avg@k, pass@k, pass^k, G-Pass@k and maj@k at a few ks.
+"""How reliable is a model, beside how wide: avg@k, pass@k, pass^k, G-Pass@k, maj@k, Cover@tau, Bayes@N, areas.
 
-Every row is a mean over problems with an interval for the population of problems (Student t, per row: they do not
-hold jointly). k = 1 is one row, avg@n, since pass@1, pass^1 and G-Pass@1 all equal it.
+A row is a mean over problems with an interval for the population of problems (Student t, per row: they do not hold
+jointly); two models are compared by the same interval over the differences, problem by problem. k = 1 is one row,
+avg@n, since pass@1, pass^1 and G-Pass@1 all equal it. Decisions:
+- Rows of several models are comparable at equal k only: `common_ks` gives ks that all of them have.
+- Everything here but the area needs exchangeable samples, hence a fixed n: of a study that stopped early, hand in the
+  samples before the first look. The area takes either.
+- Cover@tau has two intervals: a narrow one if p varies smoothly over problems near tau, and one that assumes nothing.
+- Bayes@N is about these problems ("benchmark"), as its paper has it, and depends on its prior.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from move37.analyses.curves import mean_interval
-from move37.analyses.pairing import require_scored
+from move37.analyses.pairing import paired, require_scored
 from move37.errors import InputError
-from move37.estimates.majority import AnswerCounts, majority_at_k
+from move37.estimates.bands import FEW_PROBLEMS
+from move37.estimates.majority import AnswerCounts, majority_at_ks
 from move37.estimates.pass_at_k import (
     average,
     checked_k,
@@ -21,10 +28,28 @@ from move37.estimates.pass_at_k import (
     pass_hat_k,
     standard_error_population,
 )
-from move37.types import Estimate, FloatArray, Tally
+from move37.estimates.reliability import (
+    accuracy_posterior,
+    area_under_curve,
+    cover_bounds,
+    cover_bracket,
+    cover_debiased,
+    cover_plug_in,
+    fewest_for_cover,
+    normal_interval,
+    posterior_interval,
+)
+from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.types import AnyTally, Estimate, FloatArray, Tally
 
-MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k")
-"""What `ReliabilityRow.measure` can be."""
+MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k", "AUC@k", "AUC_log@k")
+"""What `ReliabilityRow.measure` can be. AUC: mean height of pass@k from 1 to k, over k and over ln k."""
+
+COVER_TAUS = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Thresholds of Cover@tau, as far as n allows."""
+
+_Measure = tuple[str, int, FloatArray]
+"""Measure, k, and its value on every problem, (M,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +62,47 @@ class ReliabilityRow:
     estimate: Estimate
 
 
+@dataclass(frozen=True, slots=True)
+class ReliabilityDifference:
+    """One measure of `rl` minus the same of `base` on the same problems."""
+
+    base: str
+    rl: str
+    measure: str
+    k: int
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Cover@tau of one model (arXiv 2510.08325): the share of problems that it solves with chance tau or more."""
+
+    model: str
+    tau: float
+    estimate: Estimate
+    """Debiased; its interval holds if the density of p over problems is smooth near tau."""
+    plug_in: float
+    """The share of problems with c/n >= tau, which is biased."""
+    lower_bound: float
+    upper_bound: float
+    """Hold with the estimate's confidence whatever the distribution of p."""
+    few_problems: bool
+    """Fewer than `bands.FEW_PROBLEMS` problems carry the interval, so it is likely too narrow: rely on the bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageDifference:
+    """Cover@tau of `rl` minus `base`, paired by problem; the fields as in `Coverage`."""
+
+    base: str
+    rl: str
+    tau: float
+    estimate: Estimate
+    lower_bound: float
+    upper_bound: float
+    few_problems: bool
+
+
 def reliability(
     tally: Tally,
     ks: Sequence[int] | None = None,
@@ -45,30 +111,156 @@ def reliability(
 ) -> tuple[ReliabilityRow, ...]:
     """Rows ordered by measure, then k. `ks` defaults to `default_ks`; `answers` by problem id add maj@k.
 
-    Raises InputError for a k above the smallest n, and for answers that do not add up to the tally's n.
+    Give every model the same ks (`common_ks`) to compare them. Raises InputError for a k above the smallest n, and for
+    answers that do not add up to the tally's n.
     """
     require_scored(tally)
     smallest = int(tally.n.min())
-    ks = default_ks(smallest) if ks is None else [checked_k(tally.n, k) for k in ks if k > 1]
-    correct, n = tally.correct, tally.n
-    per_problem = [("avg@n", smallest, average(correct, n))]
-    if ks:
-        passed, all_correct = pass_at_k(correct, n, max(ks)), pass_hat_k(correct, n, max(ks))
-        per_problem += [("pass@k", k, passed[:, k - 1]) for k in ks]
-        per_problem += [("pass^k", k, all_correct[:, k - 1]) for k in ks]
-        per_problem += [("G-Pass@k_0.5", k, g_pass_at_k(correct, n, k, 0.5)) for k in ks]
-    if answers:
-        ordered = _answers_in_order(tally, answers)
-        per_problem += [("maj@k", k, np.array([majority_at_k(each, k) for each in ordered])) for k in ks]
     return tuple(
-        ReliabilityRow(tally.model, measure, k, _estimate(tally, measure, k, values, confidence))
-        for measure, k, values in per_problem
+        ReliabilityRow(tally.model, measure, k, _estimate(_name(measure, k), [tally], values, confidence, (0.0, 1.0)))
+        for measure, k, values in _measures(tally, default_ks(smallest) if ks is None else ks, answers)
     )
+
+
+def reliability_differences(
+    base: Tally,
+    rl: Tally,
+    ks: Sequence[int] | None = None,
+    base_answers: Mapping[str, AnswerCounts] | None = None,
+    rl_answers: Mapping[str, AnswerCounts] | None = None,
+    confidence: float = 0.95,
+) -> tuple[ReliabilityDifference, ...]:
+    """Every measure that both models have, rl minus base, paired by problem. `ks` defaults to `common_ks`.
+
+    Raises InputError as `reliability` does, and unless both cover the same problems.
+    """
+    base, rl = paired(base, rl)
+    ks = common_ks([base, rl]) if ks is None else ks
+    smallest = int(min(base.n.min(), rl.n.min()))
+    theirs = {(name, k): values for name, k, values in _measures(rl, ks, rl_answers, smallest)}
+    return tuple(
+        ReliabilityDifference(
+            base.model,
+            rl.model,
+            name,
+            k,
+            _estimate(
+                _between(_name(name, k), base, rl), [base, rl], theirs[name, k] - values, confidence, (-1.0, 1.0)
+            ),
+        )
+        for name, k, values in _measures(base, ks, base_answers, smallest)
+        if (name, k) in theirs
+    )
+
+
+def area(tally: AnyTally, k_max: int | None = None, confidence: float = 0.95) -> tuple[ReliabilityRow, ReliabilityRow]:
+    """The area under pass@k up to `k_max` (default: the largest k), over k and over ln k, under any stopping plan."""
+    k_max = k_limit(tally) if k_max is None else k_max
+    rows = pass_at_k_rows(tally, k_max)
+    over_k, over_log_k = (
+        ReliabilityRow(tally.model, name, k_max, _estimate(_name(name, k_max), [tally], values, confidence, (0.0, 1.0)))
+        for name, _, values in _areas(rows)
+    )
+    return over_k, over_log_k
+
+
+def area_differences(
+    base: AnyTally, rl: AnyTally, k_max: int | None = None, confidence: float = 0.95
+) -> tuple[ReliabilityDifference, ReliabilityDifference]:
+    """The areas of rl minus base, paired by problem, under any stopping plans; `k_max` as in `area`, for both."""
+    base, rl = paired(base, rl)
+    k_max = min(k_limit(base), k_limit(rl)) if k_max is None else k_max
+    # The area is linear in pass@k, so that of the difference is the difference of the areas.
+    rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
+    over_k, over_log_k = (
+        ReliabilityDifference(
+            base.model,
+            rl.model,
+            name,
+            k_max,
+            _estimate(_between(_name(name, k_max), base, rl), [base, rl], values, confidence, (-1.0, 1.0)),
+        )
+        for name, _, values in _areas(rows)
+    )
+    return over_k, over_log_k
+
+
+def coverage(tally: Tally, taus: Sequence[float] | None = None, confidence: float = 0.95) -> tuple[Coverage, ...]:
+    """Cover@tau at every tau; by default at those of COVER_TAUS that n allows. Raises InputError for a tau it does not.
+
+    One problem, or values that do not vary, give no interval; the bounds exist all the same.
+    """
+    require_scored(tally)
+    return tuple(_coverage(tally, tau, confidence) for tau in _taus([tally], taus))
+
+
+def coverage_differences(
+    base: Tally, rl: Tally, taus: Sequence[float] | None = None, confidence: float = 0.95
+) -> tuple[CoverageDifference, ...]:
+    """Cover@tau of rl minus base at every tau, paired by problem."""
+    base, rl = paired(base, rl)
+    return tuple(_coverage_difference(base, rl, tau, confidence) for tau in _taus([base, rl], taus))
+
+
+def bayes_at_n(tally: Tally, prior: tuple[float, float] = (1.0, 1.0), confidence: float = 0.95) -> Estimate:
+    """Bayes@N (arXiv 2510.04265): posterior mean accuracy on these problems with a credible interval."""
+    require_scored(tally)
+    mean, deviation = accuracy_posterior(tally.correct, tally.n, prior)
+    lower, upper = posterior_interval(mean, deviation, confidence)
+    return _posterior(f"Bayes@{tally.n.min()}", [tally], (mean, deviation), (lower, upper), prior, confidence)
+
+
+def bayes_difference(
+    base: Tally, rl: Tally, prior: tuple[float, float] = (1.0, 1.0), confidence: float = 0.95
+) -> Estimate:
+    """Posterior of the difference of mean accuracies, rl minus base, on the problems of both.
+
+    Given the problems the two models' samples are independent, so the variances add; the law is taken as normal.
+    """
+    base, rl = paired(base, rl)
+    (base_mean, base_deviation), (mean, deviation) = (accuracy_posterior(t.correct, t.n, prior) for t in (base, rl))
+    moments = (mean - base_mean, float(np.hypot(deviation, base_deviation)))
+    name = _between(f"Bayes@{min(base.n.min(), rl.n.min())}", base, rl)
+    return _posterior(name, [base, rl], moments, normal_interval(*moments, confidence), prior, confidence)
 
 
 def default_ks(k_max: int) -> list[int]:
     """4, 16, 64, ... below k_max, and k_max itself; none for k_max = 1."""
     return [k for k in (4**i for i in range(1, 32)) if k < k_max] + [k_max] * (k_max > 1)
+
+
+def common_ks(tallies: Sequence[AnyTally]) -> list[int]:
+    """The `default_ks` up to the largest k that every model has on every problem."""
+    if not tallies:
+        raise InputError("no model to choose ks for")
+    return default_ks(min(k_limit(tally) for tally in tallies))
+
+
+def _measures(
+    tally: Tally, ks: Sequence[int], answers: Mapping[str, AnswerCounts] | None, smallest: int | None = None
+) -> list[_Measure]:
+    """Every measure at every k > 1, ordered by measure, then k. `smallest` names the row of avg@n."""
+    correct, n = tally.correct, tally.n
+    ks = [checked_k(n, k) for k in ks if k > 1]
+    rows: list[_Measure] = [("avg@n", int(n.min()) if smallest is None else smallest, average(correct, n))]
+    if not ks:
+        return rows
+    passed, all_correct = pass_at_k(correct, n, max(ks)), pass_hat_k(correct, n, max(ks))
+    rows += [("pass@k", k, passed[:, k - 1]) for k in ks]
+    rows += [("pass^k", k, all_correct[:, k - 1]) for k in ks]
+    rows += [("G-Pass@k_0.5", k, g_pass_at_k(correct, n, k, 0.5)) for k in ks]
+    if answers:
+        voted = majority_at_ks(_answers_in_order(tally, answers), ks)
+        rows += [("maj@k", k, voted[:, i]) for i, k in enumerate(ks)]
+    return rows + _areas(passed)
+
+
+def _areas(passed: FloatArray) -> list[_Measure]:
+    k_max = passed.shape[1]
+    return [
+        ("AUC@k", k_max, area_under_curve(passed)),
+        ("AUC_log@k", k_max, area_under_curve(passed, over_log_k=True)),
+    ]
 
 
 def _answers_in_order(tally: Tally, answers: Mapping[str, AnswerCounts]) -> list[AnswerCounts]:
@@ -79,18 +271,98 @@ def _answers_in_order(tally: Tally, answers: Mapping[str, AnswerCounts]) -> list
     return [answers[problem_id] for problem_id in tally.problem_ids]
 
 
-def _estimate(tally: Tally, measure: str, k: int, values: FloatArray, confidence: float) -> Estimate:
+def _taus(tallies: Sequence[Tally], taus: Sequence[float] | None) -> list[float]:
+    if taus is not None:
+        return list(taus)
+    smallest = min(int(tally.n.min()) for tally in tallies)
+    return [tau for tau in COVER_TAUS if fewest_for_cover(tau) <= smallest]
+
+
+def _coverage(tally: Tally, tau: float, confidence: float) -> Coverage:
+    values = cover_debiased(tally.correct, tally.n, tau)
+    lower, upper = cover_bounds(tally.correct, tally.n, tau, confidence)
+    return Coverage(
+        model=tally.model,
+        tau=tau,
+        estimate=_estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0)),
+        plug_in=float(cover_plug_in(tally.correct, tally.n, tau).mean()),
+        lower_bound=lower,
+        upper_bound=upper,
+        few_problems=_few(values),
+    )
+
+
+def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) -> CoverageDifference:
+    values = cover_debiased(rl.correct, rl.n, tau) - cover_debiased(base.correct, base.n, tau)
+    (base_low, base_high), (low, high) = (cover_bracket(t.correct, t.n, tau) for t in (base, rl))
+    at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0))
+    at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0))
+    return CoverageDifference(
+        base=base.model,
+        rl=rl.model,
+        tau=tau,
+        estimate=_estimate(_between(f"Cover@{tau:g}", base, rl), [base, rl], values, confidence, (-1.0, 1.0)),
+        lower_bound=at_least[0] if at_least else -1.0,
+        upper_bound=at_most[1] if at_most else 1.0,
+        few_problems=_few(values),
+    )
+
+
+def _few(values: FloatArray) -> bool:
+    """Whether fewer than FEW_PROBLEMS problems carry the variance, by (sum d^2)^2 / sum d^4 of the deviations."""
+    squares = (values - values.mean()) ** 2
+    return bool(squares.sum() ** 2 < FEW_PROBLEMS * (squares**2).sum())
+
+
+def _estimate(
+    name: str, tallies: Sequence[AnyTally], values: FloatArray, confidence: float, support: tuple[float, float]
+) -> Estimate:
     error = float(standard_error_population(values))
-    lower, upper = mean_interval(values, confidence, (0.0, 1.0)) or (None, None)
+    lower, upper = mean_interval(values, confidence, support) or (None, None)
     return Estimate(
-        name=measure.replace("@k", f"@{k}").replace("^k", f"^{k}").replace("@n", f"@{k}"),
+        name=name,
         value=float(values.mean()),
         standard_error=None if np.isnan(error) else error,
         lower=lower,
         upper=upper,
         confidence=None if lower is None else confidence,
-        method="mean over problems, Student t",
+        method="mean over problems, Student t" if len(tallies) == 1 else "paired by problem, Student t",
         target="population",
-        problems=tally.problems,
-        n=(int(tally.n.min()), int(tally.n.max())),
+        problems=len(values),
+        n=_n(tallies),
     )
+
+
+def _posterior(
+    name: str,
+    tallies: Sequence[Tally],
+    moments: tuple[float, float],
+    interval: tuple[float, float],
+    prior: tuple[float, float],
+    confidence: float,
+) -> Estimate:
+    return Estimate(
+        name=name,
+        value=moments[0],
+        standard_error=moments[1],
+        lower=interval[0],
+        upper=interval[1],
+        confidence=confidence,
+        method=f"posterior under a Beta({prior[0]:g}, {prior[1]:g}) prior for every problem",
+        target="benchmark",
+        problems=tallies[0].problems,
+        n=_n(tallies),
+    )
+
+
+def _n(tallies: Sequence[AnyTally]) -> tuple[int, int]:
+    return min(int(tally.scored.min()) for tally in tallies), max(int(tally.scored.max()) for tally in tallies)
+
+
+def _name(measure: str, k: int) -> str:
+    """ "pass@16" for "pass@k" at k = 16."""
+    return measure.replace("@k", f"@{k}").replace("^k", f"^{k}").replace("@n", f"@{k}")
+
+
+def _between(name: str, base: AnyTally, rl: AnyTally) -> str:
+    return f"{name}, {rl.model} minus {base.model}"

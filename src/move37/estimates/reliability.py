@@ -1,0 +1,207 @@
+"""How much of a benchmark is solved reliably, and how sure is the mean accuracy: Cover@tau, Bayes@N, areas.
+
+Letters as in `pass_at_k.py`; p is a problem's true chance of a correct sample. All take fixed-n counts, except the
+areas, which take pass@k rows of any plan.
+
+Cover@tau (arXiv 2510.08325, G(tau) in its section 3) is the share of problems with p >= tau. Decisions:
+- Counting problems with c/n >= tau (`cover_plug_in`) is biased near tau, in both directions: a share of them crosses
+  tau by luck. `cover_debiased` counts at m = n samples and, over all subsets, at m = n/2, and extrapolates to infinite
+  m. At m samples the threshold is x = tau (m+1), split between the two integers around it, so that
+  "at least x of m correct" averages to the share of problems with p >= T, T of mean tau and of a known variance v_m (a
+  mixture of two beta laws). The combination (v_h S_n - v_n S_h) / (v_h - v_n) has no error from the variance: it is
+  unbiased if the density of p over problems is linear, whatever atoms at 0 and 1 come on top, and otherwise errs in the
+  third derivative of Cover only.
+- What it cannot do: nothing that is based on n samples tells p = tau - 1/n from p = tau + 1/n. If many problems sit
+  that close to tau (within sqrt(tau (1-tau) / n)), the estimate smooths over them, and no estimate exists that does
+  not. `cover_bounds` therefore gives an interval that assumes nothing about p: exact, wide, never wrong more often than
+  it says. The distance between the two is what the smoothness of p buys.
+- It is a mean over problems, so a difference of two models is paired by problem. Single problems' values lie outside
+  [0, 1], and the estimate need not fall with tau.
+
+Bayes@N (arXiv 2510.04265) is the posterior of the benchmark's mean accuracy under one beta prior per problem, the
+paper's for two outcomes. Differs in: the interval is that of the beta law with the posterior's mean and variance (exact
+for one problem, within [0, 1]; the paper takes the normal law). The prior does not wash out with the number of
+problems: each is drawn towards 1/2 by 2 / (n + 2) of its distance, so at small n the interval is narrow and displaced.
+
+Left out: Cover@tau of early-stopped counts (hand in the samples before the first look), graded outcomes.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+from scipy.special import bdtr, bdtrc, betaincinv, ndtri
+
+from move37.errors import InputError
+from move37.estimates.pass_at_k import checked_counts, g_pass_at_k
+from move37.types import FloatArray, IntArray
+
+_SLACK = 0.025
+"""How often a problem on the threshold may be counted on the wrong side by a bound; the bound pays for it."""
+
+
+def cover_plug_in(correct: IntArray, n: IntArray, tau: float) -> FloatArray:
+    """1 where c/n >= tau, else 0, shape (M,): the naive Cover@tau, exact in its comparison and biased near tau."""
+    correct, n = checked_counts(correct, n)
+    threshold = _checked_tau(tau)
+    return (correct * threshold.denominator >= n * threshold.numerator).astype(float)
+
+
+def cover_debiased(correct: IntArray, n: IntArray, tau: float) -> FloatArray:
+    """Per-problem values whose mean estimates Cover@tau, shape (M,). Raises InputError below `fewest_for_cover`."""
+    correct, n = checked_counts(correct, n)
+    threshold = _checked_tau(tau)
+    needed = fewest_for_cover(tau)
+    if n.min() < needed:
+        raise InputError(
+            f"Cover@{tau:g} needs at least {needed} scored samples of every problem, and one has {n.min()}; sample "
+            "more, or choose a tau nearer to 0.5"
+        )
+    values = np.empty(len(n))
+    for size in np.unique(n).tolist():
+        rows = n == size
+        half = size // 2
+        whole_spread, half_spread = _spread(threshold, size), _spread(threshold, half)
+        weight = float(half_spread / (half_spread - whole_spread))
+        whole = _reached(correct[rows], n[rows], threshold, size)
+        values[rows] = weight * whole + (1 - weight) * _reached(correct[rows], n[rows], threshold, half)
+    return values
+
+
+def fewest_for_cover(tau: float) -> int:
+    """Samples that `cover_debiased` needs: with half of them, T must be neither 0 nor 1, where many problems sit."""
+    threshold = _checked_tau(tau)
+    return 2 * max(2, -(-1 // min(threshold, 1 - threshold)) - 1)
+
+
+def cover_bracket(correct: IntArray, n: IntArray, tau: float) -> tuple[FloatArray, FloatArray]:
+    """Two values per problem, (M,) each, whose expectations lie below and above 1[p >= tau], whatever p is.
+
+    A problem is surely covered from j successes on, where P(at least j | tau) = e is small: (1[c >= j] - e) / (1 - e)
+    averages to at most 0 for p < tau. It is possibly covered above i successes, where P(at most i | tau) = e' is small:
+    1[c > i] / (1 - e') averages to at least 1 for p >= tau.
+    """
+    (surely, error_low), (possibly, error_high) = _surely_and_possibly(correct, n, tau)
+    return (surely - error_low) / (1 - error_low), possibly / (1 - error_high)
+
+
+def cover_bounds(correct: IntArray, n: IntArray, tau: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for Cover@tau of the population of problems that holds whatever the law of p.
+
+    Clopper-Pearson bounds, at half of the error each, for the shares of problems surely and possibly covered
+    (`cover_bracket`), corrected for the largest chance that a problem is on the wrong side.
+    """
+    (surely, error_low), (possibly, error_high) = _surely_and_possibly(correct, n, tau)
+    alpha = _checked_confidence(confidence)
+    low, _ = exact_share_interval(int(surely.sum()), len(surely), alpha)
+    _, high = exact_share_interval(int(possibly.sum()), len(possibly), alpha)
+    worst_low, worst_high = float(error_low.max()), float(error_high.max())
+    return max(0.0, (low - worst_low) / (1 - worst_low)), min(1.0, high / (1 - worst_high))
+
+
+def exact_share_interval(hits: int, trials: int, alpha: float) -> tuple[float, float]:
+    """Clopper-Pearson interval for a share, alpha / 2 on each side; [0, 1] without trials."""
+    lower = float(betaincinv(hits, trials - hits + 1, alpha / 2)) if hits else 0.0
+    upper = float(betaincinv(hits + 1, trials - hits, 1 - alpha / 2)) if hits < trials else 1.0
+    return lower, upper
+
+
+def area_under_curve(rows: FloatArray, over_log_k: bool = False) -> FloatArray:
+    """Mean height of each problem's pass@k between k = 1 and K, shape (M,): trapezoids over k, or over ln k.
+
+    `rows` is pass@k for k = 1..K, shape (M, K), K >= 2 (InputError). Over k, large k dominate; over ln k every doubling
+    counts the same.
+    """
+    if rows.ndim != 2 or rows.shape[1] < 2:
+        raise InputError("the area under pass@k needs at least two ks; sample more than once")
+    at = np.arange(1, rows.shape[1] + 1, dtype=float)
+    at = np.log(at) if over_log_k else at
+    return (rows[:, 1:] + rows[:, :-1]) / 2 @ np.diff(at) / (at[-1] - at[0])
+
+
+def accuracy_posterior(correct: IntArray, n: IntArray, prior: tuple[float, float] = (1.0, 1.0)) -> tuple[float, float]:
+    """Bayes@N: posterior mean and standard deviation of the mean of p over these problems.
+
+    `prior` is the beta law of every p: (1, 1) is uniform, the paper's; (1 + d1, 1 + d0) takes d1 correct and d0
+    incorrect samples of an earlier evaluation as evidence.
+    """
+    correct, n = checked_counts(correct, n)
+    if not (min(prior) > 0 and np.isfinite(prior).all()):
+        raise InputError(f"a beta prior needs two positive numbers, not {prior}")
+    weight = n + sum(prior)
+    means = (correct + prior[0]) / weight
+    variances = means * (1 - means) / (weight + 1)
+    return float(means.mean()), float(np.sqrt(variances.sum()) / len(n))
+
+
+def posterior_interval(mean: float, deviation: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Equal-tailed interval of the beta law with this mean and standard deviation."""
+    alpha = _checked_confidence(confidence)
+    concentration = mean * (1 - mean) / deviation**2 - 1
+    tails = np.array([alpha / 2, 1 - alpha / 2])
+    lower, upper = betaincinv(mean * concentration, (1 - mean) * concentration, tails)
+    return float(lower), float(upper)
+
+
+def normal_interval(mean: float, deviation: float, confidence: float = 0.95) -> tuple[float, float]:
+    """mean +- z deviation: for differences of posteriors."""
+    half = float(ndtri(1 - _checked_confidence(confidence) / 2)) * deviation
+    return mean - half, mean + half
+
+
+def _reached(correct: IntArray, n: IntArray, tau: Fraction, m: int) -> FloatArray:
+    """S_m: the chance that m of a problem's n samples reach the threshold tau (m + 1), shape (M,)."""
+    threshold = tau * (m + 1)
+    whole = int(threshold)
+    beyond = float(threshold - whole)
+    return (1 - beyond) * _at_least(correct, n, m, whole) + beyond * _at_least(correct, n, m, whole + 1)
+
+
+def _at_least(correct: IntArray, n: IntArray, m: int, hits: int) -> FloatArray:
+    """Chance that m of the n samples, 1 <= m, hold at least `hits` correct ones."""
+    if hits == 0:
+        return np.ones(len(n))
+    if hits > m:
+        return np.zeros(len(n))
+    return g_pass_at_k(correct, n, m, hits / m)
+
+
+def _spread(tau: Fraction, m: int) -> Fraction:
+    """v_m, the variance of the threshold that `_reached` tests p against.
+
+    P(Bin(m, p) >= j) = P(T <= p) for T ~ Beta(j, m + 1 - j), with E T^2 = j (j + 1) / ((m + 1) (m + 2)); mixing j and
+    j + 1 in the shares 1 - f and f, x = j + f, gives E T = x / (m + 1) = tau and E T^2 = (x^2 + x + f (1 - f)) / (...).
+    """
+    x = tau * (m + 1)
+    f = x - int(x)
+    return (x * x + x + f * (1 - f)) / ((m + 1) * (m + 2)) - tau * tau
+
+
+def _surely_and_possibly(
+    correct: IntArray, n: IntArray, tau: float
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    """Whether each problem is surely, and possibly, covered, with the chance of a false one at p = tau, (M,) each."""
+    correct, n = checked_counts(correct, n)
+    chance = float(_checked_tau(tau))
+    sizes, where = np.unique(n, return_inverse=True)
+    least, most = np.empty(len(sizes), dtype=np.int64), np.empty(len(sizes), dtype=np.int64)
+    for at, size in enumerate(sizes.tolist()):
+        at_most = bdtr(np.arange(size + 1), size, chance)
+        most[at] = np.searchsorted(at_most, _SLACK, side="right") - 1
+        least[at] = np.argmax(1 - at_most <= _SLACK) + 1
+    error_low = np.where(least > sizes, 0.0, bdtrc(least - 1, sizes, chance))
+    error_high = np.where(most < 0, 0.0, bdtr(np.maximum(most, 0), sizes, chance))
+    surely, possibly = correct >= least[where], correct > most[where]
+    return (surely.astype(float), error_low[where]), (possibly.astype(float), error_high[where])
+
+
+def _checked_tau(tau: float) -> Fraction:
+    if not 0 < tau < 1:
+        raise InputError(f"tau must be above 0 and below 1, not {tau}: whether p is exactly 0 or 1 no sample can tell")
+    return Fraction(tau).limit_denominator(10**6)
+
+
+def _checked_confidence(confidence: float) -> float:
+    """alpha = 1 - confidence."""
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence must be between 0 and 1, not {confidence}")
+    return 1 - confidence
