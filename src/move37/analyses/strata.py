@@ -1,0 +1,116 @@
+"""Is the difference between two models the same on every subset or level, and what is it over all of them?
+
+One row per stratum (a tag of the problems: subset, level, source) with its own band, and the total over all problems
+with the strata held fixed: another benchmark would have as many problems of each, so differences between strata are
+not part of its uncertainty.
+
+Decisions:
+- Strata share no problem, so their bands are independent: each at confidence^(1/H) holds for all H together (Sidak).
+- A stratum of one problem has no spread. Such problems are put together as "other", with the smallest stratum if
+  there is but one of them.
+- The total weighs every problem the same, so a large subset counts more than a small one.
+
+Left out: macro averages (every subset counts the same); a test for equality between strata.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from move37.analyses.curves import CurveDifference, difference_of
+from move37.analyses.pairing import name_some, paired
+from move37.errors import InputError
+from move37.estimates.bands import simultaneous_band
+from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.types import AnyTally, IntArray
+
+OTHER = "other"
+
+
+@dataclass(frozen=True, eq=False)
+class Stratum:
+    """One stratum's own comparison; its `difference.confidence` is the Sidak level."""
+
+    name: str
+    problems: int
+    difference: CurveDifference
+
+
+@dataclass(frozen=True, eq=False)
+class StratifiedComparison:
+    """All strata, and the total over all problems with the strata held fixed."""
+
+    tag: str
+    confidence: float
+    """For all strata together, and for the total alone."""
+    strata: tuple[Stratum, ...]
+    total: CurveDifference
+
+
+def by_stratum(
+    base: AnyTally,
+    rl: AnyTally,
+    labels: Mapping[str, str],
+    tag: str = "subset",
+    confidence: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 0,
+) -> StratifiedComparison:
+    """Compare within each stratum and over all. `labels`: the tag's value by problem id.
+
+    Raises InputError for a problem without a label, fewer than two problems, and problems that do not match.
+    """
+    base, rl = paired(base, rl)
+    names, stratum = _strata(base, labels, tag)
+    k_max = min(k_limit(base), k_limit(rl))
+    rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
+    each = confidence ** (1 / len(names)) if 0 < confidence < 1 else confidence
+    bands = [simultaneous_band(rows[stratum == h], each, draws, seed) for h in range(len(names))]
+    total = simultaneous_band(rows, confidence, draws, seed, strata=stratum)
+    return StratifiedComparison(
+        tag=tag,
+        confidence=confidence,
+        strata=tuple(
+            Stratum(name, int((stratum == h).sum()), difference_of(base.model, rl.model, band))
+            for h, (name, band) in enumerate(zip(names, bands, strict=True))
+        ),
+        total=difference_of(base.model, rl.model, total),
+    )
+
+
+def strata_sentences(result: StratifiedComparison) -> tuple[str, ...]:
+    """What each stratum and the total establish, in plain words."""
+    base, rl = result.total.base, result.total.rl
+    lines = [
+        f"By {result.tag}, all {len(result.strata)} strata together at {result.confidence:.0%} confidence:",
+        *(f"{each.name} ({each.problems} problems): {_established(each.difference)}." for each in result.strata),
+        f"Over all problems, strata held fixed: {rl} is {_established(result.total)} against {base}.",
+    ]
+    return tuple(lines)
+
+
+def _established(difference: CurveDifference) -> str:
+    parts = [
+        f"{word} at {len(ks)} of {len(difference.k)} ks ({ks[0]} to {ks[-1]})"
+        for word, ks in (("better", difference.gain), ("worse", difference.loss))
+        if ks
+    ]
+    return " and ".join(parts) or "not shown to differ"
+
+
+def _strata(tally: AnyTally, labels: Mapping[str, str], tag: str) -> tuple[list[str], IntArray]:
+    """Names in order of first appearance, and each problem's stratum (M,); every stratum has two problems or more."""
+    lacking = [problem for problem in tally.problem_ids if problem not in labels]
+    if lacking:
+        raise InputError(f"{name_some(lacking)} without the tag {tag!r}; tag every problem, or do not stratify by it")
+    if tally.problems < 2:
+        raise InputError("strata need at least two problems")
+    names = [labels[problem] for problem in tally.problem_ids]
+    sizes = {name: names.count(name) for name in dict.fromkeys(names)}
+    alone = {name for name, size in sizes.items() if size == 1}
+    if len(alone) == 1 and len(sizes) > 1:
+        alone.add(min((name for name in sizes if name not in alone), key=lambda name: sizes[name]))
+    names = [OTHER if name in alone else name for name in names]
+    order = list(dict.fromkeys(names))
+    return order, np.array([order.index(name) for name in names])

@@ -1,0 +1,154 @@
+"""What does an algorithm do, beyond the one training run that was looked at?
+
+Several runs of one algorithm, differing in the training seed alone, on the same problems against one base: the mean
+difference over seeds, with a band for other seeds and other problems (`estimates/two_level.py`). A band over problems
+alone speaks of these runs only, however many problems there are.
+
+Decisions:
+- Each seed counts the same, whatever its n; K is the smallest k limit of all runs and the base.
+- `between_seeds` is the standard deviation of the seeds' curves, what one more run would differ by. It contains the
+  noise of finitely many problems and samples, so it overstates a little.
+- Two seeds are accepted, but their Student quantile (1 degree of freedom) leaves little to be established; 3 to 5 is
+  what the method is made for.
+
+Left out: several bases; seeds crossed with other settings (each setting is an algorithm of its own).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from move37.analyses.pairing import paired
+from move37.errors import InputError
+from move37.estimates.bands import carried_by_few, first_loss_set, gain_and_loss
+from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.two_level import two_level_band
+from move37.types import AnyTally, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSeeds:
+    """Mean over S training seeds of pass@k minus the base's, arrays of shape (K,) unless said otherwise."""
+
+    base: str
+    algorithm: str
+    runs: tuple[str, ...]
+    k: IntArray
+    mean: FloatArray
+    by_seed: FloatArray
+    """Each run's own mean difference, (S, K)."""
+    between_seeds: FloatArray
+    """Standard deviation of `by_seed` over the runs."""
+    se_seeds: FloatArray
+    se_problems: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    """Simultaneous band for other seeds and other problems."""
+    critical_value: float
+    critical_value_seeds: float
+    """The band's half-width is sqrt((critical_value_seeds se_seeds)^2 + (critical_value se_problems)^2)."""
+    critical_value_monte_carlo: tuple[float, float]
+    draws: int
+    confidence: float
+    problems: int
+    gain: tuple[int, ...]
+    loss: tuple[int, ...]
+    first_loss_set: tuple[int, int | None]
+    first_loss_monte_carlo: tuple[int | None, int | None]
+    few_problems: tuple[int, ...]
+
+    @property
+    def seed_share(self) -> FloatArray:
+        """Share of the mean's variance that comes from the seeds; NaN where nothing varies."""
+        total = self.se_seeds**2 + self.se_problems**2
+        return np.divide(self.se_seeds**2, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def training_seeds(
+    base: AnyTally,
+    runs: Sequence[AnyTally],
+    algorithm: str = "",
+    confidence: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 0,
+    *,
+    strata: IntArray | None = None,
+    clusters: IntArray | None = None,
+    monte_carlo_error: float | None = None,
+) -> TrainingSeeds:
+    """Compare an algorithm with the base by its runs. `strata` and `clusters` label the base's problems, int (M,).
+
+    `algorithm` defaults to the runs' names. Raises InputError for fewer than two runs, a run given twice, and problems
+    that do not match.
+    """
+    names = tuple(run.model for run in runs)
+    if len(runs) < 2:
+        raise InputError("training seeds: at least two runs of the algorithm are needed (three to five are better)")
+    if len({base.model, *names}) < len(names) + 1:
+        raise InputError(
+            f"training seeds: the base and the runs must be different, not {base.model}; {', '.join(names)}"
+        )
+    pairs = [paired(base, run)[1] for run in runs]
+    k_max = min(k_limit(tally) for tally in (base, *pairs))
+    base_rows = pass_at_k_rows(base, k_max)
+    rows = np.stack([pass_at_k_rows(run, k_max) - base_rows for run in pairs])
+    band = two_level_band(
+        rows,
+        confidence,
+        draws,
+        seed,
+        strata=strata,
+        clusters=clusters,
+        monte_carlo_error=monte_carlo_error,
+    )
+    by_seed = rows.mean(axis=1)
+    gain, loss = gain_and_loss(band.lower, band.upper)
+    last_low, last_high = (first_loss_set(*band.at(critical))[1] for critical in band.critical_value_monte_carlo)
+    return TrainingSeeds(
+        base=base.model,
+        algorithm=algorithm or ", ".join(names),
+        runs=names,
+        k=np.arange(1, k_max + 1),
+        mean=band.mean,
+        by_seed=by_seed,
+        between_seeds=by_seed.std(axis=0, ddof=1),
+        se_seeds=band.se_seeds,
+        se_problems=band.se_problems,
+        lower=band.lower,
+        upper=band.upper,
+        critical_value=band.critical_value,
+        critical_value_seeds=band.critical_value_seeds,
+        critical_value_monte_carlo=band.critical_value_monte_carlo,
+        draws=band.draws,
+        confidence=confidence,
+        problems=base.problems,
+        gain=gain,
+        loss=loss,
+        first_loss_set=first_loss_set(band.lower, band.upper),
+        first_loss_monte_carlo=(last_low, last_high),
+        few_problems=carried_by_few(band.effective_problems),
+    )
+
+
+def seeds_sentences(result: TrainingSeeds) -> tuple[str, ...]:
+    """What several seeds establish about the algorithm, in plain words."""
+    last = int(result.k[-1])
+    found = [
+        f"{word} than {result.base} at {_span(ks)}"
+        for word, ks in (("better", result.gain), ("worse", result.loss))
+        if ks
+    ]
+    claim = " and ".join(found) if found else f"not shown to differ from {result.base} at any k up to {last}"
+    return (
+        f"{result.algorithm}, over {len(result.runs)} training seeds and {result.problems} problems, is {claim} "
+        f"({result.confidence:.0%} confidence for other seeds and other problems).",
+        f"At k={last} the mean difference is {result.mean[-1]:+.4f} [{result.lower[-1]:+.4f}, {result.upper[-1]:+.4f}]; "
+        f"runs differ from each other by a standard deviation of {result.between_seeds[-1]:.4f}.",
+    )
+
+
+def _span(ks: tuple[int, ...]) -> str:
+    if ks[-1] - ks[0] == len(ks) - 1:
+        return f"k={ks[0]}" if len(ks) == 1 else f"k={ks[0]}-{ks[-1]}"
+    return f"{len(ks)} ks between {ks[0]} and {ks[-1]}"
