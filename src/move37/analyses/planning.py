@@ -110,17 +110,17 @@ def forecast(
     rl_models: int = 1,
     assumed: str = "",
     token_budget: float | None = None,
-    batch: int = 1,
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> Forecast:
     """Forecast a study of `problems` problems at the n_max of its own `plan`.
 
     `pair` is the law of a pilot, described by `assumed`; without it the reference counts' law stands in. `tokens` are
-    the mean lengths of base's and RL's samples. The compared plans look every `batch` samples. Raises InputError.
+    the mean lengths of base's and RL's samples. The compared plans look as often as the study's own, or after every
+    sample where that has a fixed n. `rl_models` = 0 plans a study of base alone. Raises InputError.
     """
-    if problems < 1 or rl_models < 1:
-        raise InputError(f"a study needs problems and an RL model to plan, not {problems} and {rl_models}")
+    if problems < 1 or rl_models < 0:
+        raise InputError(f"a study needs problems, and models to plan, not {problems} and {1 + rl_models}")
     if token_budget is not None and tokens is None:
         raise InputError("a token budget needs the mean tokens per sample: give a pilot, or the tokens")
     assumed = REFERENCE if pair is None else (assumed or "the given law")
@@ -141,7 +141,7 @@ def forecast(
         assumed=assumed,
         base_pass_at_k=base_curve,
         rl_pass_at_k=rl_curve,
-        rows=_rows(plan, batch, _Costing(problems, pair, tokens, rl_models), token_budget, ks),
+        rows=_rows(plan, _Costing(problems, pair, tokens, rl_models), token_budget, ks),
         token_budget=token_budget,
         alpha=alpha,
         power=power,
@@ -166,7 +166,7 @@ def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
         f"Assumed: {plan.assumed}; {at} {plan.base_pass_at_k[-1]:.3f} ({plan.base}) and {plan.rl_pass_at_k[-1]:.3f} "
         f"({plan.rl}), pass@1 {plan.base_pass_at_k[0]:.3f} and {plan.rl_pass_at_k[0]:.3f}. If the problems are "
         "otherwise, so are the figures.",
-        f"{plan.problems} problems, {1 + plan.rl_models} models, {plan.n_max} samples of each: "
+        f"{plan.problems} problems, {_models(plan)}, {plan.n_max} samples of each: "
         f"{_amount(fixed.samples)} samples{_tokens(fixed)}.",
     ]
     if own is not fixed:
@@ -177,14 +177,15 @@ def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
             f"{fixed.errors.difference_population[-1]:.4f}), at k=1 {own.errors.difference_population[0]:.4f} "
             f"({fixed.errors.difference_population[0]:.4f})."
         )
+    if not plan.rl_models:
+        return (*sentences, *_about_budget(plan))
     return (*sentences, *_about_budget(plan), *_about_detection(plan), *_about_limits(plan))
 
 
-def _rows(
-    own: StoppingPlan, batch: int, costing: "_Costing", token_budget: float | None, ks: IntArray
-) -> tuple[PlanRow, ...]:
+def _rows(own: StoppingPlan, costing: "_Costing", token_budget: float | None, ks: IntArray) -> tuple[PlanRow, ...]:
     """The fixed n, then stopping at STOP_AT, then the study's own plan unless it is one of them."""
     fixed = StoppingPlan((own.n_max,), 1)
+    batch = own.first_look if not own.is_fixed and _looks_evenly(own) else 1
     stopping = [StoppingPlan.until(r, own.n_max, batch) for r in STOP_AT]
     plans = {str(plan): plan for plan in (fixed, *stopping, own)}
     all_samples, all_tokens = costing.totals(costing.per_problem(fixed))
@@ -208,6 +209,11 @@ def _rows(
             )
         )
     return tuple(rows)
+
+
+def _looks_evenly(plan: StoppingPlan) -> bool:
+    """Whether looks come every so many samples, up to n_max."""
+    return plan.looks == StoppingPlan.until(1, plan.n_max, plan.first_look).looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ class _Costing:
         laws, budget = [base, *[rl] * self.rl_models], token_budget / self.problems
         if plan.is_fixed:
             return largest_n_max(budget, laws)
-        if isinstance(plan.successes, int) and plan == StoppingPlan.until(plan.successes, plan.n_max, plan.first_look):
+        if isinstance(plan.successes, int) and _looks_evenly(plan):
             return largest_n_max(budget, laws, plan.successes, plan.first_look)
         return None
 
@@ -292,6 +298,10 @@ def _about_limits(plan: Forecast) -> list[str]:
         f"{larger / plan.problems:.3f} of problems solved at k={plan.n_max}. The smallest significant splits are "
         f"{splits}; {larger - 2}-0 has p = {mcnemar_p(0, larger - 2):.3g}."
     ]
+
+
+def _models(plan: Forecast) -> str:
+    return f"{1 + plan.rl_models} models" if plan.rl_models else "1 model"
 
 
 def _capped(n_max: int) -> str:

@@ -33,7 +33,7 @@ from move37.estimates.pass_at_k import log_choose
 from move37.estimates.solvable import mcnemar_p
 from move37.types import FloatArray, IntArray, StoppingPlan
 
-LARGEST_N_MAX = 65_536
+LARGEST_N_MAX = 16_384
 """A token budget that pays for more samples per problem than this is reported as this."""
 
 _WEIGHTS_TOLERANCE = 1e-6
@@ -267,7 +267,8 @@ def _tokens_by_sample(
     law: tuple[FloatArray, FloatArray, MeanTokens], successes: int | None, batch: int, n_max: int
 ) -> FloatArray:
     """Expected tokens of the 1st, 2nd, ..., n_max-th sample of a problem, shape (n_max,)."""
-    p, weight, tokens = law
+    p, where = np.unique(law[0], return_inverse=True)
+    weight, tokens = np.bincount(where, law[1]), law[2]
     each = weight * (p * tokens.correct + (1 - p) * tokens.incorrect)
     if successes is None:
         return np.full(n_max, each.sum())
