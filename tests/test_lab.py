@@ -30,6 +30,7 @@ from move37.countdown import (
     plays,
 )
 from move37.errors import ConfigError, InputError, Move37Error, UnknownNameError
+from move37.lab import countdown as teacher
 from move37.lab.countdown import teach
 from move37.problems import load_problems
 from move37.types import FinishReason, Outcome, Problem, Verdict
@@ -338,9 +339,9 @@ def test_a_problem_without_a_puzzle_is_unscored() -> None:
 
 def test_the_teachers_samples_are_right_varied_and_repeatable() -> None:
     asked = problems(size=20, seed=6, options={"split": "training"})
-    taught = list(teach(asked, samples=8, seed=1))
+    taught = list(teach(asked, chains=8, seed=1))
     assert [(s.problem_id, s.index) for s in taught] == [(p.id, i) for p in asked for i in range(8)]
-    assert taught == list(teach(asked, samples=8, seed=1)) != list(teach(asked, samples=8, seed=2))
+    assert taught == list(teach(asked, chains=8, seed=1)) != list(teach(asked, chains=8, seed=2))
     by_id = {problem.id: problem for problem in asked}
     with VerifierPool() as pool:
         verdicts = dict(pool.verify(CountdownVerifier(), ((by_id[s.problem_id], s.text, s) for s in taught)))
@@ -348,6 +349,26 @@ def test_the_teachers_samples_are_right_varied_and_repeatable() -> None:
     assert {sample.finish_reason for sample in taught} == {FinishReason.STOP}
     # The least number of chains of these 20 problems is above 1, and most have dozens.
     assert len({(s.problem_id, s.text) for s in taught}) > 100
+
+
+def test_lessons_are_right_chains_of_the_training_half(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "lessons.jsonl"
+    teacher.main(["--tier", "edge", "--problems", "5", "--chains", "3", "--seed", "2", "--out", str(path)])
+    assert capsys.readouterr().out == f"15 right chains for 5 problems written to {path}\n"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    asked = problems("countdown:edge", size=5, seed=2, options={"split": "training"})
+    assert [row["question"] for row in rows] == [problem.question for problem in asked for _ in range(3)]
+    puzzles = {problem.question: Puzzle.of(problem.metadata) for problem in asked}
+    assert {find_fault(puzzles[row["question"]], row["response"]) for row in rows} == {None}
+
+
+def test_an_unknown_tier_ends_the_teachers_command_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        teacher.main(["--tier", "hard", "--out", str(tmp_path / "lessons.jsonl")])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == "unknown countdown tier 'hard' (known: in-pretraining, edge, beyond)\n"
 
 
 @pytest.mark.parametrize(
@@ -359,7 +380,7 @@ def test_the_teachers_samples_are_right_varied_and_repeatable() -> None:
 )
 def test_what_cannot_be_taught_is_refused(metadata: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        list(teach([Problem("a/1", "1,1=50:", (), "a", "countdown", metadata=metadata)], samples=1))
+        list(teach([Problem("a/1", "1,1=50:", (), "a", "countdown", metadata=metadata)], chains=1))
     assert str(caught.value) == message
 
 
