@@ -36,7 +36,7 @@ def test_one_row_per_plan_the_fixed_n_first_and_the_studys_own_among_them() -> N
 
 
 def test_a_plan_of_its_own_kind_is_one_more_row() -> None:
-    plan = forecast(100, StoppingPlan((16, 64), 4), tokens=TOKENS, token_budget=1e9)
+    plan = forecast(100, StoppingPlan((16, 64), 4), tokens=TOKENS, token_budget=1e7)
     assert len(plan.rows) == 7
     assert own(plan).plan == "stop at 4 correct or at 64 samples, looking at 16, 64"
     assert own(plan).n_max_in_budget is None

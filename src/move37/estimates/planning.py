@@ -21,7 +21,7 @@ Decisions:
 Left out: tokens spent on samples beyond a stopping point that a batch engine has in flight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -208,11 +208,7 @@ def mcnemar_power(problems: int, discordant: float, difference: float, alpha: fl
     _check_test(problems, discordant, alpha)
     if not 0 <= difference <= discordant:
         raise InputError(f"a difference must be between 0 and the discordant share {discordant:g}, not {difference:g}")
-    counts = np.arange(problems + 1)
-    fewest = _largest_minority(counts, alpha)
-    minority = (1 - difference / discordant) / 2
-    found = np.where(fewest >= 0, bdtr(np.maximum(fewest, 0), counts, minority), 0.0)
-    return float(_binomial(problems, discordant) @ found)
+    return _power_by_difference(problems, discordant, alpha)(difference)
 
 
 def detectable_difference(problems: int, discordant: float, power: float = 0.8, alpha: float = 0.05) -> float | None:
@@ -220,13 +216,13 @@ def detectable_difference(problems: int, discordant: float, power: float = 0.8, 
     problems are expected to go one way."""
     _check_test(problems, discordant, alpha)
     _check_power(power)
-    if mcnemar_power(problems, discordant, discordant, alpha) < power:
+    power_of = _power_by_difference(problems, discordant, alpha)
+    if power_of(discordant) < power:
         return None
     low, high = 0.0, discordant
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        enough = mcnemar_power(problems, discordant, middle, alpha) >= power
-        low, high = (low, middle) if enough else (middle, high)
+        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
     return high
 
 
@@ -277,6 +273,18 @@ def _tokens_by_sample(
     enough = looks >= successes
     goes_on[:, enough] = bdtr(successes - 1, looks[enough], p[:, None])
     return np.repeat(each @ goes_on, batch)[:n_max]
+
+
+def _power_by_difference(problems: int, discordant: float, alpha: float) -> Callable[[float], float]:
+    """`mcnemar_power` as a function of the difference."""
+    counts = np.arange(problems + 1)
+    law, most = _binomial(problems, discordant), _largest_minority(counts, alpha)
+
+    def power(difference: float) -> float:
+        minority = (1 - difference / discordant) / 2
+        return float(law @ np.where(most >= 0, bdtr(np.maximum(most, 0), counts, minority), 0.0))
+
+    return power
 
 
 def _largest_minority(discordant: IntArray, alpha: float) -> IntArray:
