@@ -40,6 +40,7 @@ TOLERANCE = 1e-4
 _FEWEST_TRIALS_PER_GRID = 16
 _STEPS = 300
 _START_EVERY = 6
+_POSSIBLE = 1e-3
 _LEANING_TOLERANCE = 0.02
 _LEANS = 40
 _LARGEST_LEAN = 1e4
@@ -310,12 +311,12 @@ def _newton_step(columns: FloatArray, weight: FloatArray, counts: FloatArray) ->
 
 
 def _first_support(outcomes: _Outcomes) -> tuple[IntArray, FloatArray]:
-    """Every outcome's most likely point, rounded to a coarse grid: no outcome starts with a vanishing likelihood."""
+    """Every outcome's most likely point, rounded to a coarse grid unless it is all but impossible there."""
     places = []
     for likelihood in (outcomes.base, outcomes.rl):
-        last = likelihood.shape[1] - 1
-        nearest = _START_EVERY * np.round(likelihood.argmax(axis=1) / _START_EVERY).astype(int)
-        places.append(np.minimum(nearest, last))
+        own = likelihood.argmax(axis=1)
+        coarse = np.minimum(_START_EVERY * np.round(own / _START_EVERY).astype(int), likelihood.shape[1] - 1)
+        places.append(np.where(likelihood[np.arange(len(own)), coarse] > _POSSIBLE, coarse, own))
     flat = places[0] * outcomes.rl.shape[1] + places[1]
     support, where = np.unique(flat, return_inverse=True)
     weight = np.bincount(where, outcomes.count)
