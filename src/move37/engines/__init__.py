@@ -6,6 +6,7 @@ a sample comes from its request's seed. An engine never cuts a prompt or a respo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +16,21 @@ from move37.errors import ConfigError
 from move37.prompting import Message
 from move37.shelf import Shelf
 from move37.types import Request, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A sample with the tokens it is made of, for whoever trains on it: ids are never made again from the text.
+
+    `logprobs` are the natural-log probabilities of `token_ids` under the law they were drawn from: the temperature is
+    in them. (At temperature 0 they are the model's own, at 1.)
+    """
+
+    sample: Sample
+    prompt_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+
 
 OptionsT = TypeVar("OptionsT", bound=Settings)
 

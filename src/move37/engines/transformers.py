@@ -9,12 +9,12 @@ The loop is in `transformers_decode.py`, the sampling law in `transformers_draw.
 `transformers_cache.py`. Several GPUs, quantised kernels and adapters are left out: serve such a model elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from hashlib import blake2b
 from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 import transformers
@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import parse_options
+from move37.engines import Trajectory, parse_options
 from move37.engines.transformers_cache import supports
 from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_packed import can_pack, pack
@@ -32,6 +32,8 @@ from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.prompting import Message
 from move37.types import Request, Sample
+
+Made = TypeVar("Made", Sample, Trajectory)
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 _MEBIBYTE = 2**20
@@ -94,6 +96,20 @@ class TransformersEngine:
             )
         return cls(model.path, loaded, tokenizer, options)
 
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model itself: whoever trains it samples from the weights as they are."""
+        return self._model
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens at which a response ends."""
+        return self._end_tokens
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._tokenizer
+
     def identity(self) -> Mapping[str, str]:
         model, settings = self._model, self._model.generation_config
         ignored = {name: getattr(settings, name, None) for name in _LAW_SETTINGS} if settings is not None else {}
@@ -114,7 +130,7 @@ class TransformersEngine:
         }
 
     def count_tokens(self, text: str) -> int:
-        return len(self._encode(text))
+        return len(self.encode(text))
 
     def render_chat(self, messages: list[Message]) -> str:
         if self._tokenizer.chat_template is None:
@@ -127,13 +143,27 @@ class TransformersEngine:
 
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
         """One sample per request, as they end. Raises EngineError where a prompt leaves too little room."""
-        prompts = {text: self._encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
+        yield from self._decode(requests, sampling, DecodeLoop.run)
+
+    def trajectories(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Trajectory]:
+        """`generate` with token ids and their log-probabilities under the law. Raises ConfigError unless top_p is 1."""
+        if sampling.top_p != 1:
+            raise ConfigError("top_p must be 1 where a model is trained: cut-off tokens have no log-probability")
+        yield from self._decode(requests, sampling, DecodeLoop.trajectories)
+
+    def _decode(
+        self,
+        requests: Sequence[Request],
+        sampling: SamplingConfig,
+        run: Callable[[DecodeLoop, Sequence[Request]], Iterator[Made]],
+    ) -> Iterator[Made]:
+        prompts = {text: self.encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
         for request in requests:
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
         slots = min(self._batch_size, len(requests))
         loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, slots, sampling)
         try:
-            yield from loop.run(requests)
+            yield from run(loop, requests)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -152,7 +182,8 @@ class TransformersEngine:
                 f"max_new_tokens to at most {self.context_length - prompt_tokens}"
             )
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it."""
         begin = self._tokenizer.bos_token
         written_out = isinstance(begin, str) and text.startswith(begin)
         return self._tokenizer(text, add_special_tokens=not written_out)["input_ids"]  # type: ignore[return-value]

@@ -25,8 +25,9 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from move37.config import SamplingConfig
+from move37.engines import Trajectory
 from move37.engines.transformers_cache import RowCache
-from move37.engines.transformers_draw import draw
+from move37.engines.transformers_draw import draw, law_logprobs
 from move37.engines.transformers_text import ResponseText
 from move37.types import FinishReason, Request, Sample
 
@@ -45,6 +46,8 @@ class _Row:
     uniforms: NDArray[np.float64]
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
+    law: list[float] = field(default_factory=list)
+    """Log-probabilities of the tokens under the law they were drawn from; empty unless trajectories are asked for."""
 
 
 class DecodeLoop:
@@ -70,9 +73,21 @@ class DecodeLoop:
         self._rows: list[_Row] = []
         self._logits: Tensor | None = None
         self._prompt: _Prompt | None = None
+        self._keeps_law = False
 
     def run(self, requests: Sequence[Request]) -> Iterator[Sample]:
         """Samples as they end. Inference mode is never on while the caller has the word."""
+        for row, reason in self._ending(requests):
+            yield self._sample(row, reason)
+
+    def trajectories(self, requests: Sequence[Request]) -> Iterator[Trajectory]:
+        """Samples with their tokens, as they end. The sampling law must have no nucleus (top_p = 1)."""
+        self._keeps_law = True
+        for row, reason in self._ending(requests):
+            prompt = self._prompts[row.request.prompt.text]
+            yield Trajectory(self._sample(row, reason), tuple(prompt), tuple(row.tokens), tuple(row.law))
+
+    def _ending(self, requests: Sequence[Request]) -> Iterator[tuple[_Row, FinishReason]]:
         queue = deque(requests)
         while queue or self._rows:
             self._admit(queue)
@@ -94,25 +109,36 @@ class DecodeLoop:
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
 
     @torch.inference_mode()
-    def _draw(self) -> list[Sample]:
+    def _draw(self) -> list[tuple[_Row, FinishReason]]:
         assert self._logits is not None
         uniforms = torch.tensor([row.uniforms[len(row.tokens)] for row in self._rows], dtype=torch.float64)
         drawn = draw(self._logits, uniforms.to(self._logits.device), self._sampling.temperature, self._sampling.top_p)
         for row, token, logprob in zip(self._rows, *(column.tolist() for column in drawn), strict=True):
             row.tokens.append(token)
             row.logprob += logprob
-        samples = []
+        if self._keeps_law:
+            self._keep_law(drawn)
+        ended = []
         # From the last row down: the row that fills a gap has then been looked at.
         for index in reversed(range(len(self._rows))):
             row = self._rows[index]
             reason = self._ended(row)
             if reason is not None:
-                samples.append(self._finish(row, reason))
+                ended.append((row, reason))
                 self._cache.retire(index)
                 self._rows[index] = self._rows[-1]
                 self._rows.pop()
         self._logits = None
-        return samples
+        return ended
+
+    def _keep_law(self, drawn: tuple[Tensor, Tensor]) -> None:
+        """Note under which probabilities the tokens were drawn."""
+        assert self._logits is not None
+        tokens, logprobs = drawn
+        if self._sampling.temperature not in (0, 1):
+            logprobs = law_logprobs(self._logits, tokens, self._sampling.temperature)
+        for row, logprob in zip(self._rows, logprobs.tolist(), strict=True):
+            row.law.append(logprob)
 
     @torch.inference_mode()
     def _forward(self) -> None:
@@ -151,7 +177,7 @@ class DecodeLoop:
             return FinishReason.STOP
         return FinishReason.LENGTH if len(row.tokens) >= self._sampling.max_new_tokens else None
 
-    def _finish(self, row: _Row, reason: FinishReason) -> Sample:
+    def _sample(self, row: _Row, reason: FinishReason) -> Sample:
         request = row.request
         said = row.tokens[:-1] if row.tokens[-1] in self._end_tokens else row.tokens
         text = self._text.visible(said, request.prompt.stop)

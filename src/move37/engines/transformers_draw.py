@@ -32,6 +32,12 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> 
     return tokens, chosen.double() - logits.logsumexp(-1).double()
 
 
+def law_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+    """Natural-log probabilities of the tokens under the law without a nucleus at this temperature, (rows,)."""
+    scaled = logits / temperature
+    return scaled.gather(1, tokens[:, None])[:, 0].double() - scaled.logsumexp(-1).double()
+
+
 def _from_all(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     vocabulary = probabilities.shape[1]
     if vocabulary % _BLOCK:

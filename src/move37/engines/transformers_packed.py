@@ -7,6 +7,9 @@ Same precision, same products, another order of summation; and a row's result do
 Only plain float32 `torch.nn.Linear` layers are replaced, and only where this build of torch has the operators.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -32,13 +35,28 @@ def can_pack() -> bool:
     )
 
 
-@torch.inference_mode()
 def pack(model: nn.Module, rows: int) -> int:
     """Replace the float32 linear layers of `model` by packed ones. Returns how many were replaced."""
-    replaced = 0
+    return len(_replace(model, rows))
+
+
+@contextmanager
+def packed(model: nn.Module, rows: int) -> Iterator[None]:
+    """`pack` for as long as the block lasts: the layers come back as they were, for a model that is being trained."""
+    replaced = _replace(model, rows) if can_pack() else []
+    try:
+        yield
+    finally:
+        for parent, name, layer in replaced:
+            setattr(parent, name, layer)
+
+
+@torch.inference_mode()
+def _replace(model: nn.Module, rows: int) -> list[tuple[nn.Module, str, nn.Linear]]:
+    replaced = []
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if type(child) is nn.Linear and child.weight.dtype == torch.float32 and child.weight.device.type == "cpu":
                 setattr(parent, name, PackedLinear(child, rows))
-                replaced += 1
+                replaced.append((parent, name, child))
     return replaced

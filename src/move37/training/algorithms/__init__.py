@@ -1,0 +1,92 @@
+"""Algorithms say how rewards become advantages. One shelf, one shape; one small file each, whose docstring is its card.
+
+The loss around all of them is one and the same (`losses.py`), so a comparison differs in the credit alone; where a
+paper changes the loss too (DAPO's clip range), the algorithm says so in `loss_defaults`, and a recipe may say
+otherwise. A member has
+
+    needs           what the loop must bring: a critic, a greedy response per prompt, refilled groups, a teacher
+    loss_defaults   keys of the recipe's [loss] table that its paper sets
+    Options         its own settings, the `options` of the recipe's [algorithm] table
+    advantages(evidence) -> Credit
+
+The contract is in tests/test_training.py. Formulas are in `advantages.py`; nothing here reads a text or a model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from move37.config import Settings
+from move37.shelf import Shelf
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an algorithm cannot do without."""
+
+    critic: bool = False
+    greedy_response: bool = False
+    """One response at temperature 0 for every prompt."""
+    mixed_groups: bool = False
+    """Groups that are all right or all wrong are dropped, and others sampled in their place."""
+    teacher: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that credit may be assigned from: B responses of a batch, T token positions, padded at the right."""
+
+    token_rewards_BT: "Tensor"
+    """The response's reward on its last token; the KL penalty of every token, if it is in the reward."""
+    groups_B: "Tensor"
+    """int64: which prompt a response answers."""
+    mask_BT: "Tensor"
+    """bool: the model's own tokens, the end token included."""
+    max_length: int
+    """The token limit of a response."""
+    values_BT: "Tensor | None" = None
+    """The critic's value of the state in which a token was chosen."""
+    greedy_rewards_B: "Tensor | None" = None
+    old_logprobs_BT: "Tensor | None" = None
+    teacher_logprobs_BT: "Tensor | None" = None
+
+    @property
+    def rewards_B(self) -> "Tensor":
+        """One reward for every response."""
+        return (self.token_rewards_BT * self.mask_BT).sum(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """`returns_BT` is what a critic learns from; without a critic it is None."""
+
+    advantages_BT: "Tensor"
+    returns_BT: "Tensor | None" = None
+
+
+class Algorithm(Protocol):
+    Options: ClassVar[type[Settings]]
+    needs: ClassVar[Needs]
+    loss_defaults: ClassVar[Mapping[str, Any]]
+
+    def __init__(self, options: Any) -> None: ...
+
+    def advantages(self, evidence: Evidence) -> Credit:
+        """Credit of every token, 0 off the mask, no gradient."""
+        ...
+
+
+_TABLE = {
+    "ppo": "move37.training.algorithms.ppo:PPO",
+    "grpo": "move37.training.algorithms.grpo:GRPO",
+    "reinforce_pp": "move37.training.algorithms.reinforce_pp:ReinforcePP",
+    "rloo": "move37.training.algorithms.rloo:RLOO",
+    "remax": "move37.training.algorithms.remax:ReMax",
+    "dapo": "move37.training.algorithms.dapo:DAPO",
+    "on_policy_distillation": "move37.training.distillation:OnPolicyDistillation",
+}
+
+ALGORITHMS = Shelf("algorithm", _TABLE, extras=dict.fromkeys(_TABLE, "local"))

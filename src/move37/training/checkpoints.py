@@ -1,0 +1,139 @@
+"""What a training run leaves on disk, and how it goes on after it was killed.
+
+    <run>/recipe.json                       the resolved recipe
+          log.jsonl                         one line per step and per evaluation
+          checkpoints/step-00010/           a Hugging Face folder: every engine loads it
+          state/step-00010/                 what the next step needs; only the newest is kept
+
+Folders appear whole or not at all: they are written beside their place, flushed to the disk and renamed. The state
+has the weights in full precision, the optimizer, the critic, the number of steps done and of problems drawn. Order of
+problems, seeds and learning rates follow from these and the recipe, and an update draws nothing at random, so a run
+that was killed and continued gives the same weights bit for bit on a CPU with the same number of threads.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from move37.errors import ConfigError, StoreError
+from move37.parts import write_atomically
+from move37.training.policy import Policy, merged_weights
+from move37.training.recipe import TrainConfig, changed_keys, parse_recipe, resolved_json
+
+_UNFINISHED = ".unfinished-"
+
+
+class RunFolder:
+    """The folder of one training run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log.jsonl"
+
+    def adopt(self, recipe: TrainConfig) -> None:
+        """Write the recipe down, or refuse one that contradicts what is there. Raises ConfigError, StoreError."""
+        path = self.folder / "recipe.json"
+        if path.exists():
+            try:
+                known = parse_recipe(json.loads(path.read_text()), str(path))
+            except json.JSONDecodeError:
+                raise StoreError(f"{path}: torn or foreign; start in a new folder") from None
+            changes = changed_keys(known, parse_recipe(recipe.model_dump(mode="json")))
+            if changes:
+                raise ConfigError(
+                    f"{self.folder}: was begun with another {', '.join(changes)}; continue it with the old recipe, or "
+                    "start in a new folder"
+                )
+        write_atomically(path, resolved_json(recipe).encode())
+
+    def save_model(self, policy: Policy, step: int, about: Mapping[str, Any]) -> Path:
+        """The policy after `step` steps as a Hugging Face folder, with where it came from in move37.json."""
+        target = self.model_folder(step)
+        with _whole(target) as folder:
+            state = merged_weights(policy.model, policy.recipe.model)
+            if policy.recipe.model.precision == "bfloat16":
+                state = {name: value.to(torch.bfloat16) for name, value in state.items()}
+            policy.model.save_pretrained(folder, state_dict=state)
+            policy.tokenizer.save_pretrained(folder)
+            (folder / "move37.json").write_text(json.dumps({"step": step, **about}, indent=1) + "\n")
+        return target
+
+    def model_folder(self, step: int) -> Path:
+        return self.folder / "checkpoints" / _name(step)
+
+    def save_state(self, policy: Policy, step: int, counters: Mapping[str, int]) -> None:
+        """What the next step needs. Older states are removed once this one is whole."""
+        with _whole(self.folder / "state" / _name(step)) as folder:
+            torch.save(policy.state(), folder / "state.pt")
+            (folder / "state.json").write_text(json.dumps({"step": step, **counters}) + "\n")
+        for old in self._states()[:-1]:
+            shutil.rmtree(old)
+
+    def load_state(self, policy: Policy) -> dict[str, int] | None:
+        """Bring the policy to the newest state. Returns its counters, or None where there is no state yet."""
+        states = self._states()
+        if not states:
+            return None
+        try:
+            counters: dict[str, int] = json.loads((states[-1] / "state.json").read_text())
+            policy.load(torch.load(states[-1] / "state.pt", weights_only=True, map_location=policy.device))
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StoreError(f"{states[-1]}: cannot be continued from: {first}; remove this folder") from error
+        return counters
+
+    def rewind_log(self, step: int) -> None:
+        """Drop what was logged after `step` steps: the continued run logs it again. A torn last line goes too."""
+        if not self.log.exists():
+            return
+        kept = []
+        for line in self.log.read_text().splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            if record["step"] > step:
+                break
+            kept.append(line + "\n")
+        write_atomically(self.log, "".join(kept).encode())
+
+    def _states(self) -> list[Path]:
+        return sorted(path for path in (self.folder / "state").glob("step-*") if path.is_dir())
+
+
+def _name(step: int) -> str:
+    return f"step-{step:06d}"
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `target` when the block ends, flushed to the disk. Raises StoreError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.parent / f"{_UNFINISHED}{target.name}"
+        for left in (unfinished, target):
+            if left.exists():
+                shutil.rmtree(left)
+        unfinished.mkdir()
+        yield unfinished
+        for path in unfinished.rglob("*"):
+            _flush(path)
+        _flush(unfinished)
+        unfinished.rename(target)
+        _flush(target.parent)
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,225 @@
+"""Learning from another model (or an oracle, or one's own best): what is imitated, and how.
+
+Two ways. `imitate` maximises the log-probability of responses that are there already: another model's verified
+samples out of a run folder (distillation), the model's own verified samples (rejection fine-tuning), or an oracle's
+responses out of a file. `OnPolicyDistillation` lets the student write and the teacher judge every token, which needs
+no reward at all and no response of the teacher's.
+
+Decisions. Responses from a run are text, so they are encoded here, prompt and response apart, with the end token
+behind the response if the model has one; a truncated response gets none and is left out unless `outcome = "any"`.
+Distinct texts count once. The loss is the mean negative log-probability per token of the step (token mean), over the
+responses, or over prompts too with `on_prompt`. Temperature is 1 whatever the recipe samples with.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import polars as pl
+import torch
+
+from move37.config import Settings
+from move37.engines.transformers import TransformersEngine
+from move37.errors import ConfigError, InputError
+from move37.prompting import pose
+from move37.rows import read_rows
+from move37.seeds import analysis_seed
+from move37.store import RunStore
+from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.batches import Batch, make_batch
+from move37.training.checkpoints import RunFolder
+from move37.training.policy import Means, Policy, learning_rate
+from move37.training.recipe import ImitationConfig, TrainConfig
+from move37.training.records import Clock, Record, Recorder, View
+from move37.training.rollouts import Roller, recipe_template
+from move37.types import FinishReason, Outcome, Problem
+from move37.verification import VerifierPool
+
+
+class OnPolicyDistillation:
+    """A_it = log p_teacher - log p_student of each sampled token (Agarwal et al. 2023, arXiv 2306.13649; k1, gamma 0).
+
+    The expected gradient is that of the reverse KL of each token given its prefix; rewards are recorded, not used.
+    """
+
+    class Options(Settings):
+        pass
+
+    needs: ClassVar[Needs] = Needs(teacher=True)
+    loss_defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def advantages(self, evidence: Evidence) -> Credit:
+        if evidence.teacher_logprobs_BT is None or evidence.old_logprobs_BT is None:
+            raise ValueError("on-policy distillation needs the teacher's and the student's log-probabilities")
+        return Credit((evidence.teacher_logprobs_BT - evidence.old_logprobs_BT) * evidence.mask_BT)
+
+
+class Example(NamedTuple):
+    """A response to imitate, in text. `ended` says that the end token belongs behind it."""
+
+    prompt: str
+    response: str
+    ended: bool
+
+
+def imitate(recipe: TrainConfig, folder: Path, view: View) -> Record:
+    """Supervised learning as the recipe says. Raises ConfigError, InputError or EngineError."""
+    settings = recipe.imitation
+    if settings is None:
+        raise ConfigError("imitation: the table is missing")
+    with VerifierPool(recipe.verification) as pool:
+        return _Imitation(recipe, settings, folder, pool, view).run()
+
+
+class _Imitation:
+    def __init__(
+        self, recipe: TrainConfig, settings: ImitationConfig, folder: Path, pool: VerifierPool, view: View
+    ) -> None:
+        from move37.problems import load_problems
+
+        self.recipe, self.settings, self.view = recipe, settings, view
+        self.run_folder = RunFolder(folder)
+        self.policy = Policy(recipe, Needs())
+        self.held_out = load_problems(recipe.evaluation.problems)
+        self.roller = Roller(recipe, self.policy.engine, pool)
+        self.roller.check(self.held_out, "evaluation.problems")
+        examples = list(find_examples(recipe, settings, self.policy.engine))
+        if not examples:
+            raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
+        self.tokens = [encode(example, self.policy.engine) for example in examples]
+        self.step = 0
+
+    def run(self) -> Record:
+        self.run_folder.adopt(self.recipe)
+        counters = self.run_folder.load_state(self.policy)
+        self.step = counters["step"] if counters else 0
+        self.run_folder.rewind_log(self.step if counters else -1)
+        self.recorder = Recorder(self.run_folder.log, self.recipe.records.to, self.recipe.name, self.view)
+        title = f"{self.recipe.name}: imitation of {len(self.tokens):,} responses"
+        self.view.begin(title, self.step, self.recipe.steps)
+        try:
+            if not counters:
+                self._evaluate()
+            while self.step < self.recipe.steps:
+                self._turn()
+        finally:
+            self.view.end()
+        model = self.run_folder.model_folder(self.step)
+        return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": []}
+
+    def _turn(self) -> None:
+        clock = Clock()
+        with clock.phase("update"):
+            figures = learn(self.policy, self._batch(), self.step)
+        with clock.phase("sync"):
+            self.policy.sync()
+        self.step += 1
+        self.recorder.write({"kind": "step", "step": self.step, "algorithm": "imitation", **figures, **clock.seconds})
+        last, checkpoints = self.step == self.recipe.steps, self.recipe.checkpoints
+        if last or self.step % self.recipe.evaluation.every == 0:
+            self._evaluate()
+        if last or (checkpoints.keep_every is not None and self.step % checkpoints.keep_every == 0):
+            about = {"algorithm": "imitation", "seed": self.recipe.seed, "start": self.recipe.model.path}
+            self.run_folder.save_model(self.policy, self.step, about)
+        if last or self.step % checkpoints.every == 0:
+            self.run_folder.save_state(self.policy, self.step, {"drawn": self.step * self.settings.examples})
+
+    def _batch(self) -> Batch:
+        """The examples of this step: pass by pass, in an order of the pass's own."""
+        first, size = self.step * self.settings.examples, len(self.tokens)
+        chosen = []
+        orders: dict[int, np.ndarray] = {}
+        for place in range(first, first + min(self.settings.examples, size)):
+            number, within = divmod(place, size)
+            if number not in orders:
+                seed = analysis_seed(self.recipe.seed, f"order of imitation pass {number}")
+                orders[number] = np.random.default_rng(seed).permutation(size)
+            chosen.append(self.tokens[orders[number][within]])
+        return example_batch(chosen, self.settings.on_prompt, self.policy.device)
+
+    def _evaluate(self) -> None:
+        if self.held_out:
+            figures = self.roller.evaluate(self.held_out)
+            self.recorder.write({"kind": "evaluation", "step": self.step, **figures})
+
+
+def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
+    """One update that raises the mean log-probability per token of the batch's responses."""
+    means = Means()
+    rate = learning_rate(policy.recipe.optimizer, step, policy.recipe.steps)
+    for group in policy.optimizer.param_groups:
+        group["lr"] = rate * group["factor"]
+    policy.optimizer.zero_grad(set_to_none=True)
+    tokens = int(batch.mask_BT.sum())
+    for piece in policy.reader.pieces(batch, torch.arange(len(batch))):
+        logprobs_N, _ = policy.head.logprobs(piece, batch, temperature=1.0, with_entropy=False)
+        loss = -logprobs_N.float().sum() / tokens
+        loss.backward()
+        means.add("loss", float(loss.detach()), 0.0)
+    policy.step(means)
+    return {"learning_rate": rate, "trained_tokens": float(tokens), **means.figures()}
+
+
+def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: TransformersEngine) -> Iterator[Example]:
+    """The responses to imitate, posed with the recipe's template. Raises InputError or ConfigError."""
+    template = recipe_template(recipe)
+    if settings.file is not None:
+        for row in read_rows(settings.file):
+            question, response = row.text("question"), row.text("response")
+            problem = Problem("", question, (), "", "")
+            yield Example(pose(problem, template, engine.render_chat).text, response, True)
+        return
+    assert settings.run is not None
+    store = RunStore.open(settings.run)
+    prompts = {p.id: pose(p, template, engine.render_chat).text for p in store.problems()}
+    for problem_id, texts in _verified_texts(store, settings).items():
+        for text, finish in list(texts.items())[: settings.per_problem]:
+            yield Example(prompts[problem_id], text, finish is not FinishReason.LENGTH)
+
+
+def _verified_texts(store: RunStore, settings: ImitationConfig) -> dict[str, dict[str, FinishReason]]:
+    """Distinct texts by problem, in the order of their indices."""
+    model = settings.model
+    if model is None:
+        models = store.models()
+        if len(models) != 1:
+            raise ConfigError(f"imitation.model: the run has {', '.join(models) or 'no models'}; say which to imitate")
+        model = models[0]
+    rows = store.samples(model).scan().select("problem_id", "index", "text", "finish_reason")
+    if settings.outcome == "correct":
+        rows = rows.join(_correct_keys(store, model), on=["problem_id", "index"], how="semi")
+    found: dict[str, dict[str, FinishReason]] = {}
+    for problem_id, _, text, finish in rows.sort("problem_id", "index").collect().iter_rows():
+        if text:
+            found.setdefault(problem_id, {}).setdefault(text, FinishReason(finish))
+    return found
+
+
+def _correct_keys(store: RunStore, model: str) -> pl.LazyFrame:
+    """Keys of the samples that the current verdicts call correct. Raises InputError where there are no verdicts."""
+    labels = store.current_labels().values()
+    parts = [parts for parts in (store.verdicts(label, model) for label in labels) if parts.files()]
+    if not parts:
+        raise InputError(f"{store.folder}: {model} has no verdicts; run `move37 verify {store.folder}` first")
+    correct = pl.col("outcome").cast(pl.String) == Outcome.CORRECT.value
+    return pl.concat([each.scan() for each in parts]).filter(correct).select("problem_id", "index")
+
+
+def encode(example: Example, engine: TransformersEngine) -> tuple[list[int], list[int]]:
+    """Token ids of the prompt and of the response, the end token behind it."""
+    prompt = engine.encode(example.prompt)
+    response: Any = engine.tokenizer(example.response, add_special_tokens=False)["input_ids"]
+    end = [min(engine.end_tokens)] if example.ended and engine.end_tokens else []
+    return prompt, [*response, *end]
+
+
+def example_batch(examples: Sequence[tuple[list[int], list[int]]], on_prompt: bool, device: torch.device) -> Batch:
+    """The batch of encoded examples; with `on_prompt`, everything behind the first token is a response."""
+    pairs = [(p[:1], [*p[1:], *response]) if on_prompt else (p, response) for p, response in examples]
+    numbers = {tuple(prompt): place for place, prompt in enumerate(dict.fromkeys(tuple(p) for p, _ in pairs))}
+    groups = [numbers[tuple(prompt)] for prompt, _ in pairs]
+    return make_batch(list(numbers), groups, [response for _, response in pairs], device=device)

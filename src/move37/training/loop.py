@@ -1,0 +1,236 @@
+"""One run of reinforcement learning, step by step: sample, verify, credit, update, sync, record.
+
+No algorithm is named here: `needs` says what the loop must bring, `advantages` what the responses are worth, and the
+rest is the same for all, which is what makes a comparison of algorithms fair. `train` is the way in, for imitation
+too (`distillation.py`). A run that was stopped at any point is continued by the same call.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from move37.errors import InputError
+from move37.problems import load_problems
+from move37.seeds import analysis_seed
+from move37.training.algorithms import Evidence
+from move37.training.batches import Batch, Rollout, batch_of
+from move37.training.checkpoints import RunFolder
+from move37.training.disjoint import check_disjoint
+from move37.training.losses import kl_estimate
+from move37.training.policy import Policy, Turn
+from move37.training.recipe import IMITATION, TrainConfig, build_algorithm
+from move37.training.records import Clock, Record, Recorder, Silent, View, sampling_figures, why_no_update
+from move37.training.rollouts import Roller, Slot
+from move37.training.teacher import Teacher
+from move37.types import Problem
+from move37.verification import VerifierPool
+
+
+def train(recipe: TrainConfig, folder: Path, view: View | None = None) -> Record:
+    """Do what the recipe says, in `folder`. Returns the figures that the command prints.
+
+    Raises ConfigError for a recipe that cannot be run, InputError for its data, EngineError for its model.
+    """
+    watching = view or Silent()
+    if recipe.algorithm.name == IMITATION:
+        from move37.training.distillation import imitate
+
+        return imitate(recipe, folder, watching)
+    with VerifierPool(recipe.verification) as pool:
+        return Trainer(recipe, folder, pool, watching).run()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was sampled for one step: everything, and what is trained on."""
+
+    everything: list[Rollout]
+    kept: list[Rollout]
+    greedy_rewards: dict[int, float] = field(default_factory=dict)
+    """By group, where the algorithm needs them."""
+
+
+class Trainer:
+    """See the module."""
+
+    def __init__(self, recipe: TrainConfig, folder: Path, pool: VerifierPool, view: View) -> None:
+        self.recipe, self.view = recipe, view
+        self.run_folder = RunFolder(folder)
+        self.algorithm = build_algorithm(recipe)
+        self.problems = load_problems(recipe.problems)
+        self.held_out = load_problems(recipe.evaluation.problems)
+        self.warnings = check_disjoint(self.problems, self.held_out)
+        self.policy = Policy(recipe, self.algorithm.needs)
+        self.teacher = Teacher(recipe, self.policy) if self.algorithm.needs.teacher else None
+        self.roller = Roller(recipe, self.policy.engine, pool)
+        self.roller.check(self.problems, "problems")
+        self.roller.check(self.held_out, "evaluation.problems")
+        self.order = Order(self.problems, recipe.seed)
+        self.step = 0
+
+    def run(self) -> Record:
+        """All steps that are left."""
+        self._begin()
+        try:
+            while self.step < self.recipe.steps:
+                self.turn()
+        finally:
+            self.view.end()
+        model = self.run_folder.model_folder(self.step)
+        return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
+
+    def turn(self) -> None:
+        """One step."""
+        clock = Clock()
+        gathered = self._gather(clock)
+        figures = sampling_figures(gathered.everything)
+        if gathered.kept:
+            batch = batch_of(gathered.kept, self.policy.device)
+            with clock.phase("credit"):
+                turn = self._credit(batch, gathered, figures)
+            with clock.phase("update"):
+                figures |= self.policy.update(turn, self.step)
+            with clock.phase("sync"):
+                self.policy.sync()
+        self.step += 1
+        self._record({**figures, **clock.seconds})
+
+    # -- the phases ------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Start the run, or go on where it was stopped."""
+        self.run_folder.adopt(self.recipe)
+        counters = self.run_folder.load_state(self.policy)
+        if counters is not None:
+            self.step, self.order.drawn = counters["step"], counters["drawn"]
+        self.run_folder.rewind_log(self.step if counters is not None else -1)
+        self.recorder = Recorder(self.run_folder.log, self.recipe.records.to, self.recipe.name, self.view)
+        self.view.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}", self.step, self.recipe.steps)
+        if counters is None:
+            self._evaluate()
+            self.run_folder.save_state(self.policy, 0, {"drawn": 0})
+
+    def _gather(self, clock: Clock) -> Gathered:
+        """Sample and verify until there are enough prompts to learn from."""
+        needs, wanted = self.algorithm.needs, self.recipe.rollout.prompts
+        everything: list[Rollout] = []
+        kept: list[Rollout] = []
+        greedy: dict[int, float] = {}
+        for number in range(self.recipe.rollout.refill_rounds if needs.mixed_groups else 1):
+            missing = wanted - len({rollout.group for rollout in kept})
+            slots = self._slots(number * wanted, missing)
+            rollouts = self._roll(slots, self.recipe.rollout.responses, clock)
+            everything += rollouts
+            if needs.greedy_response:
+                greedy |= {r.group: r.reward for r in self._roll(slots, 1, clock, greedy=True) if r.is_scored}
+                rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
+            kept += _mixed(rollouts) if needs.mixed_groups else [r for r in rollouts if r.is_scored]
+            if len({rollout.group for rollout in kept}) >= wanted:
+                break
+        return Gathered(everything, kept, greedy)
+
+    def _roll(self, slots: Sequence[Slot], n: int, clock: Clock, greedy: bool = False) -> list[Rollout]:
+        with clock.phase("sample"):
+            made = self.roller.sample(slots, n, f"step {self.step}{' greedy' if greedy else ''}", greedy)
+        with clock.phase("verify"):
+            return self.roller.verify([(slot, each) for slot in slots for each in made[slot.group]])
+
+    def _credit(self, batch: Batch, gathered: Gathered, figures: Record) -> Turn:
+        """What every token is worth, with the log-probabilities that the updates start from."""
+        loss, records = self.recipe.loss, self.recipe.records
+        trainer = self.recipe.optimizer.old_logprobs == "trainer"
+        old_BT = self.policy.logprobs(batch) if trainer else batch.behaviour_logprobs_BT
+        measures_kl = records.kl_every != 0 and self.step % records.kl_every == 0
+        needs_kl = loss.kl_coefficient != 0
+        reference_BT = self.policy.reference_logprobs(batch) if needs_kl or measures_kl else None
+        token_rewards_BT = batch.token_rewards_BT
+        if reference_BT is not None:
+            figures["kl_to_start"] = float(kl_estimate(old_BT, reference_BT, "k3")[batch.mask_BT].mean())
+            if needs_kl and loss.kl_in == "reward":
+                penalty_BT = loss.kl_coefficient * kl_estimate(old_BT, reference_BT, loss.kl_estimator)
+                token_rewards_BT = token_rewards_BT - penalty_BT * batch.mask_BT
+        greedy = [gathered.greedy_rewards[rollout.group] for rollout in gathered.kept if gathered.greedy_rewards]
+        evidence = Evidence(
+            token_rewards_BT=token_rewards_BT,
+            groups_B=batch.groups_B,
+            mask_BT=batch.mask_BT,
+            max_length=self.recipe.rollout.max_new_tokens,
+            values_BT=self.policy.values(batch) if self.algorithm.needs.critic else None,
+            greedy_rewards_B=torch.tensor(greedy, device=self.policy.device) if greedy else None,
+            old_logprobs_BT=old_BT,
+            teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
+        )
+        credit = self.algorithm.advantages(evidence)
+        figures |= _advantage_figures(credit.advantages_BT[batch.mask_BT])
+        figures["reward"] = float(evidence.rewards_B.mean())
+        return Turn(batch, credit, old_BT, reference_BT, evidence.values_BT)
+
+    def _record(self, figures: Record) -> None:
+        """Write the step down, evaluate and save where it is time."""
+        record = {"kind": "step", "step": self.step, "algorithm": self.recipe.algorithm.name, **figures}
+        note = why_no_update(figures)
+        self.recorder.write(record | ({"note": note} if note else {}))
+        last = self.step == self.recipe.steps
+        if last or self.step % self.recipe.evaluation.every == 0:
+            self._evaluate()
+        keep = self.recipe.checkpoints.keep_every
+        if last or (keep is not None and self.step % keep == 0):
+            about = {"algorithm": self.recipe.algorithm.name, "seed": self.recipe.seed, "start": self.recipe.model.path}
+            self.run_folder.save_model(self.policy, self.step, about)
+        if last or self.step % self.recipe.checkpoints.every == 0:
+            self.run_folder.save_state(self.policy, self.step, {"drawn": self.order.drawn})
+
+    def _evaluate(self) -> None:
+        if self.held_out:
+            clock = Clock()
+            with clock.phase("evaluation"):
+                figures = self.roller.evaluate(self.held_out)
+            self.recorder.write({"kind": "evaluation", "step": self.step, **figures, **clock.seconds})
+
+    def _slots(self, first: int, count: int) -> list[Slot]:
+        return [Slot(first + place, problem) for place, problem in enumerate(self.order.take(count))]
+
+
+class Order:
+    """Problems pass by pass, each pass in an order of its own that the seed decides. `drawn` is all it remembers."""
+
+    def __init__(self, problems: Sequence[Problem], seed: int) -> None:
+        if not problems:
+            raise InputError("problems: there is nothing to train on")
+        self.drawn = 0
+        self._problems, self._seed = problems, seed
+        self._pass: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
+
+    def take(self, count: int) -> list[Problem]:
+        """The next problems."""
+        return [self._problems[place] for place in self._places(count)]
+
+    def _places(self, count: int) -> Iterator[int]:
+        for _ in range(count):
+            number, place = divmod(self.drawn, len(self._problems))
+            if self._pass[0] != number:
+                generator = np.random.default_rng(analysis_seed(self._seed, f"order of training pass {number}"))
+                self._pass = (number, generator.permutation(len(self._problems)))
+            self.drawn += 1
+            yield int(self._pass[1][place])
+
+
+def _mixed(rollouts: Sequence[Rollout]) -> list[Rollout]:
+    """The scored responses of prompts that have a right and a wrong one."""
+    rewards: dict[int, set[float]] = {}
+    for rollout in rollouts:
+        if rollout.is_scored:
+            rewards.setdefault(rollout.group, set()).add(rollout.reward)
+    return [r for r in rollouts if r.is_scored and len(rewards[r.group]) > 1]
+
+
+def _advantage_figures(advantages_N: torch.Tensor) -> dict[str, Any]:
+    return {
+        "advantage_mean": float(advantages_N.mean()),
+        "advantage_std": float(advantages_N.std(correction=0)),
+        "advantage_max": float(advantages_N.abs().max()),
+    }

@@ -1,0 +1,346 @@
+"""The weights that learn: policy, critic, frozen start model, optimizer; one step of sampling's batch at a time.
+
+Decisions. Dropout is off: the policy that is updated is the one that sampled. The model that samples is the model that
+learns, so with float32 there is nothing to copy; with bfloat16 a copy in that precision samples and `sync` refreshes
+it. The learning rate is a function of the step, so nothing about it has to be stored. A response whose credit is zero
+is skipped where that is exact: without a KL or entropy term in the loss and without a critic on the same weights.
+
+Left out: which credit (`algorithms/`), how a batch is read (`responses.py`), when to save (`loop.py`).
+"""
+
+import copy
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from move37.config import ModelConfig
+from move37.engines.transformers import TransformersEngine
+from move37.errors import EngineError, MissingExtraError
+from move37.training.algorithms import Credit, Needs
+from move37.training.batches import Batch
+from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
+from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
+from move37.training.responses import Head, Piece, ResponseReader, score
+
+_ROWS = {"cpu": 256, "cuda": 512}
+_GAPS = {"float32": 1e-3, "bfloat16": 2.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A batch with everything that its updates need, fixed before the first of them."""
+
+    batch: Batch
+    credit: Credit
+    old_logprobs_BT: Tensor
+    reference_logprobs_BT: Tensor | None = None
+    old_values_BT: Tensor | None = None
+
+
+class Means:
+    """Sums that become means over the tokens of all updates of a turn."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = defaultdict(float)
+        self._counts: dict[str, float] = defaultdict(float)
+
+    def add(self, name: str, value: float, count: float = 1.0) -> None:
+        self._sums[name] += value
+        self._counts[name] += count
+
+    def total(self, name: str, value: float) -> None:
+        self._sums[name], self._counts[name] = self._sums[name] + value, 1.0
+
+    def largest(self, name: str, value: float) -> None:
+        self._sums[name], self._counts[name] = max(self._sums[name], value), 1.0
+
+    def figures(self) -> dict[str, float]:
+        return {name: value / self._counts[name] for name, value in self._sums.items() if self._counts[name]}
+
+
+class Policy:
+    """See the module. `needs` says whether there is a critic."""
+
+    def __init__(self, recipe: TrainConfig, needs: Needs) -> None:
+        self.recipe, self._loss, self._optim = recipe, recipe.loss, recipe.optimizer
+        start = open_engine(recipe.model, recipe.model.path, recipe.rollout.rows)
+        self.tokenizer, self.device = start.tokenizer, start.model.device
+        self._compute = torch.bfloat16 if recipe.model.precision == "bfloat16" else None
+        self.engine = start
+        if self._compute is not None:
+            self.engine = open_engine(recipe.model, recipe.model.path, recipe.rollout.rows, "bfloat16")
+        self.model: PreTrainedModel = start.model
+        self._reference = self._frozen_start() if self._keeps_start() else None
+        self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
+        if recipe.model.gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        self.reader = ResponseReader(self.model, self._optim.micro_batch_tokens, self._compute)
+        self.head = Head(self.model, self._compute)
+        self.critic = make_critic(self.model, self.reader, recipe, self._compute) if needs.critic else None
+        self.optimizer = self._make_optimizer()
+
+    # -- what the loop asks ----------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Give the sampler the weights as they are now."""
+        if self.engine.model is not self.model:
+            with torch.no_grad():
+                self.engine.model.load_state_dict(merged_weights(self.model, self.recipe.model))
+
+    def logprobs(self, batch: Batch) -> Tensor:
+        """Of every response token under the present weights, (B, T)."""
+        return score(self.reader, self.head, batch, self.recipe.rollout.temperature)
+
+    def reference_logprobs(self, batch: Batch) -> Tensor:
+        """Of every response token under the start model, (B, T)."""
+        if self._reference is not None:
+            return score(*self._reference, batch, self.recipe.rollout.temperature)
+        with self._adapted.disable_adapter():
+            return self.logprobs(batch)
+
+    def values(self, batch: Batch) -> Tensor:
+        """The critic's value of the state in which each token was chosen, (B, T)."""
+        assert self.critic is not None
+        values_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
+        with torch.no_grad():
+            for piece in self.critic.reader.pieces(batch, torch.arange(len(batch))):
+                values_BT[piece.rows, : piece.mask_bR.shape[1]] = piece.scatter(self.critic.values(piece))
+        return values_BT
+
+    def update(self, turn: Turn, step: int) -> dict[str, float]:
+        """Learn from a turn at step `step` (from 0). Returns its figures. Raises EngineError for a wrong sampler."""
+        means = Means()
+        rate = learning_rate(self._optim, step, self.recipe.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        for number, mini_batch in enumerate(self._mini_batches(turn.batch)):
+            self.optimizer.zero_grad(set_to_none=True)
+            self.accumulate(turn, mini_batch, means, is_first=number == 0)
+            self.step(means)
+        return {"learning_rate": rate, **means.figures()}
+
+    def accumulate(self, turn: Turn, rows: Tensor, means: Means, is_first: bool = False) -> None:
+        """Add the gradient of the loss over `rows` (row numbers of the batch: one mini-batch) to the parameters'."""
+        batch, mask_BT = turn.batch, turn.batch.mask_BT
+        weights_BT = torch.zeros_like(turn.old_logprobs_BT)
+        limit = self.recipe.rollout.max_new_tokens
+        weights_BT[rows] = token_weights(mask_BT[rows], self._loss.aggregation, limit)
+        live = self._with_gradient(turn, rows)
+        means.total("trained_tokens", float(batch.lengths_B[live].sum()))
+        means.add("clip_share", 0.0, float(batch.lengths_B[rows].sum()))
+        for piece in self.reader.pieces(batch, live):
+            self._policy_loss(turn, piece, weights_BT, means, is_first).backward()
+        if is_first:
+            self._check_gap(means)
+        if self.critic is not None and self.critic.reader is not self.reader:
+            for piece in self.critic.reader.pieces(batch, rows):
+                self._value_loss(turn, piece, weights_BT, means).backward()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that learns, in full precision."""
+        trained = {name: value for name, value in self.model.state_dict().items() if name in self._trained()}
+        critic = None if self.critic is None else self.critic.state_dict()
+        return {"model": trained, "critic": critic, "optimizer": self.optimizer.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go back to a `state`. Raises KeyError, ValueError or RuntimeError where it does not fit."""
+        if set(state["model"]) != self._trained():
+            raise ValueError("it holds other weights than this recipe trains")
+        self.model.load_state_dict(state["model"], strict=False)
+        if self.critic is not None:
+            self.critic.load_state_dict(state["critic"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.sync()
+
+    # -- the parts of an update ------------------------------------------------------------------------------------
+
+    def _mini_batches(self, batch: Batch) -> Iterator[Tensor]:
+        """Row numbers of every update: whole prompts, dealt in turn, in every epoch alike."""
+        parts = min(self._optim.mini_batches, len(batch.prompts))
+        for _ in range(self._optim.epochs):
+            for part in range(parts):
+                yield torch.nonzero(batch.groups_B % parts == part)[:, 0]
+
+    def _with_gradient(self, turn: Turn, rows: Tensor) -> Tensor:
+        """The rows that can move the weights."""
+        shared = self.critic is not None and self.critic.reader is self.reader
+        always = self._kl_in_loss() or self._loss.entropy_coefficient != 0 or shared
+        if always or not self._optim.skip_zero_advantage:
+            return rows
+        return rows[turn.credit.advantages_BT[rows].ne(0).any(-1)]
+
+    def _policy_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means, is_first: bool) -> Tensor:
+        settings, rows, mask_bR = self._loss, piece.rows, piece.mask_bR
+        cut = (rows, slice(mask_bR.shape[1]))
+        with_entropy = settings.entropy_coefficient != 0
+        flat, entropies = self.head.logprobs(piece, turn.batch, self.recipe.rollout.temperature, with_entropy)
+        logprobs_bR = piece.scatter(flat.float())
+        ratio_bR = log_ratio(logprobs_bR, turn.old_logprobs_BT[cut], mask_bR, settings.ratio == "sequence")
+        advantages_bR = turn.credit.advantages_BT[cut]
+        loss_bR, clipped_bR = clipped_loss(
+            ratio_bR, advantages_bR, settings.clip_low, settings.clip_high, settings.dual_clip
+        )
+        if self._kl_in_loss():
+            assert turn.reference_logprobs_BT is not None
+            kl_bR = kl_estimate(logprobs_bR, turn.reference_logprobs_BT[cut], settings.kl_estimator)
+            loss_bR = loss_bR + settings.kl_coefficient * kl_bR
+        if with_entropy:
+            loss_bR = loss_bR - settings.entropy_coefficient * piece.scatter(entropies.float())
+        loss = (loss_bR * weights_BT[cut]).sum()
+        if self.critic is not None and self.critic.reader is self.reader:
+            loss = loss + settings.value_coefficient * self._value_loss(turn, piece, weights_BT, means)
+        means.add("clip_share", float((clipped_bR & mask_bR).sum()), 0.0)
+        means.add("loss", float(loss.detach()), 0.0)
+        if is_first:
+            gap = (logprobs_bR.detach() - turn.batch.behaviour_logprobs_BT[cut])[mask_bR].abs()
+            means.largest("logprob_gap_max", float(gap.max()))
+            means.add("logprob_gap", float(gap.sum()), gap.numel())
+        return loss
+
+    def _value_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means) -> Tensor:
+        assert self.critic is not None
+        assert turn.old_values_BT is not None
+        assert turn.credit.returns_BT is not None
+        cut = (piece.rows, slice(piece.mask_bR.shape[1]))
+        values_bR = piece.scatter(self.critic.values(piece))
+        loss_bR = value_loss(values_bR, turn.old_values_BT[cut], turn.credit.returns_BT[cut], self._loss.value_clip)
+        loss = (loss_bR * weights_BT[cut]).sum()
+        means.add("value_loss", float(loss.detach()), 0.0)
+        return loss
+
+    def _check_gap(self, means: Means) -> None:
+        bound = self._optim.max_logprob_gap or _GAPS[self.recipe.model.precision]
+        gap = means.figures().get("logprob_gap_max", 0.0)
+        if not gap <= bound:
+            raise EngineError(
+                f"sampler and trainer disagree by {gap:.3g} in the log-probability of a token (bound {bound:g}): they "
+                "are not the same model; raise optimizer.max_logprob_gap only if you know why"
+            )
+
+    def step(self, means: Means) -> None:
+        """Move the weights along the gradients that have been accumulated, at the rate that has been set."""
+        means.add("loss", 0.0)  # pieces have added theirs: the mean is over updates
+        if self.critic is not None:
+            means.add("value_loss", 0.0)
+        for name, group in zip(("policy", "critic"), self._parameter_groups(), strict=False):
+            for parameter in group:
+                # No response had credit: the step is the one that a gradient of zero gives.
+                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            norm = nn.utils.clip_grad_norm_(group, self._optim.gradient_norm, error_if_nonfinite=True)
+            means.add("gradient_norm" if name == "policy" else "critic_gradient_norm", float(norm))
+        self.optimizer.step()
+
+    def _kl_in_loss(self) -> bool:
+        return self._loss.kl_coefficient != 0 and self._loss.kl_in == "loss"
+
+    # -- making it -------------------------------------------------------------------------------------------------
+
+    def _keeps_start(self) -> bool:
+        """Whether a second copy of the start model is needed. Adapters can be switched off instead."""
+        asked = self._loss.kl_coefficient != 0 or self.recipe.records.kl_every != 0
+        return asked and not self.recipe.model.lora_rank
+
+    def _frozen_start(self) -> tuple[ResponseReader, Head]:
+        frozen = copy.deepcopy(self.model).requires_grad_(False)
+        return ResponseReader(frozen, self._optim.micro_batch_tokens, self._compute), Head(frozen, self._compute)
+
+    def _trained(self) -> set[str]:
+        return {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+
+    def _parameter_groups(self) -> list[list[nn.Parameter]]:
+        groups = [[p for p in self.model.parameters() if p.requires_grad]]
+        return groups + ([list(self.critic.parameters())] if self.critic is not None else [])
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        rate = self._optim.learning_rate
+        factors = [1.0, (self._optim.critic_learning_rate or 10 * rate) / rate]
+        groups = [
+            {"params": group, "factor": factor}
+            for group, factor in zip(self._parameter_groups(), factors, strict=False)
+        ]
+        return torch.optim.AdamW(
+            groups, lr=rate, betas=self._optim.betas, weight_decay=self._optim.weight_decay, fused=True
+        )
+
+
+class Critic(nn.Module):
+    """One value per token: a trunk of its own (or the policy's) and a linear layer that starts at 0."""
+
+    def __init__(self, trunk: nn.Module | None, reader: ResponseReader, width: int, device: torch.device) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.output = nn.Linear(width, 1, device=device)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.reader = reader
+
+    def values(self, piece: Piece) -> Tensor:
+        """Of the state before each token of the piece, (N,)."""
+        return self.output(piece.hidden_ND.float())[:, 0]
+
+
+def make_critic(
+    model: PreTrainedModel, reader: ResponseReader, recipe: TrainConfig, compute: torch.dtype | None
+) -> Critic:
+    """A critic that starts as the policy's own trunk, in a copy unless the recipe shares it."""
+    width = model.get_output_embeddings().in_features  # type: ignore[union-attr]
+    if recipe.optimizer.shared_critic:
+        return Critic(None, reader, width, model.device)
+    own = copy.deepcopy(model).requires_grad_(True)
+    own.set_output_embeddings(nn.Identity())
+    budget = recipe.optimizer.micro_batch_tokens
+    return Critic(own.base_model, ResponseReader(own, budget, compute), width, model.device)
+
+
+def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> TransformersEngine:
+    """A model with its tokenizer, loaded exactly as evaluation loads it. Raises EngineError or ConfigError."""
+    options: dict[str, Any] = {
+        "device": model.device,
+        "dtype": dtype,
+        "threads": model.threads,
+        "trust_remote_code": model.trust_remote_code,
+        "packed": False,
+    }
+    cuda = model.device.startswith("cuda") or (model.device == "auto" and torch.cuda.is_available())
+    options["batch_size"] = rows or _ROWS["cuda" if cuda else "cpu"]
+    return TransformersEngine.load(ModelConfig(path=path, options=options))
+
+
+def learning_rate(settings: OptimizerConfig, step: int, steps: int) -> float:
+    """The rate of step `step` of `steps`, counted from 0: linear warm-up, then constant, or down to 0 at the end."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    shape = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}
+    return settings.learning_rate * shape[settings.schedule]
+
+
+def adapt(model: PreTrainedModel, settings: ModelToTrain) -> Any:
+    """Freeze the model and put LoRA adapters on its linear layers (not the head). Raises MissingExtraError."""
+    try:
+        from peft import LoraConfig, get_peft_model  # type: ignore[import-not-found]
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("model.lora_rank needs the package 'peft': pip install 'move37[lora]'") from error
+    torch.manual_seed(0)  # the adapters' first values: the same for every run
+    alpha: Any = settings.lora_alpha or 2 * settings.lora_rank
+    config = LoraConfig(r=settings.lora_rank, lora_alpha=alpha, target_modules="all-linear")
+    return get_peft_model(model, config).eval()
+
+
+def merged_weights(model: PreTrainedModel, settings: ModelToTrain) -> dict[str, Tensor]:
+    """The state of the plain model, adapters added to the layers they sit on; the model itself is not touched."""
+    state = model.state_dict()
+    if not settings.lora_rank:
+        return state
+    plain = {name.replace(".base_layer.", "."): value for name, value in state.items() if ".lora_" not in name}
+    for name, module in model.named_modules():
+        if hasattr(module, "get_delta_weight"):
+            layer: Any = module
+            plain[f"{name}.weight"] = layer.base_layer.weight.detach() + layer.get_delta_weight("default").detach()
+    return plain

@@ -1,0 +1,293 @@
+"""A training recipe: strict TOML in, resolved JSON out. Defaults are the vetted recipe.
+
+Defaults: on-policy (one update per batch), no KL, no entropy term, no dual clip, token mean, gradient norm 1,
+temperature 1. Unknown keys and impossible combinations are refused with one line that names the key; what an
+algorithm's paper changes in the loss (`Algorithm.loss_defaults`) is filled in where the recipe is silent. What may
+change when a run is continued is decided here (`changed_keys`). Importing this file loads no torch.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from move37.config import ProblemsConfig, Settings, TemplateConfig, VerificationConfig, describe_validation_error
+from move37.errors import ConfigError
+from move37.training.algorithms import ALGORITHMS, Algorithm
+
+IMITATION = "imitation"
+"""The one method without rewards: train on responses that are there already (SFT, distillation, rejection)."""
+
+
+class AlgorithmConfig(Settings):
+    """How rewards become credit."""
+
+    name: str = Field(default="grpo", description="A name of `move37 list algorithms`, or imitation.")
+    options: dict[str, Any] = Field(default={}, description="The algorithm's own settings.")
+
+
+class ModelToTrain(Settings):
+    """The start model, and how its weights are held."""
+
+    path: str = Field(description="Hugging Face folder or hub name of a causal language model.")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    threads: int | None = Field(default=None, ge=1, description="Threads of torch; default: torch's own choice.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="bfloat16 computes in it and keeps float32 weights for the optimizer."
+    )
+    lora_rank: int = Field(default=0, ge=0, description="Rank of LoRA adapters on all linear layers; 0 trains all.")
+    lora_alpha: float | None = Field(default=None, gt=0, description="Scale of the adapters; default: twice the rank.")
+    gradient_checkpointing: bool = Field(default=False, description="Recompute activations: less memory, more time.")
+    trust_remote_code: bool = Field(default=False, description="Run the model's own Python code.")
+
+
+class RolloutConfig(Settings):
+    """What is sampled in every step."""
+
+    prompts: int = Field(default=64, ge=1, description="Prompts per step.")
+    responses: int = Field(default=16, ge=1, description="Responses per prompt (G).")
+    temperature: float = Field(default=1.0, gt=0, description="Also inside every log-probability of training.")
+    max_new_tokens: int = Field(default=1024, ge=1, description="Token limit of a response.")
+    max_prompt_tokens: int | None = Field(default=None, ge=1, description="Longer prompts are refused by id.")
+    template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
+    rows: int | None = Field(default=None, ge=1, description="Rows decoded together; default 256 (CPU), 512 (GPU).")
+    refill_rounds: int = Field(default=8, ge=1, description="Rounds of sampling at most, where groups are refilled.")
+
+
+class LossConfig(Settings):
+    """The loss around the advantages."""
+
+    clip_low: float = Field(default=0.2, gt=0, lt=1, description="The ratio is clipped at 1 - clip_low.")
+    clip_high: float = Field(default=0.2, gt=0, description="The ratio is clipped at 1 + clip_high.")
+    dual_clip: float | None = Field(default=None, gt=1, description="Bound of the loss where the advantage is < 0.")
+    ratio: Literal["token", "sequence"] = Field(default="token", description="One ratio per token or per response.")
+    aggregation: Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"] = Field(
+        default="token-mean", description="How token losses are averaged over the whole batch."
+    )
+    kl_coefficient: float = Field(default=0.0, ge=0, description="Weight of the KL to the start model.")
+    kl_estimator: Literal["k1", "k2", "k3"] = Field(default="k3", description="Schulman's estimators.")
+    kl_in: Literal["loss", "reward"] = Field(default="loss", description="Where the KL term goes.")
+    entropy_coefficient: float = Field(default=0.0, description="Weight of the entropy bonus.")
+    value_clip: float = Field(default=0.5, gt=0, description="Range of a value update (critic only).")
+    value_coefficient: float = Field(default=1.0, gt=0, description="Weight of the value loss (shared critic only).")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "LossConfig":
+        if self.ratio == "sequence" and self.aggregation != "seq-mean-token-mean":
+            raise ValueError('ratio: "sequence" needs aggregation = "seq-mean-token-mean" (one loss per response)')
+        if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
+            raise ValueError("kl_estimator: k1 in the loss has no gradient on average; use k2, k3, or kl_in = reward")
+        return self
+
+
+class OptimizerConfig(Settings):
+    """AdamW and its schedule."""
+
+    learning_rate: float = Field(default=1e-6, gt=0, description="Peak learning rate.")
+    critic_learning_rate: float | None = Field(default=None, gt=0, description="Default: ten times the policy's.")
+    schedule: Literal["constant", "linear", "cosine"] = Field(default="constant", description="After the warm-up.")
+    warmup_steps: int = Field(default=0, ge=0, description="Steps of linear warm-up.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="AdamW's averages.")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay.")
+    gradient_norm: float = Field(default=1.0, gt=0, description="Gradients are scaled down to this norm.")
+    epochs: int = Field(default=1, ge=1, description="Passes over the responses of a step.")
+    mini_batches: int = Field(default=1, ge=1, description="Updates per pass.")
+    micro_batch_tokens: int = Field(default=8192, ge=1, description="Tokens held at once; changes memory, not results.")
+    shared_critic: bool = Field(default=False, description="The critic is one more output of the policy.")
+    skip_zero_advantage: bool = Field(default=True, description="No backward pass for responses without credit: exact.")
+    old_logprobs: Literal["sampler", "trainer"] = Field(
+        default="sampler", description="Whose log-probabilities the ratio starts from; trainer recomputes them."
+    )
+    max_logprob_gap: float | None = Field(
+        default=None, gt=0, description="Largest sampler-trainer difference of a token; default 1e-3, bfloat16: 2."
+    )
+
+
+class EvaluationConfig(Settings):
+    """pass@k during training."""
+
+    problems: tuple[ProblemsConfig, ...] = Field(default=(), description="Held-out problems; none: no evaluation.")
+    every: int = Field(default=10, ge=1, description="Steps between evaluations; the start and the end have one too.")
+    n: int = Field(default=8, ge=1, description="Samples per problem.")
+    k: tuple[int, ...] = Field(default=(1, 8), description="Which pass@k are recorded.")
+
+    @field_validator("problems", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "EvaluationConfig":
+        if self.problems and max(self.k, default=1) > self.n:
+            raise ValueError(f"k: pass@{max(self.k)} needs at least {max(self.k)} samples per problem (n = {self.n})")
+        return self
+
+
+class CheckpointConfig(Settings):
+    """What is kept of the way."""
+
+    every: int = Field(default=10, ge=1, description="Steps between saved states; a killed run loses at most these.")
+    keep_every: int | None = Field(default=None, ge=1, description="Keep the model of every so many steps as a folder.")
+
+
+class RecordConfig(Settings):
+    """What is written down of every step. log.jsonl always; the rest on demand."""
+
+    kl_every: int = Field(default=0, ge=0, description="Steps between measurements of the KL to the start; 0: never.")
+    to: tuple[Literal["tensorboard", "wandb"], ...] = Field(default=(), description="Also send the numbers there.")
+
+
+class ImitationConfig(Settings):
+    """Responses to imitate, for algorithm.name = "imitation"."""
+
+    run: Path | None = Field(default=None, description="Run folder whose verified samples are imitated.")
+    model: str | None = Field(default=None, description="Whose samples of the run; default: its only model.")
+    file: Path | None = Field(default=None, description='JSONL rows {"question", "response"}, of an oracle.')
+    outcome: Literal["correct", "any"] = Field(default="correct", description="Only verified samples, or all.")
+    per_problem: int | None = Field(default=None, ge=1, description="Distinct responses per problem at most.")
+    examples: int = Field(default=256, ge=1, description="Responses per step.")
+    on_prompt: bool = Field(default=False, description="Learn the prompt's tokens too (full sequence).")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ImitationConfig":
+        if (self.run is None) == (self.file is None):
+            raise ValueError("give either run (a run folder) or file (JSONL of question and response)")
+        return self
+
+
+class TrainConfig(Settings):
+    """A whole training run."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run folder.")
+    seed: int = Field(default=0, ge=0, description="Seed of the sampling and of the order of problems.")
+    steps: int = Field(default=100, ge=1, description="Steps of sampling and learning.")
+    algorithm: AlgorithmConfig = Field(default=AlgorithmConfig())
+    model: ModelToTrain
+    problems: tuple[ProblemsConfig, ...] = Field(default=(), description="What is trained on.")
+    rollout: RolloutConfig = Field(default=RolloutConfig())
+    loss: LossConfig = Field(default=LossConfig())
+    optimizer: OptimizerConfig = Field(default=OptimizerConfig())
+    evaluation: EvaluationConfig = Field(default=EvaluationConfig())
+    checkpoints: CheckpointConfig = Field(default=CheckpointConfig())
+    records: RecordConfig = Field(default=RecordConfig())
+    imitation: ImitationConfig | None = Field(default=None, description="For algorithm.name = imitation only.")
+    teacher: str | None = Field(default=None, description="Folder or hub name, for on-policy distillation only.")
+    templates: dict[str, TemplateConfig] = Field(default={}, description="The user's own prompt templates.")
+    verification: VerificationConfig = Field(default=VerificationConfig())
+
+    @field_validator("problems", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainConfig":
+        imitates = self.algorithm.name == IMITATION
+        if imitates != (self.imitation is not None):
+            raise ValueError('imitation: algorithm.name = "imitation" and an [imitation] table go together')
+        if not imitates and not self.problems:
+            raise ValueError("problems: there is nothing to train on")
+        if (self.algorithm.name == "on_policy_distillation") != (self.teacher is not None):
+            raise ValueError("teacher: on_policy_distillation needs a teacher, and nothing else takes one")
+        return self
+
+
+def load_recipe(path: Path) -> TrainConfig:
+    """Read a recipe from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such recipe") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error})") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {' '.join(str(error).split())}") from None
+    return _anchored(parse_recipe(raw, str(path)), path.parent, str(path))
+
+
+def parse_recipe(raw: Mapping[str, Any], where: str = "recipe") -> TrainConfig:
+    """Validate a recipe given as a mapping; the algorithm's own settings too. Raises ConfigError, UnknownNameError."""
+    try:
+        recipe = TrainConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe_validation_error(error, TrainConfig)}") from None
+    if recipe.algorithm.name == IMITATION:
+        return recipe
+    kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
+    _algorithm_options(recipe, kind, where)
+    said = recipe.loss.model_dump(exclude_unset=True)
+    try:
+        loss = LossConfig.model_validate({**kind.loss_defaults, **said})
+    except ValidationError as error:
+        raise ConfigError(f"{where}: loss.{describe_validation_error(error, LossConfig)}") from None
+    return recipe.model_copy(update={"loss": loss})
+
+
+def build_algorithm(recipe: TrainConfig) -> Algorithm:
+    """The recipe's algorithm with its options. Raises ConfigError, UnknownNameError."""
+    kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
+    return kind(_algorithm_options(recipe, kind, "recipe"))
+
+
+def resolved_json(recipe: TrainConfig) -> str:
+    """The recipe with every default written out."""
+    return json.dumps(recipe.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def changed_keys(old: TrainConfig, new: TrainConfig) -> list[str]:
+    """Tables whose change would make a continued run another run.
+
+    More steps, other checkpoints, other records and other verification workers are allowed; a schedule other than
+    constant depends on the number of steps, so there `steps` may not change either.
+    """
+    free = {"checkpoints", "records", "verification"}
+    if new.optimizer.schedule == "constant":
+        free.add("steps")
+    return [key for key in TrainConfig.model_fields if key not in free and getattr(old, key) != getattr(new, key)]
+
+
+def _algorithm_options(recipe: TrainConfig, kind: type[Algorithm], where: str) -> Settings:
+    try:
+        return kind.Options.model_validate(recipe.algorithm.options)
+    except ValidationError as error:
+        reason = describe_validation_error(error, kind.Options)
+        raise ConfigError(f"{where}: algorithm.options.{reason} (algorithm {recipe.algorithm.name!r})") from None
+
+
+def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
+    """The recipe's relative paths made absolute; paths that are not there are refused."""
+
+    def there(key: str, path: Path) -> Path:
+        found = (folder / path.expanduser()).resolve()
+        if not found.exists():
+            raise ConfigError(f"{where}: {key}: no such file or folder: {path}")
+        return found
+
+    def model_path(key: str, path: str) -> str:
+        local = (folder / Path(path).expanduser()).resolve()
+        if path.startswith((".", "/", "~")):
+            there(key, Path(path))
+        return str(local) if local.exists() else path
+
+    def sources(key: str, problems: tuple[ProblemsConfig, ...]) -> tuple[ProblemsConfig, ...]:
+        return tuple(
+            p.model_copy(update={"path": there(f"{key}.{i}.path", p.path)}) if p.path else p
+            for i, p in enumerate(problems)
+        )
+
+    changes: dict[str, Any] = {
+        "model": recipe.model.model_copy(update={"path": model_path("model.path", recipe.model.path)}),
+        "problems": sources("problems", recipe.problems),
+        "evaluation": recipe.evaluation.model_copy(
+            update={"problems": sources("evaluation.problems", recipe.evaluation.problems)}
+        ),
+    }
+    if recipe.teacher is not None:
+        changes["teacher"] = model_path("teacher", recipe.teacher)
+    if recipe.imitation is not None:
+        own = {key: there(f"imitation.{key}", p) for key in ("run", "file") if (p := getattr(recipe.imitation, key))}
+        changes["imitation"] = recipe.imitation.model_copy(update=own)
+    return recipe.model_copy(update=changes)

@@ -1,0 +1,151 @@
+"""What is written down and shown of a training run, and what each number means.
+
+One JSON line per step, {"kind": "step", "step": steps done, ...}, and one per evaluation, {"kind": "evaluation", ...}.
+Figures of a step, over everything that was sampled in it unless said otherwise:
+
+    accuracy            correct / scored responses
+    reward              mean reward of the responses trained on, less the KL penalty if that is in the reward
+    unscored            share of responses without a verdict; they are not trained on
+    groups_right, groups_wrong, groups_mixed     shares of prompts; only mixed ones tell a group method anything
+    entropy             nats per token, from the log-probabilities of the sampled tokens: unbiased for the mean entropy
+    length_mean, length_max, truncated           tokens; share cut off at the limit
+    advantage_mean, advantage_std, advantage_max over the tokens trained on (max: of the absolute value)
+    clip_share, gradient_norm, loss, value_loss, learning_rate      of the updates (norm before clipping)
+    kl_to_start         nats per token, k3 on the sampled tokens, in the steps that the recipe asks for
+    logprob_gap, logprob_gap_max                 |sampler - trainer| per token, before the first update
+    trained_tokens      tokens that went through a backward pass; sampled_tokens: all that were made
+    seconds_sample, seconds_verify, seconds_credit, seconds_update, seconds_sync
+
+A loss near 0 is no fault: advantages of a group sum to about 0 and the ratio is 1, so the value of the loss says
+nothing about learning; its gradient does. Watch accuracy and gradient_norm.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from move37.errors import MissingExtraError
+from move37.training.batches import Rollout
+from move37.types import FinishReason
+
+Record = dict[str, Any]
+
+
+class View(Protocol):
+    """Someone who watches. `Silent` here, a terminal in `view.py`."""
+
+    def begin(self, title: str, step: int, steps: int) -> None: ...
+
+    def show(self, record: Record) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Silent:
+    def begin(self, title: str, step: int, steps: int) -> None: ...
+
+    def show(self, record: Record) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Recorder:
+    """Appends to log.jsonl, and passes on to whoever else wants the numbers."""
+
+    def __init__(self, log: Path, to: Sequence[str], name: str, view: View) -> None:
+        self._log, self._view = log, view
+        self._others = [_SINKS[kind](log.parent, name) for kind in to]
+
+    def write(self, record: Record) -> None:
+        with self._log.open("a") as file:
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+        numbers = {name: value for name, value in record.items() if isinstance(value, int | float) and name != "step"}
+        for other in self._others:
+            other(record["step"], {f"{record['kind']}/{name}": value for name, value in numbers.items()})
+        self._view.show(record)
+
+
+class Clock:
+    """Seconds per phase of one step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            key = f"seconds_{name}"
+            self.seconds[key] = self.seconds.get(key, 0.0) + time.perf_counter() - start
+
+
+def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
+    """What the responses of one step say, whether they are trained on or not."""
+    scored = [rollout for rollout in rollouts if rollout.is_scored]
+    lengths = [len(rollout.made.token_ids) for rollout in rollouts]
+    logprobs = [value for rollout in rollouts for value in rollout.made.logprobs]
+    groups: dict[int, set[float]] = {}
+    for rollout in scored:
+        groups.setdefault(rollout.group, set()).add(rollout.reward)
+    kinds = [len(rewards) > 1 or next(iter(rewards)) for rewards in groups.values()]
+    mixed = sum(len(rewards) > 1 for rewards in groups.values())
+    right = sum(rewards == {1.0} for rewards in groups.values())
+    count = max(1, len(kinds))
+    return {
+        "responses": len(rollouts),
+        "accuracy": sum(r.reward for r in scored) / len(scored) if scored else None,
+        "unscored": 1 - len(scored) / len(rollouts),
+        "groups_right": right / count,
+        "groups_wrong": (len(kinds) - right - mixed) / count,
+        "groups_mixed": mixed / count,
+        "entropy": -sum(logprobs) / len(logprobs),
+        "length_mean": sum(lengths) / len(lengths),
+        "length_max": max(lengths),
+        "truncated": sum(r.made.sample.finish_reason is FinishReason.LENGTH for r in rollouts) / len(rollouts),
+        "sampled_tokens": sum(lengths),
+    }
+
+
+def why_no_update(figures: Mapping[str, Any]) -> str | None:
+    """A sentence for a step from which nothing can be learned, or None."""
+    if figures["accuracy"] is None:
+        return "no response has a verdict: look at the verifier"
+    if figures["groups_mixed"] > 0:
+        return None
+    if figures["groups_right"] == 1:
+        return "every response is right: the problems are too easy to learn from"
+    if figures["groups_wrong"] == 1:
+        return "every response is wrong: the problems are too hard, or the prompt or the token limit is at fault"
+    return "every prompt is all right or all wrong: more responses per prompt would find mixed ones"
+
+
+def _tensorboard(folder: Path, name: str) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("records.to: tensorboard is not installed: pip install tensorboard") from error
+    writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def write(step: int, numbers: Mapping[str, float]) -> None:
+        for key, value in numbers.items():
+            writer.add_scalar(key, value, step)
+        writer.flush()
+
+    return write
+
+
+def _wandb(folder: Path, name: str) -> Any:
+    try:
+        import wandb  # type: ignore[import-not-found]
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("records.to: wandb is not installed: pip install wandb") from error
+    run = wandb.init(project="move37", name=name, dir=str(folder), id=folder.resolve().name, resume="allow")
+    return lambda step, numbers: run.log(dict(numbers), step=step)
+
+
+_SINKS = {"tensorboard": _tensorboard, "wandb": _wandb}

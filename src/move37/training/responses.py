@@ -1,0 +1,279 @@
+"""Token ids of prompts and responses -> hidden states, then log-probabilities of the response tokens.
+
+    prompts    p p p p                read once for all of their responses, keys and values kept
+    responses          r r r r r      read on top of them; the state before a token decides it
+    head               x x x x x      only the response's rows meet the vocabulary, a chunk at a time
+
+Decisions. A prompt's keys and values are leaves while its responses are read, and their gradients go through the
+prompt once at the end: the same gradient as reading every response with its own prompt, for less work.
+`TokenLogprobs` never holds float32 logits of more than a bounded number of tokens: it forms them again in the backward
+pass where they are too many. With gradient checkpointing, prompts are read with each response (transformers drops the
+cache there).
+
+The temperature is inside every log-probability. Models that change their logits behind the head (soft-capping,
+scaling) are refused when they are loaded, by comparing with the model's own logits.
+"""
+
+import inspect
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from move37.errors import EngineError
+from move37.training.batches import Batch, plan
+
+_KEPT_LOGITS = 2**25
+"""float32 logits kept for the backward pass (128 MiB); beyond it they are formed again."""
+_CHUNK_LOGITS = 2**23
+"""float32 logits formed at once (32 MiB)."""
+
+
+class Piece(NamedTuple):
+    """A micro-batch on its way through the model."""
+
+    rows: Tensor
+    """Row numbers of the batch, (b,)."""
+    mask_bR: Tensor
+    """The rows' tokens, cut to the longest of them."""
+    hidden_ND: Tensor
+    """The state in which each token is chosen, N = the number of tokens of these rows, row by row."""
+
+    def scatter(self, values_N: Tensor) -> Tensor:
+        """One value per token -> (b, R), 0 elsewhere."""
+        out_bR = values_N.new_zeros(self.mask_bR.shape)
+        return out_bR.masked_scatter(self.mask_bR, values_N)
+
+
+@dataclass(slots=True)
+class _Read:
+    """Prompts that have been read: keys and values of every layer and the last state, as leaves and as they came."""
+
+    places: dict[int, int]
+    lengths_P: Tensor
+    sources: list[Tensor]
+    leaves: list[Tensor]
+
+    def backward(self) -> None:
+        """Send what the responses left at the leaves through the prompts."""
+        pairs = zip(self.sources, self.leaves, strict=True)
+        met = [(source, leaf.grad) for source, leaf in pairs if source.requires_grad and leaf.grad is not None]
+        if met:
+            torch.autograd.backward([source for source, _ in met], [gradient for _, gradient in met])
+
+
+class ResponseReader:
+    """Reads batches with the trunk of one model (everything below the head)."""
+
+    def __init__(self, model: PreTrainedModel, tokens_at_once: int, autocast: torch.dtype | None = None) -> None:
+        self._model = model
+        self._trunk: Any = model.base_model
+        self._tokens_at_once = tokens_at_once
+        self._autocast = autocast
+        self._accepted = inspect.signature(self._trunk.forward).parameters
+        self._recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+    def pieces(self, batch: Batch, rows: Tensor) -> Iterator[Piece]:
+        """Every row in one piece. With gradients on, call backward on a piece before asking for the next."""
+        for shard in plan(batch, rows, self._tokens_at_once):
+            read = None if self._recomputes else self._read(batch, shard.prompts)
+            for micro_batch in shard.micro_batches:
+                yield self._piece(batch, torch.tensor(micro_batch, device=batch.tokens_BT.device), read)
+            if read is not None and torch.is_grad_enabled():
+                read.backward()
+
+    def _piece(self, batch: Batch, rows: Tensor, read: _Read | None) -> Piece:
+        longest = int(batch.mask_BT[rows].sum(-1).max())
+        mask_bR = batch.mask_BT[rows, :longest]
+        tokens_bR = batch.tokens_BT[rows, :longest]
+        places = batch.groups_B[rows]
+        if read is None:
+            hidden_bRD = self._whole(batch, places, tokens_bR, mask_bR)
+        else:
+            hidden_bRD = self._continued(read, places, tokens_bR, mask_bR)
+        return Piece(rows, mask_bR, hidden_bRD[mask_bR])
+
+    def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
+        ids = [batch.prompts[place] for place in prompts]
+        tokens_PS, mask_PS = _left_padded(ids, batch.tokens_BT.device)
+        cache = DynamicCache()
+        hidden_PSD = self._call(tokens_PS, mask_PS, _positions(mask_PS), cache)
+        states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
+        sources = [hidden_PSD[:, -1], *(tensor for layer in states for tensor in layer)]
+        leaves = [source.detach().requires_grad_(torch.is_grad_enabled()) for source in sources]
+        places = {place: index for index, place in enumerate(prompts)}
+        return _Read(places, mask_PS.sum(-1), sources, leaves)
+
+    def _continued(self, read: _Read, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
+        index = torch.tensor([read.places[place] for place in places.tolist()], device=tokens_bR.device)
+        first_b1D = read.leaves[0].index_select(0, index)[:, None]
+        if tokens_bR.shape[1] == 1:
+            return first_b1D
+        lengths_b = read.lengths_P[index]
+        width = int(lengths_b.max())
+        cache = DynamicCache()
+        for layer, (keys, values) in enumerate(zip(read.leaves[1::2], read.leaves[2::2], strict=True)):
+            own = [states[:, :, -width:].index_select(0, index) for states in (keys, values)]
+            cache.update(own[0], own[1], layer)
+        columns = torch.arange(width, device=tokens_bR.device)
+        mask = torch.cat([columns >= (width - lengths_b)[:, None], mask_bR[:, :-1]], dim=1)
+        positions = lengths_b[:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
+        hidden = self._call(tokens_bR[:, :-1], mask, positions, cache)
+        return torch.cat([first_b1D, hidden], dim=1)
+
+    def _whole(self, batch: Batch, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
+        prompts_bS, prompt_mask_bS = _left_padded([batch.prompts[place] for place in places.tolist()], tokens_bR.device)
+        tokens = torch.cat([prompts_bS, tokens_bR[:, :-1]], dim=1)
+        mask = torch.cat([prompt_mask_bS, mask_bR[:, :-1]], dim=1)
+        return self._call(tokens, mask, _positions(mask), None)[:, prompts_bS.shape[1] - 1 :]
+
+    def _call(self, tokens: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache | None) -> Tensor:
+        """The trunk's last hidden states. Padding alone needs a mask: without any, attention may skip it."""
+        arguments = {"position_ids": positions, "past_key_values": cache, "use_cache": cache is not None}
+        mixed = torch.autocast(tokens.device.type, self._autocast) if self._autocast else nullcontext()
+        with mixed, _recomputing(self._model, self._recomputes and torch.is_grad_enabled()):
+            output = self._trunk(
+                input_ids=tokens,
+                attention_mask=None if bool(mask.all()) else mask.long(),
+                **{name: value for name, value in arguments.items() if name in self._accepted},
+            )
+        return output.last_hidden_state
+
+
+class TokenLogprobs(torch.autograd.Function):
+    """Log-probabilities of tokens under softmax((hidden W' + b) / temperature), and the entropies if asked for."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        hidden_ND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        tokens_N: Tensor,
+        temperature: float,
+        with_entropy: bool,
+    ) -> tuple[Tensor, Tensor]:
+        size = max(1, _CHUNK_LOGITS // len(weight_VD))
+        keep = len(tokens_N) * len(weight_VD) <= _KEPT_LOGITS and any(ctx.needs_input_grad)
+        kept, normalisers, logprobs, entropies = [], [], [], []
+        for start in range(0, len(tokens_N), size):
+            logits = _logits(hidden_ND[start : start + size], weight_VD, bias_V, temperature)
+            normaliser = logits.logsumexp(-1)
+            chosen = logits.gather(1, tokens_N[start : start + size, None])[:, 0]
+            logprobs.append(chosen - normaliser)
+            if with_entropy:
+                entropies.append(normaliser - ((logits - normaliser[:, None]).exp() * logits).sum(-1))
+            normalisers.append(normaliser)
+            kept += [logits] if keep else []
+        entropy_N = torch.cat(entropies) if with_entropy else hidden_ND.new_zeros(0)
+        ctx.save_for_backward(hidden_ND, weight_VD, bias_V, tokens_N, torch.cat(normalisers), entropy_N)
+        ctx.temperature, ctx.size, ctx.kept = temperature, size, kept
+        return torch.cat(logprobs), entropy_N
+
+    @staticmethod
+    def backward(ctx: Any, gradient_N: Tensor, entropy_gradient_N: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        hidden_ND, weight_VD, bias_V, tokens_N, normalisers_N, entropy_N = ctx.saved_tensors
+        wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
+        hidden_gradient = torch.empty_like(hidden_ND) if wants_hidden else None
+        weight_gradient = torch.zeros_like(weight_VD) if wants_weight else None
+        bias_gradient = torch.zeros_like(bias_V) if wants_bias and bias_V is not None else None
+        for number, start in enumerate(range(0, len(tokens_N), ctx.size)):
+            part = slice(start, start + ctx.size)
+            logits = ctx.kept[number] if ctx.kept else _logits(hidden_ND[part], weight_VD, bias_V, ctx.temperature)
+            logprobs = logits.sub_(normalisers_N[part, None])
+            probabilities = logprobs.exp()
+            gradient = probabilities * -gradient_N[part, None]
+            if len(entropy_N):
+                # d H / d logit_j = -p_j (log p_j + H)
+                inside = logprobs.add_(entropy_N[part, None])
+                gradient -= probabilities * inside * entropy_gradient_N[part, None]
+            rows = torch.arange(len(gradient), device=gradient.device)
+            gradient[rows, tokens_N[part]] += gradient_N[part]
+            gradient = (gradient / ctx.temperature if ctx.temperature != 1 else gradient).to(hidden_ND.dtype)
+            if hidden_gradient is not None:
+                hidden_gradient[part] = gradient @ weight_VD.to(gradient.dtype)
+            if weight_gradient is not None:
+                weight_gradient.addmm_(gradient.t().to(weight_VD.dtype), hidden_ND[part].to(weight_VD.dtype))
+            if bias_gradient is not None:
+                bias_gradient += gradient.sum(0)
+        ctx.kept = []
+        return hidden_gradient, weight_gradient, bias_gradient, None, None, None
+
+
+class Head:
+    """The layer from hidden states to logits, checked against the model's own logits."""
+
+    def __init__(self, model: PreTrainedModel, compute: torch.dtype | None = None) -> None:
+        layer = model.get_output_embeddings()
+        if not isinstance(layer, nn.Linear):
+            raise EngineError(f"{type(model).__name__}: its head is not one linear layer; it cannot be trained here")
+        self._layer, self._compute = layer, compute
+        _check_head(model, layer)
+
+    def logprobs(self, piece: Piece, batch: Batch, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of the piece's tokens and entropies (empty unless asked for), both (N,)."""
+        tokens_N = batch.tokens_BT[piece.rows, : piece.mask_bR.shape[1]][piece.mask_bR]
+        hidden_ND = piece.hidden_ND if self._compute is None else piece.hidden_ND.to(self._compute)
+        arguments = (hidden_ND, self._layer.weight, self._layer.bias, tokens_N, temperature, with_entropy)
+        return TokenLogprobs.apply(*arguments)  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float) -> Tensor:
+    """Log-probabilities of every token of the batch, (B, T), without gradients."""
+    out_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
+    for piece in reader.pieces(batch, torch.arange(len(batch))):
+        logprobs_N, _ = head.logprobs(piece, batch, temperature, with_entropy=False)
+        out_BT[piece.rows, : piece.mask_bR.shape[1]] = piece.scatter(logprobs_N.float())
+    return out_BT
+
+
+def _logits(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float) -> Tensor:
+    bias = None if bias_V is None else bias_V.to(hidden_ND.dtype)
+    logits = nn.functional.linear(hidden_ND, weight_VD.to(hidden_ND.dtype), bias).float()
+    return logits.div_(temperature) if temperature != 1 else logits
+
+
+@torch.no_grad()
+def _check_head(model: PreTrainedModel, layer: nn.Linear) -> None:
+    """Refuse a model whose logits are not its head of its last states. Raises EngineError."""
+    tokens = torch.arange(min(8, layer.out_features), device=model.device)[None]
+    trunk: Any = model.base_model
+    ours = layer(trunk(input_ids=tokens).last_hidden_state)
+    theirs = model(input_ids=tokens).logits
+    if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
+        raise EngineError(
+            f"{type(model).__name__}: it changes its logits behind the head (soft-capping or scaling), which training "
+            "does not know how to follow; train another model"
+        )
+
+
+def _left_padded(ids: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:
+    width = max(map(len, ids))
+    tokens = torch.tensor([[0] * (width - len(row)) + list(row) for row in ids], device=device)
+    lengths = torch.tensor([len(row) for row in ids], device=device)
+    return tokens, torch.arange(width, device=device) >= (width - lengths)[:, None]
+
+
+def _positions(mask: Tensor) -> Tensor:
+    return (mask.long().cumsum(-1) - 1).clamp(min=0)
+
+
+class _recomputing:  # noqa: N801 (a context, named as it is used)
+    """Let checkpointed layers recompute, with nothing else in training mode: dropout stays off."""
+
+    def __init__(self, model: nn.Module, on: bool) -> None:
+        self._layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)] if on else []
+
+    def __enter__(self) -> None:
+        for layer in self._layers:
+            layer.training = True
+
+    def __exit__(self, *error: object) -> None:
+        for layer in self._layers:
+            layer.training = False

@@ -1,0 +1,135 @@
+"""Problems -> verified responses of the model as it is now. The same prompts, engine and judge as evaluation.
+
+Decisions. A response's seed depends on the run's seed, the step, the problem and its place, so nothing about sampling
+has to be stored for a resume. Prompts that are too long are refused before the first step, all of them by id.
+Evaluation during training is the same sampling on held-out problems, with the project's own estimator.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from move37.config import SamplingConfig
+from move37.engines import Trajectory
+from move37.engines.transformers import TransformersEngine
+from move37.engines.transformers_packed import packed
+from move37.errors import ConfigError
+from move37.estimates.pass_at_k import pass_at_k
+from move37.prompting import Template, find_template, pose, user_template
+from move37.seeds import sample_seed
+from move37.training.batches import Rollout
+from move37.training.recipe import TrainConfig
+from move37.types import Outcome, Problem, Prompt, Request, Verdict
+from move37.verification import VerifierPool
+from move37.verifiers import VERIFIERS, Verifier
+
+_SHOWN = 5
+
+
+class Slot(NamedTuple):
+    """A prompt of a step: `group` is its number there (a problem may come up twice)."""
+
+    group: int
+    problem: Problem
+
+
+class Roller:
+    """Samples and verifies. `pool` must be open."""
+
+    def __init__(self, recipe: TrainConfig, engine: TransformersEngine, pool: VerifierPool) -> None:
+        self._recipe, self._engine, self._pool = recipe, engine, pool
+        self._template = recipe_template(recipe)
+        self._prompts: dict[str, Prompt] = {}
+        self._verifiers: dict[str, Verifier] = {}
+
+    def check(self, problems: Sequence[Problem], what: str) -> None:
+        """Refuse prompts for which there is no room, and unknown verifiers. Raises ConfigError, UnknownNameError."""
+        settings = self._recipe.rollout
+        most = settings.max_prompt_tokens
+        if self._engine.context_length is not None:
+            room = self._engine.context_length - settings.max_new_tokens
+            most = room if most is None else min(most, room)
+        for name in {problem.verifier for problem in problems}:
+            self._verifier(name)
+        if most is None:
+            return
+        long = [p.id for p in problems if self._engine.count_tokens(self._prompt(p).text) > most]
+        if long:
+            shown = ", ".join(long[:_SHOWN]) + (f" and {len(long) - _SHOWN} more" if len(long) > _SHOWN else "")
+            raise ConfigError(
+                f"{what}: {len(long)} prompts are longer than {most} tokens ({shown}); leave them out, or change "
+                "rollout.max_prompt_tokens or rollout.max_new_tokens"
+            )
+
+    def roll(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> list[Rollout]:
+        """`n` verified responses to every slot, in the order of the slots. `purpose` goes into the seeds."""
+        made = self.sample(slots, n, purpose, greedy)
+        return self.verify([(slot, trajectory) for slot in slots for trajectory in made[slot.group]])
+
+    def sample(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> dict[int, list[Trajectory]]:
+        """`n` responses to every slot by group number, in the order of their indices."""
+        settings = self._recipe.rollout
+        sampling = SamplingConfig(
+            n=n,
+            temperature=0.0 if greedy else settings.temperature,
+            top_p=1.0,
+            max_new_tokens=settings.max_new_tokens,
+            template=settings.template,
+        )
+        requests, groups = [], {}
+        for slot in slots:
+            for index in range(slot.group * n, slot.group * n + n):
+                seed = sample_seed(self._recipe.seed, purpose, slot.problem.id, index)
+                requests.append(Request(self._prompt(slot.problem), index, seed))
+                groups[slot.problem.id, index] = slot.group
+        made: dict[int, list[Trajectory]] = {slot.group: [] for slot in slots}
+        with packed(self._engine.model, min(len(requests), 64)):
+            for trajectory in self._engine.trajectories(requests, sampling):
+                made[groups[trajectory.sample.problem_id, trajectory.sample.index]].append(trajectory)
+        return {group: sorted(of, key=lambda trajectory: trajectory.sample.index) for group, of in made.items()}
+
+    def verify(self, made: Sequence[tuple[Slot, Trajectory]]) -> list[Rollout]:
+        """Verdicts from the problems' own verifiers, in the order given."""
+        by_verifier: dict[str, list[int]] = {}
+        for place, (slot, _) in enumerate(made):
+            by_verifier.setdefault(slot.problem.verifier, []).append(place)
+        verdicts: dict[int, Verdict] = {}
+        for name, places in by_verifier.items():
+            items = ((made[place][0].problem, made[place][1].sample.text, place) for place in places)
+            verdicts.update(self._pool.verify(self._verifier(name), items))
+        return [Rollout(slot.problem, slot.group, t, verdicts[place]) for place, (slot, t) in enumerate(made)]
+
+    def evaluate(self, problems: Sequence[Problem]) -> dict[str, float | None]:
+        """pass@k of the model as it is now, "pass@1" and so on, and the unscored share. Same seeds at every step.
+
+        None where a problem has fewer than k scored samples: a mean over the others would be about other problems.
+        """
+        settings = self._recipe.evaluation
+        rollouts = self.roll(
+            [Slot(number, problem) for number, problem in enumerate(problems)], settings.n, "evaluation"
+        )
+        correct, n = np.zeros((2, len(problems)), dtype=np.int64)
+        for rollout in rollouts:
+            correct[rollout.group] += rollout.verdict.outcome is Outcome.CORRECT
+            n[rollout.group] += rollout.is_scored
+        figures: dict[str, float | None] = {"unscored": 1 - float(n.sum()) / len(rollouts)}
+        for k in settings.k:
+            figures[f"pass@{k}"] = float(pass_at_k(correct, n, k)[:, -1].mean()) if int(n.min()) >= k else None
+        return figures
+
+    def _prompt(self, problem: Problem) -> Prompt:
+        if problem.id not in self._prompts:
+            self._prompts[problem.id] = pose(problem, self._template, self._engine.render_chat)
+        return self._prompts[problem.id]
+
+    def _verifier(self, name: str) -> Verifier:
+        if name not in self._verifiers:
+            self._verifiers[name] = VERIFIERS.load(name)()
+        return self._verifiers[name]
+
+
+def recipe_template(recipe: TrainConfig) -> Template:
+    """The recipe's prompt template. Raises UnknownNameError or ConfigError."""
+    own = {name: user_template(name, t.text, t.stop) for name, t in recipe.templates.items()}
+    return find_template(recipe.rollout.template, own)
