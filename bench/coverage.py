@@ -67,19 +67,18 @@ def kinds(*rows: tuple[float, float, float]) -> World:
     return World(share, base, rl)
 
 
-def spread_out(a: float, b: float, power: float, harmed: float, size: int = 400) -> World:
-    """p ~ Beta(a, b) under base; p^power under RL, but p / 10 on a share `harmed` of the problems."""
+def spread_out(a: float, b: float, power: float, lost_below: float = 0.0, size: int = 400) -> World:
+    """p ~ Beta(a, b) under base; p^power under RL, but p / 10 where p < `lost_below`."""
     p = betaincinv(a, b, (np.arange(size) + 0.5) / size)
-    share = np.concatenate([np.full(size, (1 - harmed) / size), np.full(size, harmed / size)])
-    return World(share, np.concatenate([p, p]), np.concatenate([p**power, p / 10]))
+    return World(np.full(size, 1 / size), p, np.where(p < lost_below, p / 10, p**power))
 
 
 WORLDS = {
     "mixed": kinds((0.2, 0.05, 0.3), (0.3, 0.3, 0.6), (0.15, 0.03, 0.0), (0.2, 0.7, 0.9), (0.15, 0.0, 0.0)),
     "rare": kinds((0.6, 0.0, 0.0), (0.25, 0.02, 0.06), (0.15, 0.05, 0.005)),
-    "heterogeneous": spread_out(0.35, 0.2, 0.6, 0.2),
-    "only better": spread_out(0.4, 0.4, 0.6, 0.0),
-    "equal": spread_out(0.35, 0.5, 1.0, 0.0),
+    "heterogeneous": spread_out(0.35, 0.2, 0.6, lost_below=0.03),
+    "only better": spread_out(0.4, 0.4, 0.6),
+    "equal": spread_out(0.35, 0.5, 1.0),
     "rare, equal": kinds((0.7, 0.0, 0.0), (0.3, 0.02, 0.02)),
     "nearly decided": kinds((0.5, 0.4, 0.5), (0.5, 0.6, 0.7)),
 }
