@@ -1,16 +1,21 @@
 """The forecast of a study: rows per plan, what cannot be shown, budgets, and the sentences."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from move37.analyses.curves import curve_difference
 from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast, forecast_sentences
 from move37.analyses.record import plain
 from move37.errors import InputError
+from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
+from move37.importers.counts import load_counts
 from move37.types import StoppingPlan
 
+DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 TOKENS = (MeanTokens(1000, 3000), MeanTokens(800, 3000))
 
 
@@ -104,6 +109,29 @@ def test_what_is_assumed_is_said_first() -> None:
     assert forecast_sentences(pilot)[0].startswith(
         "Assumed: the pilot in runs/pilot (100 problems); pass@4 0.938 (base)"
     )
+
+
+def test_a_pilot_with_fewer_samples_than_the_study_says_so() -> None:
+    half = law((0.5, 0.5, 1.0))
+    sentences = forecast_sentences(forecast(50, StoppingPlan((64,), 1), half, assumed="a pilot", pilot_n=16))
+    assert sentences[1] == (
+        "The pilot has 16 samples per problem and the study up to 64: what is said of larger k rests on problems that "
+        "the pilot never saw solved."
+    )
+    assert len(forecast_sentences(forecast(50, StoppingPlan((64,), 1), half, pilot_n=64))) == len(sentences) - 1
+
+
+@pytest.mark.skipif(not DEEPSCALER.exists(), reason="the DeepScaleR counts are not beside the project (../shared)")
+def test_the_forecast_from_published_counts_is_what_a_replay_and_the_data_show() -> None:
+    # 200 replays of `bench/replay.py`: 28.5 % of the samples at r = 8, 22.9 % at r = 4.
+    base, rl = (load_counts(DEEPSCALER / f"{model}.jsonl", model) for model in ("base", "rl"))
+    fitted = fit_joint_mixture(base.correct, base.n, rl.correct, rl.n)
+    plan = forecast(1060, StoppingPlan.until(8, 128), AssumedPair(fitted.base_p, fitted.rl_p, fitted.weight))
+    shares = {row.stop_at: row.share_of_samples for row in plan.rows}
+    assert shares[8] == pytest.approx(0.285, abs=0.002)
+    assert shares[4] == pytest.approx(0.229, abs=0.002)
+    seen = curve_difference(base, rl, draws=1000).standard_error[plan.k - 1]
+    assert plan.rows[0].errors.difference_population == pytest.approx(seen, rel=0.05)
 
 
 def test_the_own_plans_saving_is_said_in_samples_and_tokens() -> None:

@@ -77,6 +77,8 @@ class Forecast:
     """ks of the errors and of the assumed curves, shape (K,)."""
     assumed: str
     """Where the law of the problems comes from, in words."""
+    pilot_n: int | None
+    """Samples per problem behind that law; beyond them it is extrapolated. None: not a pilot's, or not said."""
     base_pass_at_k: FloatArray
     rl_pass_at_k: FloatArray
     rows: tuple[PlanRow, ...]
@@ -109,15 +111,17 @@ def forecast(
     rl: str = "rl",
     rl_models: int = 1,
     assumed: str = "",
+    pilot_n: int | None = None,
     token_budget: float | None = None,
     alpha: float = 0.05,
     power: float = 0.8,
 ) -> Forecast:
     """Forecast a study of `problems` problems at the n_max of its own `plan`.
 
-    `pair` is the law of a pilot, described by `assumed`; without it the reference counts' law stands in. `tokens` are
-    the mean lengths of base's and RL's samples. The compared plans look as often as the study's own, or after every
-    sample where that has a fixed n. `rl_models` = 0 plans a study of base alone. Raises InputError.
+    `pair` is the law of a pilot of at most `pilot_n` samples per problem, described by `assumed`; without it the
+    reference counts' law stands in. `tokens` are the mean lengths of base's and RL's samples. The compared plans look
+    as often as the study's own, or after every sample where that has a fixed n. `rl_models` = 0 plans a study of base
+    alone. Raises InputError.
     """
     if problems < 1 or rl_models < 0:
         raise InputError(f"a study needs problems, and models to plan, not {problems} and {1 + rl_models}")
@@ -139,6 +143,7 @@ def forecast(
         n_max=n_max,
         k=ks,
         assumed=assumed,
+        pilot_n=pilot_n,
         base_pass_at_k=base_curve,
         rl_pass_at_k=rl_curve,
         rows=_rows(plan, _Costing(problems, pair, tokens, rl_models), token_budget, ks),
@@ -166,6 +171,7 @@ def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
         f"Assumed: {plan.assumed}; {at} {plan.base_pass_at_k[-1]:.3f} ({plan.base}) and {plan.rl_pass_at_k[-1]:.3f} "
         f"({plan.rl}), pass@1 {plan.base_pass_at_k[0]:.3f} and {plan.rl_pass_at_k[0]:.3f}. If the problems are "
         "otherwise, so are the figures.",
+        *_about_pilot(plan),
         f"{plan.problems} problems, {_models(plan)}, {plan.n_max} samples of each: "
         f"{_amount(fixed.samples)} samples{_tokens(fixed)}.",
     ]
@@ -251,6 +257,15 @@ class _Costing:
     def _laws(self) -> list[tuple[FloatArray, FloatArray, MeanTokens]]:
         base, rl = self.lengths or (_ONE_TOKEN, _ONE_TOKEN)
         return [(self.pair.base_p, self.pair.weight, base), (self.pair.rl_p, self.pair.weight, rl)]
+
+
+def _about_pilot(plan: Forecast) -> list[str]:
+    if plan.pilot_n is None or plan.pilot_n >= plan.n_max:
+        return []
+    return [
+        f"The pilot has {plan.pilot_n} samples per problem and the study up to {plan.n_max}: what is said of larger k "
+        "rests on problems that the pilot never saw solved."
+    ]
 
 
 def _about_budget(plan: Forecast) -> list[str]:
