@@ -22,17 +22,20 @@ import os
 import re
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from move37.errors import VerifierError
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.sandbox.host import Examined, Limits, Report, Sandboxes, SandboxLost
+from move37.verifiers.sandbox.host import Examined, Limits, Report, Sandboxes, SandboxLostError
 
-REFERENCE_PROGRAM = "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"
+REFERENCE_PROGRAM = (
+    "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"
+)
 REFERENCE_TESTS = {
     "head": "",
     "setup": "",
@@ -43,16 +46,19 @@ REFERENCE_TESTS = {
 REFERENCE_SECONDS = 0.06
 """CPU seconds of the reference program on one core of the machine where the limits were set (CPython 3.11)."""
 WALL_PER_CPU = 3.0
-ALONE_WALL_PER_CPU = 10.0
 """Wall time allowed for each second of CPU time: a program that sleeps must end, one that is starved must not."""
-OUTPUT_SHOWN = 16 << 20
+MOST_ALONE = 30.0
+"""Seconds, of CPU and of wall time, that a program may take when it runs alone."""
+SOLUTION_FACTOR = 4.0
+"""When it runs alone, a program may take this many times the CPU time of the published solution (as in EvalPlus)."""
 PACKAGES = ("numpy",)
 """Packages that programs and tests find beside the standard library, where they are installed."""
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*$", re.MULTILINE)
 _DEFINES = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
 _PYTHON = re.compile(
-    r"^(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[:(]|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b|@\w"
+    r"^(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[:(]|@\w"
+    r"|import[ \t]+\w|from[ \t]+[\w.]+[ \t]+import\b"
     r"|[\w.]+(?:[ \t]*,[ \t]*[\w.]+)*[ \t]*=[^=]|print\(|(?:for|while|if|try|with)\b[^\n]*:[ \t]*(?:#[^\n]*)?$)",
     re.MULTILINE,
 )
@@ -62,8 +68,8 @@ _INDENTED = re.compile(r"(?:[ \t]*\r?\n)*[ \t]+\S")
 class CodeVerifier:
     """With `isolated=False` programs run without bubblewrap, as the user; their verdicts say so, and so does `version`.
 
-    A judge of one process: `judge` starts what is missing, `warm` starts it beforehand, `close` ends it (so does the
-    end of the process). Raises MissingExtraError where bubblewrap is needed and not installed.
+    `judge` starts what it needs, `warm` does so beforehand: it raises MissingExtraError where bubblewrap is not
+    installed and VerifierError where it is not permitted. What was started ends with `close`, or with the process.
     """
 
     name = "code"
@@ -71,9 +77,7 @@ class CodeVerifier:
     def __init__(self, isolated: bool = True, cpu_seconds: float = 3.0) -> None:
         self.isolated, self.cpu_seconds = isolated, cpu_seconds
         self.version = "1" if isolated else "1+not-isolated"
-        self._sandboxes: Sandboxes | None = None
-        self._turns: _Turns | None = None
-        self._slowness = 1.0
+        self._court: _Court | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"isolated": self.isolated, "cpu_seconds": self.cpu_seconds}
@@ -98,48 +102,79 @@ class CodeVerifier:
         return f"```python\n{reference}\n```"
 
     def warm(self) -> None:
-        """Start the sandboxes and find out how fast programs run here."""
-        self._turns = _Turns()
-        self._sandboxes = Sandboxes(PACKAGES, self.isolated)
-        limits = Limits(cpu_seconds=60.0, wall_seconds=600.0)
-        spent = []
-        for program in (REFERENCE_PROGRAM,) * 3:
-            examined = self._sandboxes.examine(REFERENCE_TESTS, [program], limits)
-            if examined.kind != "passed":
-                raise RuntimeError(f"the reference program {examined.reason}")
-            spent.append(examined.report.cpu_seconds)
-        self._slowness = max(1.0, min(spent) / REFERENCE_SECONDS)
-
-    def close(self) -> None:
-        if self._sandboxes is not None:
-            self._sandboxes.close()
-            self._sandboxes = None
+        if self._court is None:
+            self._court = _Court(self.isolated)
 
     def judge(self, problem: Problem, answer: str) -> Verdict:
-        if self._sandboxes is None:
-            self.warm()
-        assert self._sandboxes is not None and self._turns is not None
-        cpu_seconds = self._slowness * float(problem.metadata.get("cpu_seconds", self.cpu_seconds))
-        run = _run_cases if problem.metadata.get("cases") else _run_tests
-        with self._turns.shared():
-            first = self._attempt(run, problem, answer, Limits(cpu_seconds, WALL_PER_CPU * cpu_seconds))
-        verdict = first
-        if first.reason in _BY_CHANCE:
-            with self._turns.alone():
-                verdict = self._attempt(run, problem, answer, Limits(cpu_seconds, ALONE_WALL_PER_CPU * cpu_seconds))
-            if verdict.outcome is not first.outcome:
-                verdict = Verdict(verdict.outcome, f"{verdict.reason} (flaky: it {first.reason} before)")
+        if not (problem.metadata.get("tests") or problem.metadata.get("cases")):
+            return Verdict(Outcome.UNSCORED, "no tests")
+        if self._court is None:
+            self._court = _Court(self.isolated)
+        verdict = self._court.judge(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
         return verdict if self.isolated else Verdict(verdict.outcome, f"{verdict.reason} (not isolated)")
 
-    def _attempt(self, run: Any, problem: Problem, answer: str, limits: Limits) -> Verdict:
+    def close(self) -> None:
+        if self._court is not None:
+            self._court.close()
+            self._court = None
+
+
+class _Court:
+    """The sandboxes of one process, how slow programs run here, and the rule for programs that ran out of time."""
+
+    def __init__(self, isolated: bool) -> None:
+        self._turns = _Turns()
+        self._sandboxes = Sandboxes(PACKAGES, isolated)
+        self._slowness = max(1.0, self._reference_program_seconds() / REFERENCE_SECONDS)
+        self._solution_cpu: dict[str, float] = {}
+
+    def close(self) -> None:
+        self._sandboxes.close()
+
+    def judge(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
+        cpu_seconds *= self._slowness
+        with self._turns.shared():
+            first = self._attempt(problem, program, Limits(cpu_seconds, WALL_PER_CPU * cpu_seconds))
+        if first.reason not in _BY_CHANCE:
+            return first
+        with self._turns.alone():
+            allowed = min(MOST_ALONE, max(cpu_seconds, SOLUTION_FACTOR * self._solution_seconds(problem)))
+            second = self._attempt(problem, program, Limits(allowed, max(MOST_ALONE, WALL_PER_CPU * cpu_seconds)))
+        if second.outcome is first.outcome:
+            return second
+        return Verdict(second.outcome, f"{second.reason} alone, {first.reason} before")
+
+    def _attempt(self, problem: Problem, program: str, limits: Limits) -> Verdict:
         """One run; the sandbox's own failure is tried once more."""
-        assert self._sandboxes is not None
+        run = _run_cases if problem.metadata.get("cases") else _run_tests
         for _ in range(2):
-            try:
-                return run(self._sandboxes, problem, answer, limits)
-            except SandboxLost:
-                continue
+            with suppress(SandboxLostError):
+                return run(self._sandboxes, problem, program, limits)
         return Verdict(Outcome.UNSCORED, "the sandbox failed")
+
+    def _reference_program_seconds(self) -> float:
+        """CPU seconds of the reference program, the least of three runs. Raises VerifierError if it does not run."""
+        spent = []
+        for _ in range(3):
+            limits = Limits(cpu_seconds=60.0, wall_seconds=600.0)
+            examined = self._sandboxes.examine(REFERENCE_TESTS, [REFERENCE_PROGRAM], limits)
+            if examined.kind != "passed":
+                self.close()
+                raise VerifierError(f"the sandbox does not work: the reference program {examined.reason}")
+            spent.append(examined.report.cpu_seconds)
+        return min(spent)
+
+    def _solution_seconds(self, problem: Problem) -> float:
+        """CPU seconds that the published solution needs for the tests, here and now; 0 where there is none."""
+        if problem.id not in self._solution_cpu:
+            spent = 0.0
+            if problem.references and problem.metadata.get("tests"):
+                sources = _sources(problem.metadata.get("prefix", ""), problem.references[0])
+                with suppress(SandboxLostError):
+                    examined = self._sandboxes.examine(_tests(problem), sources, Limits(MOST_ALONE, MOST_ALONE))
+                    spent = examined.report.cpu_seconds if examined.kind == "passed" else 0.0
+            self._solution_cpu[problem.id] = spent
+        return self._solution_cpu[problem.id]
 
 
 _TIMED_OUT, _KILLED = "ran out of time", "was killed"
@@ -148,17 +183,20 @@ _BY_CHANCE = {_TIMED_OUT, _KILLED}
 
 
 def _run_tests(sandboxes: Sandboxes, problem: Problem, program: str, limits: Limits) -> Verdict:
+    sources = _sources(problem.metadata.get("prefix", ""), program)
+    return _verdict(sandboxes.examine(_tests(problem), sources, limits), limits)
+
+
+def _tests(problem: Problem) -> dict[str, Any]:
+    """What the examiner needs."""
     head = problem.metadata.get("prefix", "")
-    tests = {
+    return {
         "head": head,
         "setup": problem.metadata.get("setup", ""),
-        "tests": list(problem.metadata.get("tests", ())),
-        "reference": _whole(head, problem.references[0]) if problem.references else "",
+        "tests": list(problem.metadata["tests"]),
+        "reference": "\n".join(_sources(head, problem.references[0])) if problem.references else "",
         "entry_point": problem.metadata.get("entry_point", ""),
     }
-    if not tests["tests"]:
-        return Verdict(Outcome.UNSCORED, "no tests")
-    return _verdict(sandboxes.examine(tests, _sources(head, program), limits), limits)
 
 
 def _verdict(examined: Examined, limits: Limits) -> Verdict:
@@ -214,7 +252,7 @@ def _end(report: Report, limits: Limits) -> str | None:
 
 
 def _closed_blocks(text: str) -> list[str]:
-    """The contents of the fenced blocks, in order. A fence ends with the next of the same kind and at least its length."""
+    """The contents of the fenced blocks, in order. A bare fence of the same kind, at least as long, closes one."""
     blocks = []
     opening: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):
@@ -245,10 +283,6 @@ def _sources(head: str, program: str) -> list[str]:
         return [head + program]
     runnable = _runnable(head)
     return [runnable, program] if runnable else [program]
-
-
-def _whole(head: str, reference: str) -> str:
-    return "\n".join(_sources(head, reference))
 
 
 @lru_cache(maxsize=4096)

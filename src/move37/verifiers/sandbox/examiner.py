@@ -9,25 +9,30 @@ What differs from running both in one process: arguments are copied, and lists, 
 brought up to date after the call, but not objects shared between them; and an object that is no plain data equals
 nothing but can be passed on, called, read, iterated.
 
-Lives as long as its problem is being examined; random numbers start from the same seed for every program.
+Random numbers start from the same seed for every program.
 """
 
 import ast
 import builtins
+import json
+import os
 import random
 import socket
 import sys
-from collections import deque
-from typing import Any
+from collections import OrderedDict, deque
+from typing import Any, NoReturn
 
-from .wire import Link, Malformed, decode, encode
+from .wire import Link, MalformedError, decode, encode
+
+MOST_REMEMBERED = 32
+"""Problems whose compiled tests are kept."""
 
 
-class ProgramEnded(BaseException):
+class ProgramEndedError(BaseException):
     """The program's process is gone or talks nonsense. Not an Exception: no test may catch it."""
 
 
-class NotSendable(BaseException):
+class NotSendableError(BaseException):
     """The tests pass an object that has no form as data: the instrument's limit, not the program's fault."""
 
 
@@ -58,13 +63,13 @@ class _Connection:
 
     def _ask(self, message: Any) -> dict[str, Any]:
         if self.ended:
-            raise ProgramEnded
+            raise ProgramEndedError
         try:
             self.link.send(message)
             reply = self.link.receive()
         except (EOFError, OSError):
             self._end("ends early")
-        except Malformed:
+        except MalformedError:
             self._end("sends malformed data")
         if not isinstance(reply, dict):
             self._end("sends malformed data")
@@ -72,7 +77,7 @@ class _Connection:
             self._raise(reply)
         return reply
 
-    def _raise(self, reply: dict[str, Any]) -> None:
+    def _raise(self, reply: dict[str, Any]) -> NoReturn:
         """Raise here what the program raised there, as the nearest builtin exception."""
         names = reply["raised"] if isinstance(reply["raised"], list) else []
         found = (getattr(builtins, name, None) for name in names if isinstance(name, str))
@@ -87,13 +92,13 @@ class _Connection:
         error.raised_by_program = name[:60]  # type: ignore[attr-defined]
         raise error
 
-    def _end(self, why: str) -> Any:
+    def _end(self, why: str) -> NoReturn:
         self.ended = why
-        raise ProgramEnded
+        raise ProgramEndedError
 
     def _remote(self, handle: Any) -> "Remote":
         if type(handle) is not int:
-            raise Malformed("no handle")
+            raise MalformedError("no handle")
         return Remote(self, handle)
 
 
@@ -157,13 +162,13 @@ class Remote:
 def _handle(value: Any) -> Any:
     if isinstance(value, Remote):
         return object.__getattribute__(value, "_place")
-    raise NotSendable(type(value).__name__)
+    raise NotSendableError(type(value).__name__)
 
 
 def _bring_up_to_date(value: Any, after: Any) -> None:
     """Give a mutable argument the content that it has on the other side."""
     if type(value) is not type(after):
-        raise Malformed("an argument changed its type")
+        raise MalformedError("an argument changed its type")
     if isinstance(value, list | bytearray):
         value[:] = after
     elif isinstance(value, dict | set):
@@ -173,7 +178,7 @@ def _bring_up_to_date(value: Any, after: Any) -> None:
         value.clear()
         value.extend(after)
     else:
-        raise Malformed("an argument that cannot change did")
+        raise MalformedError("an argument that cannot change did")
 
 
 class Examination:
@@ -198,9 +203,9 @@ class Examination:
             names |= {name: Remote(connection, name) for name in self.from_program}
             for test in self.tests:
                 exec(test, names)
-        except ProgramEnded:
+        except ProgramEndedError:
             pass
-        except NotSendable as error:
+        except NotSendableError as error:
             return {"broken": f"a test passes a {error} to the program"}
         except Exception as error:
             if not connection.ended:
@@ -272,27 +277,40 @@ def _defined(source: str) -> tuple[set[str], set[str]]:
 
 
 def serve(descriptor: int) -> None:
-    """Examine one program after the other: the first message is the problem, each further one is a program and comes
-    with the descriptor of its connection; each is answered with one message."""
-    channel = socket.socket(fileno=descriptor)
-    channel.setblocking(True)
+    """Examine one program after the other, until the other end is closed.
+
+    A request is one byte and a message. With "t" the message is tests to use from now on (`Examination`'s fields),
+    with "p" a program, and the byte carries the descriptor of its connection. Each is answered with one message.
+    """
+    channel = socket.socket(fileno=os.dup(descriptor))
     link = Link(descriptor)
-    try:
-        problem = link.receive()
-        try:
-            examination = Examination(**problem)
-        except Exception as error:
-            link.send({"broken": f"the tests cannot be run: {type(error).__name__}"})
+    examinations: OrderedDict[str, Examination] = OrderedDict()
+    current: Examination | None = None
+    while True:
+        kind, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        if not kind:
             return
-        link.send({"ready": ""})
-        while True:
-            _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
-            if not descriptors:
-                return
-            program = link.receive()
+        message = link.receive()
+        if kind == b"t":
+            current, answer = _examination(message, examinations)
+            link.send(answer)
+        elif current is not None and descriptors:
             connection = Link(descriptors[0])
-            verdict = examination.examine(program, connection)
+            verdict = current.examine(message, connection)
             connection.close()
             link.send(verdict)
-    except (EOFError, OSError):
-        return
+
+
+def _examination(
+    fields: dict[str, Any], known: "OrderedDict[str, Examination]"
+) -> tuple[Examination | None, dict[str, str]]:
+    """The tests, compiled at most once while they are remembered, and what to answer."""
+    key = json.dumps(fields)
+    if key not in known:
+        try:
+            known[key] = Examination(**fields)
+        except Exception as error:  # tests may hold anything
+            return None, {"broken": f"the tests cannot be run: {type(error).__name__}"}
+        if len(known) > MOST_REMEMBERED:
+            known.popitem(last=False)
+    return known[key], {"ready": ""}

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from move37.errors import MissingExtraError, VerifierError
-from move37.verifiers.sandbox.wire import LONGEST_MESSAGE, Link, Malformed
+from move37.verifiers.sandbox.wire import Link, MalformedError
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
@@ -40,7 +40,7 @@ _HOME = "/opt/move37"
 """Where this folder is seen in a sandbox, as the package `confined`."""
 
 
-class SandboxLost(Exception):
+class SandboxLostError(Exception):
     """A sandbox ended or does not answer; the message says what it printed, if anything."""
 
 
@@ -51,8 +51,6 @@ class Limits:
     cpu_seconds: float
     wall_seconds: float
     memory_bytes: int = 2 << 30
-    file_bytes: int = 32 << 20
-    threads: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Sandbox:
     def __init__(self, packages: Iterable[str] = (), isolated: bool = True) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._folder = None if isolated else tempfile.TemporaryDirectory(prefix="move37-")
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed in `close`)
         self._control = ours
         places = [folder for package in packages for folder in _package_folders(package)]
         command = (
@@ -115,7 +113,7 @@ class Sandbox:
             theirs.close()
         try:
             self._receive(START_SECONDS)
-        except SandboxLost as lost:
+        except SandboxLostError as lost:
             raise VerifierError(f"no sandbox for programs can be started: {lost}") from None
 
     @property
@@ -124,12 +122,12 @@ class Sandbox:
         return self._control
 
     def start(self, role: str, descriptors: list[int], limits: Limits) -> None:
-        """Start a child ("program", "script" or "examiner") with these descriptors. Raises SandboxLost."""
+        """Start a child ("program", "script" or "examiner") with these descriptors. Raises SandboxLostError."""
         request = {"role": role, **{name: getattr(limits, name) for name in Limits.__slots__}}
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
         except OSError:
-            raise SandboxLost(self._last_words()) from None
+            raise SandboxLostError(self._last_words()) from None
 
     def end(self) -> None:
         """End the child that runs, if it still does; the report follows."""
@@ -137,7 +135,7 @@ class Sandbox:
             self._control.send(b'{"end": true}')
 
     def report(self, timeout_seconds: float = ANSWER_SECONDS) -> Report:
-        """The report of the child that was started last. Raises SandboxLost."""
+        """The report of the child that was started last. Raises SandboxLostError."""
         return Report(**self._receive(timeout_seconds))
 
     def close(self) -> None:
@@ -156,7 +154,7 @@ class Sandbox:
         except (TimeoutError, OSError):
             message = b""
         if not message:
-            raise SandboxLost(self._last_words())
+            raise SandboxLostError(self._last_words())
         return json.loads(message)
 
     def _last_words(self) -> str:
@@ -172,7 +170,13 @@ class Sandbox:
 def _environment(home: str) -> dict[str, str]:
     """All of it. Hashes are fixed: the order of a set must not decide a verdict."""
     single = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    return {"PYTHONPATH": f"{home}:{_HOME}/packages", "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "HOME": "/tmp", **single}
+    return {
+        "PYTHONPATH": f"{home}:{_HOME}/packages",
+        "PYTHONHASHSEED": "0",
+        "LC_ALL": "C.UTF-8",
+        "HOME": "/tmp",
+        **single,
+    }
 
 
 def _python() -> list[str]:
@@ -245,7 +249,7 @@ def _read_only(*places: str) -> list[str]:
 
 
 def _package_folders(package: str) -> list[Path]:
-    """The folders of an installed package (with its `<name>.libs`, where wheels keep libraries); none if it is absent."""
+    """An installed package's folder, and its `<name>.libs` where wheels keep libraries; none if it is absent."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return []
@@ -274,166 +278,172 @@ class Ran:
 class Sandboxes:
     """A sandbox for programs and one for tests, both warm. `close` them, whatever happens.
 
-    Serves one program at a time. A method that raises SandboxLost has replaced what was lost and may be called again.
+    Serves one program at a time. A method that raises SandboxLostError may be called again: what is missing is started.
     """
 
     def __init__(self, packages: tuple[str, ...] = (), isolated: bool = True) -> None:
         self._packages, self._isolated = packages, isolated
-        self._runner: Sandbox | None = None
-        self._examiner: Sandbox | None = None
-        self._tests: Link | None = None
-        self._tests_socket: socket.socket | None = None
-        self._problem: Any = None
+        self._programs: Sandbox | None = None
+        self._tests: _TestRoom | None = None
         self.start()
 
-    def start(self) -> None:
-        """Start what is not running."""
-        if self._runner is None:
-            self._runner = Sandbox(self._packages, self._isolated)
-        if self._examiner is None:
-            self._examiner = Sandbox(self._packages, self._isolated)
+    def start(self) -> "tuple[Sandbox, _TestRoom]":
+        """Start what is not running; both."""
+        if self._programs is None:
+            self._programs = Sandbox(self._packages, self._isolated)
+        if self._tests is None:
+            self._tests = _TestRoom(Sandbox(self._packages, self._isolated))
+        return self._programs, self._tests
 
     def close(self) -> None:
-        self._drop_tests(lost=True)
-        self._drop_runner()
+        self._drop_tests()
+        self._drop_programs()
 
     def examine(self, tests: dict[str, Any], program: list[str], limits: Limits) -> Examined:
         """Run a program (texts, executed in order in one namespace) against tests (`examiner.Examination`'s fields)."""
-        self.start()
-        assert self._runner is not None
-        if not self._take_up(tests):
-            return Examined("broken", "the tests cannot be run", _NO_REPORT)
-        assert self._tests is not None and self._tests_socket is not None
+        programs, room = self.start()
         ours, theirs = socket.socketpair()
         try:
-            self._runner.start("program", [theirs.fileno()], limits)
-            socket.send_fds(self._tests_socket, [b"p"], [ours.fileno()])
-            self._tests.send(program)
-        except (SandboxLost, OSError) as error:
+            if not room.take_up(tests):
+                return Examined("broken", "the tests cannot be run", _NO_REPORT)
+            programs.start("program", [theirs.fileno()], limits)
+            room.begin(program, ours.fileno())
+        except SandboxLostError:
             self.close()
-            raise SandboxLost(str(error)) from None
+            raise
         finally:
             ours.close()
             theirs.close()
-        return self._outcome(limits)
+        return self._outcome(programs, room, limits)
 
-    def run_script(self, source: str, standard_input: bytes, limits: Limits, most_output: int = 16 << 20) -> Ran:
+    def run_script(self, source: str, standard_input: bytes, limits: Limits) -> Ran:
         """Run a program as a script with this standard input."""
-        self.start()
-        assert self._runner is not None
+        programs, _ = self.start()
         ours, theirs = socket.socketpair()
         reading, writing = os.pipe()
         given = os.memfd_create("input")
+        link = Link(ours.detach())
         try:
             with os.fdopen(os.dup(given), "wb") as file:
                 file.write(standard_input)
             os.lseek(given, 0, os.SEEK_SET)
-            self._runner.start("script", [theirs.fileno(), given, writing], limits)
-        finally:
-            for descriptor in (writing, given):
-                os.close(descriptor)
+            programs.start("script", [theirs.fileno(), given, writing], limits)
             theirs.close()
-        with os.fdopen(reading, "rb", buffering=0) as output:
-            link = Link(ours.detach())
-            with suppress(OSError):
+            os.close(writing)
+            writing = -1
+            with suppress(OSError, MalformedError):
                 link.send(source)
+            text, complete = _read_until(reading, limits.wall_seconds + ANSWER_SECONDS)
+        except SandboxLostError:
+            self._drop_programs()
+            raise
+        finally:
             link.close()
-            text, complete = _read_until(output, self._runner.control, limits.wall_seconds + ANSWER_SECONDS, most_output)
-        self._runner.end()
-        return Ran(text, complete, self._reported(ANSWER_SECONDS))
+            theirs.close()
+            for descriptor in {reading, writing, given} - {-1}:
+                os.close(descriptor)
+        if not complete:
+            programs.end()
+        return Ran(text, complete, self._reported(programs))
 
-    def _outcome(self, limits: Limits) -> Examined:
-        assert self._runner is not None and self._tests is not None and self._tests_socket is not None
-        waiting = select.poll()
-        waiting.register(self._tests_socket, select.POLLIN)
-        waiting.register(self._runner.control, select.POLLIN)
-        events = dict(waiting.poll((limits.wall_seconds + ANSWER_SECONDS) * 1000))
-        if self._tests_socket.fileno() not in events:
-            report = self._reported(ANSWER_SECONDS)
-            # The program is gone, which the tests notice at once, unless they are busy with what it sent.
-            if not select.select([self._tests_socket], [], [], limits.wall_seconds)[0]:
-                self._drop_tests(lost=True)
-                return Examined("broken", "the tests did not finish", report)
+    def _outcome(self, programs: Sandbox, room: "_TestRoom", limits: Limits) -> Examined:
+        """Wait for the tests' verdict, or for the program's end and then the verdict."""
+        most = limits.wall_seconds + ANSWER_SECONDS
+        if room.channel in select.select([programs.control, room.channel], [], [], most)[0]:
+            programs.end()
+        report = self._reported(programs)
         try:
-            [(kind, reason)] = self._tests.receive().items()
-        except (EOFError, OSError, Malformed):
-            self._drop_tests(lost=True)
-            kind, reason = "broken", "the tests ended early"
-        if self._tests_socket.fileno() in events if self._tests_socket else True:
-            self._runner.end()
-            report = self._reported(ANSWER_SECONDS)
-        return Examined(kind, reason, report)
+            # With the program gone the tests come to an end at once, unless they are busy with what it sent.
+            if select.select([room.channel], [], [], limits.wall_seconds)[0]:
+                kind, reason = room.verdict()
+                return Examined(kind, reason, report)
+            reason = "the tests did not finish"
+        except SandboxLostError:
+            reason = "the tests ended early"
+        self._drop_tests()
+        return Examined("broken", reason, report)
 
-    def _reported(self, timeout_seconds: float) -> Report:
-        assert self._runner is not None
+    def _reported(self, programs: Sandbox) -> Report:
         try:
-            report = self._runner.report(timeout_seconds)
-        except SandboxLost:
-            self._drop_runner()
+            report = programs.report()
+        except SandboxLostError:
+            self.close()
             raise
         if report.litter:
-            self._drop_runner()
+            self._drop_programs()
         return report
 
-    def _take_up(self, tests: dict[str, Any]) -> bool:
-        """Have the tests loaded; False if they cannot be."""
-        if self._problem == tests and self._tests is not None:
-            return True
-        self._drop_tests(lost=False)
-        assert self._examiner is not None
-        ours, theirs = socket.socketpair()
-        try:
-            self._examiner.start("examiner", [theirs.fileno()], EXAMINER_LIMITS)
-        finally:
-            theirs.close()
-        self._tests_socket = ours
-        self._tests = Link(os.dup(ours.fileno()))
-        try:
-            self._tests.send(tests)
-            ready = "ready" in self._tests.receive()
-        except (EOFError, OSError, Malformed):
-            ready = False
-        self._problem = tests
-        if not ready:
-            self._drop_tests(lost=False)
-        return ready
-
-    def _drop_tests(self, lost: bool) -> None:
-        if self._tests is not None and self._tests_socket is not None:
+    def _drop_tests(self) -> None:
+        if self._tests is not None:
             self._tests.close()
-            self._tests_socket.close()
-            self._tests = self._tests_socket = None
-            if self._examiner is not None and not lost:
-                self._examiner.end()
-                try:
-                    lost = self._examiner.report().litter
-                except SandboxLost:
-                    lost = True
-        if lost and self._examiner is not None:
-            self._examiner.close()
-            self._examiner = None
+            self._tests = None
 
-    def _drop_runner(self) -> None:
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
+    def _drop_programs(self) -> None:
+        if self._programs is not None:
+            self._programs.close()
+            self._programs = None
+
+
+class _TestRoom:
+    """The examiner in its sandbox. Any method raises SandboxLostError when it is gone."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._current: dict[str, Any] | None = None
+        self.channel, theirs = socket.socketpair()
+        """Readable when a verdict has come."""
+        sandbox.start("examiner", [theirs.fileno()], EXAMINER_LIMITS)
+        theirs.close()
+        self._link = Link(os.dup(self.channel.fileno()))
+
+    def take_up(self, tests: dict[str, Any]) -> bool:
+        """Use these tests from now on; False if they cannot be run."""
+        if tests == self._current:
+            return True
+        self._ask(b"t", [], tests)
+        [(answer, _)] = self._receive().items()
+        self._current = tests if answer == "ready" else None
+        return answer == "ready"
+
+    def begin(self, program: list[str], connection: int) -> None:
+        self._ask(b"p", [connection], program)
+
+    def verdict(self) -> tuple[str, str]:
+        [(kind, reason)] = self._receive().items()
+        return kind, reason
+
+    def close(self) -> None:
+        self._link.close()
+        self.channel.close()
+        self._sandbox.close()
+
+    def _ask(self, kind: bytes, descriptors: list[int], message: Any) -> None:
+        try:
+            socket.send_fds(self.channel, [kind], descriptors)
+            self._link.send(message)
+        except (OSError, MalformedError) as error:
+            raise SandboxLostError(str(error)) from None
+
+    def _receive(self) -> dict[str, str]:
+        try:
+            return self._link.receive()
+        except (EOFError, OSError, MalformedError) as error:
+            raise SandboxLostError(str(error)) from None
 
 
 EXAMINER_LIMITS = Limits(cpu_seconds=86_400.0, wall_seconds=86_400.0, memory_bytes=4 << 30)
+MOST_OUTPUT = 16 << 20
+"""Bytes of standard output that are read."""
 _NO_REPORT = Report(0, "", 0.0, 0.0, 0, False)
 
 
-def _read_until(output: Any, control: socket.socket, seconds: float, most: int) -> tuple[bytes, bool]:
-    """What arrives until the end, at most `most` bytes, and whether that is all."""
+def _read_until(output: int, seconds: float) -> tuple[bytes, bool]:
+    """What arrives until the end, and whether that is all."""
     deadline = time.monotonic() + seconds
-    parts: list[bytes] = []
-    size = 0
-    while size <= most:
-        if not select.select([output], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return b"".join(parts), False
-        part = output.read(1 << 16)
+    text = bytearray()
+    while len(text) <= MOST_OUTPUT and select.select([output], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        part = os.read(output, 1 << 16)
         if not part:
-            return b"".join(parts), True
-        parts.append(part)
-        size += len(part)
-    return b"".join(parts), False
+            return bytes(text), True
+        text += part
+    return bytes(text), False

@@ -13,7 +13,7 @@ import types
 from collections import deque
 from typing import Any
 
-from .wire import Link, Malformed, decode, encode
+from .wire import Link, MalformedError, decode, encode
 
 _MUTABLE = (list, dict, set, bytearray, deque)
 _OPERATIONS = {
@@ -87,7 +87,7 @@ def _reply(message: Any, names: dict[str, Any], objects: list[Any]) -> Any:
                 if after != given[place]:
                     changed[place] = after
         return {"value": value, "changed": changed}
-    except Malformed as error:
+    except MalformedError as error:
         return {"raised": ["ValueError"], "message": str(error)}
     except BaseException as error:  # whatever a program raises
         return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error)}

@@ -4,7 +4,7 @@ A request is one datagram on the control socket, a JSON object with the child's 
 descriptors that are the child's whole world. Nothing of a program passes through here, so no child inherits anything
 of another. When the child ends, or its wall time is over, or the parent says so, every process of the sandbox but
 this one is killed, which process 1 of a PID namespace can do in one call and nobody can escape, and reaped; then the
-report goes out: how the child ended, what it used, whether it left files in /tmp (then the parent replaces the sandbox).
+report goes out: how the child ended, what it used, whether it left files (then the parent replaces the sandbox).
 
 A child may use its limits' worth of CPU time, address space, threads, open files and file size, and the kernel refuses
 what `syscalls.py` lists. This process cannot be traced or read from within.
@@ -15,6 +15,8 @@ import fcntl
 import gc
 import json
 import os
+import platform
+import random
 import resource
 import select
 import signal
@@ -22,17 +24,23 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
-# What programs commonly import is there already: a program's clock does not pay for it.
-import bisect, collections, copy, datetime, decimal, fractions, functools, hashlib, heapq, itertools, math, operator, random, re, statistics, string, struct, typing  # noqa: E401, E501, F401, I001
-
 from . import examiner, program
-from .syscalls import Filter
+from .syscalls import Filter, program_filter, sandbox_filter
 
 _PR_SET_DUMPABLE = 4
 LONGEST_REQUEST = 65536
 MOST_DESCRIPTORS = 3
+IMPORTED = (
+    "bisect collections copy datetime decimal fractions functools hashlib heapq itertools math operator random re "
+    "statistics string struct typing"
+)
+"""What programs commonly import is there already: their clocks do not pay for it."""
+OPEN_FILES, FIRST_SPARE = 64, 32
+FILE_BYTES = 32 << 20
+THREADS = 16
 
 
 def main() -> None:
@@ -41,7 +49,10 @@ def main() -> None:
     isolated = os.getpid() == 1
     if isolated:
         _hide()
-    refused = Filter() if isolated else _filter_if_any()
+    no_processes = _filters(isolated)
+    _limit()
+    for module in IMPORTED.split():
+        import_module(module)
     gc.collect()
     gc.freeze()
     control.send(json.dumps({"ready": os.getpid()}).encode())
@@ -53,7 +64,7 @@ def main() -> None:
             continue  # for a child that is gone already
         child = os.fork()
         if child == 0:
-            _become(request, descriptors, refused)
+            _become(request, descriptors, no_processes)
         for descriptor in descriptors:
             os.close(descriptor)
         control.send(json.dumps(_watch(child, request["wall_seconds"], control)).encode())
@@ -113,14 +124,18 @@ def _littered() -> bool:
         return True
 
 
-def _become(request: dict[str, Any], descriptors: list[int], refused: Filter | None) -> NoReturn:
+def _become(request: dict[str, Any], descriptors: list[int], no_processes: Filter | None) -> NoReturn:
     """Turn this fresh child into what was asked for. Never returns."""
     status = 70
     try:
         _keep(descriptors)
-        _limit(request)
-        if refused is not None:
-            refused.put_on()
+        memory_bytes, kill_seconds = request["memory_bytes"], int(request["cpu_seconds"]) + 2
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CPU, (kill_seconds, kill_seconds))
+        signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"])
+        if no_processes is not None:
+            no_processes.put_on()
+        random.seed(0)  # it takes a new seed after each fork, and a verdict should not depend on chance
         if request["role"] == "examiner":
             examiner.serve(3)
             status = 0
@@ -135,32 +150,35 @@ def _become(request: dict[str, Any], descriptors: list[int], refused: Filter | N
 
 def _keep(descriptors: list[int]) -> None:
     """The connection becomes descriptor 3, further ones standard input and output; all others are closed."""
-    aside = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 64) for descriptor in descriptors]
+    aside = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, FIRST_SPARE) for descriptor in descriptors]
     for wanted, descriptor in zip((3, 0, 1), aside, strict=False):
         os.dup2(descriptor, wanted)
     os.closerange(4, 4096)
 
 
-def _limit(request: dict[str, Any]) -> None:
-    cpu = request["cpu_seconds"]
+def _limit() -> None:
+    """What no process of the sandbox needs more of. Two processes are the supervisor's and the child's own."""
     limits = {
-        resource.RLIMIT_AS: request["memory_bytes"],
-        resource.RLIMIT_FSIZE: request["file_bytes"],
-        resource.RLIMIT_NPROC: request["threads"] + 2,
-        resource.RLIMIT_NOFILE: 64,
+        resource.RLIMIT_FSIZE: FILE_BYTES,
+        resource.RLIMIT_NPROC: THREADS + 2,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
-        resource.RLIMIT_CPU: int(cpu) + 2,
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
-    signal.setitimer(signal.ITIMER_PROF, cpu)
 
 
-def _filter_if_any() -> Filter | None:
-    with suppress(OSError):
-        return Filter()
+def _filters(isolated: bool) -> Filter | None:
+    """Put on the sandbox's filter, and make the one that programs get as well."""
+    machine = platform.machine()
+    try:
+        Filter(sandbox_filter(machine)).put_on()
+        return Filter(program_filter(machine))
+    except OSError:
+        if isolated:
+            raise
     return None
 
 

@@ -1,16 +1,16 @@
 """The system calls that no judged program needs, refused by the kernel (seccomp, a BPF program).
 
-Refused are: new processes and programs (threads are allowed), sockets but socket pairs, memory that outlives or
+Refused in the whole sandbox are: other programs, sockets but socket pairs, memory that outlives or
 escapes the limit on address space (System V and POSIX shared memory, memfd), looking into other processes, keyrings,
-namespaces and mounts, and the kernel's more adventurous interfaces. They fail with EPERM, so a program sees an
-exception and goes on; `clone3` fails with ENOSYS, on which C libraries fall back to `clone`, whose flags can be read.
+namespaces and mounts, and the kernel's more adventurous interfaces. A judged program is also refused new processes,
+but not threads. Refused calls fail with EPERM, so a program sees an exception and goes on; `clone3` fails with ENOSYS,
+on which C libraries fall back to `clone`, whose flags can be read.
 A list of what is refused, not of what is allowed: new C libraries use new calls, and bubblewrap is the wall. The
 filter closes what namespaces and limits leave open.
 """
 
 import ctypes
 import errno
-import platform
 import struct
 
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -20,10 +20,11 @@ _X32 = 0x40000000  # x86-64 has a second table of calls from here on
 _CLONE_THREAD = 0x00010000
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 
-# name: (x86-64, arm64), None where an architecture has no such call
-_REFUSED: dict[str, tuple[int | None, int | None]] = {
-    "fork": (57, None),
-    "vfork": (58, None),
+_Step = tuple[int, int, int, int]
+"""Operation, how many steps to skip if true, if false, operand."""
+
+# name: (x86-64, arm64)
+_REFUSED: dict[str, tuple[int, int]] = {
     "execve": (59, 221),
     "execveat": (322, 281),
     "ptrace": (101, 117),
@@ -31,7 +32,6 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "process_vm_writev": (311, 271),
     "process_madvise": (440, 440),
     "kcmp": (312, 272),
-    "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438),
     "socket": (41, 198),
     "shmget": (29, 194),
@@ -84,33 +84,49 @@ _CLONE, _CLONE3 = (56, 220), (435, 435)
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
-def filter_program(machine: str) -> bytes:
-    """The BPF program for a machine as `platform.machine()` names it. Raises OSError for one that has none."""
-    if machine not in _ARCHITECTURES:
-        raise OSError(f"no filter of system calls for {machine} (there is one for {', '.join(_ARCHITECTURES)})")
-    column, audit = _ARCHITECTURES[machine]
-    refused = [numbers[column] for numbers in _REFUSED.values() if numbers[column] is not None]
+def sandbox_filter(machine: str) -> bytes:
+    """The BPF program for everything in a sandbox, on a machine as `platform.machine()` names it. Raises OSError."""
+    column = _column(machine)
+    return _assemble(machine, [step for numbers in _REFUSED.values() for step in _refuse(numbers[column])])
+
+
+def program_filter(machine: str) -> bytes:
+    """The BPF program for a judged program: threads, but no processes. Raises OSError."""
+    column = _column(machine)
     steps = [
-        (_LOAD_WORD, 0, 0, _ARCHITECTURE),
-        (_JUMP_EQUAL, 1, 0, audit),
-        (_RETURN, 0, 0, _KILL_PROCESS),
-        (_LOAD_WORD, 0, 0, _NUMBER),
-    ]
-    if machine == "x86_64":
-        steps += [(_JUMP_GREATER_EQUAL, 0, 1, _X32), (_RETURN, 0, 0, _KILL_PROCESS)]
-    steps += [
-        (_JUMP_EQUAL, 0, 1, _CLONE3[column]),
-        (_RETURN, 0, 0, _FAIL | errno.ENOSYS),
+        *_refuse(_CLONE3[column], errno.ENOSYS),
         (_JUMP_EQUAL, 0, 4, _CLONE[column]),
         (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT),
         (_JUMP_SET, 0, 1, _CLONE_THREAD),
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, _FAIL | errno.EPERM),
     ]
-    for number in refused:
-        steps += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | errno.EPERM)]
-    steps.append((_RETURN, 0, 0, _ALLOW))
-    return b"".join(struct.pack("=HBBI", *step) for step in steps)
+    if machine == "x86_64":
+        steps += [*_refuse(57), *_refuse(58)]  # fork, vfork; arm64 has neither
+    return _assemble(machine, steps)
+
+
+def _refuse(number: int, reason: int = errno.EPERM) -> list[_Step]:
+    return [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _FAIL | reason)]
+
+
+def _assemble(machine: str, steps: list[_Step]) -> bytes:
+    """A filter that looks at the architecture, takes `steps` with the number of the call loaded, and else allows."""
+    start = [
+        (_LOAD_WORD, 0, 0, _ARCHITECTURE),
+        (_JUMP_EQUAL, 1, 0, _ARCHITECTURES[machine][1]),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD_WORD, 0, 0, _NUMBER),
+    ]
+    if machine == "x86_64":
+        start += [(_JUMP_GREATER_EQUAL, 0, 1, _X32), (_RETURN, 0, 0, _KILL_PROCESS)]
+    return b"".join(struct.pack("=HBBI", *step) for step in (*start, *steps, (_RETURN, 0, 0, _ALLOW)))
+
+
+def _column(machine: str) -> int:
+    if machine not in _ARCHITECTURES:
+        raise OSError(f"no filter of system calls for {machine} (there is one for {', '.join(_ARCHITECTURES)})")
+    return _ARCHITECTURES[machine][0]
 
 
 class _Program(ctypes.Structure):
@@ -118,15 +134,14 @@ class _Program(ctypes.Structure):
 
 
 class Filter:
-    """The filter for this machine, made once and put on each child. Raises OSError where there is none."""
+    """A filter made ready. Raises OSError."""
 
-    def __init__(self) -> None:
-        steps = filter_program(platform.machine())
+    def __init__(self, steps: bytes) -> None:
         self._program = _Program(len(steps) // 8, steps)
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def put_on(self) -> None:
-        """Filter this process from now on, for good. Raises OSError."""
+        """Filter this process and its children from now on, for good. Raises OSError."""
         for arguments in (
             (_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
             (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(self._program), 0, 0),

@@ -5,7 +5,7 @@ lists, tuples, dictionaries and sets of them; a subclass crosses as its base, so
 Builtin types and functions cross by name, so that a test may pass `int`. Every other object stays where it is and a
 handle crosses, which its owner resolves. Handles equal nothing.
 
-Reading is total: whatever the other side sends, the result is a value or `Malformed`. Not pickle, not marshal, not
+Reading is total: whatever the other side sends, the result is a value or `MalformedError`. Not pickle, not marshal, not
 eval: bytes from a program must not be able to do anything.
 """
 
@@ -30,7 +30,7 @@ Resolve = Callable[[Any], Any]
 """The object that a handle from the other side stands for."""
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """The other side sent what is no message, or a message that is too long."""
 
 
@@ -42,21 +42,21 @@ class Link:
         self._socket.setblocking(True)
 
     def send(self, message: Any) -> None:
-        """Raises OSError when the other end is gone, Malformed if the message is too long."""
+        """Raises OSError when the other end is gone, MalformedError if the message is too long."""
         body = json.dumps(message, separators=(",", ":")).encode()
         if len(body) > LONGEST_MESSAGE:
-            raise Malformed(f"a message of {len(body)} bytes")
+            raise MalformedError(f"a message of {len(body)} bytes")
         self._socket.sendall(_HEADER.pack(len(body)) + body)
 
     def receive(self) -> Any:
-        """The next message. Raises EOFError at the end, Malformed for anything that is no message."""
+        """The next message. Raises EOFError at the end, MalformedError for anything that is no message."""
         (length,) = _HEADER.unpack(self._exactly(_HEADER.size))
         if length > LONGEST_MESSAGE:
-            raise Malformed(f"a message of {length} bytes")
+            raise MalformedError(f"a message of {length} bytes")
         try:
             return json.loads(self._exactly(length))
         except (ValueError, RecursionError) as error:
-            raise Malformed(f"no JSON: {type(error).__name__}") from None
+            raise MalformedError(f"no JSON: {type(error).__name__}") from None
 
     def close(self) -> None:
         self._socket.close()
@@ -99,13 +99,13 @@ def encode(value: Any, refer: Refer) -> Any:
 
 
 def decode(data: Any, resolve: Resolve) -> Any:
-    """The value that `encode` was given. Raises Malformed for what it cannot have made."""
+    """The value that `encode` was given. Raises MalformedError for what it cannot have made."""
     try:
         return _decode(data, resolve)
-    except Malformed:
+    except MalformedError:
         raise
     except Exception as error:  # a program may send anything
-        raise Malformed(f"no value: {type(error).__name__}") from None
+        raise MalformedError(f"no value: {type(error).__name__}") from None
 
 
 def _decode(data: Any, resolve: Resolve) -> Any:
@@ -126,7 +126,7 @@ def _items(value: Any, refer: Refer) -> list[Any]:
 def _builtin(name: str) -> Any:
     value = getattr(builtins, name)
     if name.startswith("_") or not (isinstance(value, type) or callable(value)):
-        raise Malformed(f"no builtin: {name[:40]!r}")
+        raise MalformedError(f"no builtin: {name[:40]!r}")
     return value
 
 
@@ -173,6 +173,6 @@ _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (bytes, lambda value: bytes(memoryview(value))),
     (deque, lambda value: deque(deque.__iter__(value))),
     (complex, complex.__pos__),
-    (Decimal, lambda value: Decimal(Decimal.as_tuple(value))),
+    (Decimal, lambda value: Decimal(Decimal.__str__(value))),
 )
 """What a subclass crosses as, by the methods of the base: a subclass may have overridden its own."""
