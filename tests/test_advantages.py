@@ -1,0 +1,205 @@
+"""Advantages: numbers checkable by hand, then every algorithm against vectors that verl 0.9.1 made."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from move37.training.advantages import (  # noqa: E402
+    gae,
+    group_centred,
+    group_normalised,
+    leave_one_out,
+    mixed_groups,
+    overlong_penalty,
+    rewards_to_go,
+    spread,
+    whiten,
+)
+from move37.training.algorithms import ALGORITHMS, Credit, Evidence  # noqa: E402
+
+CASES = json.loads((Path(__file__).parent / "golden" / "training.json").read_text())["cases"]
+
+
+def floats(*values: float) -> Any:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def groups(*values: int) -> Any:
+    return torch.tensor(values)
+
+
+def mask_of(lengths: list[int], width: int) -> Any:
+    return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
+
+
+def evidence_of(inputs: dict[str, Any], **changes: Any) -> Evidence:
+    mask = mask_of(inputs["lengths"], len(inputs["old"][0]))
+    last = torch.tensor(inputs["lengths"])[:, None] - 1
+    rewards = torch.zeros(mask.shape).scatter(1, last, torch.tensor(inputs["rewards"])[:, None])
+    made = {
+        "token_rewards_BT": rewards,
+        "groups_B": torch.tensor(inputs["groups"]),
+        "mask_BT": mask,
+        "max_length": 7,
+        "values_BT": torch.tensor(inputs["values"]),
+        "greedy_rewards_B": torch.tensor(inputs["greedy"]),
+    }
+    return Evidence(**{**made, **changes})
+
+
+def credit(algorithm: str, evidence: Evidence, **options: Any) -> Credit:
+    kind = ALGORITHMS.load(algorithm)
+    return kind(kind.Options(**options)).advantages(evidence)
+
+
+# ---- By hand
+
+
+def test_one_right_of_four_stands_out_by_three_halves() -> None:
+    # Mean 1/4, squares 9/16 + 3/16 = 12/16, over 3: 1/4, deviation 1/2. (3/4) / (1/2 + 1e-6) = 1.499997.
+    made = group_normalised(floats(1, 0, 0, 0), groups(7, 7, 7, 7))
+    assert made.tolist() == pytest.approx([1.499997, -0.499999, -0.499999, -0.499999], abs=1e-9)
+
+
+def test_the_divisor_g_instead_of_g_minus_one_is_a_factor_of_root_four_thirds() -> None:
+    one, zero = (group_normalised(floats(1, 0, 0, 0), groups(0, 0, 0, 0), 1e-12, ddof) for ddof in (1, 0))
+    assert (zero / one).tolist() == pytest.approx([math.sqrt(4 / 3)] * 4)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.1, 1e8 / 3])
+def test_a_group_of_equal_rewards_gets_exactly_nothing_whatever_the_value(value: float) -> None:
+    rewards, same = torch.full((7,), value), torch.zeros(7, dtype=torch.int64)
+    for made in (group_centred(rewards, same), group_normalised(rewards, same), leave_one_out(rewards, same)):
+        assert made.tolist() == [0.0] * 7
+    assert not mixed_groups(rewards, same).any()
+
+
+def test_leave_one_out_subtracts_the_mean_of_the_others() -> None:
+    # Group a: 3 - (0 + 6)/2 = 0, 0 - 4.5, 6 - 1.5. Group b has one member and keeps its reward.
+    made = leave_one_out(floats(3, 5, 0, 6), groups(1, 9, 1, 1))
+    assert made.tolist() == [0.0, 5.0, -4.5, 4.5]
+
+
+def test_a_group_of_one_keeps_its_reward() -> None:
+    assert group_centred(floats(0.25), groups(0)).tolist() == [0.25]
+    assert group_normalised(floats(0.25), groups(0)).tolist() == pytest.approx([0.25 / (1 + 1e-6)], abs=1e-12)
+
+
+def test_groups_may_be_interleaved_and_of_any_size() -> None:
+    made = group_centred(floats(1, 10, 3, 20, 30), groups(4, 2, 4, 2, 2))
+    assert made.tolist() == [-1.0, -10.0, 1.0, 0.0, 10.0]
+
+
+def test_mixed_is_decided_by_the_extremes() -> None:
+    made = mixed_groups(floats(0, 1, 0.1, 0.1, 0.1, 5), groups(0, 0, 1, 1, 1, 2))
+    assert made.tolist() == [True, True, False, False, False, False]
+
+
+def test_rewards_to_go_add_up_from_behind_and_stop_at_the_end_of_the_response() -> None:
+    rewards = torch.tensor([[1.0, 0.0, 2.0, 9.0]], dtype=torch.float64)
+    made = rewards_to_go(rewards, mask_of([3], 4), gamma=0.5)
+    # 2; 0 + 1; 1 + 1/2; the fourth position is no token.
+    assert made.tolist() == [[1.5, 1.0, 2.0, 0.0]]
+
+
+def test_rewards_pass_through_tokens_that_are_not_the_models_own() -> None:
+    rewards = torch.tensor([[0.0, 7.0, 1.0]])
+    made = rewards_to_go(rewards, torch.tensor([[True, False, True]]), gamma=0.5)
+    assert made.tolist() == [[0.5, 0.0, 1.0]]
+
+
+def test_gae_with_gamma_and_lambda_one_is_the_reward_to_go_less_the_value() -> None:
+    rewards, values = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.25, 0.5, 0.75]])
+    advantages, returns = gae(rewards, values, mask_of([3], 3), 1.0, 1.0)
+    assert advantages.tolist() == [[0.75, 0.5, 0.25]]
+    assert returns.tolist() == [[1.0, 1.0, 1.0]]
+
+
+def test_gae_with_lambda_zero_is_the_one_step_error() -> None:
+    rewards, values = torch.tensor([[0.0, 0.0, 1.0]]), torch.tensor([[0.25, 0.5, 0.75]])
+    advantages, _ = gae(rewards, values, mask_of([3], 3), 0.5, 0.0)
+    # 0.5 * 0.5 - 0.25 = 0; 0.5 * 0.75 - 0.5 = -0.125; 1 - 0.75 = 0.25
+    assert advantages.tolist() == [[0.0, -0.125, 0.25]]
+
+
+def test_whitening_has_mean_zero_and_unbiased_variance_one_over_the_tokens_alone() -> None:
+    values = torch.tensor([[1.0, 2.0, 100.0], [3.0, 50.0, 60.0]], dtype=torch.float64)
+    made = whiten(values, mask_of([2, 1], 3))
+    # 1, 2, 3: mean 2, variance (1 + 0 + 1) / 2 = 1.
+    assert made.tolist() == [[pytest.approx(-1), 0.0, 0.0], [pytest.approx(1), 0.0, 0.0]]
+
+
+def test_whitening_one_token_gives_zero_and_no_error() -> None:
+    assert whiten(torch.tensor([[5.0, 1.0]]), mask_of([1], 2)).tolist() == [[0.0, 0.0]]
+
+
+def test_the_over_length_penalty_is_linear_in_the_buffer() -> None:
+    # Limit 20, buffer 4: free up to 16, then a quarter per token.
+    made = overlong_penalty(groups(1, 16, 17, 20), 20, 4)
+    assert made.tolist() == [0.0, 0.0, -0.25, -1.0]
+
+
+def test_shapes_that_do_not_fit_are_refused_in_one_line() -> None:
+    wrong = [
+        lambda: group_centred(floats(1, 2), groups(0)),
+        lambda: spread(floats(1, 2), mask_of([1], 3)),
+        lambda: whiten(torch.ones(2, 3), mask_of([1], 3)),
+        lambda: rewards_to_go(torch.ones(1, 3), torch.ones(1, 3)),
+        lambda: overlong_penalty(groups(1), 10, 11),
+    ]
+    for call in wrong:
+        with pytest.raises(ValueError, match="expected|one of each|buffer") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+# ---- Against verl 0.9.1
+
+
+@pytest.mark.parametrize("case", CASES, ids=["binary", "real", "binary again"])
+@pytest.mark.parametrize(
+    ("name", "algorithm", "options"),
+    [
+        ("ppo", "ppo", {"gamma": 0.95, "lam": 0.9}),
+        ("grpo", "grpo", {}),
+        ("dr_grpo", "grpo", {"scale": "none"}),
+        ("rloo", "rloo", {}),
+        ("reinforce_pp", "reinforce_pp", {"gamma": 0.9}),
+        ("reinforce_pp_baseline", "reinforce_pp", {"baseline": True}),
+        ("remax", "remax", {}),
+        ("dapo", "dapo", {"buffer_share": 3 / 7, "penalty": 0.5}),
+    ],
+)
+def test_every_algorithm_agrees_with_verl(
+    case: dict[str, Any], name: str, algorithm: str, options: dict[str, Any]
+) -> None:
+    made = credit(algorithm, evidence_of(case["inputs"]), **options)
+    theirs = torch.tensor(case["verl_advantages"][name])
+    torch.testing.assert_close(made.advantages_BT, theirs, rtol=1e-6, atol=1e-6)
+    if made.returns_BT is not None:
+        returns = torch.tensor(case["verl_advantages"]["ppo_returns"])
+        torch.testing.assert_close(made.returns_BT, returns, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS.names if name != "on_policy_distillation"])
+def test_no_algorithm_credits_a_position_that_is_no_token(algorithm: str) -> None:
+    evidence = evidence_of(CASES[1]["inputs"])
+    made = credit(algorithm, evidence)
+    assert made.advantages_BT[~evidence.mask_BT].abs().max() == 0
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "rloo", "dapo"])
+def test_group_methods_learn_nothing_from_equal_rewards(algorithm: str) -> None:
+    inputs = CASES[0]["inputs"] | {"rewards": [1.0] * 10, "groups": [0] * 5 + [1] * 5, "lengths": [3] * 10}
+    assert credit(algorithm, evidence_of(inputs)).advantages_BT.abs().max() == 0
+
+
+def test_what_an_algorithm_needs_and_does_not_get_is_said() -> None:
+    for algorithm, missing, words in (("ppo", "values_BT", "critic"), ("remax", "greedy_rewards_B", "greedy")):
+        with pytest.raises(ValueError, match=words):
+            credit(algorithm, evidence_of(CASES[0]["inputs"], **{missing: None}))
