@@ -293,17 +293,39 @@ def _newton_step(columns: FloatArray, weight: FloatArray, counts: FloatArray) ->
 
     None where no length ascends: only rounding is left.
     """
-    fitted = columns @ weight
+    ratios = columns / (columns @ weight)[:, None]
     # min |P x|^2 + (1'x - 1)^2 over x >= 0 has the direction of the minimum of |P x|^2 on the simplex (Wang 2007).
-    scaled = np.sqrt(counts / counts.sum())[:, None] * (columns / fitted[:, None] - 2.0)
+    scaled = np.sqrt(counts / counts.sum())[:, None] * (ratios - 2.0)
     target = np.zeros(len(counts) + 1)
     target[-1] = 1.0
     solution = nnls(np.vstack([scaled, np.ones(len(weight))]), target, maxiter=30 * len(weight))[0]
-    direction = solution / solution.sum() - weight
-    change = (columns @ direction) / fitted
+    ascended = _ascend(ratios, weight, counts, solution / solution.sum() - weight)
+    # Near the maximum the solution's rounding hides the direction, so it is solved for by itself.
+    return _ascend(ratios, weight, counts, _direction_within(ratios, weight, counts)) if ascended is None else ascended
+
+
+def _direction_within(ratios: FloatArray, weight: FloatArray, counts: FloatArray) -> FloatArray:
+    """Newton's direction among the points that have weight, cut where the first of them has none left."""
+    inside = weight > 0
+    within = ratios[:, inside]
+    size = within.shape[1]
+    system = np.ones((size + 1, size + 1))
+    system[:size, :size] = (within * counts[:, None]).T @ within
+    system[size, size] = 0.0
+    slopes = np.append(within.T @ counts - counts.sum(), 0.0)
+    direction = np.zeros(len(weight))
+    direction[inside] = np.linalg.lstsq(system, slopes, rcond=None)[0][:size]
+    shrinking = direction < 0
+    room = (weight[shrinking] / -direction[shrinking]).min(initial=1.0)
+    return direction * min(1.0, float(room))
+
+
+def _ascend(ratios: FloatArray, weight: FloatArray, counts: FloatArray, direction: FloatArray) -> FloatArray | None:
+    """Weights after a step along `direction`, halved until it gains a quarter of what its slope promises, or None."""
+    change = ratios @ direction
     slope = float(counts @ change)
     length = 1.0
-    while length > 1e-9:
+    while slope > 0 and length > 1e-9:
         if (1.0 + length * change > 0).all() and counts @ np.log1p(length * change) >= length * slope / 4:
             return np.maximum(weight + length * direction, 0.0)
         length /= 2
