@@ -18,7 +18,7 @@ import numpy as np
 from move37.analyses.curves import mean_interval
 from move37.analyses.pairing import paired, require_scored
 from move37.errors import InputError
-from move37.estimates.bands import FEW_PROBLEMS
+from move37.estimates.bands import FEW_PROBLEMS, effective_problems
 from move37.estimates.majority import AnswerCounts, majority_at_ks
 from move37.estimates.pass_at_k import (
     average,
@@ -309,9 +309,8 @@ def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) 
 
 
 def _few(values: FloatArray) -> bool:
-    """Whether fewer than FEW_PROBLEMS problems carry the variance, by (sum d^2)^2 / sum d^4 of the deviations."""
-    squares = (values - values.mean()) ** 2
-    return bool(squares.sum() ** 2 < FEW_PROBLEMS * (squares**2).sum())
+    """Whether fewer than FEW_PROBLEMS problems carry the variance."""
+    return bool(effective_problems(values[:, None])[0] < FEW_PROBLEMS)
 
 
 def _estimate(

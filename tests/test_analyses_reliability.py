@@ -1,0 +1,200 @@
+"""Rows, paired differences, coverage and posteriors: small tallies whose numbers can be checked by hand."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from move37.analyses.reliability import (
+    COVER_TAUS,
+    MEASURES,
+    area,
+    area_differences,
+    bayes_at_n,
+    bayes_difference,
+    common_ks,
+    coverage,
+    coverage_differences,
+    reliability,
+    reliability_differences,
+)
+from move37.errors import InputError
+from move37.estimates.majority import answers_by_problem
+from move37.types import StoppedTally, StoppingPlan, Tally
+
+
+def tally(model: str, correct: Sequence[int], n: int | Sequence[int], ids: Sequence[str] | None = None) -> Tally:
+    right = np.array(correct, dtype=np.int64)
+    zeros = np.zeros_like(right)
+    names = tuple(ids or [f"p{i}" for i in range(len(right))])
+    return Tally(model, names, right, np.broadcast_to(np.array(n), right.shape) - right, zeros, zeros)
+
+
+def stopped(model: str, successes: Sequence[int], trials: Sequence[int], plan: StoppingPlan) -> StoppedTally:
+    right, n = np.array(successes, dtype=np.int64), np.array(trials, dtype=np.int64)
+    zeros = np.zeros_like(right)
+    return StoppedTally(model, tuple(f"p{i}" for i in range(len(n))), right, n, n - 1, zeros, zeros, zeros, plan)
+
+
+# -- one model --------------------------------------------------------------------------------------------------------
+
+
+def test_areas_stand_beside_the_other_measures():
+    rows = {(row.measure, row.k): row.estimate for row in reliability(tally("m", [1, 4], 4), ks=[2])}
+    # pass@1 = 1/4 and 1, pass@2 = 1/2 and 1: mean height 3/8 and 1, over k and over ln k alike.
+    assert rows["AUC@k", 2].value == rows["AUC_log@k", 2].value == pytest.approx((3 / 8 + 1) / 2)
+    assert rows["AUC@k", 2].name == "AUC@2"
+    assert [measure for measure, _ in rows] == [measure for measure in MEASURES if measure != "maj@k"]
+
+
+def test_models_with_different_n_get_ks_that_all_of_them_have():
+    tallies = [tally("a", [1, 2], 128), tally("b", [1, 2], [64, 70])]
+    assert common_ks(tallies) == [4, 16, 64]
+    assert common_ks([*tallies, stopped("c", [1, 0], [1, 16], StoppingPlan.until(1, 16))]) == [4, 16]
+    with pytest.raises(InputError, match="no model"):
+        common_ks([])
+    rows = [row for each in tallies for row in reliability(each, ks=common_ks(tallies))]
+    assert {row.k for row in rows if row.measure == "pass@k"} == {4, 16, 64}
+
+
+def test_the_area_of_an_early_stopped_tally_is_that_of_its_curve():
+    # Stop at 1 correct or 4 samples. Stopped at the first trial: pass@k = 1; never solved: 0. Means 1/2 at every k.
+    over_k, over_log_k = area(stopped("m", [1, 0], [1, 4], StoppingPlan.until(1, 4)))
+    assert (over_k.measure, over_k.k, over_log_k.measure) == ("AUC@k", 4, "AUC_log@k")
+    assert (over_k.estimate.value, over_log_k.estimate.value) == pytest.approx((0.5, 0.5))
+    assert area(tally("m", [1, 4], 4), k_max=2)[0].estimate.value == pytest.approx((3 / 8 + 1) / 2)
+
+
+# -- two models -------------------------------------------------------------------------------------------------------
+
+
+def test_differences_are_paired_by_problem():
+    base, rl = tally("base", [1, 2, 0], 4), tally("rl", [4, 2, 3], 4, ids=["p2", "p1", "p0"])
+    rows = {(row.measure, row.k): row for row in reliability_differences(base, rl, ks=[2])}
+    average = rows["avg@n", 4]
+    # rl minus base on p0, p1, p2: 3/4 - 1/4, 2/4 - 2/4, 4/4 - 0 = 1/2, 0, 1. Mean 1/2, sd 1/2, se .5 / sqrt 3;
+    # t(.975, 2) = 4.3027, so the interval is cut off at -.742 and 1.
+    assert average.estimate.value == pytest.approx(0.5)
+    assert average.estimate.standard_error == pytest.approx(0.5 / 3**0.5)
+    assert average.estimate.lower == pytest.approx(0.5 - 4.3027 * 0.5 / 3**0.5, abs=1e-4)
+    assert average.estimate.upper == 1.0
+    assert average.estimate.name == "avg@4, rl minus base"
+    assert average.estimate.method == "paired by problem, Student t"
+    # pass@2: 1 - 3/6 = 1/2 and 5/6 and 0 for base, 1 and 5/6 and 1 for rl.
+    assert rows["pass@k", 2].estimate.value == pytest.approx((0.5 + 0 + 1) / 3)
+    assert {measure for measure, _ in rows} == set(MEASURES) - {"maj@k"}
+
+
+def test_equal_models_differ_by_nothing_and_have_no_interval():
+    one = tally("a", [1, 3], 4)
+    for row in reliability_differences(one, tally("b", [1, 3], 4)):
+        assert (row.estimate.value, row.estimate.lower, row.estimate.confidence) == (0.0, None, None)
+
+
+def test_majority_is_compared_only_where_both_models_have_answers():
+    base, rl = tally("base", [2], 3), tally("rl", [1], 3)
+    base_answers = answers_by_problem([("p0", "7", True, 2), ("p0", "8", False, 1)])
+    rl_answers = answers_by_problem([("p0", "7", True, 1), ("p0", "8", False, 2)])
+    both = reliability_differences(base, rl, [3], base_answers, rl_answers)
+    # At k = 3 the mode decides: right for base, wrong for rl.
+    assert [row.estimate.value for row in both if row.measure == "maj@k"] == [-1.0]
+    assert not [row for row in reliability_differences(base, rl, [3], base_answers) if row.measure == "maj@k"]
+
+
+def test_models_with_different_n_are_compared_at_common_ks():
+    rows = reliability_differences(tally("base", [1, 2], 128), tally("rl", [1, 2], 20))
+    assert {row.k for row in rows if row.measure == "pass@k"} == {4, 16, 20}
+    assert [row.k for row in rows if row.measure == "avg@n"] == [20]
+
+
+def test_differences_of_areas_take_every_stopping_plan():
+    base = stopped("base", [1, 0], [1, 4], StoppingPlan.until(1, 4))
+    over_k, over_log_k = area_differences(base, tally("rl", [8, 8], 8))
+    # rl solves all, base half of it.
+    assert (over_k.k, over_k.estimate.value, over_log_k.estimate.value) == (4, pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_different_problems_are_refused():
+    with pytest.raises(InputError, match="rl lacks 1 problem"):
+        reliability_differences(tally("base", [1, 1], 4), tally("rl", [1], 4))
+
+
+# -- Cover@tau --------------------------------------------------------------------------------------------------------
+
+
+def test_coverage_shows_the_estimate_beside_plug_in_and_bounds():
+    rng = np.random.default_rng(0)
+    found = coverage(tally("m", rng.binomial(64, rng.beta(0.5, 0.7, 400)), 64))
+    assert tuple(each.tau for each in found) == COVER_TAUS
+    for each in found:
+        assert each.lower_bound < each.estimate.value < each.upper_bound
+        assert each.estimate.lower is not None
+        assert each.lower_bound < each.estimate.lower
+        assert abs(each.estimate.value - each.plug_in) < 0.03
+        assert not each.few_problems
+    assert found[0].estimate.name == "Cover@0.1"
+
+
+def test_few_samples_leave_the_outer_thresholds_out_unless_they_are_asked_for():
+    few = tally("m", [1, 4, 2], 8)
+    assert [each.tau for each in coverage(few)] == [0.25, 0.5, 0.75]
+    assert coverage(tally("m", [1], 2)) == ()
+    with pytest.raises(InputError, match="Cover@0.1 needs at least 18"):
+        coverage(few, taus=[0.1])
+
+
+def test_a_threshold_that_few_problems_are_near_is_marked():
+    # 199 problems never solved and one on the threshold: a single problem carries the variance.
+    found = coverage(tally("m", [0] * 199 + [8], 16), taus=[0.5])[0]
+    assert found.few_problems
+    assert found.upper_bound < 0.05
+
+
+def test_coverage_differences_are_paired_and_bounded():
+    rng = np.random.default_rng(5)
+    p = rng.beta(0.5, 0.7, 600)
+    better = np.minimum(1, p + 0.3 * (rng.random(600) < 0.5))
+    base, rl = tally("base", rng.binomial(64, p), 64), tally("rl", rng.binomial(64, better), 64)
+    found = coverage_differences(base, rl, [0.5])[0]
+    truth = (better >= 0.5).mean() - (p >= 0.5).mean()
+    # The standard error over fresh problems is larger than that of this truth; 4 of them miss once in 10,000.
+    assert found.estimate.standard_error is not None
+    assert abs(found.estimate.value - truth) < 4 * found.estimate.standard_error
+    assert found.lower_bound < truth < found.upper_bound
+    one, other = coverage(base, [0.5])[0], coverage(rl, [0.5])[0]
+    assert found.estimate.value == pytest.approx(other.estimate.value - one.estimate.value)
+    # Paired, it is narrower than two independent intervals together.
+    assert one.estimate.standard_error is not None
+    assert other.estimate.standard_error is not None
+    assert found.estimate.standard_error < np.hypot(one.estimate.standard_error, other.estimate.standard_error)
+
+
+def test_equal_models_have_coverage_differences_that_nothing_bounds_but_the_threshold():
+    # Never solved by either: the difference is 0 without an interval, and the brackets are constant, so no bound.
+    found = coverage_differences(tally("a", [0, 0], 16), tally("b", [0, 0], 16), [0.5])[0]
+    assert (found.estimate.value, found.estimate.lower) == (0.0, None)
+    assert (found.lower_bound, found.upper_bound) == (-1.0, 1.0)
+
+
+# -- Bayes@N ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_posterior_is_about_the_benchmark_and_names_its_prior():
+    estimate = bayes_at_n(tally("m", [1, 4], [2, 4]))
+    assert estimate.value == pytest.approx((1 / 2 + 5 / 6) / 2)
+    assert estimate.target == "benchmark"
+    assert (estimate.name, estimate.n) == ("Bayes@2", (2, 4))
+    assert estimate.method == "posterior under a Beta(1, 1) prior for every problem"
+    assert estimate.lower is not None
+    assert estimate.upper is not None
+    assert 0 < estimate.lower < estimate.value < estimate.upper < 1
+
+
+def test_the_difference_of_posteriors_adds_their_variances():
+    # Beta(2, 2) against Beta(3, 1): means 1/2 and 3/4, variances 1/20 and 3/80.
+    estimate = bayes_difference(tally("base", [1], 2), tally("rl", [2], 2))
+    assert estimate.value == pytest.approx(0.25)
+    assert estimate.standard_error == pytest.approx((1 / 20 + 3 / 80) ** 0.5)
+    assert estimate.name == "Bayes@2, rl minus base"
+    assert estimate.lower is not None
+    assert estimate.value - estimate.lower == pytest.approx(1.95996 * (1 / 20 + 3 / 80) ** 0.5, abs=1e-4)
