@@ -103,4 +103,10 @@ def family_sentences(result: Family) -> tuple[str, ...]:
         (result.worse_somewhere, f"worse than {result.base} at some k"),
         (result.crossing, "better at a smaller k and worse at a larger one"),
     ]
-    return (together, *(f"{', '.join(models) if models else 'No model'}: {what}." for models, what in found))
+    insecure = [m.rl for m in result.members if {*m.gain, *m.loss} & set(m.few_problems)]
+    caution = [f"Few problems carry some of these ks for {', '.join(insecure)}: the band is too narrow there."]
+    return (
+        together,
+        *(f"{', '.join(models) if models else 'No model'}: {what}." for models, what in found),
+        *(caution if insecure else []),
+    )

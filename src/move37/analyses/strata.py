@@ -96,7 +96,9 @@ def _established(difference: CurveDifference) -> str:
         for word, ks in (("better", difference.gain), ("worse", difference.loss))
         if ks
     ]
-    return " and ".join(parts) or "not shown to differ"
+    insecure = {*difference.gain, *difference.loss} & set(difference.few_problems)
+    caution = " (insecure: few problems carry some of these ks)" if insecure else ""
+    return " and ".join(parts) + caution if parts else "not shown to differ"
 
 
 def _strata(tally: AnyTally, labels: Mapping[str, str], tag: str) -> tuple[list[str], IntArray]:

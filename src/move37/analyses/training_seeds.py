@@ -140,11 +140,15 @@ def seeds_sentences(result: TrainingSeeds) -> tuple[str, ...]:
         if ks
     ]
     claim = " and ".join(found) if found else f"not shown to differ from {result.base} at any k up to {last}"
+    insecure = {*result.gain, *result.loss} & set(result.few_problems)
+    caution = ["Few problems carry some of these ks: the band is too narrow there."] if insecure else []
     return (
         f"{result.algorithm}, over {len(result.runs)} training seeds and {result.problems} problems, is {claim} "
         f"({result.confidence:.0%} confidence for other seeds and other problems).",
-        f"At k={last} the mean difference is {result.mean[-1]:+.4f} [{result.lower[-1]:+.4f}, {result.upper[-1]:+.4f}]; "
+        f"At k={last} the mean difference is {result.mean[-1]:+.4f} "
+        f"[{result.lower[-1]:+.4f}, {result.upper[-1]:+.4f}]; "
         f"runs differ from each other by a standard deviation of {result.between_seeds[-1]:.4f}.",
+        *caution,
     )
 
 

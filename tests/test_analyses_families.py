@@ -1,0 +1,155 @@
+"""Several models against one base, and one pair by strata: one band that covers all statements made from it."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from move37.analyses.curves import curve_difference
+from move37.analyses.families import family, family_sentences
+from move37.analyses.strata import OTHER, by_stratum, strata_sentences
+from move37.errors import InputError
+from move37.types import StoppedTally, StoppingPlan, Tally
+
+PROBLEMS, N = 80, 16
+
+
+def tally(model: str, correct: list[int] | np.ndarray, n: int = N) -> Tally:
+    counts = np.array(correct, dtype=np.int64)
+    none = np.zeros_like(counts)
+    return Tally(model, tuple(f"p{i}" for i in range(len(counts))), counts, n - counts, none, none)
+
+
+def made_models(count: int) -> list[Tally]:
+    """Models whose skill rises, the first of them the base."""
+    rng = np.random.default_rng(5)
+    p = rng.beta(0.6, 0.8, PROBLEMS)
+    return [tally(f"m{i}", rng.binomial(N, p ** (1 - 0.08 * i))) for i in range(count)]
+
+
+def test_a_family_of_one_is_the_comparison_alone():
+    base, rl = made_models(2)
+    alone, member = curve_difference(base, rl), family(base, [rl], draws=100_000).members[0]
+    assert member.mean == pytest.approx(alone.mean, abs=1e-15)
+    assert member.standard_error == pytest.approx(alone.standard_error, abs=1e-15)
+    # Other draws and 10 of 16 ks: two quantiles with standard errors of .005.
+    assert member.critical_value == pytest.approx(alone.critical_value, abs=0.03)
+
+
+def test_more_models_widen_the_band_but_less_than_bonferroni():
+    base, *models = made_models(7)
+    criticals = [family(base, models[:size], draws=20_000).critical_value for size in (1, 3, 6)]
+    assert all(a < b for a, b in pairwise(criticals))
+    strict = curve_difference(base, models[0], confidence=1 - 0.05 / 6).critical_value
+    assert criticals[-1] < strict
+
+
+def test_every_member_has_the_family_critical_value_and_its_own_model():
+    base, *models = made_models(4)
+    result = family(base, models, draws=2000)
+    assert [member.rl for member in result.members] == ["m1", "m2", "m3"]
+    assert {member.critical_value for member in result.members} == {result.critical_value}
+    assert result.draws == 2000
+    assert result.simulated_ks < N
+
+
+def test_models_match_by_problem_id_and_curves_end_at_the_smallest_limit():
+    base, rl, other = made_models(3)
+    backwards = rl.select(np.arange(PROBLEMS)[::-1])
+    short = tally("short", np.minimum(other.correct, 8), n=8)
+    result = family(base, [backwards, short], draws=500)
+    assert [len(member.k) for member in result.members] == [8, 8]
+    assert result.members[0].mean == pytest.approx(curve_difference(base, rl).mean[:8])
+
+
+def test_a_model_that_was_stopped_early_may_be_a_member():
+    base, rl = made_models(2)
+    # Stopped at the first success: trials until it, here made from p = 1/2 for simplicity.
+    trials = np.minimum(np.random.default_rng(1).geometric(0.5, PROBLEMS), N)
+    ones, none = np.ones(PROBLEMS, dtype=np.int64), np.zeros(PROBLEMS, dtype=np.int64)
+    stopped = StoppedTally(
+        "stopped", base.problem_ids, ones, trials, trials - 1, none, none, none, StoppingPlan.until(1, N)
+    )
+    assert [len(member.k) for member in family(base, [rl, stopped], draws=500).members] == [N, N]
+
+
+def test_a_family_is_summed_up_by_who_is_better_worse_and_crosses():
+    base = tally("base", [8] * 100)
+    # Better everywhere; worse everywhere; better on 60 problems, lost on 40: crosses as k grows.
+    rng = np.random.default_rng(0)
+    better = tally("better", 12 + rng.integers(-1, 2, 100))
+    worse = tally("worse", 4 + rng.integers(-1, 2, 100))
+    crossing = tally("crossing", [16] * 70 + [0] * 30)
+    result = family(base, [better, worse, crossing], draws=2000)
+    assert result.better_somewhere == ("better", "crossing")
+    assert result.worse_somewhere == ("worse", "crossing")
+    assert result.crossing == ("crossing",)
+    said = family_sentences(result)
+    assert said[0].startswith("All 3 models against base in one 95% band")
+    assert "crossing: better at a smaller k and worse at a larger one." in said
+
+
+def test_a_claim_that_few_problems_carry_is_called_insecure():
+    base = tally("base", [8] * 40)
+    lucky = tally("lucky", [8] * 34 + [16] * 6)
+    said = " ".join(family_sentences(family(base, [lucky], draws=500)))
+    assert "Few problems carry some of these ks for lucky" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [([], "no model to compare with base"), (["a", "a"], "different models"), (["base"], "different models")],
+)
+def test_a_family_needs_different_models(names: list[str], message: str):
+    with pytest.raises(InputError, match=message) as error:
+        family(tally("base", [1, 2]), [tally(name, [1, 2]) for name in names])
+    assert "\n" not in str(error.value)
+
+
+def test_a_member_with_other_problems_is_refused():
+    with pytest.raises(InputError, match="rl lacks 1 problem"):
+        family(tally("base", [1, 2, 3]), [tally("rl", [1, 2])])
+
+
+# -- strata -----------------------------------------------------------------------------------------------------------
+
+
+def labelled(sizes: dict[str, int]) -> dict[str, str]:
+    names = [name for name, size in sizes.items() for _ in range(size)]
+    return {f"p{i}": name for i, name in enumerate(names)}
+
+
+def test_each_stratum_is_compared_alone_and_the_total_holds_the_strata_fixed():
+    base, rl = made_models(2)
+    result = by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", draws=2000)
+    assert [(each.name, each.problems) for each in result.strata] == [("easy", 30), ("hard", 50)]
+    first = curve_difference(base.select(np.arange(30)), rl.select(np.arange(30)), draws=2000)
+    assert result.strata[0].difference.mean == pytest.approx(first.mean)
+    # Sidak: .95^(1/2) each, so that both hold with .95.
+    assert result.strata[0].difference.confidence == pytest.approx(0.95**0.5)
+    weighted = (30 * result.strata[0].difference.mean + 50 * result.strata[1].difference.mean) / 80
+    assert result.total.mean == pytest.approx(weighted)
+    variance = sum(each.problems**2 * each.difference.standard_error**2 for each in result.strata) / 80**2
+    assert result.total.standard_error == pytest.approx(variance**0.5)
+
+
+def test_problems_that_are_alone_in_their_stratum_are_put_together():
+    base, rl = made_models(2)
+    two_alone = by_stratum(base, rl, labelled({"a": 1, "b": 1, "c": 78}), draws=500)
+    assert [(each.name, each.problems) for each in two_alone.strata] == [(OTHER, 2), ("c", 78)]
+    one_alone = by_stratum(base, rl, labelled({"a": 1, "b": 20, "c": 59}), draws=500)
+    assert [(each.name, each.problems) for each in one_alone.strata] == [(OTHER, 21), ("c", 59)]
+
+
+def test_strata_are_told_one_by_one_and_then_over_all():
+    base, rl = made_models(2)
+    said = strata_sentences(by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", draws=500))
+    assert said[0] == "By level, all 2 strata together at 95% confidence:"
+    assert said[1].startswith("easy (30 problems): ")
+    assert said[-1].startswith("Over all problems, strata held fixed: m1 is ")
+
+
+def test_a_problem_without_a_label_is_named():
+    base, rl = made_models(2)
+    with pytest.raises(InputError, match=r"1 problem \(p79\) without the tag 'level'"):
+        by_stratum(base, rl, labelled({"easy": 79}), "level")
