@@ -2,10 +2,10 @@
 
 The world of `tests/test_two_strategies.py`: nine problems of ten are solved with .35 by base and .5995 by RL, the
 others with .15 and .0003. 500 studies of 400 fresh problems, n = 256, under a fixed n and under two stopping plans (the
-same outcomes), at 95 %. Counted: bands that hold the true curve at all ks at once, over the ks that at least 10 problems
-carry, and over all ks give or take .001 (where nothing varies any more the band has no width); claims of a gain or a
-loss that are false; first-loss sets that hold the true first loss, k = 7; intervals of Delta_SE; and, for the errors
-over fresh samples, the ratio of the stated to the seen one.
+same outcomes), at 95 %. Counted: bands that hold the true curve at all ks at once, over the ks that at least 10
+problems carry, and over all ks give or take .001 (where nothing varies any more the band has no width); claims of a
+gain or a loss that are false; first-loss sets that hold the true first loss, k = 7; intervals of Delta_SE; and, for the
+errors over fresh samples, the ratio of the stated to the seen one.
 """
 
 import json

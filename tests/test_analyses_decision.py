@@ -81,11 +81,12 @@ def test_a_decision_stands_whatever_follows() -> None:
 
 def test_only_the_prefix_of_the_order_is_looked_at() -> None:
     plan = decision_plan(IDS, k=8, block=8)
-    beyond_a_gap = dict.fromkeys(plan.order[:4], NEITHER) | dict.fromkeys(plan.order[5:40], RL_ONLY)
-    decision = decide(plan, beyond_a_gap)
+    finished = dict.fromkeys(plan.order[:4], NEITHER)
+    beyond_a_gap = dict.fromkeys((*plan.order[5:7], *plan.order[20:40]), RL_ONLY)
+    decision = decide(plan, finished | beyond_a_gap)
     assert (decision.examined, decision.rl_only) == (4, 0)
     assert decision.status is Status.OPEN
-    assert decision.next_problems == (plan.order[4],)  # the unfinished rest of the block
+    assert decision.next_problems == (plan.order[4], plan.order[7])  # the unfinished rest of the block
 
 
 def test_blocks_follow_one_another() -> None:
