@@ -1,7 +1,7 @@
 """Claim: the default method of extrapolation is the one that best predicts pass@128 of real models from 32 and from 64
 of their 128 samples, and its interval holds the truth about as often as it says.
 
-The counts are the DeepScaleR ones of ../shared, 1,060 problems x 128 samples, base and RL. Three tables:
+The counts are the DeepScaleR ones of ../shared, 1,060 problems x 128 samples, base and RL. Four tables:
 - Error: each problem is thinned to n of its 128 samples without replacement, 50 times; the truth is the share solved in
   all 128. Bias and root mean square error of every method, for both models and for their difference.
 - Coverage: to be an interval for the population of problems, it must hold when problems are redrawn as well. So 1,060
@@ -9,6 +9,7 @@ The counts are the DeepScaleR ones of ../shared, 1,060 problems x 128 samples, b
   ranges, which need no method, stand in the last row.
 - Chao's lower bound against the never-solved problems that the remaining samples did solve: the latter are solvable for
   certain, but more may be.
+- The four-way table that the joint fit expects at 128 against the one that was seen.
 Ends with an assertion that DEFAULT_METHOD has the smallest root mean square error over all four cells.
 """
 
@@ -149,6 +150,27 @@ def show_chao(counts: dict[str, IntArray]) -> dict[str, dict[str, float]]:
     return rows
 
 
+def show_tables(counts: dict[str, IntArray]) -> dict[str, list[float]]:
+    """The four-way table at 128 that the joint fit to n samples expects, against the one that was seen."""
+    rng = np.random.default_rng(3)
+    solves = {model: c > 0 for model, c in counts.items()}
+    base, rl = solves["base"], solves["rl"]
+    seen = [float(cell.sum()) for cell in (base & rl, base & ~rl, ~base & rl, ~base & ~rl)]
+    print(f"\nproblems solved at {FULL} by both / base only / RL only / neither: seen {seen}")
+    rows = {"seen": seen}
+    for n in SIZES:
+        expected = []
+        for _ in range(THINNINGS // 2):
+            thinned = [tally_of(model, rng.hypergeometric(c, FULL - c, n), n) for model, c in counts.items()]
+            fitted = fit_joint_mixture(*counts_of(thinned[0]), *counts_of(thinned[1]))
+            expected.append(np.array(fitted.four_way(FULL)) * thinned[0].problems)
+        rows[f"from {n}"] = np.mean(expected, axis=0).tolist()
+        spread = np.std(expected, axis=0)
+        cells = [f"{mean:.1f} +- {sd:.1f}" for mean, sd in zip(rows[f"from {n}"], spread, strict=True)]
+        print(f"expected from {n:3}: " + " / ".join(cells))
+    return rows
+
+
 def main() -> None:
     if not COUNTS.exists():
         raise SystemExit(f"the real counts are not there: {COUNTS}")
@@ -161,6 +183,7 @@ def main() -> None:
     show_errors(errors, pooled)
     coverage = show_coverage(covered(counts))
     chao = show_chao(counts)
+    tables = show_tables(counts)
     base, rl = (tally_of(model, counts[model], FULL) for model in MODELS)
     speed = {method: milliseconds(fit, base, method) for method in METHODS}
     speed["joint NPMLE"] = milliseconds(fit_joint_mixture, *counts_of(base), *counts_of(rl))
@@ -179,6 +202,7 @@ def main() -> None:
         "rmse_both_models": pooled,
         "coverage": coverage,
         "chao": chao,
+        "four_way": tables,
         "milliseconds": speed,
         "default": DEFAULT_METHOD,
         "best": best,

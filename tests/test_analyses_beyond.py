@@ -11,6 +11,7 @@ from move37.analyses.beyond import (
     DifferenceAtK,
     Refusal,
     difference_at_k,
+    expected_table,
     in_words,
     model_beyond,
     pair_beyond,
@@ -111,6 +112,32 @@ def test_a_pair_is_estimated_up_to_2n_and_refused_at_4n_and_8n(pair: tuple[Tally
         assert each.lower < true_difference(each.k) < each.upper
     for each in found.refusals:
         assert each.lower_alone < each.lower < true_difference(each.k) < each.upper < each.upper_alone
+
+
+def test_the_table_to_expect_at_2n_is_that_of_the_strategies(pair: tuple[Tally, Tally]):
+    # 400 problems, k = 32, u = .98^32 = .5239. Easy half: both 200. Hard 160: both (1-u)^2, one only u (1-u) = .2494
+    # each way, neither u^2. Lost 40: base only 1-u. Expected: both 236.3, base only 58.9, RL only 39.9, neither 64.9.
+    # p of the hard problems is known to +-.0015 from 360 x 16 samples, so u to +-.024: 15 problems are four of it.
+    table = pair_beyond(*pair).table
+    assert table.k == 32
+    assert table.both == pytest.approx(236.3, abs=20)
+    assert table.base_only == pytest.approx(58.9, abs=20)
+    assert table.rl_only == pytest.approx(39.9, abs=20)
+    assert table.neither == pytest.approx(64.9, abs=20)
+    assert table.both + table.base_only + table.rl_only + table.neither == pytest.approx(400, abs=1e-6)
+
+
+def test_a_model_against_itself_expects_no_more_discordance_than_the_noise_floor():
+    # The same counts twice: jointly p is the same for both, so one-sided solves are those of luck.
+    base = tally("m", [0] * 10 + [2] * 10 + [4] * 10, 4)
+    table = expected_table(base, base, 8)
+    assert table.rl_only == pytest.approx(table.base_only, abs=1e-3)
+    assert table.rl_only == pytest.approx(table.noise_floor, abs=0.3)
+
+
+def test_no_table_is_expected_beyond_2n(pair: tuple[Tally, Tally]):
+    with pytest.raises(InputError, match="k = 33: a table can be expected for k from 1 to 32, twice the samples"):
+        expected_table(*pair, 33)
 
 
 def test_what_is_refused_is_open_in_both_directions_problem_by_problem(pair: tuple[Tally, Tally]):

@@ -2,7 +2,8 @@
 
 n is the largest k that the counts speak about (of both models, for a pair). Up to 2n there is an estimate by the
 method with the smallest backtested error, the other methods beside it, and the range of values that the counts do not
-exclude (the likelihood range of `estimates/npmle.py`, which assumes no method). Beyond 2n there is no estimate: which
+exclude (the likelihood range of `estimates/npmle.py`, which assumes no method); the four-way table to expect comes from
+the joint fit. Beyond 2n there is no estimate: which
 model is above is not identified by any counts, since what happens there is decided by problems that neither model has
 solved yet, so a claim is refused and bounds take its place.
 
@@ -29,6 +30,7 @@ from move37.estimates.extrapolation import (
     pass_range,
     unseen_solvable,
 )
+from move37.estimates.npmle import fit_joint_mixture, fit_mixture, noise_floor_posterior
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.types import AnyTally, Estimate, FloatArray, IntArray
 
@@ -100,6 +102,19 @@ class DifferenceAtK:
         return int(self.lower > 0) - int(self.upper < 0)
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedTable:
+    """The four-way table to expect of k fresh samples each, in problems, under the joint fit of both models' p."""
+
+    k: int
+    both: float
+    base_only: float
+    rl_only: float
+    neither: float
+    noise_floor: float
+    """Expected rl_only (and base_only) if both models had the same p, fitted to their pooled counts."""
+
+
 @dataclass(frozen=True, eq=False)
 class PairBeyond:
     """RL against base beyond their samples: differences up to 2n, refusals with bounds beyond."""
@@ -109,6 +124,8 @@ class PairBeyond:
     n: int
     differences: tuple[DifferenceAtK, ...]
     method: str
+    table: ExpectedTable
+    """At k = 2n."""
     refused_beyond: int
     refusals: tuple[Refusal, ...]
 
@@ -159,6 +176,7 @@ def pair_beyond(base: AnyTally, rl: AnyTally, confidence: float = 0.95) -> PairB
             for k, value, (low, high) in zip(ks, values, ranges, strict=False)
         ),
         method=DEFAULT_METHOD,
+        table=expected_table(base, rl, FARTHEST * n),
         refused_beyond=FARTHEST * n,
         refusals=tuple(
             _refusal(base, rl, n, int(k), found, confidence)
@@ -176,6 +194,20 @@ def difference_at_k(base: AnyTally, rl: AnyTally, k: int, confidence: float = 0.
         return _refusal(base, rl, n, k, found, confidence)
     value = float((pass_at_k_continued(rl, ks) - pass_at_k_continued(base, ks))[0])
     return DifferenceAtK(k, value, float(found[0]), float(found[1]), confidence, extrapolated=k > n)
+
+
+def expected_table(base: AnyTally, rl: AnyTally, k: int) -> ExpectedTable:
+    """The four-way table to expect at k <= 2n. Raises InputError beyond it, where nothing is to be expected."""
+    base, rl = paired(base, rl)
+    n = _common_n(base, rl)
+    if not 1 <= k <= FARTHEST * n:
+        raise InputError(f"k = {k}: a table can be expected for k from 1 to {FARTHEST * n}, twice the samples at hand")
+    (base_successes, base_trials), (rl_successes, rl_trials) = counts_of(base), counts_of(rl)
+    shares = np.array(fit_joint_mixture(base_successes, base_trials, rl_successes, rl_trials).four_way(k))
+    both, base_only, rl_only, neither = (shares * base.problems).tolist()
+    pooled = (base_successes + rl_successes, base_trials + rl_trials)
+    floor = noise_floor_posterior(fit_mixture(*pooled), *pooled, k)
+    return ExpectedTable(k, both, base_only, rl_only, neither, floor)
 
 
 def pass_at_k_continued(tally: AnyTally, ks: IntArray) -> FloatArray:
