@@ -46,9 +46,10 @@ REFERENCE_TESTS = {
 REFERENCE_SECONDS = 0.06
 """CPU seconds of the reference program on one core of the machine where the limits were set (CPython 3.11)."""
 WALL_PER_CPU = 3.0
+ALONE_WALL_PER_CPU = 10.0
 """Wall time allowed for each second of CPU time: a program that sleeps must end, one that is starved must not."""
 MOST_ALONE = 30.0
-"""Seconds, of CPU and of wall time, that a program may take when it runs alone."""
+"""CPU seconds that a program may take when it runs alone, whatever the published solution takes."""
 SOLUTION_FACTOR = 4.0
 """When it runs alone, a program may take this many times the CPU time of the published solution (as in EvalPlus)."""
 PACKAGES = ("numpy",)
@@ -139,7 +140,9 @@ class _Court:
             return first
         with self._turns.alone():
             allowed = min(MOST_ALONE, max(cpu_seconds, SOLUTION_FACTOR * self._solution_seconds(problem)))
-            second = self._attempt(problem, program, Limits(allowed, max(MOST_ALONE, WALL_PER_CPU * cpu_seconds)))
+            second = self._attempt(
+                problem, program, Limits(allowed, max(ALONE_WALL_PER_CPU * cpu_seconds, 2 * allowed))
+            )
         if second.outcome is first.outcome:
             return second
         return Verdict(second.outcome, f"{second.reason} alone, {first.reason} before")
@@ -171,7 +174,7 @@ class _Court:
             if problem.references and problem.metadata.get("tests"):
                 sources = _sources(problem.metadata.get("prefix", ""), problem.references[0])
                 with suppress(SandboxLostError):
-                    examined = self._sandboxes.examine(_tests(problem), sources, Limits(MOST_ALONE, MOST_ALONE))
+                    examined = self._sandboxes.examine(_tests(problem), sources, Limits(MOST_ALONE, 2 * MOST_ALONE))
                     spent = examined.report.cpu_seconds if examined.kind == "passed" else 0.0
             self._solution_cpu[problem.id] = spent
         return self._solution_cpu[problem.id]

@@ -17,15 +17,22 @@ import builtins
 import json
 import os
 import random
+import signal
 import socket
 import sys
 from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from .wire import Link, MalformedError, decode, encode
 
 MOST_REMEMBERED = 32
 """Problems whose compiled tests are kept."""
+
+
+SECONDS_TO_READ = 2.0
+"""CPU seconds in which a result must have become a value."""
 
 
 class ProgramEndedError(BaseException):
@@ -55,9 +62,10 @@ class _Connection:
         }
         reply = self._ask(message)
         try:
-            for place, after in reply.get("changed", {}).items():
-                _bring_up_to_date(args[int(place)], decode(after, self._remote))
-            return decode(reply.get("value"), self._remote)
+            with _time_to_read():
+                for place, after in reply.get("changed", {}).items():
+                    _bring_up_to_date(args[int(place)], decode(after, self._remote))
+                return decode(reply.get("value"), self._remote)
         except Exception:
             self._end("sends malformed data")
 
@@ -100,6 +108,21 @@ class _Connection:
         if type(handle) is not int:
             raise MalformedError("no handle")
         return Remote(self, handle)
+
+
+@contextmanager
+def _time_to_read() -> Iterator[None]:
+    """Bound the time that data can take to become values: the keys of a dictionary may be chosen to collide."""
+    signal.signal(signal.SIGVTALRM, _stop_reading)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS_TO_READ)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _stop_reading(number: int, frame: Any) -> NoReturn:
+    raise MalformedError("takes too long to read")
 
 
 class Remote:

@@ -33,6 +33,8 @@ from move37.verifiers.sandbox.wire import Link, MalformedError
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 """Wall time for a supervisor to kill, reap and report."""
+TESTS_SECONDS = 30.0
+"""Wall time for the tests to come to their end once the program has."""
 NOBODY = 65534
 TMP_BYTES = 64 << 20
 INSTALL = "install bubblewrap (Debian, Ubuntu: apt install bubblewrap; Fedora: dnf install bubblewrap)"
@@ -354,7 +356,7 @@ class Sandboxes:
         report = self._reported(programs)
         try:
             # With the program gone the tests come to an end at once, unless they are busy with what it sent.
-            if select.select([room.channel], [], [], limits.wall_seconds)[0]:
+            if select.select([room.channel], [], [], TESTS_SECONDS)[0]:
                 kind, reason = room.verdict()
                 return Examined(kind, reason, report)
             reason = "the tests did not finish"

@@ -183,7 +183,9 @@ def _filters(isolated: bool) -> Filter | None:
 
 
 def _hide() -> None:
-    """Let no process of the sandbox trace this one or read its memory."""
+    """Let no process of the sandbox trace this one, read its memory or interrupt it: process 1 is deaf to signals
+    from within, except to those that it handles."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "this process cannot be hidden")
 
