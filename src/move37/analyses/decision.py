@@ -12,7 +12,9 @@ Decisions:
   is set aside and counts as no evidence.
 - The rule and its validity are those of `estimates/anytime.py`. A decision stands, whatever is sampled afterwards.
 
-Left out: more than one pair (give each of m pairs alpha / m), how large the difference is (the curves say that).
+Left out: more than one pair (give each of m pairs alpha / m), and how large the difference is. Where the number of
+problems depended on the outcomes, curves, bands and McNemar's p over the examined ones describe them and no more:
+stopping at a lead overstates it (`bench/decided.py` has figures), and their error probabilities do not hold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -174,6 +176,11 @@ def decision_sentences(decision: Decision) -> tuple[str, ...]:
         sentences.append(
             f"{d.problems} problems can never decide it: at least {fewest_to_decide(d.alpha)} must be solved by one "
             "model only."
+        )
+    if d.status is Status.DECIDED and d.examined < d.problems:
+        sentences.append(
+            "How many problems were examined depended on the outcomes: this direction and p-value allow for that; "
+            "curves, bands and McNemar's p over these problems do not, and overstate the difference."
         )
     if d.set_aside:
         sentences.append(
