@@ -10,9 +10,9 @@ lies outside what is proved: a fixed set of problems whose differences only bala
 In the same studies: the exact McNemar test once, after all problems (the fixed design: what looking early costs in
 power), and the same test after every problem (what people do: its error is not 5 %). "samples" is the share of the
 2 M K samples of a fixed n, if sampling a problem stops at its first correct sample; "of all" is that share if all
-problems are examined. "seen" against "true" is the mean difference of solved shares in percent among the problems examined, where
-decided: stopping at a lead overstates it. The last line is what the rule does not cover: the same problems, with a look
-at every k.
+problems are examined. "seen" against "true" is the mean difference of solved shares in percent among the problems
+examined, where it was decided: stopping at a lead overstates it. The last line is what the rule does not cover: the
+same problems, with a look at every k.
 """
 
 import json
@@ -153,9 +153,11 @@ def main() -> None:
     rng = np.random.default_rng(2026)
     error = np.sqrt(ALPHA * (1 - ALPHA) / STUDIES)
     print(f"{STUDIES} studies each, K = {K}, alpha {ALPHA}; the standard error of a rate of {ALPHA} is {error:.4f}")
-    print(f"{'':40}{'':>5}{'':>9}{'':>8}{'':>10}{'':>9}{'':>22}{'McNemar':>12}{'McNemar':>14}")
-    names = f"{'decided':>9}{'wrong':>8}{'problems':>10}{'samples':>9}{'of all':>8}{'seen':>7}{'true':>7}{'at the end':>12}{'every problem':>14}"
-    print(f"{'':40}{'M':>5}{names}")
+    print(f"{'':93}{'McNemar':>12}{'McNemar':>14}")
+    print(
+        f"{'':40}{'M':>5}{'decided':>9}{'wrong':>8}{'problems':>10}{'samples':>9}{'of all':>8}{'seen':>7}{'true':>7}"
+        f"{'at the end':>12}{'every problem':>14}"
+    )
     rows = []
     for setting in SETTINGS:
         row = measure(setting, rng)
