@@ -192,8 +192,8 @@ def test_the_words_say_what_is_established_and_what_is_refused(pair: tuple[Tally
     refusal = replace(found.refusals[0], lower=-0.1, upper=0.2)
     assert in_words(replace(found, differences=(below,), refusals=(refusal,))) == (
         "Continued from n = 16 to k = 32 (local power law), rl minus base is -0.050; the counts do not exclude -0.080 "
-        "to -0.020 (95%): RL is below base there. Nothing is claimed beyond k = 32: at k = 64 anything from -0.100 to "
-        "+0.200 agrees with the counts."
+        "to -0.020 (95%, this k by itself): RL is below base there. Nothing is claimed beyond k = 32: "
+        "at k = 64 anything from -0.100 to +0.200 agrees with the counts."
     )
     assert "which one is above is not established" in in_words(pair_beyond(pair[0], pair[0]))
 

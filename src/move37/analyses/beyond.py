@@ -225,7 +225,8 @@ def in_words(pair: PairBeyond) -> str:
     refusal = pair.refusals[0]
     return (
         f"Continued from n = {pair.n} to k = {last.k} ({pair.method}), {pair.rl} minus {pair.base} is "
-        f"{last.value:+.3f}; the counts do not exclude {last.lower:+.3f} to {last.upper:+.3f} ({last.confidence:.0%}): "
+        f"{last.value:+.3f}; the counts do not exclude {last.lower:+.3f} to {last.upper:+.3f} ({last.confidence:.0%}, "
+        f"this k by itself): "
         f"{verdict[last.sign]}. Nothing is claimed beyond k = {pair.refused_beyond}: at k = {refusal.k} anything from "
         f"{refusal.lower:+.3f} to {refusal.upper:+.3f} agrees with the counts."
     )
