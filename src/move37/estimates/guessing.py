@@ -20,9 +20,10 @@ def guess_pass_at_k(chances: FloatArray, ks: IntArray) -> FloatArray:
     """Mean over problems of 1 - (1 - g_i)^k at every k, shape (K,). `chances` (M,) are the g_i, `ks` (K,) the ks."""
     if not chances.size or chances.min() < 0 or chances.max() > 1:
         raise InputError("guessing needs one chance between 0 and 1 per problem")
+    distinct, problems = np.unique(chances, return_counts=True)
     with np.errstate(divide="ignore"):
-        log_miss = np.log1p(-chances)
-    return -np.expm1(ks[:, None] * log_miss).mean(axis=1)
+        log_miss = np.log1p(-distinct)
+    return -np.expm1(ks[:, None] * log_miss) @ problems / chances.size
 
 
 def leave_one_out_chances(answers: Sequence[Collection[str]]) -> FloatArray:

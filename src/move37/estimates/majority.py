@@ -83,14 +83,16 @@ def majority_at_ks(problems: Sequence[AnswerCounts], ks: Sequence[int]) -> Float
         short = [answers.n for answers in problems if not 1 <= k <= answers.n]
         if short:
             raise InputError(f"maj@{k}: k must be between 1 and the {min(short)} scored samples of the problem")
-    known: dict[tuple[bytes, int], list[float]] = {}
-    values = np.empty((len(problems), len(ks)))
-    for row, answers in enumerate(problems):
-        votes = _Votes.of(answers)
-        if votes.key not in known:
-            known[votes.key] = [votes.share_of_correct(k) for k in ks]
-        values[row] = known[votes.key]
-    return values
+    distinct: dict[tuple[bytes, int], int] = {}
+    votes = [_Votes.of(answers) for answers in problems]
+    where = [distinct.setdefault(each.key, len(distinct)) for each in votes]
+    firsts = dict(zip(where, votes, strict=True))
+    values = np.empty((len(distinct), len(ks)))
+    # Equal (k, n) one after the other: they share the roots of unity.
+    for column, k in enumerate(ks):
+        for row, each in sorted(firsts.items(), key=lambda item: item[1].n):
+            values[row, column] = each.share_of_correct(k)
+    return values[where]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,17 +120,20 @@ class _Votes:
     def members(self) -> IntArray:
         return self.right + self.wrong
 
+    @property
+    def n(self) -> int:
+        return int((self.sizes * self.members).sum()) + self.unanswered
+
     def share_of_correct(self, k: int) -> float:
         """maj@k: sum over right answers a and vote counts t of P(a wins with t votes | k draws)."""
-        n = int((self.sizes * self.members).sum()) + self.unanswered
         if not self.right.any():
             return 0.0
-        if k == n:
+        if k == self.n:
             return float(self.right[-1] / self.members[-1])
-        contest = _Contest.of(self, k, n)
+        contest = _Contest.of(self, k, self.n)
         if contest is None:
             return 0.0
-        spectrum = _Spectrum.of(k, n)
+        spectrum = _Spectrum.of(k, self.n)
         won = contest.chances_to_win(spectrum)
         return min(1.0, max(0.0, spectrum.coefficient(won) / spectrum.chance_of_k_draws))
 
@@ -280,7 +285,7 @@ class _Spectrum:
     chance_of_k_draws: float
 
     @staticmethod
-    @lru_cache(maxsize=16)
+    @lru_cache(maxsize=2)
     def of(k: int, n: int) -> "_Spectrum":
         # Sums of draws that are a multiple of `length` away from k count as k: they must be negligible.
         law = _GroupLaw.of(n, k, n)
