@@ -153,7 +153,7 @@ def main() -> None:
     rng = np.random.default_rng(2026)
     error = np.sqrt(ALPHA * (1 - ALPHA) / STUDIES)
     print(f"{STUDIES} studies each, K = {K}, alpha {ALPHA}; the standard error of a rate of {ALPHA} is {error:.4f}")
-    print(f"{'':93}{'McNemar':>12}{'McNemar':>14}")
+    print(f"{'':103}{'McNemar':>12}{'McNemar':>14}")
     print(
         f"{'':40}{'M':>5}{'decided':>9}{'wrong':>8}{'problems':>10}{'samples':>9}{'of all':>8}{'seen':>7}{'true':>7}"
         f"{'at the end':>12}{'every problem':>14}"
