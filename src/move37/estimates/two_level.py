@@ -11,8 +11,8 @@ Decisions:
 - S is 3 to 5, so the seeds' standard error is itself hardly known. The band is
   mean_k -+ sqrt(t^2 V_seeds + critical^2 V_problems), t the Student quantile with S - 1 degrees of freedom at the
   level of the normal critical value. For independent normal levels such an interval never covers less than stated
-  (Banerjee 1960, Sankhya 22), which Satterthwaite's single t does not promise: with 3 seeds and 500 problems it covered
-  .89 where this covers .95 to .98 (bench/coverage.py). If the seeds agree exactly, this is the band of `bands.py`.
+  (Banerjee 1960, Sankhya 22), which Satterthwaite's single t does not promise: with 3 seeds and 300 problems it covered
+  .91 where this covers .98 (bench/coverage.py). If the seeds agree exactly, this is the band of `bands.py`.
 - The critical value is that of the multiplier process with both levels, or of the problems alone if that is larger:
   S seeds show at most S - 1 directions in which curves differ, so they alone would make the ks look more alike than
   they are.
