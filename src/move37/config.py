@@ -25,6 +25,9 @@ IMPORTED = "imported"
 GENERATED = ("reasoning-gym", "countdown")
 """Benchmarks whose problems are made from size, seed and options; a task or tier follows their name and a colon."""
 
+SELECTED = ("livecodebench",)
+"""Published sets of which options select a part (release, dates)."""
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -53,7 +56,7 @@ class ProblemsConfig(Settings):
     limit: int | None = Field(default=None, ge=1, description="Only the first so many problems, in file order.")
     size: int = Field(default=100, ge=1, description="How many problems to generate (reasoning-gym, countdown).")
     seed: int = Field(default=0, ge=0, description="Seed of the generated problems.")
-    options: dict[str, Any] = Field(default={}, description="Options of the generator.")
+    options: dict[str, Any] = Field(default={}, description="Options of the generator, or of livecodebench.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProblemsConfig":
@@ -64,7 +67,7 @@ class ProblemsConfig(Settings):
         family = self.benchmark.partition(":")[0]
         if family not in GENERATED:
             fields = type(self).model_fields
-            for key in ("size", "seed", "options"):
+            for key in ("size", "seed") if family in SELECTED else ("size", "seed", "options"):
                 if getattr(self, key) != fields[key].default:
                     raise ValueError(f"{key}: only generated problems (reasoning-gym:<task>, countdown) take it")
         elif self.path is not None:
