@@ -148,6 +148,22 @@ def test_a_threshold_that_few_problems_are_near_is_marked():
     found = coverage(tally("m", [0] * 199 + [8], 16), taus=[0.5])[0]
     assert found.few_problems
     assert found.upper_bound < 0.05
+    # Its interval is that of the bounds, and says so.
+    assert (found.estimate.lower, found.estimate.upper) == (found.lower_bound, found.upper_bound)
+    assert found.estimate.method == "mean over problems, bounds that assume nothing about p"
+
+
+def test_the_interval_of_cover_holds_where_hardly_any_problem_is_covered():
+    # p ~ Beta(2, 5), n = 16: P(p >= .75) = 19 / 4096. Student t alone holds it in .86 of repetitions.
+    truth = 19 / 4096
+    rng = np.random.default_rng(8)
+    held = 0
+    for _ in range(300):
+        estimate = coverage(tally("m", rng.binomial(16, rng.beta(2, 5, 500)), 16), [0.75])[0].estimate
+        assert estimate.lower is not None
+        assert estimate.upper is not None
+        held += estimate.lower <= truth <= estimate.upper
+    assert held >= 285
 
 
 def test_coverage_differences_are_paired_and_bounded():
@@ -169,32 +185,73 @@ def test_coverage_differences_are_paired_and_bounded():
     assert found.estimate.standard_error < np.hypot(one.estimate.standard_error, other.estimate.standard_error)
 
 
-def test_equal_models_have_coverage_differences_that_nothing_bounds_but_the_threshold():
-    # Never solved by either: the difference is 0 without an interval, and the brackets are constant, so no bound.
-    found = coverage_differences(tally("a", [0, 0], 16), tally("b", [0, 0], 16), [0.5])[0]
-    assert (found.estimate.value, found.estimate.lower) == (0.0, None)
-    assert (found.lower_bound, found.upper_bound) == (-1.0, 1.0)
+def test_models_that_never_solve_anything_differ_within_their_own_bounds():
+    # 200 problems never solved in 16 by either: at 97.5 % each, Cover@.5 is at most Clopper-Pearson's end for 0 of 200,
+    # 1 - .0125^(1/200) = .0217, over P(more than 3 of 16 | .5) = 1 - .0106: the difference is within +-.022.
+    found = coverage_differences(tally("a", [0] * 200, 16), tally("b", [0] * 200, 16), [0.5])[0]
+    assert (found.estimate.value, found.few_problems) == (0.0, True)
+    assert found.upper_bound == pytest.approx(-found.lower_bound)
+    assert found.upper_bound == pytest.approx((1 - 0.0125 ** (1 / 200)) / (1 - 697 / 65536), abs=1e-6)
+    assert (found.estimate.lower, found.estimate.upper) == (found.lower_bound, found.upper_bound)
 
 
 # -- Bayes@N ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_posterior_is_about_the_benchmark_and_names_its_prior():
-    estimate = bayes_at_n(tally("m", [1, 4], [2, 4]))
-    assert estimate.value == pytest.approx((1 / 2 + 5 / 6) / 2)
-    assert estimate.target == "benchmark"
-    assert (estimate.name, estimate.n) == ("Bayes@2", (2, 4))
+    found = bayes_at_n(tally("m", [1, 3], [2, 4]))
+    estimate = found.estimate
+    assert estimate.value == pytest.approx((1 / 2 + 4 / 6) / 2)
+    assert estimate.target == found.average.target == "benchmark"
+    assert (estimate.name, found.average.name, estimate.n) == ("Bayes@2", "avg@2", (2, 4))
     assert estimate.method == "posterior under a Beta(1, 1) prior for every problem"
     assert estimate.lower is not None
     assert estimate.upper is not None
     assert 0 < estimate.lower < estimate.value < estimate.upper < 1
+    # avg: (1/2 + 3/4) / 2; variances 1 * 1 / (4 * 1) and 3 * 1 / (16 * 3).
+    assert found.average.value == pytest.approx(0.625)
+    assert found.average.standard_error == pytest.approx((1 / 4 + 1 / 16) ** 0.5 / 2)
+    assert not found.displaced
+
+
+def test_a_posterior_that_its_prior_has_displaced_says_so():
+    # 400 problems never solved in 8: the posterior mean is .1, and .1 +- .01 does not hold the 0 that was seen.
+    found = bayes_at_n(tally("m", [0] * 400, 8))
+    assert found.displaced
+    assert found.estimate.value == pytest.approx(0.1)
+    assert (found.average.value, found.average.lower) == (0.0, None)
+    assert bayes_at_n(tally("m", [0] * 400, 8), prior=(0.01, 1.0)).estimate.value < 0.002
+
+
+def test_single_samples_leave_the_average_without_an_interval():
+    found = bayes_at_n(tally("m", [1, 0], 1))
+    assert (found.average.value, found.average.standard_error, found.average.lower) == (0.5, None, None)
 
 
 def test_the_difference_of_posteriors_adds_their_variances():
     # Beta(2, 2) against Beta(3, 1): means 1/2 and 3/4, variances 1/20 and 3/80.
-    estimate = bayes_difference(tally("base", [1], 2), tally("rl", [2], 2))
+    found = bayes_difference(tally("base", [1], 2), tally("rl", [2], 2))
+    estimate = found.estimate
     assert estimate.value == pytest.approx(0.25)
     assert estimate.standard_error == pytest.approx((1 / 20 + 3 / 80) ** 0.5)
     assert estimate.name == "Bayes@2, rl minus base"
     assert estimate.lower is not None
     assert estimate.value - estimate.lower == pytest.approx(1.95996 * (1 / 20 + 3 / 80) ** 0.5, abs=1e-4)
+    # avg: 1 - 1/2, standard error sqrt(1 * 1 / (4 * 1) + 0).
+    assert (found.average.value, found.average.standard_error) == pytest.approx((0.5, 0.5))
+    assert not found.displaced
+
+
+def test_the_interval_of_the_average_holds_on_these_problems():
+    # 500 fixed problems with p ~ Beta(.5, .7), n = 8, 1000 runs: nominal .95, so .93 to .97 is three standard errors.
+    rng = np.random.default_rng(6)
+    p = rng.beta(0.5, 0.7, 500)
+    held, posterior_held = 0, 0
+    for correct in rng.binomial(8, p, (1000, 500)):
+        found = bayes_at_n(tally("m", correct, 8))
+        assert found.average.lower is not None
+        assert found.average.upper is not None
+        held += found.average.lower <= p.mean() <= found.average.upper
+        posterior_held += found.estimate.lower <= p.mean() <= found.estimate.upper  # type: ignore[operator]
+    assert 930 <= held <= 970
+    assert posterior_held < 300  # the reason why the two stand side by side

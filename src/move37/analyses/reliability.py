@@ -7,18 +7,20 @@ avg@n, since pass@1, pass^1 and G-Pass@1 all equal it. Decisions:
 - Everything here but the area needs exchangeable samples, hence a fixed n: of a study that stopped early, hand in the
   samples before the first look. The area takes either.
 - Cover@tau has two intervals: a narrow one if p varies smoothly over problems near tau, and one that assumes nothing.
-- Bayes@N is about these problems ("benchmark"), as its paper has it, and depends on its prior.
+  Where fewer than `bands.FEW_PROBLEMS` carry the narrow one it does not hold, and the other one takes its place.
+- Bayes@N is about these problems ("benchmark"), as its paper has it, and stands beside avg@n with an interval for the
+  same target: where the prior has moved the posterior by more than its own interval, it is marked as displaced.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from move37.analyses.curves import mean_interval
 from move37.analyses.pairing import paired, require_scored
 from move37.errors import InputError
-from move37.estimates.bands import FEW_PROBLEMS, effective_problems
+from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS, effective_problems
 from move37.estimates.majority import AnswerCounts, majority_at_ks
 from move37.estimates.pass_at_k import (
     average,
@@ -31,6 +33,7 @@ from move37.estimates.pass_at_k import (
 from move37.estimates.reliability import (
     accuracy_posterior,
     area_under_curve,
+    average_error,
     cover_bounds,
     cover_bracket,
     cover_debiased,
@@ -47,6 +50,9 @@ MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k", "AUC@k", "AUC_
 
 COVER_TAUS = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Thresholds of Cover@tau, as far as n allows."""
+
+UNIFORM_PRIOR = (1.0, 1.0)
+"""The prior of every problem in the paper on Bayes@N."""
 
 _Measure = tuple[str, int, FloatArray]
 """Measure, k, and its value on every problem, (M,)."""
@@ -87,7 +93,8 @@ class Coverage:
     upper_bound: float
     """Hold with the estimate's confidence whatever the distribution of p."""
     few_problems: bool
-    """Fewer than `bands.FEW_PROBLEMS` problems carry the interval, so it is likely too narrow: rely on the bounds."""
+    """Fewer than `bands.FEW_PROBLEMS` problems carry the narrow interval: the estimate is kept within the bounds, and its
+    interval is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,29 @@ class CoverageDifference:
     lower_bound: float
     upper_bound: float
     few_problems: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BayesAtN:
+    """Bayes@N (arXiv 2510.04265): posterior mean accuracy on these problems, with a credible interval."""
+
+    model: str
+    estimate: Estimate
+    average: Estimate
+    """avg@n with an interval for the same target, without a prior."""
+    displaced: bool
+    """avg@n lies outside of the credible interval: there the prior says more than the samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class BayesDifference:
+    """Bayes@N of `rl` minus that of `base`; the fields as in `BayesAtN`."""
+
+    base: str
+    rl: str
+    estimate: Estimate
+    average: Estimate
+    displaced: bool
 
 
 def reliability(
@@ -186,10 +216,8 @@ def area_differences(
 
 
 def coverage(tally: Tally, taus: Sequence[float] | None = None, confidence: float = 0.95) -> tuple[Coverage, ...]:
-    """Cover@tau at every tau; by default at those of COVER_TAUS that n allows. Raises InputError for a tau it does not.
-
-    One problem, or values that do not vary, give no interval; the bounds exist all the same.
-    """
+    """Cover@tau at every tau, by default at those of COVER_TAUS that n allows. Raises InputError for any other tau that
+    needs more samples."""
     require_scored(tally)
     return tuple(_coverage(tally, tau, confidence) for tau in _taus([tally], taus))
 
@@ -202,26 +230,54 @@ def coverage_differences(
     return tuple(_coverage_difference(base, rl, tau, confidence) for tau in _taus([base, rl], taus))
 
 
-def bayes_at_n(tally: Tally, prior: tuple[float, float] = (1.0, 1.0), confidence: float = 0.95) -> Estimate:
-    """Bayes@N (arXiv 2510.04265): posterior mean accuracy on these problems with a credible interval."""
+def bayes_at_n(tally: Tally, prior: tuple[float, float] = UNIFORM_PRIOR, confidence: float = 0.95) -> BayesAtN:
+    """Bayes@N of one model. `prior` is the beta law of every problem's p."""
     require_scored(tally)
     mean, deviation = accuracy_posterior(tally.correct, tally.n, prior)
-    lower, upper = posterior_interval(mean, deviation, confidence)
-    return _posterior(f"Bayes@{tally.n.min()}", [tally], (mean, deviation), (lower, upper), prior, confidence)
+    interval = posterior_interval(mean, deviation, confidence)
+    average_, error = float(average(tally.correct, tally.n).mean()), average_error(tally.correct, tally.n)
+    return BayesAtN(
+        model=tally.model,
+        estimate=_on_benchmark("Bayes", [tally], (mean, deviation), interval, _under(prior), confidence),
+        average=_on_benchmark(
+            "avg",
+            [tally],
+            (average_, error),
+            posterior_interval(average_, error, confidence) if error > DEGENERATE else None,
+            "mean over problems, beta law of its moments",
+            confidence,
+        ),
+        displaced=not interval[0] <= average_ <= interval[1],
+    )
 
 
 def bayes_difference(
-    base: Tally, rl: Tally, prior: tuple[float, float] = (1.0, 1.0), confidence: float = 0.95
-) -> Estimate:
-    """Posterior of the difference of mean accuracies, rl minus base, on the problems of both.
+    base: Tally, rl: Tally, prior: tuple[float, float] = UNIFORM_PRIOR, confidence: float = 0.95
+) -> BayesDifference:
+    """Bayes@N of rl minus base on the problems of both.
 
-    Given the problems the two models' samples are independent, so the variances add; the law is taken as normal.
+    Given the problems the two models' samples are independent, so variances add; the law is taken as normal.
     """
     base, rl = paired(base, rl)
     (base_mean, base_deviation), (mean, deviation) = (accuracy_posterior(t.correct, t.n, prior) for t in (base, rl))
     moments = (mean - base_mean, float(np.hypot(deviation, base_deviation)))
-    name = _between(f"Bayes@{min(base.n.min(), rl.n.min())}", base, rl)
-    return _posterior(name, [base, rl], moments, normal_interval(*moments, confidence), prior, confidence)
+    interval = normal_interval(*moments, confidence)
+    shift = float((average(rl.correct, rl.n) - average(base.correct, base.n)).mean())
+    error = float(np.hypot(average_error(rl.correct, rl.n), average_error(base.correct, base.n)))
+    return BayesDifference(
+        base=base.model,
+        rl=rl.model,
+        estimate=_on_benchmark("Bayes", [base, rl], moments, interval, _under(prior), confidence),
+        average=_on_benchmark(
+            "avg",
+            [base, rl],
+            (shift, error),
+            normal_interval(shift, error, confidence) if error > DEGENERATE else None,
+            "mean over problems, normal law",
+            confidence,
+        ),
+        displaced=not interval[0] <= shift <= interval[1],
+    )
 
 
 def default_ks(k_max: int) -> list[int]:
@@ -280,31 +336,57 @@ def _taus(tallies: Sequence[Tally], taus: Sequence[float] | None) -> list[float]
 
 def _coverage(tally: Tally, tau: float, confidence: float) -> Coverage:
     values = cover_debiased(tally.correct, tally.n, tau)
-    lower, upper = cover_bounds(tally.correct, tally.n, tau, confidence)
+    bounds = cover_bounds(tally.correct, tally.n, tau, confidence)
+    estimate = _estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0))
+    few = _few(values)
     return Coverage(
         model=tally.model,
         tau=tau,
-        estimate=_estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0)),
+        estimate=_bounded(estimate, bounds, confidence) if few else estimate,
         plug_in=float(cover_plug_in(tally.correct, tally.n, tau).mean()),
-        lower_bound=lower,
-        upper_bound=upper,
-        few_problems=_few(values),
+        lower_bound=bounds[0],
+        upper_bound=bounds[1],
+        few_problems=few,
     )
 
 
 def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) -> CoverageDifference:
     values = cover_debiased(rl.correct, rl.n, tau) - cover_debiased(base.correct, base.n, tau)
-    (base_low, base_high), (low, high) = (cover_bracket(t.correct, t.n, tau) for t in (base, rl))
-    at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0))
-    at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0))
+    bounds = _difference_bounds(base, rl, tau, confidence)
+    name = _between(f"Cover@{tau:g}", base, rl)
+    estimate = _estimate(name, [base, rl], values, confidence, (-1.0, 1.0))
+    few = _few(values)
     return CoverageDifference(
         base=base.model,
         rl=rl.model,
         tau=tau,
-        estimate=_estimate(_between(f"Cover@{tau:g}", base, rl), [base, rl], values, confidence, (-1.0, 1.0)),
-        lower_bound=at_least[0] if at_least else -1.0,
-        upper_bound=at_most[1] if at_most else 1.0,
-        few_problems=_few(values),
+        estimate=_bounded(estimate, bounds, confidence) if few else estimate,
+        lower_bound=bounds[0],
+        upper_bound=bounds[1],
+        few_problems=few,
+    )
+
+
+def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float) -> tuple[float, float]:
+    """Whatever p is: Student t over the paired brackets; the two models' own bounds where few problems carry those."""
+    (base_low, base_high), (low, high) = (cover_bracket(t.correct, t.n, tau) for t in (base, rl))
+    at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0))
+    at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0))
+    if at_least and at_most and not _few(low - base_high) and not _few(high - base_low):
+        return at_least[0], at_most[1]
+    # Each at half of the error, so that both hold together.
+    base_bounds, rl_bounds = (cover_bounds(t.correct, t.n, tau, (1 + confidence) / 2) for t in (base, rl))
+    return rl_bounds[0] - base_bounds[1], rl_bounds[1] - base_bounds[0]
+
+
+def _bounded(estimate: Estimate, bounds: tuple[float, float], confidence: float) -> Estimate:
+    return replace(
+        estimate,
+        value=min(max(estimate.value, bounds[0]), bounds[1]),
+        lower=bounds[0],
+        upper=bounds[1],
+        confidence=confidence,
+        method=f"{estimate.method.partition(',')[0]}, bounds that assume nothing about p",
     )
 
 
@@ -332,26 +414,32 @@ def _estimate(
     )
 
 
-def _posterior(
-    name: str,
+def _on_benchmark(
+    measure: str,
     tallies: Sequence[Tally],
     moments: tuple[float, float],
-    interval: tuple[float, float],
-    prior: tuple[float, float],
+    interval: tuple[float, float] | None,
+    method: str,
     confidence: float,
 ) -> Estimate:
+    """An estimate for these problems and fresh samples; `moments` are the value and its standard error or NaN."""
+    name = f"{measure}@{_n(tallies)[0]}"
     return Estimate(
-        name=name,
+        name=name if len(tallies) == 1 else _between(name, *tallies),
         value=moments[0],
-        standard_error=moments[1],
-        lower=interval[0],
-        upper=interval[1],
-        confidence=confidence,
-        method=f"posterior under a Beta({prior[0]:g}, {prior[1]:g}) prior for every problem",
+        standard_error=None if np.isnan(moments[1]) else moments[1],
+        lower=interval[0] if interval else None,
+        upper=interval[1] if interval else None,
+        confidence=confidence if interval else None,
+        method=method,
         target="benchmark",
         problems=tallies[0].problems,
         n=_n(tallies),
     )
+
+
+def _under(prior: tuple[float, float]) -> str:
+    return f"posterior under a Beta({prior[0]:g}, {prior[1]:g}) prior for every problem"
 
 
 def _n(tallies: Sequence[AnyTally]) -> tuple[int, int]:

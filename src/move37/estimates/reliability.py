@@ -18,10 +18,14 @@ Cover@tau (arXiv 2510.08325, G(tau) in its section 3) is the share of problems w
 - It is a mean over problems, so a difference of two models is paired by problem. Single problems' values lie outside
   [0, 1], and the estimate need not fall with tau.
 
-Bayes@N (arXiv 2510.04265) is the posterior of the benchmark's mean accuracy under one beta prior per problem, the
-paper's for two outcomes. Differs in: the interval is that of the beta law with the posterior's mean and variance (exact
-for one problem, within [0, 1]; the paper takes the normal law). The prior does not wash out with the number of
-problems: each is drawn towards 1/2 by 2 / (n + 2) of its distance, so at small n the interval is narrow and displaced.
+Bayes@N (arXiv 2510.04265) is the posterior of the benchmark's mean accuracy, one beta prior per problem. Decisions:
+- The paper's prior is uniform. It draws every problem towards 1/2 by 2 / (n + 2) of its distance, however many problems
+  there are, while the interval narrows with their number. Simulated with p ~ Beta(.5, .7), M = 500: the 95 % interval
+  holds the true mean accuracy in .14 (n = 8), .56 (32) and .83 (128) of repetitions. A prior fitted to the problems
+  does not help at small n, because its own error is left out. So the posterior is shown beside `average_error`, the
+  standard error of avg@n from the unbiased variance of every problem, whose interval holds in .93 to .96 there.
+- The interval is that of the beta law with the posterior's mean and variance: exact for one problem, within [0, 1] (the
+  paper takes the normal law).
 
 Left out: Cover@tau of early-stopped counts (hand in the samples before the first look), graded outcomes.
 """
@@ -133,8 +137,19 @@ def accuracy_posterior(correct: IntArray, n: IntArray, prior: tuple[float, float
     return float(means.mean()), float(np.sqrt(variances.sum()) / len(n))
 
 
+def average_error(correct: IntArray, n: IntArray) -> float:
+    """Standard error of mean avg@n over fresh samples of these problems; NaN where a problem has a single sample.
+
+    c (n - c) / (n^2 (n - 1)) is unbiased for p (1 - p) / n.
+    """
+    correct, n = checked_counts(correct, n)
+    if n.min() < 2:
+        return float("nan")
+    return float(np.sqrt((correct * (n - correct) / (n**2 * (n - 1.0))).sum()) / len(n))
+
+
 def posterior_interval(mean: float, deviation: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Equal-tailed interval of the beta law with this mean and standard deviation."""
+    """Equal-tailed interval of the beta law with this mean and deviation, 0 < deviation^2 < mean (1 - mean)."""
     alpha = _checked_confidence(confidence)
     concentration = mean * (1 - mean) / deviation**2 - 1
     tails = np.array([alpha / 2, 1 - alpha / 2])
