@@ -93,8 +93,8 @@ class Coverage:
     upper_bound: float
     """Hold with the estimate's confidence whatever the distribution of p."""
     few_problems: bool
-    """Fewer than `bands.FEW_PROBLEMS` problems carry the narrow interval: the estimate is kept within the bounds, and its
-    interval is theirs."""
+    """Fewer than `bands.FEW_PROBLEMS` problems carry the narrow interval: the estimate is kept within the bounds, and
+    its interval is theirs."""
 
 
 @dataclass(frozen=True, slots=True)
