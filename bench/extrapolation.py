@@ -109,10 +109,10 @@ def milliseconds(work: Any, *arguments: Any) -> float:
 def show_errors(errors: dict[tuple[int, str, str], list[float]], pooled: dict[str, float]) -> None:
     cells = [(n, what) for n in SIZES for what in (*MODELS, "difference")]
     print(f"bias / rmse of pass@{FULL} in thousandths, {THINNINGS} thinnings")
-    print(f"{'':30}" + "".join(f"{f'{n}->{FULL} {what}':>18}" for n, what in cells) + f"{'rmse, both models':>20}")
+    print(f"{'':30}" + "".join(f"{f'{n}->{FULL} {what}':>20}" for n, what in cells) + f"{'rmse, both models':>20}")
     for method in METHODS:
         parts = [(np.mean(errors[n, w, method]) * 1e3, root_mean_square(errors[n, w, method]) * 1e3) for n, w in cells]
-        columns = "".join(f"{f'{bias:+.1f} / {rmse:.1f}':>18}" for bias, rmse in parts)
+        columns = "".join(f"{f'{bias:+.1f} / {rmse:.1f}':>20}" for bias, rmse in parts)
         print(f"{method:30}{columns}{pooled[method] * 1e3:>20.2f}")
 
 

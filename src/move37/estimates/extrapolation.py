@@ -11,8 +11,10 @@ Several methods with one interface (`fit` gives something with `pass_at_k(ks)`),
 Decisions:
 - `DEFAULT_METHOD` is the one with the smallest error when 64 and 32 of the 128 real samples are made to predict
   pass@128 (bench/extrapolation.py, which fails if another one becomes better). NPMLE is right on average but
-  scatters more, the beta-binomial is confident and biased upwards. Two models on one benchmark have chosen it: a power
-  law never levels off, so it is wrong where many problems cannot be solved at all and k is far beyond n.
+  scatters more, the beta-binomial is confident and biased upwards. Two models on one benchmark have chosen it, and its
+  window was chosen on the same counts (from n/8 to n/2 the error changes by a sixth), so the error measured there
+  flatters it. A power law never levels off: it is wrong where many problems cannot be solved at all and k is far
+  beyond n.
 - `interval` is a bootstrap over problems: it holds the error of sampling, not that of the method. `pass_range` and
   `difference_range` need no method: all values that the counts do not exclude, in the likelihood sense of `npmle.py`.
 - The sign of a difference is not identified far beyond n, so nothing is claimed beyond `FARTHEST` times n; there are
