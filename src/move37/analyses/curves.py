@@ -21,10 +21,16 @@ from move37.estimates.bands import (
     gain_and_loss,
     point_crossing,
     simultaneous_band,
+    thinned_columns,
 )
 from move37.estimates.pass_at_k import standard_error_population
 from move37.estimates.rows import benchmark_error, k_limit, pass_at_k_rows
 from move37.types import AnyTally, FloatArray, IntArray, StoppedTally
+
+CURVE_DRAWS = 20_000
+"""Enough for a model's own curve, which decides nothing: the critical value is known to about .02."""
+EVERY_K_UP_TO = 256
+"""Up to this K the maximum is simulated over every k, beyond it over `thinned_columns`; bands are at every k."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +104,8 @@ def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000,
     """pass@k of one model for every k = 1..K. Raises InputError for a problem without scored samples."""
     require_scored(tally)
     rows = pass_at_k_rows(tally)
-    band = simultaneous_band(rows, confidence, draws, seed, support=(0.0, 1.0))
+    simulated = _simulated(rows.shape[1])
+    band = simultaneous_band(rows, confidence, min(draws, CURVE_DRAWS), seed, support=(0.0, 1.0), simulate_at=simulated)
     return ModelCurve(
         model=tally.model,
         k=np.arange(1, rows.shape[1] + 1),
@@ -123,7 +130,8 @@ def curve_difference(
     base, rl = paired(base, rl)
     k_max = _common_k(base, rl)
     rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    return difference_of(base.model, rl.model, simultaneous_band(rows, confidence, draws, seed))
+    band = simultaneous_band(rows, confidence, draws, seed, simulate_at=_simulated(k_max))
+    return difference_of(base.model, rl.model, band)
 
 
 def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
@@ -178,6 +186,10 @@ def mean_interval(values: FloatArray, confidence: float, support: tuple[float, f
     half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
     mean = float(values.mean())
     return max(support[0], mean - half), min(support[1], mean + half)
+
+
+def _simulated(k_max: int) -> IntArray | None:
+    return thinned_columns(k_max) if k_max > EVERY_K_UP_TO else None
 
 
 def _common_k(base: AnyTally, rl: AnyTally) -> int:

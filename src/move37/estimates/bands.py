@@ -18,7 +18,8 @@ Decisions:
   within their stratum, and stratum h's variance is scaled by G_h / (G_h - 1). Clusters (near duplicates) are what
   another benchmark would draw anew: the problems of a cluster share one multiplier. The mean stays that over problems.
 - Several curves at once (a family) are columns of one process with the same multipliers. `thinned_columns` may stand
-  for all columns when the maximum is simulated: the critical value is then too small by less than .01.
+  for all columns when the maximum is simulated: the critical value is then too small by less than .01. As that is more
+  than a residual variance of 1e-6 can do, their factor stops there, at half the rank.
 - A column with se < 1e-12 shows no variation and supports no inference: its band is the whole `support`. Bands are
   cut off at the support, which costs no coverage.
 - The band is asymptotic in the number of problems that carry a column, not in M: `effective_problems` says how many
@@ -55,6 +56,7 @@ FEWEST_PROBLEMS = 10
 MOST_DRAWS = 12_800_000
 """Where doubling stops, whatever Monte-Carlo error was asked for."""
 _RESIDUAL_VARIANCE = 1e-12
+_RESIDUAL_VARIANCE_THINNED = 1e-6
 _BLOCK_ELEMENTS = 1 << 23
 _MONTE_CARLO_CONFIDENCE = 0.95
 
@@ -100,6 +102,8 @@ class Spread:
     e ~ N(0, I), e @ scaled is one draw of all of them. Columns that do not vary are left out."""
     variance: float
     """Of every entry of e @ scaled: (units - strata) / units."""
+    residual_variance: float
+    """What the factor of the simulated columns may leave out of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,8 @@ def spread(
     carriers = np.where(varying, _effective(sums), 0.0)
     chosen = np.flatnonzero(varying) if simulate_at is None else simulate_at[varying[simulate_at]]
     scaled = sums[:, chosen] / (len(rows) * error[chosen])
-    return Spread(rows.mean(axis=0), error, carriers, scaled, variance)
+    residual = _RESIDUAL_VARIANCE if simulate_at is None else _RESIDUAL_VARIANCE_THINNED
+    return Spread(rows.mean(axis=0), error, carriers, scaled, variance, residual)
 
 
 def unit_sums(
@@ -195,9 +200,9 @@ def critical_value(
     scaled = np.concatenate([each.scaled for each in spreads], axis=1)
     if not scaled.shape[1]:
         return CriticalValue(float("nan"), (float("nan"), float("nan")), draws)
-    return simulated_quantile(
-        multiplier_factor(scaled, spreads[0].variance), confidence, draws, seed, monte_carlo_error
-    )
+    residual = max(each.residual_variance for each in spreads)
+    factor = multiplier_factor(scaled, spreads[0].variance, residual)
+    return simulated_quantile(factor, confidence, draws, seed, monte_carlo_error)
 
 
 def band_from(each: Spread, critical: CriticalValue, confidence: float, support: tuple[float, float]) -> Band:
@@ -244,7 +249,9 @@ def multiplier_maxima(factor: Float32Array, draws: int, rng: np.random.Generator
     return maxima
 
 
-def multiplier_factor(scaled: FloatArray, variance: float | FloatArray) -> Float32Array:
+def multiplier_factor(
+    scaled: FloatArray, variance: float | FloatArray, residual_variance: float = _RESIDUAL_VARIANCE
+) -> Float32Array:
     """L of shape (K, rank), float32, with L L' = scaled' scaled up to the residual variance. `variance`: the diagonal.
 
     Its rows are permuted: a maximum over all columns does not see that.
@@ -253,7 +260,7 @@ def multiplier_factor(scaled: FloatArray, variance: float | FloatArray) -> Float
     # Known exactly, and set, so that rounding cannot decide between equal first pivots.
     np.fill_diagonal(covariance, variance)
     (pivoted_cholesky,) = get_lapack_funcs(("pstrf",), (covariance,))
-    factor, _, rank, info = pivoted_cholesky(covariance, tol=_RESIDUAL_VARIANCE, lower=1)
+    factor, _, rank, info = pivoted_cholesky(covariance, tol=residual_variance, lower=1)
     if info < 0:
         raise ValueError(f"pstrf: argument {-info} is illegal")
     return np.ascontiguousarray(np.tril(factor)[:, :rank], dtype=np.float32)
