@@ -38,6 +38,7 @@ REFERENCE_PROGRAM = (
 )
 REFERENCE_TESTS = {
     "head": "",
+    "once": "",
     "setup": "",
     "tests": ["assert work() == 2999997"],
     "reference": REFERENCE_PROGRAM,
@@ -195,6 +196,7 @@ def _tests(problem: Problem) -> dict[str, Any]:
     head = problem.metadata.get("prefix", "")
     return {
         "head": head,
+        "once": problem.metadata.get("once", ""),
         "setup": problem.metadata.get("setup", ""),
         "tests": list(problem.metadata["tests"]),
         "reference": "\n".join(_sources(head, problem.references[0])) if problem.references else "",
@@ -214,8 +216,9 @@ def _verdict(examined: Examined, limits: Limits) -> Verdict:
 
 def _run_cases(sandboxes: Sandboxes, problem: Problem, program: str, limits: Limits) -> Verdict:
     """Each case by itself, up to the first that fails."""
+    sources = _sources(problem.metadata.get("prefix", ""), program)
     for case in problem.metadata["cases"]:
-        ran = sandboxes.run_script(program, case["input"].encode(), limits)
+        ran = sandboxes.run_script(sources, case["input"].encode(), limits)
         ended = _end(ran.report, limits)
         if ended is not None:
             return Verdict(Outcome.INCORRECT, ended)

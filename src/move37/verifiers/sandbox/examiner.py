@@ -205,20 +205,23 @@ def _bring_up_to_date(value: Any, after: Any) -> None:
 
 
 class Examination:
-    """The tests of one problem, compiled. `head` is program text whose definitions are the tests' own, `setup` runs
-    before the tests, `reference` is the published solution, read only for the names that it defines."""
+    """The tests of one problem, compiled. `head` is program text whose definitions are the tests' own, `once` runs now,
+    without a program, `setup` runs before the tests, `reference` is the published solution, read only for the names
+    that it defines."""
 
-    def __init__(self, head: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
+    def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
         self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests)]
         self.head = _compiled_head(head)
-        self.from_program, self.modules = _names(setup, tests, head, reference, entry_point)
+        self.from_program, self.modules = _names([once, setup, *tests], head, reference, entry_point)
+        self.once: dict[str, Any] = {}
+        exec(compile(once, "once.py", "exec", dont_inherit=True), self.once)
 
     def examine(self, program: list[str], link: Link) -> dict[str, str]:
         """Run the tests: {"passed"}, {"failed": why} or {"broken": why}."""
         random.seed(0)
         sys.setrecursionlimit(1000)
         connection = _Connection(link)
-        names: dict[str, Any] = {"__name__": "tests"}
+        names: dict[str, Any] = {**self.once, "__name__": "tests"}
         try:
             exec(self.head, names)
             names |= {module: __import__(module) for module in self.modules}
@@ -254,9 +257,9 @@ def _compiled_head(head: str) -> Any:
     return compile("", "head.py", "exec")
 
 
-def _names(setup: str, tests: list[str], head: str, reference: str, entry_point: str) -> tuple[list[str], list[str]]:
+def _names(tests: list[str], head: str, reference: str, entry_point: str) -> tuple[list[str], list[str]]:
     """Names that the tests take from the program, and standard modules that they take from nowhere."""
-    used, bound = _used_and_bound("\n".join((setup, *tests)))
+    used, bound = _used_and_bound("\n".join(tests))
     defined, imported = _defined(head)
     own = (defined | imported) - {entry_point}
     solution, modules = _defined(reference)

@@ -318,8 +318,8 @@ class Sandboxes:
             theirs.close()
         return self._outcome(programs, room, limits)
 
-    def run_script(self, source: str, standard_input: bytes, limits: Limits) -> Ran:
-        """Run a program as a script with this standard input."""
+    def run_script(self, program: list[str], standard_input: bytes, limits: Limits) -> Ran:
+        """Run a program (texts, executed in order in one namespace) as a script with this standard input."""
         programs, _ = self.start()
         ours, theirs = socket.socketpair()
         reading, writing = os.pipe()
@@ -334,7 +334,7 @@ class Sandboxes:
             os.close(writing)
             writing = -1
             with suppress(OSError, MalformedError):
-                link.send(source)
+                link.send(program)
             text, complete = _read_until(reading, limits.wall_seconds + ANSWER_SECONDS)
         except SandboxLostError:
             self._drop_programs()

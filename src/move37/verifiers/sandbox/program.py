@@ -42,14 +42,15 @@ def serve(descriptor: int) -> None:
 def run_script(descriptor: int) -> int:
     """Run the program that comes on the connection as a script. The exit status: 0 unless it raised something."""
     link = Link(descriptor)
-    source = link.receive()
+    sources = link.receive()
     link.close()
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     builtins.exit = builtins.quit = sys.exit
     status = 0
     try:
-        exec(compile(source, "program.py", "exec", dont_inherit=True), module.__dict__)
+        for source in sources:
+            exec(compile(source, "program.py", "exec", dont_inherit=True), module.__dict__)
     except SystemExit as end:
         status = 0 if end.code in (None, 0) else 1
     except BaseException:  # whatever a program raises

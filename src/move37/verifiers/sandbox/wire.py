@@ -99,10 +99,11 @@ def encode(value: Any, refer: Refer) -> Any:
 
 
 def decode(data: Any, resolve: Resolve) -> Any:
-    """The value that `encode` was given. Raises MalformedError for what it cannot have made."""
+    """The value that `encode` was given. Raises MalformedError for what it cannot have made, NameError where `resolve`
+    knows no such name."""
     try:
         return _decode(data, resolve)
-    except MalformedError:
+    except (MalformedError, NameError):
         raise
     except Exception as error:  # a program may send anything
         raise MalformedError(f"no value: {type(error).__name__}") from None
