@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from move37 import pipeline
+from move37 import intake, pipeline
 from move37.config import AnalysisConfig, StudyConfig, load_study, parse_study, resolved_json
 from move37.errors import ConfigError, InputError
 from move37.estimates.curtailed import stopped_pass_at_k
@@ -202,7 +202,7 @@ def test_compare_takes_counts_that_say_how_they_were_stopped(tmp_path: Path) -> 
 def test_stopped_counts_in_a_run_keep_their_plan(tmp_path: Path) -> None:
     rows = [{"id": f"p{i}", "c": 2, "n": 3 + i, "stop_successes": 2, "n_max": 8} for i in range(4)]
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pipeline.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "run")
+    intake.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "run")
     tally = RunStore.open(tmp_path / "run").tally("base")
     assert isinstance(tally, StoppedTally)
     assert tally.plan == StoppingPlan(tuple(range(1, 9)), 2)

@@ -16,7 +16,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from move37 import pipeline, terminal
+from move37 import intake, pipeline, terminal
+from move37.analyses.decision import decision_sentences
 from move37.analyses.record import findings_json
 from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
@@ -77,17 +78,31 @@ def run(
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder, or a study file to start one.", metavar="RUN")],
     out: Out = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="`decided`: two models, problem by problem, until it is clear which solves more."),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Error probability of --until decided.")] = 0.05,
+    block: Annotated[int, typer.Option(help="Problems between two looks of --until decided.")] = 16,
     as_json: Json = False,
 ) -> None:
-    """Ask every model for the samples that it still owes."""
+    """Ask every model for the samples that it still owes under the study's stopping plan."""
+    if until not in (None, "decided"):
+        raise InputError(f"--until: knows only 'decided', not {until!r}")
     with command("sample", as_json) as emit:
         if run.suffix == ".toml":
             config = load_study(run)
             store = pipeline.start_run(config, out or Path("runs") / config.name)
         else:
             store = RunStore.open(run)
-        figures = pipeline.sample_run(store, terminal.progress(as_json))
+        bars, decision = terminal.progress(as_json), None
+        if until == "decided":
+            decision, figures = pipeline.sample_until_decided(store, alpha, block, bars)
+        else:
+            figures = pipeline.sample_run(store, bars)
         emit(figures)
+    if decision is not None:
+        terminal.tell(as_json, "\n".join(decision_sentences(decision)))
     made = ", ".join(f"{count:,} from {model}" for model, count in figures["sampled"].items())
     terminal.tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
 
@@ -161,7 +176,7 @@ def import_(
 ) -> None:
     """Bring samples or counts of another tool into a run folder."""
     with command("import", as_json) as emit:
-        figures = pipeline.import_samples(format, path, model, benchmark, out)
+        figures = intake.import_samples(format, path, model, benchmark, out)
         emit(figures)
     terminal.tell(as_json, f"Imported {figures['samples']:,} samples of {figures['problems']:,} problems into {out}.")
 
@@ -174,10 +189,28 @@ def pool(
 ) -> None:
     """Add the samples of other run folders of the same study to RUN: a union by key."""
     with command("pool", as_json) as emit:
-        figures = pipeline.pool_runs(run, others)
+        figures = intake.pool_runs(run, others)
         emit(figures)
     added = ", ".join(f"{count:,} of {model}" for model, count in figures["added"].items())
     terminal.tell(as_json, f"Added {added}. Next: move37 verify {run}")
+
+
+@app.command()
+def plan(
+    study: Annotated[Path, typer.Argument(help="The study, a TOML file.", metavar="STUDY.toml")],
+    pilot: Annotated[
+        Path | None, typer.Option(help="A run of base and another model on problems like these.", metavar="RUN")
+    ] = None,
+    token_budget: Annotated[float | None, typer.Option(help="Tokens to spend on all models together.")] = None,
+    tokens: Annotated[float | None, typer.Option(help="Mean tokens of a sample, where no pilot says it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a study will cost under each stopping plan and what it can show, before anything is spent."""
+    with command("plan", as_json) as emit:
+        planned, figures = pipeline.plan_study(load_study(study), pilot, token_budget, tokens)
+        emit(figures)
+    if not as_json:
+        terminal.print_forecast(planned)
 
 
 @app.command()

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from move37.config import IMPORTED, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.errors import ConfigError, InputError, StoreError
@@ -84,6 +85,8 @@ PROBLEM_SCHEMA = {
     "metadata": pl.String,
 }
 _KEY = ("problem_id", "index")
+REPORTED = "reported"
+"""Verdicts under the label "reported@<format>" are another tool's, kept for comparison and never tallied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +226,7 @@ class RunStore:
         if plan.is_fixed:
             wanted = np.full(len(problem_ids), plan.n_max)
         else:
-            outcomes, _, _ = outcome_tables(self._outcome_frames(model), problem_ids, plan.n_max)
-            wanted = apply_plan(outcomes, plan).next_look
+            wanted = apply_plan(self.outcomes(model, problem_ids, plan.n_max), plan).next_look
         owed = {
             problem: sorted(set(range(look)).difference(there.get(problem, ())))
             for problem, look in zip(problem_ids, wanted.tolist(), strict=True)
@@ -304,6 +306,10 @@ class RunStore:
         write_atomically(self.folder / "verdicts" / "current.json", (json.dumps(merged, indent=2) + "\n").encode())
 
     # -- tallies -------------------------------------------------------------------------------------------------
+
+    def outcomes(self, model: str, problem_ids: Sequence[str], n_max: int) -> NDArray[np.int8]:
+        """Current outcomes by sample index, as `stopping.CODES`, shape (M, n_max)."""
+        return outcome_tables(self._outcome_frames(model), problem_ids, n_max)[0]
 
     def plan(self, model: str) -> StoppingPlan | None:
         """The plan under which `model` was stopped early; None where its n was fixed beforehand."""
@@ -401,6 +407,19 @@ class RunStore:
         parts = self.samples(model)
         value = parts.collect(parts.scan(["tokens"]).select(pl.col("tokens").mean())).item()
         return None if value is None else float(value)
+
+    def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:
+        """Mean generated tokens of correct and of incorrect samples; None where one of them is not known."""
+        lengths = self.samples(model).scan([*_KEY, "tokens"])
+        frames = [
+            parts.collect(parts.scan([*_KEY, "outcome"]).join(lengths, on=_KEY).drop(_KEY))
+            for parts in self._current_verdicts(model)
+        ]
+        if not frames:
+            return None
+        means = dict(pl.concat(frames).group_by("outcome").agg(pl.col("tokens").mean()).rows())
+        correct, incorrect = (means.get(o.value) for o in (Outcome.CORRECT, Outcome.INCORRECT))
+        return None if correct is None or incorrect is None else (correct, incorrect)
 
     def compare_verdicts(self, model: str, other: str) -> pl.DataFrame:
         """Current verdicts beside those under the label `other`: problem_id, index, outcome, answer, theirs."""

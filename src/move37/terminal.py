@@ -13,7 +13,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from move37.analyses import Comparison, Findings
-from move37.pipeline import Progress, Silent
+from move37.analyses.planning import Forecast, forecast_sentences
+from move37.passes import Progress, Silent
 from move37.report import verdict_sentences
 from move37.types import Outcome
 
@@ -69,6 +70,27 @@ def print_findings(findings: Findings) -> None:
     )
     for comparison in findings.comparisons:
         _print_comparison(comparison)
+
+
+def print_forecast(planned: Forecast) -> None:
+    """What is to be expected in words, then cost and error of each plan."""
+    tell(False, "\n".join(forecast_sentences(planned)))
+    budget = planned.token_budget is not None
+    print_table(
+        f"{planned.problems} problems, n_max {planned.n_max}",
+        ("plan", "samples", "tokens", "of fixed n", f"error at k={planned.n_max}", *(["n_max in budget"] * budget)),
+        [
+            (
+                f"{row.plan if row.stop_at is None else f'stop at {row.stop_at}'}{' (the study)' if row.own else ''}",
+                f"{row.samples:,.0f}",
+                "–" if row.tokens is None else f"{row.tokens:,.0f}",
+                f"{row.share_of_samples:.0%}",
+                f"{row.errors.difference_population[-1]:.4f}",
+                *([str(row.n_max_in_budget)] * budget),
+            )
+            for row in planned.rows
+        ],
+    )
 
 
 def _print_comparison(comparison: Comparison) -> None:

@@ -6,6 +6,7 @@ from move37.analyses.accuracy_shift import AccuracyShift, accuracy_shift
 from move37.analyses.agreement import Agreement
 from move37.analyses.cautions import comparison_cautions, model_cautions
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
+from move37.analyses.decision import Decision
 from move37.analyses.reliability import ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.truncation import OutcomeAudit
@@ -32,6 +33,8 @@ class Findings:
     reliability: tuple[ReliabilityRow, ...]
     comparisons: tuple[Comparison, ...]
     agreements: tuple[Agreement, ...]
+    decision: Decision | None
+    """Where sampling stopped, if it went on until it was decided which model solves more."""
     warnings: tuple[str, ...]
 
 

@@ -15,6 +15,7 @@ from move37.analyses import Comparison, Findings, compare
 from move37.analyses.agreement import Agreement, Disagreement, agreement
 from move37.analyses.cautions import model_cautions
 from move37.analyses.curves import model_curve
+from move37.analyses.decision import Decision
 from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import ReliabilityRow, reliability
 from move37.analyses.truncation import outcome_audit
@@ -53,7 +54,13 @@ class Evidence:
         return self.tally if isinstance(self.tally, Tally) else self.fixed
 
 
-def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Findings:
+def find(
+    evidence: Sequence[Evidence],
+    confidence: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 0,
+    decision: Decision | None = None,
+) -> Findings:
     """Each model alone, then each one against the first. Raises InputError for no model, or different problems.
 
     Problems on which some model has no scored sample at all are left out for every model, with a warning.
@@ -72,7 +79,8 @@ def find(evidence: Sequence[Evidence], confidence: float = 0.95, draws: int = 10
         reliability=tuple(row for each in evidence for row in _reliability(each, tallies[0].problem_ids, confidence)),
         comparisons=comparisons,
         agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
-        warnings=(*_about_left_out(left_out), *_warnings(tallies, comparisons)),
+        decision=decision,
+        warnings=(*_about_decision(decision), *_about_left_out(left_out), *_warnings(tallies, comparisons)),
     )
 
 
@@ -101,6 +109,15 @@ def _agreement(evidence: Evidence, label: str, judged: pl.DataFrame) -> Agreemen
         for problem_id, index, ours, theirs, answer in rows
     )
     return agreement(model, evidence.verifier, label, twice)
+
+
+def _about_decision(decision: Decision | None) -> list[str]:
+    if decision is None:
+        return []
+    return [
+        "sampled until it was decided which model solves more: "
+        f"{decision.examined} of {decision.problems} problems, in random order. The e-value allows for that stop; the curves, bands and tables of the problems examined do not"
+    ]
 
 
 def _about_left_out(problem_ids: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ from move37.parts import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.exports import csv_files
 from move37.report.numerals import count, counted, level
-from move37.report.verdict import NAME, note_on_several, unnamed, verdicts
+from move37.report.verdict import NAME, notes, unnamed, verdicts
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
@@ -97,7 +97,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
         "context": context,
         "findings": findings,
         "verdicts": verdicts(findings),
-        "notes": note_on_several(findings),
+        "notes": notes(findings),
         "figures": drawn,
         "curves_table": tables.curves_table(findings.curves, tables.powers_of_two(longest)),
         "curves_drawn": tables.curves_table(findings.curves, tables.drawn_ks(longest)),

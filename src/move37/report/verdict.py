@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap
+from move37.analyses.decision import decision_sentences
 from move37.analyses.solvable_sets import SolvableTable
 from move37.report.numerals import (
     count,
@@ -62,7 +63,7 @@ def verdicts(findings: Findings) -> tuple[Verdict, ...]:
 def verdict_sentences(findings: Findings) -> list[str]:
     """The verdicts as lines for a terminal, without the paragraphs in the field's terms."""
     lines = [line for each in verdicts(findings) for line in (each.headline, each.plain, *each.sizes)]
-    return [unnamed(line) for line in (*lines, *note_on_several(findings))]
+    return [unnamed(line) for line in (*lines, *notes(findings))]
 
 
 def unnamed(text: str) -> str:
@@ -70,8 +71,12 @@ def unnamed(text: str) -> str:
     return text.replace(NAME[0], "").replace(NAME[1], "")
 
 
-def note_on_several(findings: Findings) -> list[str]:
-    """One sentence where several comparisons are made, none otherwise."""
+def notes(findings: Findings) -> list[str]:
+    """What is said once for all comparisons: where sampling ended by decision, and that several are made."""
+    return [*(decision_sentences(findings.decision) if findings.decision else ()), *_note_on_several(findings)]
+
+
+def _note_on_several(findings: Findings) -> list[str]:
     several = len(findings.comparisons)
     if several < 2:
         return []
