@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,19 @@ from move37.config import ModelConfig, SamplingConfig  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, UnknownNameError  # noqa: E402
 from move37.training import responses  # noqa: E402
-from move37.training.algorithms import ALGORITHMS, Credit, Evidence, Needs  # noqa: E402
+from move37.training.algorithms import Credit, Needs  # noqa: E402
 from move37.training.batches import Batch, make_batch, plan  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
 from move37.training.loop import Order, train  # noqa: E402
 from move37.training.policy import Means, Policy, Turn, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
-from move37.training.responses import Piece, TokenLogprobs  # noqa: E402
+from move37.training.responses import TokenLogprobs  # noqa: E402
 from move37.types import Problem, Prompt, Request  # noqa: E402
 from tests.tiny_models import VOCABULARY, save_model  # noqa: E402
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 ROOT = Path(__file__).parents[1]
+MINIMAL: dict[str, Any] = {"name": "x", "model": {"path": "somewhere"}, "problems": {"benchmark": "gsm8k"}}
 
 
 @pytest.fixture(autouse=True)
@@ -57,14 +57,14 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe_of(
-    path: Path, problems: Path, algorithm: str = "grpo", options: dict[str, Any] | None = None, **changes: Any
+    path: Path, file: Path, algorithm: str = "grpo", options: dict[str, Any] | None = None, **changes: Any
 ) -> TrainConfig:
     raw: dict[str, Any] = {
         "name": "letters",
         "steps": 6,
         "algorithm": {"name": algorithm, "options": options or {}},
         "model": {"path": str(path)},
-        "problems": {"benchmark": "jsonl", "path": str(problems), "verifier": "exact"},
+        "problems": {"benchmark": "jsonl", "path": str(file), "verifier": "exact"},
         "rollout": {"prompts": 4, "responses": 8, "max_new_tokens": 3, "template": "completion"},
         "optimizer": {"learning_rate": 5e-3},
         "verification": {"workers": 1},
@@ -277,8 +277,314 @@ def test_every_algorithm_learns_to_say_the_letter_that_it_is_asked_for(
 # ---- Recipes
 
 
-MINIMAL: dict[str, Any] = {
-    "name": "x",
-    "model": {"path": "somewhere"},
-    "problems": {"benchmark": "gsm8k"},
-}
+def load(text: str, folder: Path) -> TrainConfig:
+    (folder / "recipe.toml").write_text(text)
+    return load_recipe(folder / "recipe.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stepz": 3}, "did you mean 'steps'"),
+        ({"rollout": {"temperature": 0}}, "rollout.temperature"),
+        ({"problems": []}, "nothing to train on"),
+        ({"loss": {"ratio": "sequence"}}, "seq-mean-token-mean"),
+        ({"loss": {"kl_coefficient": 0.1, "kl_estimator": "k1"}}, "no gradient on average"),
+        ({"algorithm": {"name": "grpo", "options": {"epsilonn": 1}}}, "did you mean 'epsilon'"),
+        ({"algorithm": {"name": "imitation"}}, "[imitation] table"),
+        ({"algorithm": {"name": "on_policy_distillation"}}, "needs a teacher"),
+        ({"teacher": "x"}, "nothing else takes one"),
+        ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "n": 4}}, "at least 8 samples"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_the_key(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match="recipe: ") as caught:
+        parse_recipe(MINIMAL | changes)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_algorithm_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean 'grpo'.*ppo, grpo, reinforce_pp, rloo, remax, dapo"):
+        parse_recipe(MINIMAL | {"algorithm": {"name": "grop"}})
+
+
+def test_dapo_brings_its_own_loss_unless_the_recipe_says_otherwise() -> None:
+    dapo = {"algorithm": {"name": "dapo"}}
+    assert parse_recipe(MINIMAL | dapo).loss.clip_high == 0.28
+    assert parse_recipe(MINIMAL | dapo | {"loss": {"clip_high": 0.3}}).loss.clip_high == 0.3
+    assert parse_recipe(MINIMAL).loss.clip_high == 0.2
+    assert parse_recipe(MINIMAL).loss.dual_clip is None
+
+
+def test_paths_in_a_recipe_are_relative_to_it_and_must_be_there(tmp_path: Path, letters: Path) -> None:
+    text = 'name = "x"\nmodel.path = "./nowhere"\nproblems = {benchmark = "gsm8k"}'
+    with pytest.raises(ConfigError, match=r"model\.path: no such file or folder"):
+        load(text, tmp_path)
+    (tmp_path / "nowhere").mkdir()
+    assert load(text, tmp_path).model.path == str(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="no such recipe"):
+        load_recipe(tmp_path / "other.toml")
+
+
+# ---- A run
+
+
+def weights_of(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    newest = max((folder / "checkpoints").iterdir())
+    return load_file(newest / "model.safetensors")
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("algorithm", SIX)
+def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
+    algorithm: str, llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {
+        "steps": 5,
+        "checkpoints": {"every": 2},
+        "rollout": {"max_new_tokens": 1, "refill_rounds": 2},
+        "loss": {"kl_coefficient": 0.01, "kl_in": "reward"},
+    }
+    stop = 1 + SIX.index(algorithm) % 4
+    train(recipe_of(llama, letters, algorithm, **changes), tmp_path / "whole")
+    train(recipe_of(llama, letters, algorithm, **changes | {"steps": stop}), tmp_path / "stopped")
+    (tmp_path / "stopped" / "log.jsonl").open("a").write('{"kind": "step", "step": 99')  # killed while it wrote
+    train(recipe_of(llama, letters, algorithm, **changes), tmp_path / "stopped")
+    assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "stopped"))
+    timeless = [
+        [{k: v for k, v in record.items() if not k.startswith("seconds")} for record in records(tmp_path / name)]
+        for name in ("whole", "stopped")
+    ]
+    assert timeless[0] == timeless[1]
+    assert not same(weights_of(tmp_path / "whole"), {k: v + 1 for k, v in weights_of(tmp_path / "whole").items()})
+
+
+def test_a_run_that_is_killed_twice_while_it_works_ends_with_the_same_weights(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    text = f"""
+        name = "killed"
+        steps = 12
+        problems = {{benchmark = "jsonl", path = "{letters}", verifier = "exact"}}
+        model = {{path = "{llama}", threads = 1}}
+        rollout = {{prompts = 4, responses = 8, max_new_tokens = 2, template = "completion"}}
+        optimizer.learning_rate = 5e-3
+        checkpoints.every = 3
+        verification.workers = 1
+    """
+    recipe = load(text, tmp_path)
+    train(recipe, tmp_path / "whole")
+    code = (
+        "import sys; from pathlib import Path; from move37.training.recipe import load_recipe;"
+        "from move37.training.loop import train; train(load_recipe(Path(sys.argv[1])), Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "recipe.toml"), str(tmp_path / "killed")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    for steps in (4, 8):
+        with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL) as process:
+            log, deadline = tmp_path / "killed" / "log.jsonl", time.monotonic() + 120
+            while not (log.exists() and len(log.read_text().splitlines()) >= steps) and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            os.killpg(process.pid, signal.SIGKILL)
+    train(recipe, tmp_path / "killed")
+    assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed"))
+    assert [record["step"] for record in records(tmp_path / "killed")] == list(range(1, 13))
+
+
+def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, tmp_path: Path) -> None:
+    train(recipe_of(llama, letters, steps=1), tmp_path)
+    with pytest.raises(ConfigError, match="begun with another seed"):
+        train(recipe_of(llama, letters, steps=2, seed=1), tmp_path)
+    assert train(recipe_of(llama, letters, steps=2), tmp_path)["steps"] == 2
+
+
+def test_every_checkpoint_is_a_folder_that_the_engine_loads_and_samples_as_training_did(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of(llama, letters, steps=4, checkpoints={"every": 2, "keep_every": 2})
+    figures = train(recipe, tmp_path)
+    folders = sorted((tmp_path / "checkpoints").iterdir())
+    assert [folder.name for folder in folders] == ["step-000002", "step-000004"]
+    assert figures["model"] == str(folders[-1])
+    assert len(list((tmp_path / "state").iterdir())) == 1
+    about = json.loads((folders[0] / "move37.json").read_text())
+    assert about == {"step": 2, "algorithm": "grpo", "seed": 0, "start": str(llama)}
+    engine = TransformersEngine.load(ModelConfig(path=str(folders[-1])))
+    sampling = SamplingConfig(n=2, temperature=1.0, top_p=1.0, max_new_tokens=5)
+    assert len(list(engine.generate([Request(Prompt("p", "say a:", (), "x"), i, i) for i in range(2)], sampling))) == 2
+
+
+def test_a_step_records_what_a_reader_of_the_log_needs(llama: Path, letters: Path, tmp_path: Path) -> None:
+    evaluation = {"problems": {"benchmark": "jsonl", "path": str(other_letters(tmp_path)), "verifier": "exact"}}
+    changes: dict[str, Any] = {
+        "records": {"kl_every": 1},
+        "rollout": {"responses": 32, "max_new_tokens": 1},
+        "evaluation": {**evaluation, "every": 2, "n": 4, "k": [1, 4]},
+    }
+    train(recipe_of(llama, letters, steps=3, **changes), tmp_path / "run")
+    first, *_, last = records(tmp_path / "run")
+    assert first["kl_to_start"] < 1e-6 < last["kl_to_start"]
+    assert first["groups_right"] + first["groups_wrong"] + first["groups_mixed"] == pytest.approx(1)
+    assert first["sampled_tokens"] == first["responses"] * first["length_mean"]
+    assert 3.0 < first["entropy"] < 4.0  # nearly uniform over 43 tokens: ln 43 = 3.76
+    assert max(record["logprob_gap_max"] for record in (first, last) if record["groups_mixed"]) < 1e-4
+    assert {f"seconds_{phase}" for phase in ("sample", "verify", "credit", "update", "sync")} <= first.keys()
+    evaluations = records(tmp_path / "run", "evaluation")
+    assert [record["step"] for record in evaluations] == [0, 2, 3]
+    assert all(0 <= record["pass@1"] <= record["pass@4"] <= 1 for record in evaluations)
+
+
+def other_letters(folder: Path) -> Path:
+    path = folder / "held-out.jsonl"
+    path.write_text("".join(json.dumps({"question": f"say {c}:", "answer": c}) + "\n" for c in "efg"))
+    return path
+
+
+def test_a_step_without_a_mixed_group_is_explained_and_changes_no_weight(
+    llama: Path, tmp_path: Path, letters: Path
+) -> None:
+    path = tmp_path / "impossible.jsonl"
+    path.write_text(json.dumps({"question": "say it:", "answer": "what no model says"}) + "\n")
+    recipe = recipe_of(llama, path, steps=2, rollout={"prompts": 1})
+    train(recipe, tmp_path / "run")
+    assert "every response is wrong" in records(tmp_path / "run")[0]["note"]
+    start, end = weights_of(tmp_path / "run"), Policy(recipe, Needs()).model.state_dict()
+    assert all(torch.equal(start[name], end[name]) for name in start)
+
+
+def test_refilling_goes_on_until_there_are_enough_mixed_groups(llama: Path, letters: Path, tmp_path: Path) -> None:
+    rollout = {"prompts": 6, "responses": 8, "max_new_tokens": 1, "refill_rounds": 40}
+    train(recipe_of(llama, letters, "dapo", steps=2, rollout=rollout), tmp_path)
+    for record in records(tmp_path):
+        # 6 groups of 8 with one token each, and every one of them has a gradient.
+        assert record["trained_tokens"] == 48
+        assert record["responses"] > 48
+        assert 0 < record["groups_mixed"] < 1
+
+
+def test_unscored_responses_are_counted_and_not_trained_on(llama: Path, letters: Path, tmp_path: Path) -> None:
+    path = tmp_path / "no-reference.jsonl"
+    path.write_text(json.dumps({"question": "say it:", "answer": "x"}) + "\n")
+    # reasoning-gym's verifier has no scorer for these problems: every verdict is unscored.
+    recipe = recipe_of(llama, path, steps=1, problems={"verifier": "reasoning-gym"}, rollout={"prompts": 1})
+    train(recipe, tmp_path / "run")
+    [record] = records(tmp_path / "run")
+    assert record["unscored"] == 1
+    assert record["accuracy"] is None
+    assert record["note"] == "no response has a verdict: look at the verifier"
+
+
+def test_prompts_that_are_too_long_are_refused_by_id(llama: Path, letters: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"problems: 4 prompts are longer than 5 tokens \(jsonl/") as caught:
+        train(recipe_of(llama, letters, rollout={"max_prompt_tokens": 5}), tmp_path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="longer than 2 tokens"):
+        train(recipe_of(llama, letters, rollout={"max_new_tokens": 510}), tmp_path)
+
+
+def problem(question: str, name: str = "x") -> Problem:
+    return Problem(f"{name}/{question[:9]}", question, ("1",), name, "exact")
+
+
+def test_a_problem_in_both_sets_is_refused_and_a_near_duplicate_is_reported() -> None:
+    shop = "Mia buys 3 pens and 4 books for 27 dollars in all and one pen costs 5 dollars less"
+    with pytest.raises(InputError, match="1 problems are in the training set and in the evaluation set"):
+        check_disjoint([problem(shop)], [problem(shop.replace(" ", "  "), "other")])
+    # Nineteen words make 17 sequences of three; with another last word 16 are shared, of 18 in all.
+    [(_, _, overlap)] = near_duplicates([problem(shop)], [problem(shop.replace("less", "more"))])
+    assert overlap == 16 / 18
+    assert "nearly repeat" in check_disjoint([problem(shop)], [problem(shop.upper().replace("LESS", "more"))])[0]
+    assert check_disjoint([problem("What is 2 + 3?")], [problem("What is 2 + 4?")]) == []
+
+
+def test_problems_come_pass_by_pass_each_once() -> None:
+    problems = [problem(f"question number {i}") for i in range(5)]
+    whole, parts = Order(problems, 3), Order(problems, 3)
+    drawn = whole.take(15)
+    assert parts.take(7) + parts.take(8) == drawn
+    for start in (0, 5, 10):
+        assert {p.id for p in drawn[start : start + 5]} == {p.id for p in problems}
+    resumed = Order(problems, 3)
+    resumed.drawn = 7
+    assert resumed.take(8) == drawn[7:]
+
+
+# ---- Imitation and distillation
+
+
+def test_imitating_an_oracle_teaches_its_answers(llama: Path, letters: Path, tmp_path: Path) -> None:
+    file = tmp_path / "oracle.jsonl"
+    file.write_text("".join(json.dumps({"question": f"say {c}:", "response": c}) + "\n" for c in "abcd"))
+    changes: dict[str, Any] = {"imitation": {"file": str(file), "examples": 4}, "steps": 40}
+    changes["evaluation"] = {
+        "problems": {"benchmark": "jsonl", "path": str(letters), "verifier": "exact"},
+        "n": 8,
+        "k": [1],
+        "every": 40,
+    }
+    train(recipe_of(llama, letters, "imitation", **changes), tmp_path / "run")
+    start, end = (record["pass@1"] for record in records(tmp_path / "run", "evaluation"))
+    assert start < 0.3
+    assert end > 0.9
+    loss = [record["loss"] for record in records(tmp_path / "run")]
+    assert loss[-1] < 0.2 < 3 < loss[0]  # ln 43 = 3.76
+
+
+def test_the_loss_of_imitation_is_the_mean_of_minus_log_p_over_response_or_all_tokens(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    from move37.training.distillation import example_batch, learn
+
+    examples = [([0, 5, 6], [7, 8]), ([0, 5], [9, 1, 4])]
+    for on_prompt in (False, True):
+        recipe = recipe_of(llama, letters, rollout={"temperature": 0.5})
+        policy = Policy(recipe, Needs())
+        total, count = 0.0, 0
+        for prompt, response in examples:
+            law = policy.model(torch.tensor([prompt + response])).logits[0].log_softmax(-1)
+            first = 1 if on_prompt else len(prompt)
+            total -= sum(law[i - 1, (prompt + response)[i]].item() for i in range(first, len(prompt + response)))
+            count += len(prompt + response) - first
+        made = learn(policy, example_batch(examples, on_prompt, policy.device), 0)
+        assert made["loss"] == pytest.approx(total / count, rel=1e-6)
+        assert made["trained_tokens"] == count
+
+
+def test_the_verified_samples_of_a_run_can_be_imitated(llama: Path, letters: Path, tmp_path: Path) -> None:
+    from move37.config import parse_study
+    from move37.pipeline import sample_run, start_run, verify_run
+
+    study = {
+        "name": "teacher",
+        "problems": {"benchmark": "jsonl", "path": str(letters), "verifier": "exact"},
+        "sampling": {"n": 60, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 1, "template": "completion"},
+        "models": {"m": {"path": str(llama)}},
+    }
+    store = start_run(parse_study(study), tmp_path / "study")
+    sample_run(store)
+    settings: dict[str, Any] = {"imitation": {"run": str(tmp_path / "study"), "examples": 8}, "steps": 2}
+    other = {**settings, "imitation": {**settings["imitation"], "model": "other"}}
+    verify_run(store)
+    with pytest.raises(InputError, match="other has no verdicts; run `move37 verify"):
+        train(recipe_of(llama, letters, "imitation", **other), tmp_path / "early")
+    train(recipe_of(llama, letters, "imitation", **settings), tmp_path / "run")
+    # The answer is one letter, so each problem with a correct sample gives one distinct text; cut off, so no end token.
+    solved = len({row["problem_id"] for row in store.answers("m").iter_rows(named=True) if row["correct"]})
+    assert records(tmp_path / "run")[0]["trained_tokens"] == solved > 0
+
+
+def test_on_policy_distillation_moves_the_student_to_the_teacher(llama: Path, letters: Path, tmp_path: Path) -> None:
+    teacher = save_model(tmp_path / "teacher", initializer_range=0.1, seed=5)
+    changes: dict[str, Any] = {"teacher": str(teacher), "steps": 30, "rollout": {"responses": 32}}
+    train(recipe_of(llama, letters, "on_policy_distillation", **changes), tmp_path / "run")
+    # The mean advantage is minus the KL to the teacher: it starts well below 0 and ends near it.
+    means = [record["advantage_mean"] for record in records(tmp_path / "run")]
+    assert means[0] < -0.1
+    assert means[-1] > 0.5 * means[0]

@@ -189,24 +189,24 @@ def _verified_texts(store: RunStore, settings: ImitationConfig) -> dict[str, dic
         if len(models) != 1:
             raise ConfigError(f"imitation.model: the run has {', '.join(models) or 'no models'}; say which to imitate")
         model = models[0]
-    rows = store.samples(model).scan().select("problem_id", "index", "text", "finish_reason")
+    rows = store.samples(model).read(["problem_id", "index", "text", "finish_reason"])
     if settings.outcome == "correct":
         rows = rows.join(_correct_keys(store, model), on=["problem_id", "index"], how="semi")
     found: dict[str, dict[str, FinishReason]] = {}
-    for problem_id, _, text, finish in rows.sort("problem_id", "index").collect().iter_rows():
+    for problem_id, _, text, finish in rows.sort("problem_id", "index").iter_rows():
         if text:
             found.setdefault(problem_id, {}).setdefault(text, FinishReason(finish))
     return found
 
 
-def _correct_keys(store: RunStore, model: str) -> pl.LazyFrame:
+def _correct_keys(store: RunStore, model: str) -> pl.DataFrame:
     """Keys of the samples that the current verdicts call correct. Raises InputError where there are no verdicts."""
-    labels = store.current_labels().values()
+    labels = sorted(set(store.current_labels().values()))
     parts = [parts for parts in (store.verdicts(label, model) for label in labels) if parts.files()]
     if not parts:
         raise InputError(f"{store.folder}: {model} has no verdicts; run `move37 verify {store.folder}` first")
-    correct = pl.col("outcome").cast(pl.String) == Outcome.CORRECT.value
-    return pl.concat([each.scan() for each in parts]).filter(correct).select("problem_id", "index")
+    verdicts = pl.concat([each.read(["problem_id", "index", "outcome"]) for each in parts])
+    return verdicts.filter(pl.col("outcome").cast(pl.String) == Outcome.CORRECT.value)
 
 
 def encode(example: Example, engine: TransformersEngine) -> tuple[list[int], list[int]]:

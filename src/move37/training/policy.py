@@ -79,7 +79,8 @@ class Policy:
         self._reference = self._frozen_start() if self._keeps_start() else None
         self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
         if recipe.model.gradient_checkpointing:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+            enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
+            enable({"use_reentrant": False})
         self.reader = ResponseReader(self.model, self._optim.micro_batch_tokens, self._compute)
         self.head = Head(self.model, self._compute)
         self.critic = make_critic(self.model, self.reader, recipe, self._compute) if needs.critic else None
