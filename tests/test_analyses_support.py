@@ -103,6 +103,15 @@ def test_a_table_of_two_tallies_says_what_luck_alone_would_give():
     assert found.net_change.by_luck == 0.0
 
 
+def test_the_deepscaler_table_keeps_less_than_luck_would_and_finds_no_more():
+    # Published counts at k = 128: 911 / 33 / 12, noise floor 16.1. Each model solves (2 * 911 + 45) / 2 = 933.5.
+    found = support_of_counts(911, 33, 12, k=128, noise_floor=16.1)
+    assert found.retention.by_luck == pytest.approx(1 - 16.1 / 933.5)
+    assert found.discovery.by_luck == pytest.approx(16.1 / 933.5)
+    assert found.retention.upper < found.retention.by_luck
+    assert found.discovery.lower < found.discovery.by_luck < found.discovery.upper
+
+
 def test_impossible_counts_are_refused():
     with pytest.raises(InputError, match="counts of at least 0"):
         support_of_counts(1, -1, 0, k=1)
