@@ -87,7 +87,21 @@ ROWS: dict[str, tuple[Row, tuple[str, ...], dict[str, str]]] = {
         {"split": "test"},
     ),
 }
-QUESTION = {"aime24": "problem", "math500": "problem", "minerva": "problem", "humaneval": "prompt", "mbpp": "text"}
+ROWS["humaneval-plus"] = ROWS["humaneval"]
+ROWS["mbpp-plus"] = (
+    {
+        "task_id": 601,
+        "prompt": "Write a function that returns 1.",
+        "code": "def one():\n  return 1",
+        "test_list": ["assert one() == 1"],
+        "test": "for _ in range(9):\n    assert one() == 1",
+    },
+    ("def one():\n  return 1",),
+    {},
+)
+QUESTION = {"aime24": "problem", "math500": "problem", "minerva": "problem", "mbpp": "text"} | dict.fromkeys(
+    ("humaneval", "humaneval-plus", "mbpp-plus"), "prompt"
+)
 
 
 def source(**keys: Any) -> ProblemsConfig:
@@ -97,7 +111,7 @@ def source(**keys: Any) -> ProblemsConfig:
 def rows_like(name: str, count: int, **changes: Any) -> list[Row]:
     """`count` rows of the set `name` with different questions; `changes` replace fields of the last one."""
     row, key = ROWS[name][0], QUESTION.get(name, "question")
-    rows = [row | {key: f"# {i}\n{row[key]}" if name == "humaneval" else f"{row[key]} ({i})"} for i in range(count)]
+    rows = [row | {key: f"# {i}\n{row[key]}" if "humaneval" in name else f"{row[key]} ({i})"} for i in range(count)]
     rows[-1] = {k: v for k, v in (rows[-1] | changes).items() if v is not ...}
     return rows
 
@@ -126,7 +140,7 @@ def smallest(name: str) -> int:
 
 class TestContract:
     def test_every_published_set_has_a_case_here(self) -> None:
-        assert {*ROWS, "jsonl", "reasoning-gym", "countdown"} == set(BENCHMARKS.names)
+        assert {*ROWS, "livecodebench", "jsonl", "reasoning-gym", "countdown"} == set(BENCHMARKS.names)
 
     @pytest.mark.parametrize("name", BENCHMARKS.names)
     def test_a_benchmark_says_what_it_is(self, name: str) -> None:
@@ -134,7 +148,7 @@ class TestContract:
             pytest.importorskip("reasoning_gym", reason="the [gym] extra is not installed")
         benchmark = BENCHMARKS.load(name)
         assert benchmark.name == name
-        assert benchmark.verifier in ("math", "program", "reasoning-gym", "countdown")
+        assert benchmark.verifier in ("math", "code", "reasoning-gym", "countdown")
         assert (name in ROWS) == bool(benchmark.expected_counts)
 
     @pytest.mark.parametrize("name", ROWS)

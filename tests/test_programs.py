@@ -511,7 +511,7 @@ PLUS_ROW = {
 @needs_isolation
 def test_evalplus_releases_are_judged_by_what_the_solution_returns(tmp_path: Path, verifier: CodeVerifier) -> None:
     rows = [PLUS_ROW | {"prompt": f"# {i}\n{PLUS_ROW['prompt']}"} for i in range(164)]
-    [problem, *_] = load_problems((ProblemsConfig(benchmark="humaneval+", path=write(tmp_path / "p.jsonl", rows)),))
+    [problem, *_] = load_problems((ProblemsConfig(benchmark="humaneval-plus", path=write(tmp_path / "p.jsonl", rows)),))
     reasons = [
         verifier.judge(problem, program).reason
         for program in ("    return x / 2", "    return x * 0.5 + 1e-9", "    return x // 2", "    return x / 2 + 1e-3")
@@ -543,7 +543,7 @@ def test_mbpp_plus_arguments_are_the_tuples_and_sets_that_json_has_not(tmp_path:
         for task, (given, _) in kinds.items()
     ]
     rows += [rows[0] | {"prompt": f"{i}"} for i in range(378 - len(rows))]
-    problems = load_problems((ProblemsConfig(benchmark="mbpp+", path=write(tmp_path / "p.jsonl", rows)),))
+    problems = load_problems((ProblemsConfig(benchmark="mbpp-plus", path=write(tmp_path / "p.jsonl", rows)),))
     for problem, (_, shown) in zip(problems, kinds.values(), strict=False):
         wanted = f"def shown(*a):\n    return repr(a) if a == ({shown},) else None"
         assert verifier.judge(problem, wanted) == Verdict(CORRECT, "passes"), problem.metadata["task_id"]

@@ -15,6 +15,7 @@ from move37.verifiers.choice import ChoiceVerifier
 from move37.verifiers.exact import ExactVerifier
 from move37.verifiers.math import LONGEST_ANSWER, MathVerifier
 from move37.verifiers.reasoning_gym import ReasoningGymVerifier
+from tests.test_attacks import why_not_isolated
 
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
 
@@ -42,6 +43,11 @@ MEMBERS: dict[str, tuple[Problem, str, str]] = {
     "exact": (problem("Evelyn", verifier="exact"), "<answer>Bob</answer>", " \n "),
     "choice": (problem("B", verifier="choice"), "The answer is (C).", "A hard question, I cannot say."),
     "reasoning-gym": (chain_sum(), "<answer>13</answer>", "I do not know."),
+    "code": (
+        problem("def f(x):\n    return 2 * x\n", verifier="code", tests=["assert f(2) == 4", "assert f(3) == 6"]),
+        "```python\ndef f(x):\n    return x * x\n```",
+        "I do not know.",
+    ),
     # 3 * 5 = 15 is the target; 3 + 5 = 8 is a legal chain that ends elsewhere.
     "countdown": (
         problem("3*5=15", verifier="countdown", numbers=[3, 5], target=15),
@@ -78,13 +84,19 @@ def judge(verifier: Verifier, *asked: tuple[Problem, str], timeout_seconds: floa
     return [verdicts[i] for i in range(len(asked))]
 
 
+def skip_where_it_cannot_judge(member: str) -> None:
+    if member == "code" and why_not_isolated():
+        pytest.skip(why_not_isolated())
+
+
 def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_text(member: str) -> None:
+    skip_where_it_cannot_judge(member)
     asked, wrong, silent = MEMBERS[member]
     verifier: Verifier = VERIFIERS.load(member)()
     gold = verifier.present(asked, asked.references[0])
     verdicts = judge(verifier, (asked, gold), (asked, wrong), (asked, silent), (asked, ""))
     assert [(v.outcome, v.reason) for v in verdicts] == [
-        (CORRECT, "matches"),
+        (CORRECT, "passes" if member == "code" else "matches"),
         (INCORRECT, "differs"),
         (INCORRECT, "no answer"),
         (INCORRECT, "no answer"),
@@ -92,6 +104,7 @@ def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_t
 
 
 def test_a_hang_is_bounded_and_unscored(member: str) -> None:
+    skip_where_it_cannot_judge(member)
     asked = MEMBERS[member][0]
     verifier = Hangs(VERIFIERS.load(member)())
     start = time.monotonic()

@@ -216,7 +216,7 @@ HUMANEVAL = PublishedBenchmark(
     file_names=("humaneval", "HumanEval"),
 )
 HUMANEVAL_PLUS = PublishedBenchmark(
-    name="humaneval+",
+    name="humaneval-plus",
     expected_counts={164: "Liu et al. 2305.01210"},
     verifier="code",
     hub=HubSet("evalplus/humanevalplus", "test"),
@@ -236,7 +236,7 @@ MBPP = PublishedBenchmark(
     file_names=("mbpp",),
 )
 MBPP_PLUS = PublishedBenchmark(
-    name="mbpp+",
+    name="mbpp-plus",
     expected_counts={378: "EvalPlus v0.2.0", 399: "EvalPlus v0.1.0"},
     verifier="code",
     hub=HubSet("evalplus/mbppplus", "test"),

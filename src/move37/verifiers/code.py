@@ -277,9 +277,8 @@ def _tested_names(problem: Problem) -> set[str]:
     entry_point = problem.metadata.get("entry_point")
     if entry_point:
         return {entry_point}
-    defined = {name for reference in problem.references for name in _DEFINES.findall(reference)}
-    mentioned = set(re.findall(r"\w+", "\n".join(problem.metadata.get("tests", ()))))
-    return defined & mentioned
+    tests = "\n".join(problem.metadata.get("tests", ()))
+    return {name for reference in problem.references for name in _DEFINES.findall(reference) if name in tests}
 
 
 def _sources(head: str, program: str) -> list[str]:
