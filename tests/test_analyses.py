@@ -382,6 +382,33 @@ def test_ks_that_few_problems_carry_are_announced():
     assert "k=1-8: fewer than 15 problems carry the difference" in warnings_of(base, rl)
 
 
+@pytest.mark.parametrize(
+    ("better", "said"),
+    [
+        # 6 of 40 problems: (1 - 3pq)/pq = 4.84 with p = .15, so 40/4.84 = 8.3 carry it. 8 of 40: 40/3.25 = 12.3.
+        # Beyond k = 4 the base solves all: 4 of 8 samples are wrong.
+        (6, "widened for that, it establishes nothing at them; rely on"),
+        (8, "widened for that, it still establishes k=1-4; rely on"),
+    ],
+)
+def test_a_gain_that_few_problems_carry_is_judged_again_with_a_wider_band(better: int, said: str):
+    base, rl = tally("base", [4] * 40, 8), tally("rl", [8] * better + [4] * (40 - better), 8)
+    assert curve_difference(base, rl, draws=2000).gain
+    assert said in warnings_of(base, rl)
+
+
+def test_strata_clusters_and_the_monte_carlo_error_reach_the_band():
+    base, rl = made_pair()
+    plain = curve_difference(base, rl, draws=1000)
+    twice = curve_difference(base, rl, draws=1000, clusters=np.arange(60) // 2)
+    assert twice.mean == pytest.approx(plain.mean)
+    assert twice.standard_error[0] != plain.standard_error[0]
+    fixed = curve_difference(base, rl, draws=1000, strata=np.arange(60) % 3, monte_carlo_error=0.1)
+    assert fixed.draws > 1000
+    low, high = fixed.critical_value_monte_carlo
+    assert high - low <= 0.1
+
+
 def test_ks_without_any_difference_are_announced():
     assert "k=1-4: the difference is the same on every problem" in warnings_of(
         tally("b", [2, 4], 4), tally("r", [2, 4], 4)

@@ -82,7 +82,7 @@ def _about_band(problems: int, difference: CurveDifference) -> list[str]:
     if difference.few_problems:
         cautions.append(
             f"k={_runs(difference.few_problems)}: fewer than {FEW_PROBLEMS} problems carry the difference, so the band "
-            "is likely too narrow there; rely on the four-way table's exact test"
+            f"is likely too narrow there; {_what_stands(difference)}rely on the four-way table's exact test"
         )
     constant = tuple(difference.k[difference.standard_error < DEGENERATE].tolist())
     if constant:
@@ -91,6 +91,17 @@ def _about_band(problems: int, difference: CurveDifference) -> list[str]:
             "the band is the whole range"
         )
     return cautions
+
+
+def _what_stands(difference: CurveDifference) -> str:
+    """What a band that is wide enough for few problems leaves of the gains and losses at those ks."""
+    shaky = {*difference.gain, *difference.loss} & set(difference.few_problems)
+    if not shaky:
+        return ""
+    stands = sorted(shaky & {*difference.still_gain, *difference.still_loss})
+    if not stands:
+        return "widened for that, it establishes nothing at them; "
+    return f"widened for that, it still establishes k={_runs(stands)}; "
 
 
 def _about_table(table: SolvableTable) -> list[str]:

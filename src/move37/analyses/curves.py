@@ -87,6 +87,9 @@ class CurveDifference:
     """First k at which the point estimate is negative after having been positive: not a claim, a landmark."""
     few_problems: tuple[int, ...] = ()
     """ks at which fewer than `FEW_PROBLEMS` carry the variance of the difference: the band is too narrow there."""
+    still_gain: tuple[int, ...] = ()
+    """ks that are gains even in the band that is widened where few problems carry a k (`Band.widened`)."""
+    still_loss: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +127,41 @@ def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000,
 
 
 def curve_difference(
-    base: AnyTally, rl: AnyTally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0
+    base: AnyTally,
+    rl: AnyTally,
+    confidence: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 0,
+    *,
+    strata: IntArray | None = None,
+    clusters: IntArray | None = None,
+    monte_carlo_error: float | None = None,
 ) -> CurveDifference:
-    """pass@k of rl minus base for k = 1..K. Raises InputError unless problems match."""
+    """pass@k of rl minus base for k = 1..K. Raises InputError unless problems match.
+
+    `strata` and `clusters` label the base's problems, int (M,), and `draws` are doubled until the critical value's
+    range is at most `monte_carlo_error` wide: see `simultaneous_band`.
+    """
     base, rl = paired(base, rl)
     k_max = _common_k(base, rl)
     rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    band = simultaneous_band(rows, confidence, draws, seed, simulate_at=_simulated(k_max))
+    band = simultaneous_band(
+        rows,
+        confidence,
+        draws,
+        seed,
+        strata=strata,
+        clusters=clusters,
+        monte_carlo_error=monte_carlo_error,
+        simulate_at=_simulated(k_max),
+    )
     return difference_of(base.model, rl.model, band)
 
 
 def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
     """What a band of rl minus base, columns k = 1..K, establishes."""
     gain, loss = gain_and_loss(band.lower, band.upper)
+    still_gain, still_loss = gain_and_loss(*band.widened())
     # NaN (no column varies) gives the whole support at both ends, so the range is that of the set itself.
     last_low, last_high = (first_loss_set(*band.at(critical))[1] for critical in band.critical_value_monte_carlo)
     return CurveDifference(
@@ -157,6 +182,8 @@ def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
         first_loss_monte_carlo=(last_low, last_high),
         point_crossing=point_crossing(band.mean),
         few_problems=carried_by_few(band.effective_problems),
+        still_gain=still_gain,
+        still_loss=still_loss,
     )
 
 
