@@ -11,6 +11,8 @@ Cover@tau (arXiv 2510.08325, G(tau) in its section 3) is the share of problems w
   mixture of two beta laws). The combination (v_h S_n - v_n S_h) / (v_h - v_n) has no error from the variance: it is
   unbiased if the density of p over problems is linear, whatever atoms at 0 and 1 come on top, and otherwise errs in the
   third derivative of Cover only.
+- Checked on the DeepScaleR counts of the base model, thinned from 128 samples to 16 and 8 (tau = .5): rmse .006 to .008
+  and .008, the plug-in .013 and .024; the share of a nonparametric maximum-likelihood fit above tau, .031 and .042.
 - What it cannot do: nothing that is based on n samples tells p = tau - 1/n from p = tau + 1/n. If many problems sit
   that close to tau (within sqrt(tau (1-tau) / n)), the estimate smooths over them, and no estimate exists that does
   not. `cover_bounds` therefore gives an interval that assumes nothing about p: exact, wide, never wrong more often than
