@@ -588,3 +588,38 @@ def test_on_policy_distillation_moves_the_student_to_the_teacher(llama: Path, le
     means = [record["advantage_mean"] for record in records(tmp_path / "run")]
     assert means[0] < -0.1
     assert means[-1] > 0.5 * means[0]
+
+
+# ---- What is shipped and shown
+
+
+@pytest.mark.parametrize("algorithm", SIX)
+def test_the_smoke_recipe_of_every_algorithm_runs(algorithm: str, llama: Path, tmp_path: Path) -> None:
+    smoke = ROOT / "studies" / "smoke"
+    for name in (f"{algorithm}.toml", "letters.jsonl"):
+        (tmp_path / name).write_bytes((smoke / name).read_bytes())
+    (tmp_path / "model").symlink_to(llama)
+    recipe = load_recipe(tmp_path / f"{algorithm}.toml")
+    assert recipe.algorithm.name == algorithm
+    assert train(recipe, tmp_path / "run")["steps"] == 4
+    assert [record["step"] for record in records(tmp_path / "run")] == [1, 2, 3, 4]
+
+
+def test_a_terminal_shows_accuracy_evaluation_and_why_nothing_is_learnt() -> None:
+    from rich.console import Console
+
+    from move37.training.view import TerminalView, sparkline
+
+    assert sparkline([0.0, 1.0, 0.5], 10) == "▁█▅"
+    assert sparkline([1.0, 3.0, 5.0, 7.0], 2) == "▁█"
+    assert sparkline([2.0, 2.0], 5) == "▁▁"
+    console = Console(record=True, width=100, force_terminal=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    view = TerminalView(console)
+    view.begin("letters: grpo", 0, 10)
+    view.show({"kind": "evaluation", "step": 0, "pass@1": 0.25, "pass@8": None})
+    view.show({"kind": "step", "step": 3, "accuracy": 0.5, "loss": 1e-9, "seconds_sample": 1.5})
+    view.show({"kind": "step", "step": 4, "accuracy": 0.75, "note": "every response is wrong"})
+    view.end()
+    text = console.export_text()
+    for words in ("letters: grpo, step 4 of 10", "75.0%", "pass@1 25.0%", "every response is wrong"):
+        assert words in text
