@@ -107,7 +107,7 @@ def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000,
     """pass@k of one model for every k = 1..K. Raises InputError for a problem without scored samples."""
     require_scored(tally)
     rows = pass_at_k_rows(tally)
-    simulated = _simulated(rows.shape[1])
+    simulated = simulated_columns(rows.shape[1])
     band = simultaneous_band(rows, confidence, min(draws, CURVE_DRAWS), seed, support=(0.0, 1.0), simulate_at=simulated)
     return ModelCurve(
         model=tally.model,
@@ -153,7 +153,7 @@ def curve_difference(
         strata=strata,
         clusters=clusters,
         monte_carlo_error=monte_carlo_error,
-        simulate_at=_simulated(k_max),
+        simulate_at=simulated_columns(k_max),
     )
     return difference_of(base.model, rl.model, band)
 
@@ -187,6 +187,11 @@ def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
     )
 
 
+def simulated_columns(k_max: int) -> IntArray | None:
+    """The positions over which a curve's maximum is simulated; None: all."""
+    return thinned_columns(k_max) if k_max > EVERY_K_UP_TO else None
+
+
 def sampling_gap(base: AnyTally, rl: AnyTally, confidence: float = 0.95, k: int | None = None) -> SamplingGap:
     """Delta_SE with a paired interval for the population of problems (Student t over the per-problem gaps).
 
@@ -213,10 +218,6 @@ def mean_interval(values: FloatArray, confidence: float, support: tuple[float, f
     half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
     mean = float(values.mean())
     return max(support[0], mean - half), min(support[1], mean + half)
-
-
-def _simulated(k_max: int) -> IntArray | None:
-    return thinned_columns(k_max) if k_max > EVERY_K_UP_TO else None
 
 
 def _common_k(base: AnyTally, rl: AnyTally) -> int:

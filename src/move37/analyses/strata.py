@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from move37.analyses.curves import CurveDifference, difference_of
+from move37.analyses.curves import CurveDifference, difference_of, simulated_columns
 from move37.analyses.pairing import name_some, paired
 from move37.errors import InputError
 from move37.estimates.bands import simultaneous_band
@@ -66,8 +66,9 @@ def by_stratum(
     k_max = min(k_limit(base), k_limit(rl))
     rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
     each = confidence ** (1 / len(names)) if 0 < confidence < 1 else confidence
-    bands = [simultaneous_band(rows[stratum == h], each, draws, seed) for h in range(len(names))]
-    total = simultaneous_band(rows, confidence, draws, seed, strata=stratum)
+    columns = simulated_columns(k_max)
+    bands = [simultaneous_band(rows[stratum == h], each, draws, seed, simulate_at=columns) for h in range(len(names))]
+    total = simultaneous_band(rows, confidence, draws, seed, strata=stratum, simulate_at=columns)
     return StratifiedComparison(
         tag=tag,
         confidence=confidence,

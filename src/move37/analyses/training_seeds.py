@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from move37.analyses.curves import simulated_columns
 from move37.analyses.pairing import paired
 from move37.errors import InputError
 from move37.estimates.bands import carried_by_few, first_loss_set, gain_and_loss
@@ -101,6 +102,7 @@ def training_seeds(
         strata=strata,
         clusters=clusters,
         monte_carlo_error=monte_carlo_error,
+        simulate_at=simulated_columns(k_max),
     )
     by_seed = rows.mean(axis=1)
     gain, loss = gain_and_loss(band.lower, band.upper)

@@ -74,6 +74,7 @@ def two_level_band(
     strata: IntArray | None = None,
     clusters: IntArray | None = None,
     monte_carlo_error: float | None = None,
+    simulate_at: IntArray | None = None,
 ) -> TwoLevelBand:
     """Band for the mean over seeds and problems of all K columns of `rows` (S, M, K) at once.
 
@@ -84,17 +85,18 @@ def two_level_band(
         raise InputError(f"a two-level band needs rows of shape (seeds, problems, ks), not {rows.shape}")
     if len(rows) < 2:
         raise InputError("one training seed cannot say how another would differ; give two or more, or compare it alone")
-    problems = spread(rows.mean(axis=0), strata, clusters)
+    problems = spread(rows.mean(axis=0), strata, clusters, simulate_at)
     seed_sums, se_seeds, _ = unit_sums(rows.mean(axis=1))
     # The squares of the first add up to V_seeds, those of the second to all but 1 / units of V_problems.
     seed_parts = seed_sums / np.sqrt(len(rows) * (len(rows) - 1))
     problem_parts = unit_sums(rows.mean(axis=0), strata, clusters)[0] / rows.shape[1]
     error = np.hypot(se_seeds, problems.standard_error)
-    varying = error >= DEGENERATE
+    chosen = np.arange(rows.shape[2]) if simulate_at is None else simulate_at
+    chosen = chosen[error[chosen] >= DEGENERATE]
     critical = critical_value([problems], confidence, draws, seed, monte_carlo_error)
-    if varying.any():
-        parts = np.concatenate([seed_parts, problem_parts])[:, varying] / error[varying]
-        factor = multiplier_factor(parts, (parts**2).sum(axis=0))
+    if chosen.size:
+        parts = np.concatenate([seed_parts, problem_parts])[:, chosen] / error[chosen]
+        factor = multiplier_factor(parts, (parts**2).sum(axis=0), problems.residual_variance)
         both = simulated_quantile(factor, confidence, draws, seed, monte_carlo_error)
         critical = critical if critical.value > both.value else both
     half = _half_width(se_seeds, problems.standard_error, critical.value, len(rows))
