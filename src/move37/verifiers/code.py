@@ -11,8 +11,9 @@ other is complete and runs after the head, which may define what it needs.
 
 The model's faults are incorrect: a wrong result, an exception, an exit, a crash, no more memory, too much time. Time is
 CPU time of the program's own process, `cpu_seconds` as HumanEval's harness allows on a machine as fast as the one where
-REFERENCE_SECONDS was measured and proportionally more on a slower one. A program that fails by time, or that something
-killed, runs once more while no other does, and that decides; if it passes then, the reason says that it is flaky.
+REFERENCE_SECONDS was measured and proportionally more on a slower one. A program gets a third of it at first. If that
+does not do, or if something killed it, it runs once more while no other does, with all of it, and that decides; the
+reason says when the two runs differ.
 Tests that cannot be run, or a sandbox that fails twice, leave the program unscored.
 """
 
@@ -46,6 +47,8 @@ REFERENCE_TESTS = {
 }
 REFERENCE_SECONDS = 0.06
 """CPU seconds of the reference program on one core of the machine where the limits were set (CPython 3.11)."""
+FIRST_PART = 1 / 3
+"""Of its time a program gets this part at first, beside others, and all of it if it must run again alone."""
 WALL_PER_CPU = 3.0
 ALONE_WALL_PER_CPU = 10.0
 """Wall time allowed for each second of CPU time: a program that sleeps must end, one that is starved must not."""
@@ -136,7 +139,8 @@ class _Court:
     def judge(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
         cpu_seconds *= self._slowness
         with self._turns.shared():
-            first = self._attempt(problem, program, Limits(cpu_seconds, WALL_PER_CPU * cpu_seconds))
+            some = FIRST_PART * cpu_seconds
+            first = self._attempt(problem, program, Limits(some, WALL_PER_CPU * cpu_seconds))
         if first.reason not in _BY_CHANCE:
             return first
         with self._turns.alone():

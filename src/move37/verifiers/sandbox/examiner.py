@@ -23,6 +23,7 @@ import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, NoReturn
 
 from .wire import Link, MalformedError, decode, encode
@@ -62,10 +63,13 @@ class _Connection:
         }
         reply = self._ask(message)
         try:
+            value, changed = reply.get("value"), reply.get("changed")
+            if not changed and not isinstance(value, dict | list):
+                return value
             with _time_to_read():
-                for place, after in reply.get("changed", {}).items():
+                for place, after in (changed or {}).items():
                     _bring_up_to_date(args[int(place)], decode(after, self._remote))
-                return decode(reply.get("value"), self._remote)
+                return decode(value, self._remote)
         except Exception:
             self._end("sends malformed data")
 
@@ -113,7 +117,6 @@ class _Connection:
 @contextmanager
 def _time_to_read() -> Iterator[None]:
     """Bound the time that data can take to become values: the keys of a dictionary may be chosen to collide."""
-    signal.signal(signal.SIGVTALRM, _stop_reading)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS_TO_READ)
     try:
         yield
@@ -205,28 +208,28 @@ def _bring_up_to_date(value: Any, after: Any) -> None:
 
 
 class Examination:
-    """The tests of one problem, compiled. `head` is program text whose definitions are the tests' own, `once` runs now,
-    without a program, `setup` runs before the tests, `reference` is the published solution, read only for the names
-    that it defines."""
+    """The tests of one problem, compiled.
+
+    `head` is program text whose definitions are the tests' own; it and `once` run now, without a program. `setup` runs
+    before the tests. `reference` is the published solution, read only for the names that it defines.
+    """
 
     def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
         self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests)]
-        self.head = _compiled_head(head)
-        self.from_program, self.modules = _names([once, setup, *tests], head, reference, entry_point)
-        self.once: dict[str, Any] = {}
-        exec(compile(once, "once.py", "exec", dont_inherit=True), self.once)
+        self.from_program, modules = _names([once, setup, *tests], head, reference, entry_point)
+        self.names: dict[str, Any] = {"__name__": "tests"}
+        exec(_compiled_head(head), self.names)
+        self.names |= {module: import_module(module) for module in modules}
+        exec(compile(once, "once.py", "exec", dont_inherit=True), self.names)
 
     def examine(self, program: list[str], link: Link) -> dict[str, str]:
         """Run the tests: {"passed"}, {"failed": why} or {"broken": why}."""
         random.seed(0)
         sys.setrecursionlimit(1000)
         connection = _Connection(link)
-        names: dict[str, Any] = {**self.once, "__name__": "tests"}
+        names = self.names | {name: Remote(connection, name) for name in self.from_program}
         try:
-            exec(self.head, names)
-            names |= {module: __import__(module) for module in self.modules}
             connection.load(program)
-            names |= {name: Remote(connection, name) for name in self.from_program}
             for test in self.tests:
                 exec(test, names)
         except ProgramEndedError:
@@ -308,6 +311,7 @@ def serve(descriptor: int) -> None:
     A request is one byte and a message. With "t" the message is tests to use from now on (`Examination`'s fields),
     with "p" a program, and the byte carries the descriptor of its connection. Each is answered with one message.
     """
+    signal.signal(signal.SIGVTALRM, _stop_reading)
     channel = socket.socket(fileno=os.dup(descriptor))
     link = Link(descriptor)
     examinations: OrderedDict[str, Examination] = OrderedDict()

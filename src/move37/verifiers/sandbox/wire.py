@@ -11,12 +11,11 @@ eval: bytes from a program must not be able to do anything.
 
 import builtins
 import json
-import socket
+import os
 import struct
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal
-from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 LONGEST_MESSAGE = 32 << 20
@@ -38,15 +37,17 @@ class Link:
     """One end of a stream of messages, each a JSON value."""
 
     def __init__(self, descriptor: int) -> None:
-        self._socket = socket.socket(fileno=descriptor)
-        self._socket.setblocking(True)
+        self._descriptor = descriptor
+        self._read = b""
 
     def send(self, message: Any) -> None:
         """Raises OSError when the other end is gone, MalformedError if the message is too long."""
         body = json.dumps(message, separators=(",", ":")).encode()
         if len(body) > LONGEST_MESSAGE:
             raise MalformedError(f"a message of {len(body)} bytes")
-        self._socket.sendall(_HEADER.pack(len(body)) + body)
+        rest = memoryview(_HEADER.pack(len(body)) + body)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
 
     def receive(self) -> Any:
         """The next message. Raises EOFError at the end, MalformedError for anything that is no message."""
@@ -59,20 +60,23 @@ class Link:
             raise MalformedError(f"no JSON: {type(error).__name__}") from None
 
     def close(self) -> None:
-        self._socket.close()
+        os.close(self._descriptor)
 
     def _exactly(self, length: int) -> bytes:
-        parts = []
-        while length:
-            try:
-                part = self._socket.recv(min(length, 1 << 20))
-            except ConnectionResetError:
-                part = b""
-            if not part:
-                raise EOFError
-            parts.append(part)
-            length -= len(part)
-        return b"".join(parts)
+        if len(self._read) < length:
+            parts, there = [self._read], len(self._read)
+            while there < length:
+                try:
+                    part = os.read(self._descriptor, 1 << 16)
+                except ConnectionResetError:
+                    part = b""
+                if not part:
+                    raise EOFError
+                parts.append(part)
+                there += len(part)
+            self._read = b"".join(parts)
+        taken, self._read = self._read[:length], self._read[length:]
+        return taken
 
 
 def encode(value: Any, refer: Refer) -> Any:
@@ -90,6 +94,9 @@ def encode(value: Any, refer: Refer) -> Any:
     for base, plain in _BASES:
         if isinstance(value, base):
             return encode(plain(value), refer)
+    late = _PACK_LATE.get((kind.__module__, kind.__name__))
+    if late is not None:
+        return late(value, refer)
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and getattr(builtins, name, None) is value:
         return {"builtin": name}
@@ -137,14 +144,17 @@ _PACK: dict[type, Callable[[Any, Refer], Any]] = {
     set: lambda value, refer: {"set": _items(value, refer)},
     frozenset: lambda value, refer: {"frozenset": _items(value, refer)},
     deque: lambda value, refer: {"deque": _items(value, refer)},
-    range: lambda value, refer: {"range": [encode(n, refer) for n in (value.start, value.stop, value.step)]},
+    range: lambda value, refer: {"range": _items((value.start, value.stop, value.step), refer)},
     bytes: lambda value, refer: {"bytes": value.hex()},
     bytearray: lambda value, refer: {"bytearray": value.hex()},
     complex: lambda value, refer: {"complex": [value.real, value.imag]},
-    Decimal: lambda value, refer: {"Decimal": str(value)},
-    Fraction: lambda value, refer: {"Fraction": [encode(n, refer) for n in (value.numerator, value.denominator)]},
     type(...): lambda value, refer: {"...": None},
 }
+_PACK_LATE: dict[tuple[str, str], Callable[[Any, Refer], Any]] = {
+    ("decimal", "Decimal"): lambda value, refer: {"Decimal": str(value)},
+    ("fractions", "Fraction"): lambda value, refer: {"Fraction": _items((value.numerator, value.denominator), refer)},
+}
+"""Types whose modules are imported only where they are used."""
 _UNPACK: dict[str, Callable[[Any, Resolve], Any]] = {
     "int": lambda body, resolve: int(body, 16),
     "tuple": lambda body, resolve: tuple(_decode(item, resolve) for item in body),
@@ -156,8 +166,8 @@ _UNPACK: dict[str, Callable[[Any, Resolve], Any]] = {
     "bytes": lambda body, resolve: bytes.fromhex(body),
     "bytearray": lambda body, resolve: bytearray.fromhex(body),
     "complex": lambda body, resolve: complex(*body),
-    "Decimal": lambda body, resolve: Decimal(body),
-    "Fraction": lambda body, resolve: Fraction(*(_decode(n, resolve) for n in body)),
+    "Decimal": lambda body, resolve: import_module("decimal").Decimal(body),
+    "Fraction": lambda body, resolve: import_module("fractions").Fraction(*(_decode(n, resolve) for n in body)),
     "builtin": lambda body, resolve: _builtin(body),
     "...": lambda body, resolve: ...,
 }
@@ -174,6 +184,5 @@ _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (bytes, lambda value: bytes(memoryview(value))),
     (deque, lambda value: deque(deque.__iter__(value))),
     (complex, complex.__pos__),
-    (Decimal, lambda value: Decimal(Decimal.__str__(value))),
 )
 """What a subclass crosses as, by the methods of the base: a subclass may have overridden its own."""
