@@ -11,7 +11,8 @@ from move37.analyses import Comparison, compare
 from move37.analyses.accuracy_shift import BINS, accuracy_shift
 from move37.analyses.agreement import Disagreement, agreement
 from move37.analyses.curves import curve_difference, mean_interval, model_curve, sampling_gap
-from move37.analyses.findings import Evidence, find
+from move37.analyses.details import Evidence
+from move37.analyses.findings import find
 from move37.analyses.pairing import paired
 from move37.analyses.record import comparison_json, findings_json, plain
 from move37.analyses.reliability import MEASURES, default_ks, reliability
@@ -299,7 +300,8 @@ def test_findings_join_the_evidence_of_a_run():
     )
     findings = find([evidence], draws=1000)
     # p0: {7, blank} drawn together -> 7 wins; p1: always wrong. maj@2 = 1/2.
-    assert [(row.k, row.estimate.value) for row in findings.reliability if row.measure == "maj@k"] == [(2, 0.5)]
+    votes = [row for row in findings.models[0].reliability if row.measure == "maj@k"]
+    assert [(row.k, row.estimate.value) for row in votes] == [(2, 0.5)]
     assert findings.agreements[0].disagreements == (Disagreement("p0", 1, "incorrect", "correct", None, "7"),)
     assert findings.comparisons == ()
 

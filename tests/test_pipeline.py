@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from move37 import intake, pipeline
-from move37.analyses.findings import Evidence, find
+from move37.analyses.details import Evidence
+from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
 from move37.store import RunStore

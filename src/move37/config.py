@@ -140,6 +140,9 @@ class ModelConfig(Settings):
     engine: str = Field(default="transformers", description="A name of `move37 list engines`.")
     temperature: float | None = Field(default=None, ge=0, description="Overrides sampling.temperature; reported.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
+    algorithm: str | None = Field(
+        default=None, description="What trained it; models that share one are its training seeds, analysed together."
+    )
     options: dict[str, Any] = Field(default={}, description="Options of the engine (batch_size, dtype, device, ...).")
 
 
@@ -157,6 +160,8 @@ class AnalysisConfig(Settings):
     confidence: Fraction = Field(default=0.95, description="Simultaneous confidence of bands.")
     draws: int = Field(default=100_000, ge=1000, description="Multiplier draws behind the critical value.")
     seed: int = Field(default=0, ge=0, description="Seed of the multiplier draws.")
+    strata: tuple[str, ...] = Field(default=(), description="Tags of the problems (subset, level) to compare within.")
+    beyond: bool = Field(default=True, description="Continue the curves to twice n and say what is not known there.")
 
 
 class StudyConfig(Settings):

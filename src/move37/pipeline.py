@@ -19,7 +19,8 @@ from typing import Any
 
 from move37.analyses import Findings
 from move37.analyses.decision import Decision, DecisionPlan, decide, decision_plan, finished_problems
-from move37.analyses.findings import Evidence, find
+from move37.analyses.details import Evidence
+from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.record import comparison_json, findings_json, plain
@@ -133,7 +134,7 @@ def analyse_run(store: RunStore) -> Findings:
     base = store.study().base_model()
     ordered = sorted(models, key=lambda name: name != base)
     evidence = [_evidence(store, name) for name in ordered]
-    findings = find(evidence, settings.confidence, settings.draws, settings.seed, _decision(store))
+    findings = find(evidence, settings.confidence, settings.draws, settings.seed, _facts(store))
     write_atomically(store.folder / "analyses.json", _json_bytes(findings_json(findings)))
     return findings
 
@@ -260,19 +261,37 @@ def _pilot_law(
     return law, lengths, name, min(k_limit(base), k_limit(rl))
 
 
+def _facts(store: RunStore) -> Facts:
+    """What the analyses may know of the study itself."""
+    study = store.study()
+    runs: dict[str, list[str]] = {}
+    for name in store.models():
+        model = study.models.get(name)
+        if model is not None and model.algorithm is not None and name != study.base_model():
+            runs.setdefault(model.algorithm, []).append(name)
+    return Facts(
+        problems=store.problems(),
+        strata=study.analysis.strata,
+        runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
+        decision=_decision(store),
+        beyond=study.analysis.beyond,
+    )
+
+
 def _evidence(store: RunStore, model: str) -> Evidence:
     """All that the analyses may know of one model."""
     reported = [label for label in store.labels(model) if label.startswith(REPORTED)]
     tally, plan = store.tally(model), store.plan(model)
-    first_look = None if plan is None else plan.first_look
-    fixed = None if plan is None or not store.samples(model).files() else store.fixed_tally(model, first_look)
+    first_stop = None if plan is None else plan.first_stop
+    fixed = None if plan is None or not store.samples(model).files() else store.fixed_tally(model, first_stop)
     return Evidence(
         tally=tally,
         fixed=fixed,
-        not_truncated=store.tally_not_truncated(model, first_look),
+        not_truncated=store.tally_not_truncated(model, first_stop),
         reasons=store.reasons(model),
         mean_tokens=store.mean_tokens(model),
-        answers=store.answers(model, first_look),
+        tokens_by_problem=store.mean_tokens_by_problem(model),
+        answers=store.answers(model, first_stop),
         agreement=[(label, store.compare_verdicts(model, label)) for label in reported],
         verifier=", ".join(sorted(set(store.current_labels().values()))),
         references={problem.id: " or ".join(problem.references) for problem in store.problems()},

@@ -408,6 +408,14 @@ class RunStore:
         value = parts.collect(parts.scan(["tokens"]).select(pl.col("tokens").mean())).item()
         return None if value is None else float(value)
 
+    def mean_tokens_by_problem(self, model: str) -> dict[str, float]:
+        """Mean generated tokens per sample of each problem; empty where a sample does not know its own."""
+        parts = self.samples(model)
+        lengths = parts.scan(["problem_id", "tokens"])
+        means = lengths.group_by("problem_id").agg(pl.col("tokens").mean(), lost=pl.col("tokens").is_null().any())
+        frame = parts.collect(means)
+        return {} if frame["lost"].any() else dict(frame.select("problem_id", "tokens").rows())
+
     def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:
         """Mean generated tokens of correct and of incorrect samples; None where one of them is not known."""
         lengths = self.samples(model).scan([*_KEY, "tokens"])

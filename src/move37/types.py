@@ -150,9 +150,10 @@ class StoppingPlan:
         return self.looks[-1]
 
     @property
-    def first_look(self) -> int:
-        """The number of samples that every problem gets."""
-        return self.looks[0]
+    def first_stop(self) -> int:
+        """The first look at which a problem can stop: the number of samples that every problem gets."""
+        looks = zip(self.looks, self.thresholds, strict=False)
+        return next((look for look, enough in looks if look >= enough), self.n_max)
 
     @property
     def thresholds(self) -> tuple[int, ...]:

@@ -7,8 +7,11 @@ from move37.analyses.agreement import Agreement
 from move37.analyses.cautions import comparison_cautions, model_cautions
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
 from move37.analyses.decision import Decision
-from move37.analyses.reliability import ReliabilityRow
+from move37.analyses.details import ModelDetail, PairDetail
+from move37.analyses.families import Family
+from move37.analyses.guessing import GuessBaseline
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
+from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
 from move37.types import AnyTally
 
@@ -30,8 +33,17 @@ class Findings:
 
     curves: tuple[ModelCurve, ...]
     audits: tuple[OutcomeAudit, ...]
-    reliability: tuple[ReliabilityRow, ...]
+    models: tuple[ModelDetail, ...]
+    """What else is said of each model, in the order of `curves`."""
+    guesses: tuple[GuessBaseline, ...]
+    """What guessing would reach; empty where no answer space can be stated."""
     comparisons: tuple[Comparison, ...]
+    pairs: tuple[PairDetail, ...]
+    """What else is said of each pair, in the order of `comparisons`."""
+    family: Family | None
+    """All comparisons in one band, where there are several."""
+    seeds: tuple[TrainingSeeds, ...]
+    """Algorithms of which several training seeds were run."""
     agreements: tuple[Agreement, ...]
     decision: Decision | None
     """Where sampling stopped, if it went on until it was decided which model solves more."""

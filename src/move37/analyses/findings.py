@@ -1,14 +1,13 @@
 """What does a run say? Evidence about each model goes in, `Findings` come out: the join of the other analyses.
 
-The first model is the base, and every other one is compared with it. Each comparison stands alone: its confidence is
-not corrected for how many models are compared.
+The first model is the base, and every other one is compared with it. Each comparison stands alone; where there are
+several, one family-wise band beside them covers all together.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-import numpy as np
 import polars as pl
 
 from move37.analyses import Comparison, Findings, compare
@@ -16,42 +15,30 @@ from move37.analyses.agreement import Agreement, Disagreement, agreement
 from move37.analyses.cautions import model_cautions
 from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
+from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
+from move37.analyses.families import family
+from move37.analyses.guessing import guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
-from move37.analyses.reliability import ReliabilityRow, reliability
+from move37.analyses.reliability import common_ks
+from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import outcome_audit
 from move37.errors import InputError
-from move37.estimates.majority import AnswerCounts, answers_by_problem
-from move37.types import AnyTally, Tally
+from move37.estimates.rows import k_limit
+from move37.types import AnyTally, Problem
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """All that is known of one model. Only the tally is there for imported counts.
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the study itself."""
 
-    What needs a fixed n (votes, reliability, accuracies) is of the samples before the plan's first look, if it has
-    several; for a fixed n those are all samples.
-    """
-
-    tally: AnyTally
-    fixed: Tally | None = None
-    """Counts over the samples before the first look; None where they are the tally itself, or not known."""
-    not_truncated: Tally | None = None
-    """Counts over those of them that ended by themselves."""
-    reasons: Sequence[tuple[str, str, int]] = ()
-    """(outcome, reason, count)."""
-    mean_tokens: float | None = None
-    answers: pl.DataFrame | None = None
-    """Distinct answers of those that are scored: problem_id, answer (null: none), correct, count."""
-    agreement: Sequence[tuple[str, pl.DataFrame]] = ()
-    """Other graders by label, with problem_id, index, outcome, theirs, answer of every sample judged by both."""
-    verifier: str = ""
-    """Label of our own grader, for the agreements."""
-    references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Reference answer by problem id, shown beside disagreements."""
-
-    @property
-    def fixed_tally(self) -> Tally | None:
-        return self.tally if isinstance(self.tally, Tally) else self.fixed
+    problems: Sequence[Problem] = ()
+    strata: Sequence[str] = ()
+    """Tags to stratify by."""
+    runs: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Models that are runs of one algorithm with different training seeds, by algorithm."""
+    decision: Decision | None = None
+    beyond: bool = False
+    """Whether to continue the curves beyond n, which takes a second or two for each model and pair."""
 
 
 def find(
@@ -59,7 +46,7 @@ def find(
     confidence: float = 0.95,
     draws: int = 100_000,
     seed: int = 0,
-    decision: Decision | None = None,
+    facts: Facts | None = None,
 ) -> Findings:
     """Each model alone, then each one against the first. Raises InputError for no model, or different problems.
 
@@ -67,38 +54,49 @@ def find(
     """
     if not evidence:
         raise InputError("no model to analyse")
+    facts = facts or Facts()
     tallies, left_out = leave_out_unscored([each.tally for each in evidence])
-    curves = tuple(model_curve(tally, confidence, draws, seed) for tally in tallies)
-    comparisons = tuple(compare(tallies[0], rl, confidence, draws, seed) for rl in tallies[1:])
+    base, others = tallies[0], tallies[1:]
+    comparisons = tuple(compare(base, rl, confidence, draws, seed) for rl in others)
+    depth = Depth(confidence, seed, _labels(facts, base), facts.beyond)
+    fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
+    ks = common_ks(fixed) if fixed else None
     return Findings(
-        curves=curves,
+        curves=tuple(model_curve(tally, confidence, draws, seed) for tally in tallies),
         audits=tuple(
             outcome_audit(each.tally, each.reasons, each.mean_tokens, each.not_truncated, each.fixed)
             for each in evidence
         ),
-        reliability=tuple(row for each in evidence for row in _reliability(each, tallies[0].problem_ids, confidence)),
+        models=tuple(model_detail(each, tally, ks, depth) for each, tally in zip(evidence, tallies, strict=True)),
+        guesses=guess_baselines(facts.problems, k_limit(base)) if facts.problems else (),
         comparisons=comparisons,
+        pairs=tuple(
+            pair_detail((evidence[0], each), base, rl, comparison.solvable, depth)
+            for each, rl, comparison in zip(evidence[1:], others, comparisons, strict=True)
+        ),
+        family=family(base, others, confidence, seed=seed) if len(others) > 1 else None,
+        seeds=tuple(_over_seeds(base, others, algorithm, runs, depth) for algorithm, runs in facts.runs.items()),
         agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
-        decision=decision,
-        warnings=(*_about_decision(decision), *_about_left_out(left_out), *_warnings(tallies, comparisons)),
+        decision=facts.decision,
+        warnings=(*_about_decision(facts.decision), *_about_left_out(left_out), *_warnings(tallies, comparisons)),
     )
 
 
-def _reliability(evidence: Evidence, problem_ids: Sequence[str], confidence: float) -> tuple[ReliabilityRow, ...]:
-    """The rows of one model on the problems that are analysed, where a fixed n is known."""
-    fixed, kept = evidence.fixed_tally, set(problem_ids)
-    if fixed is None:
-        return ()
-    fixed = fixed.select(np.array([problem in kept for problem in fixed.problem_ids], dtype=bool))
-    if not fixed.problems or not fixed.n.all():
-        return ()  # before the first look, every sample of some problem is unscored
-    return reliability(fixed, answers=_votes(evidence), confidence=confidence)
+def _labels(facts: Facts, base: AnyTally) -> dict[str, dict[str, str]]:
+    """For each tag to stratify by, its value on every problem that is analysed. Raises InputError for a lacking one."""
+    by_id = {problem.id: problem.tags for problem in facts.problems}
+    for tag in facts.strata:
+        lacking = [problem for problem in base.problem_ids if tag not in by_id.get(problem, {})]
+        if lacking:
+            raise InputError(f"analysis.strata: {name_some(lacking)} without the tag {tag!r}")
+    return {tag: {problem: by_id[problem][tag] for problem in base.problem_ids} for tag in facts.strata}
 
 
-def _votes(evidence: Evidence) -> dict[str, AnswerCounts]:
-    if evidence.answers is None:
-        return {}
-    return answers_by_problem(evidence.answers.select("problem_id", "answer", "correct", "count").iter_rows())
+def _over_seeds(
+    base: AnyTally, others: Sequence[AnyTally], algorithm: str, runs: Sequence[str], depth: Depth
+) -> TrainingSeeds:
+    chosen = [tally for tally in others if tally.model in runs]
+    return training_seeds(base, chosen, algorithm, depth.confidence, seed=depth.seed)
 
 
 def _agreement(evidence: Evidence, label: str, judged: pl.DataFrame) -> Agreement:
@@ -116,7 +114,8 @@ def _about_decision(decision: Decision | None) -> list[str]:
         return []
     return [
         "sampled until it was decided which model solves more: "
-        f"{decision.examined} of {decision.problems} problems, in random order. The e-value allows for that stop; the curves, bands and tables of the problems examined do not"
+        f"{decision.examined} of {decision.problems} problems, in random order. The e-value allows for that stop; the "
+        "curves, bands and tables of the problems examined do not"
     ]
 
 

@@ -191,7 +191,7 @@ def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
 def _rows(own: StoppingPlan, costing: "_Costing", token_budget: float | None, ks: IntArray) -> tuple[PlanRow, ...]:
     """The fixed n, then stopping at STOP_AT, then the study's own plan unless it is one of them."""
     fixed = StoppingPlan((own.n_max,), 1)
-    batch = own.first_look if not own.is_fixed and _looks_evenly(own) else 1
+    batch = own.looks[0] if not own.is_fixed and _looks_evenly(own) else 1
     stopping = [StoppingPlan.until(r, own.n_max, batch) for r in STOP_AT]
     plans = {str(plan): plan for plan in (fixed, *stopping, own)}
     all_samples, all_tokens = costing.totals(costing.per_problem(fixed))
@@ -219,7 +219,7 @@ def _rows(own: StoppingPlan, costing: "_Costing", token_budget: float | None, ks
 
 def _looks_evenly(plan: StoppingPlan) -> bool:
     """Whether looks come every so many samples, up to n_max."""
-    return plan.looks == StoppingPlan.until(1, plan.n_max, plan.first_look).looks
+    return plan.looks == StoppingPlan.until(1, plan.n_max, plan.looks[0]).looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class _Costing:
         if plan.is_fixed:
             return largest_n_max(budget, laws)
         if isinstance(plan.successes, int) and _looks_evenly(plan):
-            return largest_n_max(budget, laws, plan.successes, plan.first_look)
+            return largest_n_max(budget, laws, plan.successes, plan.looks[0])
         return None
 
     def _laws(self) -> list[tuple[FloatArray, FloatArray, MeanTokens]]:

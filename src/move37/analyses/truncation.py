@@ -5,7 +5,7 @@ counting them all wrong and all right. Truncation is the model's own fault and s
 without truncated samples is a sensitivity line, not a correction (long problems are truncated more often).
 
 Where sampling stopped early, counts are of the samples that the estimates use, and every accuracy is of the samples
-before the first look, which all problems have: their number did not depend on the outcomes.
+before any problem can stop, which all have: their number did not depend on the outcomes.
 """
 
 from collections.abc import Sequence
@@ -44,9 +44,9 @@ def outcome_audit(
     reasons: Sequence[tuple[str, str, int]] = (),
     mean_tokens: float | None = None,
     not_truncated: Tally | None = None,
-    before_first_look: Tally | None = None,
+    before_any_stop: Tally | None = None,
 ) -> OutcomeAudit:
-    """Audit one model. For a tally that was stopped early, `before_first_look` holds what its accuracies are made of.
+    """Audit one model. For a tally that was stopped early, `before_any_stop` holds what its accuracies are made of.
     `not_truncated` counts only the samples that ended by themselves.
 
     A problem without any scored sample is left out of `accuracy` (NaN if there is no other) but is in both brackets.
@@ -56,7 +56,7 @@ def outcome_audit(
     if not total.size or not total.all():
         raise InputError(f"{tally.model}: {int((total == 0).sum())} of {total.size} problems have no samples to audit")
     correct = int(correct_samples(tally).sum())
-    fixed = tally if isinstance(tally, Tally) else before_first_look
+    fixed = tally if isinstance(tally, Tally) else before_any_stop
     accuracy, if_wrong, if_right = (None, None, None) if fixed is None else _accuracies(fixed)
     return OutcomeAudit(
         model=tally.model,

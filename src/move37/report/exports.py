@@ -129,7 +129,7 @@ def _gaps(findings: Findings) -> Iterator[Row]:
 
 
 def _reliability(findings: Findings) -> Iterator[Row]:
-    for row in findings.reliability:
+    for row in (row for model in findings.models for row in model.reliability):
         e = row.estimate
         numbers = (e.value, e.standard_error, e.lower, e.upper, e.confidence)
         yield row.model, row.measure, row.k, *numbers, e.method, e.target, e.problems, *e.n

@@ -93,6 +93,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
     """What the templates show; the same for HTML and markdown."""
     longest = max(len(curve.k) for curve in findings.curves)
     drawn = {figure.stem: figure for figure in figures}
+    reliability = tuple(row for model in findings.models for row in model.reliability)
     return {
         "context": context,
         "findings": findings,
@@ -103,7 +104,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
         "curves_drawn": tables.curves_table(findings.curves, tables.drawn_ks(longest)),
         "legend": _legend(findings),
         "comparisons": [_comparison(findings, each, number) for number, each in enumerate(findings.comparisons, 1)],
-        "reliability": tables.reliability_table(findings.reliability) if findings.reliability else None,
+        "reliability": tables.reliability_table(reliability) if reliability else None,
         "outcomes": tables.outcomes_table(findings.audits),
         "reasons": tables.reasons_table(findings.audits) if tables.has_reasons(findings) else None,
         "agreement": tables.agreement_table(findings.agreements) if findings.agreements else None,

@@ -1,0 +1,218 @@
+"""What else can be said of a model, and of a pair, beside the curves and the four-way table?
+
+Each part is another file's answer; here they are asked for where the evidence allows it, on the problems that are
+analysed, and put beside each other. A part that the evidence does not carry is None or empty: no answers, no votes; no
+token counts, no budgets; no fixed n, no measure that needs one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from move37.analyses.beyond import ModelBeyond, PairBeyond, model_beyond, pair_beyond
+from move37.analyses.pairing import paired
+from move37.analyses.reliability import (
+    BayesAtN,
+    BayesDifference,
+    Coverage,
+    CoverageDifference,
+    ReliabilityDifference,
+    ReliabilityRow,
+    area,
+    area_differences,
+    bayes_at_n,
+    bayes_difference,
+    coverage,
+    coverage_differences,
+    default_ks,
+    reliability,
+    reliability_differences,
+)
+from move37.analyses.sensitivity import (
+    DifferenceBracket,
+    FinishedCurve,
+    UnscoredBracket,
+    difference_bracket,
+    finished_curve,
+    unscored_bracket,
+)
+from move37.analyses.solvable_sets import SolvableTable, solvable_table
+from move37.analyses.strata import StratifiedComparison, by_stratum
+from move37.analyses.support import Support, support
+from move37.analyses.token_budget import TokenBudget, token_budget
+from move37.estimates.majority import AnswerCounts, answers_by_problem
+from move37.estimates.rows import k_limit
+from move37.types import AnyTally, Tally
+
+BUDGET_DRAWS = 20_000
+"""Multiplier draws behind the band over token budgets: it supports no published number."""
+BOOTSTRAP_DRAWS = 40
+"""Bootstrap draws behind the intervals of extrapolation methods: two digits of them are shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that is known of one model. Only the tally is there for imported counts.
+
+    What needs a fixed n (votes, reliability, accuracies) is of the samples before the plan's first look, if it has
+    several; for a fixed n those are all samples.
+    """
+
+    tally: AnyTally
+    fixed: Tally | None = None
+    """Counts over the samples before the first look; None where they are the tally itself, or not known."""
+    not_truncated: Tally | None = None
+    """Counts over those of them that ended by themselves."""
+    reasons: Sequence[tuple[str, str, int]] = ()
+    """(outcome, reason, count)."""
+    mean_tokens: float | None = None
+    tokens_by_problem: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Mean generated tokens per sample of each problem; empty where they are not known."""
+    answers: pl.DataFrame | None = None
+    """Distinct answers of those that are scored: problem_id, answer (null: none), correct, count."""
+    agreement: Sequence[tuple[str, pl.DataFrame]] = ()
+    """Other graders by label, with problem_id, index, outcome, theirs, answer of every sample judged by both."""
+    verifier: str = ""
+    """Label of our own grader, for the agreements."""
+    references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Reference answer by problem id, shown beside disagreements."""
+
+    def fixed_tally(self, problem_ids: Sequence[str]) -> Tally | None:
+        """Counts at a fixed n on some problems, None where one of them has no scored sample there."""
+        known, kept = self.tally if isinstance(self.tally, Tally) else self.fixed, set(problem_ids)
+        if known is None:
+            return None
+        known = known.select(np.array([problem in kept for problem in known.problem_ids], dtype=bool))
+        return known if known.problems and known.n.all() else None
+
+    def votes(self) -> dict[str, AnswerCounts]:
+        """Answers by problem, empty where they are not known."""
+        if self.answers is None:
+            return {}
+        return answers_by_problem(self.answers.select("problem_id", "answer", "correct", "count").iter_rows())
+
+
+@dataclass(frozen=True, eq=False)
+class ModelDetail:
+    """One model beside its curve."""
+
+    model: str
+    reliability: tuple[ReliabilityRow, ...]
+    coverage: tuple[Coverage, ...]
+    bayes: BayesAtN | None
+    unscored: UnscoredBracket | None
+    """None where every sample is scored."""
+    finished: FinishedCurve | None
+    """None where no sample was truncated, or that is not known."""
+    beyond: ModelBeyond | None
+
+
+@dataclass(frozen=True, eq=False)
+class PairDetail:
+    """One pair beside its band and table."""
+
+    base: str
+    rl: str
+    tables: tuple[SolvableTable, ...]
+    """The four-way table at 1, 4, 16, ... and at the largest k."""
+    support: Support
+    differences: tuple[ReliabilityDifference, ...]
+    coverage: tuple[CoverageDifference, ...]
+    bayes: BayesDifference | None
+    tokens: TokenBudget | None
+    strata: tuple[StratifiedComparison, ...]
+    unscored: DifferenceBracket | None
+    beyond: PairBeyond | None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How far to go: confidence of all intervals, seed of all draws, tags to stratify by, whether to look beyond n."""
+
+    confidence: float = 0.95
+    seed: int = 0
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Value of each tag by problem id."""
+    beyond: bool = False
+
+
+def model_detail(evidence: Evidence, tally: AnyTally, ks: Sequence[int] | None, depth: Depth) -> ModelDetail:
+    """`tally` is the evidence's on the problems that are analysed; `ks` are those of the reliability measures."""
+    fixed, confidence = evidence.fixed_tally(tally.problem_ids), depth.confidence
+    unscored = unscored_bracket(tally) if tally.unscored.any() else None
+    finished = None
+    if evidence.not_truncated is not None and tally.truncated.any():
+        kept = set(tally.problem_ids)
+        rows = np.array([problem in kept for problem in evidence.not_truncated.problem_ids], dtype=bool)
+        finished = finished_curve(tally, evidence.not_truncated.select(rows))
+    return ModelDetail(
+        model=tally.model,
+        reliability=_reliability(fixed, tally, evidence, ks, confidence),
+        coverage=() if fixed is None else coverage(fixed, confidence=confidence),
+        bayes=None if fixed is None else bayes_at_n(fixed, confidence=confidence),
+        unscored=unscored,
+        finished=finished,
+        beyond=model_beyond(tally, confidence, BOOTSTRAP_DRAWS, depth.seed) if _far(depth, tally) else None,
+    )
+
+
+def pair_detail(
+    evidence: tuple[Evidence, Evidence], base: AnyTally, rl: AnyTally, table: SolvableTable, depth: Depth
+) -> PairDetail:
+    """`base` and `rl` are the evidence's tallies on the problems that are analysed, `table` their four-way table."""
+    base, rl = paired(base, rl)
+    confidence, seed = depth.confidence, depth.seed
+    of_base, of_rl = evidence
+    fixed_base, fixed_rl = (each.fixed_tally(base.problem_ids) for each in evidence)
+    differences = area_differences(base, rl, confidence=confidence) if table.k > 1 else ()
+    shares, posterior = (), None
+    if fixed_base is not None and fixed_rl is not None:
+        votes = of_base.votes(), of_rl.votes()
+        measured = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence=confidence)
+        differences = (*(row for row in measured if not row.measure.startswith("AUC")), *differences)
+        shares = coverage_differences(fixed_base, fixed_rl, confidence=confidence)
+        posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence)
+    smaller = sorted({1, *default_ks(table.k)} - {table.k})
+    brackets = [unscored_bracket(tally) for tally in (base, rl)] if _any_unscored(base, rl) else []
+    return PairDetail(
+        base=base.model,
+        rl=rl.model,
+        tables=(*(solvable_table(base, rl, confidence, seed, k) for k in smaller), table),
+        support=support(table),
+        differences=differences,
+        coverage=shares,
+        bayes=posterior,
+        tokens=_tokens(of_base, of_rl, base, rl, depth),
+        strata=tuple(
+            by_stratum(base, rl, labels, tag, confidence, BUDGET_DRAWS, seed) for tag, labels in depth.tags.items()
+        ),
+        unscored=difference_bracket(*brackets) if brackets else None,
+        beyond=pair_beyond(base, rl, confidence) if _far(depth, base, rl) else None,
+    )
+
+
+def _reliability(
+    fixed: Tally | None, tally: AnyTally, evidence: Evidence, ks: Sequence[int] | None, confidence: float
+) -> tuple[ReliabilityRow, ...]:
+    """Rows at a fixed n where one is known, with the areas under the whole curve."""
+    rows = () if fixed is None else reliability(fixed, ks, evidence.votes(), confidence)
+    areas = area(tally, confidence=confidence) if k_limit(tally) > 1 else ()
+    return (*(row for row in rows if not row.measure.startswith("AUC")), *areas)
+
+
+def _tokens(of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, depth: Depth) -> TokenBudget | None:
+    known = of_base.tokens_by_problem, of_rl.tokens_by_problem
+    if not all(set(base.problem_ids) <= tokens.keys() for tokens in known):
+        return None
+    return token_budget(base, rl, *known, confidence=depth.confidence, draws=BUDGET_DRAWS, seed=depth.seed)
+
+
+def _any_unscored(*tallies: AnyTally) -> bool:
+    return any(tally.unscored.any() for tally in tallies)
+
+
+def _far(depth: Depth, *tallies: AnyTally) -> bool:
+    return depth.beyond and min(k_limit(tally) for tally in tallies) >= 2 and tallies[0].problems >= 2
