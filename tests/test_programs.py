@@ -357,13 +357,14 @@ def test_programs_that_are_not_isolated_are_judged_alike_and_marked() -> None:
 
 
 SEEN = """\
-import os
-def is_open(fd):
-    try: return bool(os.fstat(fd))
-    except OSError: return False
+import os, stat
+def kind(fd):
+    try: mode = os.fstat(fd).st_mode
+    except OSError: return ''
+    return 'device' if stat.S_ISCHR(mode) else 'socket' if stat.S_ISSOCK(mode) else 'file'
 def seen(): return {
     'root': os.listdir('/'), 'devices': os.listdir('/dev'), 'environment': dict(os.environ), 'process': os.getpid(),
-    'user': os.getuid(), 'open': [fd for fd in range(64) if is_open(fd)], 'host': os.uname().nodename,
+    'user': os.getuid(), 'open': [kind(fd) for fd in range(64) if kind(fd)], 'host': os.uname().nodename,
     'working folder': os.getcwd(), 'files': os.listdir('.')}
 """
 
@@ -377,7 +378,7 @@ def test_a_program_sees_four_devices_its_connection_and_nobodys_environment(veri
         "assert set(s['devices']) == {'null', 'zero', 'random', 'urandom'}\n"
         "assert not {'PATH', 'USER', 'LOGNAME', 'SHELL'} & set(s['environment'])\n"
         "assert (s['user'], s['host'], s['working folder'], s['files']) == (65534, 'sandbox', '/tmp', [])\n"
-        "assert s['open'] == [0, 1, 2, 3]\n"
+        "assert s['open'] == ['device', 'device', 'device', 'socket']\n"
     )
     assert verifier.judge(problem, SEEN) == Verdict(CORRECT, "passes")
 

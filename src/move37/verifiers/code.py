@@ -78,6 +78,8 @@ class CodeVerifier:
     """
 
     name = "code"
+    wall_seconds = 3600.0
+    """Wall time for one verdict: programs are bounded here, but one may wait long until it can run alone."""
 
     def __init__(self, isolated: bool = True, cpu_seconds: float = 3.0) -> None:
         self.isolated, self.cpu_seconds = isolated, cpu_seconds

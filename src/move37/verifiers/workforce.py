@@ -58,6 +58,7 @@ class Workforce:
     def __init__(self, size: int, cpu_seconds: float) -> None:
         self.size, self.cpu_seconds = size, cpu_seconds
         self._verifier = b""
+        self._wall_seconds = WALL_PER_CPU * cpu_seconds
         self._queue: deque[Judgement] = deque()
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()
@@ -75,6 +76,8 @@ class Workforce:
                 f"verifier {verifier.name!r} is defined in the script itself, which workers do not run; "
                 "move its class into a module and import it"
             )
+        # A verifier that bounds its work itself may wait for longer than it works.
+        self._wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
         try:
             self._verifier = pickle.dumps(verifier)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -170,7 +173,7 @@ class Workforce:
     def _deadline(self, worker: "_Worker") -> float:
         if not worker.ready:
             return worker.since + START_SECONDS
-        return worker.since + WALL_PER_CPU * self.cpu_seconds if worker.batch else math.inf
+        return worker.since + self._wall_seconds if worker.batch else math.inf
 
     def _patience(self) -> float | None:
         first = min((self._deadline(worker) for worker in self._workers), default=math.inf)

@@ -155,7 +155,11 @@ def _become(request: dict[str, Any], descriptors: list[int], no_processes: Filte
 
 
 def _keep(descriptors: list[int]) -> None:
-    """The connection becomes descriptor 3, further ones standard input and output; all others are closed."""
+    """The connection becomes descriptor 3, further ones standard input and output; standard error, where this process
+    may still have something to say, and what else there is are taken away."""
+    nothing = os.open("/dev/null", os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
     aside = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, FIRST_SPARE) for descriptor in descriptors]
     for wanted, descriptor in zip((3, 0, 1), aside, strict=False):
         os.dup2(descriptor, wanted)
