@@ -250,6 +250,19 @@ def test_a_problem_carries_its_puzzle_its_tier_and_how_many_steps_it_needs(tier:
         assert steps >= TIERS[tier].fewest_steps
 
 
+@pytest.mark.parametrize(
+    ("tier", "question", "chain"),
+    [
+        ("in-pretraining", "9,9,2,4=27:", "2+4=6;9-6=3;3*9=27"),
+        ("edge", "10,1,2,9,9=78:", "1+9=10;10*9=90;2+10=12;90-12=78"),
+        ("beyond", "4,7,12,6,10,7=99:", "7+12=19;19+4=23;10*7=70;23+70=93;93+6=99"),
+    ],
+)
+def test_the_first_problem_of_seed_0_stays_what_it_is_on_every_python(tier: str, question: str, chain: str) -> None:
+    [problem] = problems(f"countdown:{tier}", size=1)
+    assert (problem.question, problem.references) == (question, (chain,))
+
+
 def test_every_reference_passes_the_verifier() -> None:
     made = [problem for tier in TIERS for problem in problems(f"countdown:{tier}", size=20)]
     assert validate(made) == []
