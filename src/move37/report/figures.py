@@ -1,21 +1,31 @@
 """Which pictures does a report have? Altair specifications, the same for the page and for the picture files.
 
-Widths follow the container, heights are fixed; labels that depend on the room there is are decided while drawing.
-Curves are drawn at every k up to 64 and then at 16 ks per doubling (`drawn_ks`), which the eye cannot tell from all.
-Colours are CSS variables (`palette.py`). All values are percent. A user's text (model names) is
-data or a plain title, never part of an expression: no tooltip title, no sort order, no description of a mark holds
-it. Left out: titles, which the page has as headings and the picture files get from `Figure`.
+Curves are drawn at every k up to 64 and then at 16 ks per doubling (`drawn_ks`), which the eye cannot tell from all;
+labels that depend on the room there is are decided while drawing. `drawing.py` has what all pictures share.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.report.drawing import (
+    CURVE_HEIGHT,
+    INK,
+    MUTED,
+    PAPER,
+    Figure,
+    banded_row,
+    by_model,
+    finished,
+    k_axis,
+    tooltip_rule,
+    values,
+    y_of,
+)
 from move37.report.numerals import (
     counted,
     k_list,
@@ -31,20 +41,7 @@ from move37.report.palette import DASHES, SHAPES, series, variable
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.verdict import settled, undecided
 
-INK, MUTED, GRID, PAPER, RULE = (variable(name) for name in ("ink", "muted", "grid", "paper", "rule"))
-_CURVE_HEIGHT = 340
 _LABEL_PIXELS = 15
-
-
-@dataclass(frozen=True, eq=False)
-class Figure:
-    """`stem` names its files, `alt` says in words what it shows, `spec` is Vega-Lite."""
-
-    stem: str
-    title: str
-    subtitle: str
-    alt: str
-    spec: dict[str, Any]
 
 
 def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
@@ -52,23 +49,23 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
     last = max(len(curve.k) for curve in curves)
     low, high = _percent_domain(curves)
     models = range(len(curves))
-    x = _k_axis(last)
+    x = k_axis(last)
     y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
-    colour = _by_model(alt.Color, [series(i) for i in models])
-    dash = _by_model(alt.StrokeDash, [DASHES[i % len(DASHES)] for i in models])
-    shape = _by_model(alt.Shape, [SHAPES[i % len(SHAPES)] for i in models])
-    drawn = alt.Chart(_values([row for i in models for row in _curve_rows(i, curves[i], drawn_ks(len(curves[i].k)))]))
+    colour = by_model(alt.Color, [series(i) for i in models])
+    dash = by_model(alt.StrokeDash, [DASHES[i % len(DASHES)] for i in models])
+    shape = by_model(alt.Shape, [SHAPES[i % len(SHAPES)] for i in models])
+    drawn = alt.Chart(values([row for i in models for row in _curve_rows(i, curves[i], drawn_ks(len(curves[i].k)))]))
     marked = alt.Chart(
-        _values([row for i in models for row in _curve_rows(i, curves[i], powers_of_two(len(curves[i].k)))])
+        values([row for i in models for row in _curve_rows(i, curves[i], powers_of_two(len(curves[i].k)))])
     )
-    ends = drawn.encode(x=x, y=_y("l", y), y2="u:Q", color=colour)
+    ends = drawn.encode(x=x, y=y_of("l", y), y2="u:Q", color=colour)
     # With one k only, an area has no width: the band is a bar.
     bands = (
         ends.mark_area(opacity=0.16, aria=False) if last > 1 else ends.mark_rule(strokeWidth=3, opacity=0.4, aria=False)
     )
     lines = drawn.mark_line(strokeWidth=2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash)
     marks = marked.mark_point(filled=True, size=42, opacity=1, aria=False).encode(x=x, y=y, color=colour, shape=shape)
-    layers = [bands, lines, marks, _names(curves, low, high, colour), _hover(_curve_tooltips(curves), last)]
+    layers = [bands, lines, marks, _names(curves, low, high, colour), tooltip_rule(_curve_tooltips(curves), x)]
     words = "; ".join(
         f"{curve.model}: {_share(curve, 1)} at k = 1, {_share(curve, len(curve.k))} at k = {len(curve.k)}"
         for curve in curves
@@ -78,7 +75,7 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
         title="pass@k",
         subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands",
         alt=f"pass@k over k with bands. {words}.",
-        spec=_finished(layers, _CURVE_HEIGHT),
+        spec=finished(layers, CURVE_HEIGHT),
     )
 
 
@@ -93,19 +90,21 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     y = alt.Y(
         "v:Q", title="difference (percentage points)", scale=alt.Scale(domain=[low, high], nice=False), axis=possible
     )
-    data = _values(_difference_rows(difference))
-    x = _k_axis(last)
+    data = values(_difference_rows(difference))
+    x = k_axis(last)
     colour = series(position)
-    zero = alt.Chart(_values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y="z:Q")
+    zero = alt.Chart(values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y="z:Q")
     band = (
-        alt.Chart(data).mark_area(color=colour, opacity=0.22, clip=True, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
+        alt.Chart(data)
+        .mark_area(color=colour, opacity=0.22, clip=True, aria=False)
+        .encode(x=x, y=y_of("l", y), y2="u:Q")
     )
     line = alt.Chart(data).mark_line(color=colour, strokeWidth=2, clip=True, aria=False).encode(x=x, y=y)
-    single = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=_y("l", y), y2="u:Q")
+    single = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=y_of("l", y), y2="u:Q")
     point = alt.Chart(data).mark_point(color=colour, filled=True, size=60, opacity=1, aria=False).encode(x=x, y=y)
     layers = [*_ranges(difference, position), zero, band, *([single, point] if last == 1 else []), line]
     layers += _first_loss_marks(difference)
-    hover = _hover(_difference_tooltips(difference), last)
+    hover = tooltip_rule(_difference_tooltips(difference), x)
     return Figure(
         stem=stem,
         title=f"{difference.rl} minus {difference.base}",
@@ -115,7 +114,7 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
             f"Gain at k = {k_list(difference.gain)}; loss at k = {k_list(difference.loss)}; "
             f"undetermined at k = {k_list(undecided(difference))}."
         ),
-        spec=_finished([*layers, hover], _CURVE_HEIGHT),
+        spec=finished([*layers, hover], CURVE_HEIGHT),
     )
 
 
@@ -129,7 +128,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
     ]
     colours = [series(0), series(position)]
     order = bin_labels()
-    base = alt.Chart(_values(rows)).encode(
+    base = alt.Chart(values(rows)).encode(
         x=alt.X("b:O", sort=order, title="accuracy of a problem (%)", axis=alt.Axis(labelAngle=-45, ticks=False)),
         xOffset=alt.XOffset("m:O", scale=alt.Scale(domain=[0, 1])),
         y=alt.Y("n:Q", title="problems"),
@@ -140,9 +139,9 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
         ],
     )
     bars = base.mark_bar(strokeWidth=1.5, cornerRadiusEnd=1, aria=False).encode(
-        color=_by_model(alt.Color, colours),
-        stroke=_by_model(alt.Stroke, colours),
-        fillOpacity=_by_model(alt.FillOpacity, [0.25, 0.95], "O"),
+        color=by_model(alt.Color, colours),
+        stroke=by_model(alt.Stroke, colours),
+        fillOpacity=by_model(alt.FillOpacity, [0.25, 0.95], "O"),
     )
     # Counts above the bars only where they do not run into each other.
     roomy = {"expr": "width > 520 ? 1 : 0"}
@@ -155,7 +154,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
             f"Problems by accuracy. Never right: {shift.base} {shift.base_counts[0]}, {shift.rl} {shift.rl_counts[0]}; "
             f"above 90%: {shift.base} {shift.base_counts[-1]}, {shift.rl} {shift.rl_counts[-1]}."
         ),
-        spec=_finished([bars, labels], 300),
+        spec=finished([bars, labels], 300),
     )
 
 
@@ -187,8 +186,8 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
         alt.Tooltip("r:O", title="up (%)"),
         alt.Tooltip("n:Q", title="problems"),
     ]
-    data = _values(rows)
-    diagonal = _values([{"b": label, "r": label} for label in order])
+    data = values(rows)
+    diagonal = values([{"b": label, "r": label} for label in order])
     same = alt.Chart(diagonal).mark_rect(fill=None, stroke=MUTED, strokeOpacity=0.55, aria=False).encode(x=x, y=y)
     cells = (
         alt.Chart(data)
@@ -215,7 +214,7 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
         title="Where each problem went",
         subtitle=f"problems by accuracy under {shift.base} (across) and {shift.rl} (up); outlined: unchanged bin",
         alt=f"Heat map of problems by accuracy under {shift.base} and {shift.rl}; the counts are in the table below.",
-        spec=_finished([cells, same, *texts], 330),
+        spec=finished([cells, same, *texts], 330),
     )
 
 
@@ -236,90 +235,16 @@ def figures_of(findings: Findings) -> list[Figure]:
 # -- the pieces of a figure ----------------------------------------------------------------------------------------
 
 
-def _finished(layers: list[Any], height: int) -> dict[str, Any]:
-    chart = alt.layer(*layers).properties(
-        width="container",
-        height=height,
-        padding={"left": 4, "right": 10, "top": 8, "bottom": 4},
-        background="transparent",
-    )
-    spec = chart.configure(**_CONFIG).to_dict()
-    del spec["$schema"]  # an address that nobody has to visit
-    return spec
-
-
-_CONFIG: dict[str, Any] = {
-    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": MUTED,
-        "titleColor": MUTED,
-        "gridColor": GRID,
-        "domainColor": RULE,
-        "tickColor": RULE,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "titlePadding": 8,
-    },
-    "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
-    "axisX": {"grid": False},
-    "title": {
-        "color": INK,
-        "subtitleColor": MUTED,
-        "anchor": "start",
-        "offset": 12,
-        "fontSize": 15,
-        "subtitleFontSize": 12,
-    },
-}
-
-
-def _values(rows: list[dict[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=rows)
-
-
-def _y(field: str, like: alt.Y) -> alt.Y:
-    copied = like.copy()
-    copied.shorthand = f"{field}:Q"
-    return copied
-
-
-def _k_axis(last: int) -> alt.X:
-    """log2 k from 1 to `last`, with a tick at every power of two."""
-    domain = [1, last] if last > 1 else [0.5, 2]
-    ticks = [2**i for i in range(int(math.log2(last)) + 1)]
-    return alt.X(
-        "k:Q",
-        title="tries per problem (k)",
-        scale=alt.Scale(type="log", base=2, domain=domain, nice=False),
-        axis=alt.Axis(values=ticks, format=",d", labelOverlap="parity", labelSeparation=8, labelFlush=False),
-    )
-
-
-def _by_model(channel: Any, values: Sequence[Any], kind: str = "N") -> Any:
-    """An encoding that gives the model at position "m" its own value; no legend, the page has one with full names.
-
-    Vega-Lite complains in the console about an opacity that is not ordinal ("O") and a shape that is.
-    """
-    return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(range(len(values))), range=list(values)))
-
-
 def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
-    return [{"m": position} | _row(k, curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks]
+    return [{"m": position} | banded_row(k, curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks]
 
 
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
     ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
     return [
-        _row(k, difference.mean[k - 1], difference.lower[k - 1], difference.upper[k - 1])
+        banded_row(k, difference.mean[k - 1], difference.lower[k - 1], difference.upper[k - 1])
         for k in sorted({*drawn_ks(len(difference.k)), *ends})
     ]
-
-
-def _row(k: int, value: float, lower: float, upper: float) -> dict[str, Any]:
-    """A point with its band, in percent."""
-    return {"k": k} | {name: round(100 * float(share), 3) for name, share in (("v", value), ("l", lower), ("u", upper))}
 
 
 def _percent_domain(curves: Sequence[ModelCurve]) -> tuple[float, float]:
@@ -344,7 +269,7 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
 
 def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Color) -> alt.Chart:
     """Each model's name beside the end of its curve, moved apart where they would overlap."""
-    step = _LABEL_PIXELS * (high - low) / _CURVE_HEIGHT
+    step = _LABEL_PIXELS * (high - low) / CURVE_HEIGHT
     ordered = sorted(enumerate(curves), key=lambda each: float(each[1].pass_at_k[-1]))
     heights: list[float] = []
     for _, curve in ordered:
@@ -359,7 +284,7 @@ def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Co
     longest = max(len(row["n"]) for row in rows)
     text = {"expr": f"containerSize()[0] < 480 && {longest} > 9 ? '' : datum.n"}
     return (
-        alt.Chart(_values(rows))
+        alt.Chart(values(rows))
         .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, text=text, aria=False)
         .encode(x="k:Q", y="v:Q", color=colour)
     )
@@ -407,22 +332,6 @@ def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:
     return rows
 
 
-def _hover(rows: list[dict[str, Any]], last: int) -> alt.Chart:
-    """A rule at the nearest k with a tooltip of its whole row.
-
-    The row is the tooltip's content because Vega-Lite 6.4 shows "undefined" for single text fields under `nearest`.
-    """
-    hover = alt.selection_point(
-        name="hover", fields=["k"], nearest=True, on="pointerover", clear="pointerout", empty=False
-    )
-    return (
-        alt.Chart(_values(rows))
-        .mark_rule(color=MUTED, aria=False, tooltip=alt.TooltipContent("data"))
-        .encode(x=_k_axis(last), opacity=alt.condition(hover, alt.value(0.7), alt.value(0)))
-        .add_params(hover)
-    )
-
-
 def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
     """Shaded and named: where gain and loss are established, and where neither is."""
     last = len(difference.k)
@@ -437,17 +346,17 @@ def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
     colours = alt.Color("c:N", scale=None, legend=None)
     edges = {"x": alt.X("a:Q"), "x2": "b:Q"}
     shade = (
-        alt.Chart(_values(rows))
+        alt.Chart(values(rows))
         .mark_rect(aria=False)
         .encode(**edges, color=colours, opacity=alt.Opacity("o:Q", scale=None, legend=None))
     )
-    strip = alt.Chart(_values(rows)).mark_rect(height=4, aria=False).encode(**edges, y=alt.value(0), color=colours)
+    strip = alt.Chart(values(rows)).mark_rect(height=4, aria=False).encode(**edges, y=alt.value(0), color=colours)
     text = {
         "expr": "datum.s * width > 7.2 * length(datum.n + datum.r) + 12 ? datum.n + ' ' + datum.r : "
         "datum.s * width > 7.2 * length(datum.n) + 4 ? datum.n : ''"
     }
     names = (
-        alt.Chart(_values(rows))
+        alt.Chart(values(rows))
         .mark_text(baseline="top", dy=10, fontSize=12, fontWeight=600, text=text, aria=False)
         .encode(x="x:Q", y=alt.value(0), color=colours)
     )
@@ -481,8 +390,8 @@ def _first_loss_marks(difference: CurveDifference) -> list[alt.Chart]:
         return []
     row = {"a": first, "b": final, "t": f"first loss: k = {k_list(range(first, final + 1))}"}
     row["x"] = round(math.sqrt(first * final), 4)
-    floor = alt.value(_CURVE_HEIGHT - 14)
-    data = _values([row])
+    floor = alt.value(CURVE_HEIGHT - 14)
+    data = values([row])
     bar = alt.Chart(data).mark_rule(color=INK, strokeWidth=2, aria=False).encode(x="a:Q", x2="b:Q", y=floor)
     ends = [
         alt.Chart(data)
