@@ -206,6 +206,17 @@ WAYS_OF_TESTING: dict[str, tuple[Problem, str, bool]] = {
         "import os\nos._exit(0)",
         False,
     ),
+    "an end of iteration that would end the tests": (
+        posed("for found, wanted in zip(map(f, [1, 2]), [1, 4]):\n    assert found == wanted"),
+        "def f(x): raise StopIteration",
+        False,
+    ),
+    "an object that contains everything": (
+        posed("assert 4 in f(2)"),
+        "class All(Exception):\n    __contains__ = lambda *_: True\n    __iter__ = lambda _: iter([5])\ndef f(x): return All()",
+        False,
+    ),
+    "the function's name": (posed("assert f(2) == 4, f.__name__ + ' fails'"), "def f(x): return x * x", True),
     "arguments changed in place": (
         posed("xs = [3, 1, 2]\norder(xs)\nassert xs == [1, 2, 3]"),
         "def order(xs): xs.sort()",

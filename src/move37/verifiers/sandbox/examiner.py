@@ -94,6 +94,8 @@ class _Connection:
         names = reply["raised"] if isinstance(reply["raised"], list) else []
         found = (getattr(builtins, name, None) for name in names if isinstance(name, str))
         kind = next((each for each in found if isinstance(each, type) and issubclass(each, BaseException)), Exception)
+        if issubclass(kind, StopIteration | StopAsyncIteration):
+            kind = RuntimeError  # inside a test's `map` or `zip` it would end the tests quietly
         name = names[0] if names and isinstance(names[0], str) and names[0].isidentifier() else "Exception"
         if not issubclass(kind, Exception):
             self._end("exits" if issubclass(kind, SystemExit) else f"raises {name[:60]}")
@@ -141,6 +143,9 @@ class Remote:
         return self._do("call", *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
+        place = object.__getattribute__(self, "_place")
+        if name == "__name__" and isinstance(place, str):
+            return place
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)  # copy, pickle and NumPy look for their protocols
         return self._do("get", name)
@@ -155,7 +160,7 @@ class Remote:
         self._do("setitem", key, value)
 
     def __contains__(self, item: Any) -> bool:
-        return bool(self._do("contains", item))
+        return item in list(self)  # compared here: its own `__contains__` may say yes to everything
 
     def __iter__(self) -> Any:
         return iter(list(self._do("list")))

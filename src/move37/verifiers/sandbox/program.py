@@ -22,8 +22,8 @@ _OPERATIONS = {
     "get": getattr,
     "set": setattr,
     "list": list,
-    **{name: getattr(operator, name) for name in ("getitem", "setitem", "delitem", "contains", "truth")},
-    **{kind.__name__: kind for kind in (len, str, repr, int, float, abs, round)},
+    **{name: getattr(operator, name) for name in ("getitem", "setitem", "truth")},
+    **{kind.__name__: kind for kind in (len, str, int, float)},
 }
 
 
