@@ -213,7 +213,7 @@ WAYS_OF_TESTING: dict[str, tuple[Problem, str, bool]] = {
     ),
     "an object that contains everything": (
         posed("assert 4 in f(2)"),
-        "class All(Exception):\n    __contains__ = lambda *_: True\n    __iter__ = lambda _: iter([5])\ndef f(x): return All()",
+        "class All:\n    __contains__ = lambda *_: True\n    __iter__ = lambda _: iter([5])\ndef f(x): return All()",
         False,
     ),
     "the function's name": (posed("assert f(2) == 4, f.__name__ + ' fails'"), "def f(x): return x * x", True),

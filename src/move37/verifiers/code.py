@@ -45,7 +45,7 @@ REFERENCE_TESTS = {
     "reference": REFERENCE_PROGRAM,
     "entry_point": "work",
 }
-REFERENCE_SECONDS = 0.06
+REFERENCE_SECONDS = 0.04
 """CPU seconds of the reference program on one core of the machine where the limits were set (CPython 3.11)."""
 FIRST_PART = 1 / 3
 """Of its time a program gets this part at first, beside others, and all of it if it must run again alone."""
