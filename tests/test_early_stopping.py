@@ -224,3 +224,49 @@ def test_a_fixed_and_a_stopped_model_can_be_compared(tmp_path: Path) -> None:
 
 def test_the_tally_of_a_fixed_plan_is_an_ordinary_one(both: tuple[RunStore, RunStore]) -> None:
     assert isinstance(both[0].tally("base"), Tally)
+
+
+@pytest.mark.skipif(not COUNTS.exists(), reason="needs the published counts")
+def test_a_claim_beyond_twice_n_is_refused_with_bounds() -> None:
+    settings = AnalysisConfig(draws=1000)
+    _, within = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=256)
+    assert within["at_k"]["extrapolated"] is True
+    assert within["at_k"]["lower"] < within["at_k"]["value"] < within["at_k"]["upper"] < 0
+    _, beyond = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=1024)
+    assert "value" not in beyond["at_k"]
+    assert beyond["at_k"]["lower"] < 0 < beyond["at_k"]["upper"]
+    assert beyond["at_k"]["in_words"].startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
+
+
+def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Path) -> None:
+    path = sums_study(tmp_path, n=8, problems=12)
+    rows = [json.loads(line) for line in (tmp_path / "sums.jsonl").read_text().splitlines()]
+    tagged = [row | {"level": str(i % 2), "twin": f"t{i // 2}"} for i, row in enumerate(rows)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in tagged))
+    text = path.read_text().replace('path = "sums.jsonl"', 'path = "sums.jsonl"\nfields.tags = ["level", "twin"]')
+    path.write_text(text.replace("[analysis]", '[analysis]\nstrata = ["level"]\nclusters = "twin"'))
+    pipeline.run_study(load_study(path), tmp_path / "run")
+    findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
+    (strata,) = findings.pairs[0].strata
+    assert {each.name: each.problems for each in strata.strata} == {"0": 6, "1": 6}
+    path.write_text(text)
+    alone = pipeline.start_run(load_study(path), tmp_path / "run")
+    assert not np.array_equal(
+        pipeline.analyse_run(alone).comparisons[0].difference.standard_error,
+        findings.comparisons[0].difference.standard_error,
+    )
+
+
+def test_runs_of_one_algorithm_are_analysed_over_their_training_seeds(tmp_path: Path) -> None:
+    path = sums_study(tmp_path, n=8, problems=12)
+    before, rl, after = path.read_text().partition("[models.rl]")[0], "", "[analysis]\ndraws = 2000\n"
+    for name in ("rl", "rl2"):
+        rl += f'[models.{name}]\npath = "scripted"\nengine = "scripted"\nalgorithm = "grpo"\n'
+    text = before + rl + after
+    path.write_text(text)
+    pipeline.run_study(load_study(path), tmp_path / "run")
+    findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
+    (seeds,) = findings.seeds
+    assert (seeds.algorithm, seeds.runs) == ("grpo", ("rl", "rl2"))
+    assert findings.family is not None
+    assert [member.rl for member in findings.family.members] == ["rl", "rl2"]

@@ -152,16 +152,26 @@ def compare(
     confidence: Annotated[float, typer.Option(help="Simultaneous confidence of the band.")] = 0.95,
     draws: Annotated[int, typer.Option(help="Multiplier draws behind the critical value.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Seed of the multiplier draws.")] = 0,
+    monte_carlo_error: Annotated[
+        float | None, typer.Option(help="Double the draws until the critical value's 95 % range is this narrow.")
+    ] = None,
+    at_k: Annotated[
+        int | None, typer.Option(min=1, help="What can be said at this k, also beyond n.", metavar="K")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare two models from counts alone: curves, band, first-loss set, four-way table."""
     with command("compare", as_json):
-        settings = from_options(AnalysisConfig, confidence=confidence, draws=draws, seed=seed)
-        findings, figures = pipeline.compare_counts(base, rl, settings, out)
+        settings = from_options(
+            AnalysisConfig, confidence=confidence, draws=draws, seed=seed, monte_carlo_error=monte_carlo_error
+        )
+        findings, figures = pipeline.compare_counts(base, rl, settings, out, at_k)
     if as_json:
         print(json.dumps(figures))
         return
     terminal.print_findings(findings)
+    if at_k is not None:
+        terminal.tell(False, figures["at_k"]["in_words"])
     terminal.tell(False, f"Report: {figures['report']}" if out else "", findings.comparisons[0].warnings)
 
 

@@ -161,6 +161,10 @@ class AnalysisConfig(Settings):
     draws: int = Field(default=100_000, ge=1000, description="Multiplier draws behind the critical value.")
     seed: int = Field(default=0, ge=0, description="Seed of the multiplier draws.")
     strata: tuple[str, ...] = Field(default=(), description="Tags of the problems (subset, level) to compare within.")
+    clusters: str | None = Field(default=None, description="Tag whose equal values mark near-duplicate problems.")
+    monte_carlo_error: float | None = Field(
+        default=None, gt=0, description="Double the draws until the critical value is known this well (its 95 % range)."
+    )
     beyond: bool = Field(default=True, description="Continue the curves to twice n and say what is not known there.")
 
 

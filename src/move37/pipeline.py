@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from move37.analyses import Findings
+from move37.analyses.beyond import at_k_in_words, difference_at_k
 from move37.analyses.decision import Decision, DecisionPlan, decide, decision_plan, finished_problems
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
@@ -146,13 +147,23 @@ def report_run(store: RunStore) -> Figures:
     return {"run": str(store.folder), "report": str(page), "warnings": list(findings.warnings)}
 
 
-def compare_counts(base: Path, rl: Path, settings: AnalysisConfig, out: Path | None = None) -> tuple[Findings, Figures]:
-    """Compare two files of counts. With `out`, the report and analyses.json are written there too."""
+def compare_counts(
+    base: Path, rl: Path, settings: AnalysisConfig, out: Path | None = None, at_k: int | None = None
+) -> tuple[Findings, Figures]:
+    """Compare two files of counts. With `out`, the report and analyses.json are written there too.
+
+    `at_k` asks for the difference at one k, also beyond n; past twice n the answer is a refusal with bounds.
+    """
     load = IMPORTERS.load("counts")().load
     imported = [load(path, name, "counts") for path, name in ((base, "base"), (rl, "rl"))]
     evidence = [Evidence(each.counts) for each in imported if each.counts is not None]
-    findings = find(evidence, settings.confidence, settings.draws, settings.seed)
+    facts = Facts(monte_carlo_error=settings.monte_carlo_error, beyond=out is not None and settings.beyond)
+    findings = find(evidence, settings.confidence, settings.draws, settings.seed, facts)
     figures = comparison_json(findings.comparisons[0], *findings.curves)
+    if at_k is not None:
+        base_tally, rl_tally = (each.tally for each in evidence)
+        found = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
+        figures["at_k"] = plain(found) | {"in_words": at_k_in_words(found)}
     if out is not None:
         write_atomically(out / "analyses.json", _json_bytes(findings_json(findings)))
         context = ReportContext(
@@ -272,6 +283,8 @@ def _facts(store: RunStore) -> Facts:
     return Facts(
         problems=store.problems(),
         strata=study.analysis.strata,
+        clusters=study.analysis.clusters,
+        monte_carlo_error=study.analysis.monte_carlo_error,
         runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
         decision=_decision(store),
         beyond=study.analysis.beyond,

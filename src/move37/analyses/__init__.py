@@ -13,7 +13,7 @@ from move37.analyses.guessing import GuessBaseline
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
-from move37.types import AnyTally
+from move37.types import AnyTally, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +50,24 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def compare(base: AnyTally, rl: AnyTally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> Comparison:
+def compare(
+    base: AnyTally,
+    rl: AnyTally,
+    confidence: float = 0.95,
+    draws: int = 100_000,
+    seed: int = 0,
+    *,
+    clusters: IntArray | None = None,
+    monte_carlo_error: float | None = None,
+) -> Comparison:
     """Everything about one pair. Raises InputError unless both cover the same problems, each with a scored sample.
 
     `draws` and `seed` are of the band's multipliers; `seed` also thins unequal samples for the four-way table.
+    `clusters` label near duplicates among base's problems, int (M,); `monte_carlo_error`: see `simultaneous_band`.
     """
-    difference = curve_difference(base, rl, confidence, draws, seed)
+    difference = curve_difference(
+        base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=monte_carlo_error
+    )
     table = solvable_table(base, rl, confidence, seed)
     cautions = [*model_cautions(base), *model_cautions(rl), *comparison_cautions(base, rl, difference, table)]
     return Comparison(

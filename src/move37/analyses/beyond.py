@@ -232,6 +232,22 @@ def in_words(pair: PairBeyond) -> str:
     )
 
 
+def at_k_in_words(found: DifferenceAtK | Refusal) -> str:
+    """What can be said at one k, or why nothing can and what remains possible."""
+    if isinstance(found, Refusal):
+        return (
+            f"No claim at k = {found.k}: {found.reason}. The counts do not exclude a difference of {found.lower:+.3f} "
+            f"to {found.upper:+.3f}; with every never-solved problem taken alone, {found.lower_alone:+.3f} to "
+            f"{found.upper_alone:+.3f}."
+        )
+    how = "continued beyond the samples" if found.extrapolated else "within the samples"
+    verdict = {1: "RL is above base", -1: "RL is below base", 0: "which one is above is not established"}[found.sign]
+    return (
+        f"At k = {found.k} ({how}) RL minus base is {found.value:+.3f}; the counts do not exclude "
+        f"{found.lower:+.3f} to {found.upper:+.3f} ({found.confidence:.0%}, this k by itself): {verdict}."
+    )
+
+
 def _refusal(base: AnyTally, rl: AnyTally, n: int, k: int, found: FloatArray, confidence: float) -> Refusal:
     (base_low, base_high), (rl_low, rl_high) = (continued_bounds(tally, k, 1 - confidence) for tally in (base, rl))
     reason = (

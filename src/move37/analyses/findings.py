@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
 from move37.analyses import Comparison, Findings, compare
@@ -17,14 +18,14 @@ from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
 from move37.analyses.families import family
-from move37.analyses.guessing import guess_baselines
+from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import outcome_audit
 from move37.errors import InputError
 from move37.estimates.rows import k_limit
-from move37.types import AnyTally, Problem
+from move37.types import AnyTally, IntArray, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,15 @@ class Facts:
     problems: Sequence[Problem] = ()
     strata: Sequence[str] = ()
     """Tags to stratify by."""
+    clusters: str | None = None
+    """Tag whose equal values mark near duplicates; a problem without it stands alone."""
     runs: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
     """Models that are runs of one algorithm with different training seeds, by algorithm."""
     decision: Decision | None = None
     beyond: bool = False
     """Whether to continue the curves beyond n, which takes a second or two for each model and pair."""
+    monte_carlo_error: float | None = None
+    """Width of the critical values' Monte-Carlo range up to which multiplier draws are doubled."""
 
 
 def find(
@@ -57,7 +62,10 @@ def find(
     facts = facts or Facts()
     tallies, left_out = leave_out_unscored([each.tally for each in evidence])
     base, others = tallies[0], tallies[1:]
-    comparisons = tuple(compare(base, rl, confidence, draws, seed) for rl in others)
+    clusters, error = _clusters(facts, base), facts.monte_carlo_error
+    comparisons = tuple(
+        compare(base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=error) for rl in others
+    )
     depth = Depth(confidence, seed, _labels(facts, base), facts.beyond)
     fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
@@ -68,13 +76,13 @@ def find(
             for each in evidence
         ),
         models=tuple(model_detail(each, tally, ks, depth) for each, tally in zip(evidence, tallies, strict=True)),
-        guesses=guess_baselines(facts.problems, k_limit(base)) if facts.problems else (),
+        guesses=_guesses(facts, base),
         comparisons=comparisons,
         pairs=tuple(
             pair_detail((evidence[0], each), base, rl, comparison.solvable, depth)
             for each, rl, comparison in zip(evidence[1:], others, comparisons, strict=True)
         ),
-        family=family(base, others, confidence, seed=seed) if len(others) > 1 else None,
+        family=family(base, others, confidence, seed=seed, clusters=clusters) if len(others) > 1 else None,
         seeds=tuple(_over_seeds(base, others, algorithm, runs, depth) for algorithm, runs in facts.runs.items()),
         agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
         decision=facts.decision,
@@ -90,6 +98,21 @@ def _labels(facts: Facts, base: AnyTally) -> dict[str, dict[str, str]]:
         if lacking:
             raise InputError(f"analysis.strata: {name_some(lacking)} without the tag {tag!r}")
     return {tag: {problem: by_id[problem][tag] for problem in base.problem_ids} for tag in facts.strata}
+
+
+def _clusters(facts: Facts, base: AnyTally) -> IntArray | None:
+    """The cluster of every problem that is analysed, int (M,); None without a tag that says so."""
+    if facts.clusters is None:
+        return None
+    by_id = {problem.id: problem.tags for problem in facts.problems}
+    names = [by_id.get(problem, {}).get(facts.clusters, f"alone: {problem}") for problem in base.problem_ids]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def _guesses(facts: Facts, base: AnyTally) -> tuple[GuessBaseline, ...]:
+    kept = set(base.problem_ids)
+    problems = [problem for problem in facts.problems if problem.id in kept]
+    return guess_baselines(problems, k_limit(base)) if problems else ()
 
 
 def _over_seeds(
