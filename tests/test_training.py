@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from move37.config import ModelConfig, SamplingConfig  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
-from move37.errors import ConfigError, EngineError, InputError, UnknownNameError  # noqa: E402
+from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, UnknownNameError  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Credit, Needs  # noqa: E402
 from move37.training.batches import Batch, make_batch, plan  # noqa: E402
@@ -623,3 +624,81 @@ def test_a_terminal_shows_accuracy_evaluation_and_why_nothing_is_learnt() -> Non
     text = console.export_text()
     for words in ("letters: grpo, step 4 of 10", "75.0%", "pass@1 25.0%", "every response is wrong"):
         assert words in text
+
+
+def test_reading_the_settings_of_a_recipe_loads_no_torch() -> None:
+    code = "import sys, move37.training.recipe, move37.training.algorithms; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_the_six_algorithm_files_are_short_and_no_function_of_the_loop_is_longer_than_a_screen() -> None:
+    import ast
+
+    folder = ROOT / "src" / "move37" / "training"
+    assert sum(len((folder / "algorithms" / f"{name}.py").read_text().splitlines()) for name in SIX) < 400
+    tree = ast.parse((folder / "loop.py").read_text())
+    lengths = {
+        n.name: n.end_lineno - n.lineno for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.end_lineno
+    }
+    assert max(lengths.values()) < 45
+    words = re.findall(r"\w+", (folder / "loop.py").read_text().lower())
+    assert not set(words) & {*SIX, "reinforce", "reinforcepp"}
+
+
+# ---- With packages that an extra installs
+
+
+def test_lora_trains_adapters_alone_and_saves_a_plain_model(llama: Path, letters: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="peft is not installed: pip install 'move37[lora]'")
+    changes: dict[str, Any] = {
+        "model": {"lora_rank": 4},
+        "steps": 25,
+        "rollout": {"responses": 32, "max_new_tokens": 1},
+        "optimizer": {"learning_rate": 2e-2},
+        "records": {"kl_every": 5},
+    }
+    recipe = recipe_of(llama, letters, **changes)
+    train(recipe, tmp_path / "whole")
+    train(recipe_of(llama, letters, **changes | {"steps": 10}), tmp_path / "stopped")
+    train(recipe, tmp_path / "stopped")
+    assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "stopped"))
+    first, *_, last = (record["accuracy"] for record in records(tmp_path / "whole"))
+    assert first < 0.15 < 0.4 < last
+    kl = [record["kl_to_start"] for record in records(tmp_path / "whole") if "kl_to_start" in record]
+    assert kl[0] == pytest.approx(0, abs=1e-6) != kl[-1]
+    # The saved folder is the start's shape, and gives the log-probabilities of the model with its adapters.
+    start = weights_of_folder(llama)
+    saved = weights_of(tmp_path / "whole")
+    assert start.keys() == saved.keys()
+    changed = {name for name in start if not torch.equal(start[name], saved[name])}
+    assert changed
+    assert all("_proj" in name for name in changed)
+
+
+def weights_of_folder(folder: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(folder / "model.safetensors")
+
+
+def test_without_peft_the_extra_is_named(llama: Path, letters: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'move37\[lora\]'"):
+        Policy(recipe_of(llama, letters, model={"lora_rank": 4}), Needs())
+
+
+def test_numbers_go_to_tensorboard_if_asked(llama: Path, letters: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install tensorboard")
+    train(recipe_of(llama, letters, steps=2, records={"to": ["tensorboard"]}), tmp_path)
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_bfloat16_samples_from_a_copy_that_follows_and_saves_in_that_precision(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"rollout": {"responses": 32, "max_new_tokens": 1}, "steps": 40}
+    recipe = recipe_of(llama, letters, model={"precision": "bfloat16"}, optimizer={"learning_rate": 3e-3}, **changes)
+    train(recipe, tmp_path)
+    accuracy = [record["accuracy"] for record in records(tmp_path)]
+    assert accuracy[0] < 0.15 < 0.4 < accuracy[-1]
+    assert {value.dtype for value in weights_of(tmp_path).values()} == {torch.bfloat16}

@@ -137,7 +137,9 @@ def trl_losses(inputs: dict[str, Any]) -> list[dict[str, Any]]:
     cases = [(GRPOTrainer, kind, delta) for kind in ("grpo", "bnpo", "dr_grpo", "dapo") for delta in (None, 3.0)]
     for trainer, kind, delta in [*cases, (RLOOTrainer, "rloo", None)]:
         policy = t.policy.clone().requires_grad_()
-        loss = trainer._compute_loss(_trl_trainer(policy, kind, delta), None, _trl_batch(t, advantages))
+        stand_in = trl_stand_in(kind, delta)
+        stand_in._get_per_token_logps_and_entropies = lambda *_, p=policy, **__: (p, torch.zeros_like(p), None)
+        loss = trainer._compute_loss(stand_in, None, _trl_batch(t, advantages))
         loss.backward()
         made.append({"kind": kind, "delta": delta, "loss": float(loss), "gradient": policy.grad.tolist()})  # type: ignore[union-attr]
     return made
@@ -168,10 +170,10 @@ class _Anything:
         raise AttributeError(f"TRL reads {name!r}: give it a value")
 
 
-def _trl_trainer(policy: torch.Tensor, kind: str, delta: float | None) -> Any:
+def trl_stand_in(kind: str, delta: float | None) -> Any:
+    """What `_compute_loss` reads of a trainer, its log-probabilities aside."""
     from collections import defaultdict
 
-    entropies = torch.zeros_like(policy)
     gathered = SimpleNamespace(
         gather=lambda value: value,
         gather_for_metrics=lambda value: value,
@@ -179,7 +181,6 @@ def _trl_trainer(policy: torch.Tensor, kind: str, delta: float | None) -> Any:
         num_processes=1,
     )
     return _Anything(
-        _get_per_token_logps_and_entropies=lambda *a, **k: (policy, entropies, None),
         aux_loss_enabled=False,
         top_entropy_quantile=1.0,
         off_policy_mask_threshold=None,

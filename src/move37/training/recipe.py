@@ -95,7 +95,9 @@ class OptimizerConfig(Settings):
     gradient_norm: float = Field(default=1.0, gt=0, description="Gradients are scaled down to this norm.")
     epochs: int = Field(default=1, ge=1, description="Passes over the responses of a step.")
     mini_batches: int = Field(default=1, ge=1, description="Updates per pass.")
-    micro_batch_tokens: int = Field(default=8192, ge=1, description="Tokens held at once; changes memory, not results.")
+    micro_batch_tokens: int | None = Field(
+        default=None, ge=1, description="Tokens held at once: memory and speed, not results. Default 1024, GPU 16384."
+    )
     shared_critic: bool = Field(default=False, description="The critic is one more output of the policy.")
     skip_zero_advantage: bool = Field(default=True, description="No backward pass for responses without credit: exact.")
     old_logprobs: Literal["sampler", "trainer"] = Field(

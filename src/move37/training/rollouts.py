@@ -6,6 +6,7 @@ Evaluation during training is the same sampling on held-out problems, with the p
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -84,7 +85,8 @@ class Roller:
                 requests.append(Request(self._prompt(slot.problem), index, seed))
                 groups[slot.problem.id, index] = slot.group
         made: dict[int, list[Trajectory]] = {slot.group: [] for slot in slots}
-        with packed(self._engine.model, min(len(requests), 64)):
+        plain = not self._recipe.model.lora_rank  # adapters read the weights of the layers they sit on
+        with packed(self._engine.model, min(len(requests), 64)) if plain else nullcontext():
             for trajectory in self._engine.trajectories(requests, sampling):
                 made[groups[trajectory.sample.problem_id, trajectory.sample.index]].append(trajectory)
         return {group: sorted(of, key=lambda trajectory: trajectory.sample.index) for group, of in made.items()}

@@ -23,7 +23,7 @@ class Teacher:
             raise ConfigError(f"teacher: {recipe.teacher} has another vocabulary than {recipe.model.path}")
         self._temperature = recipe.rollout.temperature
         model = engine.model.requires_grad_(False)
-        self._reader, self._head = ResponseReader(model, recipe.optimizer.micro_batch_tokens), Head(model)
+        self._reader, self._head = ResponseReader(model, student.tokens_at_once), Head(model)
 
     def logprobs(self, batch: Batch) -> Tensor:
         """Of every response token under the teacher at the sampling temperature, (B, T)."""
