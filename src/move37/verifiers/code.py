@@ -22,6 +22,7 @@ import fcntl
 import os
 import re
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,7 +54,7 @@ WALL_PER_CPU = 3.0
 ALONE_WALL_PER_CPU = 10.0
 """Wall time allowed for each second of CPU time: a program that sleeps must end, one that is starved must not."""
 MOST_ALONE = 30.0
-"""CPU seconds that a program may take when it runs alone, whatever the published solution takes."""
+"""CPU seconds that a slow published solution can earn a program."""
 SOLUTION_FACTOR = 4.0
 """When it runs alone, a program may take this many times the CPU time of the published solution (as in EvalPlus)."""
 PACKAGES = ("numpy",)
@@ -83,7 +84,8 @@ class CodeVerifier:
 
     def __init__(self, isolated: bool = True, cpu_seconds: float = 3.0) -> None:
         self.isolated, self.cpu_seconds = isolated, cpu_seconds
-        self.version = "1" if isolated else "1+not-isolated"
+        marks = "" if cpu_seconds == 3.0 else f"+{cpu_seconds:g}s", "" if isolated else "+not-isolated"
+        self.version = f"1+python-{sys.version_info.major}.{sys.version_info.minor}{''.join(marks)}"
         self._court: _Court | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -146,7 +148,7 @@ class _Court:
         if first.reason not in _BY_CHANCE:
             return first
         with self._turns.alone():
-            allowed = min(MOST_ALONE, max(cpu_seconds, SOLUTION_FACTOR * self._solution_seconds(problem)))
+            allowed = max(cpu_seconds, min(MOST_ALONE, SOLUTION_FACTOR * self._solution_seconds(problem)))
             second = self._attempt(
                 problem, program, Limits(allowed, max(ALONE_WALL_PER_CPU * cpu_seconds, 2 * allowed))
             )

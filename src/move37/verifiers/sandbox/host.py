@@ -118,6 +118,7 @@ class Sandbox:
         try:
             self._receive(START_SECONDS)
         except SandboxLostError as lost:
+            self.close()
             raise VerifierError(
                 f"no sandbox for programs can be started ({lost}); let bubblewrap make user namespaces, "
                 "or judge programs that you trust with --unsafe-local"
