@@ -30,8 +30,6 @@ from .wire import Link, MalformedError, decode, encode
 
 MOST_REMEMBERED = 32
 """Problems whose compiled tests are kept."""
-
-
 SECONDS_TO_READ = 2.0
 """CPU seconds in which a result must have become a value."""
 
@@ -215,8 +213,9 @@ def _bring_up_to_date(value: Any, after: Any) -> None:
 class Examination:
     """The tests of one problem, compiled.
 
-    `head` is program text whose definitions are the tests' own; it and `once` run now, without a program. `setup` runs
-    before the tests. `reference` is the published solution, read only for the names that it defines.
+    `head` is program text whose definitions are the tests' own; it and `once` run now, without a program, and what they
+    make must reach no program but as a copy. `setup` runs before the tests. `reference` is the published solution, read
+    only for the names that it defines.
     """
 
     def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:

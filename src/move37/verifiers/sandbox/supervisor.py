@@ -31,19 +31,7 @@ from .syscalls import Filter, program_filter, sandbox_filter
 _PR_SET_DUMPABLE = 4
 LONGEST_REQUEST = 65536
 MOST_DESCRIPTORS = 3
-IMPORTED = (
-    "bisect",
-    "collections",
-    "copy",
-    "functools",
-    "heapq",
-    "itertools",
-    "math",
-    "operator",
-    "re",
-    "string",
-    "typing",
-)
+IMPORTED = "bisect collections copy functools heapq itertools math operator re string typing"
 """What programs commonly import is there already. Only what is small: every fork pays for the pages of all of it."""
 OPEN_FILES, FIRST_SPARE = 64, 32
 FILE_BYTES = 32 << 20
@@ -58,7 +46,7 @@ def main() -> None:
         _hide()
     no_processes = _filters(isolated)
     _limit()
-    for module in IMPORTED:
+    for module in IMPORTED.split():
         import_module(module)
     gc.collect()
     gc.freeze()
@@ -105,12 +93,13 @@ def _watch(child: int, wall_seconds: float, control: socket.socket) -> dict[str,
 def _clear(child: int) -> dict[str, Any]:
     """Kill and reap every other process of the sandbox."""
     report: dict[str, Any] = {}
-    while True:
+    # Only process 1 of a sandbox may say "everybody": outside one, that is everybody.
+    everybody = -1 if os.getpid() == 1 else child
+    while everybody == -1 or not report:
         with suppress(ProcessLookupError):
-            # Only process 1 of a sandbox may say "everybody": outside one, that is everybody.
-            os.kill(-1 if os.getpid() == 1 else child, signal.SIGKILL)
+            os.kill(everybody, signal.SIGKILL)
         try:
-            ended, status, used = os.wait4(-1, 0)
+            ended, status, used = os.wait4(everybody, 0)
         except ChildProcessError:
             break
         if ended == child:
