@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from move37.config import ModelConfig, SamplingConfig  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
-from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, UnknownNameError  # noqa: E402
+from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Credit, Needs  # noqa: E402
 from move37.training.batches import Batch, make_batch, plan  # noqa: E402
@@ -490,6 +490,26 @@ def test_prompts_that_are_too_long_are_refused_by_id(llama: Path, letters: Path,
         train(recipe_of(llama, letters, rollout={"max_new_tokens": 510}), tmp_path)
 
 
+def test_a_gguf_file_can_only_be_sampled(letters: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can only be sampled; train a folder"):
+        train(recipe_of(tmp_path / "m.gguf", letters), tmp_path / "run")
+
+
+def test_a_torn_state_is_named(llama: Path, letters: Path, tmp_path: Path) -> None:
+    train(recipe_of(llama, letters, steps=1), tmp_path)
+    (tmp_path / "state" / "step-000001" / "state.pt").write_bytes(b"half of it")
+    with pytest.raises(StoreError, match="cannot be continued from") as caught:
+        train(recipe_of(llama, letters, steps=2), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_changes_its_logits_behind_the_head_is_refused(letters: Path, tmp_path: Path) -> None:
+    shape = {"num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 64, "initializer_range": 0.3}
+    model = save_model(tmp_path / "m", "gemma2", **shape, final_logit_softcapping=0.5)
+    with pytest.raises(EngineError, match="behind the head"):
+        Policy(recipe_of(model, letters), Needs())
+
+
 def problem(question: str, name: str = "x") -> Problem:
     return Problem(f"{name}/{question[:9]}", question, ("1",), name, "exact")
 
@@ -651,7 +671,7 @@ def test_the_six_algorithm_files_are_short_and_no_function_of_the_loop_is_longer
 def test_lora_trains_adapters_alone_and_saves_a_plain_model(llama: Path, letters: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft", reason="peft is not installed: pip install 'move37[lora]'")
     changes: dict[str, Any] = {
-        "model": {"lora_rank": 4},
+        "model": {"lora_rank": 8},
         "steps": 25,
         "rollout": {"responses": 32, "max_new_tokens": 1},
         "optimizer": {"learning_rate": 2e-2},
@@ -663,7 +683,7 @@ def test_lora_trains_adapters_alone_and_saves_a_plain_model(llama: Path, letters
     train(recipe, tmp_path / "stopped")
     assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "stopped"))
     first, *_, last = (record["accuracy"] for record in records(tmp_path / "whole"))
-    assert first < 0.15 < 0.4 < last
+    assert first < 0.1 < 0.17 < last  # a guess is right once in 43: 22 of 128 by chance has probability 1e-12
     kl = [record["kl_to_start"] for record in records(tmp_path / "whole") if "kl_to_start" in record]
     assert kl[0] == pytest.approx(0, abs=1e-6) != kl[-1]
     # The saved folder is the start's shape, and gives the log-probabilities of the model with its adapters.

@@ -61,7 +61,7 @@ def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any)
         "mamba": {"state_size": 4},
     }
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(kind, **{**shape, **own[kind], **changes})
+    config = AutoConfig.for_model(kind, **{**shape, **own.get(kind, {}), **changes})
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     save_tokenizer(folder)
     return folder

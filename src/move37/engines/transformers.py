@@ -77,7 +77,7 @@ class TransformersEngine:
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         dtype = options.dtype if options.dtype != "auto" or device.type != "cpu" else "float32"
-        with _classified(model.path), _quiet():
+        with _classified(model.path), quiet():
             where = _where(model.path, options)
             tokenizer = AutoTokenizer.from_pretrained(**where)
             opened: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, output_loading_info=True)
@@ -222,7 +222,7 @@ def _classified(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' own progress bars, which would be drawn over ours (GGUF's heeds no setting)."""
     shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()

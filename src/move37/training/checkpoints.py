@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from move37.engines.transformers import quiet
 from move37.errors import ConfigError, StoreError
 from move37.parts import write_atomically
 from move37.training.policy import Policy, merged_weights
@@ -59,8 +60,9 @@ class RunFolder:
             state = merged_weights(policy.model, policy.recipe.model)
             if policy.recipe.model.precision == "bfloat16":
                 state = {name: value.to(torch.bfloat16) for name, value in state.items()}
-            policy.model.save_pretrained(folder, state_dict=state)
-            policy.tokenizer.save_pretrained(folder)
+            with quiet():
+                policy.model.save_pretrained(folder, state_dict=state)
+                policy.tokenizer.save_pretrained(folder)
             (folder / "move37.json").write_text(json.dumps({"step": step, **about}, indent=1) + "\n")
         return target
 

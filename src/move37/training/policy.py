@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from move37.config import ModelConfig
 from move37.engines.transformers import TransformersEngine
-from move37.errors import EngineError, MissingExtraError
+from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.training.algorithms import Credit, Needs
 from move37.training.batches import Batch
 from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
@@ -300,6 +300,10 @@ class Critic(nn.Module):
 
 def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> TransformersEngine:
     """A model with its tokenizer, loaded exactly as evaluation loads it. Raises EngineError or ConfigError."""
+    if path.endswith(".gguf"):
+        raise ConfigError(
+            f"model.path: {path}: a GGUF file holds rounded weights and can only be sampled; train a folder"
+        )
     options: dict[str, Any] = {
         "device": model.device,
         "dtype": dtype,
