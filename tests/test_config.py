@@ -29,7 +29,10 @@ REFUSED = [
     ({"problems": None}, "problems: input should be a valid tuple"),
     ({"problems": []}, "problems: tuple should have at least 1 item"),
     ({"sampling": {"temprature": 1}}, "sampling.temprature: unknown key; did you mean 'temperature'?"),
-    ({"sampling": {"zzz": 1}}, "sampling.zzz: unknown key (known: n, temperature, top_p, max_new_tokens, template)"),
+    (
+        {"sampling": {"zzz": 1}},
+        "sampling.zzz: unknown key (known: n, stop, ",
+    ),
     ({"sampling": {"n": 0}}, "sampling.n: input should be greater than or equal to 1 (given: 0)"),
     ({"sampling": {"n": 1.5}}, "sampling.n: input should be a valid integer"),
     ({"sampling": {"temperature": -0.1}}, "sampling.temperature: input should be greater than or equal to 0"),

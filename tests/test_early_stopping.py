@@ -124,6 +124,20 @@ def test_a_plan_cannot_change_within_a_run(tmp_path: Path, both: tuple[RunStore,
         pipeline.start_run(other, both[1].folder)
 
 
+def test_a_token_budget_lowers_n_before_anything_is_sampled(tmp_path: Path) -> None:
+    # 6 problems x 2 models x 200 tokens: 2,400 tokens buy one sample each, 50,000 buy 20.
+    path = sums_study(tmp_path, n=64, stop="{ successes = 0 }")
+    text = path.read_text()
+    path.write_text(text.replace("n = 64", "n = 64\ntoken_budget = 50_000"))
+    store = pipeline.start_run(load_study(path), tmp_path / "run")
+    assert store.study().sampling.n == 20
+    path.write_text(text.replace("n = 64", "n = 64\ntoken_budget = 50_000\ntokens_per_sample = 100"))
+    assert pipeline.start_run(load_study(path), tmp_path / "other").study().sampling.n == 41
+    path.write_text(text.replace("n = 64", "n = 64\ntoken_budget = 2000"))
+    with pytest.raises(ConfigError, match=r"token_budget: 2000 tokens do not pay .* that takes 2400"):
+        pipeline.start_run(load_study(path), tmp_path / "third")
+
+
 def test_a_written_plan_is_read_back_as_it_was() -> None:
     study = parse_study(
         {"name": "s", "problems": {"benchmark": "aime24"}, "sampling": {"n": 64, "stop": {"looks": [16]}}}, "x"

@@ -111,6 +111,12 @@ class SamplingConfig(Settings):
 
     n: int = Field(default=256, ge=1, description="Samples per problem, at most.")
     stop: StoppingConfig = Field(default=StoppingConfig(), description="When a problem has been sampled enough.")
+    token_budget: float | None = Field(
+        default=None, gt=0, description="Lowers n, before sampling, until all models and problems together fit it."
+    )
+    tokens_per_sample: float | None = Field(
+        default=None, gt=0, description="Mean length that the budget reckons with; default: max_new_tokens."
+    )
     temperature: float = Field(default=0.6, ge=0, description="0 is greedy.")
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
     max_new_tokens: int = Field(default=16_384, ge=1, description="Token limit of a response.")
@@ -118,6 +124,8 @@ class SamplingConfig(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "SamplingConfig":
+        if self.tokens_per_sample is not None and self.token_budget is None:
+            raise ValueError("tokens_per_sample: only a token_budget needs it")
         if self.stop.looks and self.stop.looks[-1] >= self.n:
             raise ValueError(f"stop.looks: the last, {self.stop.looks[-1]}, must be below n = {self.n}")
         return self
@@ -206,6 +214,25 @@ class StudyConfig(Settings):
         own = self.models[model]
         changes = {"temperature": own.temperature, "top_p": own.top_p}
         return self.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
+
+    def within_budget(self, problems: int) -> "StudyConfig":
+        """The study with n lowered to what its token budget pays for if no problem stops early.
+
+        That n is the same for every problem and model and is decided before any outcome is seen: a budget that ended
+        sampling when it was used up would bias every estimate. Raises ConfigError if it pays for no sample each.
+        """
+        budget = self.sampling.token_budget
+        sampled = sum(model.engine != IMPORTED for model in self.models.values())
+        if budget is None or not sampled or not problems:
+            return self
+        length = self.sampling.tokens_per_sample or self.sampling.max_new_tokens
+        n = min(self.sampling.n, int(budget // (sampled * problems * length)))
+        if n < 1:
+            raise ConfigError(
+                f"sampling.token_budget: {budget:g} tokens do not pay for one sample of {length:g} tokens for each of "
+                f"{problems} problems and {sampled} models; that takes {sampled * problems * length:g}"
+            )
+        return from_options(StudyConfig, **self.model_dump() | {"sampling": self.sampling.model_dump() | {"n": n}})
 
     def base_model(self) -> str | None:
         """The model that the others are compared with."""

@@ -63,7 +63,7 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
     known = store.study().problems if (folder / "config.json").exists() else ()
     problems = () if study.problems == known and store.problems() else load_problems(study.problems)
     with store.writing():
-        store.adopt(study)
+        store.adopt(study.within_budget(len(problems or store.problems())))
         store.add_problems(problems)
     return store
 
