@@ -39,7 +39,7 @@ from move37.report.numerals import (
 from move37.report.page import write_curves_picture, write_report
 from move37.report.palette import DARK, LIGHT, SERIES
 from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
-from move37.report.verdict import unnamed
+from move37.report.wording import unnamed
 from move37.types import Tally
 
 CONTEXT = ReportContext(
@@ -258,8 +258,9 @@ def test_problems_that_do_not_vary_give_no_interval() -> None:
 
 
 def test_a_statement_that_hangs_on_few_problems_is_called_insecure(crossing: Findings) -> None:
-    text = said(bent(crossing, gain=(1,), loss=(15, 16), few_problems=(9, 16)))
+    text = said(bent(crossing, gain=(1,), loss=(15, 16), few_problems=(9, 15, 16), still_gain=(), still_loss=(15,)))
     assert "With 16 tries very few problems make the difference, so there the statement is not secure." in text
+    assert "With 15 tries very few problems make the difference, but a band that is widened for that still" in text
 
 
 def test_problems_solved_by_rl_only_within_the_noise_are_no_sign_of_new_ones(crossing: Findings) -> None:

@@ -16,6 +16,7 @@ from move37.analyses import Comparison, Findings
 from move37.analyses.planning import Forecast, forecast_sentences
 from move37.passes import Progress, Silent
 from move37.report import verdict_sentences
+from move37.report.sections import section_lines
 from move37.types import Outcome
 
 
@@ -58,7 +59,7 @@ def print_verdicts(judged: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def print_findings(findings: Findings) -> None:
-    """The verdict in words, then the curves and the four-way table of each comparison."""
+    """The verdict in words, the curves and the four-way table of each comparison, then the sentences of all else."""
     tell(False, "\n".join(verdict_sentences(findings)))
     print_table(
         "pass@k",
@@ -70,6 +71,7 @@ def print_findings(findings: Findings) -> None:
     )
     for comparison in findings.comparisons:
         _print_comparison(comparison)
+    tell(False, "\n".join(section_lines(findings)))
 
 
 def print_forecast(planned: Forecast) -> None:

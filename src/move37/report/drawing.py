@@ -98,7 +98,7 @@ def by_model(channel: Any, values: Sequence[Any], kind: str = "N") -> Any:
     return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(range(len(values))), range=list(values)))
 
 
-def banded_row(k: int, value: float, lower: float, upper: float) -> dict[str, Any]:
+def banded_row(k: float, value: float, lower: float, upper: float) -> dict[str, Any]:
     """A point with its band, in percent."""
     return {"k": k} | {name: round(100 * float(share), 3) for name, share in (("v", value), ("l", lower), ("u", upper))}
 

@@ -1,6 +1,7 @@
 """Every number as CSV: one file per result, full precision, shares as fractions from 0 to 1, empty where none exists.
 
 Column names are those of the result objects. Rows of several models or comparisons stand in one file and name them.
+`further_csv.py` has the rows of the further findings.
 """
 
 import csv
@@ -11,9 +12,8 @@ from typing import Any
 
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
-from move37.report.verdict import settled
-
-Row = Sequence[Any]
+from move37.report.further_csv import FILES, Row
+from move37.report.wording import settled
 
 
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -24,7 +24,8 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
             _curves(findings),
         ),
         "difference.csv": _csv(
-            "base,rl,k,mean,standard_error,lower,upper,confidence,established,few_problems", _differences(findings)
+            "base,rl,k,mean,standard_error,lower,upper,confidence,established,few_problems,established_if_widened",
+            _differences(findings),
         ),
         "solvable.csv": _csv(
             "base,rl,k,both,base_only,rl_only,neither,mcnemar_p,noise_floor,never_solved_bound_base,"
@@ -54,6 +55,7 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         "disagreements.csv": _csv(
             "model,verifier,other,problem_id,index,ours,theirs,answer,reference", _disagreements(findings)
         ),
+        **{name: _csv(columns, rows(findings)) for name, (columns, rows) in FILES.items()},
         "settings.csv": _csv("setting,value", settings),
     }
     return {name: content for name, content in files.items() if content}
@@ -91,7 +93,17 @@ def _differences(findings: Findings) -> Iterator[Row]:
         columns = (difference.k, difference.mean, difference.standard_error, difference.lower, difference.upper)
         for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
             few = "yes" if k in difference.few_problems else "no"
-            yield difference.base, difference.rl, k, *numbers, difference.confidence, settled(difference, k), few
+            widened = "gain" if k in difference.still_gain else "loss" if k in difference.still_loss else "undetermined"
+            yield (
+                difference.base,
+                difference.rl,
+                k,
+                *numbers,
+                difference.confidence,
+                settled(difference, k),
+                few,
+                widened,
+            )
 
 
 def _solvable(findings: Findings) -> Iterator[Row]:

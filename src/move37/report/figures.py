@@ -12,6 +12,7 @@ import altair as alt
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.analyses.guessing import GuessBaseline
 from move37.report.drawing import (
     CURVE_HEIGHT,
     INK,
@@ -38,16 +39,18 @@ from move37.report.numerals import (
     widest,
 )
 from move37.report.palette import DASHES, SHAPES, series, variable
+from move37.report.sections import token_stem
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
-from move37.report.verdict import settled, undecided
+from move37.report.token_figure import token_figure
+from move37.report.wording import settled, undecided
 
 _LABEL_PIXELS = 15
 
 
-def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
-    """pass@k of every model with its band, over log2 k."""
+def curves_figure(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline] = ()) -> Figure:
+    """pass@k of every model with its band, over log2 k, and thin lines for what guessing would reach."""
     last = max(len(curve.k) for curve in curves)
-    low, high = _percent_domain(curves)
+    low, high = _percent_domain(curves, guesses)
     models = range(len(curves))
     x = k_axis(last)
     y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
@@ -65,7 +68,14 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
     )
     lines = drawn.mark_line(strokeWidth=2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash)
     marks = marked.mark_point(filled=True, size=42, opacity=1, aria=False).encode(x=x, y=y, color=colour, shape=shape)
-    layers = [bands, lines, marks, _names(curves, low, high, colour), tooltip_rule(_curve_tooltips(curves), x)]
+    layers = [
+        *_guess_lines(guesses, last, x, y),
+        bands,
+        lines,
+        marks,
+        _names(curves, low, high, colour),
+        tooltip_rule(_curve_tooltips(curves), x),
+    ]
     words = "; ".join(
         f"{curve.model}: {_share(curve, 1)} at k = 1, {_share(curve, len(curve.k))} at k = {len(curve.k)}"
         for curve in curves
@@ -74,7 +84,7 @@ def curves_figure(curves: Sequence[ModelCurve]) -> Figure:
         stem="curves",
         title="pass@k",
         subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands",
-        alt=f"pass@k over k with bands. {words}.",
+        alt=f"pass@k over k with bands. {words}.{_guess_words(guesses)}",
         spec=finished(layers, CURVE_HEIGHT),
     )
 
@@ -219,16 +229,19 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
 
 
 def figures_of(findings: Findings) -> list[Figure]:
-    """All figures: the curves, then three for each comparison, in order."""
+    """All figures: the curves, three for each comparison in order, and one for each with token counts."""
     several = len(findings.comparisons) > 1
     models = [curve.model for curve in findings.curves]
-    found = [curves_figure(findings.curves)]
+    found = [curves_figure(findings.curves, findings.guesses)]
     for number, comparison in enumerate(findings.comparisons, start=1):
         suffix = f"-{number}" if several else ""
         position = models.index(comparison.difference.rl)
         found.append(difference_figure(comparison.difference, position, f"difference{suffix}"))
         found.append(accuracy_figure(comparison, position, f"accuracy{suffix}"))
         found.append(transition_figure(comparison, f"transition{suffix}"))
+    for number, pair in enumerate(findings.pairs, start=1):
+        if pair.tokens is not None:
+            found.append(token_figure(pair.tokens, models.index(pair.rl), token_stem(number, len(findings.pairs))))
     return found
 
 
@@ -247,9 +260,9 @@ def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
     ]
 
 
-def _percent_domain(curves: Sequence[ModelCurve]) -> tuple[float, float]:
-    """The bands' range, out to the next multiple of 5."""
-    low = min(100 * float(curve.lower.min()) for curve in curves)
+def _percent_domain(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline]) -> tuple[float, float]:
+    """The bands' and the guessers' range, out to the next multiple of 5."""
+    low = min(100 * float(ends.min()) for ends in (*(c.lower for c in curves), *(g.pass_at_k for g in guesses)))
     high = max(100 * float(curve.upper.max()) for curve in curves)
     return max(0, 5 * math.floor(low / 5)), min(100, 5 * math.ceil(high / 5))
 
@@ -265,6 +278,30 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
     high = max(0.0, 100 * float(difference.upper[chosen].max()))
     span = high - low
     return low - 0.16 * span, high + 0.14 * span
+
+
+def _guess_lines(guesses: Sequence[GuessBaseline], last: int, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Thin, dashed and grey, each with its name above its left end, where curves of models are not."""
+    if not guesses:
+        return []
+    rows = [
+        {"g": g, "k": k, "v": round(100 * each.at(k), 4)}
+        for g, each in enumerate(guesses)
+        for k in drawn_ks(min(last, len(each.k)))
+    ]
+    names = [{"k": 1, "v": round(100 * each.at(1), 4), "n": each.name} for each in guesses]
+    lines = alt.Chart(values(rows)).mark_line(color=MUTED, strokeWidth=1, strokeDash=[2, 3], clip=True, aria=False)
+    labels = alt.Chart(values(names)).mark_text(
+        align="left", baseline="bottom", dx=4, dy=-3, fontSize=11, fill=MUTED, aria=False
+    )
+    return [lines.encode(x=x, y=y, detail="g:N"), labels.encode(x=x, y=y, text="n:N")]
+
+
+def _guess_words(guesses: Sequence[GuessBaseline]) -> str:
+    return "".join(
+        f" {each.name}: {percent(each.at(1))} at k = 1, {percent(each.at(len(each.k)))} at k = {len(each.k)}."
+        for each in guesses
+    )
 
 
 def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Color) -> alt.Chart:

@@ -26,14 +26,16 @@ from move37.parts import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.exports import csv_files
 from move37.report.numerals import count, counted, level
-from move37.report.verdict import NAME, notes, unnamed, verdicts
+from move37.report.sections import further_sections
+from move37.report.verdict import notes, verdicts
+from move37.report.wording import NAME, unnamed
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
 
 _PICTURE_WIDTH = 720
 _PICTURE_SCALE = 2.0
-_STEMS = re.compile(r"(curves|(difference|accuracy|transition)(-\d+)?)\.(png|svg)")
+_STEMS = re.compile(r"(curves|(difference|accuracy|transition|tokens)(-\d+)?)\.(png|svg)")
 
 
 def write_report(findings: Findings, context: ReportContext, folder: Path) -> Path:
@@ -59,7 +61,7 @@ def write_curves_picture(findings: Findings, path: Path, dark: bool = False) -> 
     """Only the pass@k curves, as `path`.svg and `path`.png: the picture for a README or a slide."""
     from move37.report.figures import curves_figure
 
-    write_picture(curves_figure(findings.curves), path, dark)
+    write_picture(curves_figure(findings.curves, findings.guesses), path, dark)
 
 
 def write_picture(figure: Figure, path: Path, dark: bool = False) -> None:
@@ -93,6 +95,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
     """What the templates show; the same for HTML and markdown."""
     longest = max(len(curve.k) for curve in findings.curves)
     drawn = {figure.stem: figure for figure in figures}
+    further = further_sections(findings)
     reliability = tuple(row for model in findings.models for row in model.reliability)
     return {
         "context": context,
@@ -103,7 +106,11 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
         "curves_table": tables.curves_table(findings.curves, tables.powers_of_two(longest)),
         "curves_drawn": tables.curves_table(findings.curves, tables.drawn_ks(longest)),
         "legend": _legend(findings),
-        "comparisons": [_comparison(findings, each, number) for number, each in enumerate(findings.comparisons, 1)],
+        "comparisons": [
+            _comparison(findings, each, number) | {"further": further.pairs[number - 1]}
+            for number, each in enumerate(findings.comparisons, 1)
+        ],
+        "further": further,
         "reliability": tables.reliability_table(reliability) if reliability else None,
         "outcomes": tables.outcomes_table(findings.audits),
         "reasons": tables.reasons_table(findings.audits) if tables.has_reasons(findings) else None,
@@ -136,11 +143,13 @@ def _comparison(findings: Findings, comparison: Comparison, number: int) -> dict
         "rl": difference.rl,
         "colour": palette.series(models.index(difference.rl)),
         "stems": {name: f"{name}{suffix}" for name in ("difference", "accuracy", "transition")},
-        "key_figures": tables.key_figures(comparison, curves[difference.base], curves[difference.rl]),
+        "key_figures": tables.key_figures(
+            comparison, curves[difference.base], curves[difference.rl], findings.decision
+        ),
         "difference": tables.difference_table(difference, tables.powers_of_two(k_max)),
         "difference_drawn": tables.difference_table(difference, tables.drawn_ks(k_max)),
-        "four_way": tables.four_way(comparison.solvable),
-        "four_way_table": tables.four_way_table(comparison.solvable),
+        "four_way": tables.four_way(comparison.solvable, findings.decision),
+        "four_way_table": tables.four_way_table(comparison.solvable, findings.decision),
         "accuracy": tables.accuracy_table(comparison.shift),
         "transition": tables.transition_table(comparison.shift),
         "gap": tables.gap_table(comparison),

@@ -14,6 +14,7 @@ from move37.analyses import Comparison, Findings
 from move37.analyses.accuracy_shift import AccuracyShift
 from move37.analyses.agreement import Agreement
 from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.analyses.decision import Decision
 from move37.analyses.reliability import MEASURES, ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable
 from move37.analyses.truncation import OutcomeAudit
@@ -24,7 +25,6 @@ from move37.report.numerals import (
     counted,
     exists,
     level,
-    p_value,
     percent,
     percent_interval,
     points,
@@ -32,7 +32,7 @@ from move37.report.numerals import (
     small_share,
     widest,
 )
-from move37.report.verdict import settled
+from move37.report.wording import settled, split_test
 
 SHOWN_DISAGREEMENTS = 200
 SHOWN_IDS = 500
@@ -113,13 +113,14 @@ def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
     return Table(
         caption=f"{difference.rl} minus {difference.base} in points, simultaneous {level(difference.confidence)} band",
         header=("k", "difference", "established"),
-        rows=tuple((count(k), _difference_cell(difference, k), settled(difference, k)) for k in ks),
+        rows=tuple((count(k), difference_cell(difference, k), settled(difference, k)) for k in ks),
         csv="difference.csv",
         text_columns=frozenset({0, 2}),
     )
 
 
-def _difference_cell(difference: CurveDifference, k: int) -> Estimated:
+def difference_cell(difference: CurveDifference, k: int) -> Estimated:
+    """The difference at k with its band, in points."""
     at, error = k - 1, widest(difference.standard_error)
     lower, upper = difference.lower[at], difference.upper[at]
     if lower <= -1 and upper >= 1:
@@ -144,10 +145,11 @@ class FourWay:
     rl_only_ids: tuple[str, ...]
 
 
-def four_way(table: SolvableTable) -> FourWay:
+def four_way(table: SolvableTable, decision: Decision | None = None) -> FourWay:
     """Counts, and the test, floor and bounds without which they mean little."""
     confidence = level(table.confidence)
     bound = _bounds(table)
+    test, result, _ = split_test(table, decision)
     return FourWay(
         base=table.base,
         rl=table.rl,
@@ -156,7 +158,7 @@ def four_way(table: SolvableTable) -> FourWay:
         rl_only=count(table.rl_only),
         neither=count(table.neither),
         facts=(
-            ("exact McNemar test", p_value(table.mcnemar_p)),
+            (test, result),
             ("noise floor", f"{table.noise_floor:.1f} problems each, if both models had the same chances"),
             (
                 "never solved",
@@ -173,9 +175,9 @@ def _bounds(table: SolvableTable) -> str:
     return base if base == rl else f"{base} ({table.base}) or {rl} ({table.rl})"
 
 
-def four_way_table(table: SolvableTable) -> Table:
+def four_way_table(table: SolvableTable, decision: Decision | None = None) -> Table:
     """The same as rows, for the markdown."""
-    shown = four_way(table)
+    shown = four_way(table, decision)
     return Table(
         caption=f"Problems solved at least once in {counted(table.k, 'try')}",
         header=("", f"{table.rl} solves it", f"{table.rl} does not"),
@@ -223,8 +225,8 @@ def transition_table(shift: AccuracyShift) -> Table:
 def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     """One row per measure and k, one pair of columns per model."""
     models = list(dict.fromkeys(row.model for row in rows))
-    by_key = {(row.model, _measure_name(row)): row for row in rows}
-    names = {_measure_name(row): (MEASURES.index(row.measure), row.k) for row in rows}
+    by_key = {(row.model, measure_name(row.measure, row.k)): row for row in rows}
+    names = {measure_name(row.measure, row.k): (MEASURES.index(row.measure), row.k) for row in rows}
     shown = tuple(
         (name, *(_estimate_cell(by_key.get((model, name))) for model in models))
         for name in sorted(names, key=lambda name: names[name])
@@ -239,9 +241,9 @@ def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     )
 
 
-def _measure_name(row: ReliabilityRow) -> str:
+def measure_name(measure: str, k: int) -> str:
     """ "pass@16"; "avg@n" as it is, so that models with different n share its row."""
-    return row.measure if row.measure == "avg@n" else row.measure.replace("@k", f"@{row.k}").replace("^k", f"^{row.k}")
+    return measure if measure == "avg@n" else measure.replace("@k", f"@{k}").replace("^k", f"^{k}")
 
 
 def _estimate_cell(row: ReliabilityRow | None) -> Cell:
@@ -363,14 +365,16 @@ def settings_table(settings: Sequence[tuple[str, str]]) -> Table:
     )
 
 
-def key_figures(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> list[tuple[str, str, str]]:
+def key_figures(
+    comparison: Comparison, base: ModelCurve, rl: ModelCurve, decision: Decision | None = None
+) -> list[tuple[str, str, str]]:
     """(name, value, remark) of what a hurried reader wants from a comparison."""
     difference, table = comparison.difference, comparison.solvable
     found = []
     for k in sorted({1, len(difference.k)}):
         error = widest(np.array([base.se_population[k - 1], rl.se_population[k - 1]]))
         before, after = percent(base.pass_at_k[k - 1], error), percent(rl.pass_at_k[k - 1], error)
-        gap = _difference_cell(difference, k)
+        gap = difference_cell(difference, k)
         bounded = "no interval" if isinstance(gap.interval, Missing) else gap.interval
         found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap.value} points ({bounded})"))
     first, last = difference.first_loss_set
@@ -382,7 +386,7 @@ def key_figures(comparison: Comparison, base: ModelCurve, rl: ModelCurve) -> lis
         (
             "solved by one only",
             f"{count(table.base_only)} : {count(table.rl_only)}",
-            f"{table.base} : {table.rl}, {p_value(table.mcnemar_p)}, about {table.noise_floor:.1f} each by luck",
+            f"{table.base} : {table.rl}, {split_test(table, decision)[1]}, about {table.noise_floor:.1f} each by luck",
         )
     )
     return found

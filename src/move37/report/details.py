@@ -1,0 +1,371 @@
+"""What does a reader see of the further findings about models and pairs? Result objects -> tables of text.
+
+As in `tables.py`: rounded by their errors, a dash with its reason where a number does not exist. `sections.py` puts
+the sentences to them and decides which are shown at once and which are folded.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from move37.analyses.curves import CurveDifference
+from move37.analyses.details import ModelDetail, PairDetail
+from move37.analyses.families import Family
+from move37.analyses.guessing import GuessBaseline
+from move37.analyses.sensitivity import FinishedCurve, UnscoredBracket
+from move37.analyses.solvable_sets import SolvableTable
+from move37.analyses.strata import StratifiedComparison
+from move37.analyses.support import Support, SupportMeasure
+from move37.analyses.token_budget import TokenBudget
+from move37.analyses.training_seeds import TrainingSeeds
+from move37.report.numerals import (
+    Missing,
+    Shown,
+    count,
+    level,
+    p_value,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+)
+from move37.report.tables import Cell, Estimated, Table, difference_cell, measure_name, powers_of_two
+from move37.report.wording import established
+from move37.types import Estimate
+
+_UNVARIED = "the value does not vary between problems, so it has no interval"
+_SHOWN_BUDGETS = 8
+
+
+def tables_at_k_table(found: Sequence[SolvableTable]) -> Table:
+    """The four-way table in one row for each k."""
+    rows = [
+        (
+            count(t.k),
+            *(count(number) for number in (t.both, t.base_only, t.rl_only, t.neither)),
+            f"{t.noise_floor:.1f}",
+            p_value(t.mcnemar_p).removeprefix("p = ").removeprefix("p "),
+        )
+        for t in found
+    ]
+    base, rl = found[0].base, found[0].rl
+    return Table(
+        caption="Problems solved at least once in k tries",
+        header=("k", "both", f"{base} only", f"{rl} only", "neither", "by luck, each", "McNemar p"),
+        rows=tuple(rows),
+        csv="solvable_by_k.csv",
+    )
+
+
+def support_table(found: Support) -> Table:
+    """SRR, NDR, SDS and NSCR beside what luck would make of them."""
+    whole = {
+        "SRR": "kept of what base solves (SRR)",
+        "NDR": "new of what RL solves (NDR)",
+        "SDS": "both together (SDS, harmonic mean)",
+        "NSCR": "net change of the solvable set (NSCR)",
+    }
+    return Table(
+        caption=f"Support at k = {count(found.k)}, {level(found.confidence)} intervals",
+        header=("measure", "value", "by luck alone"),
+        rows=tuple((whole[m.name], _support_cell(m), _by_luck(m)) for m in found.measures),
+        csv="support.csv",
+        notes=("By luck alone: the value if both models had the same chance on every problem.",),
+    )
+
+
+def _support_cell(measure: SupportMeasure) -> Cell:
+    if measure.value is None:
+        return Missing("its denominator is zero")
+    if measure.name == "NSCR":
+        return Estimated(points(measure.value), points_interval(measure.lower, measure.upper, None))
+    return Estimated(percent(measure.value), percent_interval(measure.lower, measure.upper, None, ""))
+
+
+def _by_luck(measure: SupportMeasure) -> Shown:
+    shown = points if measure.name == "NSCR" else percent
+    return shown(measure.by_luck, None, "nothing was solved")
+
+
+def budget_table(found: TokenBudget) -> Table:
+    """Some of the budgets, evenly over the grid."""
+    last = len(found.tokens) - 1
+    chosen = sorted({round(i * last / (_SHOWN_BUDGETS - 1)) for i in range(_SHOWN_BUDGETS)})
+    rows = [
+        (
+            count(found.tokens[i]),
+            f"{found.k_base[i]:,.1f}",
+            f"{found.k_rl[i]:,.1f}",
+            percent(found.base_pass[i], found.standard_error[i]),
+            percent(found.rl_pass[i], found.standard_error[i]),
+            _difference(found.mean[i], found.lower[i], found.upper[i], found.standard_error[i]),
+            budget_settled(found, float(found.tokens[i])),
+        )
+        for i in chosen
+    ]
+    return Table(
+        caption=f"Solved at equal generated tokens, simultaneous {level(found.confidence)} band of the difference",
+        header=(
+            "tokens per problem",
+            f"k of {found.base}",
+            f"k of {found.rl}",
+            found.base,
+            found.rl,
+            "difference",
+            "established",
+        ),
+        rows=tuple(rows),
+        csv="tokens.csv",
+        text_columns=frozenset({0, 6}),
+    )
+
+
+def budget_settled(found: TokenBudget, tokens: float) -> str:
+    """What the band establishes at one budget: gain, loss or undetermined."""
+    return "gain" if tokens in found.gain else "loss" if tokens in found.loss else "undetermined"
+
+
+def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Table:
+    """Every measure of both models, and its paired difference."""
+    ours, theirs = _by_measure(base), _by_measure(rl)
+    rows = [
+        (
+            measure_name(row.measure, row.k),
+            *(_level_cell(known.get(_key(row.measure, row.k))) for known in (ours, theirs)),
+            _estimated_points(row.estimate),
+        )
+        for row in pair.differences
+    ]
+    notes = ["Intervals are for problems like these, each for itself."]
+    bounded = [row.tau for row in pair.coverage if row.few_problems]
+    if bounded:
+        names = ", ".join(f"Cover@{tau:g}" for tau in bounded)
+        notes.append(f"{names}: too few problems are near the threshold; the interval assumes nothing about p.")
+    of_base, of_rl = ({row.tau: row.estimate for row in model.coverage} for model in (base, rl))
+    rows += [
+        (
+            f"Cover@{row.tau:g}",
+            _level_cell(of_base.get(row.tau)),
+            _level_cell(of_rl.get(row.tau)),
+            _estimated_points(row.estimate),
+        )
+        for row in pair.coverage
+    ]
+    if pair.bayes is not None and base.bayes is not None and rl.bayes is not None:
+        for name, each in (
+            ("avg@n, these problems", (base.bayes.average, rl.bayes.average, pair.bayes.average)),
+            ("Bayes@N, these problems", (base.bayes.estimate, rl.bayes.estimate, pair.bayes.estimate)),
+        ):
+            rows.append((name, _level_cell(each[0]), _level_cell(each[1]), _estimated_points(each[2])))
+        notes.append("These problems: fresh samples of the same problems, not other problems.")
+        if pair.bayes.displaced:
+            notes.append("The prior of Bayes@N moves the difference by more than its interval: rely on avg@n.")
+    return Table(
+        caption=f"{pair.base}, {pair.rl}, and {pair.rl} minus {pair.base} in points, paired by problem",
+        header=("measure", pair.base, pair.rl, "difference"),
+        rows=tuple(rows),
+        csv="measures.csv",
+        notes=tuple(notes),
+    )
+
+
+def _key(measure: str, k: int) -> tuple[str, int]:
+    """avg@n stands for itself whatever n is."""
+    return measure, 0 if measure == "avg@n" else k
+
+
+def _by_measure(model: ModelDetail) -> dict[tuple[str, int], Estimate]:
+    return {_key(row.measure, row.k): row.estimate for row in model.reliability}
+
+
+def _level_cell(estimate: Estimate | None) -> Shown:
+    if estimate is None:
+        return Missing("the pair's k is not among those at which this model alone is shown")
+    return percent(estimate.value, estimate.standard_error)
+
+
+def _estimated_points(estimate: Estimate) -> Cell:
+    value = points(estimate.value, estimate.standard_error)
+    if estimate.lower is None or estimate.upper is None:
+        return Estimated(value, Missing(_UNVARIED))
+    return Estimated(value, points_interval(estimate.lower, estimate.upper, estimate.standard_error))
+
+
+def _estimated_percent(estimate: Estimate) -> Cell:
+    interval = percent_interval(estimate.lower, estimate.upper, estimate.standard_error, _UNVARIED)
+    return Estimated(percent(estimate.value, estimate.standard_error), interval)
+
+
+def _difference(mean: float, lower: float, upper: float, error: float) -> Cell:
+    value = points(mean, error)
+    if lower <= -1 and upper >= 1:
+        return Estimated(value, Missing("problems do not vary there, so nothing bounds it"))
+    return Estimated(value, points_interval(lower, upper, error))
+
+
+def strata_table(found: StratifiedComparison) -> Table:
+    """Each stratum and the total, at one try and at the largest k."""
+    parts = [(each.name, count(each.problems), each.difference) for each in found.strata]
+    total = count(sum(each.problems for each in found.strata))
+    rows = [
+        (name, problems, *_ends(difference), established(difference))
+        for name, problems, difference in (*parts, ("all, strata held fixed", total, found.total))
+    ]
+    return Table(
+        caption=f"{found.total.rl} minus {found.total.base} in points by {found.tag}",
+        header=(found.tag, "problems", *_end_names(found.total), "established"),
+        rows=tuple(rows),
+        csv="strata.csv",
+        notes=(
+            f"The rows hold together with {level(found.confidence)} confidence, and the total for itself, each for all "
+            "k at once.",
+        ),
+        text_columns=frozenset({0, 2 + len(_end_names(found.total))}),
+    )
+
+
+def _ends(difference: CurveDifference) -> tuple[Cell, ...]:
+    return tuple(difference_cell(difference, k) for k in sorted({1, len(difference.k)}))
+
+
+def _end_names(difference: CurveDifference) -> tuple[str, ...]:
+    return tuple(f"k = {count(k)}" for k in sorted({1, len(difference.k)}))
+
+
+def family_table(found: Family) -> Table:
+    """Every model minus the base under the band that covers all."""
+    names = _end_names(found.members[0])
+    return Table(
+        caption=f"Each model minus {found.base} in points, one {level(found.confidence)} band for all models and all k",
+        header=("model", *names, "established for all together"),
+        rows=tuple((member.rl, *_ends(member), established(member)) for member in found.members),
+        csv="family.csv",
+        text_columns=frozenset({0, 1 + len(names)}),
+    )
+
+
+def seeds_table(found: TrainingSeeds) -> Table:
+    """Each run, their mean with its band, and how far runs differ."""
+    at = sorted({0, len(found.k) - 1})
+    rows: list[tuple[Cell, ...]] = [
+        (run, *(points(each[i], found.between_seeds[i]) for i in at))
+        for run, each in zip(found.runs, found.by_seed, strict=True)
+    ]
+    errors = [float((found.se_seeds[i] ** 2 + found.se_problems[i] ** 2) ** 0.5) for i in at]
+    mean = [_difference(found.mean[i], found.lower[i], found.upper[i], e) for i, e in zip(at, errors, strict=True)]
+    share = [percent(found.seed_share[i], reason="nothing varies") for i in at]
+    rows += [("mean over seeds", *mean), ("share of its variance that is the seeds'", *share)]
+    return Table(
+        caption=f"{found.algorithm} minus {found.base} in points, {level(found.confidence)} band for other seeds and "
+        "other problems",
+        header=("run", *(f"k = {count(found.k[i])}" for i in at)),
+        rows=tuple(rows),
+        csv="seeds.csv",
+    )
+
+
+def guess_table(found: Sequence[GuessBaseline]) -> Table:
+    """pass@k of each guesser."""
+    ks = powers_of_two(min(len(each.k) for each in found))
+    return Table(
+        caption="pass@k of guessing",
+        header=("k", *(each.name for each in found)),
+        rows=tuple((count(k), *(guessed(each, k) for each in found)) for k in ks),
+        csv="guesses.csv",
+        notes=tuple(f"{each.name}: {each.description}." for each in found),
+    )
+
+
+def guessed(found: GuessBaseline, k: int) -> Shown:
+    """pass@k of a guesser to three digits: it may be small, and has no error."""
+    return percent(found.at(k), found.at(k) / 10)
+
+
+def coverage_table(models: Sequence[ModelDetail]) -> Table:
+    """Cover@tau of every model, with the biased share and the bounds that assume nothing."""
+    rows = [
+        (
+            model.model,
+            f"{row.tau:g}",
+            _estimated_percent(row.estimate),
+            percent(row.plug_in, row.estimate.standard_error),
+            percent_interval(row.lower_bound, row.upper_bound, row.estimate.standard_error, ""),
+        )
+        for model in models
+        for row in model.coverage
+    ]
+    return Table(
+        caption="Share of problems that a model solves with chance τ or more in one try (Cover@τ)",
+        header=("model", "τ", "estimate", "counted", "bounds for any distribution"),
+        rows=tuple(rows),
+        csv="coverage.csv",
+        notes=("Counted: problems with a share of right samples of τ or more, which is biased.",),
+    )
+
+
+def bayes_table(models: Sequence[ModelDetail]) -> Table:
+    """Bayes@N beside avg@n, both for fresh samples of these problems."""
+    known = [model.bayes for model in models if model.bayes is not None]
+    moved = [each.model for each in known if each.displaced]
+    notes = ("Both are about these problems, not others.",)
+    if moved:
+        notes += (f"{', '.join(moved)}: the prior moves Bayes@N by more than its interval, so rely on avg@n.",)
+    return Table(
+        caption="Accuracy on these problems",
+        header=("model", "Bayes@N", "avg@n"),
+        rows=tuple((each.model, _estimated_percent(each.estimate), _estimated_percent(each.average)) for each in known),
+        csv="bayes.csv",
+        notes=notes,
+    )
+
+
+def unscored_table(brackets: Sequence[UnscoredBracket]) -> Table:
+    """pass@k of each model with all unscored samples wrong, and with all right."""
+    notes = tuple(
+        f"{each.model} was stopped early, so its upper end is a bound that no outcome of the unscored can exceed."
+        for each in brackets
+        if not each.right_is_exact
+    )
+    return _curves_table(
+        "pass@k with every unscored sample wrong to every one right",
+        {each.model: [_range(*ends) for ends in zip(each.if_wrong, each.if_right, strict=True)] for each in brackets},
+        "unscored.csv",
+        notes,
+    )
+
+
+def unscored_difference_table(pairs: Sequence[PairDetail]) -> Table:
+    """The differences at their worst and at their best for rl."""
+    return _curves_table(
+        "Difference in points, unscored samples at their worst to at their best for the first",
+        {
+            f"{pair.rl} minus {pair.base}": [
+                points_interval(*ends, None) for ends in zip(pair.unscored.lower, pair.unscored.upper, strict=True)
+            ]
+            for pair in pairs
+            if pair.unscored is not None
+        },
+        "unscored_difference.csv",
+    )
+
+
+def finished_table(found: Sequence[FinishedCurve]) -> Table:
+    """pass@k of samples that ended by themselves, beside that of all on the same problems."""
+    columns = {
+        f"{each.model}, {name}": [percent(share) for share in shares]
+        for each in found
+        for name, shares in (("not truncated", each.finished), ("all", each.all_samples))
+    }
+    return _curves_table("pass@k without truncated samples and with them, same problems", columns, "finished.csv")
+
+
+def _curves_table(caption: str, columns: Mapping[str, Sequence[Cell]], csv: str, notes: Iterable[str] = ()) -> Table:
+    """One column for each name, whose cells are for k = 1, 2, ..., shown at powers of two."""
+    lacking = Missing("fewer samples")
+    rows = [
+        (count(k), *(cells[k - 1] if k <= len(cells) else lacking for cells in columns.values()))
+        for k in powers_of_two(max(len(cells) for cells in columns.values()))
+    ]
+    return Table(caption, ("k", *columns), tuple(rows), csv, tuple(notes))
+
+
+def _range(lower: float, upper: float) -> Shown:
+    return percent_interval(lower, upper, None, "not known")

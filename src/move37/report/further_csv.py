@@ -1,0 +1,207 @@
+"""The further findings as rows of CSV: every number in full, one generator for each file.
+
+`FILES` says which file has which columns; column names are those of the result objects. `exports.py` writes them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from move37.analyses import Findings
+from move37.analyses.curves import CurveDifference
+from move37.report.details import budget_settled
+from move37.report.wording import settled
+from move37.types import Estimate
+
+Row = Sequence[Any]
+_BAND = "k,mean,standard_error,lower,upper,confidence,established,few_problems"
+_ESTIMATE = "value,standard_error,lower,upper,confidence,method,target,problems,n_min,n_max"
+
+
+def _estimate(e: Estimate) -> Row:
+    return (e.value, e.standard_error, e.lower, e.upper, e.confidence, e.method, e.target, e.problems, *e.n)
+
+
+def _band(difference: CurveDifference) -> Iterator[Row]:
+    columns = (difference.k, difference.mean, difference.standard_error, difference.lower, difference.upper)
+    few = set(difference.few_problems)
+    for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+        yield k, *numbers, difference.confidence, settled(difference, k), "yes" if k in few else "no"
+
+
+def _tables_at_k(findings: Findings) -> Iterator[Row]:
+    for t in (table for pair in findings.pairs for table in pair.tables):
+        yield t.base, t.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.mcnemar_p, t.noise_floor
+
+
+def _support(findings: Findings) -> Iterator[Row]:
+    for found in (pair.support for pair in findings.pairs):
+        for m in found.measures:
+            numbers = (m.value, m.lower, m.upper, found.confidence, m.by_luck, m.method)
+            yield found.base, found.rl, found.k, m.name, *numbers
+
+
+def _tokens(findings: Findings) -> Iterator[Row]:
+    for found in (pair.tokens for pair in findings.pairs if pair.tokens is not None):
+        columns = (found.tokens, found.k_base, found.k_rl, found.base_pass, found.rl_pass, found.mean)
+        columns += (found.standard_error, found.lower, found.upper)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            few = "yes" if row[0] in found.few_problems else "no"
+            yield found.base, found.rl, *row, found.confidence, budget_settled(found, row[0]), few
+
+
+def _measures(findings: Findings) -> Iterator[Row]:
+    for pair in findings.pairs:
+        for row in pair.differences:
+            yield pair.base, pair.rl, row.measure, row.k, *_estimate(row.estimate), None, None
+        for row in pair.coverage:
+            bounds = (row.lower_bound, row.upper_bound)
+            yield pair.base, pair.rl, f"Cover@{row.tau:g}", None, *_estimate(row.estimate), *bounds
+        if pair.bayes is not None:
+            for name, estimate in (("Bayes@N", pair.bayes.estimate), ("avg@n", pair.bayes.average)):
+                yield pair.base, pair.rl, name, None, *_estimate(estimate), None, None
+
+
+def _coverage(findings: Findings) -> Iterator[Row]:
+    for row in (row for model in findings.models for row in model.coverage):
+        few = "yes" if row.few_problems else "no"
+        yield row.model, row.tau, *_estimate(row.estimate), row.plug_in, row.lower_bound, row.upper_bound, few
+
+
+def _bayes(findings: Findings) -> Iterator[Row]:
+    for found in (model.bayes for model in findings.models if model.bayes is not None):
+        displaced = "yes" if found.displaced else "no"
+        for name, estimate in (("Bayes@N", found.estimate), ("avg@n", found.average)):
+            yield found.model, name, *_estimate(estimate), displaced
+
+
+def _strata(findings: Findings) -> Iterator[Row]:
+    for pair in findings.pairs:
+        for found in pair.strata:
+            total = sum(each.problems for each in found.strata)
+            parts = [(each.name, each.problems, each.difference) for each in found.strata]
+            for name, problems, difference in (*parts, (None, total, found.total)):
+                for row in _band(difference):
+                    yield pair.base, pair.rl, found.tag, name, problems, *row
+
+
+def _family(findings: Findings) -> Iterator[Row]:
+    for member in findings.family.members if findings.family is not None else ():
+        for row in _band(member):
+            yield member.base, member.rl, *row
+
+
+def _seeds(findings: Findings) -> Iterator[Row]:
+    for found in findings.seeds:
+        columns = (found.k, found.mean, found.lower, found.upper, found.se_seeds, found.se_problems)
+        columns += (found.between_seeds, found.seed_share)
+        for k, *row in zip(*(column.tolist() for column in columns), strict=True):
+            settled_there = "gain" if k in found.gain else "loss" if k in found.loss else "undetermined"
+            few = "yes" if k in found.few_problems else "no"
+            yield found.base, found.algorithm, k, *row, found.confidence, settled_there, few
+
+
+def _seed_runs(findings: Findings) -> Iterator[Row]:
+    for found in findings.seeds:
+        for run, curve in zip(found.runs, found.by_seed.tolist(), strict=True):
+            for k, value in zip(found.k.tolist(), curve, strict=True):
+                yield found.base, found.algorithm, run, k, value
+
+
+def _guesses(findings: Findings) -> Iterator[Row]:
+    for found in findings.guesses:
+        for k, value in zip(found.k.tolist(), found.pass_at_k.tolist(), strict=True):
+            yield found.name, found.description, k, value, found.problems
+
+
+def _unscored(findings: Findings) -> Iterator[Row]:
+    for found in (model.unscored for model in findings.models if model.unscored is not None):
+        for row in zip(found.k.tolist(), found.if_wrong.tolist(), found.if_right.tolist(), strict=True):
+            yield found.model, found.unscored, *row, "yes" if found.right_is_exact else "no"
+
+
+def _unscored_difference(findings: Findings) -> Iterator[Row]:
+    for found in (pair.unscored for pair in findings.pairs if pair.unscored is not None):
+        for row in zip(found.k.tolist(), found.lower.tolist(), found.upper.tolist(), strict=True):
+            yield found.base, found.rl, *row
+
+
+def _finished(findings: Findings) -> Iterator[Row]:
+    for found in (model.finished for model in findings.models if model.finished is not None):
+        for row in zip(found.k.tolist(), found.finished.tolist(), found.all_samples.tolist(), strict=True):
+            yield found.model, found.truncated, len(found.left_out), *row
+
+
+def _beyond(findings: Findings) -> Iterator[Row]:
+    for found in (model.beyond for model in findings.models if model.beyond is not None):
+        columns = (found.k, found.pass_at_k, found.lower, found.upper)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield found.model, found.n, *row, found.confidence, found.method
+
+
+def _beyond_methods(findings: Findings) -> Iterator[Row]:
+    for found in (model.beyond for model in findings.models if model.beyond is not None):
+        for row in found.methods:
+            used = "yes" if row.is_default else "no"
+            yield found.model, 2 * found.n, row.method, used, *_estimate(row.estimate)
+
+
+def _beyond_difference(findings: Findings) -> Iterator[Row]:
+    for found in (pair.beyond for pair in findings.pairs if pair.beyond is not None):
+        for d in found.differences:
+            numbers = (d.k, d.value, d.lower, d.upper, d.confidence)
+            yield found.base, found.rl, *numbers, "yes" if d.extrapolated else "no", found.method
+
+
+def _beyond_refused(findings: Findings) -> Iterator[Row]:
+    for found in (pair.beyond for pair in findings.pairs if pair.beyond is not None):
+        for r in found.refusals:
+            yield found.base, found.rl, r.k, r.lower, r.upper, r.lower_alone, r.upper_alone, r.reason
+
+
+def _beyond_table(findings: Findings) -> Iterator[Row]:
+    for found in (pair.beyond for pair in findings.pairs if pair.beyond is not None):
+        t = found.table
+        yield found.base, found.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.noise_floor
+
+
+def _unseen(findings: Findings) -> Iterator[Row]:
+    for found in (model.beyond for model in findings.models if model.beyond is not None):
+        u = found.unseen
+        bounds = (None,) * 5 if u is None else (u.solved_once, u.solved_twice, u.at_least, u.lower, u.confidence)
+        yield found.model, found.n, found.never_solved, *bounds, found.unseen_refused
+
+
+FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
+    "solvable_by_k.csv": ("base,rl,k,both,base_only,rl_only,neither,mcnemar_p,noise_floor", _tables_at_k),
+    "support.csv": ("base,rl,k,measure,value,lower,upper,confidence,by_luck,method", _support),
+    "tokens.csv": (
+        "base,rl,tokens,k_base,k_rl,base_pass,rl_pass,mean,standard_error,lower,upper,confidence,established,"
+        "few_problems",
+        _tokens,
+    ),
+    "measures.csv": (f"base,rl,measure,k,{_ESTIMATE},lower_bound,upper_bound", _measures),
+    "coverage.csv": (f"model,tau,{_ESTIMATE},plug_in,lower_bound,upper_bound,few_problems", _coverage),
+    "bayes.csv": (f"model,measure,{_ESTIMATE},displaced", _bayes),
+    "strata.csv": (f"base,rl,tag,stratum,problems,{_BAND}", _strata),
+    "family.csv": (f"base,rl,{_BAND}", _family),
+    "seeds.csv": (
+        "base,algorithm,k,mean,lower,upper,se_seeds,se_problems,between_seeds,seed_share,confidence,established,"
+        "few_problems",
+        _seeds,
+    ),
+    "seed_runs.csv": ("base,algorithm,run,k,difference", _seed_runs),
+    "guesses.csv": ("name,description,k,pass_at_k,problems", _guesses),
+    "unscored.csv": ("model,unscored,k,if_wrong,if_right,right_is_exact", _unscored),
+    "unscored_difference.csv": ("base,rl,k,lower,upper", _unscored_difference),
+    "finished.csv": ("model,truncated,problems_left_out,k,finished,all_samples", _finished),
+    "beyond.csv": ("model,n,k,pass_at_k,lower,upper,confidence,method", _beyond),
+    "beyond_methods.csv": (f"model,k,method,used,{_ESTIMATE}", _beyond_methods),
+    "beyond_difference.csv": ("base,rl,k,value,lower,upper,confidence,extrapolated,method", _beyond_difference),
+    "beyond_refused.csv": ("base,rl,k,lower,upper,lower_alone,upper_alone,reason", _beyond_refused),
+    "beyond_table.csv": ("base,rl,k,both,base_only,rl_only,neither,noise_floor", _beyond_table),
+    "unseen.csv": (
+        "model,n,never_solved,solved_once,solved_twice,at_least,lower,confidence,refused",
+        _unseen,
+    ),
+}
+"""File name -> columns, and what makes its rows."""

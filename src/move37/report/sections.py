@@ -1,0 +1,273 @@
+"""Which further findings have a section, and what is its one plain sentence?
+
+A section is a heading, sentences, the tables that are shown at once and those that are folded, and perhaps a figure.
+It exists only where its finding does. The sentences are those of the analyses where they have them, so that page,
+markdown and terminal say the same. Left out: what `verdict.py` says first, and the sections that every report has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from move37.analyses import Findings
+from move37.analyses.beyond import in_words
+from move37.analyses.details import ModelDetail, PairDetail
+from move37.analyses.families import Family
+from move37.analyses.sensitivity import FinishedCurve
+from move37.analyses.strata import StratifiedComparison, strata_sentences
+from move37.analyses.support import Support
+from move37.analyses.token_budget import budget_sentences
+from move37.analyses.training_seeds import seeds_sentences
+from move37.report import beyond, details
+from move37.report.numerals import count, counted, level, percent, points, points_interval
+from move37.report.tables import Table
+from move37.report.wording import stopped_by_outcomes
+
+_LONG = 12
+"""Rows above which a table is folded."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """`folded` tables have a summary each; `stem` names a figure, which brings its own files."""
+
+    heading: str
+    sentences: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+    folded: tuple[tuple[str, Table], ...] = ()
+    stem: str | None = None
+
+
+@dataclass(frozen=True)
+class FurtherSections:
+    """All sections, by the place where a page has them."""
+
+    guessing: tuple[Section, ...]
+    together: tuple[Section, ...]
+    """All models in one band, and algorithms over their seeds."""
+    pairs: tuple[tuple[Section, ...], ...]
+    """In the order of the comparisons."""
+    reliability: tuple[Section, ...]
+    outcomes: tuple[Section, ...]
+    beyond: tuple[Section, ...]
+
+
+def further_sections(findings: Findings) -> FurtherSections:
+    """Every section that these findings carry."""
+    models = {model.model: model for model in findings.models}
+    return FurtherSections(
+        guessing=_guessing(findings),
+        together=(*_family(findings.family), *_seeds(findings)),
+        pairs=tuple(
+            _pair(pair, models, findings, token_stem(number, len(findings.pairs)))
+            for number, pair in enumerate(findings.pairs, start=1)
+        ),
+        reliability=_reliability(findings.models),
+        outcomes=(*_unscored(findings), *_finished(findings.models)),
+        beyond=_beyond(findings),
+    )
+
+
+def section_lines(findings: Findings) -> list[str]:
+    """Heading and sentences of every section, for a terminal."""
+    found = further_sections(findings)
+    lines = [_line(each) for each in (*found.together, *found.guessing)]
+    for pair, sections in zip(findings.pairs, found.pairs, strict=True):
+        several = f"{pair.rl} against {pair.base}, " if len(findings.pairs) > 1 else ""
+        lines += [f"{several}{_line(each)}" for each in sections]
+    return [*lines, *(_line(each) for each in (*found.reliability, *found.outcomes, *found.beyond))]
+
+
+def token_stem(number: int, pairs: int) -> str:
+    """The name of a pair's figure of token budgets."""
+    return f"tokens-{number}" if pairs > 1 else "tokens"
+
+
+def _line(section: Section) -> str:
+    return f"{section.heading}: {' '.join(section.sentences)}"
+
+
+def _section(
+    heading: str, sentences: Sequence[str], *tables: Table, folded: Sequence[tuple[str, Table]] = ()
+) -> Section:
+    """Long tables are folded as well."""
+    short = tuple(table for table in tables if len(table.rows) <= _LONG)
+    long = tuple(("As a table", table) for table in tables if len(table.rows) > _LONG)
+    return Section(heading, tuple(sentences), short, (*long, *folded))
+
+
+# -- all models together -------------------------------------------------------------------------------------------
+
+
+def _guessing(findings: Findings) -> tuple[Section, ...]:
+    if not findings.guesses:
+        return ()
+    said = [
+        f"{each.name} ({each.description}) solves {details.guessed(each, 1)} with one try and "
+        f"{details.guessed(each, len(each.k))} with {counted(len(each.k), 'try')}"
+        for each in findings.guesses
+    ]
+    text = f"{'; '.join(said)}. A curve near such a line says nothing about reasoning."
+    return (
+        _section("What guessing would reach", [f"{text[0].upper()}{text[1:]}"], details.guess_table(findings.guesses)),
+    )
+
+
+def _family(found: Family | None) -> tuple[Section, ...]:
+    if found is None:
+        return ()
+    text = (
+        f"One {level(found.confidence)} band covers the differences of all {count(len(found.members))} models from "
+        f"{found.base} at every k (critical value {found.critical_value:.2f}), so what is established here holds of "
+        "all of them together; it is wider than the band of one comparison."
+    )
+    return (_section("All models in one band", [text], details.family_table(found)),)
+
+
+def _seeds(findings: Findings) -> tuple[Section, ...]:
+    return tuple(
+        _section(f"Several training seeds of {each.algorithm}", seeds_sentences(each), details.seeds_table(each))
+        for each in findings.seeds
+    )
+
+
+# -- a pair --------------------------------------------------------------------------------------------------------
+
+
+def _pair(pair: PairDetail, models: dict[str, ModelDetail], findings: Findings, stem: str) -> tuple[Section, ...]:
+    measured = details.measures_table(pair, models[pair.base], models[pair.rl])
+    return (
+        *_tables_at_k(pair, stopped_by_outcomes(findings.decision)),
+        _support(pair.support),
+        *_tokens(pair, stem),
+        *([_measures(pair, measured)] if measured.rows else []),
+        *(_strata(each) for each in pair.strata),
+    )
+
+
+def _tables_at_k(pair: PairDetail, stopped: bool) -> tuple[Section, ...]:
+    if len(pair.tables) < 2:
+        return ()
+    text = "What one model alone solves in k tries, beside what luck would make of it if both had the same chances."
+    caution = "The p-values do not allow for sampling having stopped at a decision."
+    table = details.tables_at_k_table(pair.tables)
+    return (_section("The four-way table at other k", [text, *([caution] if stopped else [])], table),)
+
+
+def _support(found: Support) -> Section:
+    base, rl, k = found.base, found.rl, counted(found.k, "try")
+    text = (
+        f"Of the {counted(found.preserved + found.lost, 'problem')} that {base} solves in {k}, {rl} keeps "
+        f"{count(found.preserved)} and loses {count(found.lost)}; it gains {count(found.gained)} that {base} does not "
+        "solve."
+    )
+    return _section("Support kept, gained, lost", [text], details.support_table(found))
+
+
+def _tokens(pair: PairDetail, stem: str) -> tuple[Section, ...]:
+    if pair.tokens is None:
+        return ()
+    table = details.budget_table(pair.tokens)
+    return (Section("At equal tokens", budget_sentences(pair.tokens), (), (("Some budgets as a table", table),), stem),)
+
+
+def _measures(pair: PairDetail, table: Table) -> Section:
+    text = f"Every measure of both models, and how far {pair.rl} is ahead of {pair.base} on the same problems."
+    said = [
+        f"One try on average: {points(e.value, e.standard_error)} points "
+        f"({points_interval(e.lower, e.upper, e.standard_error)})."
+        for e in (row.estimate for row in pair.differences if row.measure == "avg@n")
+        if e.lower is not None and e.upper is not None
+    ]
+    return _section("Measures side by side", [text, *said], table)
+
+
+def _strata(found: StratifiedComparison) -> Section:
+    return _section(f"By {found.tag}", strata_sentences(found)[-1:], details.strata_table(found))
+
+
+# -- a model -------------------------------------------------------------------------------------------------------
+
+
+def _reliability(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
+    found = []
+    if any(model.coverage for model in models):
+        said = _dependably(models)
+        found.append(
+            _section(
+                "Solved with a chance of at least τ", said, folded=[("As a table", details.coverage_table(models))]
+            )
+        )
+    if any(model.bayes is not None for model in models):
+        text = "The posterior mean under a uniform prior for every problem, beside the plain average."
+        found.append(_section("Bayes@N beside avg@n", [text], details.bayes_table(models)))
+    return tuple(found)
+
+
+def _dependably(models: Sequence[ModelDetail]) -> list[str]:
+    """Cover@tau at the middle threshold that there is."""
+    known = [(model.model, model.coverage[len(model.coverage) // 2]) for model in models if model.coverage]
+    taus = {row.tau for _, row in known}
+    said = [
+        f"{name} solves {percent(row.estimate.value, row.estimate.standard_error)}"
+        f"{'' if len(taus) == 1 else f' (τ = {row.tau:g})'}"
+        for name, row in known
+    ]
+    chance = f"of at least {min(taus):.0%}" if len(taus) == 1 else "of at least τ"
+    return [f"With a chance {chance} in each try: {'; '.join(said)} of the problems."]
+
+
+def _unscored(findings: Findings) -> tuple[Section, ...]:
+    brackets = [model.unscored for model in findings.models if model.unscored is not None]
+    if not brackets:
+        return ()
+    said = [
+        f"{counted(each.unscored, 'sample')} of {each.model} on {counted(each.problems_with_unscored, 'problem')} "
+        f"{'is' if each.unscored == 1 else 'are'} unscored: pass@1 is {percent(each.if_wrong[0])} with all of them "
+        f"wrong and {percent(each.if_right[0])} with all right."
+        for each in brackets
+    ]
+    tables = [details.unscored_table(brackets)]
+    pairs = [pair for pair in findings.pairs if pair.unscored is not None]
+    if pairs:
+        tables.append(details.unscored_difference_table(pairs))
+    return (_section("If the unscored were right or wrong", said, *tables),)
+
+
+def _finished(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
+    found = [model.finished for model in models if model.finished is not None]
+    if not found:
+        return ()
+    limits = "This is not what a higher token limit would give: the longest answers are the cut ones."
+    return (
+        _section("Without truncated samples", [*map(_finished_sentence, found), limits], details.finished_table(found)),
+    )
+
+
+def _finished_sentence(found: FinishedCurve) -> str:
+    left = f" ({counted(len(found.left_out), 'problem')} without any left out)" if found.left_out else ""
+    return (
+        f"{counted(found.truncated, 'sample')} of {found.model} {'was' if found.truncated == 1 else 'were'} cut off; "
+        f"among those that ended by themselves{left} pass@1 is {percent(found.finished[0])}, among all "
+        f"{percent(found.all_samples[0])}."
+    )
+
+
+def _beyond(findings: Findings) -> tuple[Section, ...]:
+    models = [model.beyond for model in findings.models if model.beyond is not None]
+    pairs = [pair.beyond for pair in findings.pairs if pair.beyond is not None]
+    if not models and not pairs:
+        return ()
+    shown, folded = [], []
+    if pairs:
+        shown.append(beyond.differences_table(pairs))
+        folded += [
+            ("Where no claim is made: what remains possible", beyond.refusals_table(pairs)),
+            ("The four-way table to expect", beyond.expected_tables_table(pairs)),
+        ]
+    if models:
+        folded += [
+            ("Each model continued", beyond.curves_table(models)),
+            ("Every method beside the one used", beyond.methods_table(models)),
+        ]
+    said = [*map(in_words, pairs), *map(beyond.unseen_sentence, models)]
+    return (_section("Beyond the samples taken", said, *shown, folded=folded),)
