@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from typer.exceptions import TyperException
 
 from move37 import intake, pipeline, terminal
@@ -26,12 +27,15 @@ from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error
 from move37.importers import IMPORTERS
 from move37.store import RunStore
+from move37.training.algorithms import ALGORITHMS
+from move37.training.recipe import load_recipe
 from move37.verifiers import VERIFIERS
 
 SHELVES = {
     "engines": ENGINES.names,
     "verifiers": VERIFIERS.names,
     "benchmarks": BENCHMARKS.names,
+    "algorithms": ALGORITHMS.names,
     "importers": IMPORTERS.names,
 }
 
@@ -203,6 +207,22 @@ def pool(
         emit(figures)
     added = ", ".join(f"{count:,} of {model}" for model, count in figures["added"].items())
     terminal.tell(as_json, f"Added {added}. Next: move37 verify {run}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="What to train and how, a TOML file.", metavar="RECIPE.toml")],
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model with one of six RLVR algorithms, or by distillation. The same command continues a stopped run."""
+    with command("train", as_json) as emit:
+        config = load_recipe(recipe)
+        screen = Console(stderr=True)
+        watched = screen if screen.is_terminal and not as_json else None
+        figures = pipeline.train_model(config, out or Path("runs") / config.name, watched)
+        emit(figures)
+    terminal.tell(as_json, f"Trained model: {figures['model']}", figures["warnings"])
 
 
 @app.command()

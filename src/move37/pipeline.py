@@ -17,6 +17,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from move37.analyses import Findings
 from move37.analyses.beyond import at_k_in_words, difference_at_k
 from move37.analyses.decision import Decision, DecisionPlan, decide, decision_plan, finished_problems
@@ -27,7 +29,7 @@ from move37.analyses.planning import Forecast, forecast
 from move37.analyses.record import comparison_json, findings_json, plain
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig
 from move37.engines import ENGINES
-from move37.errors import ConfigError, InputError, RunError
+from move37.errors import ConfigError, InputError, MissingExtraError, RunError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
@@ -40,6 +42,7 @@ from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
 from move37.store import REPORTED, RunStore
+from move37.training.recipe import TrainConfig
 from move37.verification import validate
 from move37.verifiers import VERIFIERS
 
@@ -175,6 +178,19 @@ def compare_counts(
         )
         figures["report"] = str(write_report(findings, context, out))
     return findings, figures
+
+
+def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None) -> Figures:
+    """Do what a training recipe says, in `folder`, and draw it on `console` as it goes.
+
+    Raises MissingExtraError where torch is not installed.
+    """
+    try:
+        from move37.training.loop import train  # here: these load torch
+        from move37.training.view import TerminalView
+    except ImportError as error:
+        raise MissingExtraError(f"training needs {error.name}: pip install 'move37[local]'") from error
+    return train(recipe, folder, TerminalView(console) if console is not None else None)
 
 
 def plan_study(
