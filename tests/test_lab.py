@@ -632,3 +632,15 @@ def test_what_needs_four_steps_is_beyond_the_shipped_base_which_writes_three(bas
     verdicts = judged(base, "beyond", size=20, n=16)
     assert {verdict.outcome for _, verdict in verdicts} == {Outcome.INCORRECT}
     assert sum(sample.text.count("=") == 3 for sample, _ in verdicts) > 0.95 * len(verdicts)
+
+
+def test_the_grpo_recipe_trains_the_shipped_base_on_problems_that_its_evaluation_never_asks() -> None:
+    recipe()
+    from move37.training.recipe import load_recipe
+
+    plan = load_recipe(ROOT / "studies" / "countdown-grpo.toml")
+    assert Path(plan.model.path) == checkpoint_folder("countdown-base")
+    trained, evaluated = (
+        {problem.id for problem in load_problems(s)} for s in (plan.problems, plan.evaluation.problems)
+    )
+    assert (len(trained), len(evaluated), len(trained & evaluated)) == (2000, 50, 0)
