@@ -281,7 +281,7 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
 
 
 def _guess_lines(guesses: Sequence[GuessBaseline], last: int, x: alt.X, y: alt.Y) -> list[alt.Chart]:
-    """Thin, dashed and grey, each with its name above its left end, where curves of models are not."""
+    """Thin, dashed and grey, each with its name above its right end."""
     if not guesses:
         return []
     rows = [
@@ -289,10 +289,11 @@ def _guess_lines(guesses: Sequence[GuessBaseline], last: int, x: alt.X, y: alt.Y
         for g, each in enumerate(guesses)
         for k in drawn_ks(min(last, len(each.k)))
     ]
-    names = [{"k": 1, "v": round(100 * each.at(1), 4), "n": each.name} for each in guesses]
+    ends = [max((row for row in rows if row["g"] == g), key=lambda row: row["k"]) for g in range(len(guesses))]
+    names = [{"k": row["k"], "v": row["v"], "n": each.name} for each, row in zip(guesses, ends, strict=True)]
     lines = alt.Chart(values(rows)).mark_line(color=MUTED, strokeWidth=1, strokeDash=[2, 3], clip=True, aria=False)
     labels = alt.Chart(values(names)).mark_text(
-        align="left", baseline="bottom", dx=4, dy=-3, fontSize=11, fill=MUTED, aria=False
+        align="right", baseline="bottom", dx=-4, dy=-5, fontSize=11, fill=MUTED, aria=False
     )
     return [lines.encode(x=x, y=y, detail="g:N"), labels.encode(x=x, y=y, text="n:N")]
 

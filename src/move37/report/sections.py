@@ -24,6 +24,8 @@ from move37.report.wording import stopped_by_outcomes
 
 _LONG = 12
 """Rows above which a table is folded."""
+_WIDE = 7
+"""Columns above which a table has the width of the page."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Section:
     tables: tuple[Table, ...] = ()
     folded: tuple[tuple[str, Table], ...] = ()
     stem: str | None = None
+
+    @property
+    def wide(self) -> bool:
+        """Whether some table that is shown at once needs the width of the page."""
+        return any(len(table.header) > _WIDE for table in self.tables)
 
 
 @dataclass(frozen=True)
@@ -173,8 +180,8 @@ def _tokens(pair: PairDetail, stem: str) -> tuple[Section, ...]:
 def _measures(pair: PairDetail, table: Table) -> Section:
     text = f"Every measure of both models, and how far {pair.rl} is ahead of {pair.base} on the same problems."
     said = [
-        f"One try on average: {points(e.value, e.standard_error)} points "
-        f"({points_interval(e.lower, e.upper, e.standard_error)})."
+        f"For one try, {points(e.value, e.standard_error)} points "
+        f"({points_interval(e.lower, e.upper, e.standard_error)}, for this measure alone)."
         for e in (row.estimate for row in pair.differences if row.measure == "avg@n")
         if e.lower is not None and e.upper is not None
     ]
