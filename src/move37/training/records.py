@@ -115,7 +115,7 @@ def why_no_update(figures: Mapping[str, Any]) -> str | None:
     """A sentence for a step from which nothing can be learned, or None."""
     if figures["accuracy"] is None:
         return "no response has a verdict: look at the verifier"
-    if figures["groups_mixed"] > 0:
+    if figures.get("advantage_max", 0.0) > 0:
         return None
     if figures["groups_right"] == 1:
         return "every response is right: the problems are too easy to learn from"
