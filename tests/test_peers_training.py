@@ -1,5 +1,7 @@
 """Live against verl and TRL where they are installed: fresh random inputs through their functions and through ours."""
 
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -8,10 +10,12 @@ pytest.importorskip(
 )
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl==1.16.0 (large; the golden vectors stand in)")
 
+from move37.training.algorithms import Evidence  # noqa: E402
 from move37.training.losses import kl_estimate, token_weights, value_loss  # noqa: E402
 from tests.golden import make_training_golden as peers  # noqa: E402
 from tests.test_advantages import credit, evidence_of  # noqa: E402
 from tests.test_losses import TRL, mask_of, policy_loss  # noqa: E402
+from tests.tiny_models import save_model  # noqa: E402
 
 SEEDS = range(100, 120)
 ADVANTAGES = {
@@ -81,3 +85,49 @@ def test_losses_and_gradients_are_trls(seed: int) -> None:
         )
         torch.testing.assert_close(loss, torch.tensor(case["loss"]), rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(gradient, torch.tensor(case["gradient"]), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["grpo", "rloo"])
+def test_advantages_are_those_that_trls_trainers_compute(kind: str, tmp_path: Path) -> None:
+    """One step of TRL's whole trainer on a random model, with a reward that depends on the text alone."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+
+    given: list[float] = []
+
+    def reward(completions: list[str], **_: object) -> list[float]:
+        given.extend(float(len(text) % 3) for text in completions)
+        return given
+
+    config, trainer = (GRPOConfig, GRPOTrainer) if kind == "grpo" else (RLOOConfig, RLOOTrainer)
+    model = save_model(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
+    tokenizer.pad_token = tokenizer.eos_token
+    settings = config(
+        output_dir=str(tmp_path / "out"),
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        per_device_train_batch_size=12,
+        num_generations=4,
+        max_completion_length=9,
+        beta=0.0,
+        max_steps=1,
+        report_to="none",
+        save_strategy="no",
+    )
+    data = Dataset.from_list([{"prompt": text} for text in ("ab", "what is 2", "x")])
+    made = trainer(
+        model=AutoModelForCausalLM.from_pretrained(model),
+        reward_funcs=reward,
+        args=settings,
+        train_dataset=data,
+        processing_class=tokenizer,
+    )
+    made.train()
+    theirs = torch.tensor(list(made._logs["advantages"]))
+    groups, mask = torch.arange(12) // 4, torch.ones(12, 1, dtype=torch.bool)
+    evidence = Evidence(torch.tensor(given[:12])[:, None], groups, mask, max_length=9)
+    ours = credit(kind, evidence, **({"epsilon": 1e-4} if kind == "grpo" else {})).advantages_BT[:, 0]
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
