@@ -92,7 +92,7 @@ def _solved(tally: AnyTally, draws: IntArray, seed: int, stream: int) -> NDArray
     chance = np.empty(tally.problems)
     for k in np.unique(draws):
         rows = draws == k
-        chance[rows] = pass_at_k_rows(tally.select(rows), int(k))[:, -1]
+        chance[rows] = pass_at_k_rows(tally if rows.all() else tally.select(rows), int(k))[:, -1]
     by_id = np.argsort(np.array(tally.problem_ids))
     drawn = np.empty(tally.problems)
     drawn[by_id] = np.random.default_rng([seed, stream]).random(tally.problems)

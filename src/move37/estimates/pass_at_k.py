@@ -163,13 +163,22 @@ def failure_of(marked: IntArray, n: IntArray, k_max: int) -> FloatArray:
 
 
 def _upper_tail(correct: IntArray, n: IntArray, k: int, at_least: int) -> FloatArray:
-    """Hypergeometric P(at least `at_least` of k draws are correct), shape as `correct`; impossible is exactly 0."""
-    hits = np.arange(at_least, k + 1)
-    c, n_, j = correct[:, None], n[:, None], hits[None, :]
-    possible = (j <= c) & (k - j <= n_ - c)
-    inside = np.where(possible, j, np.maximum(k - (n_ - c), 0))  # any possible value: masked out below
-    log_mass = log_choose(c, inside) + log_choose(n_ - c, k - inside) - log_choose(n_, np.full_like(n_, k))
-    tail = np.where(possible, np.exp(log_mass), 0.0).sum(axis=1)
+    """Hypergeometric P(at least `at_least` = t of k draws are correct), shape as `correct`; impossible is exactly 0.
+
+    Make the n samples correct one by one: the (c+1)-th brings the t-th hit with chance
+    C(c, t-1) C(n-1-c, k-t) / C(n, k). So the tails of all c at one n are the running sum of one vector.
+    """
+    tail = np.empty(len(correct))
+    for size in np.unique(n):
+        rows, before = n == size, np.arange(size)
+        possible = (before >= at_least - 1) & (size - 1 - before >= k - at_least)
+        c = before[possible]
+        hits, misses, draws = (np.full_like(c, value) for value in (at_least - 1, k - at_least, k))
+        step = np.zeros(size + 1)
+        step[1:][possible] = np.exp(
+            log_choose(c, hits) + log_choose(size - 1 - c, misses) - log_choose(np.full_like(c, size), draws)
+        )
+        tail[rows] = np.cumsum(step)[correct[rows]]
     certain = k - (n - correct) >= at_least
     return np.where(certain, 1.0, np.minimum(tail, 1.0))
 

@@ -4,6 +4,8 @@ Rows are independent over problems and unbiased for 1 - (1-p)^k at every k, so m
 made of them without knowing the plan.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from move37.estimates.curtailed import stopped_pass_at_k, stopped_variance
@@ -21,11 +23,18 @@ def correct_samples(tally: AnyTally) -> IntArray:
     return tally.successes if isinstance(tally, StoppedTally) else tally.correct
 
 
+@lru_cache(maxsize=4)
 def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
-    """pass@k per problem for every k = 1..k_max (default: `k_limit`), shape (M, K). Raises InputError beyond it."""
+    """pass@k per problem for every k = 1..k_max (default: `k_limit`), shape (M, K). Raises InputError beyond it.
+
+    The array is read-only: the latest are kept, since one pair of tallies is asked for its rows many times over.
+    """
     if isinstance(tally, StoppedTally):
-        return stopped_pass_at_k(tally, k_max)
-    return pass_at_k(tally.correct, tally.n, k_max)
+        rows = stopped_pass_at_k(tally, k_max)
+    else:
+        rows = pass_at_k(tally.correct, tally.n, k_max)
+    rows.setflags(write=False)
+    return rows
 
 
 def benchmark_error(tally: AnyTally, k_max: int | None = None) -> FloatArray:
