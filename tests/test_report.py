@@ -17,8 +17,9 @@ import pytest
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.agreement import Agreement, Disagreement
+from move37.analyses.decision import decide, decision_plan
 from move37.analyses.details import Evidence
-from move37.analyses.findings import find
+from move37.analyses.findings import Facts, find
 from move37.report import ReportContext, verdict_sentences, verdicts
 from move37.report.exports import csv_files
 from move37.report.figures import bin_labels, curves_figure, difference_figure, figures_of
@@ -38,9 +39,10 @@ from move37.report.numerals import (
 )
 from move37.report.page import write_curves_picture, write_report
 from move37.report.palette import DARK, LIGHT, SERIES
+from move37.report.sections import further_sections, section_lines
 from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
 from move37.report.wording import unnamed
-from move37.types import Tally
+from move37.types import Problem, Tally
 
 CONTEXT = ReportContext(
     title="A small study",
@@ -74,6 +76,48 @@ def crossing() -> Findings:
     base = tally("base", [3, 4, 5, 4] * 10, 16)
     rl = tally("rl", [15, 16, 15, 14, 16] * 4 + [15, 16, 14, 15] + [0] * 16, 16)
     return findings_of(base, rl)
+
+
+def evidence_of_everything(name: str, correct: list[int], tokens: float, unscored: int, truncated: int) -> Evidence:
+    """8 samples of each problem; the first has `unscored` ones, the last `truncated` ones, which are all wrong."""
+    counted_tally = tally(name, correct, 8, unscored)
+    cut = np.zeros_like(counted_tally.correct)
+    cut[-1] = truncated
+    finished = replace(counted_tally, incorrect=counted_tally.incorrect - cut, unscored=0 * cut)
+    return Evidence(
+        replace(counted_tally, truncated=cut),
+        not_truncated=finished if truncated else None,
+        mean_tokens=tokens,
+        tokens_by_problem=dict.fromkeys(counted_tally.problem_ids, tokens),
+    )
+
+
+@pytest.fixture(scope="module")
+def everything() -> Findings:
+    """24 problems in two subsets, base and two training seeds of one algorithm, with everything that can be known."""
+    base = [1, 2, 0, 3, 2, 5, 1, 0, 6, 2, 1, 4] * 2
+    evidence = [
+        evidence_of_everything("base", base, 100.0, unscored=1, truncated=0),
+        evidence_of_everything("seed 0", [min(c + 2, 8) for c in base[:-1]] + [2], 150.0, unscored=0, truncated=4),
+        evidence_of_everything("seed 1", [min(c + 3, 8) for c in base[:-1]] + [1], 200.0, unscored=0, truncated=0),
+    ]
+    problems = [
+        Problem(name, "?", (str(i % 5),), "sums", "math", tags={"subset": "even" if i % 2 == 0 else "odd"})
+        for i, name in enumerate(evidence[0].tally.problem_ids)
+    ]
+    facts = Facts(problems=problems, strata=("subset",), runs={"GRPO": ("seed 0", "seed 1")}, beyond=True)
+    return find(evidence, draws=DRAWS, facts=facts)
+
+
+@pytest.fixture(scope="module")
+def written_everything(everything: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("everything")
+    write_report(everything, CONTEXT, folder)
+    return folder
+
+
+def rows_of(findings: Findings, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(csv_files(findings, ())[name])))
 
 
 @pytest.fixture(scope="module")
@@ -300,12 +344,294 @@ def test_a_model_alone_is_described_and_not_compared() -> None:
     assert "There is no second model, so nothing is compared." in verdict.plain
 
 
-def test_several_comparisons_are_said_to_be_uncorrected(crossing: Findings) -> None:
+def test_of_several_comparisons_the_common_band_says_what_holds_together(crossing: Findings) -> None:
     base = tally("base", [3, 4, 5, 4] * 10, 16)
     found = findings_of(base, tally("one", [6, 7, 8, 9] * 10, 16), tally("two", [1, 2, 3, 1] * 10, 16))
     assert len(verdicts(found)) == 2
-    assert verdict_sentences(found)[-1].startswith("2 comparisons are made, each with its own 95% confidence")
+    last = verdict_sentences(found)[-1]
+    assert last.startswith("2 comparisons are made, each with its own 95% confidence. All 2 models against base in one")
+    assert "the following holds for all of them together" in last
+    assert "one: better than base at some k." in last
+    assert "two: worse than base at some k." in last
     assert len(verdict_sentences(crossing)) == 4  # headline, plain, two paragraphs of sizes; no such note
+
+
+def decided_findings(crossing: Findings, examined: int) -> Findings:
+    """Sampling until decided: 15 problems that rl alone solves, one after the other, of 40."""
+    plan = decision_plan([f"problem-{i}" for i in range(40)], k=16, block=8)
+    solved = dict.fromkeys(plan.order[:examined], (False, True))
+    return replace(crossing, decision=decide(plan, solved, "base", "rl"))
+
+
+def test_after_sampling_until_decided_the_decision_is_the_claim(crossing: Findings) -> None:
+    found = decided_findings(crossing, 16)
+    text = said(found)
+    assert text.startswith("rl solves more of the problems than base with 16 tries.")
+    assert "This is decided (the e-value is" in text
+    assert "with 95% confidence however many problems it took" in text
+    assert "The curves and bands describe the 16 problems examined and establish nothing" in text
+    assert "for all numbers of tries at once" not in text
+
+
+def test_after_sampling_until_decided_no_mcnemar_test_is_shown(crossing: Findings, tmp_path: Path) -> None:
+    found = decided_findings(crossing, 16)
+    write_report(found, CONTEXT, tmp_path)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "exact McNemar" not in text
+        assert "anytime-valid test" in text
+        assert "do not allow for sampling having stopped at a decision" in text
+    assert "anytime-valid test: e-value" in technical(found)
+
+
+def test_where_nothing_was_decided_that_is_the_headline(crossing: Findings) -> None:
+    plan = decision_plan([f"problem-{i}" for i in range(40)], k=16, block=8)
+    found = replace(crossing, decision=decide(plan, dict.fromkeys(plan.order[:36], (True, True)), "base", "rl"))
+    assert said(found).startswith("These data do not decide whether base or rl solves more with 16 tries.")
+    assert "is no evidence that they are equal" in said(found)
+
+
+def test_a_decision_that_took_every_problem_leaves_the_bands_as_they_are(crossing: Findings) -> None:
+    plan = decision_plan([f"problem-{i}" for i in range(40)], k=16, block=40)
+    found = replace(crossing, decision=decide(plan, dict.fromkeys(plan.order, (False, True)), "base", "rl"))
+    assert "for all numbers of tries at once, with 95% confidence" in said(found)
+
+
+# -- further sections ----------------------------------------------------------------------------------------------
+
+OPTIONAL = (
+    "What guessing would reach",
+    "All models in one band",
+    "Several training seeds of GRPO",
+    "At equal tokens",
+    "By subset",
+    "If the unscored were right or wrong",
+    "Without truncated samples",
+    "Beyond the samples taken",
+)
+ALWAYS = (
+    "The four-way table at other k",
+    "Support kept, gained, lost",
+    "Measures side by side",
+    "Bayes@N beside avg@n",
+)
+OPTIONAL_FILES = (
+    "guesses.csv",
+    "family.csv",
+    "seeds.csv",
+    "seed_runs.csv",
+    "tokens.csv",
+    "strata.csv",
+    "unscored.csv",
+    "unscored_difference.csv",
+    "finished.csv",
+    "beyond.csv",
+    "beyond_methods.csv",
+    "beyond_difference.csv",
+    "beyond_refused.csv",
+    "beyond_table.csv",
+    "unseen.csv",
+)
+
+
+def headings(folder: Path) -> list[str]:
+    """Of the markdown; the page must have the same."""
+    found = re.findall(r"^#{2,3} (.*)$", (folder / "report.md").read_text(), flags=re.MULTILINE)
+    return [re.sub(r"\\(.)", r"\1", heading) for heading in found]
+
+
+def test_a_section_is_there_where_its_finding_is(written_everything: Path) -> None:
+    page = (written_everything / "report.html").read_text()
+    for heading in (*ALWAYS, *OPTIONAL):
+        assert heading in headings(written_everything), heading
+        assert re.search(rf"<h[23][^>]*>{re.escape(heading)}</h[23]>", page), heading
+    for name in OPTIONAL_FILES:
+        assert (written_everything / "tables" / name).stat().st_size, name
+
+
+def test_a_section_is_absent_where_its_finding_is(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    for heading in ALWAYS:
+        assert heading in headings(written), heading
+    for heading in OPTIONAL:
+        assert heading not in headings(written), heading
+        assert heading not in without_scripts(page), heading
+    for name in OPTIONAL_FILES:
+        assert not (written / "tables" / name).exists(), name
+
+
+def test_everything_at_once_is_a_sound_page(written_everything: Path) -> None:
+    for path in [*written_everything.glob("*.md"), *(written_everything / "tables").glob("*.csv")]:
+        assert not re.search(r"\bnan\b|NaN|\bNone\b|\binf\b", path.read_text()), path.name
+    page = (written_everything / "report.html").read_text()
+    assert not re.search(r"\bnan\b|NaN|\bNone\b|undefined", without_scripts(page))
+    structure = Structure(page)
+    assert all(after - before <= 1 for before, after in zip(structure.levels, structure.levels[1:], strict=False))
+    tags = [tag for tag, _ in structure.tags]
+    assert tags.count("table") == tags.count("caption")
+    identifiers = [attributes["id"] for _, attributes in structure.tags if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    targets = {attributes["href"] for tag, attributes in structure.tags if tag == "a" and "href" in attributes}
+    assert {target[1:] for target in targets if target and target.startswith("#")} <= set(identifiers)
+    for name in (target for target in targets if target and not target.startswith("#")):
+        assert name == "analyses.json" or (written_everything / name).is_file(), name
+
+
+def test_the_terminal_says_what_the_sections_say(everything: Findings, written_everything: Path) -> None:
+    lines = section_lines(everything)
+    for heading in (*ALWAYS, *OPTIONAL):
+        assert any(heading in line for line in lines), heading
+    markdown = re.sub(r"\\(.)", r"\1", (written_everything / "report.md").read_text())
+    for sections in further_sections(everything).pairs:
+        for sentence in (sentence for section in sections for sentence in section.sentences):
+            assert sentence in markdown
+
+
+def test_support_is_what_the_four_way_table_holds(crossing: Findings) -> None:
+    # base solves all 40 in 16 tries, rl 24 of them and no other: SRR = 24/40, NDR = 0/24, NSCR = -16/40.
+    (sections,) = further_sections(crossing).pairs
+    (section,) = (each for each in sections if each.heading == "Support kept, gained, lost")
+    assert section.sentences == (
+        "Of the 40 problems that base solves in 16 tries, rl keeps 24 and loses 16; it gains 0 that base does not "
+        "solve.",
+    )
+    (table,) = section.tables
+    assert [str(row[1]).partition(" ")[0] for row in table.rows] == ["60.0%", "0.0%", "0.0%", "−40.0"]
+    rows = rows_of(crossing, "support.csv")
+    measures = crossing.pairs[0].support.measures
+    assert [float(row["value"]) for row in rows] == [m.value for m in measures]
+    assert [float(row["by_luck"]) for row in rows] == [m.by_luck for m in measures]
+
+
+def test_the_four_way_table_is_shown_at_every_k_that_was_found(crossing: Findings) -> None:
+    (sections,) = further_sections(crossing).pairs
+    (table,) = sections[0].tables
+    assert [row[0] for row in table.rows] == ["1", "4", "16"]
+    assert table.rows[-1][1:5] == ("24", "16", "0", "0")
+    found = crossing.pairs[0].tables
+    rows = rows_of(crossing, "solvable_by_k.csv")
+    assert [(int(r["both"]), int(r["base_only"]), int(r["rl_only"])) for r in rows] == [
+        (t.both, t.base_only, t.rl_only) for t in found
+    ]
+
+
+def test_measures_side_by_side_are_those_of_both_models_and_their_difference(everything: Findings) -> None:
+    pair, rows = everything.pairs[0], rows_of(everything, "measures.csv")
+    ours = [row for row in rows if row["rl"] == "seed 0"]
+    estimates = [row.estimate for row in (*pair.differences, *pair.coverage)]
+    assert pair.bayes is not None
+    estimates += [pair.bayes.estimate, pair.bayes.average]
+    assert [float(row["value"]) for row in ours] == [estimate.value for estimate in estimates]
+    (section,) = (s for s in further_sections(everything).pairs[0] if s.heading == "Measures side by side")
+    table = dict(section.folded).get("As a table") or section.tables[0]
+    first = table.rows[0]
+    base, rl = (model.reliability[0].estimate for model in everything.models[:2])
+    assert first[:3] == (
+        "avg@n",
+        percent(base.value, base.standard_error),
+        percent(rl.value, rl.standard_error),
+    )
+    names = [str(row[0]) for row in table.rows]
+    assert "Bayes@N, these problems" in names
+    assert any(name.startswith("AUC_log@") for name in names)
+    assert any(name.startswith("Cover@") for name in names)
+
+
+def test_all_models_in_one_band_have_the_familys_intervals(everything: Findings) -> None:
+    assert everything.family is not None
+    rows = rows_of(everything, "family.csv")
+    for member in everything.family.members:
+        ours = [row for row in rows if row["rl"] == member.rl]
+        assert [float(row["lower"]) for row in ours] == member.lower.tolist()
+        assert {int(row["k"]) for row in ours if row["established"] == "gain"} == set(member.gain)
+    section = further_sections(everything).together[0]
+    assert [row[0] for row in section.tables[0].rows] == ["seed 0", "seed 1"]
+
+
+def test_training_seeds_have_each_run_and_the_band_of_their_mean(everything: Findings) -> None:
+    (seeds,) = everything.seeds
+    rows = rows_of(everything, "seeds.csv")
+    assert [float(row["upper"]) for row in rows] == seeds.upper.tolist()
+    runs_shown = [float(r["difference"]) for r in rows_of(everything, "seed_runs.csv") if r["run"] == "seed 1"]
+    assert runs_shown == seeds.by_seed[1].tolist()
+    section = further_sections(everything).together[1]
+    assert section.sentences[0].startswith("GRPO, over 2 training seeds and 24 problems, is ")
+    assert [row[0] for row in section.tables[0].rows[:2]] == ["seed 0", "seed 1"]
+
+
+def test_equal_tokens_have_a_figure_and_every_budget(everything: Findings, written_everything: Path) -> None:
+    budget = everything.pairs[1].tokens
+    assert budget is not None
+    rows = [row for row in rows_of(everything, "tokens.csv") if row["rl"] == "seed 1"]
+    assert [float(row["tokens"]) for row in rows] == budget.tokens.tolist()
+    assert [float(row["mean"]) for row in rows] == budget.mean.tolist()
+    assert {float(row["tokens"]) for row in rows if row["established"] == "loss"} == set(budget.loss)
+    page = (written_everything / "report.html").read_text()
+    assert "A sample takes 100 generated tokens from base and 200 from seed 1." in page
+    for stem in ("tokens-1", "tokens-2"):
+        ElementTree.fromstring((written_everything / "figures" / f"{stem}.svg").read_text())
+
+
+def test_subsets_have_a_row_each_and_the_total(everything: Findings) -> None:
+    (section,) = (s for s in further_sections(everything).pairs[0] if s.heading == "By subset")
+    assert [row[:2] for row in section.tables[0].rows] == [
+        ("even", "12"),
+        ("odd", "12"),
+        ("all, strata held fixed", "24"),
+    ]
+    (found,) = everything.pairs[0].strata
+    rows = [r for r in rows_of(everything, "strata.csv") if r["rl"] == "seed 0" and r["stratum"] == "odd"]
+    assert [float(row["mean"]) for row in rows] == found.strata[1].difference.mean.tolist()
+    total = [r for r in rows_of(everything, "strata.csv") if r["rl"] == "seed 0" and not r["stratum"]]
+    assert [float(row["lower"]) for row in total] == found.total.lower.tolist()
+
+
+def test_unscored_and_truncated_samples_have_their_brackets(everything: Findings) -> None:
+    unscored, finished = further_sections(everything).outcomes
+    # 24 problems; base is right (1+2+0+3+2+5+1+0+6+2+1+4) * 2 = 54 times of 192: 28.1% and, with one more, 28.6%.
+    assert unscored.sentences == (
+        "1 sample of base on 1 problem is unscored: pass@1 is 28.1% with all of them wrong and 28.6% with all right.",
+    )
+    bracket = everything.models[0].unscored
+    assert bracket is not None
+    assert [float(row["if_right"]) for row in rows_of(everything, "unscored.csv")] == bracket.if_right.tolist()
+    assert finished.sentences[0].startswith("4 samples of seed 0 were cut off; among those that ended by themselves")
+    curve = everything.models[1].finished
+    assert curve is not None
+    assert [float(row["finished"]) for row in rows_of(everything, "finished.csv")] == curve.finished.tolist()
+
+
+def test_beyond_the_samples_there_are_estimates_to_2n_and_refusals_after(everything: Findings) -> None:
+    (section,) = further_sections(everything).beyond
+    first = everything.pairs[0].beyond
+    assert first is not None
+    assert f"Nothing is claimed beyond k = {first.refused_beyond}" in section.sentences[0]
+    assert any("Chao's lower bound" in sentence for sentence in section.sentences)
+    rows = [row for row in rows_of(everything, "beyond_difference.csv") if row["rl"] == "seed 0"]
+    assert [(int(r["k"]), float(r["value"])) for r in rows] == [(d.k, d.value) for d in first.differences]
+    refused = [row for row in rows_of(everything, "beyond_refused.csv") if row["rl"] == "seed 0"]
+    assert [(int(r["k"]), float(r["lower_alone"])) for r in refused] == [(r.k, r.lower_alone) for r in first.refusals]
+    captions = [table.caption for _, table in section.folded]
+    assert any("No claim is made here" in caption for caption in captions)
+    model = everything.models[0].beyond
+    assert model is not None
+    methods = [row for row in rows_of(everything, "beyond_methods.csv") if row["model"] == "base"]
+    assert [float(row["value"]) for row in methods] == [row.estimate.value for row in model.methods]
+    assert [row["fit"] for row in methods if row["used"] == "yes"] == [model.method]
+
+
+def test_guessing_is_a_dashed_line_with_its_name_in_the_curves(everything: Findings, crossing: Findings) -> None:
+    figure = curves_figure(everything.curves, everything.guesses)
+    names = [guess.name for guess in everything.guesses]
+    # References 0 to 4 are one digit: the uniform guesser takes one of 10.
+    assert names == ["uniform guessing", "answer prior"]
+    assert "uniform guessing: 10.0% at k = 1" in figure.alt
+    spec = json.dumps(figure.spec)
+    assert '"strokeDash": [2, 3]' in spec
+    assert all(name in spec for name in names)
+    assert "guess" not in json.dumps(curves_figure(crossing.curves).spec)
+    rows = [row for row in rows_of(everything, "guesses.csv") if row["name"] == "uniform guessing"]
+    assert [float(row["pass_at_k"]) for row in rows] == everything.guesses[0].pass_at_k.tolist()
 
 
 # -- tables and CSV ------------------------------------------------------------------------------------------------
@@ -321,6 +647,14 @@ def test_csv_files_hold_every_k_in_full(crossing: Findings) -> None:
     assert {row["established"] for row in differences} == {"gain", "loss", "undetermined"}
     exact = crossing.comparisons[0].difference.mean
     assert [float(row["mean"]) for row in differences] == exact.tolist()
+
+
+def test_every_csv_file_has_rows_as_wide_as_its_header_and_no_name_twice(everything: Findings) -> None:
+    for name, text in csv_files(everything, ()).items():
+        header, *rows = csv.reader(io.StringIO(text))
+        assert len(header) == len(set(header)), name
+        assert rows, name
+        assert {len(row) for row in rows} == {len(header)}, name
 
 
 def test_no_file_says_nan(written: Path) -> None:
@@ -454,14 +788,19 @@ def test_a_report_is_a_page_pictures_tables_and_markdown(written: Path) -> None:
         assert "var(--" not in svg
     assert {path.name for path in (written / "tables").iterdir()} == {
         "accuracy.csv",
+        "bayes.csv",
+        "coverage.csv",
         "curves.csv",
         "difference.csv",
+        "measures.csv",
         "outcomes.csv",
         "reliability.csv",
         "sampling_gap.csv",
         "settings.csv",
         "solvable.csv",
+        "solvable_by_k.csv",
         "solvable_problems.csv",
+        "support.csv",
         "transition.csv",
     }
 

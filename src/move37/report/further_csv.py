@@ -195,7 +195,7 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
     "unscored_difference.csv": ("base,rl,k,lower,upper", _unscored_difference),
     "finished.csv": ("model,truncated,problems_left_out,k,finished,all_samples", _finished),
     "beyond.csv": ("model,n,k,pass_at_k,lower,upper,confidence,method", _beyond),
-    "beyond_methods.csv": (f"model,k,method,used,{_ESTIMATE}", _beyond_methods),
+    "beyond_methods.csv": (f"model,k,fit,used,{_ESTIMATE}", _beyond_methods),
     "beyond_difference.csv": ("base,rl,k,value,lower,upper,confidence,extrapolated,method", _beyond_difference),
     "beyond_refused.csv": ("base,rl,k,lower,upper,lower_alone,upper_alone,reason", _beyond_refused),
     "beyond_table.csv": ("base,rl,k,both,base_only,rl_only,neither,noise_floor", _beyond_table),

@@ -19,13 +19,13 @@ from move37.analyses.token_budget import budget_sentences
 from move37.analyses.training_seeds import seeds_sentences
 from move37.report import beyond, details
 from move37.report.numerals import count, counted, level, percent, points, points_interval
-from move37.report.tables import Table
+from move37.report.tables import Cell, Estimated, Table
 from move37.report.wording import stopped_by_outcomes
 
 _LONG = 12
 """Rows above which a table is folded."""
 _WIDE = 7
-"""Columns above which a table has the width of the page."""
+"""Plain columns above which a table has the width of the page."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Section:
     @property
     def wide(self) -> bool:
         """Whether some table that is shown at once needs the width of the page."""
-        return any(len(table.header) > _WIDE for table in self.tables)
+        return any(sum(map(_width, table.rows[0])) > _WIDE for table in self.tables)
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ def section_lines(findings: Findings) -> list[str]:
 def token_stem(number: int, pairs: int) -> str:
     """The name of a pair's figure of token budgets."""
     return f"tokens-{number}" if pairs > 1 else "tokens"
+
+
+def _width(cell: Cell) -> float:
+    """A value with its interval is as wide as two or three plain ones."""
+    return 2.5 if isinstance(cell, Estimated) else 1
 
 
 def _line(section: Section) -> str:
