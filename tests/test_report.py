@@ -912,7 +912,7 @@ HOSTILE = "</script><script>window.broken = 1</script><img src=x onerror='window
 
 
 def hostile_findings() -> Findings:
-    """The hostile text wherever a user's text can stand: ids, model names, reasons, answers, warnings."""
+    """The hostile text wherever a user's text can stand: ids, model names, tags, reasons, answers, warnings."""
     ids = tuple(f"{HOSTILE}{i}" for i in range(12))
     zeros = np.zeros(12, dtype=np.int64)
     one = np.array([0] * 6 + [4] * 6, dtype=np.int64)
@@ -920,7 +920,11 @@ def hostile_findings() -> Findings:
         Tally(f"base {HOSTILE}", ids, one, 8 - one, zeros, zeros),
         Tally(f"rl {HOSTILE}", ids, one[::-1].copy(), 8 - one[::-1], zeros, zeros),
     ]
-    found = find([Evidence(model, reasons=[("incorrect", HOSTILE, 3)]) for model in models], draws=DRAWS)
+    tokens = dict.fromkeys(ids, 10.0)
+    evidence = [Evidence(each, reasons=[("incorrect", HOSTILE, 3)], tokens_by_problem=tokens) for each in models]
+    tags = [{HOSTILE: f"{HOSTILE}{i % 2}"} for i in range(12)]
+    problems = [Problem(id, HOSTILE, (HOSTILE,), HOSTILE, "math", tags=tag) for id, tag in zip(ids, tags, strict=True)]
+    found = find(evidence, draws=DRAWS, facts=Facts(problems=problems, strata=(HOSTILE,), beyond=True))
     wrong = Disagreement(ids[0], 0, "correct", "incorrect", HOSTILE, HOSTILE)
     return replace(found, warnings=(HOSTILE,), agreements=(Agreement(HOSTILE, HOSTILE, HOSTILE, 2, 1, (wrong,)),))
 
@@ -937,7 +941,7 @@ def test_a_users_text_stays_text(tmp_path: Path) -> None:
     tags = [tag for tag, _ in Structure(page).tags]
     assert "img" not in tags
     specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.DOTALL)
-    assert len(specs) == 4
+    assert len(specs) == 5
     assert all("<" not in spec and "\u2028" not in spec for spec in specs)
     assert f"base {HOSTILE}" in json.dumps(json.loads(specs[0]), ensure_ascii=False)
 

@@ -19,8 +19,11 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
+from move37.analyses.details import Evidence
+from move37.analyses.findings import Facts, find
 from move37.report.page import write_report
-from tests.test_report import CONTEXT, findings_of, hostile_context, hostile_findings, tally
+from move37.types import Problem
+from tests.test_report import CONTEXT, DRAWS, hostile_context, hostile_findings, tally
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -43,7 +46,7 @@ ARGUMENTS = (
     "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
-SCREENS = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
+SCREENS = [(360, "light"), (400, "dark"), (1440, "light"), (1440, "dark")]
 
 
 class Browser:
@@ -139,16 +142,23 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three models with long names and 1,024 samples: four curves' worth of everything that could be too wide."""
+    """Three models with long names, 1,024 samples, tokens, subsets, seeds, guessers: everything that could be wide."""
     rng = np.random.default_rng(37)
     chances = rng.beta(0.4, 0.8, 60)
     names = ("Qwen2.5-7B", "Qwen2.5-7B-GRPO-step-150-of-the-long-run", "Qwen2.5-7B-DAPO")
     powers = (1.0, 0.5, 0.6)
     tallies = [
-        tally(name, rng.binomial(1024, chances**power).tolist(), 1024)
-        for name, power in zip(names, powers, strict=True)
+        tally(name, rng.binomial(1024, chances**power).tolist(), 1024, unscored=unscored)
+        for name, power, unscored in zip(names, powers, (0, 3, 0), strict=True)
     ]
-    return write_report(findings_of(*tallies), CONTEXT, tmp_path_factory.mktemp("report"))
+    ids = tallies[0].problem_ids
+    evidence = [Evidence(each, tokens_by_problem=dict.fromkeys(ids, 400.0 + 300 * i)) for i, each in enumerate(tallies)]
+    subsets = ("counting and probability", "intermediate algebra", "number theory")
+    problems = [
+        Problem(name, "?", (str(i % 7),), "sums", "math", tags={"subset": subsets[i % 3]}) for i, name in enumerate(ids)
+    ]
+    facts = Facts(problems=problems, strata=("subset",), runs={"GRPO or DAPO": names[1:]})
+    return write_report(find(evidence, draws=DRAWS, facts=facts), CONTEXT, tmp_path_factory.mktemp("report"))
 
 
 FIGURES = """
@@ -171,12 +181,16 @@ def test_every_figure_is_drawn_without_a_complaint_or_a_request(
     browser.open(page)
     figures = {figure["stem"]: figure for figure in browser.script(FIGURES)}
     pairs = [f"{name}-{number}" for number in (1, 2) for name in ("difference", "accuracy", "transition")]
-    assert list(figures) == ["curves", *pairs]
-    assert figures["curves"]["lines"] == 3
+    by_pair = [[*pairs[:3], "tokens-1"], [*pairs[3:], "tokens-2"]]  # in the order of the page
+    assert list(figures) == ["curves", *by_pair[0], *by_pair[1]]
+    assert figures["curves"]["lines"] == 3 + 2  # two guessers
+    assert {"uniform guessing", "answer prior"} <= set(figures["curves"]["texts"])
     assert figures["curves"]["areas"] == 3
     for number in (1, 2):
         assert figures[f"difference-{number}"]["areas"] == 1
         assert figures[f"difference-{number}"]["lines"] == 1
+        assert figures[f"tokens-{number}"]["areas"] == 1
+        assert figures[f"tokens-{number}"]["lines"] == 1
         assert figures[f"accuracy-{number}"]["rects"] == 22  # 11 bins of two models
         counts = [int(text) for text in figures[f"transition-{number}"]["texts"] if re.fullmatch(r"\d+", text)]
         # Every problem is counted once; "0" is also the first bin's label on both axes.
@@ -248,13 +262,16 @@ def test_pointing_at_a_curve_shows_every_model_at_that_k(browser: Browser, page:
     difference = tooltip_over(browser, "difference-1", 0.5, 0.4)
     assert re.search(r"95% band\s+[+−0]", difference)
     assert re.search(r"established\s+(gain|loss|undetermined)", difference)
+    tokens = tooltip_over(browser, "tokens-1", 0.5, 0.4)
+    assert re.search(r"tokens\s+[\d,]+\s", tokens)
+    assert re.search(r"95% band\s+[+−0]", tokens)
 
 
 def test_a_users_text_runs_nothing_in_the_browser(browser: Browser, tmp_path: Path) -> None:
     hostile = write_report(hostile_findings(), hostile_context(), tmp_path)
     browser.screen(1440, "light")
     browser.open(hostile)
-    assert browser.script("return document.querySelectorAll('.plot svg').length") == 4
+    assert browser.script("return document.querySelectorAll('.plot svg').length") == 5
     assert "window.broken = 1" in tooltip_over(browser, "curves", 0.4, 0.4)
     assert browser.script("return window.broken === undefined")
     assert browser.script("return document.querySelectorAll('img').length") == 0
@@ -270,9 +287,9 @@ def test_without_scripts_each_figure_is_a_drawing(browser: Browser, page: Path) 
         for _ in range(100):
             root = browser.command("DOM.getDocument", depth=0)["root"]["nodeId"]
             drawings = browser.command("DOM.querySelectorAll", nodeId=root, selector=".still svg")["nodeIds"]
-            if len(drawings) == 7:
+            if len(drawings) == 9:
                 break
             time.sleep(0.1)
-        assert len(drawings) == 7
+        assert len(drawings) == 9
     finally:
         browser.command("Emulation.setScriptExecutionDisabled", value=False)
