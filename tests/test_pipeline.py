@@ -124,6 +124,20 @@ class TestStudy:
         assert any(folder.startswith("verdicts/exact@") for folder in after)
         assert all(label.startswith("exact@") for label in store.current_labels().values())
 
+    def test_two_verifiers_are_compared_sample_by_sample(self, tmp_path: Path) -> None:
+        # Right answers are numbers, which `choice` does not take for letters: it calls every sample wrong.
+        store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
+        pipeline.sample_run(store)
+        figures = pipeline.compare_verifiers(store, "math", "choice")
+        right = int(store.fixed_tally("base").correct.sum())
+        assert right > 0
+        found = figures["models"]["base"]
+        assert (found["samples"], found["differ"]) == (48, right)
+        assert found["pass_at_1"] == [pytest.approx(right / 48), 0.0]
+        assert {(row["outcome"], row["theirs"]) for row in found["disagreements"]} == {("correct", "incorrect")}
+        assert [label.partition("@")[0] for label in figures["verifiers"]] == ["math", "choice"]
+        assert store.current_labels()["math"].startswith("math@")
+
     def test_the_analysis_of_one_model_alone_has_no_comparison(self, tmp_path: Path) -> None:
         path = sums_study(tmp_path)
         path.write_text(path.read_text().split("[models.rl]")[0])

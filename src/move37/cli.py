@@ -114,13 +114,30 @@ def sample(
 @app.command()
 def verify(
     run: Run,
-    verifier: Annotated[str | None, typer.Option(help="Judge with this verifier instead of the problems' own.")] = None,
+    verifier: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge with this verifier instead of the problems' own; give two to see where they differ."),
+    ] = None,
+    unsafe_local: Annotated[
+        bool, typer.Option("--unsafe-local", help="Run programs as you, without a sandbox; their verdicts say so.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts."""
+    chosen = verifier or []
+    if len(chosen) > 2:
+        raise InputError(f"--verifier: one to regrade, two to compare, not {len(chosen)}")
     with command("verify", as_json) as emit:
-        figures = pipeline.verify_run(RunStore.open(run), verifier, terminal.progress(as_json))
+        store, bars = RunStore.open(run), terminal.progress(as_json)
+        if len(chosen) == 2:
+            figures = pipeline.compare_verifiers(store, chosen[0], chosen[1], bars)
+        else:
+            figures = pipeline.verify_run(store, chosen[0] if chosen else None, bars, unsafe_local)
         emit(figures)
+    if len(chosen) == 2:
+        if not as_json:
+            terminal.print_disagreements(figures)
+        return
     if not as_json:
         terminal.print_verdicts(figures["verified"])
         terminal.tell(False, f"Next: move37 report {run}")

@@ -158,6 +158,9 @@ class VerificationConfig(Settings):
     """How responses are judged."""
 
     workers: int = Field(default=2, ge=1, description="Worker processes.")
+    unsafe_local: bool = Field(
+        default=False, description="Run programs as the user, without a sandbox; their verdicts say so."
+    )
     timeout_seconds: float = Field(default=10.0, gt=0, description="CPU seconds for one answer; beyond it, unscored.")
 
 

@@ -18,7 +18,7 @@ from move37.prompting import Template, find_template, pose, user_template
 from move37.store import ModelRecord, RunStore
 from move37.types import Problem
 from move37.verification import VerifierPool
-from move37.verifiers import VERIFIERS, Verifier
+from move37.verifiers import CODE, VERIFIERS, Verifier
 
 
 class Progress(Protocol):
@@ -48,8 +48,9 @@ def template_of(study: StudyConfig) -> Template:
 class Session:
     """A run that is being written to; a context manager. Leaving it merges the small parts that it wrote."""
 
-    def __init__(self, store: RunStore, progress: Progress | None = None) -> None:
+    def __init__(self, store: RunStore, progress: Progress | None = None, unsafe_local: bool = False) -> None:
         self.store = store
+        self.unsafe_local = unsafe_local or store.study().verification.unsafe_local
         self.progress = progress or Silent()
         self.pool = VerifierPool(store.study().verification)
         self.judged: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
@@ -86,20 +87,27 @@ class Session:
         """Let go of a loaded model."""
         self._samplers.pop(name, None)
 
-    def judge(self, models: Sequence[str], replacement: str | None = None) -> None:
-        """Verify what `models` have without a verdict, each problem with its own verifier or with `replacement`."""
+    def judge(self, models: Sequence[str], replacement: str | None = None, make_current: bool = True) -> str:
+        """Verify what `models` have without a verdict, each problem with its own verifier or with `replacement`.
+
+        Returns the label of the last verifier, and lets its verdicts count unless told not to.
+        """
+        label = ""
         by_verifier: dict[str, list[Problem]] = {}
         for problem in self.store.problems():
             by_verifier.setdefault(problem.verifier, []).append(problem)
         for own_name, problems in by_verifier.items():
-            judge: Verifier = VERIFIERS.load(replacement or own_name)()
+            kind = VERIFIERS.load(replacement or own_name)
+            judge: Verifier = kind(isolated=False) if self.unsafe_local and kind.name == CODE else kind()
             label = f"{judge.name}@{judge.version}"
             made = {model: self._judge_model(judge, label, model, problems) for model in models}
-            self.store.set_current_labels({own_name: label})
+            if make_current:
+                self.store.set_current_labels({own_name: label})
             if any(made.values()):
                 self.store.log("verified", verifier=label, verdicts=made)
             for model, counts in made.items():
                 self.judged.setdefault(model, Counter()).update(counts)
+        return label
 
     def _judge_model(self, judge: Verifier, label: str, model: str, problems: list[Problem]) -> Counter[str]:
         by_id = {problem.id: problem for problem in problems}

@@ -33,7 +33,7 @@ from move37.errors import ConfigError, InputError, MissingExtraError, RunError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
-from move37.estimates.rows import correct_samples, k_limit
+from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
 from move37.importers import IMPORTERS
 from move37.parts import write_atomically
 from move37.passes import Progress, Session, sampled_models, template_of
@@ -48,6 +48,8 @@ from move37.verifiers import VERIFIERS
 
 Figures = dict[str, Any]
 
+MOST_DISAGREEMENTS = 1000
+"""Disagreements of two verifiers that are listed; all are counted."""
 DECISION = "decision.json"
 """In the run folder of a study that was sampled until decided."""
 
@@ -119,14 +121,45 @@ def sample_until_decided(
     return decision, {"run": str(store.folder), "sampled": made, "decision": plain(decision)}
 
 
-def verify_run(store: RunStore, verifier: str | None = None, progress: Progress | None = None) -> Figures:
+def verify_run(
+    store: RunStore, verifier: str | None = None, progress: Progress | None = None, unsafe_local: bool = False
+) -> Figures:
     """Give a verdict to every sample that has none under the verifier's present version.
 
     `verifier` replaces the problems' own (regrading). The verdicts made or completed here become the current ones.
+    `unsafe_local` runs programs without a sandbox; their verdicts' label says so.
     """
-    with Session(store, progress) as session:
+    with Session(store, progress, unsafe_local) as session:
         session.judge(store.models(), verifier)
     return {"run": str(store.folder), "verified": session.judged, "verifiers": store.current_labels()}
+
+
+def compare_verifiers(store: RunStore, first: str, second: str, progress: Progress | None = None) -> Figures:
+    """Judge all samples with two verifiers: where they differ, and what that does to the curves.
+
+    The first one's verdicts become the current ones.
+    """
+    models = store.models()
+    with Session(store, progress) as session:
+        labels = session.judge(models, first), session.judge(models, second, make_current=False)
+    views = [RunStore(store.folder, judged_by=label) for label in labels]
+    differences = {}
+    for model in models:
+        twice = views[0].compare_verdicts(model, labels[1]).rows(named=True)
+        differ = [row for row in twice if row["outcome"] != row["theirs"]]
+        plan = store.plan(model)
+        below = None if plan is None else plan.first_stop  # under a plan, n depended on one verifier's verdicts
+        curves = [pass_at_k_rows(view.fixed_tally(model, below)).mean(axis=0) for view in views]
+        k = min(map(len, curves))
+        differences[model] = {
+            "samples": len(twice),
+            "differ": len(differ),
+            "k": k,
+            "pass_at_1": [float(curve[0]) for curve in curves],
+            "pass_at_k": [float(curve[k - 1]) for curve in curves],
+            "disagreements": differ[:MOST_DISAGREEMENTS],
+        }
+    return {"run": str(store.folder), "verifiers": list(labels), "models": differences}
 
 
 def analyse_run(store: RunStore) -> Findings:

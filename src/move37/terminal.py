@@ -6,6 +6,7 @@ Results go to standard output, bars and errors to standard error. Under --json n
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -72,6 +73,35 @@ def print_findings(findings: Findings) -> None:
     for comparison in findings.comparisons:
         _print_comparison(comparison)
     tell(False, "\n".join(section_lines(findings)))
+
+
+def print_disagreements(figures: Mapping[str, Any]) -> None:
+    """Where two verifiers differ, and the curves under each."""
+    first, second = figures["verifiers"]
+    print_table(
+        f"{first} against {second}",
+        ("model", "samples", "differ", "pass@1", "pass@k", "k"),
+        [
+            (
+                model,
+                f"{found['samples']:,}",
+                f"{found['differ']:,}",
+                " / ".join(f"{value:.4f}" for value in found["pass_at_1"]),
+                " / ".join(f"{value:.4f}" for value in found["pass_at_k"]),
+                str(found["k"]),
+            )
+            for model, found in figures["models"].items()
+        ],
+    )
+    for model, found in figures["models"].items():
+        print_table(
+            f"{model}: where they differ",
+            ("problem", "index", "answer", first, second),
+            [
+                (row["problem_id"], str(row["index"]), str(row["answer"])[:60], row["outcome"], row["theirs"])
+                for row in found["disagreements"][:20]
+            ],
+        )
 
 
 def print_forecast(planned: Forecast) -> None:

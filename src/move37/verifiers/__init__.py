@@ -41,13 +41,16 @@ class Verifier(Protocol):
         ...
 
 
+CODE = "code"
+"""The verifier that runs programs: the only one that takes `isolated`."""
+
 VERIFIERS = Shelf(
     "verifier",
     {
         "math": "move37.verifiers.math:MathVerifier",
         "exact": "move37.verifiers.exact:ExactVerifier",
         "choice": "move37.verifiers.choice:ChoiceVerifier",
-        "code": "move37.verifiers.code:CodeVerifier",
+        CODE: "move37.verifiers.code:CodeVerifier",
         "reasoning-gym": "move37.verifiers.reasoning_gym:ReasoningGymVerifier",
         "countdown": "move37.verifiers.countdown:CountdownVerifier",
     },
