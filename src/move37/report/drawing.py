@@ -98,9 +98,9 @@ def by_model(channel: Any, values: Sequence[Any], kind: str = "N") -> Any:
     return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(range(len(values))), range=list(values)))
 
 
-def banded_row(k: float, value: float, lower: float, upper: float) -> dict[str, Any]:
-    """A point with its band, in percent."""
-    return {"k": k} | {name: round(100 * float(share), 3) for name, share in (("v", value), ("l", lower), ("u", upper))}
+def banded(value: float, lower: float, upper: float) -> dict[str, float]:
+    """A value with its band, in percent."""
+    return {name: round(100 * float(share), 3) for name, share in (("v", value), ("l", lower), ("u", upper))}
 
 
 def tooltip_rule(rows: list[dict[str, Any]], x: alt.X, field: str = "k") -> alt.Chart:

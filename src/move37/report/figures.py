@@ -19,7 +19,7 @@ from move37.report.drawing import (
     MUTED,
     PAPER,
     Figure,
-    banded_row,
+    banded,
     by_model,
     finished,
     k_axis,
@@ -249,13 +249,15 @@ def figures_of(findings: Findings) -> list[Figure]:
 
 
 def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
-    return [{"m": position} | banded_row(k, curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks]
+    return [
+        {"m": position, "k": k} | banded(curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks
+    ]
 
 
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
     ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
     return [
-        banded_row(k, difference.mean[k - 1], difference.lower[k - 1], difference.upper[k - 1])
+        {"k": k} | banded(difference.mean[k - 1], difference.lower[k - 1], difference.upper[k - 1])
         for k in sorted({*drawn_ks(len(difference.k)), *ends})
     ]
 

@@ -11,7 +11,7 @@ import altair as alt
 
 from move37.analyses.token_budget import TokenBudget
 from move37.report.details import budget_settled
-from move37.report.drawing import CURVE_HEIGHT, INK, Figure, banded_row, finished, tooltip_rule, values, y_of
+from move37.report.drawing import CURVE_HEIGHT, INK, Figure, banded, finished, tooltip_rule, values, y_of
 from move37.report.numerals import count, level, percent, points, points_interval
 from move37.report.palette import series
 
@@ -41,7 +41,7 @@ def token_figure(found: TokenBudget, position: int, stem: str) -> Figure:
             f"Problems solved by {found.rl} minus {found.base} at equal generated tokens with its band. "
             f"Gain at {_span(found.gain)}; loss at {_span(found.loss)}."
         ),
-        spec=finished([*layers, tooltip_rule(_tooltips(found), x)], CURVE_HEIGHT),
+        spec=finished([*layers, tooltip_rule(_tooltips(found), x, "tokens")], CURVE_HEIGHT),
     )
 
 
@@ -51,7 +51,7 @@ def _axes(found: TokenBudget) -> tuple[alt.X, alt.Y]:
     low, high = min(0.0, 100 * float(found.lower.min())), max(0.0, 100 * float(found.upper.max()))
     room = 0.1 * (high - low)
     x = alt.X(
-        "k:Q",
+        "tokens:Q",
         title="generated tokens per problem",
         scale=alt.Scale(type="log", base=2, domain=ends, nice=False),
         axis=alt.Axis(format=",d", tickCount=8, labelOverlap="parity", labelSeparation=8, labelFlush=True),
@@ -65,7 +65,7 @@ def _axes(found: TokenBudget) -> tuple[alt.X, alt.Y]:
 
 
 def _row(found: TokenBudget, i: int) -> dict[str, Any]:
-    return banded_row(round(float(found.tokens[i]), 2), found.mean[i], found.lower[i], found.upper[i])
+    return {"tokens": round(float(found.tokens[i]), 2)} | banded(found.mean[i], found.lower[i], found.upper[i])
 
 
 def _established(found: TokenBudget, position: int) -> alt.Chart:
@@ -86,14 +86,13 @@ def _established(found: TokenBudget, position: int) -> alt.Chart:
 
 
 def _tooltips(found: TokenBudget) -> list[dict[str, Any]]:
-    """One row per budget; "k" is what the axis and the pointer share."""
+    """One row per budget, in words. "tokens" is what the axis and the pointer share, so it is a number."""
     rows = []
     for i, budget in enumerate(found.tokens.tolist()):
         error = float(found.standard_error[i])
         rows.append(
             {
-                "k": round(budget, 2),
-                "tokens": count(budget),
+                "tokens": round(budget),
                 "difference": f"{points(found.mean[i], error)} points",
                 f"{level(found.confidence)} band": points_interval(found.lower[i], found.upper[i], error),
                 "solved by base": f"{percent(found.base_pass[i], error)} at k = {found.k_base[i]:,.1f}",
