@@ -371,6 +371,8 @@ def test_after_sampling_until_decided_the_decision_is_the_claim(crossing: Findin
     assert "with 95% confidence however many problems it took" in text
     assert "The curves and bands describe the 16 problems examined and establish nothing" in text
     assert "for all numbers of tries at once" not in text
+    assert text.count("points, no interval") == 2
+    assert "of a number of problems fixed beforehand, which this was not" in technical(found)
 
 
 def test_after_sampling_until_decided_no_mcnemar_test_is_shown(crossing: Findings, tmp_path: Path) -> None:

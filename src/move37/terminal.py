@@ -14,10 +14,12 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from move37.analyses import Comparison, Findings
+from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast, forecast_sentences
 from move37.passes import Progress, Silent
 from move37.report import verdict_sentences
 from move37.report.sections import section_lines
+from move37.report.wording import split_test
 from move37.types import Outcome
 
 
@@ -71,7 +73,7 @@ def print_findings(findings: Findings) -> None:
         ],
     )
     for comparison in findings.comparisons:
-        _print_comparison(comparison)
+        _print_comparison(comparison, findings.decision)
     tell(False, "\n".join(section_lines(findings)))
 
 
@@ -125,7 +127,7 @@ def print_forecast(planned: Forecast) -> None:
     )
 
 
-def _print_comparison(comparison: Comparison) -> None:
+def _print_comparison(comparison: Comparison, decision: Decision | None) -> None:
     difference, table = comparison.difference, comparison.solvable
     rows = [
         (
@@ -138,13 +140,14 @@ def _print_comparison(comparison: Comparison) -> None:
     ]
     band = f"{difference.confidence:.0%} band over all k"
     print_table(f"{difference.rl} minus {difference.base}", ("k", "difference", band, ""), rows)
+    test, result, _ = split_test(table, decision)
     print_table(
         f"Solved at least once in {table.k} samples",
-        ("both", f"{table.base} only", f"{table.rl} only", "neither", "McNemar p", "noise floor"),
+        ("both", f"{table.base} only", f"{table.rl} only", "neither", test, "noise floor"),
         [
             (
                 *(str(count) for count in (table.both, table.base_only, table.rl_only, table.neither)),
-                f"{table.mcnemar_p:.2g}",
+                result,
                 f"{table.noise_floor:.1f}",
             )
         ],

@@ -28,7 +28,7 @@ from move37.report.exports import csv_files
 from move37.report.numerals import count, counted, level
 from move37.report.sections import further_sections
 from move37.report.verdict import notes, verdicts
-from move37.report.wording import NAME, unnamed
+from move37.report.wording import NAME, stopped_by_outcomes, unnamed
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
@@ -139,6 +139,7 @@ def _comparison(findings: Findings, comparison: Comparison, number: int) -> dict
     models = [curve.model for curve in findings.curves]
     return {
         "anchor": f"comparison-{number}",
+        "stopped": stopped_by_outcomes(findings.decision),
         "base": difference.base,
         "rl": difference.rl,
         "colour": palette.series(models.index(difference.rl)),

@@ -220,12 +220,12 @@ def _dependably(models: Sequence[ModelDetail]) -> list[str]:
     known = [(model.model, model.coverage[len(model.coverage) // 2]) for model in models if model.coverage]
     taus = {row.tau for _, row in known}
     said = [
-        f"{name} solves {percent(row.estimate.value, row.estimate.standard_error)}"
+        f"{name} {percent(row.estimate.value, row.estimate.standard_error)}"
         f"{'' if len(taus) == 1 else f' (τ = {row.tau:g})'}"
         for name, row in known
     ]
-    chance = f"of at least {min(taus):.0%}" if len(taus) == 1 else "of at least τ"
-    return [f"With a chance {chance} in each try: {'; '.join(said)} of the problems."]
+    chance = f"{min(taus):.0%}" if len(taus) == 1 else "τ"
+    return [f"Share of the problems that are solved with a chance of {chance} or more in each try: {', '.join(said)}."]
 
 
 def _unscored(findings: Findings) -> tuple[Section, ...]:

@@ -32,7 +32,7 @@ from move37.report.numerals import (
     small_share,
     widest,
 )
-from move37.report.wording import settled, split_test
+from move37.report.wording import settled, split_test, stopped_by_outcomes
 
 SHOWN_DISAGREEMENTS = 200
 SHOWN_IDS = 500
@@ -370,17 +370,17 @@ def key_figures(
 ) -> list[tuple[str, str, str]]:
     """(name, value, remark) of what a hurried reader wants from a comparison."""
     difference, table = comparison.difference, comparison.solvable
-    found = []
+    found, stopped = [], stopped_by_outcomes(decision)
     for k in sorted({1, len(difference.k)}):
         error = widest(np.array([base.se_population[k - 1], rl.se_population[k - 1]]))
         before, after = percent(base.pass_at_k[k - 1], error), percent(rl.pass_at_k[k - 1], error)
         gap = difference_cell(difference, k)
-        bounded = "no interval" if isinstance(gap.interval, Missing) else gap.interval
+        bounded = "no interval" if stopped or isinstance(gap.interval, Missing) else gap.interval
         found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap.value} points ({bounded})"))
     first, last = difference.first_loss_set
-    crossing = f"k = {count(first)}–{count(last)}" if last is not None else "not established"
-    if last == first:
-        crossing = f"k = {count(first)}"
+    crossing = "not established"
+    if last is not None and not stopped:
+        crossing = f"k = {count(first)}" if last == first else f"k = {count(first)}–{count(last)}"
     found.append(("first loss", crossing, f"where {difference.rl} first falls below {difference.base}"))
     found.append(
         (

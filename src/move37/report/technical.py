@@ -4,7 +4,14 @@ from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap
 from move37.analyses.decision import Decision
 from move37.analyses.solvable_sets import SolvableTable
 from move37.report.numerals import count, exists, k_list, level, points, points_interval
-from move37.report.wording import named, split_test, undecided
+from move37.report.wording import named, split_test, stopped_by_outcomes, undecided
+
+
+def fixed_number_of_problems(decision: Decision | None) -> list[str]:
+    """What the bands would need and do not have, where sampling stopped because of the outcomes."""
+    if not stopped_by_outcomes(decision):
+        return []
+    return ["Bands, sets of k and intervals are those of a number of problems fixed beforehand, which this was not."]
 
 
 def band(difference: CurveDifference) -> str:

@@ -87,6 +87,7 @@ def _verdict(
     if decision is not None and stopped_by_outcomes(decision):
         headline, claims, scope = _decided_headline(decision), [_decided(decision)], _scope_of_decided(decision)
     said_in_terms = [
+        *technical.fixed_number_of_problems(decision),
         *technical.plans(base, rl),
         technical.band(difference),
         technical.first_loss(difference),
@@ -97,7 +98,7 @@ def _verdict(
     return Verdict(
         headline=headline,
         plain=" ".join([_setup(base, rl), *([_SOLVED] if explain else []), *claims, scope]),
-        sizes=(_sizes(difference, base, rl), _solved_alone(table, decision)),
+        sizes=(_sizes(difference, base, rl, stopped_by_outcomes(decision)), _solved_alone(table, decision)),
         technical=" ".join(said_in_terms),
     )
 
@@ -204,21 +205,23 @@ def _scope(difference: CurveDifference, problems: int) -> str:
     return f"{what}{jointly}, with {level(difference.confidence)} confidence, for problems like the ones tried."
 
 
-def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve) -> str:
-    text = "; ".join(_size(difference, base, rl, k) for k in sorted({1, len(difference.k)}))
+def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, stopped: bool) -> str:
+    """Sizes at both ends of the curves; intervals would not hold where sampling stopped because of the outcomes."""
+    text = "; ".join(_size(difference, base, rl, k, stopped) for k in sorted({1, len(difference.k)}))
     return sentence(text)
 
 
-def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int) -> str:
+def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int, stopped: bool) -> str:
     at = k - 1
     error = float(difference.standard_error[at])
     level_error = max(float(base.se_population[at]), float(rl.se_population[at]))
     lower, upper = difference.lower[at], difference.upper[at]
-    bounded = f"interval {points_interval(lower, upper, error)}" if lower > -1 or upper < 1 else "no interval"
+    bounded = (lower > -1 or upper < 1) and not stopped
+    interval = f"interval {points_interval(lower, upper, error)}" if bounded else "no interval"
     return (
         f"with {counted(k, 'try')} {named(rl.model)} solves {percent(rl.pass_at_k[at], level_error)} of the problems "
         f"and {named(base.model)} {percent(base.pass_at_k[at], level_error)} "
-        f"({points(difference.mean[at], error)} points, {bounded})"
+        f"({points(difference.mean[at], error)} points, {interval})"
     )
 
 
