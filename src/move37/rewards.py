@@ -1,0 +1,110 @@
+"""The judge of an evaluation as the reward of a training elsewhere: TRL's and verl's reward signatures.
+
+A model that is trained on one grader and evaluated by another is measured on their difference. `Reward` is one verifier
+behind both libraries' signatures; move37's own trainer asks the same `VerifierPool`. Each process that calls it starts
+its own workers, once, and equal answers are judged once.
+
+Left out: shaping (lengths, formats) and anything that reads the reasoning.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from move37.config import VerificationConfig
+from move37.errors import InputError
+from move37.types import Outcome, Problem, Verdict
+from move37.verification import VerifierPool
+from move37.verifiers import VERIFIERS, Verifier
+
+Completion = str | Sequence[Mapping[str, Any]]
+"""Text, or a chat whose last message is the response."""
+
+
+class Reward:
+    """A verifier as a reward: `correct` or `incorrect`, and `unscored` where the instrument failed.
+
+    TRL takes None for "this function says nothing here"; verl wants a number, and gets `incorrect` with a mark.
+    `close`, or leaving the block, ends the workers. May be pickled: the copy starts its own.
+    """
+
+    def __init__(
+        self,
+        verifier: str = "math",
+        correct: float = 1.0,
+        incorrect: float = 0.0,
+        answer_column: str = "answer",
+        settings: VerificationConfig | None = None,
+    ) -> None:
+        self._made_of = (verifier, correct, incorrect, answer_column, settings)
+        self._verifier: Verifier = VERIFIERS.load(verifier)()
+        self._values = {Outcome.CORRECT: correct, Outcome.INCORRECT: incorrect}
+        self._answer_column = answer_column
+        self._settings = settings
+        self._pool: VerifierPool | None = None
+        self.__name__ = f"move37_{verifier.replace('-', '_')}"  # TRL logs a reward under its function's name
+
+    def __call__(
+        self, prompts: Sequence[Any], completions: Sequence[Completion], **columns: Sequence[Any]
+    ) -> list[float | None]:
+        """TRL's signature: one reward per completion, None where unscored. Reads the column `answer_column`."""
+        if self._answer_column not in columns:
+            known = ", ".join(sorted(columns)) or "none"
+            raise InputError(
+                f"the reward needs the reference answers in a column {self._answer_column!r} (columns: {known}); "
+                "rename the column, or give Reward(answer_column=...)"
+            )
+        golds = columns[self._answer_column]
+        if not len(prompts) == len(completions) == len(golds):
+            raise InputError(f"{len(prompts)} prompts, {len(completions)} completions and {len(golds)} answers")
+        verdicts = self.verdicts(
+            [(str(p), _text(c), _references(g)) for p, c, g in zip(prompts, completions, golds, strict=True)]
+        )
+        return [self._values.get(verdict.outcome) for verdict in verdicts]
+
+    def compute_score(
+        self, data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """verl's signature: {"score", "acc", "unscored", "reason"} of one response."""
+        question = str((extra_info or {}).get("question", data_source))
+        verdict = self.verdicts([(question, solution_str, _references(ground_truth))])[0]
+        score = self._values.get(verdict.outcome, self._values[Outcome.INCORRECT])
+        return {
+            "score": score,
+            "acc": float(verdict.outcome is Outcome.CORRECT),
+            "unscored": float(verdict.outcome is Outcome.UNSCORED),
+            "reason": verdict.reason,
+        }
+
+    def verdicts(self, responses: Sequence[tuple[str, str, tuple[str, ...]]]) -> list[Verdict]:
+        """The verdicts on (question, response, references), in their order."""
+        if self._pool is None:
+            self._pool = VerifierPool(self._settings).__enter__()
+        name = self._verifier.name
+        items = [
+            (Problem("\0".join((question, *golds)), question, golds, "reward", name), text, place)
+            for place, (question, text, golds) in enumerate(responses)
+        ]
+        found = dict(self._pool.verify(self._verifier, items))
+        return [found[place] for place in range(len(items))]
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(None, None, None)
+            self._pool = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[type["Reward"], tuple[Any, ...]]:
+        return Reward, self._made_of
+
+
+def _text(completion: Completion) -> str:
+    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+
+
+def _references(gold: Any) -> tuple[str, ...]:
+    return (gold,) if isinstance(gold, str) else tuple(map(str, gold)) if isinstance(gold, Sequence) else (str(gold),)
