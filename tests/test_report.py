@@ -42,6 +42,7 @@ from move37.report.palette import DARK, LIGHT, SERIES
 from move37.report.sections import further_sections, section_lines
 from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
 from move37.report.wording import unnamed
+from move37.terminal import print_findings
 from move37.types import Problem, Tally
 
 CONTEXT = ReportContext(
@@ -487,6 +488,27 @@ def test_the_terminal_says_what_the_sections_say(everything: Findings, written_e
     for sections in further_sections(everything).pairs:
         for sentence in (sentence for section in sections for sentence in section.sentences):
             assert sentence in markdown
+
+
+def test_analyse_prints_the_sections_after_its_tables(
+    everything: Findings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    print_findings(everything)
+    out = capsys.readouterr().out
+    for line in section_lines(everything):
+        assert line in out
+    assert out.index("exact McNemar test") < out.index("Support kept, gained, lost")
+
+
+def test_analyse_prints_the_valid_test_after_a_decision(
+    crossing: Findings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    print_findings(decided_findings(crossing, 16))
+    out = capsys.readouterr().out
+    assert "anytime-valid test" in out
+    assert "exact McNemar" not in out
 
 
 def test_support_is_what_the_four_way_table_holds(crossing: Findings) -> None:
@@ -970,6 +992,42 @@ def test_comparisons_have_their_own_figures_and_tables(tmp_path: Path) -> None:
 
 def comparison_of(findings: Findings) -> Comparison:
     return findings.comparisons[0]
+
+
+@pytest.mark.parametrize("correct", [[2], [0, 0, 0], [4, 4, 4], [1, 0, 3]], ids=["one", "none", "all", "some"])
+def test_degenerate_runs_with_tokens_subsets_and_guessers_still_give_a_report(
+    correct: list[int], tmp_path: Path
+) -> None:
+    tallies = [tally("base", correct, 4), tally("rl", correct[::-1], 4)]
+    ids = tallies[0].problem_ids
+    problems = [Problem(name, "?", ("A",), "letters", "choice", tags={"subset": "only"}) for name in ids]
+    facts = Facts(problems=problems, strata=("subset",) if len(ids) > 1 else (), beyond=True)
+    found = find(
+        [Evidence(each, tokens_by_problem=dict.fromkeys(ids, 4.0)) for each in tallies], draws=DRAWS, facts=facts
+    )
+    write_report(found, CONTEXT, tmp_path)
+    for path in [tmp_path / "report.md", *(tmp_path / "tables").glob("*.csv")]:
+        assert not re.search(r"\bnan\b|NaN|\bNone\b|\binf\b", path.read_text()), path.name
+    assert "At equal tokens" in headings(tmp_path)
+
+
+def test_a_single_token_budget_is_drawn_as_a_bar() -> None:
+    # One sample of rl takes 40 tokens, and that is all that 4 samples of base can spend.
+    tallies = [tally("base", [1, 0, 3, 2], 4), tally("rl", [2, 1, 4, 2], 4)]
+    found = find(
+        [
+            Evidence(each, tokens_by_problem=dict.fromkeys(each.problem_ids, cost))
+            for each, cost in zip(tallies, (10.0, 40.0), strict=True)
+        ],
+        draws=DRAWS,
+    )
+    budget = found.pairs[0].tokens
+    assert budget is not None
+    assert budget.tokens.tolist() == [40.0]
+    figure = figures_of(found)[-1]
+    assert figure.stem == "tokens"
+    assert "rule" in json.dumps(figure.spec)
+    assert '"type": "area"' not in json.dumps(figure.spec)
 
 
 @pytest.mark.parametrize("correct", [[1], [0, 0, 0], [1, 1, 1], [1, 0, 1]], ids=["one", "none", "all", "some"])

@@ -24,6 +24,8 @@ from move37.report.wording import stopped_by_outcomes
 
 _LONG = 12
 """Rows above which a table is folded."""
+_SAID_STRATA = 6
+"""Strata up to which each has its words; the table has all of them."""
 _WIDE = 7
 """Plain columns above which a table has the width of the page."""
 
@@ -194,7 +196,9 @@ def _measures(pair: PairDetail, table: Table) -> Section:
 
 
 def _strata(found: StratifiedComparison) -> Section:
-    return _section(f"By {found.tag}", strata_sentences(found)[-1:], details.strata_table(found))
+    sentences = strata_sentences(found)
+    said = [" ".join(sentences[:-1])] if len(found.strata) <= _SAID_STRATA else []
+    return _section(f"By {found.tag}", [*said, sentences[-1]], details.strata_table(found))
 
 
 # -- a model -------------------------------------------------------------------------------------------------------
