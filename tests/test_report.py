@@ -21,6 +21,7 @@ from move37.analyses.decision import decide, decision_plan
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
 from move37.report import ReportContext, verdict_sentences, verdicts
+from move37.report.beyond import unseen_sentence
 from move37.report.exports import csv_files
 from move37.report.figures import bin_labels, curves_figure, difference_figure, figures_of
 from move37.report.numerals import (
@@ -642,6 +643,25 @@ def test_beyond_the_samples_there_are_estimates_to_2n_and_refusals_after(everyth
     methods = [row for row in rows_of(everything, "beyond_methods.csv") if row["model"] == "base"]
     assert [float(row["value"]) for row in methods] == [row.estimate.value for row in model.methods]
     assert [row["fit"] for row in methods if row["used"] == "yes"] == [model.method]
+
+
+def test_what_is_known_of_never_solved_problems_is_said_or_refused(everything: Findings) -> None:
+    model = everything.models[0].beyond
+    assert model is not None
+    assert model.unseen is not None
+    found = replace(model.unseen, at_least=2.34, lower=0.81, never_solved=4, solved_once=6, solved_twice=6)
+    assert unseen_sentence(replace(model, never_solved=4, unseen=found, n=7)) == (
+        "Of the 4 problems that base never solved in its 7 samples, an estimated 2.3 or more can be solved (Chao's "
+        "lower bound, from 6 solved once and 6 twice); with 95% confidence at least 0.8."
+    )
+    nothing = replace(found, at_least=0.0, lower=0.0)
+    assert unseen_sentence(replace(model, never_solved=1, unseen=nothing, n=7)).startswith(
+        "Nothing says that any of the 1 problem that base never solved in its 7 samples can be solved"
+    )
+    assert "has solved every problem" in unseen_sentence(replace(model, never_solved=0, unseen=nothing))
+    assert unseen_sentence(replace(model, unseen=None, unseen_refused="the plan stops too soon")) == (
+        "the plan stops too soon."
+    )
 
 
 def test_guessing_is_a_dashed_line_with_its_name_in_the_curves(everything: Findings, crossing: Findings) -> None:

@@ -1,7 +1,9 @@
 """Result objects -> figures, one self-contained HTML page, markdown and CSV. Computes nothing.
 
-`verdict.py` finds the words, `figures.py` the pictures, `tables.py` what a reader sees of the numbers, `exports.py`
-all of their digits, `page.py` joins them (`write_report`). The drawing libraries are loaded only when a page is made.
+`verdict.py` finds the first words (`technical.py` those in the field's terms), `sections.py` those of every further
+finding; `figures.py` and `token_figure.py` make the pictures, `tables.py`, `details.py` and `beyond.py` what a reader
+sees of the numbers, `exports.py` and `further_csv.py` all of their digits; `page.py` joins them (`write_report`). The
+drawing libraries are loaded only when a page is made.
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ The sentences that may be said are the analysis's own (`analyses/beyond.py`); he
 from collections.abc import Sequence
 
 from move37.analyses.beyond import DifferenceAtK, ModelBeyond, PairBeyond
-from move37.report.numerals import Missing, count, level, percent, percent_interval, points, points_interval
+from move37.report.numerals import Missing, count, counted, level, percent, percent_interval, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
 
 _SIGNS = {1: "gain", 0: "undetermined", -1: "loss"}
@@ -134,10 +134,15 @@ def unseen_sentence(model: ModelBeyond) -> str:
         return f"{model.unseen_refused}."
     if not model.never_solved:
         return f"{model.model} has solved every problem at least once."
-    found = model.unseen
+    found, never = model.unseen, counted(model.never_solved, "problem")
+    counts = f"{count(found.solved_once)} solved once and {count(found.solved_twice)} twice"
+    if not found.at_least:
+        return (
+            f"Nothing says that any of the {never} that {model.model} never solved in its {count(model.n)} samples can "
+            f"be solved (Chao's lower bound is 0, from {counts})."
+        )
     return (
-        f"Of the {count(model.never_solved)} problems that {model.model} never solved in its {count(model.n)} samples, "
-        f"an estimated {found.at_least:.1f} or more can be solved (Chao's lower bound, from {count(found.solved_once)} "
-        f"solved once and {count(found.solved_twice)} twice); with {level(found.confidence)} confidence at least "
-        f"{found.lower:.1f}."
+        f"Of the {never} that {model.model} never solved in its {count(model.n)} samples, an estimated "
+        f"{found.at_least:.1f} or more can be solved (Chao's lower bound, from {counts}); with "
+        f"{level(found.confidence)} confidence at least {found.lower:.1f}."
     )

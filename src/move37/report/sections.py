@@ -43,7 +43,7 @@ class Section:
     @property
     def wide(self) -> bool:
         """Whether some table that is shown at once needs the width of the page."""
-        return any(sum(map(_width, table.rows[0])) > _WIDE for table in self.tables)
+        return any(sum(map(_width, row)) > _WIDE for table in self.tables for row in table.rows[:1])
 
 
 @dataclass(frozen=True)
@@ -285,5 +285,5 @@ def _beyond(findings: Findings) -> tuple[Section, ...]:
             ("Each model continued", beyond.curves_table(models)),
             ("Every method beside the one used", beyond.methods_table(models)),
         ]
-    said = [*map(in_words, pairs), *map(beyond.unseen_sentence, models)]
+    said = [*map(in_words, pairs), *([" ".join(map(beyond.unseen_sentence, models))] if models else [])]
     return (_section("Beyond the samples taken", said, *shown, folded=folded),)
