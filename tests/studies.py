@@ -4,7 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+from move37 import pipeline
+from move37.config import load_study
+from move37.store import RunStore
+
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+def judged_run(study: Path, folder: Path) -> RunStore:
+    """The study sampled and verified, without the seconds that a report takes."""
+    store = pipeline.start_run(load_study(study), folder)
+    pipeline.sample_run(store)
+    pipeline.verify_run(store)
+    return store
 
 
 def write_problems(folder: Path, count: int = 6) -> Path:
@@ -57,6 +69,7 @@ options.spread = 0.9
 {shared}
 [analysis]
 draws = 2000
+beyond = false
 """
     )
     return path

@@ -15,7 +15,7 @@ from move37.stopping import CODES, apply_plan
 from move37.store import RunStore
 from move37.tallies import outcome_tables
 from move37.types import Outcome, StoppedTally, StoppingPlan, Tally
-from tests.studies import SHARED, sums_study
+from tests.studies import SHARED, judged_run, sums_study
 
 COUNTS = SHARED / "data" / "counts" / "deepscaler32k"
 PLAN = "{ successes = 3, batch = 4 }"
@@ -27,8 +27,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunStore, RunStore]:
     stores = []
     for name, stop in (("fixed", "{ successes = 0 }"), ("stopped", PLAN)):
         folder = tmp_path_factory.mktemp(name)
-        pipeline.run_study(load_study(sums_study(folder, n=40, stop=stop)), folder / "run")
-        stores.append(RunStore.open(folder / "run"))
+        stores.append(judged_run(sums_study(folder, n=40, stop=stop), folder / "run"))
     return stores[0], stores[1]
 
 
@@ -90,7 +89,7 @@ def test_a_run_killed_between_rounds_goes_on_to_the_same_samples(
     whole = both[1].samples("base").read()
     # As if the process had died with an odd part of the samples on disk and none of them verified.
     store.samples("base").append(whole.sample(fraction=0.37, seed=1))
-    pipeline.run_study(store.study(), store.folder)
+    pipeline.sample_run(store)
     order = ["problem_id", "index"]
     assert store.samples("base").read().sort(order).equals(whole.sort(order))
 
@@ -259,8 +258,7 @@ def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Pa
     (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in tagged))
     text = path.read_text().replace('path = "sums.jsonl"', 'path = "sums.jsonl"\nfields.tags = ["level", "twin"]')
     path.write_text(text.replace("[analysis]", '[analysis]\nstrata = ["level"]\nclusters = "twin"'))
-    pipeline.run_study(load_study(path), tmp_path / "run")
-    findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
+    findings = pipeline.analyse_run(judged_run(path, tmp_path / "run"))
     (strata,) = findings.pairs[0].strata
     assert {each.name: each.problems for each in strata.strata} == {"0": 6, "1": 6}
     path.write_text(text)
@@ -273,14 +271,23 @@ def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Pa
 
 def test_runs_of_one_algorithm_are_analysed_over_their_training_seeds(tmp_path: Path) -> None:
     path = sums_study(tmp_path, n=8, problems=12)
-    before, rl, after = path.read_text().partition("[models.rl]")[0], "", "[analysis]\ndraws = 2000\n"
+    before, rl, after = path.read_text().partition("[models.rl]")[0], "", "[analysis]\ndraws = 2000\nbeyond = false\n"
     for name in ("rl", "rl2"):
         rl += f'[models.{name}]\npath = "scripted"\nengine = "scripted"\nalgorithm = "grpo"\n'
     text = before + rl + after
     path.write_text(text)
-    pipeline.run_study(load_study(path), tmp_path / "run")
-    findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
+    findings = pipeline.analyse_run(judged_run(path, tmp_path / "run"))
     (seeds,) = findings.seeds
     assert (seeds.algorithm, seeds.runs) == ("grpo", ("rl", "rl2"))
     assert findings.family is not None
     assert [member.rl for member in findings.family.members] == ["rl", "rl2"]
+
+
+def test_models_of_very_different_lengths_have_no_common_budget_and_cut_problems_are_left_out(tmp_path: Path) -> None:
+    # rl's answers are cut at 200 tokens while base's take a few: one sample of rl costs more than two of base.
+    path = sums_study(tmp_path, n=2)
+    text = path.read_text()
+    path.write_text(text.replace('path = "scripted RL"', 'path = "scripted RL"\noptions.length = 400'))
+    findings = pipeline.analyse_run(judged_run(path, tmp_path / "run"))
+    assert findings.pairs[0].tokens is None
+    assert findings.models[1].finished is None or findings.models[1].finished.left_out

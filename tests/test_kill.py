@@ -13,7 +13,7 @@ from move37 import pipeline
 from move37.config import load_study
 from move37.seeds import sample_seed
 from move37.store import RunStore
-from tests.studies import sums_study, write_problems
+from tests.studies import judged_run, sums_study, write_problems
 from tests.test_pipeline import content
 from tests.tiny_models import save_model
 
@@ -61,7 +61,7 @@ def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sampl
     finish("run", str(study), "--out", str(run))
 
     study.write_text(study.read_text().replace("options.delay_seconds = 0.025", ""))
-    pipeline.run_study(load_study(study), tmp_path / "undisturbed")
+    judged_run(study, tmp_path / "undisturbed")
     assert content(run) == content(tmp_path / "undisturbed")
     assert not list(run.rglob(".unfinished-*"))
 

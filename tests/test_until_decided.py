@@ -12,7 +12,7 @@ from move37.config import load_study, parse_study
 from move37.errors import ConfigError, InputError
 from move37.estimates.anytime import Status
 from move37.store import RunStore
-from tests.studies import SHARED, sums_study
+from tests.studies import SHARED, judged_run, sums_study
 from tests.test_bad_inputs import run
 
 AIME = SHARED / "data" / "benchmarks" / "aime24.jsonl"
@@ -109,7 +109,7 @@ def test_a_plan_says_before_spending_what_thirty_problems_cannot_show(tmp_path: 
 
 
 def test_a_pilot_gives_the_plan_its_law_and_its_lengths(tmp_path: Path) -> None:
-    pipeline.run_study(load_study(sums_study(tmp_path, n=32, problems=12)), tmp_path / "pilot")
+    judged_run(sums_study(tmp_path, n=32, problems=12), tmp_path / "pilot")
     planned, _ = pipeline.plan_study(load_study(sums_study(tmp_path, n=64, problems=12)), tmp_path / "pilot")
     pilot = pipeline.analyse_run(RunStore.open(tmp_path / "pilot"))
     # Up to k = 32 the fitted law repeats the pilot's own curves, and its lengths are the pilot's.

@@ -207,6 +207,10 @@ def _tokens(of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, de
     known = of_base.tokens_by_problem, of_rl.tokens_by_problem
     if not all(set(base.problem_ids) <= tokens.keys() for tokens in known):
         return None
+    costs = [np.mean([tokens[problem] for problem in base.problem_ids]) for tokens in known]
+    most = min(cost * k_limit(tally) for cost, tally in zip(costs, (base, rl), strict=True))
+    if min(costs) <= 0 or max(costs) >= most:
+        return None  # what one sample of the one costs is more than all samples of the other
     return token_budget(base, rl, *known, confidence=depth.confidence, draws=BUDGET_DRAWS, seed=depth.seed)
 
 

@@ -106,13 +106,15 @@ def finished_curve(tally: AnyTally, not_truncated: Tally) -> FinishedCurve | Non
     """pass@k among finished samples. None where no problem has any.
 
     `not_truncated` counts the samples that ended by themselves; where sampling stopped early, those before the first
-    look, whose number did not depend on the outcomes. Raises InputError unless it is of the tally's problems.
+    look, whose number did not depend on the outcomes; a problem that it lacks has no such sample. Raises InputError
+    for a problem that the tally lacks.
     """
-    left_out = tuple(i for i, n in zip(not_truncated.problem_ids, not_truncated.n, strict=True) if n == 0)
-    if len(left_out) == not_truncated.problems:
+    ended = {i for i, n in zip(not_truncated.problem_ids, not_truncated.n, strict=True) if n > 0}
+    if not ended:
         return None
+    left_out = tuple(problem for problem in tally.problem_ids if problem not in ended)
     kept = not_truncated.select(not_truncated.n > 0)
-    everything = tally.select(np.array([i not in set(left_out) for i in tally.problem_ids], dtype=bool))
+    everything = tally.select(np.array([problem in ended for problem in tally.problem_ids], dtype=bool))
     finished, everything = paired(kept, everything)
     k_max = min(k_limit(finished), k_limit(everything))
     return FinishedCurve(
