@@ -85,7 +85,8 @@ class Evidence:
         known, kept = self.tally if isinstance(self.tally, Tally) else self.fixed, set(problem_ids)
         if known is None:
             return None
-        known = known.select(np.array([problem in kept for problem in known.problem_ids], dtype=bool))
+        if kept != set(known.problem_ids):
+            known = known.select(np.array([problem in kept for problem in known.problem_ids], dtype=bool))
         return known if known.problems and known.n.all() else None
 
     def votes(self) -> dict[str, AnswerCounts]:
@@ -167,15 +168,17 @@ def pair_detail(
     confidence, seed = depth.confidence, depth.seed
     of_base, of_rl = evidence
     fixed_base, fixed_rl = (each.fixed_tally(base.problem_ids) for each in evidence)
-    differences = area_differences(base, rl, confidence=confidence) if table.k > 1 else ()
+    differences: tuple[ReliabilityDifference, ...] = ()
     shares, posterior = (), None
     if fixed_base is not None and fixed_rl is not None:
         votes = of_base.votes(), of_rl.votes()
-        measured = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence=confidence)
-        differences = (*(row for row in measured if not row.measure.startswith("AUC")), *differences)
+        differences = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence=confidence)
         shares = coverage_differences(fixed_base, fixed_rl, confidence=confidence)
         posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence)
     smaller = sorted({1, *default_ks(table.k)} - {table.k})
+    if table.k > 1 and not (fixed_base is base and fixed_rl is rl):  # areas take what was stopped early too
+        areas = area_differences(base, rl, confidence=confidence)
+        differences = (*(row for row in differences if not row.measure.startswith("AUC")), *areas)
     brackets = [unscored_bracket(tally) for tally in (base, rl)] if _any_unscored(base, rl) else []
     return PairDetail(
         base=base.model,
@@ -199,6 +202,8 @@ def _reliability(
 ) -> tuple[ReliabilityRow, ...]:
     """Rows at a fixed n where one is known, with the areas under the whole curve."""
     rows = () if fixed is None else reliability(fixed, ks, evidence.votes(), confidence)
+    if fixed is tally:
+        return rows
     areas = area(tally, confidence=confidence) if k_limit(tally) > 1 else ()
     return (*(row for row in rows if not row.measure.startswith("AUC")), *areas)
 
@@ -209,7 +214,7 @@ def _tokens(of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, de
         return None
     costs = [np.mean([tokens[problem] for problem in base.problem_ids]) for tokens in known]
     most = min(cost * k_limit(tally) for cost, tally in zip(costs, (base, rl), strict=True))
-    if min(costs) <= 0 or max(costs) >= most:
+    if min(costs) <= 0 or max(costs) > most:
         return None  # what one sample of the one costs is more than all samples of the other
     return token_budget(base, rl, *known, confidence=depth.confidence, draws=BUDGET_DRAWS, seed=depth.seed)
 

@@ -63,10 +63,12 @@ def find(
     tallies, left_out = leave_out_unscored([each.tally for each in evidence])
     base, others = tallies[0], tallies[1:]
     clusters, error = _clusters(facts, base), facts.monte_carlo_error
-    comparisons = tuple(
-        compare(base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=error) for rl in others
-    )
     depth = Depth(confidence, seed, _labels(facts, base), facts.beyond)
+    comparisons, pairs = [], []
+    for each, rl in zip(evidence[1:], others, strict=True):
+        comparison = compare(base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=error)
+        comparisons.append(comparison)
+        pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth))
     fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
     return Findings(
@@ -77,11 +79,8 @@ def find(
         ),
         models=tuple(model_detail(each, tally, ks, depth) for each, tally in zip(evidence, tallies, strict=True)),
         guesses=_guesses(facts, base),
-        comparisons=comparisons,
-        pairs=tuple(
-            pair_detail((evidence[0], each), base, rl, comparison.solvable, depth)
-            for each, rl, comparison in zip(evidence[1:], others, comparisons, strict=True)
-        ),
+        comparisons=tuple(comparisons),
+        pairs=tuple(pairs),
         family=family(base, others, confidence, seed=seed, clusters=clusters) if len(others) > 1 else None,
         seeds=tuple(_over_seeds(base, others, algorithm, runs, depth) for algorithm, runs in facts.runs.items()),
         agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),

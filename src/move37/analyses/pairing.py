@@ -56,6 +56,8 @@ def paired(base: B, rl: R) -> tuple[B, R]:
                 f"{other.model} lacks {name_some(lacking)} of {one.model}'s {one.problems}; compare the models on the "
                 "same problems"
             )
+    if rl.problem_ids == base.problem_ids:
+        return base, rl
     position = {problem_id: i for i, problem_id in enumerate(rl.problem_ids)}
     order = np.array([position[problem_id] for problem_id in base.problem_ids])
     return base, rl.select(order)

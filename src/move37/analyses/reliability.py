@@ -14,6 +14,7 @@ avg@n, since pass@1, pass^1 and G-Pass@1 all equal it. Decisions:
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,8 +27,6 @@ from move37.estimates.pass_at_k import (
     average,
     checked_k,
     g_pass_at_k,
-    pass_at_k,
-    pass_hat_k,
     standard_error_population,
 )
 from move37.estimates.reliability import (
@@ -186,10 +185,9 @@ def reliability_differences(
 def area(tally: AnyTally, k_max: int | None = None, confidence: float = 0.95) -> tuple[ReliabilityRow, ReliabilityRow]:
     """The area under pass@k up to `k_max` (default: the largest k), over k and over ln k, under any stopping plan."""
     k_max = k_limit(tally) if k_max is None else k_max
-    rows = pass_at_k_rows(tally, k_max)
     over_k, over_log_k = (
         ReliabilityRow(tally.model, name, k_max, _estimate(_name(name, k_max), [tally], values, confidence, (0.0, 1.0)))
-        for name, _, values in _areas(rows)
+        for name, _, values in _areas(tally, k_max)
     )
     return over_k, over_log_k
 
@@ -200,17 +198,15 @@ def area_differences(
     """The areas of rl minus base, paired by problem, under any stopping plans; `k_max` as in `area`, for both."""
     base, rl = paired(base, rl)
     k_max = min(k_limit(base), k_limit(rl)) if k_max is None else k_max
-    # The area is linear in pass@k, so that of the difference is the difference of the areas.
-    rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
     over_k, over_log_k = (
         ReliabilityDifference(
             base.model,
             rl.model,
             name,
             k_max,
-            _estimate(_between(_name(name, k_max), base, rl), [base, rl], values, confidence, (-1.0, 1.0)),
+            _estimate(_between(_name(name, k_max), base, rl), [base, rl], theirs - ours, confidence, (-1.0, 1.0)),
         )
-        for name, _, values in _areas(rows)
+        for (name, _, ours), (_, _, theirs) in zip(_areas(base, k_max), _areas(rl, k_max), strict=True)
     )
     return over_k, over_log_k
 
@@ -296,27 +292,36 @@ def _measures(
     tally: Tally, ks: Sequence[int], answers: Mapping[str, AnswerCounts] | None, smallest: int | None = None
 ) -> list[_Measure]:
     """Every measure at every k > 1, ordered by measure, then k. `smallest` names the row of avg@n."""
-    correct, n = tally.correct, tally.n
-    ks = [checked_k(n, k) for k in ks if k > 1]
-    rows: list[_Measure] = [("avg@n", int(n.min()) if smallest is None else smallest, average(correct, n))]
+    ks = [checked_k(tally.n, k) for k in ks if k > 1]
+    smallest = int(tally.n.min()) if smallest is None else smallest
+    rows: list[_Measure] = [("avg@n", smallest, average(tally.correct, tally.n))]
     if not ks:
         return rows
-    passed, all_correct = pass_at_k(correct, n, max(ks)), pass_hat_k(correct, n, max(ks))
-    rows += [("pass@k", k, passed[:, k - 1]) for k in ks]
-    rows += [("pass^k", k, all_correct[:, k - 1]) for k in ks]
-    rows += [("G-Pass@k_0.5", k, g_pass_at_k(correct, n, k, 0.5)) for k in ks]
+    rows += _counted_measures(tally, tuple(ks))
     if answers:
         voted = majority_at_ks(_answers_in_order(tally, answers), ks)
         rows += [("maj@k", k, voted[:, i]) for i, k in enumerate(ks)]
-    return rows + _areas(passed)
+    return rows + list(_areas(tally, max(ks)))
 
 
-def _areas(passed: FloatArray) -> list[_Measure]:
-    k_max = passed.shape[1]
-    return [
+@lru_cache(maxsize=4)
+def _counted_measures(tally: Tally, ks: tuple[int, ...]) -> tuple[_Measure, ...]:
+    """What counts alone give, at every k. Kept, since a base is measured against every other model."""
+    passed = pass_at_k_rows(tally, max(ks))
+    return (
+        *(("pass@k", k, passed[:, k - 1]) for k in ks),
+        *(("pass^k", k, g_pass_at_k(tally.correct, tally.n, k, 1.0)) for k in ks),
+        *(("G-Pass@k_0.5", k, g_pass_at_k(tally.correct, tally.n, k, 0.5)) for k in ks),
+    )
+
+
+@lru_cache(maxsize=4)
+def _areas(tally: AnyTally, k_max: int) -> tuple[_Measure, ...]:
+    passed = pass_at_k_rows(tally, k_max)
+    return (
         ("AUC@k", k_max, area_under_curve(passed)),
         ("AUC_log@k", k_max, area_under_curve(passed, over_log_k=True)),
-    ]
+    )
 
 
 def _answers_in_order(tally: Tally, answers: Mapping[str, AnswerCounts]) -> list[AnswerCounts]:
@@ -334,8 +339,19 @@ def _taus(tallies: Sequence[Tally], taus: Sequence[float] | None) -> list[float]
     return [tau for tau in COVER_TAUS if fewest_for_cover(tau) <= smallest]
 
 
+@lru_cache(maxsize=16)
+def _cover(tally: Tally, tau: float) -> FloatArray:
+    """Kept, as is `_bracket`, since a base is measured against every other model."""
+    return cover_debiased(tally.correct, tally.n, tau)
+
+
+@lru_cache(maxsize=16)
+def _bracket(tally: Tally, tau: float) -> tuple[FloatArray, FloatArray]:
+    return cover_bracket(tally.correct, tally.n, tau)
+
+
 def _coverage(tally: Tally, tau: float, confidence: float) -> Coverage:
-    values = cover_debiased(tally.correct, tally.n, tau)
+    values = _cover(tally, tau)
     bounds = cover_bounds(tally.correct, tally.n, tau, confidence)
     estimate = _estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0))
     few = _few(values)
@@ -351,7 +367,7 @@ def _coverage(tally: Tally, tau: float, confidence: float) -> Coverage:
 
 
 def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) -> CoverageDifference:
-    values = cover_debiased(rl.correct, rl.n, tau) - cover_debiased(base.correct, base.n, tau)
+    values = _cover(rl, tau) - _cover(base, tau)
     bounds = _difference_bounds(base, rl, tau, confidence)
     name = _between(f"Cover@{tau:g}", base, rl)
     estimate = _estimate(name, [base, rl], values, confidence, (-1.0, 1.0))
@@ -369,7 +385,7 @@ def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) 
 
 def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float) -> tuple[float, float]:
     """Whatever p is: Student t over the paired brackets; the two models' own bounds where few problems carry those."""
-    (base_low, base_high), (low, high) = (cover_bracket(t.correct, t.n, tau) for t in (base, rl))
+    (base_low, base_high), (low, high) = (_bracket(tally, tau) for tally in (base, rl))
     at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0))
     at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0))
     if at_least and at_most and not _few(low - base_high) and not _few(high - base_low):

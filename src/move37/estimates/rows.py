@@ -23,18 +23,27 @@ def correct_samples(tally: AnyTally) -> IntArray:
     return tally.successes if isinstance(tally, StoppedTally) else tally.correct
 
 
-@lru_cache(maxsize=4)
 def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
     """pass@k per problem for every k = 1..k_max (default: `k_limit`), shape (M, K). Raises InputError beyond it.
 
-    The array is read-only: the latest are kept, since one pair of tallies is asked for its rows many times over.
+    The array is read-only: rows of the latest tallies are kept, since one pair is asked for them many times over.
     """
-    if isinstance(tally, StoppedTally):
-        rows = stopped_pass_at_k(tally, k_max)
-    else:
-        rows = pass_at_k(tally.correct, tally.n, k_max)
+    if k_max is None or 1 <= k_max <= k_limit(tally):
+        return _all_rows(tally)[:, :k_max]
+    return _computed(tally, k_max)  # which says what is wrong
+
+
+@lru_cache(maxsize=4)
+def _all_rows(tally: AnyTally) -> FloatArray:
+    rows = _computed(tally, None)
     rows.setflags(write=False)
     return rows
+
+
+def _computed(tally: AnyTally, k_max: int | None) -> FloatArray:
+    if isinstance(tally, StoppedTally):
+        return stopped_pass_at_k(tally, k_max)
+    return pass_at_k(tally.correct, tally.n, k_max)
 
 
 def benchmark_error(tally: AnyTally, k_max: int | None = None) -> FloatArray:

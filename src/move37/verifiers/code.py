@@ -258,9 +258,11 @@ def _end(report: Report, limits: Limits) -> str | None:
     """How the program came to its end, where that decides."""
     if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
         return _TIMED_OUT
-    if report.status == -signal.SIGKILL and report.stopped != "asked":
+    if report.status == -signal.SIGKILL:
+        if report.stopped == "asked":
+            return None
         return _TIMED_OUT if report.cpu_seconds >= limits.cpu_seconds else _KILLED
-    if report.status < 0 and report.stopped != "asked":
+    if report.status < 0:  # also where it was asked to stop meanwhile: that is done by SIGKILL alone
         return f"crashes ({signal.Signals(-report.status).name})"
     return None
 
