@@ -8,6 +8,7 @@ standard error; --debug adds the traceback.
 import json
 import sys
 import traceback
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from move37.analyses.decision import decision_sentences
 from move37.analyses.record import findings_json
 from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
-from move37.demo import demo_study
+from move37.demo import demo_recipe, demo_study
 from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error
 from move37.importers import IMPORTERS
@@ -298,12 +299,22 @@ def list_(
 
 
 @app.command()
-def demo(out: Out = None, as_json: Json = False) -> None:
-    """Sample a small language model twice, compare, and write a report: minutes on two cores."""
+def demo(
+    out: Out = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the training and of the sampling.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a small model by reinforcement learning, compare it with its base, write a report: minutes on two cores."""
+    folder, screen = out or Path("runs") / "demo", Console(stderr=True)
+    watched = screen if screen.is_terminal and not as_json else None
     with command("demo", as_json) as emit:
-        figures = pipeline.run_study(demo_study(), out or Path("runs") / "demo", terminal.progress(as_json))
-        emit(figures)
-    terminal.tell(as_json, f"Report: {figures['report']} (open it in a browser)", figures["warnings"])
+        trained = pipeline.train_model(demo_recipe(seed), folder / "training", watched)
+        study = demo_study(Path(trained["model"]), seed)
+        figures = pipeline.run_study(study, folder, terminal.progress(as_json))
+        emit(figures | {"trained": trained["model"]})
+    terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
+    if watched is not None:
+        webbrowser.open(Path(figures["report"]).resolve().as_uri())
 
 
 def main() -> None:

