@@ -244,16 +244,20 @@ class StudyConfig(Settings):
 
 def load_study(path: Path) -> StudyConfig:
     """Read a study from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
+    study = parse_study(read_toml(path, "study file"), str(path))
+    return _anchor(study, path.parent, str(path))
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The tables of a TOML file, which is called `what` where there is none. Raises ConfigError, in one line."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such study file") from None
+        raise ConfigError(f"{path}: no such {what}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
-    study = parse_study(raw, str(path))
-    return _anchor(study, path.parent, str(path))
+        raise ConfigError(f"{path}: not valid TOML: {' '.join(str(error).split())}") from None
 
 
 def parse_study(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:

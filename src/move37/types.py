@@ -208,6 +208,11 @@ class Tally:
         """The same as n, under the name that both kinds of tally have."""
         return self.n
 
+    @property
+    def k_limit(self) -> IntArray:
+        """The largest k that each problem's counts can speak about: n."""
+        return self.n
+
     def select(self, rows: IntArray | NDArray[np.bool_]) -> Self:
         """The tally of some problems: positions in the order wanted, or a mask of shape (M,)."""
         counts = {name: getattr(self, name)[rows] for name in ("correct", "incorrect", "unscored", "truncated")}

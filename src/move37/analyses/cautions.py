@@ -65,7 +65,7 @@ def comparison_cautions(base: AnyTally, rl: AnyTally, difference: CurveDifferenc
 
 
 def _about_sample_sizes(base: AnyTally, rl: AnyTally) -> list[str]:
-    limits = [t.k_limit if isinstance(t, StoppedTally) else t.n for t in (base, rl)]
+    limits = [base.k_limit, rl.k_limit]
     if np.unique(np.concatenate(limits)).size == 1:
         return []
     speaks = " and ".join(f"{t.model} has n={_range(limit)}" for t, limit in zip((base, rl), limits, strict=True))

@@ -7,13 +7,14 @@ token counts, no budgets; no fixed n, no measure that needs one.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from move37.analyses.beyond import ModelBeyond, PairBeyond, model_beyond, pair_beyond
-from move37.analyses.pairing import paired
+from move37.analyses.pairing import on_problems, paired
 from move37.analyses.reliability import (
     BayesAtN,
     BayesDifference,
@@ -82,15 +83,15 @@ class Evidence:
 
     def fixed_tally(self, problem_ids: Sequence[str]) -> Tally | None:
         """Counts at a fixed n on some problems, None where one of them has no scored sample there."""
-        known, kept = self.tally if isinstance(self.tally, Tally) else self.fixed, set(problem_ids)
+        known = self.tally if isinstance(self.tally, Tally) else self.fixed
         if known is None:
             return None
-        if kept != set(known.problem_ids):
-            known = known.select(np.array([problem in kept for problem in known.problem_ids], dtype=bool))
+        known = on_problems(known, problem_ids)
         return known if known.problems and known.n.all() else None
 
+    @cached_property
     def votes(self) -> dict[str, AnswerCounts]:
-        """Answers by problem, empty where they are not known."""
+        """Answers by problem, empty where they are not known. Kept: every pair asks for the base's."""
         if self.answers is None:
             return {}
         return answers_by_problem(self.answers.select("problem_id", "answer", "correct", "count").iter_rows())
@@ -146,9 +147,7 @@ def model_detail(evidence: Evidence, tally: AnyTally, ks: Sequence[int] | None, 
     unscored = unscored_bracket(tally) if tally.unscored.any() else None
     finished = None
     if evidence.not_truncated is not None and tally.truncated.any():
-        kept = set(tally.problem_ids)
-        rows = np.array([problem in kept for problem in evidence.not_truncated.problem_ids], dtype=bool)
-        finished = finished_curve(tally, evidence.not_truncated.select(rows))
+        finished = finished_curve(tally, on_problems(evidence.not_truncated, tally.problem_ids))
     return ModelDetail(
         model=tally.model,
         reliability=_reliability(fixed, tally, evidence, ks, confidence),
@@ -171,7 +170,7 @@ def pair_detail(
     differences: tuple[ReliabilityDifference, ...] = ()
     shares, posterior = (), None
     if fixed_base is not None and fixed_rl is not None:
-        votes = of_base.votes(), of_rl.votes()
+        votes = of_base.votes, of_rl.votes
         differences = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence=confidence)
         shares = coverage_differences(fixed_base, fixed_rl, confidence=confidence)
         posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence)
@@ -201,7 +200,7 @@ def _reliability(
     fixed: Tally | None, tally: AnyTally, evidence: Evidence, ks: Sequence[int] | None, confidence: float
 ) -> tuple[ReliabilityRow, ...]:
     """Rows at a fixed n where one is known, with the areas under the whole curve."""
-    rows = () if fixed is None else reliability(fixed, ks, evidence.votes(), confidence)
+    rows = () if fixed is None else reliability(fixed, ks, evidence.votes, confidence)
     if fixed is tally:
         return rows
     areas = area(tally, confidence=confidence) if k_limit(tally) > 1 else ()

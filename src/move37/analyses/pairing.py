@@ -4,7 +4,7 @@ Problems are matched by id and must be the same set: an intersection taken silen
 whatever both happened to finish. Every problem needs a scored sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from move37.types import AnyTally
 
 B = TypeVar("B", bound=AnyTally)
 R = TypeVar("R", bound=AnyTally)
+T = TypeVar("T", bound=AnyTally)
 
 
 def require_scored(tally: AnyTally) -> None:
@@ -40,8 +41,15 @@ def leave_out_unscored(tallies: Sequence[AnyTally]) -> tuple[list[AnyTally], tup
     unscored = {i for tally in tallies for i, n in zip(tally.problem_ids, tally.scored, strict=True) if n == 0}
     if not unscored:
         return list(tallies), ()
-    kept = [t.select(np.array([i not in unscored for i in t.problem_ids], dtype=bool)) for t in tallies]
-    return kept, tuple(sorted(unscored))
+    return [on_problems(t, set(t.problem_ids) - unscored) for t in tallies], tuple(sorted(unscored))
+
+
+def on_problems(tally: T, problem_ids: Collection[str]) -> T:
+    """The tally of those of its problems that are among `problem_ids`, itself if they all are."""
+    kept = set(problem_ids)
+    if kept.issuperset(tally.problem_ids):
+        return tally
+    return tally.select(np.array([problem in kept for problem in tally.problem_ids], dtype=bool))
 
 
 def paired(base: B, rl: R) -> tuple[B, R]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from move37.analyses.pairing import paired
+from move37.analyses.pairing import on_problems, paired
 from move37.errors import InputError
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.types import AnyTally, FloatArray, IntArray, Tally
@@ -114,7 +114,7 @@ def finished_curve(tally: AnyTally, not_truncated: Tally) -> FinishedCurve | Non
         return None
     left_out = tuple(problem for problem in tally.problem_ids if problem not in ended)
     kept = not_truncated.select(not_truncated.n > 0)
-    everything = tally.select(np.array([problem in ended for problem in tally.problem_ids], dtype=bool))
+    everything = on_problems(tally, ended)
     finished, everything = paired(kept, everything)
     k_max = min(k_limit(finished), k_limit(everything))
     return FinishedCurve(

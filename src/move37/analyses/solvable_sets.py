@@ -16,7 +16,7 @@ from move37.analyses.pairing import paired
 from move37.estimates.pass_at_k import checked_k
 from move37.estimates.rows import correct_samples, pass_at_k_rows
 from move37.estimates.solvable import mcnemar_p, never_solved_bound, noise_floor_pooled, noise_floor_smoothed
-from move37.types import AnyTally, IntArray, StoppedTally, Tally
+from move37.types import AnyTally, IntArray, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def solvable_table(
     every problem can speak about.
     """
     base, rl = paired(base, rl)
-    draws = np.minimum(_limits(base), _limits(rl))
+    draws = np.minimum(base.k_limit, rl.k_limit)
     if k is not None:
         draws = np.full_like(draws, checked_k(draws, k))
     # Two streams, by problem id, so that neither the order of the problems nor the other model changes the thinning.
@@ -81,10 +81,6 @@ def _noise_floor(base: AnyTally, rl: AnyTally, draws: IntArray) -> float:
         return noise_floor_pooled(base.correct, base.n, rl.correct, rl.n, draws)
     successes = correct_samples(base) + correct_samples(rl)
     return noise_floor_smoothed(successes, base.scored + rl.scored, draws)
-
-
-def _limits(tally: AnyTally) -> IntArray:
-    return tally.k_limit if isinstance(tally, StoppedTally) else tally.n
 
 
 def _solved(tally: AnyTally, draws: IntArray, seed: int, stream: int) -> NDArray[np.bool_]:

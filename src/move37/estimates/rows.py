@@ -15,7 +15,7 @@ from move37.types import AnyTally, FloatArray, IntArray, StoppedTally
 
 def k_limit(tally: AnyTally) -> int:
     """The largest k that every problem's counts can speak about; 0 where a problem has no scored sample."""
-    return int((tally.k_limit if isinstance(tally, StoppedTally) else tally.n).min())
+    return int(tally.k_limit.min())
 
 
 def correct_samples(tally: AnyTally) -> IntArray:

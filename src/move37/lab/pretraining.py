@@ -17,7 +17,6 @@ import argparse
 import math
 import os
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -29,7 +28,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from move37.config import Settings, describe_validation_error
+from move37.config import Settings, describe_validation_error, read_toml
 from move37.countdown import END, TIERS, Split, plays
 from move37.errors import ConfigError, Move37Error
 from move37.lab.tokenizer import VOCABULARY, make_tokenizer
@@ -66,11 +65,7 @@ class PretrainingConfig(Settings):
 def load_recipe(path: Path) -> PretrainingConfig:
     """The recipe in a TOML file. Raises ConfigError with one line that names the key."""
     try:
-        return PretrainingConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such recipe") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+        return PretrainingConfig.model_validate(read_toml(path, "recipe"))
     except ValidationError as error:
         raise ConfigError(f"{path}: {describe_validation_error(error, PretrainingConfig)}") from None
 

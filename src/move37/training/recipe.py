@@ -7,14 +7,20 @@ change when a run is continued is decided here (`changed_keys`). Importing this 
 """
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from move37.config import ProblemsConfig, Settings, TemplateConfig, VerificationConfig, describe_validation_error
+from move37.config import (
+    ProblemsConfig,
+    Settings,
+    TemplateConfig,
+    VerificationConfig,
+    describe_validation_error,
+    read_toml,
+)
 from move37.errors import ConfigError
 from move37.training.algorithms import ALGORITHMS, Algorithm
 
@@ -199,15 +205,7 @@ class TrainConfig(Settings):
 
 def load_recipe(path: Path) -> TrainConfig:
     """Read a recipe from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such recipe") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {' '.join(str(error).split())}") from None
-    return _anchored(parse_recipe(raw, str(path)), path.parent, str(path))
+    return _anchored(parse_recipe(read_toml(path, "recipe"), str(path)), path.parent, str(path))
 
 
 def parse_recipe(raw: Mapping[str, Any], where: str = "recipe") -> TrainConfig:
