@@ -11,7 +11,9 @@ is judged, unless an answer needs almost exactly the time allowed. Only the orde
 Left out: which samples need a verdict (the store knows), truncation (a truncated response is judged like any other).
 """
 
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import TracebackType
@@ -21,14 +23,11 @@ from move37.config import VerificationConfig
 from move37.errors import InputError, UsageError
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers import VERIFIERS, Verifier
-from move37.verifiers.workforce import BATCH, Judgement, Workforce
+from move37.verifiers.workforce import BATCH, Judge, Judgement, Workforce
 
 Key = TypeVar("Key")
-Item = tuple[Problem, str, Any]
-"""A problem, a response to it, and whatever the caller wants back with the verdict."""
-
-READ_AT_ONCE = 256
-"""Responses read before looking after the workers again."""
+LOOK_EVERY_SECONDS = 0.005
+"""How long responses are taken in before looking after the workers again."""
 QUEUED_PER_WORKER = 4 * BATCH
 """Distinct answers in the queue for each worker, before no more responses are read."""
 MOST_WAITING = 4096
@@ -91,7 +90,7 @@ class VerifierPool:
     def __init__(self, settings: VerificationConfig | None = None) -> None:
         self.settings = settings or VerificationConfig.model_validate({})
         self._workforce: Workforce | None = None
-        self._judging = False
+        self._busy = False
         self._problems: dict[tuple[str, str], Problem] = {}
         self._verdicts: dict[tuple[str, bytes], Verdict] = {}
 
@@ -112,25 +111,36 @@ class VerifierPool:
         Reads ahead only as far as memory is bounded. Raises InputError where two different problems share an id,
         UsageError where the verifier cannot be sent to a process, VerifierError where no process can be started.
         """
+        with self.judging() as judging:
+            for problem, text, key in items:
+                judging.offer(verifier, problem, text, key)
+                yield from judging.decided()
+                while judging.full:
+                    yield from judging.decided(wait=True)
+            while judging.waiting:
+                yield from judging.decided(wait=True)
+
+    @contextmanager
+    def judging(self) -> Iterator["Judging"]:
+        """For responses that come one by one: `offer` each, take what is `decided`. One block at a time."""
         if self._workforce is None:
             raise UsageError("a VerifierPool judges inside its own block: with VerifierPool() as pool: ...")
-        if self._judging:
+        if self._busy:
             raise UsageError("this VerifierPool is judging already: finish that iterator, or use another pool")
-        self._judging = True
+        self._busy = True
         try:
-            self._workforce.take_up(verifier)
-            yield from _Pass(self, self._workforce, verifier, iter(items)).verdicts()
+            yield Judging(self, self._workforce)
         finally:
-            self._judging = False
+            self._busy = False
             if self._workforce is not None:
                 self._workforce.abandon()  # there is work left only if the caller stopped early
 
-    def recall(self, label: str, problem: Problem, answer: str) -> tuple[tuple[str, bytes], Verdict | None]:
+    def recall(self, judge: Judge, problem: Problem, answer: str) -> tuple[tuple[str, bytes], Verdict | None]:
         """The fingerprint of an answer, and its verdict if it has been judged."""
-        first = self._problems.setdefault((label, problem.id), problem)
+        first = self._problems.setdefault((judge.label, problem.id), problem)
         if first is not problem and first != problem:
             raise InputError(f"two different problems have the id {problem.id!r}; give each an id of its own")
-        digest = blake2b(f"{label}\0{answer}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = blake2b(f"{judge.label}\0{answer}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
         return (problem.id, digest), self._verdicts.get((problem.id, digest))
 
     def remember(self, fingerprint: tuple[str, bytes], verdict: Verdict) -> None:
@@ -139,56 +149,55 @@ class VerifierPool:
             del self._verdicts[next(iter(self._verdicts))]
 
 
-class _Pass:
-    """One pass over responses with one verifier."""
+class Judging:
+    """Responses on their way to a verdict. What is offered comes back from `decided`, in any order."""
 
-    def __init__(self, pool: VerifierPool, workforce: Workforce, verifier: Verifier, items: Iterator[Item]) -> None:
-        self.pool, self.workforce, self.verifier, self.items = pool, workforce, verifier, items
-        self.label = f"{verifier.name}@{verifier.version}"
-        self.undecided: dict[tuple[str, bytes], list[Any]] = {}
+    def __init__(self, pool: VerifierPool, workforce: Workforce) -> None:
+        self._pool, self._workforce = pool, workforce
+        self._keys: dict[tuple[str, bytes], list[Any]] = {}
         """The keys that wait, by fingerprint of their answer."""
+        self._ready: list[tuple[Any, Verdict]] = []
+        self._judges: dict[int, Judge] = {}
+        self._looked = time.monotonic()
         self.waiting = 0
-        self.exhausted = False
+        """Responses that were offered and have no verdict yet."""
 
-    def verdicts(self) -> Iterator[tuple[Any, Verdict]]:
-        while self.undecided or not self.exhausted:
-            for _ in range(READ_AT_ONCE):
-                if self.exhausted or self._full():
-                    break
-                yield from self._read()
-            if not self.undecided:
-                continue
-            for judgement, verdict in self.workforce.decided(wait=self.exhausted or self._full()):
-                self.pool.remember(judgement.fingerprint, verdict)
-                keys = self.undecided.pop(judgement.fingerprint)
-                self.waiting -= len(keys)
-                for key in keys:
-                    yield key, replace(verdict, answer=judgement.answer)
+    @property
+    def full(self) -> bool:
+        """Whether the caller should wait for a verdict before it offers more."""
+        return self.waiting >= MOST_WAITING or self._workforce.backlog >= QUEUED_PER_WORKER * self._workforce.size
 
-    def _full(self) -> bool:
-        return self.waiting >= MOST_WAITING or self.workforce.backlog >= QUEUED_PER_WORKER * self.workforce.size
-
-    def _read(self) -> Iterator[tuple[Any, Verdict]]:
-        """Take in one response; yield its verdict if that needs no judge."""
-        item = next(self.items, None)
-        if item is None:
-            self.exhausted = True
-            return
-        problem, text, key = item
+    def offer(self, verifier: Verifier, problem: Problem, text: str, key: Any) -> None:
+        """Take in one response. Raises InputError and UsageError as `VerifierPool.verify`."""
+        judge = self._judges.get(id(verifier)) or self._judges.setdefault(
+            id(verifier), self._workforce.employ(verifier)
+        )
         try:
-            answer = self.verifier.extract(problem, text)
+            answer = verifier.extract(problem, text)
         except Exception as error:  # any verifier's bug: the instrument failed, not the model
-            yield key, Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}")
+            self._ready.append((key, Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}")))
             return
         if answer is None:
-            yield key, Verdict(Outcome.INCORRECT, "no answer")
+            self._ready.append((key, Verdict(Outcome.INCORRECT, "no answer")))
             return
-        fingerprint, verdict = self.pool.recall(self.label, problem, answer)
+        fingerprint, verdict = self._pool.recall(judge, problem, answer)
         if verdict is not None:
-            yield key, replace(verdict, answer=answer)
+            self._ready.append((key, replace(verdict, answer=answer)))
             return
-        if fingerprint not in self.undecided:
-            self.undecided[fingerprint] = []
-            self.workforce.submit(Judgement(fingerprint, problem, answer))
-        self.undecided[fingerprint].append(key)
+        if fingerprint not in self._keys:
+            self._keys[fingerprint] = []
+            self._workforce.submit(Judgement(fingerprint, judge, problem, answer))
+        self._keys[fingerprint].append(key)
         self.waiting += 1
+
+    def decided(self, wait: bool = False) -> list[tuple[Any, Verdict]]:
+        """What has a verdict by now; with `wait`, what has one after the next event among the workers."""
+        if self.waiting and (wait or time.monotonic() - self._looked > LOOK_EVERY_SECONDS):
+            self._looked = time.monotonic()
+            for judgement, verdict in self._workforce.decided(wait and not self._ready):
+                self._pool.remember(judgement.fingerprint, verdict)
+                keys = self._keys.pop(judgement.fingerprint)
+                self.waiting -= len(keys)
+                self._ready += [(key, replace(verdict, answer=judgement.answer)) for key in keys]
+        ready, self._ready = self._ready, []
+        return ready

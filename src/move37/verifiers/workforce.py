@@ -37,11 +37,24 @@ MOST_FALSE_STARTS = 3
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """A verifier as the workers get it. Made once per verifier by `Workforce.employ`."""
+
+    verifier: Verifier
+    label: str
+    """ "<verifier>@<version>": under what its verdicts are kept."""
+    pickled: bytes
+    wall_seconds: float
+    """Without news for so long a worker is stuck."""
+
+
 @dataclass(eq=False, slots=True)
 class Judgement:
     """One answer to decide. `fingerprint` is the caller's name for it."""
 
     fingerprint: tuple[str, bytes]
+    judge: Judge
     problem: Problem
     answer: str
     crashes: int = 0
@@ -57,34 +70,39 @@ class Workforce:
 
     def __init__(self, size: int, cpu_seconds: float) -> None:
         self.size, self.cpu_seconds = size, cpu_seconds
-        self._verifier = b""
-        self._wall_seconds = WALL_PER_CPU * cpu_seconds
         self._queue: deque[Judgement] = deque()
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()
         self._false_starts = 0
+        self._judges: dict[bytes, Judge] = {}
 
     @property
     def backlog(self) -> int:
         """Answers that no worker has yet."""
         return len(self._queue)
 
-    def take_up(self, verifier: Verifier) -> None:
-        """Judge with `verifier` from now on. Raises UsageError if it cannot be sent to another process."""
+    def employ(self, verifier: Verifier) -> Judge:
+        """The verifier, ready to be sent to workers. Raises UsageError if it cannot be.
+
+        One that mostly waits for others may ask for more processes than there are cores (`workers`), and one that
+        bounds its work itself for a longer silence (`wall_seconds`).
+        """
         if type(verifier).__module__ == "__main__":
             raise UsageError(
                 f"verifier {verifier.name!r} is defined in the script itself, which workers do not run; "
                 "move its class into a module and import it"
             )
-        # A verifier that bounds its work itself may wait for longer than it works.
-        self._wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
         try:
-            self._verifier = pickle.dumps(verifier)
+            pickled = pickle.dumps(verifier)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise UsageError(
                 f"verifier {verifier.name!r} cannot be sent to a worker ({error}); "
                 "define its class at the top level of a module and keep open files and locks out of it"
             ) from None
+        self.size = max(self.size, getattr(verifier, "workers", 1))
+        wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
+        judge = Judge(verifier, f"{verifier.name}@{verifier.version}", pickled, wall_seconds)
+        return self._judges.setdefault(pickled, judge)  # workers that have it need not get ready again
 
     def submit(self, judgement: Judgement) -> None:
         self._queue.append(judgement)
@@ -123,16 +141,24 @@ class Workforce:
     def _hand_out(self) -> None:
         """Give every free worker a batch; start workers while more answers wait than workers are starting."""
         for worker in self._workers:
-            if self._queue and worker.free:
-                if worker.verifier != self._verifier:
-                    worker.take_up(self._verifier)
-                    continue
-                size = max(1, min(BATCH, len(self._queue) // self.size))
-                worker.judge([self._queue.popleft() for _ in range(size)], self.cpu_seconds)
+            if not self._queue or not worker.free:
+                continue
+            if worker.judge is self._queue[0].judge:
+                worker.set_to(self._next_batch(), self.cpu_seconds)
+            else:
+                worker.take_up(self._queue[0].judge)
         while len(self._workers) < self.size and len(self._queue) > sum(not w.ready for w in self._workers):
-            worker = _Worker(self._verifier)
+            worker = _Worker(self._queue[0].judge)
             self._workers.append(worker)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+
+    def _next_batch(self) -> list[Judgement]:
+        """Some answers from the front of the queue, all for one judge."""
+        judge, batch = self._queue[0].judge, [self._queue.popleft()]
+        size = min(BATCH, (1 + len(self._queue)) // self.size)
+        while len(batch) < size and self._queue[0].judge is judge:
+            batch.append(self._queue.popleft())
+        return batch
 
     def _bury(self, worker: "_Worker", gone: bool) -> list[tuple[Judgement, Verdict]]:
         """Take out a worker that is gone, or past its deadline, and decide what becomes of its answers."""
@@ -173,7 +199,7 @@ class Workforce:
     def _deadline(self, worker: "_Worker") -> float:
         if not worker.ready:
             return worker.since + START_SECONDS
-        return worker.since + self._wall_seconds if worker.batch else math.inf
+        return worker.since + worker.judge.wall_seconds if worker.batch else math.inf
 
     def _patience(self) -> float | None:
         first = min((self._deadline(worker) for worker in self._workers), default=math.inf)
@@ -183,7 +209,7 @@ class Workforce:
 class _Worker:
     """One process, started at once; `ready` once it has imported what its verifier needs."""
 
-    def __init__(self, verifier: bytes) -> None:
+    def __init__(self, judge: Judge) -> None:
         self.batch: dict[int, Judgement] = {}
         self.complaint = ""
         self.channel, theirs = Pipe()
@@ -200,17 +226,17 @@ class _Worker:
         )
         theirs.close()
         os.close(lifeline)
-        self.take_up(verifier)
+        self.take_up(judge)
 
     @property
     def free(self) -> bool:
         return self.ready and not self.batch
 
-    def take_up(self, verifier: bytes) -> None:
-        self.verifier, self.ready = verifier, False
-        self._send(verifier)
+    def take_up(self, judge: Judge) -> None:
+        self.judge, self.ready = judge, False
+        self._send(judge.pickled)
 
-    def judge(self, judgements: list[Judgement], cpu_seconds: float) -> None:
+    def set_to(self, judgements: list[Judgement], cpu_seconds: float) -> None:
         self.batch = dict(enumerate(judgements))
         self._send((cpu_seconds, [(number, each.fields(), each.answer) for number, each in self.batch.items()]))
 
