@@ -56,8 +56,13 @@ def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sampl
     # 6 problems x 150 samples x 2 models at 25 ms a sample: 45 seconds, of which a kill leaves one or two behind it.
     study, run = sums_study(tmp_path, n=150, delay_seconds=0.025), tmp_path / "run"
     assert kill_at_random(12, (0.0, 3.5), 0, "run", str(study), "--out", str(run)) == 12
-    halfway = sum(len(rows) for folder, rows in content(run).items() if folder.startswith("samples/"))
-    assert 0 < halfway < 1800  # the kills fell between the first sample and the last
+    halfway = content(run)
+    samples = {
+        (folder.split("/")[-1], *row[:2]) for folder, rows in halfway.items() if folder[0] == "s" for row in rows
+    }
+    judged = {(folder.split("/")[-1], *row[:2]) for folder, rows in halfway.items() if folder[0] == "v" for row in rows}
+    assert 0 < len(samples) < 1800  # the kills fell between the first sample and the last
+    assert judged <= samples  # verdicts are written while samples are made, never before them
     finish("run", str(study), "--out", str(run))
 
     study.write_text(study.read_text().replace("options.delay_seconds = 0.025", ""))

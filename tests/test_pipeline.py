@@ -1,6 +1,8 @@
 """The whole flow on real files, with the scripted engine: what a user gets, and what happens when it is interrupted."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from move37.analyses.details import Evidence
 from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
+from move37.passes import Silent
 from move37.store import RunStore
 from move37.types import Tally
 from tests.studies import SHARED, sums_study, write_problems
@@ -167,6 +170,35 @@ class TestStudy:
         store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
         with pytest.raises(InputError, match="no samples or counts yet; run `move37 sample"):
             pipeline.analyse_run(store)
+
+
+class EndsAtTheFirstVerdict(Silent):
+    """Ends the run, as a user would, as soon as a verdict is on the disk while a model is still being sampled."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+
+    @contextmanager
+    def track(self, label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        def advance(done: int) -> None:
+            if label == "Sampling base" and any(self.run.glob("verdicts/*/base/part-*")):
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+def test_samples_are_judged_while_the_next_ones_are_made(tmp_path: Path) -> None:
+    # 6 problems x 10,000 samples at 2 ms: two minutes, unless verdicts come before the sampling is over.
+    study = load_study(sums_study(tmp_path, n=10_000, delay_seconds=0.002))
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run_study(study, tmp_path / "run", EndsAtTheFirstVerdict(tmp_path / "run"))
+
+    found = content(tmp_path / "run")
+    samples = {row[:2] for row in found.pop("samples/base")}
+    ((folder, verdicts),) = found.items()
+    assert folder.startswith("verdicts/math@")
+    assert 0 < len(verdicts) <= len(samples) < 60_000
+    assert {row[:2] for row in verdicts} <= samples  # no verdict on a sample that was lost
 
 
 class TestImports:

@@ -180,13 +180,19 @@ class PartFolder:
 class Appender:
     """Collects rows and writes a part when enough of them, or enough seconds, have come together.
 
-    A context manager. What it still holds when the block is left, also by an exception, is written.
+    A context manager. What it still holds when the block is left, also by an exception, is written. What `after` holds
+    is always written before: rows that refer to rows of another folder must not outlive a crash that those do not.
     """
 
     def __init__(
-        self, parts: PartFolder, max_rows: int = 65_536, max_bytes: int = 2**25, max_seconds: float = 2.0
+        self,
+        parts: PartFolder,
+        max_rows: int = 65_536,
+        max_bytes: int = 2**25,
+        max_seconds: float = 2.0,
+        after: "Appender | None" = None,
     ) -> None:
-        self._parts = parts
+        self._parts, self._after = parts, after
         self._limits = (max_rows, max_bytes, max_seconds)
         self._rows: list[tuple[Any, ...]] = []
         self._bytes = 0
@@ -207,6 +213,8 @@ class Appender:
         """Write what was collected as one part."""
         rows, self._rows, self._bytes = self._rows, [], 0
         if rows:
+            if self._after is not None:
+                self._after.flush()
             columns = dict(zip(self._parts.schema.names(), map(list, zip(*rows, strict=True)), strict=True))
             self._parts.append(pl.DataFrame(columns, schema=self._parts.schema))
 

@@ -1,13 +1,14 @@
 """What the passes over a run are made of: models asked for the samples that they owe, samples given their verdicts.
 
-A `Session` holds the run for writing, with its verifier processes and the models that are loaded. Under a stopping plan
-what is owed depends on what was right, so its two halves work in turns: from look to look, each round verified before
-the next.
+A `Session` holds the run for writing, with its verifier processes and the models that are loaded. Samples can be judged
+as they come (`VerdictStream`), while the model makes the next ones; a verdict never reaches the disk before its sample.
+Under a stopping plan what is owed depends on what was right: there sampling goes from look to look, and waits at each
+for the last verdicts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -15,9 +16,9 @@ from move37 import sampling
 from move37.config import IMPORTED, StudyConfig
 from move37.engines import ENGINES, Engine
 from move37.prompting import Template, find_template, pose, user_template
-from move37.store import ModelRecord, RunStore
-from move37.types import Problem
-from move37.verification import VerifierPool
+from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
+from move37.types import Problem, Sample
+from move37.verification import Judging, VerifierPool
 from move37.verifiers import CODE, VERIFIERS, Verifier
 
 
@@ -70,18 +71,37 @@ class Session:
             if error is None:
                 self.store.compact()
 
-    def sample(self, name: str, problem_ids: Sequence[str]) -> int:
-        """Ask a model for all that it owes on these problems under the study's plan; how many samples were made."""
+    def sample(self, name: str, problem_ids: Sequence[str], verify: bool = True) -> int:
+        """Ask a model for all that it owes on these problems under the study's plan; how many samples were made.
+
+        They are judged meanwhile, unless told not to: then nothing is, which a stopping plan does not allow.
+        """
         plan, made = self.store.study().sampling.plan(), 0
+        verify = verify or not plan.is_fixed
         while True:
-            if not plan.is_fixed:
-                self.judge((name,))
+            if verify:
+                self.judge((name,))  # what was left without a verdict, which decides about what is owed
             owed = self.store.owed(name, problem_ids, plan)
             if not owed:
                 return made
             if name not in self._samplers:
                 self._samplers[name] = Sampler(self.store, name)
-            made += self._samplers[name].sample(owed, self.progress)
+            made += self._sample_round(self._samplers[name], name, owed, verify)
+
+    def _sample_round(self, sampler: "Sampler", name: str, owed: Mapping[str, list[int]], verify: bool) -> int:
+        with self.store.appending_samples(name) as writer:
+            if not verify:
+                return sampler.sample(owed, self.progress, writer.add)
+            with self._verdict_stream(name, self._verifiers(), writer) as stream:
+
+                def keep(sample: Sample) -> None:
+                    writer.add(sample)
+                    stream.take(sample)
+
+                made = sampler.sample(owed, self.progress, keep)
+                with self.progress.track(f"Verifying {name}", stream.waiting, "samples") as advance:
+                    stream.finish(advance)
+            return made
 
     def release(self, name: str) -> None:
         """Let go of a loaded model."""
@@ -92,39 +112,96 @@ class Session:
 
         Returns the label of the last verifier, and lets its verdicts count unless told not to.
         """
-        label = ""
-        by_verifier: dict[str, list[Problem]] = {}
-        for problem in self.store.problems():
-            by_verifier.setdefault(problem.verifier, []).append(problem)
-        for own_name, problems in by_verifier.items():
-            kind = VERIFIERS.load(replacement or own_name)
-            judge: Verifier = kind(isolated=False) if self.unsafe_local and kind.name == CODE else kind()
-            label = f"{judge.name}@{judge.version}"
-            made = {model: self._judge_model(judge, label, model, problems) for model in models}
+        label, verifiers = "", self._verifiers(replacement)
+        for own_name, verifier in verifiers.items():
+            label = _label(verifier)
+            problem_ids = [problem.id for problem in self.store.problems() if problem.verifier == own_name]
+            for model in models:
+                owed = self.store.count_unverified(label, model, problem_ids)
+                if not owed:
+                    continue
+                with (
+                    self._verdict_stream(model, verifiers) as stream,
+                    self.progress.track(f"Verifying {model}", owed, "samples") as advance,
+                ):
+                    for sample in self.store.unverified(label, model, problem_ids):
+                        advance(stream.take(sample))
+                    stream.finish(advance)
             if make_current:
                 self.store.set_current_labels({own_name: label})
-            if any(made.values()):
-                self.store.log("verified", verifier=label, verdicts=made)
-            for model, counts in made.items():
-                self.judged.setdefault(model, Counter()).update(counts)
         return label
 
-    def _judge_model(self, judge: Verifier, label: str, model: str, problems: list[Problem]) -> Counter[str]:
-        by_id = {problem.id: problem for problem in problems}
-        owed = self.store.count_unverified(label, model, list(by_id))
-        counts: Counter[str] = Counter()
-        if not owed:
-            return counts
-        items = ((by_id[s.problem_id], s.text, s) for s in self.store.unverified(label, model, list(by_id)))
-        with (
-            self.store.appending_verdicts(label, model) as writer,
-            self.progress.track(f"Verifying {model}", owed, "samples") as advance,
-        ):
-            for sample, verdict in self.pool.verify(judge, items):
-                writer.add(sample, verdict)
-                counts[verdict.outcome.value] += 1
-                advance(1)
-        return counts
+    def _verifiers(self, replacement: str | None = None) -> dict[str, Verifier]:
+        """The verifier of each name that the problems have."""
+        made: dict[str, Verifier] = {}
+        for name in dict.fromkeys(problem.verifier for problem in self.store.problems()):
+            kind = VERIFIERS.load(replacement or name)
+            made[name] = kind(isolated=False) if self.unsafe_local and kind.name == CODE else kind()
+        return made
+
+    @contextmanager
+    def _verdict_stream(
+        self, model: str, verifiers: Mapping[str, Verifier], samples: SampleWriter | None = None
+    ) -> Iterator["VerdictStream"]:
+        """Judge samples of `model` in this block. What was decided when it is left is kept, also after an error."""
+        with ExitStack() as stack:
+            writers = {
+                label: stack.enter_context(self.store.appending_verdicts(label, model, samples))
+                for label in {_label(verifier) for verifier in verifiers.values()}
+            }
+            judging = stack.enter_context(self.pool.judging())
+            stream = VerdictStream(judging, self.store.problems(), verifiers, writers)
+            yield stream
+        for label, counts in stream.counts.items():
+            self.store.log("verified", model=model, verifier=label, verdicts=counts)
+            self.judged.setdefault(model, Counter()).update(counts)
+
+
+class VerdictStream:
+    """Takes the samples of one model and writes their verdicts down as they are decided."""
+
+    def __init__(
+        self,
+        judging: Judging,
+        problems: Iterable[Problem],
+        verifiers: Mapping[str, Verifier],
+        writers: Mapping[str, VerdictWriter],
+    ) -> None:
+        self._judging, self._verifiers, self._writers = judging, verifiers, writers
+        self._problems = {problem.id: problem for problem in problems}
+        self.counts: dict[str, Counter[str]] = {label: Counter() for label in writers}
+        """Verdicts by label and outcome."""
+
+    @property
+    def waiting(self) -> int:
+        """Samples that were taken and have no verdict yet."""
+        return self._judging.waiting
+
+    def take(self, sample: Sample) -> int:
+        """Take a sample in; how many verdicts were written meanwhile."""
+        problem = self._problems[sample.problem_id]
+        verifier = self._verifiers[problem.verifier]
+        self._judging.offer(verifier, problem, sample.text, (_label(verifier), sample))
+        written = self._write(wait=False)
+        while self._judging.full:
+            written += self._write(wait=True)
+        return written
+
+    def finish(self, advance: Callable[[int], None]) -> None:
+        """Wait for the verdicts that are missing."""
+        while self._judging.waiting:
+            advance(self._write(wait=True))
+
+    def _write(self, wait: bool) -> int:
+        decided = self._judging.decided(wait)
+        for (label, sample), verdict in decided:
+            self._writers[label].add(sample, verdict)
+            self.counts[label][verdict.outcome.value] += 1
+        return len(decided)
+
+
+def _label(verifier: Verifier) -> str:
+    return f"{verifier.name}@{verifier.version}"
 
 
 class Sampler:
@@ -140,15 +217,12 @@ class Sampler:
         store.record_model(name, ModelRecord(self._engine.identity(), tuple(self._prompts)))
         store.log("loaded", model=name, engine=dict(self._engine.identity()))
 
-    def sample(self, owed: Mapping[str, list[int]], progress: Progress) -> int:
-        """Keep the owed samples as they come; how many were made."""
+    def sample(self, owed: Mapping[str, list[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:
+        """Hand the owed samples to `keep` as they come; how many were made."""
         requests = sampling.owed_requests(self._prompts, owed, self._study.seed, self._name)
-        with (
-            self._store.appending_samples(self._name) as writer,
-            progress.track(f"Sampling {self._name}", len(requests), "samples") as advance,
-        ):
+        with progress.track(f"Sampling {self._name}", len(requests), "samples") as advance:
             for made in sampling.sample(self._engine, requests, self._settings, self._name):
-                writer.add(made)
+                keep(made)
                 advance(1)
         self._store.log("sampled", model=self._name, samples=len(requests))
         return len(requests)

@@ -57,8 +57,10 @@ DECISION = "decision.json"
 def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> Figures:
     """The whole study. The same call continues a run that was stopped at any point."""
     store = start_run(study, folder)
-    figures = sample_run(store, progress) | verify_run(store, progress=progress)
-    return figures | report_run(store)
+    sampled = sample_run(store, progress, verify=True)
+    rest = verify_run(store, progress=progress)  # of imported samples, and what an earlier call left
+    verified = {model: counts + sampled["verified"].get(model, Counter()) for model, counts in rest["verified"].items()}
+    return sampled | rest | {"verified": verified} | report_run(store)
 
 
 def start_run(study: StudyConfig, folder: Path) -> RunStore:
@@ -73,20 +75,27 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
     return store
 
 
-def sample_run(store: RunStore, progress: Progress | None = None) -> Figures:
+def sample_run(store: RunStore, progress: Progress | None = None, verify: bool = False) -> Figures:
     """Ask every model for the samples that it owes. Models that owe nothing are not loaded.
 
-    Under a stopping plan a model is sampled in rounds, from look to look, and each round is verified before the next.
+    With `verify` samples are judged while the next ones are made. Under a stopping plan they always are: there a model
+    is sampled in rounds, from look to look, and each round has its verdicts before the next begins.
     """
     problem_ids = [problem.id for problem in store.problems()]
     made: dict[str, int] = {}
     with Session(store, progress) as session:
         for name in sampled_models(store.study()):
-            samples = session.sample(name, problem_ids)
+            samples = session.sample(name, problem_ids, verify)
             made |= {name: samples} if samples else {}
             session.release(name)  # one model in memory at a time
     plan = str(store.study().sampling.plan())
-    return {"run": str(store.folder), "problems": len(problem_ids), "sampled": made, "plan": plan}
+    return {
+        "run": str(store.folder),
+        "problems": len(problem_ids),
+        "sampled": made,
+        "plan": plan,
+        "verified": session.judged,
+    }
 
 
 def sample_until_decided(

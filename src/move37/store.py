@@ -290,8 +290,11 @@ class RunStore:
         return samples.collect(rows.select(pl.len())).item()
 
     @contextmanager
-    def appending_verdicts(self, label: str, model: str) -> Iterator["VerdictWriter"]:
-        with Appender(self.verdicts(label, model)) as appender:
+    def appending_verdicts(
+        self, label: str, model: str, samples: "SampleWriter | None" = None
+    ) -> Iterator["VerdictWriter"]:
+        """Take verdicts one by one. Those on what `samples` writes never reach the disk before it."""
+        with Appender(self.verdicts(label, model), after=samples.appender if samples else None) as appender:
             yield VerdictWriter(appender)
 
     def labels(self, model: str) -> list[str]:
