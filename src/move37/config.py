@@ -43,6 +43,9 @@ class FieldMapping(Settings):
 
     question: str = Field(default="question", description="Key of the question.")
     answer: str = Field(default="answer", description="Key of the reference answer, or of a list of alternatives.")
+    options: str | None = Field(
+        default=None, description="Key of the options of a choice question; default: options or choices, where there."
+    )
     tags: tuple[str, ...] = Field(default=(), description="Keys copied into the problem's tags.")
 
 
@@ -55,8 +58,9 @@ class ProblemsConfig(Settings):
     verifier: str | None = Field(default=None, description="Overrides the benchmark's own verifier.")
     limit: int | None = Field(default=None, ge=1, description="Only the first so many problems, in file order.")
     size: int = Field(default=100, ge=1, description="How many problems to generate (reasoning-gym, countdown).")
-    seed: int = Field(default=0, ge=0, description="Seed of the generated problems.")
+    seed: int = Field(default=0, ge=0, description="Seed of the generated problems, or of the order of options.")
     options: dict[str, Any] = Field(default={}, description="Options of the generator, or of livecodebench.")
+    shuffle_options: bool = Field(default=False, description="Give each choice question its options in random order.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProblemsConfig":
@@ -64,10 +68,13 @@ class ProblemsConfig(Settings):
             raise ValueError("path: benchmark = 'jsonl' needs the path of the file")
         if self.fields is not None and self.benchmark != "jsonl":
             raise ValueError("fields: only benchmark = 'jsonl' takes a field mapping")
+        if self.shuffle_options and self.benchmark != "jsonl":
+            raise ValueError("shuffle_options: only benchmark = 'jsonl' has choice questions")
         family = self.benchmark.partition(":")[0]
         if family not in GENERATED:
             fields = type(self).model_fields
-            for key in ("size", "seed") if family in SELECTED else ("size", "seed", "options"):
+            refused = {"size", "seed", "options"} - ({"options"} if family in SELECTED else set())
+            for key in sorted(refused - ({"seed"} if self.shuffle_options else set())):
                 if getattr(self, key) != fields[key].default:
                     raise ValueError(f"{key}: only generated problems (reasoning-gym:<task>, countdown) take it")
         elif self.path is not None:
@@ -162,6 +169,8 @@ class VerificationConfig(Settings):
         default=False, description="Run programs as the user, without a sandbox; their verdicts say so."
     )
     timeout_seconds: float = Field(default=10.0, gt=0, description="CPU seconds for one answer; beyond it, unscored.")
+    options: dict[str, dict[str, Any]] = Field(default={}, description="Options of verifiers, by the verifier's name.")
+    cache: bool = Field(default=True, description="Recall verdicts that an earlier run made with the same verifier.")
 
 
 class AnalysisConfig(Settings):
@@ -341,16 +350,34 @@ def _flatten(annotation: Any) -> list[Any]:
     return [annotation] + [inner for a in arguments for inner in _flatten(a)]
 
 
+def anchored_sources(sources: tuple[ProblemsConfig, ...], folder: Path, where: str) -> tuple[ProblemsConfig, ...]:
+    """Sources of problems with their relative paths made absolute. Raises ConfigError for what is not there.
+
+    `where` is the file and the key of the sources, for messages.
+    """
+    anchored = []
+    for position, source in enumerate(sources):
+        paths: dict[str, Any] = {}
+        if source.path is not None:
+            paths["path"] = there(folder, source.path, f"{where}.{position}.path")
+        grader, colon, function = (source.verifier or "").rpartition(":")
+        if grader.endswith(".py"):
+            paths["verifier"] = f"{there(folder, Path(grader), f'{where}.{position}.verifier')}{colon}{function}"
+        anchored.append(source.model_copy(update=paths))
+    return tuple(anchored)
+
+
+def there(folder: Path, path: Path, where: str) -> Path:
+    """`path`, taken from `folder`, as an absolute one. Raises ConfigError where there is no such file or folder."""
+    found = (folder / path.expanduser()).resolve()
+    if not found.exists():
+        raise ConfigError(f"{where}: no such file or folder: {path}")
+    return found
+
+
 def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
     """Make the study's relative paths absolute, and refuse the ones that are not there."""
-    sources = []
-    for position, source in enumerate(study.problems):
-        if source.path is not None:
-            path = (folder / source.path.expanduser()).resolve()
-            if not path.exists():
-                raise ConfigError(f"{where}: problems.{position}.path: no such file or folder: {source.path}")
-            source = source.model_copy(update={"path": path})
-        sources.append(source)
+    sources = anchored_sources(study.problems, folder, f"{where}: problems")
     models = {}
     for name, model in study.models.items():
         local = (folder / Path(model.path).expanduser()).resolve()
@@ -359,4 +386,4 @@ def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
         elif model.path.startswith((".", "/", "~")):
             raise ConfigError(f"{where}: models.{name}.path: no such file or folder: {model.path}")
         models[name] = model
-    return study.model_copy(update={"problems": tuple(sources), "models": models})
+    return study.model_copy(update={"problems": sources, "models": models})

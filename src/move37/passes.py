@@ -20,6 +20,7 @@ from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Problem, Sample
 from move37.verification import Judging, VerifierPool
 from move37.verifiers import CODE, VERIFIERS, Verifier
+from move37.verifiers.cache import VerdictCache, cache_path
 
 
 class Progress(Protocol):
@@ -53,7 +54,9 @@ class Session:
         self.store = store
         self.unsafe_local = unsafe_local or store.study().verification.unsafe_local
         self.progress = progress or Silent()
-        self.pool = VerifierPool(store.study().verification)
+        settings, path = store.study().verification, cache_path()
+        self._cache = VerdictCache(path) if settings.cache and path else None
+        self.pool = VerifierPool(settings, self._cache)
         self.judged: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
         """Verdicts made in this session, by model and outcome."""
         self._samplers: dict[str, Sampler] = {}
@@ -61,6 +64,8 @@ class Session:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.store.writing())
+        if self._cache is not None:
+            self._stack.enter_context(self._cache)
         self._stack.enter_context(self.pool)
         return self
 
@@ -144,6 +149,7 @@ class Session:
         self, model: str, verifiers: Mapping[str, Verifier], samples: SampleWriter | None = None
     ) -> Iterator["VerdictStream"]:
         """Judge samples of `model` in this block. What was decided when it is left is kept, also after an error."""
+        before = self.pool.answers.copy()
         with ExitStack() as stack:
             writers = {
                 label: stack.enter_context(self.store.appending_verdicts(label, model, samples))
@@ -152,8 +158,9 @@ class Session:
             judging = stack.enter_context(self.pool.judging())
             stream = VerdictStream(judging, self.store.problems(), verifiers, writers)
             yield stream
+        answers = self.pool.answers - before
         for label, counts in stream.counts.items():
-            self.store.log("verified", model=model, verifier=label, verdicts=counts)
+            self.store.log("verified", model=model, verifier=label, verdicts=counts, distinct_answers=answers)
             self.judged.setdefault(model, Counter()).update(counts)
 
 

@@ -41,6 +41,11 @@ class Problem:
     tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
 
+    def plain(self) -> tuple[Any, ...]:
+        """The fields in their order as values that can be pickled, which read-only mappings cannot."""
+        named = self.id, self.question, self.references, self.benchmark, self.verifier
+        return *named, dict(self.tags), dict(self.metadata)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

@@ -1,10 +1,10 @@
 """Responses -> verdicts. The one door to the verifiers, for evaluation, regrading and training reward.
 
-Three decisions. An answer is judged once: equal answers to one problem share a verdict for as long as the pool
-lives. Judging happens in processes that can be killed (`verifiers/workforce.py`): an answer may spend a number of CPU
-seconds counted from the start of its own judging, not from the queue; beyond it, or if its judge crashes, it is
-unscored with the reason and costs no other answer anything. Finding the answer in the text happens here, in the
-caller's process: it takes microseconds and saves sending the texts.
+Three decisions. An answer is judged once: equal answers to one problem share a verdict for as long as the pool lives,
+and beyond if it has a `VerdictCache`. Judging happens in processes that can be killed (`verifiers/workforce.py`): an
+answer may spend a number of CPU seconds counted from the start of its own judging, not from the queue; beyond it, or if
+its judge crashes, it is unscored with the reason and costs no other answer anything. Finding the answer in the text
+happens here, in the caller's process: it takes microseconds and saves sending the texts.
 
 A verdict depends on verifier version, problem and answer alone, not on the number of workers, the order or what else
 is judged, unless an answer needs almost exactly the time allowed. Only the order of results varies.
@@ -12,6 +12,7 @@ Left out: which samples need a verdict (the store knows), truncation (a truncate
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from move37.config import VerificationConfig
 from move37.errors import InputError, UsageError
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers import VERIFIERS, Verifier
+from move37.verifiers.cache import VerdictCache
 from move37.verifiers.workforce import BATCH, Judge, Judgement, Workforce
 
 Key = TypeVar("Key")
@@ -84,15 +86,18 @@ class VerifierPool:
                 ...
 
     Worker processes start when answers need them and are gone when the block is left, whatever the reason. A pool
-    remembers verdicts, and serves one iterator at a time.
+    remembers verdicts, across runs if it is given a `cache`, and serves one iterator at a time.
     """
 
-    def __init__(self, settings: VerificationConfig | None = None) -> None:
+    def __init__(self, settings: VerificationConfig | None = None, cache: VerdictCache | None = None) -> None:
         self.settings = settings or VerificationConfig.model_validate({})
+        self._cache = cache
+        self.answers: Counter[str] = Counter()
+        """Distinct answers so far: "judged" here, or "recalled" from the cache."""
         self._workforce: Workforce | None = None
         self._busy = False
-        self._problems: dict[tuple[str, str], Problem] = {}
-        self._verdicts: dict[tuple[str, bytes], Verdict] = {}
+        self._problems: dict[tuple[str, str], tuple[Problem, bytes]] = {}
+        self._verdicts: dict[bytes, Verdict] = {}
 
     def __enter__(self) -> Self:
         self._workforce = Workforce(self.settings.workers, self.settings.timeout_seconds)
@@ -135,15 +140,30 @@ class VerifierPool:
             if self._workforce is not None:
                 self._workforce.abandon()  # there is work left only if the caller stopped early
 
-    def recall(self, judge: Judge, problem: Problem, answer: str) -> tuple[tuple[str, bytes], Verdict | None]:
-        """The fingerprint of an answer, and its verdict if it has been judged."""
-        first = self._problems.setdefault((judge.label, problem.id), problem)
-        if first is not problem and first != problem:
+    def recall(self, judge: Judge, problem: Problem, answer: str) -> tuple[bytes, Verdict | None]:
+        """The fingerprint of an answer to a problem under a verifier's version, and its verdict if there is one."""
+        known = self._problems.get((judge.label, problem.id))
+        if known is None:
+            content = repr((judge.label, *problem.plain())).encode("utf-8", "surrogatepass")
+            known = self._problems[judge.label, problem.id] = problem, blake2b(content).digest()
+        if known[0] is not problem and known[0] != problem:
             raise InputError(f"two different problems have the id {problem.id!r}; give each an id of its own")
-        digest = blake2b(f"{judge.label}\0{answer}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        return (problem.id, digest), self._verdicts.get((problem.id, digest))
+        fingerprint = blake2b(answer.encode("utf-8", "surrogatepass"), digest_size=16, key=known[1]).digest()
+        verdict = self._verdicts.get(fingerprint)
+        if verdict is None and self._cache is not None and judge.lasting is not None:
+            verdict = self._cache.find(fingerprint)
+            if verdict is not None:
+                self._hold(fingerprint, verdict, "recalled")
+        return fingerprint, verdict
 
-    def remember(self, fingerprint: tuple[str, bytes], verdict: Verdict) -> None:
+    def remember(self, judgement: Judgement, verdict: Verdict) -> None:
+        self._hold(judgement.fingerprint, verdict, "judged")
+        lasting = judgement.judge.lasting
+        if self._cache is not None and lasting and verdict.outcome is not Outcome.UNSCORED and lasting(verdict):
+            self._cache.keep(judgement.fingerprint, verdict)
+
+    def _hold(self, fingerprint: bytes, verdict: Verdict, origin: str) -> None:
+        self.answers[origin] += 1
         self._verdicts[fingerprint] = verdict
         if len(self._verdicts) > MOST_REMEMBERED:
             del self._verdicts[next(iter(self._verdicts))]
@@ -154,7 +174,7 @@ class Judging:
 
     def __init__(self, pool: VerifierPool, workforce: Workforce) -> None:
         self._pool, self._workforce = pool, workforce
-        self._keys: dict[tuple[str, bytes], list[Any]] = {}
+        self._keys: dict[bytes, list[Any]] = {}
         """The keys that wait, by fingerprint of their answer."""
         self._ready: list[tuple[Any, Verdict]] = []
         self._judges: dict[int, Judge] = {}
@@ -195,7 +215,7 @@ class Judging:
         if self.waiting and (wait or time.monotonic() - self._looked > LOOK_EVERY_SECONDS):
             self._looked = time.monotonic()
             for judgement, verdict in self._workforce.decided(wait and not self._ready):
-                self._pool.remember(judgement.fingerprint, verdict)
+                self._pool.remember(judgement, verdict)
                 keys = self._keys.pop(judgement.fingerprint)
                 self.waiting -= len(keys)
                 self._ready += [(key, replace(verdict, answer=judgement.answer)) for key in keys]

@@ -122,6 +122,10 @@ class CodeVerifier:
         verdict = self._court.judge(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
         return verdict if self.isolated else Verdict(verdict.outcome, f"{verdict.reason} (not isolated)")
 
+    def lasting(self, verdict: Verdict) -> bool:
+        """What time or the machine's load decided is decided again."""
+        return not any(reason in verdict.reason for reason in _BY_CHANCE)
+
     def close(self) -> None:
         if self._court is not None:
             self._court.close()

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -47,22 +48,19 @@ class Judge:
     pickled: bytes
     wall_seconds: float
     """Without news for so long a worker is stuck."""
+    lasting: Callable[[Verdict], bool] | None
+    """Whether judging again would give this verdict again; None where that cannot be known."""
 
 
 @dataclass(eq=False, slots=True)
 class Judgement:
     """One answer to decide. `fingerprint` is the caller's name for it."""
 
-    fingerprint: tuple[str, bytes]
+    fingerprint: bytes
     judge: Judge
     problem: Problem
     answer: str
     crashes: int = 0
-
-    def fields(self) -> tuple[object, ...]:
-        """The problem as plain values, in the order of its fields: read-only mappings cannot be pickled."""
-        p = self.problem
-        return p.id, p.question, p.references, p.benchmark, p.verifier, dict(p.tags), dict(p.metadata)
 
 
 class Workforce:
@@ -84,8 +82,7 @@ class Workforce:
     def employ(self, verifier: Verifier) -> Judge:
         """The verifier, ready to be sent to workers. Raises UsageError if it cannot be.
 
-        One that mostly waits for others may ask for more processes than there are cores (`workers`), and one that
-        bounds its work itself for a longer silence (`wall_seconds`).
+        What it may have beside its protocol is read here (`verifiers/__init__.py`).
         """
         if type(verifier).__module__ == "__main__":
             raise UsageError(
@@ -101,7 +98,8 @@ class Workforce:
             ) from None
         self.size = max(self.size, getattr(verifier, "workers", 1))
         wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
-        judge = Judge(verifier, f"{verifier.name}@{verifier.version}", pickled, wall_seconds)
+        lasting = getattr(verifier, "lasting", None)
+        judge = Judge(verifier, f"{verifier.name}@{verifier.version}", pickled, wall_seconds, lasting)
         return self._judges.setdefault(pickled, judge)  # workers that have it need not get ready again
 
     def submit(self, judgement: Judgement) -> None:
@@ -238,7 +236,7 @@ class _Worker:
 
     def set_to(self, judgements: list[Judgement], cpu_seconds: float) -> None:
         self.batch = dict(enumerate(judgements))
-        self._send((cpu_seconds, [(number, each.fields(), each.answer) for number, each in self.batch.items()]))
+        self._send((cpu_seconds, [(number, each.problem.plain(), each.answer) for number, each in self.batch.items()]))
 
     def receive(self) -> tuple[Judgement, Verdict] | None:
         """The next decided answer, or None for other news. Raises EOFError or OSError when the worker is gone."""

@@ -1,0 +1,97 @@
+"""Verdicts kept from one run to the next: an answer is judged once per verifier version, whoever asks.
+
+One SQLite file per user (`$MOVE37_CACHE/verdicts.sqlite`, else in the cache folder of the system), which several
+processes may read and write at once. A verdict is found by a digest of the verifier's name and version, all that a
+verifier can see of the problem, and the answer; nothing of them is stored. Kept is what judging again would repeat:
+correct and incorrect verdicts that the verifier itself calls `lasting`. Unscored ones never are: the instrument gets
+another chance.
+
+Left out: forgetting. The file grows by about 60 bytes a verdict and may be deleted at any time.
+"""
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from move37.errors import StoreError
+from move37.types import Outcome, Verdict
+
+SWITCH = "MOVE37_CACHE"
+"""Environment variable: the folder of the file, or "off"."""
+WRITE_EVERY_SECONDS = 2.0
+WAIT_SECONDS = 60.0
+"""For another process that writes at this moment."""
+_DIGEST = "digest BLOB PRIMARY KEY, correct INTEGER NOT NULL, reason TEXT NOT NULL"
+
+
+def cache_path() -> Path | None:
+    """Where verdicts are kept on this machine; None where that is switched off."""
+    folder = os.environ.get(SWITCH, "")
+    if folder == "off":
+        return None
+    if folder:
+        return Path(folder) / "verdicts.sqlite"
+    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "move37" / "verdicts.sqlite"
+
+
+class VerdictCache:
+    """An open cache; a context manager. What it still holds when the block is left is written."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError where the file cannot be opened, or is something else."""
+        self.path = path
+        with self._named():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(path, timeout=WAIT_SECONDS)
+            self._file.execute(f"CREATE TABLE IF NOT EXISTS verdicts ({_DIGEST}) WITHOUT ROWID")
+        self._new: dict[bytes, Verdict] = {}
+        self._since = time.monotonic()
+
+    def find(self, digest: bytes) -> Verdict | None:
+        """The verdict kept under `digest`, without its answer."""
+        with self._named():
+            row = self._file.execute("SELECT correct, reason FROM verdicts WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else Verdict(Outcome.CORRECT if row[0] else Outcome.INCORRECT, row[1])
+
+    def keep(self, digest: bytes, verdict: Verdict) -> None:
+        """Keep a decided verdict. Raises ValueError for an unscored one."""
+        if verdict.outcome is Outcome.UNSCORED:
+            raise ValueError("an unscored answer has no verdict to keep")
+        self._new[digest] = verdict
+        if time.monotonic() - self._since > WRITE_EVERY_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        rows = [(digest, v.outcome is Outcome.CORRECT, v.reason) for digest, v in self._new.items()]
+        self._new.clear()
+        with self._named(), self._file:
+            self._file.executemany("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?)", rows)
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.flush()
+        finally:
+            self._file.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"{self.path}: verdicts cannot be kept here ({error}); delete the file, name another folder in "
+                f"{SWITCH}, or switch this off with {SWITCH}=off"
+            ) from error

@@ -1,0 +1,134 @@
+"""Verdicts kept from one run to the next: what is recalled, what is judged again, and what a broken file says."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from move37 import pipeline
+from move37.config import load_study
+from move37.errors import StoreError
+from move37.types import Outcome, Problem, Verdict
+from move37.verification import VerifierPool
+from move37.verifiers import VERIFIERS
+from move37.verifiers.cache import VerdictCache, cache_path
+from tests.studies import sums_study
+from tests.test_pipeline import content
+from tests.test_verification import Obedient, problem, settings
+
+
+class Repeatable(Obedient):
+    """Judging again gives the same verdict, unless the reason is "fickle"."""
+
+    name = "repeatable"
+
+    def lasting(self, verdict: Verdict) -> bool:
+        return verdict.reason != "fickle"
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        verdict = super().judge(problem, answer)
+        return replace(verdict, reason="fickle") if answer.startswith("fickle") else verdict
+
+
+def judged(path: Path, texts: list[str], verifier: Obedient, of: Problem | None = None) -> tuple[list[Verdict], dict]:
+    """The verdicts on texts, by a fresh pool with the cache at `path`, and where its distinct answers came from."""
+    with VerdictCache(path) as cache, VerifierPool(settings(), cache) as pool:
+        verdicts = dict(pool.verify(verifier, [(of or problem(), text, i) for i, text in enumerate(texts)]))
+        return [verdicts[i] for i in range(len(texts))], dict(pool.answers)
+
+
+def test_an_answer_is_judged_once_whichever_run_asks(tmp_path: Path) -> None:
+    path, texts = tmp_path / "verdicts.sqlite", ["gold", "lead", "gold", "tin"]
+    first, origin = judged(path, texts, Repeatable())
+    assert origin == {"judged": 3}
+    again, origin = judged(path, [*reversed(texts), "zinc"], Repeatable())
+    assert origin == {"recalled": 3, "judged": 1}
+    assert again[:4] == first[::-1]
+    assert [verdict.outcome is Outcome.CORRECT for verdict in again] == [False, True, False, True, False]
+
+
+def test_another_version_or_another_problem_is_judged_anew(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    assert judged(path, ["gold"], Repeatable())[1] == {"judged": 1}
+    newer = Repeatable()
+    newer.version = "of another day"
+    assert judged(path, ["gold"], newer)[1] == {"judged": 1}
+    assert judged(path, ["gold"], Repeatable(), problem(references=("tin",)))[1] == {"judged": 1}
+    assert judged(path, ["gold"], Repeatable(), problem(hint="gold"))[1] == {"judged": 1}
+    assert judged(path, ["gold"], Repeatable())[1] == {"recalled": 1}
+
+
+@pytest.mark.parametrize("text", ["raise", "fickle gold"])
+def test_what_judging_again_might_change_is_not_kept(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    for _ in range(2):
+        assert judged(path, [text], Repeatable())[1] == {"judged": 1}
+
+
+def test_a_verifier_that_does_not_promise_to_repeat_itself_is_asked_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert judged(tmp_path / "verdicts.sqlite", ["gold"], Obedient())[1] == {"judged": 1}
+
+
+def test_programs_that_time_decided_about_are_run_again_in_every_run() -> None:
+    verifier = VERIFIERS.load("code")()
+    assert verifier.lasting(Verdict(Outcome.CORRECT, "passes"))
+    assert verifier.lasting(Verdict(Outcome.INCORRECT, "raises ValueError"))
+    assert not verifier.lasting(Verdict(Outcome.INCORRECT, "ran out of time"))
+    assert not verifier.lasting(Verdict(Outcome.CORRECT, "passes alone, was killed before"))
+
+
+def test_two_writers_share_the_file(tmp_path: Path) -> None:
+    right, wrong = Verdict(Outcome.CORRECT, "matches"), Verdict(Outcome.INCORRECT, "differs")
+    with VerdictCache(tmp_path / "a" / "v.sqlite") as one, VerdictCache(tmp_path / "a" / "v.sqlite") as other:
+        one.keep(b"1", right)
+        other.keep(b"1", right)
+        other.keep(b"2", wrong)
+        one.flush()
+        other.flush()
+        assert (one.find(b"1"), one.find(b"2"), one.find(b"3")) == (right, wrong, None)
+        with pytest.raises(ValueError, match="unscored"):
+            one.keep(b"3", Verdict(Outcome.UNSCORED, "crashed"))
+
+
+def test_a_file_that_is_no_cache_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match=r"verdicts.sqlite: .*MOVE37_CACHE=off") as error:
+        VerdictCache(path)
+    assert "\n" not in str(error.value)
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVE37_CACHE", "off")
+    assert cache_path() is None
+    monkeypatch.setenv("MOVE37_CACHE", "/somewhere")
+    assert cache_path() == Path("/somewhere/verdicts.sqlite")
+    monkeypatch.delenv("MOVE37_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert cache_path() == Path("/elsewhere/move37/verdicts.sqlite")
+
+
+def test_a_second_run_of_a_study_judges_nothing_and_has_the_same_verdicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVE37_CACHE", str(tmp_path / "cache"))
+    study = load_study(sums_study(tmp_path, n=40))
+    answers = []
+    for name in ("first", "second"):
+        store = pipeline.start_run(study, tmp_path / name)
+        pipeline.sample_run(store)
+        pipeline.verify_run(store)
+        log = [json.loads(line) for line in (store.folder / "log.jsonl").read_text().splitlines()]
+        answers.append([line["distinct_answers"] for line in log if line["event"] == "verified"])
+    assert content(tmp_path / "first") == content(tmp_path / "second")
+    assert all(set(found) <= {"judged"} for found in answers[0])
+    assert all(set(found) <= {"recalled"} for found in answers[1])
+    assert sum(found.get("recalled", 0) for found in answers[1]) > 0
+
+    uncached = study.model_copy(update={"verification": study.verification.model_copy(update={"cache": False})})
+    store = pipeline.start_run(uncached, tmp_path / "third")
+    pipeline.sample_run(store)
+    pipeline.verify_run(store)
+    assert '"recalled"' not in (store.folder / "log.jsonl").read_text()
