@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from move37.verifiers import VERIFIERS, Verifier, extraction
 from move37.verifiers.choice import ChoiceVerifier
 from move37.verifiers.exact import ExactVerifier
 from move37.verifiers.math import LONGEST_ANSWER, MathVerifier
+from move37.verifiers.options import make_verifier
 from move37.verifiers.reasoning_gym import ReasoningGymVerifier
+from tests.scripted_judge import shared_judge
 from tests.test_attacks import why_not_isolated
 
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
@@ -41,6 +45,7 @@ def chain_sum(answer: str = "12") -> Problem:
 MEMBERS: dict[str, tuple[Problem, str, str]] = {
     "math": (problem("\\frac{3}{4}"), "so \\boxed{\\frac{4}{3}}", "I do not know."),
     "exact": (problem("Evelyn", verifier="exact"), "<answer>Bob</answer>", " \n "),
+    "numeric": (problem("0.75", verifier="numeric"), "so \\boxed{4/3}", "I do not know."),
     "choice": (problem("B", verifier="choice"), "The answer is (C).", "A hard question, I cannot say."),
     "reasoning-gym": (chain_sum(), "<answer>13</answer>", "I do not know."),
     "code": (
@@ -54,7 +59,17 @@ MEMBERS: dict[str, tuple[Problem, str, str]] = {
         "3+5=8$",
         "I do not know.",
     ),
+    "function": (problem("Evelyn", verifier="function"), "ANSWER Bob", "I do not know."),
+    "judge": (problem("Evelyn", verifier="judge"), "<answer>Bob</answer>", " \n "),
 }
+
+
+def made(member: str) -> Verifier:
+    """The member, with the options that it cannot do without."""
+    options = {"function": {"source": f"{Path(__file__).parent / 'graders.py'}:grade"}}
+    if member == "judge":
+        options["judge"] = {"base_url": shared_judge().base_url, "model": "scripted"}
+    return make_verifier(member, VerificationConfig(options=options))
 
 
 class Hangs:
@@ -87,12 +102,14 @@ def judge(verifier: Verifier, *asked: tuple[Problem, str], timeout_seconds: floa
 def skip_where_it_cannot_judge(member: str) -> None:
     if member == "code" and why_not_isolated():
         pytest.skip(why_not_isolated())
+    if member == "judge" and find_spec("openai") is None:
+        pytest.skip("the [server] extra is not installed")
 
 
 def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_text(member: str) -> None:
     skip_where_it_cannot_judge(member)
     asked, wrong, silent = MEMBERS[member]
-    verifier: Verifier = VERIFIERS.load(member)()
+    verifier = made(member)
     gold = verifier.present(asked, asked.references[0])
     verdicts = judge(verifier, (asked, gold), (asked, wrong), (asked, silent), (asked, ""))
     assert [(v.outcome, v.reason) for v in verdicts] == [
@@ -106,7 +123,7 @@ def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_t
 def test_a_hang_is_bounded_and_unscored(member: str) -> None:
     skip_where_it_cannot_judge(member)
     asked = MEMBERS[member][0]
-    verifier = Hangs(VERIFIERS.load(member)())
+    verifier = Hangs(made(member))
     start = time.monotonic()
     [verdict] = judge(verifier, (asked, verifier.present(asked, asked.references[0])), timeout_seconds=0.3)
     assert (verdict.outcome, verdict.reason) == (UNSCORED, "timed out after 0.3 s")
@@ -114,12 +131,13 @@ def test_a_hang_is_bounded_and_unscored(member: str) -> None:
 
 
 def test_it_has_the_name_on_the_shelf_and_a_version(member: str) -> None:
-    verifier: Verifier = VERIFIERS.load(member)()
+    skip_where_it_cannot_judge(member)
+    verifier = made(member)
     assert verifier.name == member
     assert verifier.version.split("+")[0].isdigit()
 
 
-@pytest.mark.parametrize("name", ["math", "exact", "choice"])  # Reasoning Gym's scorers need no reference
+@pytest.mark.parametrize("name", ["math", "exact", "choice", "numeric"])  # Reasoning Gym's scorers need no reference
 def test_a_problem_without_references_is_unscored(name: str) -> None:
     assert VERIFIERS.load(name)().judge(problem(), "A") == Verdict(UNSCORED, "no reference answer")
 
@@ -158,7 +176,8 @@ LONG_TEXTS = {
 @pytest.mark.parametrize("kind", LONG_TEXTS)
 def test_extraction_takes_linear_time_on_a_megabyte_of(kind: str, member: str) -> None:
     # The worst takes 0.6 s on the machine where this was written; anything quadratic takes minutes.
-    verifier, asked = VERIFIERS.load(member)(), MEMBERS[member][0]
+    skip_where_it_cannot_judge(member)
+    verifier, asked = made(member), MEMBERS[member][0]
     start = time.process_time()
     for text in (LONG_TEXTS[kind], "The answer is " + LONG_TEXTS[kind]):
         verifier.extract(asked, text)

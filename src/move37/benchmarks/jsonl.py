@@ -3,15 +3,38 @@
 Every row must have a question and an answer (a text, a number, or a list of alternatives), taken as they stand. A
 question that occurs twice is refused: unlike in a published set, nobody counts on it, and one problem counted twice
 makes every interval too narrow. The tag `source` is the file's name.
+
+A row with options is a choice question, judged by `choice`. Options are a list, {"A": ..., "B": ...} or {"text": [...],
+"label": [...]}; the answer is a letter (or label), a number counted from 0, or an option's text, and a row in which
+these disagree is refused. The question shows the options with letters, the reference is the right one's letter.
+`shuffle_options` puts them in a random order of the problem's own, from `seed` and the problem's id, which does not
+depend on the order. Options that speak of others are not torn from them: "all of the above" at the end stays there,
+and a question whose options name letters ("both A and B") keeps its order. Metadata: "options" as shown, and "order",
+the place in the file (from 0) of each option shown, with which every analysis can undo the shuffling.
 """
 
-from collections.abc import Mapping
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from move37.config import FieldMapping, ProblemsConfig
 from move37.errors import ConfigError
 from move37.identity import content_id
-from move37.rows import read_rows
+from move37.rows import Row, read_rows
+from move37.seeds import generation_seed
 from move37.types import Problem
+
+CHOICE = "choice"
+"""The verifier of rows with options."""
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_OPTION_FIELDS = ("options", "choices")
+_OF_THE_ABOVE = re.compile(r"\b(?:above|preceding|(?:of|other) (?:these|those))\b", re.IGNORECASE)
+_NAMES_LETTERS = re.compile(
+    r"\b[A-Z]\)?\s*(?:,|&|\band\b|\bor\b|\bnor\b)\s*\(?[A-Z]\b"  # "both A and B"
+    r"|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Oo]nly|[Bb]oth|[Nn]either|[Ee]ither)s?\s+\(?[A-Z]\b"  # "only B"
+    r"|^\W*[A-Z]\W*$|^\W*[A-Z]\W+only\b"  # "B", "B only"
+)
 
 
 class JsonlBenchmark:
@@ -23,24 +46,116 @@ class JsonlBenchmark:
         """One problem per row. Raises ConfigError without a path, InputError for a bad or repeated row."""
         if source.path is None:
             raise ConfigError("problems.path: benchmark = 'jsonl' needs the path of the file")
-        fields = source.fields or FieldMapping.model_validate({})
         places: dict[str, str] = {}
         problems = []
         for row in read_rows(source.path):
-            question = row.text(fields.question)
-            problem = Problem(
-                id=content_id(self.name, question),
-                question=question,
-                references=row.answers(fields.answer),
-                benchmark=self.name,
-                verifier=self.verifier,
-                tags={"source": source.path.name.partition(".")[0], **row.tags(*fields.tags)},
-            )
+            problem = self._problem(row, source)
             if problem.id in places:
                 raise row.error(f"the same question as {places[problem.id]}; remove one of the two")
             places[problem.id] = row.place
             problems.append(problem)
         return tuple(problems)
+
+    def _problem(self, row: Row, source: ProblemsConfig) -> Problem:
+        fields = source.fields or FieldMapping.model_validate({})
+        question = row.text(fields.question)
+        assert source.path is not None
+        tags = {"source": source.path.name.partition(".")[0], **row.tags(*fields.tags)}
+        key = fields.options or next((key for key in _OPTION_FIELDS if isinstance(row.find(key), list | dict)), None)
+        if key is None:
+            references = row.answers(fields.answer)
+            return Problem(content_id(self.name, question), question, references, self.name, self.verifier, tags)
+        labels, options = _options(row, key)
+        right = _right_options(row, fields.answer, labels, options)
+        # The options belong to what is asked, their order does not.
+        problem_id = content_id(self.name, "\n".join((question, *sorted(options))))
+        order = list(range(len(options)))
+        if source.shuffle_options:
+            order = _shuffled(options, generation_seed(source.seed, f"options {problem_id}"))
+        shown = [options[place] for place in order]
+        return Problem(
+            id=problem_id,
+            question="\n".join((question, "", *map("{}. {}".format, _LETTERS, shown))),
+            references=tuple(sorted(_LETTERS[order.index(place)] for place in right)),
+            benchmark=self.name,
+            verifier=CHOICE,
+            tags=tags,
+            metadata={"options": shown, "order": order},
+        )
+
+
+def _options(row: Row, key: str) -> tuple[list[str] | None, list[str]]:
+    """The labels that the row gives its options (None: it gives none) and their texts, in the file's order."""
+    given: Any = row.require(key)
+    labels: Any = None
+    if isinstance(given, dict) and set(given) == {"text", "label"}:
+        labels, given = given["label"], given["text"]
+    elif isinstance(given, dict):
+        labels, given = list(given), list(given.values())
+    if not isinstance(given, list) or not isinstance(labels, list | None):
+        raise row.error(f"{key!r}: expected a list of options, or letters with their texts")
+    if not 2 <= len(given) <= len(_LETTERS):
+        raise row.error(f"{key!r}: {len(given)} options; a choice question has 2 to {len(_LETTERS)}")
+    if labels is not None and len(labels) != len(given):
+        raise row.error(f"{key!r}: {len(labels)} labels for {len(given)} options")
+    options = [Row({key: text}, row.place).answer(key) for text in given]
+    plain = list(map(_plain, options))
+    repeated = next((text for text in options if plain.count(_plain(text)) > 1), None)
+    if repeated is not None:
+        raise row.error(f"{key!r}: two options say {repeated!r}; nobody could choose between them")
+    return None if labels is None else [_label(str(label)) for label in labels], options
+
+
+def _right_options(row: Row, key: str, labels: Sequence[str] | None, options: Sequence[str]) -> tuple[int, ...]:
+    """The places of the right options in the file's order. Raises InputError."""
+    given = row.require(key)
+    answers = given if isinstance(given, list) else [given]
+    return tuple(dict.fromkeys(_right_option(row, key, each, labels, options) for each in answers))
+
+
+def _right_option(row: Row, key: str, given: Any, labels: Sequence[str] | None, options: Sequence[str]) -> int:
+    answer = Row({key: given}, row.place).answer(key)
+    if labels is not None and _label(answer) in labels:
+        return labels.index(_label(answer))
+    letters = _LETTERS[: len(options)]
+    readings: dict[str, int] = {}
+    if not isinstance(given, str) and answer.isdigit() and int(answer) < len(options):
+        readings[f"option {letters[int(answer)]}, counted from 0"] = int(answer)
+    if labels is None and len(_label(answer)) == 1 and _label(answer) in letters:
+        readings[f"option {_label(answer)}"] = letters.index(_label(answer))
+    readings |= {f"the option that says {t!r}": i for i, t in enumerate(options) if _plain(t) == _plain(answer)}
+    if len(set(readings.values())) > 1:
+        raise row.error(f"{key!r}: {answer!r} may be {' or '.join(readings)}; write the option's letter")
+    if not readings:
+        raise row.error(
+            f"{key!r}: {answer!r} is none of the {len(options)} options; give a letter from A to {letters[-1]}, "
+            f"a number from 0 to {len(options) - 1}, or an option's text"
+        )
+    return next(iter(readings.values()))
+
+
+def _label(text: str) -> str:
+    """ "(b)" and "B." are "B"."""
+    return text.strip().strip("().").upper()
+
+
+def _shuffled(options: Sequence[str], seed: int) -> list[int]:
+    """A random order; options at the end that speak of those above stay there, options that name letters all stay."""
+    order = list(range(len(options)))
+    if any(map(_NAMES_LETTERS.search, options)):
+        return order
+    free = len(options)
+    while free and _OF_THE_ABOVE.search(options[free - 1]):
+        free -= 1
+    if any(_OF_THE_ABOVE.search(text) for text in options[:free]):
+        return order
+    moved = order[:free]
+    random.Random(seed).shuffle(moved)
+    return moved + order[free:]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 JSONL = JsonlBenchmark()

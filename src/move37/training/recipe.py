@@ -18,8 +18,10 @@ from move37.config import (
     Settings,
     TemplateConfig,
     VerificationConfig,
+    anchored_sources,
     describe_validation_error,
     read_toml,
+    there,
 )
 from move37.errors import ConfigError
 from move37.training.algorithms import ALGORITHMS, Algorithm
@@ -260,34 +262,26 @@ def _algorithm_options(recipe: TrainConfig, kind: type[Algorithm], where: str) -
 def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
     """The recipe's relative paths made absolute; paths that are not there are refused."""
 
-    def there(key: str, path: Path) -> Path:
-        found = (folder / path.expanduser()).resolve()
-        if not found.exists():
-            raise ConfigError(f"{where}: {key}: no such file or folder: {path}")
-        return found
-
     def model_path(key: str, path: str) -> str:
         local = (folder / Path(path).expanduser()).resolve()
         if path.startswith((".", "/", "~")):
-            there(key, Path(path))
+            there(folder, Path(path), f"{where}: {key}")
         return str(local) if local.exists() else path
-
-    def sources(key: str, problems: tuple[ProblemsConfig, ...]) -> tuple[ProblemsConfig, ...]:
-        return tuple(
-            p.model_copy(update={"path": there(f"{key}.{i}.path", p.path)}) if p.path else p
-            for i, p in enumerate(problems)
-        )
 
     changes: dict[str, Any] = {
         "model": recipe.model.model_copy(update={"path": model_path("model.path", recipe.model.path)}),
-        "problems": sources("problems", recipe.problems),
+        "problems": anchored_sources(recipe.problems, folder, f"{where}: problems"),
         "evaluation": recipe.evaluation.model_copy(
-            update={"problems": sources("evaluation.problems", recipe.evaluation.problems)}
+            update={"problems": anchored_sources(recipe.evaluation.problems, folder, f"{where}: evaluation.problems")}
         ),
     }
     if recipe.teacher is not None:
         changes["teacher"] = model_path("teacher", recipe.teacher)
     if recipe.imitation is not None:
-        own = {key: there(f"imitation.{key}", p) for key in ("run", "file") if (p := getattr(recipe.imitation, key))}
+        own = {
+            key: there(folder, path, f"{where}: imitation.{key}")
+            for key in ("run", "file")
+            if (path := getattr(recipe.imitation, key))
+        }
         changes["imitation"] = recipe.imitation.model_copy(update=own)
     return recipe.model_copy(update=changes)

@@ -51,15 +51,21 @@ class Verifier(Protocol):
 CODE = "code"
 """The verifier that runs programs: the only one that takes `isolated`."""
 
+FUNCTION = "function"
+"""The verifier that a user's own function is: the only one whose name may stand for it as "grader.py:function"."""
+
 VERIFIERS = Shelf(
     "verifier",
     {
         "math": "move37.verifiers.math:MathVerifier",
         "exact": "move37.verifiers.exact:ExactVerifier",
+        "numeric": "move37.verifiers.numeric:NumericVerifier",
         "choice": "move37.verifiers.choice:ChoiceVerifier",
         CODE: "move37.verifiers.code:CodeVerifier",
         "reasoning-gym": "move37.verifiers.reasoning_gym:ReasoningGymVerifier",
         "countdown": "move37.verifiers.countdown:CountdownVerifier",
+        FUNCTION: "move37.verifiers.function:FunctionVerifier",
+        "judge": "move37.verifiers.judge:JudgeVerifier",
     },
-    extras={"reasoning-gym": "gym"},
+    extras={"reasoning-gym": "gym", "judge": "server"},
 )

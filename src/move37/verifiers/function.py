@@ -1,0 +1,151 @@
+"""Does a user's own Python function say that the response is right? `verifier = "grader.py:grade"`.
+
+    def grade(problem, text):            # problem: move37.types.Problem
+        return problem.references[0] in text
+
+It returns True, False or None (correct, incorrect, unscored), or a `move37.types.Verdict`. What it raises, and any
+other value, makes the response unscored with the reason: a grader's bug is not a model's mistake. It runs in the
+worker processes within their budgets, like every verifier. It is given the whole response, or, where its file also
+has `extract(problem, text) -> str | None`, what that returns (None: no answer, incorrect); equal answers are graded
+once. `present(problem, reference) -> str` may say how a response with a right answer looks, for `move37 validate`.
+
+The function stands in a file ("graders/mine.py:grade", in a study relative to the study's file) or in an importable
+module ("package.module:grade"). The verifier's version is a digest of that file: after an edit every sample is graded
+anew. Left out of it: what the file imports. It is your code, and runs with your rights: no sandbox.
+"""
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from difflib import get_close_matches
+from hashlib import blake2b
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from move37.errors import InputError
+from move37.types import Outcome, Problem, Verdict
+
+
+class FunctionVerifier:
+    """`source` is "path/to/grader.py:function" or "package.module:function". Raises InputError, in one line."""
+
+    name = "function"
+
+    def __init__(self, source: str) -> None:
+        place, colon, function = source.rpartition(":")
+        if not (place and colon and function.isidentifier()):
+            raise InputError(f"verifier {source!r}: write it as path/to/grader.py:function or package.module:function")
+        self._path = _file_of(place, source)
+        self._source = f"{self._path}:{function}" if place.endswith(".py") else source
+        self._digest = _digest(self._path)
+        self._module = _load(place, self._path, self._digest, source)
+        self._function = _function(self._module, function, source)
+        self._extract: Callable[..., Any] | None = getattr(self._module, "extract", None)
+        self._present: Callable[..., Any] | None = getattr(self._module, "present", None)
+        self.version = f"1+{function}-{self._digest}"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return _made_again, (self._source, self._digest)
+
+    def extract(self, problem: Problem, text: str) -> str | None:
+        answer = text.strip() or None
+        if answer is None or self._extract is None:
+            return answer
+        found = self._extract(problem, text)
+        if found is not None and not isinstance(found, str):
+            raise TypeError(f"extract returned {type(found).__name__}, not a text or None")
+        return found
+
+    def present(self, problem: Problem, reference: str) -> str:
+        return str(self._present(problem, reference)) if self._present else f"\\boxed{{{reference}}}"
+
+    def warm(self) -> None:
+        """Loaded when it was made."""
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        name = self._function.__name__
+        try:
+            said = self._function(problem, answer)
+        except MemoryError:
+            raise
+        except Exception as error:
+            return Verdict(Outcome.UNSCORED, f"{name} raises {type(error).__name__} ({self._line(error)})")
+        if isinstance(said, Verdict):
+            return said
+        if said is None:
+            return Verdict(Outcome.UNSCORED, f"{name} returned None")
+        if type(said).__name__ in ("bool", "bool_"):  # numpy's comparisons return a type of their own
+            return Verdict(Outcome.CORRECT, "matches") if said else Verdict(Outcome.INCORRECT, "differs")
+        return Verdict(Outcome.UNSCORED, f"{name} returned {type(said).__name__}, not True, False, None or a Verdict")
+
+    def _line(self, error: Exception) -> str:
+        """The last line of the user's own file that the error came through."""
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(self._path)]
+        return f"{self._path.name} line {lines[-1]}" if lines else self._path.name
+
+
+def _made_again(source: str, digest: str) -> FunctionVerifier:
+    """The verifier in another process, from the same file as before."""
+    verifier = FunctionVerifier(source)
+    if verifier._digest != digest:
+        raise InputError(f"{verifier._path}: was edited while it was judging; verify again")
+    return verifier
+
+
+def _file_of(place: str, source: str) -> Path:
+    if place.endswith(".py"):
+        path = Path(place).expanduser().resolve()
+        if not path.is_file():
+            raise InputError(f"verifier {source!r}: no such file: {place}")
+        return path
+    try:
+        spec = importlib.util.find_spec(place)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise InputError(f"verifier {source!r}: {place} cannot be imported ({error})") from None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        raise InputError(
+            f"verifier {source!r}: no Python module {place!r}; a file is written as path/to/grader.py:function"
+        )
+    return Path(spec.origin)
+
+
+def _digest(path: Path) -> str:
+    return blake2b(path.read_bytes(), digest_size=6).hexdigest()
+
+
+def _load(place: str, path: Path, digest: str, source: str) -> ModuleType:
+    """The module that holds the function: what running a user's file may raise becomes one line."""
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        name = f"move37_grader_{digest}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # where dataclasses and pickle look for what the file defines
+        spec.loader.exec_module(module)
+        return module
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"verifier {source!r}: {path} cannot be loaded ({reason})") from error
+
+
+def _function(module: ModuleType, name: str, source: str) -> Callable[..., Any]:
+    found = getattr(module, name, None)
+    if not callable(found):
+        known = [key for key, value in vars(module).items() if inspect.isfunction(value) and not key.startswith("_")]
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f" (functions there: {', '.join(known) or 'none'})"
+        raise InputError(f"verifier {source!r}: no function {name!r} in {module.__file__}{hint}")
+    try:
+        inspect.signature(found).bind("problem", "text")
+    except (TypeError, ValueError):
+        raise InputError(f"verifier {source!r}: {name} has to take two arguments, (problem, text)") from None
+    if inspect.iscoroutinefunction(found):
+        raise InputError(f"verifier {source!r}: {name} is asynchronous; write it with def, not async def")
+    return found
