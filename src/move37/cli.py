@@ -22,7 +22,7 @@ from move37 import intake, pipeline, terminal
 from move37.analyses.decision import decision_sentences
 from move37.analyses.record import findings_json
 from move37.benchmarks import BENCHMARKS
-from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
+from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
 from move37.demo import demo_recipe, demo_study
 from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error
@@ -31,6 +31,7 @@ from move37.store import RunStore
 from move37.training.algorithms import ALGORITHMS
 from move37.training.recipe import load_recipe
 from move37.verifiers import VERIFIERS
+from move37.verifiers.options import with_options
 
 SHELVES = {
     "engines": ENGINES.names,
@@ -52,6 +53,10 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Run = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", metavar="DIR")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="An option of a verifier, as in judge.model=NAME.", metavar="NAME.KEY=VALUE"),
+]
 
 
 @contextmanager
@@ -117,8 +122,12 @@ def verify(
     run: Run,
     verifier: Annotated[
         list[str] | None,
-        typer.Option(help="Judge with this verifier instead of the problems' own; give two to see where they differ."),
+        typer.Option(
+            help="Judge with this verifier instead of the problems' own (grader.py:grade is your own function); "
+            "give two to see where they differ."
+        ),
     ] = None,
+    option: Options = None,
     unsafe_local: Annotated[
         bool, typer.Option("--unsafe-local", help="Run programs as you, without a sandbox; their verdicts say so.")
     ] = False,
@@ -130,10 +139,11 @@ def verify(
         raise InputError(f"--verifier: one to regrade, two to compare, not {len(chosen)}")
     with command("verify", as_json) as emit:
         store, bars = RunStore.open(run), terminal.progress(as_json)
+        settings = with_options(store.study().verification, option or (), unsafe_local)
         if len(chosen) == 2:
-            figures = pipeline.compare_verifiers(store, chosen[0], chosen[1], bars)
+            figures = pipeline.compare_verifiers(store, chosen[0], chosen[1], bars, settings)
         else:
-            figures = pipeline.verify_run(store, chosen[0] if chosen else None, bars, unsafe_local)
+            figures = pipeline.verify_run(store, chosen[0] if chosen else None, bars, settings)
         emit(figures)
     if len(chosen) == 2:
         if not as_json:
@@ -266,12 +276,13 @@ def validate(
     benchmark: Annotated[str, typer.Argument(help="A benchmark's name.", metavar="BENCHMARK")],
     path: Annotated[Path | None, typer.Option(help="Local file or folder; without it, the hub.")] = None,
     verifier: Annotated[str | None, typer.Option(help="Judge with this verifier instead of the benchmark's.")] = None,
+    option: Options = None,
     as_json: Json = False,
 ) -> None:
     """Check that every reference answer of a benchmark passes its own verifier."""
     with command("validate", as_json) as emit:
         source = from_options(ProblemsConfig, benchmark=benchmark, path=path, verifier=verifier)
-        figures = pipeline.validate_benchmark(source)
+        figures = pipeline.validate_benchmark(source, with_options(from_options(VerificationConfig), option or ()))
         emit(figures | {"ok": not figures["failures"]})
     failures = figures["failures"]
     if not as_json:

@@ -13,14 +13,15 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from move37 import sampling
-from move37.config import IMPORTED, StudyConfig
+from move37.config import IMPORTED, StudyConfig, VerificationConfig
 from move37.engines import ENGINES, Engine
 from move37.prompting import Template, find_template, pose, user_template
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Problem, Sample
 from move37.verification import Judging, VerifierPool
-from move37.verifiers import CODE, VERIFIERS, Verifier
+from move37.verifiers import Verifier
 from move37.verifiers.cache import VerdictCache, cache_path
+from move37.verifiers.options import make_verifier
 
 
 class Progress(Protocol):
@@ -50,13 +51,16 @@ def template_of(study: StudyConfig) -> Template:
 class Session:
     """A run that is being written to; a context manager. Leaving it merges the small parts that it wrote."""
 
-    def __init__(self, store: RunStore, progress: Progress | None = None, unsafe_local: bool = False) -> None:
+    def __init__(
+        self, store: RunStore, progress: Progress | None = None, settings: VerificationConfig | None = None
+    ) -> None:
+        """`settings` of verification count in place of the study's."""
         self.store = store
-        self.unsafe_local = unsafe_local or store.study().verification.unsafe_local
+        self.settings = settings or store.study().verification
         self.progress = progress or Silent()
-        settings, path = store.study().verification, cache_path()
-        self._cache = VerdictCache(path) if settings.cache and path else None
-        self.pool = VerifierPool(settings, self._cache)
+        path = cache_path()
+        self._cache = VerdictCache(path) if self.settings.cache and path else None
+        self.pool = VerifierPool(self.settings, self._cache)
         self.judged: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
         """Verdicts made in this session, by model and outcome."""
         self._samplers: dict[str, Sampler] = {}
@@ -138,11 +142,8 @@ class Session:
 
     def _verifiers(self, replacement: str | None = None) -> dict[str, Verifier]:
         """The verifier of each name that the problems have."""
-        made: dict[str, Verifier] = {}
-        for name in dict.fromkeys(problem.verifier for problem in self.store.problems()):
-            kind = VERIFIERS.load(replacement or name)
-            made[name] = kind(isolated=False) if self.unsafe_local and kind.name == CODE else kind()
-        return made
+        names = dict.fromkeys(problem.verifier for problem in self.store.problems())
+        return {name: make_verifier(replacement or name, self.settings) for name in names}
 
     @contextmanager
     def _verdict_stream(

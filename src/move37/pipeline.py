@@ -27,7 +27,7 @@ from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.record import comparison_json, findings_json, plain
-from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig
+from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
 from move37.engines import ENGINES
 from move37.errors import ConfigError, InputError, MissingExtraError, RunError
 from move37.estimates.anytime import Status
@@ -44,7 +44,7 @@ from move37.report.page import write_report
 from move37.store import REPORTED, RunStore
 from move37.training.recipe import TrainConfig
 from move37.verification import validate
-from move37.verifiers import VERIFIERS
+from move37.verifiers.options import check_options, make_verifier
 
 Figures = dict[str, Any]
 
@@ -131,25 +131,34 @@ def sample_until_decided(
 
 
 def verify_run(
-    store: RunStore, verifier: str | None = None, progress: Progress | None = None, unsafe_local: bool = False
+    store: RunStore,
+    verifier: str | None = None,
+    progress: Progress | None = None,
+    settings: VerificationConfig | None = None,
 ) -> Figures:
     """Give a verdict to every sample that has none under the verifier's present version.
 
     `verifier` replaces the problems' own (regrading). The verdicts made or completed here become the current ones.
-    `unsafe_local` runs programs without a sandbox; their verdicts' label says so.
+    `settings` of verification count in place of the study's; what changes verdicts is part of their label.
     """
-    with Session(store, progress, unsafe_local) as session:
+    with Session(store, progress, settings) as session:
         session.judge(store.models(), verifier)
     return {"run": str(store.folder), "verified": session.judged, "verifiers": store.current_labels()}
 
 
-def compare_verifiers(store: RunStore, first: str, second: str, progress: Progress | None = None) -> Figures:
+def compare_verifiers(
+    store: RunStore,
+    first: str,
+    second: str,
+    progress: Progress | None = None,
+    settings: VerificationConfig | None = None,
+) -> Figures:
     """Judge all samples with two verifiers: where they differ, and what that does to the curves.
 
     The first one's verdicts become the current ones.
     """
     models = store.models()
-    with Session(store, progress) as session:
+    with Session(store, progress, settings) as session:
         labels = session.judge(models, first), session.judge(models, second, make_current=False)
     views = [RunStore(store.folder, judged_by=label) for label in labels]
     differences = {}
@@ -265,10 +274,10 @@ def plan_study(
     return planned, plain(planned)
 
 
-def validate_benchmark(source: ProblemsConfig) -> Figures:
+def validate_benchmark(source: ProblemsConfig, settings: VerificationConfig | None = None) -> Figures:
     """Does every reference answer of a benchmark pass the benchmark's own verifier?"""
     problems = load_problems((source,))
-    failures = validate(problems)
+    failures = validate(problems, settings)
     return {
         "benchmark": source.benchmark,
         "problems": len(problems),
@@ -286,13 +295,14 @@ def validate_benchmark(source: ProblemsConfig) -> Figures:
 
 
 def _check_names(study: StudyConfig) -> None:
-    """Refuse a name that is on no shelf before anything is loaded."""
+    """Refuse a name that is on no shelf, and options that no verifier has, before anything is loaded."""
     template_of(study)
+    check_options(study.verification)
     for name in sampled_models(study):
         ENGINES.load(study.models[name].engine)
     for source in study.problems:
         if source.verifier is not None:
-            VERIFIERS.load(source.verifier)
+            make_verifier(source.verifier, study.verification)
 
 
 def _refuse_another_question(known: Decision | None, plan: DecisionPlan, folder: Path) -> None:

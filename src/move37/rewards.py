@@ -14,7 +14,7 @@ from move37.config import VerificationConfig
 from move37.errors import InputError
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
-from move37.verifiers import VERIFIERS, Verifier
+from move37.verifiers.options import make_verifier
 
 Completion = str | Sequence[Mapping[str, Any]]
 """Text, or a chat whose last message is the response."""
@@ -36,12 +36,12 @@ class Reward:
         settings: VerificationConfig | None = None,
     ) -> None:
         self._made_of = (verifier, correct, incorrect, answer_column, settings)
-        self._verifier: Verifier = VERIFIERS.load(verifier)()
+        self._verifier = make_verifier(verifier, settings)
         self._values = {Outcome.CORRECT: correct, Outcome.INCORRECT: incorrect}
         self._answer_column = answer_column
         self._settings = settings
         self._pool: VerifierPool | None = None
-        self.__name__ = f"move37_{verifier.replace('-', '_')}"  # TRL logs a reward under its function's name
+        self.__name__ = f"move37_{self._verifier.name.replace('-', '_')}"  # TRL logs a reward under its function's name
 
     def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Completion], **columns: Sequence[Any]

@@ -23,8 +23,9 @@ from typing import Any, Self, TypeVar
 from move37.config import VerificationConfig
 from move37.errors import InputError, UsageError
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers import VERIFIERS, Verifier
+from move37.verifiers import Verifier
 from move37.verifiers.cache import VerdictCache
+from move37.verifiers.options import make_verifier
 from move37.verifiers.workforce import BATCH, Judge, Judgement, Workforce
 
 Key = TypeVar("Key")
@@ -41,7 +42,7 @@ MOST_REMEMBERED = 1_000_000
 def verify(problem: Problem, text: str, settings: VerificationConfig | None = None) -> Verdict:
     """The verdict on one response, by the problem's own verifier. Starts a process: for many, use a VerifierPool."""
     with VerifierPool(settings) as pool:
-        [(_, verdict)] = pool.verify(VERIFIERS.load(problem.verifier)(), [(problem, text, None)])
+        [(_, verdict)] = pool.verify(make_verifier(problem.verifier, settings), [(problem, text, None)])
     return verdict
 
 
@@ -66,7 +67,7 @@ def validate(problems: Iterable[Problem], settings: VerificationConfig | None = 
     failures: list[tuple[int, int, Failure]] = []
     with VerifierPool(settings) as pool:
         for name, numbered in by_verifier.items():
-            verifier: Verifier = VERIFIERS.load(name)()
+            verifier = make_verifier(name, settings)
             golds = (
                 (problem, verifier.present(problem, reference), (position, place, problem, reference))
                 for position, problem in numbered

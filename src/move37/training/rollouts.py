@@ -23,7 +23,8 @@ from move37.training.batches import Rollout
 from move37.training.recipe import TrainConfig
 from move37.types import Outcome, Problem, Prompt, Request, Verdict
 from move37.verification import VerifierPool
-from move37.verifiers import VERIFIERS, Verifier
+from move37.verifiers import Verifier
+from move37.verifiers.options import check_options, make_verifier
 
 _SHOWN = 5
 
@@ -51,6 +52,7 @@ class Roller:
         if self._engine.context_length is not None:
             room = self._engine.context_length - settings.max_new_tokens
             most = room if most is None else min(most, room)
+        check_options(self._recipe.verification)
         for name in {problem.verifier for problem in problems}:
             self._verifier(name)
         if most is None:
@@ -127,7 +129,7 @@ class Roller:
 
     def _verifier(self, name: str) -> Verifier:
         if name not in self._verifiers:
-            self._verifiers[name] = VERIFIERS.load(name)()
+            self._verifiers[name] = make_verifier(name, self._recipe.verification)
         return self._verifiers[name]
 
 

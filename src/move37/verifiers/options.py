@@ -44,7 +44,9 @@ def check_options(settings: VerificationConfig) -> None:
         _checked(name, kind, options, partial=True)
 
 
-def with_options(settings: VerificationConfig, assignments: Sequence[str]) -> VerificationConfig:
+def with_options(
+    settings: VerificationConfig, assignments: Sequence[str], unsafe_local: bool = False
+) -> VerificationConfig:
     """`settings` with the options of a command, each "NAME.KEY=VALUE". Raises InputError and as `check_options`.
 
     A value is JSON where it can be read as JSON, and a text otherwise.
@@ -62,7 +64,7 @@ def with_options(settings: VerificationConfig, assignments: Sequence[str]) -> Ve
         except ValueError:
             value = text
         options.setdefault(name, {})[key] = value
-    joined = settings.model_copy(update={"options": options})
+    joined = settings.model_copy(update={"options": options, "unsafe_local": settings.unsafe_local or unsafe_local})
     check_options(joined)
     return joined
 
