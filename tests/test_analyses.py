@@ -262,15 +262,38 @@ def test_the_audit_refuses_problems_without_samples():
         outcome_audit(tally("m", [1, 0], [2, 0]))
 
 
+def test_programs_that_ended_in_two_ways_are_a_caution():
+    reasons = [
+        ("correct", "passes", 90),
+        ("correct", "passes alone, ran out of time before", 2),
+        ("incorrect", "raises ValueError alone, was killed before", 1),
+        ("unscored", "the sandbox failed", 7),
+    ]
+    (caution,) = find([Evidence(tally("m", [1, 0], 2), reasons=reasons)], draws=1000).warnings
+    assert caution.startswith("m: 3 samples ran out of time or were killed beside others")
+    assert "2 correct and 1 incorrect" in caution
+    assert find([Evidence(tally("m", [1, 0], 2), reasons=reasons[:1])], draws=1000).warnings == ()
+
+
 def test_agreement_lists_what_differs():
     rows = [
-        Disagreement("p", 0, "correct", "correct", "3", "3"),
-        Disagreement("p", 1, "correct", "incorrect", "3.0", "3"),
-        Disagreement("q", 0, "unscored", "incorrect", None, "4"),
+        ("p", 0, "correct", "correct", "3"),
+        ("p", 1, "correct", "incorrect", "3.0"),
+        ("q", 0, "unscored", "incorrect", None),
+        ("q", 1, "incorrect", "correct", "5"),
+        ("q", 2, "incorrect", "incorrect", "6"),
     ]
-    found = agreement("m", "math@1", "reported", iter(rows))
-    assert (found.samples, found.agree) == (3, 1)
-    assert [d.index for d in found.disagreements] == [1, 0]
+    judged = pl.DataFrame(rows, schema=["problem_id", "index", "outcome", "theirs", "answer"], orient="row")
+    found = agreement("m", "math@1", "reported", judged, {"p": "3", "q": "4"})
+    assert (found.samples, found.agree) == (5, 2)
+    assert found.disagreements[1] == Disagreement("q", 0, "unscored", "incorrect", None, "4")
+    # Scored by both: p 2 of 2 and q 0 of 2 under ours, 1 of 2 each under theirs; pass@2 is 1 wherever one is right.
+    assert (found.k, found.pass_at_1, found.pass_at_k) == (2, (0.5, 0.5), (0.5, 1.0))
+    # Before the stop at index 1 only p has a sample that both have scored.
+    early = agreement("m", "math@1", "reported", judged, {}, first_stop=1)
+    assert (early.samples, early.k, early.pass_at_1, early.pass_at_k) == (5, 1, (1.0, 1.0), (1.0, 1.0))
+    nobody = agreement("m", "math@1", "reported", judged[2:3], {})
+    assert (nobody.samples, nobody.k, nobody.pass_at_1) == (1, 0, None)
 
 
 def test_findings_join_the_evidence_of_a_run():

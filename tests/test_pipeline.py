@@ -136,8 +136,10 @@ class TestStudy:
         assert right > 0
         found = figures["models"]["base"]
         assert (found["samples"], found["differ"]) == (48, right)
-        assert found["pass_at_1"] == [pytest.approx(right / 48), 0.0]
-        assert {(row["outcome"], row["theirs"]) for row in found["disagreements"]} == {("correct", "incorrect")}
+        assert found["pass_at_1"] == (pytest.approx(right / 48), 0.0)
+        (agreement, _) = pipeline.analyse_run(store).agreements  # the report shows it too
+        assert (agreement.other.partition("@")[0], agreement.k, agreement.pass_at_k[1]) == ("choice", 8, 0.0)
+        assert {(row["ours"], row["theirs"]) for row in found["disagreements"]} == {("correct", "incorrect")}
         assert [label.partition("@")[0] for label in figures["verifiers"]] == ["math", "choice"]
         assert store.current_labels()["math"].startswith("math@")
 

@@ -746,7 +746,7 @@ def test_a_measure_that_one_model_lacks_is_a_dash(crossing: Findings) -> None:
 
 def test_long_lists_of_disagreements_go_on_in_the_csv() -> None:
     many = tuple(Disagreement(f"p{i}", 0, "correct", "incorrect", None, "1") for i in range(201))
-    agreement = Agreement("base", "math@1", "reported@x", 500, 299, many)
+    agreement = Agreement("base", "math@1", "reported@x", 500, 299, many, 0, None, None)
     table = disagreements_table((agreement,))
     assert len(table.rows) == 200
     assert table.notes == ("1 more are in the CSV file.",)
@@ -970,7 +970,9 @@ def hostile_findings() -> Findings:
     problems = [Problem(id, HOSTILE, (HOSTILE,), HOSTILE, "math", tags=tag) for id, tag in zip(ids, tags, strict=True)]
     found = find(evidence, draws=DRAWS, facts=Facts(problems=problems, strata=(HOSTILE,), beyond=True))
     wrong = Disagreement(ids[0], 0, "correct", "incorrect", HOSTILE, HOSTILE)
-    return replace(found, warnings=(HOSTILE,), agreements=(Agreement(HOSTILE, HOSTILE, HOSTILE, 2, 1, (wrong,)),))
+    return replace(
+        found, warnings=(HOSTILE,), agreements=(Agreement(HOSTILE, HOSTILE, HOSTILE, 2, 1, (wrong,), 0, None, None),)
+    )
 
 
 def hostile_context() -> ReportContext:

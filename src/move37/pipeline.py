@@ -20,6 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from move37.analyses import Findings
+from move37.analyses.agreement import agreement
 from move37.analyses.beyond import at_k_in_words, difference_at_k
 from move37.analyses.decision import Decision, DecisionPlan, decide, decision_plan, finished_problems
 from move37.analyses.details import Evidence
@@ -33,7 +34,7 @@ from move37.errors import ConfigError, InputError, MissingExtraError, RunError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
-from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
+from move37.estimates.rows import correct_samples, k_limit
 from move37.importers import IMPORTERS
 from move37.parts import write_atomically
 from move37.passes import Progress, Session, sampled_models, template_of
@@ -41,7 +42,7 @@ from move37.problems import load_problems
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
-from move37.store import REPORTED, RunStore
+from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.verification import validate
 from move37.verifiers.options import check_options, make_verifier
@@ -160,22 +161,19 @@ def compare_verifiers(
     models = store.models()
     with Session(store, progress, settings) as session:
         labels = session.judge(models, first), session.judge(models, second, make_current=False)
-    views = [RunStore(store.folder, judged_by=label) for label in labels]
+    judged = RunStore(store.folder, judged_by=labels[0])
+    references = _references(store)
     differences = {}
     for model in models:
-        twice = views[0].compare_verdicts(model, labels[1]).rows(named=True)
-        differ = [row for row in twice if row["outcome"] != row["theirs"]]
-        plan = store.plan(model)
-        below = None if plan is None else plan.first_stop  # under a plan, n depended on one verifier's verdicts
-        curves = [pass_at_k_rows(view.fixed_tally(model, below)).mean(axis=0) for view in views]
-        k = min(map(len, curves))
+        twice, plan = judged.compare_verdicts(model, labels[1]), store.plan(model)
+        found = agreement(model, *labels, twice, references, None if plan is None else plan.first_stop)
         differences[model] = {
-            "samples": len(twice),
-            "differ": len(differ),
-            "k": k,
-            "pass_at_1": [float(curve[0]) for curve in curves],
-            "pass_at_k": [float(curve[k - 1]) for curve in curves],
-            "disagreements": differ[:MOST_DISAGREEMENTS],
+            "samples": found.samples,
+            "differ": len(found.disagreements),
+            "k": found.k,
+            "pass_at_1": found.pass_at_1,
+            "pass_at_k": found.pass_at_k,
+            "disagreements": [plain(each) for each in found.disagreements[:MOST_DISAGREEMENTS]],
         }
     return {"run": str(store.folder), "verifiers": list(labels), "models": differences}
 
@@ -361,7 +359,7 @@ def _facts(store: RunStore) -> Facts:
 
 def _evidence(store: RunStore, model: str) -> Evidence:
     """All that the analyses may know of one model."""
-    reported = [label for label in store.labels(model) if label.startswith(REPORTED)]
+    current = sorted(set(store.current_labels().values()))
     tally, plan = store.tally(model), store.plan(model)
     first_stop = None if plan is None else plan.first_stop
     fixed = None if plan is None or not store.samples(model).files() else store.fixed_tally(model, first_stop)
@@ -373,10 +371,17 @@ def _evidence(store: RunStore, model: str) -> Evidence:
         mean_tokens=store.mean_tokens(model),
         tokens_by_problem=store.mean_tokens_by_problem(model),
         answers=store.answers(model, first_stop),
-        agreement=[(label, store.compare_verdicts(model, label)) for label in reported],
-        verifier=", ".join(sorted(set(store.current_labels().values()))),
-        references={problem.id: " or ".join(problem.references) for problem in store.problems()},
+        agreement=[
+            (label, store.compare_verdicts(model, label)) for label in store.labels(model) if label not in current
+        ],
+        first_stop=first_stop,
+        verifier=", ".join(current),
+        references=_references(store),
     )
+
+
+def _references(store: RunStore) -> dict[str, str]:
+    return {problem.id: " or ".join(problem.references) for problem in store.problems()}
 
 
 def _json_bytes(value: Figures) -> bytes:

@@ -88,8 +88,8 @@ def print_disagreements(figures: Mapping[str, Any]) -> None:
                 model,
                 f"{found['samples']:,}",
                 f"{found['differ']:,}",
-                " / ".join(f"{value:.4f}" for value in found["pass_at_1"]),
-                " / ".join(f"{value:.4f}" for value in found["pass_at_k"]),
+                " / ".join(f"{value:.4f}" for value in found["pass_at_1"] or ()),
+                " / ".join(f"{value:.4f}" for value in found["pass_at_k"] or ()),
                 str(found["k"]),
             )
             for model, found in figures["models"].items()
@@ -100,7 +100,7 @@ def print_disagreements(figures: Mapping[str, Any]) -> None:
             f"{model}: where they differ",
             ("problem", "index", "answer", first, second),
             [
-                (row["problem_id"], str(row["index"]), str(row["answer"])[:60], row["outcome"], row["theirs"])
+                (row["problem_id"], str(row["index"]), str(row["answer"])[:60], row["ours"], row["theirs"])
                 for row in found["disagreements"][:20]
             ],
         )

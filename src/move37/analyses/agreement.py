@@ -1,10 +1,19 @@
-"""Where do two graders of the same samples differ? (For imported samples: ours and the tool's that wrote them.)
+"""Where do two graders of the same samples differ, and what does that do to the curves?
 
-Only samples that both have judged are compared; unscored is an outcome like the others, so it disagrees with both.
+For imported samples the other grader is the tool's that wrote them; otherwise any verifier that has judged them too.
+Only samples that both have judged are compared; unscored is an outcome like the others, so it disagrees with both. The
+curves are of the samples that both have scored, so that nothing but the grader differs between them; where sampling was
+stopped early, of those before the first look, because what came later depended on one grader.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from move37.estimates.pass_at_k import pass_at_k
+from move37.types import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Counts of samples by the two outcomes, and every sample on which they differ."""
+    """Counts of samples by the two outcomes, every sample on which they differ, and pass@k under both."""
 
     model: str
     verifier: str
@@ -27,16 +36,54 @@ class Agreement:
     samples: int
     agree: int
     disagreements: tuple[Disagreement, ...]
+    k: int
+    """Most samples of a problem that both have scored, on every problem; 0 where there is none."""
+    pass_at_1: tuple[float, float] | None
+    """Under our grader and under the other; None where k is 0."""
+    pass_at_k: tuple[float, float] | None
 
 
-def agreement(model: str, verifier: str, other: str, judged_twice: Iterable[Disagreement]) -> Agreement:
-    """Count and list the differences among samples that both graders judged, in the order given.
+def agreement(
+    model: str,
+    verifier: str,
+    other: str,
+    judged_twice: pl.DataFrame,
+    references: Mapping[str, str],
+    first_stop: int | None = None,
+) -> Agreement:
+    """Compare two graders on `judged_twice`: problem_id, index, outcome (ours), theirs, answer; one row per sample.
 
-    `judged_twice` has one entry per sample, whether the two agree (`ours == theirs`) or not.
+    `references` holds the reference answer by problem. `first_stop` is the index from which on n was not fixed.
     """
-    samples, disagreements = 0, []
-    for judged in judged_twice:
-        samples += 1
-        if judged.ours != judged.theirs:
-            disagreements.append(judged)
-    return Agreement(model, verifier, other, samples, samples - len(disagreements), tuple(disagreements))
+    if judged_twice.is_empty():
+        return Agreement(model, verifier, other, 0, 0, (), 0, None, None)
+    differ = judged_twice.filter(pl.col("outcome").cast(pl.String) != pl.col("theirs").cast(pl.String))
+    listed = tuple(
+        Disagreement(problem_id, index, ours, theirs, answer, references.get(problem_id, ""))
+        for problem_id, index, ours, theirs, answer in differ.select(
+            "problem_id", "index", "outcome", "theirs", "answer"
+        ).rows()
+    )
+    samples = judged_twice.height
+    return Agreement(
+        model, verifier, other, samples, samples - len(listed), listed, *_curve_ends(judged_twice, first_stop)
+    )
+
+
+def _curve_ends(
+    judged_twice: pl.DataFrame, first_stop: int | None
+) -> tuple[int, tuple[float, float] | None, tuple[float, float] | None]:
+    """The largest common k, and pass@1 and pass@k at it under both graders."""
+    unscored = Outcome.UNSCORED.value
+    kept = pl.lit(True) if first_stop is None else pl.col("index") < first_stop
+    right = {name: (pl.col(name) == Outcome.CORRECT.value).sum().alias(name) for name in ("outcome", "theirs")}
+    counts = (
+        judged_twice.filter(kept & (pl.col("outcome") != unscored) & (pl.col("theirs") != unscored))
+        .group_by("problem_id")
+        .agg(pl.len().alias("n"), *right.values())
+    )
+    if counts.is_empty():
+        return 0, None, None
+    n = counts["n"].to_numpy().astype(np.int64)
+    ours, theirs = (pass_at_k(counts[name].to_numpy().astype(np.int64), n).mean(axis=0) for name in right)
+    return len(ours), (float(ours[0]), float(theirs[0])), (float(ours[-1]), float(theirs[-1]))

@@ -4,6 +4,7 @@ These are properties of the data at hand (too few problems, unequal n, unscored 
 their own modules describe. Nothing is corrected here.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,22 @@ from move37.analyses.solvable_sets import SolvableTable
 from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS
 from move37.estimates.solvable import fewest_discordant
 from move37.types import AnyTally, IntArray, StoppedTally
+from move37.verifiers import FLAKY
+
+
+def flaky_cautions(model: str, reasons: Sequence[tuple[str, str, int]]) -> list[str]:
+    """About programs that ended in two ways. `reasons` are (outcome, reason, samples)."""
+    flaky: Counter[str] = Counter()
+    for outcome, reason, samples in reasons:
+        flaky[outcome] += samples * (FLAKY in reason)
+    total = flaky.total()
+    if not total:
+        return []
+    counts = " and ".join(f"{samples} {outcome}" for outcome, samples in sorted(flaky.items()) if samples)
+    return [
+        f"{model}: {total} sample{'s' * (total != 1)} ran out of time or were killed beside others and ended otherwise "
+        f"alone, which decided: {counts}; on a slower machine they may not"
+    ]
 
 
 def model_cautions(tally: AnyTally) -> list[str]:

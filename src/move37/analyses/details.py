@@ -76,6 +76,8 @@ class Evidence:
     """Distinct answers of those that are scored: problem_id, answer (null: none), correct, count."""
     agreement: Sequence[tuple[str, pl.DataFrame]] = ()
     """Other graders by label, with problem_id, index, outcome, theirs, answer of every sample judged by both."""
+    first_stop: int | None = None
+    """Sample index from which on n was not fixed beforehand; None where it was."""
     verifier: str = ""
     """Label of our own grader, for the agreements."""
     references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

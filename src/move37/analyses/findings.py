@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
-import polars as pl
 
 from move37.analyses import Comparison, Findings, compare
-from move37.analyses.agreement import Agreement, Disagreement, agreement
-from move37.analyses.cautions import model_cautions
+from move37.analyses.agreement import agreement
+from move37.analyses.cautions import flaky_cautions, model_cautions
 from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
@@ -83,9 +82,18 @@ def find(
         pairs=tuple(pairs),
         family=family(base, others, confidence, seed=seed, clusters=clusters) if len(others) > 1 else None,
         seeds=tuple(_over_seeds(base, others, algorithm, runs, depth) for algorithm, runs in facts.runs.items()),
-        agreements=tuple(_agreement(each, label, frame) for each in evidence for label, frame in each.agreement),
+        agreements=tuple(
+            agreement(each.tally.model, each.verifier, label, twice, each.references, each.first_stop)
+            for each in evidence
+            for label, twice in each.agreement
+        ),
         decision=facts.decision,
-        warnings=(*_about_decision(facts.decision), *_about_left_out(left_out), *_warnings(tallies, comparisons)),
+        warnings=(
+            *_about_decision(facts.decision),
+            *_about_left_out(left_out),
+            *_warnings(tallies, comparisons),
+            *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.reasons)),
+        ),
     )
 
 
@@ -119,16 +127,6 @@ def _over_seeds(
 ) -> TrainingSeeds:
     chosen = [tally for tally in others if tally.model in runs]
     return training_seeds(base, chosen, algorithm, depth.confidence, seed=depth.seed)
-
-
-def _agreement(evidence: Evidence, label: str, judged: pl.DataFrame) -> Agreement:
-    rows = judged.select("problem_id", "index", "outcome", "theirs", "answer").rows() if len(judged) else []
-    model = evidence.tally.model
-    twice = (
-        Disagreement(problem_id, index, ours, theirs, answer, evidence.references.get(problem_id, ""))
-        for problem_id, index, ours, theirs, answer in rows
-    )
-    return agreement(model, evidence.verifier, label, twice)
 
 
 def _about_decision(decision: Decision | None) -> list[str]:

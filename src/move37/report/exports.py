@@ -49,8 +49,12 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
             "model,outcome,reason,samples", ((a.model, *reason) for a in findings.audits for reason in a.reasons)
         ),
         "agreement.csv": _csv(
-            "model,verifier,other,samples,agree",
-            ((a.model, a.verifier, a.other, a.samples, a.agree) for a in findings.agreements),
+            "model,verifier,other,samples,agree,k,pass_at_1_ours,pass_at_1_theirs,pass_at_k_ours,pass_at_k_theirs",
+            (
+                (a.model, a.verifier, a.other, a.samples, a.agree, a.k, *(a.pass_at_1 or none), *(a.pass_at_k or none))
+                for none in [(None, None)]
+                for a in findings.agreements
+            ),
         ),
         "disagreements.csv": _csv(
             "model,verifier,other,problem_id,index,ours,theirs,answer,reference", _disagreements(findings)

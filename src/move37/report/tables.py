@@ -324,16 +324,30 @@ def reasons_table(audits: Sequence[OutcomeAudit]) -> Table:
 def agreement_table(agreements: Sequence[Agreement]) -> Table:
     """How often two graders of the same samples say the same."""
     rows = tuple(
-        (a.model, a.verifier, a.other, count(a.samples), count(a.agree), count(len(a.disagreements)))
+        (
+            a.model,
+            a.verifier,
+            a.other,
+            count(a.samples),
+            count(len(a.disagreements)),
+            _under_both(a.pass_at_1),
+            _under_both(a.pass_at_k),
+            str(a.k),
+        )
         for a in agreements
     )
     return Table(
-        caption="Agreement of graders",
-        header=("model", "ours", "theirs", "samples", "agree", "differ"),
+        caption="Agreement of graders, and pass@k under ours and under theirs",
+        header=("model", "ours", "theirs", "samples", "differ", "pass@1", "pass@k", "k"),
         rows=rows,
         csv="agreement.csv",
-        text_columns=frozenset({0, 1, 2}),
+        notes=("Of the samples that both have scored; k is how many of them every problem has.",),
+        text_columns=frozenset({0, 1, 2, 5, 6}),
     )
+
+
+def _under_both(values: tuple[float, float] | None) -> Shown:
+    return Missing("no sample was scored by both") if values is None else f"{values[0]:.4f} / {values[1]:.4f}"
 
 
 def disagreements_table(agreements: Sequence[Agreement]) -> Table:

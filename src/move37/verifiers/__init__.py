@@ -48,6 +48,8 @@ class Verifier(Protocol):
         ...
 
 
+FLAKY = " alone, "
+"""In the reason of a verdict: what ran beside others ended otherwise when it ran alone, and that decided."""
 CODE = "code"
 """The verifier that runs programs: the only one that takes `isolated`."""
 

@@ -33,6 +33,7 @@ from typing import Any
 
 from move37.errors import VerifierError
 from move37.types import Outcome, Problem, Verdict
+from move37.verifiers import FLAKY
 from move37.verifiers.sandbox.host import Examined, Limits, Report, Sandboxes, SandboxLostError
 
 REFERENCE_PROGRAM = (
@@ -158,7 +159,7 @@ class _Court:
             )
         if second.outcome is first.outcome:
             return second
-        return Verdict(second.outcome, f"{second.reason} alone, {first.reason} before")
+        return Verdict(second.outcome, f"{second.reason}{FLAKY}{first.reason} before")
 
     def _attempt(self, problem: Problem, program: str, limits: Limits) -> Verdict:
         """One run; the sandbox's own failure is tried once more."""
