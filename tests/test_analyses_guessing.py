@@ -92,3 +92,14 @@ def test_a_guesser_agrees_with_counting():
     hats = (np.array([3, 8]), np.array([3, 8]), np.array([3, 3]))
     drawn = [(rng.choice(hat, (200_000, 3)) == gold).any(axis=1).mean() for hat, gold in zip(hats, golds, strict=True)]
     assert np.mean(drawn) == pytest.approx(prior.at(3), abs=0.005)
+
+
+def test_problems_that_carry_their_options_are_guessed_among_these():
+    # Chances 1/2 and 1/4; at k = 2: ((1 - 1/4) + (1 - 9/16)) / 2 = (3/4 + 7/16) / 2.
+    asked = [
+        Problem("a", "?", ("A",), "b", "choice", metadata={"options": ["yes", "no"]}),
+        Problem("b", "?", ("B",), "b", "choice", metadata={"options": ["1", "2", "3", "4"]}),
+    ]
+    (uniform,) = guess_baselines(asked, 2)
+    assert uniform.description == "any of the 2 to 4 options"
+    assert uniform.pass_at_k.tolist() == pytest.approx([3 / 8, 19 / 32])

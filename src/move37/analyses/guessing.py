@@ -1,9 +1,10 @@
 """What would a guesser reach on this benchmark? The line below which a curve says nothing about reasoning.
 
 Two guessers, neither of which reads the problem:
-- *uniform*: any answer of a stated answer space. The space is stated only where the references show it: options A to
-  the last letter that is an answer anywhere, or whole numbers of at most three digits (AIME: 0 to 999). It is part of
-  the result, since whoever knows less guesses worse. Elsewhere there is no honest space and no such line.
+- *uniform*: any answer of a stated answer space: the options of each problem where problems carry them, else what the
+  references show (options A to the last letter that is an answer anywhere, or whole numbers of at most three digits;
+  AIME: 0 to 999). It is part of the result, since whoever knows less guesses worse. Elsewhere there is no honest space
+  and no such line.
 - *answer prior*: the answer of another problem of the same benchmark, taken at random; a problem's own answer does not
   count. Answers are compared as text (numbers as numbers, options as letters), so it is a lower bound.
 
@@ -26,7 +27,7 @@ from move37.verifiers.choice import letter
 UNIFORM = "uniform guessing"
 ANSWER_PRIOR = "answer prior"
 
-_GUESSABLE = frozenset({"math", "exact", "choice"})
+_GUESSABLE = frozenset({"math", "exact", "numeric", "choice"})
 """Verifiers whose references are answers that somebody might say."""
 _MOST_DIGITS = 3
 _WHOLE = re.compile(r"\d+")
@@ -84,6 +85,11 @@ def _uniform(problems: Sequence[Problem]) -> _Guesser | None:
         options = [_answers(problem) for problem in problems]
         if not all(options):
             return None
+        shown = [len(problem.metadata.get("options", ())) for problem in problems]
+        if all(shown):
+            low, high = min(shown), max(shown)
+            description = f"any of the {low if low == high else f'{low} to {high}'} options"
+            return description, np.array([len(set(each)) / size for each, size in zip(options, shown, strict=True)])
         last = max(max(each) for each in options)
         size = max(2, ord(last) - ord("A") + 1)
         description = f"any of the {size} options A to {chr(ord('A') + size - 1)}"
