@@ -15,7 +15,7 @@ from move37.verification import VerifierPool
 from move37.verifiers import VERIFIERS, Verifier, extraction
 from move37.verifiers.choice import ChoiceVerifier
 from move37.verifiers.exact import ExactVerifier
-from move37.verifiers.math import LONGEST_ANSWER, MathVerifier
+from move37.verifiers.math import MathVerifier
 from move37.verifiers.options import make_verifier
 from move37.verifiers.reasoning_gym import ReasoningGymVerifier
 from tests.scripted_judge import shared_judge
@@ -285,6 +285,12 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("\\frac{1}{3}", "0.33", INCORRECT),
         ("20\\%", "20", CORRECT),
         ("20\\%", "21\\%", INCORRECT),
+        ("20\\%", "0.2", CORRECT),
+        ("0.2", "20\\%", CORRECT),
+        ("20\\%", "20 percent", CORRECT),
+        ("20\\%", "20 \\text{ percent}", CORRECT),
+        ("62.5\\%", "0.625", CORRECT),
+        ("62.5\\%", "6.25", INCORRECT),
         ("-1./3", "-\\frac{1}{3}", CORRECT),
         ("np.arcsin(10/13)", "\\arcsin(10/13)", CORRECT),
         # numbers in scientific notation, and tiny ones
@@ -299,7 +305,18 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("18", "18 \\text{ dollars}", CORRECT),
         ("18", "18 dollars", CORRECT),
         ("18", "18 million", INCORRECT),
+        ("18", "18 xy", INCORRECT),
+        ("18", "18 square feet", CORRECT),
+        ("18", "18 cm^2", CORRECT),
+        ("18", "18 \\text{ m}^{2}", CORRECT),
+        ("18", "18\\,\\mathrm{km/h}", CORRECT),
+        ("5.4 \\text{ cents}", "5.40", CORRECT),
+        ("5.4 \\text{ cents}", "54", INCORRECT),
+        ("\\frac{270}7\\text{ degrees}", "\\frac{270}{7}", CORRECT),
         ("55^\\circ", "55", CORRECT),
+        ("90^\\circ", "\\frac{\\pi}{2}", CORRECT),  # half a turn is pi
+        ("\\frac{\\pi}{2}", "90^{\\circ}", CORRECT),
+        ("90^\\circ", "\\pi", INCORRECT),
         # several values, intervals, points, matrices
         ("2500,7500", "7500, 2500", CORRECT),
         ("2500,7500", "2500 \\text{ and } 7500", CORRECT),
@@ -308,6 +325,15 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("\\left( 3, \\frac{\\pi}{2} \\right)", "(3,\\pi/2)", CORRECT),
         ("(3,4)", "(4,3)", INCORRECT),
         ("(0,4]", "(0,4)", INCORRECT),
+        ("(2,251,252)", "(2, 251, 252)", CORRECT),  # a point, not two millions
+        ("(3,2]", "(5,1]", INCORRECT),  # both empty for SymPy
+        ("(5,\\infty)", "(5, +\\infty)", CORRECT),
+        ("(2,12) \\cup (12,102)", "(2,12)\\cup(12,102)", CORRECT),
+        ("(2,12) \\cup (12,102)", "(2,102)", INCORRECT),
+        ("2500,7500", "\\{7500, 2500\\}", CORRECT),
+        ("-1,0,1", "0, \\pm 1", CORRECT),
+        ("10^{100},10^{1 / 100}", "10^{0.01}, 10^{100}", CORRECT),
+        ("16,3,1,1", "16,3,1,2", INCORRECT),
         ("t(0,4]", "(0,4]", CORRECT),
         ("x \\in [-2,7]", "[-2,7]", CORRECT),
         ("1 \\pm \\sqrt{2}", "1+\\sqrt2, 1-\\sqrt2", CORRECT),
@@ -316,6 +342,10 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("f(x)=\\frac{1}{x}", "1/x", CORRECT),
         ("m_{\\max }=n^{2}-n-1", "n^2-n-1", CORRECT),
         ("y=-2x", "y = -2x + 1", INCORRECT),
+        ("x=5", "5", CORRECT),
+        ("5", "x=5", CORRECT),
+        ("x=5", "y=5", INCORRECT),
+        ("k \\geqslant 2", "k \\ge 2", CORRECT),
         ("\\frac{dM}{dt}=\\frac{1}{c^{2} M_{\\odot}} M^{6}", "\\frac{dM}{dt}=\\frac{M^6}{c^2 M_\\odot}", CORRECT),
         ("\\frac{dM}{dt}=\\frac{1}{c^{2} M_{\\odot}} M^{6}", "\\frac{dM}{dt}=\\frac{M^5}{c^2 M_{\\odot}}", INCORRECT),
         # words
@@ -324,6 +354,13 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("\\text{Evelyn}", "\\text{Bob}", INCORRECT),
         ("\\text{June 20}", "June 20", CORRECT),
         ("4:30p..", "4:30 \\text{ p.m.}", INCORRECT),
+        # complex numbers: an i is an i
+        ("\\frac{1}{2+2 i}", "\\frac{1}{2+2i}", CORRECT),
+        ("1+\\sqrt{3} i", "1-\\sqrt{3}i", INCORRECT),
+        # digits in a base
+        ("2516_8", "2516_{8}", CORRECT),
+        ("2516_8", "2516", CORRECT),
+        ("2516_8", "2516_9", INCORRECT),
         # letters with subscripts
         ("E_{1},E_{2}", "E_2, E_1", CORRECT),
         ("\\lambda_{\\text {red}} / \\sqrt{2}", "\\frac{\\lambda_{\\text{red}}}{\\sqrt{2}}", CORRECT),
@@ -347,6 +384,14 @@ def test_the_reference_is_the_first_argument_of_math_verify() -> None:
     assert MathVerifier().judge(problem("2x+z=1"), "1").outcome is INCORRECT
 
 
+def test_the_pool_does_not_swap_them_either() -> None:
+    value, equation = Problem("a", "?", ("1",), "b", "math"), Problem("c", "?", ("2x+z=1",), "b", "math")
+    with VerifierPool(VerificationConfig(workers=2, timeout_seconds=10.0)) as pool:
+        items = [(value, "\\boxed{2x+z=1}", "equation for a value"), (equation, "\\boxed{1}", "value for an equation")]
+        verdicts = dict(pool.verify(MathVerifier(), items))
+    assert [verdicts[key].outcome for _, _, key in items] == [CORRECT, INCORRECT]
+
+
 def test_any_of_several_references_will_do() -> None:
     for answer in ("3.83e35", "3.83 \\times 10^{35}", "383000000000000000000000000000000000"):
         assert MathVerifier().judge(problem("x^2", "3.83e35"), answer).outcome is CORRECT
@@ -359,56 +404,6 @@ def test_a_latex_reference_that_cannot_be_read_decides_only_about_the_same_strin
     assert MathVerifier().judge(unreadable, "7") == Verdict(UNSCORED, "reference cannot be read")
     # ... unless another reference matches
     assert MathVerifier().judge(problem("\\frac{\\odot}{", "7"), "7.0").outcome is CORRECT
-
-
-PATHOLOGICAL: dict[str, tuple[str, set[Outcome]]] = {
-    "a power tower": ("9^{9^9}", {UNSCORED}),
-    "a taller tower": ("10^{10^{10}}", {UNSCORED}),
-    "an odd huge number": ("2^{2^{40}}+1", {UNSCORED}),
-    "a huge factorial": ("(10^9)!", {UNSCORED}),
-    "a factorial of a factorial": ("((9!)!)!", {UNSCORED, INCORRECT}),
-    "a huge binomial": ("\\binom{10^9}{5 \\cdot 10^8}", {UNSCORED, INCORRECT}),
-    "a long sum": ("\\sum_{k=1}^{10^{12}} \\frac{1}{k^2}", {UNSCORED, INCORRECT}),
-    "a hard integral": ("\\int_0^1 \\frac{\\sin(x^{x})}{\\ln(1+e^{x^3})} dx", {UNSCORED, INCORRECT}),
-    "an expansion": ("(a+b+c+d+f)^{300} - (a+b+c+d+f)^{299}", {UNSCORED, INCORRECT}),
-    "deep brackets": ("(" * 400 + "1" + ")" * 400, {UNSCORED}),
-    "deep fractions": ("\\frac{1}{" * 300 + "2" + "}" * 300, {UNSCORED}),
-    "nested roots": ("\\sqrt{" * 39 + "2" + "}" * 39, {UNSCORED, INCORRECT}),
-    "a nest of exponents": ("2^{" * 30 + "2" + "}" * 30, {UNSCORED, INCORRECT}),
-    "60,000 characters": ("1+" * 30_000 + "1", {UNSCORED}),
-    "60,000 digits": ("7" * 60_000, {INCORRECT}),
-    "60,000 zeros and a letter": ("0" * 60_000 + "x", {UNSCORED}),
-    "60,000 spaces": ("1" + " " * 60_000 + "2", {UNSCORED}),
-    "a huge matrix": ("\\begin{pmatrix}" + "1 & 2 \\\\ " * 95 + "\\end{pmatrix}", {UNSCORED, INCORRECT}),
-    "control characters": ("\x00\x07\x1b[31m8\x1b[0m", {INCORRECT, CORRECT}),
-    "half of a surrogate pair": ("\ud800", {INCORRECT}),
-    "another file": ("\\input{/etc/passwd}", {INCORRECT}),
-    "a program": ("__import__('os').system('true')", {INCORRECT}),
-    "dollars": ("$" * 900, {INCORRECT}),
-    "division by zero": ("\\frac{1}{0}", {INCORRECT}),
-    "infinity": ("\\infty", {INCORRECT}),
-    "nothing but a space": ("\\ ", {INCORRECT}),
-}
-
-
-def test_every_pathological_answer_is_decided_or_unscored_in_time_and_the_pool_lives_on() -> None:
-    verifier, asked = MathVerifier(), problem("8")
-    start = time.monotonic()
-    with VerifierPool(VerificationConfig(workers=2, timeout_seconds=1.0)) as pool:
-        items = [(asked, f"\\boxed{{{answer}}}", kind) for kind, (answer, _) in PATHOLOGICAL.items()]
-        verdicts = dict(pool.verify(verifier, items))
-        after = list(pool.verify(verifier, [(asked, "\\boxed{\\frac{16}{2}}", "after")]))
-    assert {kind: v.outcome for kind, v in verdicts.items() if v.outcome not in PATHOLOGICAL[kind][1]} == {}
-    assert [verdict.outcome for _, verdict in after] == [CORRECT]
-    # At most 1 s of CPU time for each of 26 and a new worker after it, on two workers; the rest is a loaded machine.
-    assert time.monotonic() - start < 120
-
-
-def test_an_answer_at_the_size_limit_is_judged_and_one_above_it_is_not() -> None:
-    limit = "8" + "+0" * ((LONGEST_ANSWER - 1) // 2)
-    assert len(limit) <= LONGEST_ANSWER < len(limit + "+0")
-    assert MathVerifier().judge(problem("8"), limit + "+0") == Verdict(UNSCORED, "answer too long to decide")
-    assert MathVerifier().judge(problem("8"), "8+0+0+0").outcome is CORRECT
 
 
 # -- exact, choice -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-r"""Reads answers that are plain constants, exactly or between proven bounds, without SymPy. Microseconds, not tens of ms.
+r"""Reads answers that are plain constants, exactly or between proven bounds, without SymPy: microseconds an answer.
 
 A constant is built from decimals, `+ - * /`, fractions, roots, powers, factorials, binomials, \pi and brackets; an
 answer is one of them (with its percent sign, degree mark, unit or `x =`), or a set, tuple or interval of them.
@@ -15,7 +15,7 @@ Left out: letters, functions, complex numbers, unions, matrices (all None).
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
@@ -32,7 +32,7 @@ LONGEST_FACTORIAL = 1000
 _SMALL_PRIMES = [p for p in range(2, 1000) if all(p % d for d in range(2, math.isqrt(p) + 1))]
 
 
-class NotRead(Exception):
+class NotReadError(Exception):
     """The text is not a plain constant, or can be read in two ways."""
 
 
@@ -69,12 +69,12 @@ class Enclosure:
 
     def inverse(self) -> "Enclosure":
         if self.low <= 0 <= self.high:
-            raise NotRead
+            raise NotReadError
         return _checked(_DOWN.divide(Decimal(1), self.high), _UP.divide(Decimal(1), self.low))
 
     def ln(self) -> "Enclosure":
         if self.low <= 0:
-            raise NotRead
+            raise NotReadError
         low, high = _DOWN.ln(self.low), _UP.ln(self.high)
         return _checked(
             _DOWN.multiply(low, _LESS if low > 0 else _MORE), _UP.multiply(high, _MORE if high > 0 else _LESS)
@@ -163,7 +163,7 @@ class Real:
         if self.terms is None or len(self.terms) > 2:
             return Real(None, self.enclosure.inverse())
         if not self.terms:
-            raise NotRead
+            raise NotReadError
         if len(self.terms) == 1:
             [((n, k), q)] = self.terms.items()
             return Real({(n, -k): 1 / (q * n)})
@@ -175,12 +175,11 @@ class Real:
         return Real({key: a, other: -b}) * squares.inverse()
 
 
-def _bounded(terms: Terms, enclosure: "object") -> Real:
+def _bounded(terms: Terms, enclosure: Callable[[], Enclosure]) -> Real:
     """Exactly if that stays small, else by its enclosure (a function, called only then)."""
     size = max((max(abs(q.numerator), q.denominator, n).bit_length() for (n, _), q in terms.items()), default=0)
     if size <= MOST_BITS and len(terms) <= MOST_TERMS:
         return Real(terms)
-    assert callable(enclosure)
     return Real(None, enclosure())
 
 
@@ -204,7 +203,7 @@ def _whole_power(base: Enclosure, exponent: int) -> Enclosure:
 
 def _root(base: Enclosure, degree: int) -> Enclosure:
     if base.low < 0:
-        raise NotRead
+        raise NotReadError
     if base.high == 0:
         return base
     if degree == 2:
@@ -218,7 +217,7 @@ def _power(base: Real, exponent: Real) -> Real:
     value, whole = exponent.fraction, exponent.whole
     if base.terms == {}:
         if value is None or value <= 0:
-            raise NotRead
+            raise NotReadError
         return base
     if whole is not None and base.terms is not None:
         size = max(max(abs(q.numerator), q.denominator, n).bit_length() for (n, _), q in base.terms.items())
@@ -248,7 +247,7 @@ def square_root(radicand: Real) -> Real:
     if value is None:
         return Real(None, _root(radicand.enclosure, 2))
     if value < 0:
-        raise NotRead
+        raise NotReadError
     outside, inside = 1, value.numerator * value.denominator  # sqrt(p / q) = sqrt(p q) / q
     for prime in _SMALL_PRIMES:
         while inside and inside % (prime * prime) == 0:
@@ -263,7 +262,7 @@ def square_root(radicand: Real) -> Real:
 def _nth_root(radicand: Real, degree: Real) -> Real:
     n, value = degree.whole, radicand.fraction
     if n is None or not 2 <= n <= 100:
-        raise NotRead
+        raise NotReadError
     if n == 2:
         return square_root(radicand)
     if value is not None and value >= 0:
@@ -286,7 +285,7 @@ def _factorial(argument: Real) -> Real:
         return Real.rational(math.factorial(n))
     enclosure = argument.enclosure
     if enclosure.low < LONGEST_FACTORIAL or (argument.terms is not None and n is None):
-        raise NotRead
+        raise NotReadError
     # Robbins: sqrt(2 pi n) (n/e)^n e^{1/(12n+1)} < n! < sqrt(2 pi n) (n/e)^n e^{1/(12n)}, so between (n/e)^n and n^n
     one = _between(Fraction(1))
     low = (enclosure * (enclosure.ln() + -one)).exp().low
@@ -296,7 +295,7 @@ def _factorial(argument: Real) -> Real:
 def _binomial(upper: Real, lower: Real) -> Real:
     n, k = upper.whole, lower.whole
     if n is None or k is None or not 0 <= k <= n:
-        raise NotRead
+        raise NotReadError
     if n <= LONGEST_FACTORIAL:
         return Real.rational(math.comb(n, k))
     k = min(k, n - k)
@@ -325,10 +324,10 @@ _TIMES = ("*", "\\cdot", "\\times")
 _CLOSING = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}
 _GROUPED_DIGITS = re.compile(r"(?<![0-9.])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])")
 _COMMA_IN_DIGITS = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
-_SPACED_DIGITS = re.compile(r"[0-9]\s*(?:\s|\\[ ,;:>!]|~)\s*[0-9]")
-_THIN_GROUPS = re.compile(r"(?<=[0-9])(?:,?\s*\\[,!]|\{,\})\s*(?=[0-9]{3}(?![0-9]))")
-"""10\,000, 10,\!000 and 10{,}000."""
-_E_NOTATION = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)[eE]([+-]?[0-9]{1,30})(?![0-9A-Za-z.])")
+_SPACED_DIGITS = re.compile(r"(?<=[0-9])(?:\s|\\[ ,;:>!]|~)+(?=[0-9])")
+_THIN_GROUPS = re.compile(r"(?<=[0-9])(?:,?\s*+\\[,!]|\{,\})\s*(?=[0-9]{3}(?![0-9]))")
+r"""10\,000, 10,\!000 and 10{,}000."""
+_E_NOTATION = re.compile(r"(?<![0-9.])([0-9]++\.?[0-9]*+|\.[0-9]++)[eE]([+-]?[0-9]{1,30})(?![0-9A-Za-z.])")
 _NAMED = re.compile(r"\s*([A-Za-z])\s*=(?![=>])")
 
 
@@ -359,7 +358,7 @@ def read(latex: str) -> Answer | None:
     """The answer written there, or None where it is no plain constant or can be read in more than one way."""
     try:
         return _Reader(latex).answer()
-    except NotRead:
+    except NotReadError:
         return None
 
 
@@ -384,7 +383,7 @@ def too_large(latex: str) -> bool:
             else:
                 operand = _Reader(latex[place.end() :], whole=False).argument()
             size = operand.enclosure
-        except NotRead:
+        except NotReadError:
             continue
         if max(size.low.copy_abs(), size.high.copy_abs()) > MOST_REPEATED:
             return True
@@ -464,7 +463,7 @@ def _has_stranger(elements: tuple[Constant, ...], others: tuple[Constant, ...]) 
 
 
 class _Reader:
-    """Recursive descent over the tokens of one answer. Every method raises NotRead at what it does not understand."""
+    """Recursive descent over the tokens of one answer; NotReadError at what is not understood."""
 
     def __init__(self, latex: str, whole: bool = True) -> None:
         self.name = ""
@@ -478,7 +477,7 @@ class _Reader:
             if len(grouped) == 1 and latex.count(",") == grouped[0].count(","):
                 latex = latex.replace(grouped[0], grouped[0].replace(",", ""))
         if _SPACED_DIGITS.search(latex) or (whole and _COMMA_IN_DIGITS.search(latex)):
-            raise NotRead
+            raise NotReadError
         self.tokens, self.kinds = self._tokens(latex, whole)
         self.at = 0
         self.degrees = False
@@ -490,7 +489,7 @@ class _Reader:
             match = _TOKEN.match(latex, position)
             if match is None:
                 if whole:
-                    raise NotRead
+                    raise NotReadError
                 break
             if match.lastgroup != "space":
                 tokens.append(match[0])
@@ -508,7 +507,7 @@ class _Reader:
             self.at = 1
         value = self.listing("")
         if self.here != "" or (percent and not isinstance(value, Real)):
-            raise NotRead
+            raise NotReadError
         return Answer(value, self.name, percent, self.degrees)
 
     def listing(self, end: str) -> Constant:
@@ -520,7 +519,7 @@ class _Reader:
                 self.at += 1
             elements += self.element()
         if self.here != end:
-            raise NotRead
+            raise NotReadError
         return elements[0] if len(elements) == 1 else Collection("", tuple(elements))
 
     def element(self) -> list[Constant]:
@@ -554,11 +553,11 @@ class _Reader:
         closing = self.here
         if opening == "\\{":
             if closing != "\\}":
-                raise NotRead
+                raise NotReadError
             self.at += 1
             return elements[0] if len(elements) == 1 else Collection("", tuple(elements))
         if closing not in (")", "]"):
-            raise NotRead
+            raise NotReadError
         self.at += 1
         if len(elements) == 1:
             self.at = start
@@ -572,7 +571,7 @@ class _Reader:
         self.at += len(sign) + 1
         bound = _INFINITY.copy_negate() if sign == "-" else _INFINITY
         if self.here not in (",", ")", "]", ""):
-            raise NotRead
+            raise NotReadError
         return Real(None, Enclosure(bound, bound))
 
     # constants
@@ -583,7 +582,7 @@ class _Reader:
 
     def take(self, token: str) -> None:
         if self.here != token:
-            raise NotRead
+            raise NotReadError
         self.at += 1
 
     def sum(self) -> Real:
@@ -604,7 +603,7 @@ class _Reader:
             self.at += 1
             factor, parts = self.juxtaposed()
             if divided and parts > 1:
-                raise NotRead  # 1/2\pi
+                raise NotReadError  # 1/2\pi
             total = total * (factor.inverse() if divided else factor)
         return total
 
@@ -616,10 +615,10 @@ class _Reader:
         while self.here in ("(", "\\sqrt", "\\pi", "{") or self.here in _FRACTIONS:
             factor = self.power()
             if total.fraction is not None and factor.fraction is not None:
-                raise NotRead  # 2(3): Math-Verify reads a mixed number
+                raise NotReadError  # 2(3): Math-Verify reads a mixed number
             total, parts = total * factor, parts + 1
         if self.kinds[self.at] == "number":
-            raise NotRead
+            raise NotReadError
         if self.kinds[self.at] == "degrees":
             self.at += 1
             self.degrees = True
@@ -632,7 +631,7 @@ class _Reader:
         if part is None:
             return whole * fraction
         if whole.whole is None or not 0 < part < 1 or self.here in ("(", "\\sqrt", "\\pi", "{", "^", *_FRACTIONS):
-            raise NotRead
+            raise NotReadError
         return whole + fraction
 
     def power(self) -> Real:
@@ -640,14 +639,14 @@ class _Reader:
         while self.here == "!":
             self.at += 1
             if self.here == "!":
-                raise NotRead  # a double factorial
+                raise NotReadError  # a double factorial
             base = _factorial(base)
         if self.here != "^":
             return base
         self.at += 1
         base = _power(base, self.argument())
         if self.here in ("^", "!"):
-            raise NotRead
+            raise NotReadError
         return base
 
     def argument(self) -> Real:
@@ -656,11 +655,11 @@ class _Reader:
             return self.group("{")
         if self.kinds[self.at] == "number":
             if len(self.here) > 1:
-                raise NotRead
+                raise NotReadError
             return self.atom()
         if self.here == "\\pi":
             return self.atom()
-        raise NotRead
+        raise NotReadError
 
     def group(self, opening: str) -> Real:
         self.take(opening)
@@ -686,7 +685,7 @@ class _Reader:
             self.at += 1
             degree = self.group("[") if self.here == "[" else Real.rational(2)
             return _nth_root(self.argument(), degree)
-        raise NotRead
+        raise NotReadError
 
     def two_arguments(self) -> tuple[Real, Real]:
         """{a}{b}, ab, a{b} or {a}b; of \\frac123 nobody knows."""
@@ -694,7 +693,7 @@ class _Reader:
             digits = self.here
             self.at += 1
             if self.here == "{":
-                raise NotRead
+                raise NotReadError
             return Real.rational(int(digits[0])), Real.rational(int(digits[1]))
         return self.argument(), self.argument()
 
@@ -710,4 +709,4 @@ def _operand_before(latex: str, end: int) -> Real:
         depth += {")": 1, "}": 1, "]": 1, "(": -1, "{": -1, "[": -1}.get(before[position], 0)
         if depth == 0:
             return _Reader(before[position:], whole=False).sum()
-    raise NotRead
+    raise NotReadError

@@ -5,47 +5,46 @@ formula or number of the response. The order is the same for every model, in eva
 
 Judging, in this order:
   equal strings, up to spacing and sizing commands, match;
-  two plain numbers (12, 1,234.5, 3/4, \frac{3}{4}) that are equal match, and that are clearly not equal differ;
   an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` nested brackets is unscored, and SymPy
   never sees it (a number of so many digits is not a plain reference: incorrect);
-  Math-Verify parses both and compares, the reference first (its comparison is not symmetric: "x = 5" answers "5").
+  plain constants, and sets, tuples and intervals of them, are compared exactly (`closed_forms.py`), whatever their
+  size: those that are equal match, those that are clearly apart differ;
+  an answer with a power, factorial or binomial too large to be written out is unscored, and SymPy never sees it;
+  Math-Verify parses both, the reference first (its comparison is not symmetric: "x = 5" answers "5"). A polynomial
+  that takes different values is no number; everything else Math-Verify compares.
 Several references are alternatives. A reference that cannot be read as mathematics decides only if it is plain text
 ("4:30 p.m."); one in LaTeX leaves answers that are not the same string unscored.
 
-Differs from Math-Verify 0.9 alone in that (each is a test):
+Differs from Math-Verify 0.9 alone in that (each is a test, and `tests/golden/make_math_pairs.py` counts them all):
   "4.4e7" is a number, not a product with Euler's number; "-1./3" is a fraction; "np.arcsin" is \arcsin;
   tiny references are compared relative to their size: rounding to a fixed number of decimals and chopping make
   Math-Verify call 1.325e-27 and 9.11e-31 equal;
   "18 dollars" answers "18", and "June 20" answers "\text{June 20}";
+  "8.0" is 8, "11,\!111" and "11, \!111" are 11111, an angle of 90 degrees is also pi / 2;
+  "2516_9" is not "2516_8"; of two half-open intervals with other ends neither is the other;
   a box that is never closed holds no answer: Math-Verify takes what there is of it.
-Left out: units are ignored, not converted; a base ("4343_6") is not checked.
+Left out: units are ignored, not converted; a number without a base is not asked for it.
 """
 
 import logging
 import re
-from fractions import Fraction
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
+from move37.verifiers.closed_forms import CLEARLY, compare, read, too_large
 from move37.verifiers.extraction import after_phrase, last_boxed, last_math_or_number, last_tagged
 
 LONGEST_ANSWER = 1000
 """Characters. The longest reference of the six benchmarks has 210."""
 DEEPEST_NESTING = 40
 """Brackets of any kind inside one another."""
-CLEARLY = Fraction(1, 100_000)
-"""Plain numbers further apart than this differ. Closer ones may be roundings of each other: Math-Verify decides."""
 
 _SIZING = re.compile(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle)(?![A-Za-z])\s*|\\[!,;:>]|~")
 _LOOSE_SPACE = re.compile(r"(?<![A-Za-z0-9,]) | (?![A-Za-z0-9])")
-_PLAIN_NUMBER = re.compile(
-    r"([+-]?)(?:([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]*)?|(\.[0-9]+)"
-    r"|\\[dt]?frac\{([0-9]+)\}\{([0-9]+)\}|([0-9]+)/([0-9]+))"
-)
 _LONG_NUMBER = re.compile(rf"[+-]?[1-9][0-9]{{{LONGEST_ANSWER - 1},}}")
-_E_NOTATION = re.compile(r"(?<![\w.])([+-]?(?:\d+\.?\d*|\.\d+))[eE]([+-]?\d+)(?!\w)")
+_E_NOTATION = re.compile(r"(?<![\w.])([+-]?(?:\d++\.?\d*+|\.\d++))[eE]([+-]?\d+)(?!\w)")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|mathrm)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"[\\{}^_$=]")
 _WORD = re.compile(r"[A-Za-z]{3}")
@@ -54,10 +53,34 @@ _WORD_SUBSCRIPT = re.compile(
     r"|(\{\s*)?\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?![A-Za-z])(?(2)\s*\}))"
 )
 _E_WITH_SUBSCRIPT = re.compile(r"(?<![A-Za-z\\])([Ee])_")
+_IMAGINARY = re.compile(r"(?<=\d)i(?![A-Za-z])")
+"""Math-Verify looks for an i that stands alone to tell complex letters from real ones."""
 _NAMED_INTERVAL = re.compile(r"[A-Za-z](\(.*\]|\[.*\))")
 _TRAILING_POINT = re.compile(r"(?<=\d)\.(?=/|\)|$)")
-_NUMBER_AND_WORDS = re.compile(r"(\\?\$?[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s+[A-Za-z][A-Za-z .]*[A-Za-z.]")
-_NUMBER_WORDS = re.compile(r"\b(?:hundred|thousand|million|billion|trillion|dozen|percent|pct|and|or|half|x|pi|sqrt)\b")
+_BASED = re.compile(r"([0-9]+)_(?:\{([0-9]{1,2})\}|([0-9]))")
+
+_PERCENT = re.compile(r"\s*(?:\\text\s*\{\s*(?:percent|%|\\%)\s*\}|\bpercent)\s*$")
+_UNIT_IN_TEXT = re.compile(
+    r"(?<=[0-9}])(?:\s|\\[ ,;:]|~)*\\(?:text|mbox|textrm|mathrm)\s*\{([A-Za-z .,/]+)\}"
+    r"\s*(?:\^\s*(?:[23]|\{\s*[23]\s*\}))?"
+)
+_NUMBER_AND_WORDS = re.compile(
+    r"(\\?\$?[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)\s+([A-Za-z][A-Za-z ./]*[A-Za-z.])(?:\s?(?:\^\{?[23]\}?|[²³]))?"
+)
+_NOT_A_UNIT = re.compile(
+    r"\b(?:hundred|thousand|million|billion|trillion|dozen|percent|pct|and|or|half|if|for|when|mod|sqrt)s?\b",
+    re.IGNORECASE,
+)
+_UNIT_WORD = re.compile(
+    r"(?=[a-z]*[aeiouy])[a-z]{3,}|cm|mm|km|dm|nm|kg|mg|ft|in|lbs?|oz|hrs?|mph|kmh|yd|mi|ml|pm|am|sq|cu|of|kw|mw|hz|ms|"
+    r"m|s|g|h|l|j|w|v|n|k",
+    re.IGNORECASE,
+)
+"""One that may follow a plain number: something to pronounce, or a usual abbreviation. "5 xy" is a product."""
+
+_LETTER = re.compile(r"\\?[A-Za-z]+")
+_DERIVATIVE = re.compile(r"\\frac\{\s*(?:d|\\partial)|\\d?dot|'")
+_PRIME = 2**61 - 1
 
 CORRECT = Verdict(Outcome.CORRECT, "matches")
 DIFFERS = Verdict(Outcome.INCORRECT, "differs")
@@ -67,13 +90,17 @@ class MathVerifier:
     name = "math"
 
     def __init__(self) -> None:
-        self.version = f"1+math-verify-{version('math-verify')}"
+        self.version = f"2+math-verify-{version('math-verify')}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
         return last_boxed(text) or last_tagged(text) or after_phrase(text) or last_math_or_number(text)
 
     def present(self, problem: Problem, reference: str) -> str:
         return f"\\boxed{{{reference}}}"
+
+    def lasting(self, verdict: Verdict) -> bool:
+        """The rules and Math-Verify always decide alike."""
+        return True
 
     def warm(self) -> None:
         """Import Math-Verify and SymPy and let them build their tables: half a second, once per worker."""
@@ -95,24 +122,29 @@ class MathVerifier:
 
 
 def _decide(reference: str, answer: str) -> Verdict:
-    expected, given = _plain_number(reference), _plain_number(answer)
-    if expected is not None and given is not None:
-        if expected == given:
-            return CORRECT
-        if abs(expected - given) > CLEARLY:
-            return DIFFERS
     if len(answer) > LONGEST_ANSWER:
+        expected = read(reference)
         if expected is not None and _LONG_NUMBER.fullmatch(answer):
             return DIFFERS
         return Verdict(Outcome.UNSCORED, "answer too long to decide")
     if _nesting(answer) > DEEPEST_NESTING:
         return Verdict(Outcome.UNSCORED, "answer nested too deeply to decide")
+    if _other_base(reference, answer):
+        return DIFFERS
+    bare = _without_unit(answer)
+    expected, given = read(_without_unit(reference)), read(bare)
+    equal = compare(expected, given) if expected is not None and given is not None else None
+    if equal is not None:
+        return CORRECT if equal else DIFFERS
+    if too_large(_readable(bare)):
+        return Verdict(Outcome.UNSCORED, "answer too large to work out")
     return _compare(reference, answer)
 
 
 def _compare(reference: str, answer: str) -> Verdict:
     from math_verify import verify
 
+    reference, answer = _right_sides(reference, answer)
     text = _plain_text(reference)
     if text is not None and _WORD.search(text) and text == _plain_text(answer):
         return CORRECT
@@ -122,6 +154,8 @@ def _compare(reference: str, answer: str) -> Verdict:
     given = _parse(answer)
     if given is None:
         return Verdict(Outcome.INCORRECT, "not readable as mathematics")
+    if _is_number(gold) and (_varies(given) or _clearly_apart(gold, given)):
+        return DIFFERS
     equal = verify(gold, given, timeout_seconds=None, raise_on_error=True)
     return CORRECT if equal and _same_size(gold, given) else DIFFERS
 
@@ -156,6 +190,8 @@ def _unwrapped(answer: str) -> str:
 def _tight(answer: str) -> str:
     """Without spaces and sizing commands that mean nothing: what is equal then is equal."""
     answer = _SIZING.sub("", answer).replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
+    if answer.startswith(("(", "[", "\\{")):
+        answer = answer.replace(", ", ",")  # in brackets no comma groups digits
     return _LOOSE_SPACE.sub("", " ".join(answer.split()))
 
 
@@ -168,30 +204,39 @@ def _plain_text(latex: str) -> str | None:
 def _readable(latex: str) -> str:
     """Spellings that Math-Verify misreads, in LaTeX."""
     latex = latex.replace("np.", "\\")
-    words = _NUMBER_AND_WORDS.fullmatch(latex)
-    if words and not _NUMBER_WORDS.search(latex.lower()):
-        latex = words[1]
+    if _NUMBER_AND_WORDS.fullmatch(latex):
+        latex = _without_unit(latex)
     latex = _NAMED_INTERVAL.sub(r"\1", latex) if _NAMED_INTERVAL.fullmatch(latex) else latex
     latex = _WORD_SUBSCRIPT.sub(lambda word: f"_{{{(word[1] or word[3]).strip()}}}", latex)
+    latex = _IMAGINARY.sub(" i", latex)
     latex = _E_WITH_SUBSCRIPT.sub(r"\\mathcal{\1}_", latex)
     latex = _E_NOTATION.sub(lambda number: f"{number[1]} \\times 10^{{{int(number[2])}}}", latex)
     return _TRAILING_POINT.sub("", latex)
 
 
-def _plain_number(text: str) -> Fraction | None:
-    """The value of a plain number, exactly; None for anything else."""
-    match = _PLAIN_NUMBER.fullmatch(text) if len(text) <= LONGEST_ANSWER else None
-    if match is None:
-        return None
-    sign, whole, decimals, point, *fractions = match.groups()
-    if whole or point:
-        value = Fraction((whole or "0").replace(",", "") + (decimals or "").rstrip(".") + (point or ""))
-    else:
-        over, under = [int(digits) for digits in fractions if digits]
-        if under == 0:
-            return None
-        value = Fraction(over, under)
-    return -value if sign == "-" else value
+def _without_unit(answer: str) -> str:
+    """Without the unit after a number: "15\text{ cm}^2", "18 dollars"; a percent sign in words becomes one."""
+    if answer.endswith((")", "]", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")) and "^" not in answer[-4:]:
+        return answer
+    answer = _PERCENT.sub(r"\\%", answer)
+    if "\\" in answer:
+        unit = next((unit for unit in _UNIT_IN_TEXT.finditer(answer) if unit.end() == len(answer)), None)
+        if unit and not _NOT_A_UNIT.search(unit[1]):
+            return answer[: unit.start()]
+    words = _NUMBER_AND_WORDS.fullmatch(answer)
+    if (
+        words
+        and not _NOT_A_UNIT.search(words[2])
+        and all(map(_UNIT_WORD.fullmatch, re.split(r"[ ./]+", words[2].strip("."))))
+    ):
+        return words[1]
+    return answer
+
+
+def _other_base(reference: str, answer: str) -> bool:
+    """Whether both name a base ("2516_8"), and not the same."""
+    expected, given = _BASED.fullmatch(reference), _BASED.fullmatch(answer)
+    return expected is not None and given is not None and (expected[2] or expected[3]) != (given[2] or given[3])
 
 
 def _nesting(text: str) -> int:
@@ -212,6 +257,64 @@ def _same_size(gold: Any, given: Any) -> bool:
         return True
     found = _number(given)
     return found is None or abs(expected - found) <= 5e-4 * abs(expected)
+
+
+def _right_sides(reference: str, answer: str) -> tuple[str, str]:
+    r"""The right sides, where both solve for the same left side: SymPy takes \frac{dM}{dt} for 0."""
+    expected, given = reference.split("="), answer.split("=")
+    if len(expected) != 2 or len(given) != 2 or _tight(expected[0]) != _tight(given[0]):
+        return reference, answer
+    left = set(_LETTER.findall(expected[0]))
+    if _DERIVATIVE.search(expected[0]) or not left & {*_LETTER.findall(expected[1]), *_LETTER.findall(given[1])}:
+        return expected[1].strip(), given[1].strip()
+    return reference, answer
+
+
+def _is_number(tree: Any) -> bool:
+    from sympy import Expr
+
+    return isinstance(tree, Expr) and not tree.free_symbols
+
+
+def _clearly_apart(gold: Any, given: Any) -> bool:
+    """Whether two elementary constants are evaluated to values that no rounding joins: SymPy need not simplify then."""
+    from sympy import Integral, Limit, Product, Sum, UnevaluatedExpr
+
+    if not _is_number(given) or any(tree.has(Integral, Limit, Product, Sum, UnevaluatedExpr) for tree in (gold, given)):
+        return False
+    distance = (gold - given).evalf(30)
+    return bool(distance.is_Number or distance.is_comparable) and abs(distance) > 2 * float(CLEARLY)
+
+
+def _varies(tree: Any) -> bool:
+    """Whether it is a polynomial that takes two values: evaluated at two points modulo a prime, a proof where true."""
+    from sympy import Expr
+
+    if not isinstance(tree, Expr) or not tree.free_symbols:
+        return False
+    symbols = sorted(tree.free_symbols, key=str)
+    values = {_modulo(tree, {symbol: start + 7919 * i for i, symbol in enumerate(symbols)}) for start in (2, 104_729)}
+    return None not in values and len(values) == 2
+
+
+def _modulo(tree: Any, point: dict[Any, int]) -> int | None:
+    """A polynomial's value at a point modulo `_PRIME`; None for what is no polynomial with rational coefficients."""
+    if tree.is_Symbol:
+        return point[tree]
+    if tree.is_Rational:
+        return tree.p * pow(tree.q, -1, _PRIME) % _PRIME if tree.q % _PRIME else None
+    if tree.is_Pow and tree.exp.is_Integer and tree.exp >= 0:
+        base = _modulo(tree.base, point)
+        return None if base is None else pow(base, int(tree.exp), _PRIME)
+    if not tree.is_Add and not tree.is_Mul:
+        return None
+    total = 0 if tree.is_Add else 1
+    for part in tree.args:
+        value = _modulo(part, point)
+        if value is None:
+            return None
+        total = (total + value if tree.is_Add else total * value) % _PRIME
+    return total
 
 
 def _number(expression: Any) -> complex | None:
