@@ -26,6 +26,7 @@ from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E4
 from move37.training.loop import Order, train  # noqa: E402
 from move37.training.policy import Means, Policy, Turn, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
+from move37.training.records import Recorder, Silent  # noqa: E402
 from move37.training.responses import TokenLogprobs  # noqa: E402
 from move37.types import Problem, Prompt, Request  # noqa: E402
 from tests.tiny_models import VOCABULARY, save_model  # noqa: E402
@@ -708,9 +709,32 @@ def test_without_peft_the_extra_is_named(llama: Path, letters: Path, monkeypatch
 
 
 def test_numbers_go_to_tensorboard_if_asked(llama: Path, letters: Path, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install tensorboard")
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed: pip install 'move37[track]'")
     train(recipe_of(llama, letters, steps=2, records={"to": ["tensorboard"]}), tmp_path)
     assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_numbers_go_to_weights_and_biases_if_asked(
+    llama: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb", reason="wandb is not installed: pip install 'move37[track]'")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    for folder in ("one", "two"):
+        train(recipe_of(llama, letters, steps=2, records={"to": ["wandb"]}), tmp_path / folder)
+    shown = dict(wandb.run.summary)
+    wandb.finish()
+    assert shown["step/gradient_norm"] == records(tmp_path / "two")[-1]["gradient_norm"]
+    first, second = (next((tmp_path / name).rglob("*.wandb")) for name in ("one", "two"))
+    assert first.stem != second.stem  # each folder is a run of its own
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "wandb"])
+def test_without_the_package_the_extra_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    with pytest.raises(MissingExtraError, match=r"pip install 'move37\[track\]'"):
+        Recorder(tmp_path / "log.jsonl", [package], "run", Silent())
 
 
 def test_bfloat16_samples_from_a_copy_that_follows_and_saves_in_that_precision(

@@ -24,6 +24,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -128,7 +129,7 @@ def _tensorboard(folder: Path, name: str) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined]
     except ModuleNotFoundError as error:
-        raise MissingExtraError("records.to: tensorboard is not installed: pip install tensorboard") from error
+        raise MissingExtraError("records.to: tensorboard is not installed: pip install 'move37[track]'") from error
     writer = SummaryWriter(str(folder / "tensorboard"))
 
     def write(step: int, numbers: Mapping[str, float]) -> None:
@@ -143,9 +144,14 @@ def _wandb(folder: Path, name: str) -> Any:
     try:
         import wandb  # type: ignore[import-not-found]
     except ModuleNotFoundError as error:
-        raise MissingExtraError("records.to: wandb is not installed: pip install wandb") from error
-    run = wandb.init(project="move37", name=name, dir=str(folder), id=folder.resolve().name, resume="allow")
-    return lambda step, numbers: run.log(dict(numbers), step=step)
+        raise MissingExtraError("records.to: wandb is not installed: pip install 'move37[track]'") from error
+    # The folder is the run: continuing it continues the curves, and no other run has its name.
+    identity = blake2b(str(folder.resolve()).encode(), digest_size=8).hexdigest()
+    run = wandb.init(
+        project="move37", name=name, dir=str(folder), id=identity, resume="allow", reinit="finish_previous"
+    )
+    run.define_metric("*", step_metric="steps_done")  # its own steps would drop the second record of one step
+    return lambda step, numbers: run.log({"steps_done": step, **numbers})
 
 
 _SINKS = {"tensorboard": _tensorboard, "wandb": _wandb}
