@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 _TOKENS = re.compile(r"\\.|[{}]", re.DOTALL)
 _PHRASE = re.compile(
-    r"####"  # GSM8K's own mark
+    r"(?<!#)####(?!#)"  # GSM8K's own mark; six are a heading
     r"|\banswers?\b(?:\*\*)?(?:\s+[\w'-]+){0,8}?(?:\*\*)?\s*(?:\bis\b|\bare\b|:|=)",
     re.IGNORECASE,
 )
+_PHRASE_MARKS = ("####", "nswer", "NSWER")
 _LEAD = re.compile(r"(?:\*\*|__|[\s:=~])*(?:(?:is|are|therefore|thus|approximately|about|equal to)\s+|\*\*)*")
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|\n|\*\*|<")
 _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
@@ -106,10 +107,11 @@ def after_phrase(text: str) -> str | None:
 
     Of the sentence only the mathematics (`$...$`, `\\(...\\)`, `\\[...\\]`) or else a number at its start is taken.
     """
-    last = _last(_PHRASE, _closed_part(text)[-PHRASE_WINDOW:])
-    if last is None:
+    window = _closed_part(text)[-PHRASE_WINDOW:]
+    end = _last_phrase(window)
+    if end is None:
         return None
-    reach = last.string[last.end() : last.end() + PHRASE_REACH]
+    reach = window[end : end + PHRASE_REACH]
     reach = reach[_lead(reach) :]
     math = _MATH.search(reach)
     if math and math.start() <= _sentence_length(reach) and not _TWO_WORDS.search(_content(math)):
@@ -124,11 +126,12 @@ def after_phrase(text: str) -> str | None:
 def last_math_or_number(text: str) -> str | None:
     """The last formula or number in the last `TAIL` characters, whichever ends later."""
     tail = _closed_part(text)[-TAIL:]
-    formulas = [match for match in _MATH.finditer(tail) if not _TWO_WORDS.search(_content(match))]
-    number = _last(_NUMBER, tail)
-    if formulas and (number is None or formulas[-1].end() >= number.end()):
-        return _content(formulas[-1]) or None
-    return _plain(number[0]) if number else None
+    formulas = reversed(list(_MATH.finditer(tail)))
+    formula = next((match for match in formulas if not _TWO_WORDS.search(_content(match))), None)
+    number = _last(_NUMBER, tail, formula.end() if formula else 0)
+    if number:
+        return _plain(number[0])
+    return _content(formula) or None if formula else None
 
 
 def numbers(text: str) -> list[str]:
@@ -142,8 +145,20 @@ def last_lines(text: str, count: int = 1) -> str | None:
     return "\n".join(lines[-count:]) or None
 
 
-def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    return next(iter(deque(pattern.finditer(text), maxlen=1)), None)
+def _last(pattern: re.Pattern[str], text: str, start: int = 0) -> re.Match[str] | None:
+    return next(iter(deque(pattern.finditer(text, start), maxlen=1)), None)
+
+
+def _last_phrase(text: str) -> int | None:
+    """Where the last final-answer phrase ends. Looks for its letters from the end, which `str` does fastest."""
+    places = [text.rfind(mark) for mark in _PHRASE_MARKS]
+    while (last := max(places)) >= 0:
+        which = places.index(last)
+        phrase = _PHRASE.match(text, last - (which > 0))
+        if phrase:
+            return phrase.end()
+        places[which] = text.rfind(_PHRASE_MARKS[which], 0, last + len(_PHRASE_MARKS[which]) - 1)
+    return None
 
 
 def _plain(number: str) -> str:
