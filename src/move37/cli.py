@@ -295,6 +295,35 @@ def validate(
         raise typer.Exit(1)
 
 
+@app.command()
+def calibrate(
+    target: Annotated[str, typer.Argument(help="A benchmark's name, or a run folder.", metavar="BENCHMARK|RUN")],
+    path: Annotated[Path | None, typer.Option(help="The benchmark's file or folder; without it, the hub.")] = None,
+    verifier: Annotated[str | None, typer.Option(help="Calibrate this verifier instead of the problems' own.")] = None,
+    option: Options = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
+    per_kind: Annotated[int, typer.Option(min=1, help="Corruptions of each kind per problem.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the corruptions.")] = 0,
+    k: Annotated[int, typer.Option(min=1, help="Largest k of the floor under pass@k.")] = 1024,
+    as_json: Json = False,
+) -> None:
+    """Measure how often a verifier is wrong: on the references, and on answers corrupted on purpose."""
+    with command("calibrate", as_json) as emit:
+        bars, numbers = terminal.progress(as_json), {"per_kind": per_kind, "seed": seed, "k_max": k}
+        if (Path(target) / "config.json").exists():
+            store = RunStore.open(Path(target))
+            settings = with_options(store.study().verification, option or ())
+            figures = pipeline.calibrate_run(store, settings, verifier, limit, bars, **numbers)
+        else:
+            source = from_options(ProblemsConfig, benchmark=target, path=path, verifier=verifier, limit=limit)
+            settings = with_options(from_options(VerificationConfig), option or ())
+            figures = pipeline.calibrate_benchmark(source, settings, bars, **numbers)
+        emit(figures)
+    if not as_json:
+        for calibration in figures["calibrations"]:
+            terminal.print_calibration(calibration)
+
+
 @app.command("list")
 def list_(
     shelf: Annotated[str, typer.Argument(help=" | ".join(SHELVES), metavar="SHELF")],

@@ -14,6 +14,8 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.record import comparison_json, findings_json, plain
+from move37.calibration import calibrate
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
 from move37.engines import ENGINES
 from move37.errors import ConfigError, InputError, MissingExtraError, RunError
@@ -37,13 +40,14 @@ from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.rows import correct_samples, k_limit
 from move37.importers import IMPORTERS
 from move37.parts import write_atomically
-from move37.passes import Progress, Session, sampled_models, template_of
+from move37.passes import Progress, Session, Silent, sampled_models, template_of
 from move37.problems import load_problems
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
+from move37.types import Problem
 from move37.verification import validate
 from move37.verifiers.options import check_options, make_verifier
 
@@ -51,6 +55,8 @@ Figures = dict[str, Any]
 
 MOST_DISAGREEMENTS = 1000
 """Disagreements of two verifiers that are listed; all are counted."""
+CALIBRATION = "calibration.json"
+"""In the run folder: what each verifier does with answers whose truth is known, by its label."""
 DECISION = "decision.json"
 """In the run folder of a study that was sampled until decided."""
 
@@ -290,6 +296,48 @@ def validate_benchmark(source: ProblemsConfig, settings: VerificationConfig | No
             for f in failures
         ],
     }
+
+
+def calibrate_benchmark(
+    source: ProblemsConfig, settings: VerificationConfig, progress: Progress | None = None, **numbers: int
+) -> Figures:
+    """What the benchmark's verifier does with its references and with corrupted ones; `numbers` are `calibrate`'s."""
+    return {"calibrations": _calibrations(load_problems((source,)), None, settings, progress, **numbers)}
+
+
+def calibrate_run(
+    store: RunStore,
+    settings: VerificationConfig,
+    verifier: str | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+    **numbers: int,
+) -> Figures:
+    """The same for a run's problems. Kept in calibration.json, by the verifier's label."""
+    found = _calibrations(store.problems()[:limit], verifier, settings, progress, **numbers)
+    path = store.folder / CALIBRATION
+    with store.writing():
+        known = json.loads(path.read_text()) if path.exists() else {}
+        write_atomically(path, _json_bytes(known | {each["verifier"]: each for each in found}))
+    return {"run": str(store.folder), "calibrations": found}
+
+
+def _calibrations(
+    problems: Sequence[Problem],
+    replacement: str | None,
+    settings: VerificationConfig,
+    progress: Progress | None,
+    **numbers: int,
+) -> list[Figures]:
+    """One for each verifier that the problems have."""
+    by_verifier: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_verifier.setdefault(replacement or problem.verifier, []).append(problem)
+    made = []
+    for name, own in by_verifier.items():
+        track = partial((progress or Silent()).track, f"Calibrating {name}", unit="answers")
+        made.append(plain(calibrate(make_verifier(name, settings), own, settings, track=track, **numbers)))
+    return made
 
 
 def _check_names(study: StudyConfig) -> None:

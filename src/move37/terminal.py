@@ -106,6 +106,49 @@ def print_disagreements(figures: Mapping[str, Any]) -> None:
         )
 
 
+def print_calibration(figures: Mapping[str, Any]) -> None:
+    """What a verifier did with right and with corrupted answers, what that means for pass@k, and where it was wrong."""
+    print_table(
+        figures["verifier"],
+        ("answers", "accepted", "of scored", "share", f"{figures['confidence']:.0%} interval", "unscored"),
+        [
+            (
+                rate["kind"],
+                f"{rate['accepted']:,}",
+                f"{rate['scored']:,}",
+                "–" if rate["share"] is None else f"{rate['share']:.4f}",
+                f"{rate['lower']:.4f} to {rate['upper']:.4f}",
+                f"{rate['unscored']:,}",
+            )
+            for rate in (figures["references"], *figures["by_kind"], figures["corrupted"])
+        ],
+    )
+    last = figures["floor"][-1]
+    if last["value"] is not None:
+        tell(
+            False,
+            f"A model that is never right, but never wrong twice in the same way, would reach pass@{last['k']} = "
+            f"{last['value']:.3f} under this verifier (up to {last['upper']:.3f}). To show at most 0.05 takes "
+            f"{figures['answers_needed']:,} corruptions of which none is accepted.",
+        )
+    if figures["surprises"]:
+        print_table(
+            "Judged against expectation, or not at all",
+            ("problem", "kind", "answer", "references", "outcome", "reason"),
+            [
+                (
+                    each["problem"],
+                    each["kind"],
+                    each["answer"][:60],
+                    " or ".join(each["references"])[:60],
+                    each["outcome"],
+                    each["reason"],
+                )
+                for each in figures["surprises"][:20]
+            ],
+        )
+
+
 def print_forecast(planned: Forecast) -> None:
     """What is to be expected in words, then cost and error of each plan."""
     tell(False, "\n".join(forecast_sentences(planned)))
