@@ -81,7 +81,7 @@ class NumericVerifier:
                 raise ValueError(f"{key}: must be a finite number from 0 up (given: {value!r})")
         self.relative_tolerance, self.absolute_tolerance, self.units = relative_tolerance, absolute_tolerance, units
         kept = "" if units == "ignore" else "+units"
-        self.version = f"1+relative-{relative_tolerance:g}+absolute-{absolute_tolerance:g}{kept}"
+        self.version = f"1+relative-{float(relative_tolerance)!r}+absolute-{float(absolute_tolerance)!r}{kept}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
         return last_boxed(text) or last_tagged(text) or after_phrase(text) or last_math_or_number(text)

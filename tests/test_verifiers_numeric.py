@@ -1,0 +1,196 @@
+"""Numbers within a tolerance: what counts as a number, and exactly where the tolerance ends."""
+
+import time
+from fractions import Fraction
+
+import pytest
+
+from move37.types import Outcome, Problem, Verdict
+from move37.verifiers.numeric import LONGEST_NUMBER, NumericVerifier, Quantity, quantity
+
+CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
+
+
+def problem(*references: str) -> Problem:
+    return Problem("made-up/1", "How much is it?", references, "made-up", "numeric")
+
+
+def outcome(reference: str, answer: str, **options: object) -> Outcome:
+    return NumericVerifier(**options).judge(problem(reference), answer).outcome  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("12", Fraction(12)),
+        ("-0.5", Fraction(-1, 2)),
+        ("\u22120.5", Fraction(-1, 2)),
+        (".5", Fraction(1, 2)),
+        ("5.", Fraction(5)),
+        ("+3", Fraction(3)),
+        ("$12$", Fraction(12)),
+        ("\\$1,234.50", Fraction(123450, 100)),
+        ("€5", Fraction(5)),
+        ("1,234,567", Fraction(1234567)),
+        ("1{,}234", Fraction(1234)),
+        ("1\\,234", Fraction(1234)),
+        ("1 234 567", Fraction(1234567)),
+        ("1.5e-3", Fraction(15, 10_000)),
+        ("1.5E3", Fraction(1500)),
+        ("1.5 \\times 10^{-3}", Fraction(15, 10_000)),
+        ("1.5 * 10^-3", Fraction(15, 10_000)),
+        ("1.5\\cdot10^{3}", Fraction(1500)),
+        ("10^5", Fraction(100_000)),
+        ("-10^{-2}", Fraction(-1, 100)),
+        ("10⁵", Fraction(100_000)),
+        ("3×10⁻²", Fraction(3, 100)),
+        ("3/4", Fraction(3, 4)),
+        ("-3 / 4", Fraction(-3, 4)),
+        ("\\frac{3}{4}", Fraction(3, 4)),
+        ("\\frac{-3}{4}", Fraction(-3, 4)),
+        ("\\dfrac34", Fraction(3, 4)),
+        ("1\\frac{3}{4}", Fraction(7, 4)),
+        ("-1 3/4", Fraction(-7, 4)),
+        ("3 million", Fraction(3_000_000)),
+        ("$1.5 billion", Fraction(1_500_000_000)),
+        ("x = 5", Fraction(5)),
+        ("2 + 3 = 5", Fraction(5)),
+        ("\\approx 3.14", Fraction(314, 100)),
+        ("about 7.", Fraction(7)),
+    ],
+)
+def test_a_number_is_read_exactly(text: str, value: Fraction) -> None:
+    assert quantity(text) == Quantity(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("5 cm", "cm"),
+        ("5cm", "cm"),
+        ("5 \\mathrm{~cm}", "cm"),
+        ("5\\text{ m/s}^2", "m/s^2"),
+        ("5 m/s^{2}", "m/s^2"),
+        ("5 J/(kg K)", "J/(kgK)"),
+        ("5^\\circ", "°"),
+        ("5^{\\circ}", "°"),
+        ("5 N·m", "N·m"),
+        ("5 \\mu m", "µm"),
+        ("5 dollars.", "dollars"),
+    ],
+)
+def test_a_unit_stands_behind_its_number(text: str, unit: str) -> None:
+    assert quantity(text) == Quantity(Fraction(5), unit=unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x", "nan", "NaN", "inf", "-inf", "Infinity", "\\infty", "1/0", "\\frac{1}{0}", "1e401", "1e999999999"),
+        *("3,14", "12,34", "1,2345", "1_000", "0x10", "1.2.3", "12:30", "٥", "½", "5!", "(5)", "5-7", "5 to 7"),
+        *("5 or 6", "5 and 6", "5 \\pm 1", "5 ± 1", "2^10", "\\sqrt{2}", "5x", "5i", "5e", "5\\pi", "5 6", "7 dozen"),
+        "1" * (LONGEST_NUMBER + 1),
+    ],
+)
+def test_what_would_have_to_be_evaluated_or_guessed_is_no_number(text: str) -> None:
+    assert quantity(text) is None
+    assert NumericVerifier().judge(problem("5"), text) == Verdict(INCORRECT, "not a number")
+    assert NumericVerifier().judge(problem(text), "5") == Verdict(UNSCORED, "reference is not a number")
+
+
+def test_a_difference_of_exactly_the_tolerance_is_right_and_a_hair_more_is_not() -> None:
+    # |1.1 - 1| = 0.1 <= 0.1 * 1. In floats, 1.1 - 1 is 0.10000000000000009 and this would be wrong.
+    assert outcome("1", "1.1", relative_tolerance=0.1) is CORRECT
+    assert outcome("1", "1.1000000000000000000001", relative_tolerance=0.1) is INCORRECT
+    assert outcome("0.3", "0.1", absolute_tolerance=0.2, relative_tolerance=0) is CORRECT
+    assert outcome("0.3", "0.0999999999999999999999", absolute_tolerance=0.2, relative_tolerance=0) is INCORRECT
+
+
+def test_the_larger_of_the_two_tolerances_counts_and_the_relative_one_is_of_the_reference() -> None:
+    # 1 % of 200 is 2; of the answer 202.5 it would be 2.025.
+    assert outcome("200", "202", relative_tolerance=0.01) is CORRECT
+    assert outcome("200", "202.01", relative_tolerance=0.01) is INCORRECT
+    assert outcome("200", "202.01", relative_tolerance=0.01, absolute_tolerance=3) is CORRECT
+    assert outcome("0", "0.0001", relative_tolerance=0.5) is INCORRECT  # half of nothing
+    assert outcome("-200", "-202", relative_tolerance=0.01) is CORRECT
+    assert outcome("200", "-200", relative_tolerance=0.01) is INCORRECT
+
+
+def test_without_tolerance_thirds_are_not_their_decimals() -> None:
+    assert outcome("1/3", "\\frac{2}{6}", relative_tolerance=0) is CORRECT
+    assert outcome("1/3", "0.3333333333", relative_tolerance=0) is INCORRECT
+    assert outcome("1/3", "0.3333333") is CORRECT  # 3.3e-8 off, a ten-millionth of the reference
+    assert outcome("1/3", "0.33333") is INCORRECT
+
+
+def test_long_whole_numbers_are_not_rounded() -> None:
+    assert outcome("12345678901234567890", "12345678901234567891", relative_tolerance=0) is INCORRECT
+    assert outcome("9007199254740993", "9007199254740992", relative_tolerance=0) is INCORRECT  # equal as floats
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "expected"),
+    [
+        ("50%", "50\\%", CORRECT),
+        ("50%", "50 percent", CORRECT),
+        ("50%", "0.5", CORRECT),
+        ("50%", "50", CORRECT),
+        ("0.5", "50%", CORRECT),
+        ("50", "50%", CORRECT),
+        ("50%", "0.5%", INCORRECT),
+        ("50%", "5", INCORRECT),
+        ("5", "50%", INCORRECT),
+    ],
+)
+def test_a_percent_sign_on_one_side_alone_is_a_hundredth_or_a_unit(
+    reference: str, answer: str, expected: Outcome
+) -> None:
+    assert outcome(reference, answer) is expected
+
+
+def test_units_are_dropped_or_compared_and_never_converted() -> None:
+    assert outcome("5 m", "5 cm") is CORRECT
+    assert outcome("5 m", "5 cm", units="same") is INCORRECT
+    assert outcome("5 m", "500 cm", units="same") is INCORRECT
+    assert outcome("5 m", "5", units="same") is CORRECT  # none stated
+    assert outcome("5 m", "5 \\text{ m}", units="same") is CORRECT
+    assert outcome("5", "5 m", units="same") is CORRECT
+
+
+def test_any_reference_will_do_and_one_that_is_no_number_leaves_the_rest_unscored() -> None:
+    assert NumericVerifier().judge(problem("about five", "5"), "5").outcome is CORRECT
+    assert NumericVerifier().judge(problem("about five", "5"), "6") == Verdict(UNSCORED, "reference is not a number")
+    assert NumericVerifier().judge(problem("4", "5"), "6") == Verdict(INCORRECT, "differs")
+
+
+@pytest.mark.parametrize("value", [-1e-9, float("nan"), float("inf")])
+@pytest.mark.parametrize("key", ["relative_tolerance", "absolute_tolerance"])
+def test_a_tolerance_that_is_negative_or_not_finite_is_refused(key: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{key}: must be a finite number from 0 up"):
+        NumericVerifier(**{key: value})
+
+
+def test_verdicts_under_other_tolerances_have_another_version() -> None:
+    versions = {
+        NumericVerifier().version,
+        NumericVerifier(relative_tolerance=1e-3).version,
+        NumericVerifier(absolute_tolerance=1e-3).version,
+        NumericVerifier(relative_tolerance=0.12345678).version,
+        NumericVerifier(relative_tolerance=0.12345679).version,
+        NumericVerifier(units="same").version,
+    }
+    assert len(versions) == 6
+    assert not any("/" in version for version in versions)  # they are names of folders
+
+
+NASTY = ["1 ", "1,", "111,", " ", "$", " a", "a.", "=", "\\frac", "\\text{", "(a", "^2", "{,}", "1/", "e1", "5 a"]
+
+
+@pytest.mark.parametrize("piece", NASTY)
+def test_reading_takes_no_time_whatever_the_text(piece: str) -> None:
+    # The worst takes a fraction of a millisecond; backtracking over 200 characters would take longer than the universe.
+    start = time.process_time()
+    for text in (piece * LONGEST_NUMBER, "5" + piece * LONGEST_NUMBER, "5 " + piece * LONGEST_NUMBER + "!"):
+        for length in range(1, LONGEST_NUMBER):
+            quantity(text[:length])
+    assert time.process_time() - start < 5
