@@ -1,0 +1,184 @@
+"""A user's own function as a verifier: its three outcomes, its version, and one line for each way to get it wrong."""
+
+import pickle
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from move37 import pipeline
+from move37.config import VerificationConfig, load_study
+from move37.errors import ConfigError, InputError, Move37Error
+from move37.store import RunStore
+from move37.types import Outcome, Problem, Verdict
+from move37.verification import VerifierPool
+from move37.verifiers.function import FunctionVerifier
+from move37.verifiers.options import make_verifier
+from tests.studies import judged_run, sums_study
+
+CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
+PROBLEM = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "function", metadata={"least": 2})
+
+
+def write(folder: Path, code: str, name: str = "grader.py") -> Path:
+    path = folder / name
+    path.write_text(dedent(code))
+    return path
+
+
+def judged(path: Path, *texts: str, timeout_seconds: float = 10.0) -> list[Verdict]:
+    """The verdicts of `grade` in worker processes, in the order of the texts."""
+    verifier = make_verifier(f"{path}:grade")
+    with VerifierPool(VerificationConfig(workers=1, timeout_seconds=timeout_seconds)) as pool:
+        verdicts = dict(pool.verify(verifier, ((PROBLEM, text, i) for i, text in enumerate(texts))))
+    return [verdicts[i] for i in range(len(texts))]
+
+
+def refusal(source: str) -> str:
+    with pytest.raises(Move37Error) as caught:
+        make_verifier(source)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_true_false_none_a_verdict_an_error_and_anything_else(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        import numpy as np
+        from move37.types import Outcome, Verdict
+
+        def grade(problem, text):
+            if text == "raise":
+                raise ValueError(f"not {text}\\nat all")
+            return {
+                "numpy": np.float64(1) < 2, "none": None, "three": 3, "text": "yes", "one": 1,
+                "verdict": Verdict(Outcome.INCORRECT, "too short"),
+            }.get(text, problem.references[0] in text)
+        """,
+    )
+    texts = ("It was Evelyn.", "Bob", "none", "three", "text", "one", "verdict", "numpy", "raise", " ")
+    assert [(v.outcome, v.reason) for v in judged(path, *texts)] == [
+        (CORRECT, "matches"),
+        (INCORRECT, "differs"),
+        (UNSCORED, "grade returned None"),
+        (UNSCORED, "grade returned int, not True, False, None or a Verdict"),
+        (UNSCORED, "grade returned str, not True, False, None or a Verdict"),
+        (UNSCORED, "grade returned int, not True, False, None or a Verdict"),
+        (INCORRECT, "too short"),
+        (CORRECT, "matches"),
+        (UNSCORED, "grade raises ValueError (grader.py line 7)"),
+        (INCORRECT, "no answer"),
+    ]
+
+
+def test_it_runs_in_a_process_that_can_be_killed(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        import os
+
+        def grade(problem, text):
+            while text == "spin":
+                pass
+            if text == "die":
+                os._exit(3)
+            return True
+        """,
+    )
+    spin, die, fine = judged(path, "spin", "die", "fine", timeout_seconds=0.5)
+    assert (spin.outcome, spin.reason) == (UNSCORED, "timed out after 0.5 s")
+    assert (die.outcome, die.reason) == (UNSCORED, "verifier crashed: exit code 3")
+    assert fine.outcome is CORRECT
+
+
+def test_its_file_may_say_where_the_answer_is_and_what_a_right_response_looks_like(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        def extract(problem, text):
+            return text.partition(":")[2] or (3 if text == "broken" else None)
+
+        def present(problem, reference):
+            return f"name:{reference}"
+
+        def grade(problem, answer):
+            return answer == "Evelyn"
+        """,
+    )
+    right, no_answer, broken = judged(path, "name:Evelyn", "Evelyn", "broken")
+    assert (right.outcome, right.answer) == (CORRECT, "Evelyn")
+    assert (no_answer.outcome, no_answer.reason) == (INCORRECT, "no answer")
+    assert (broken.outcome, broken.reason) == (UNSCORED, "verifier crashed: TypeError")
+    assert FunctionVerifier(f"{path}:grade").present(PROBLEM, "Evelyn") == "name:Evelyn"
+
+
+def test_an_edited_file_is_another_version_and_an_untouched_one_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path, "def grade(problem, text):\n    return True\n")
+    before, again = FunctionVerifier(f"{path}:grade"), FunctionVerifier(f"{path}:grade")
+    sent = pickle.dumps(before)
+    path.write_text("def grade(problem, text):\n    return False\n")
+    after = FunctionVerifier(f"{path}:grade")
+    assert before.version == again.version != after.version
+    assert (before.judge(PROBLEM, "x").outcome, after.judge(PROBLEM, "x").outcome) == (CORRECT, INCORRECT)
+    with pytest.raises(InputError, match="was edited while it was judging; verify again"):
+        pickle.loads(sent)
+
+
+def test_two_functions_of_one_file_are_two_versions(tmp_path: Path) -> None:
+    path = write(tmp_path, "def grade(p, t):\n    return True\n\ndef strict(p, t):\n    return False\n")
+    assert FunctionVerifier(f"{path}:grade").version != FunctionVerifier(f"{path}:strict").version
+
+
+def test_a_function_of_an_importable_module_needs_no_path() -> None:
+    assert make_verifier("tests.graders:grade").judge(PROBLEM, "Evelyn").outcome is CORRECT
+
+
+@pytest.mark.parametrize(
+    ("code", "source", "line"),
+    [
+        ("", "{}/none.py:grade", "no such file: {}/none.py"),
+        ("", "{}/grader.py:", "write it as path/to/grader.py:function or package.module:function"),
+        ("", "{}/grader.py:a-b", "write it as path/to/grader.py:function or package.module:function"),
+        ("", "no_such_package.module:grade", "no_such_package.module cannot be imported (No module named"),
+        ("", "nosuchmodule:grade", "no Python module 'nosuchmodule'; a file is written as path/to/grader.py:function"),
+        ("", "math:sqrt", "no Python module 'math'"),
+        ("def grades(p, t): ...", "{}/grader.py:grade", "in {}/grader.py; did you mean 'grades'?"),
+        ("def mark(p, t): ...", "{}/grader.py:grade", "no function 'grade' in {}/grader.py (functions there: mark)"),
+        ("grade = 3", "{}/grader.py:grade", "(functions there: none)"),
+        ("def grade(t): ...", "{}/grader.py:grade", "grade has to take two arguments, (problem, text)"),
+        ("async def grade(p, t): ...", "{}/grader.py:grade", "grade is asynchronous; write it with def"),
+        ("def grade(p, t:", "{}/grader.py:grade", "cannot be loaded (SyntaxError: "),
+        ("import nosuch", "{}/grader.py:grade", "cannot be loaded (ModuleNotFoundError: No module named 'nosuch')"),
+        ("1 / 0", "{}/grader.py:grade", "cannot be loaded (ZeroDivisionError: division by zero)"),
+    ],
+)
+def test_a_function_that_cannot_be_used_is_one_line(tmp_path: Path, code: str, source: str, line: str) -> None:
+    write(tmp_path, code)
+    message = refusal(source.format(tmp_path))
+    assert message.startswith(f"verifier {source.format(tmp_path)!r}: ")
+    assert line.format(tmp_path) in message
+
+
+def test_without_a_source_the_name_alone_says_what_is_missing() -> None:
+    assert refusal("function") == "verification.options.function.source: field required"
+
+
+def test_a_study_names_a_grader_beside_it_and_verify_takes_one_too(tmp_path: Path) -> None:
+    write(tmp_path, "def grade(problem, text):\n    return problem.references[0] in text\n")
+    study = sums_study(tmp_path, n=2, verifier="grader.py:grade")
+    assert load_study(study).problems[0].verifier == f"{tmp_path / 'grader.py'}:grade"
+    store = judged_run(study, tmp_path / "run")
+    (label,) = store.current_labels().values()
+    assert label.startswith("function@1+grade-")
+    # ... regraded with another function, whose verdicts lie beside
+    other = write(tmp_path, "def grade(problem, text):\n    return False\n", "never.py")
+    figures = pipeline.verify_run(RunStore.open(tmp_path / "run"), f"{other}:grade")
+    assert figures["verified"] == {"base": {"incorrect": 12}, "rl": {"incorrect": 12}}
+    assert len(store.labels("rl")) == 2
+
+
+def test_a_study_that_names_a_grader_which_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"problems\.0\.verifier: no such file or folder: grader\.py"):
+        load_study(sums_study(tmp_path, verifier="grader.py:grade"))
