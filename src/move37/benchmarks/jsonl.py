@@ -98,6 +98,8 @@ def _options(row: Row, key: str) -> tuple[list[str] | None, list[str]]:
         raise row.error(f"{key!r}: {len(given)} options; a choice question has 2 to {len(_LETTERS)}")
     if labels is not None and len(labels) != len(given):
         raise row.error(f"{key!r}: {len(labels)} labels for {len(given)} options")
+    if None in given:
+        raise row.error(f"{key!r}: an option is null")
     options = [Row({key: text}, row.place).answer(key) for text in given]
     plain = list(map(_plain, options))
     repeated = next((text for text in options if plain.count(_plain(text)) > 1), None)
