@@ -33,6 +33,7 @@ from move37.config import ModelConfig, SamplingConfig, parse_study
 from move37.engines import transformers_decode
 from move37.engines.transformers import TransformersEngine
 from move37.engines.transformers_cache import RowCache
+from move37.engines.transformers_forward import LlamaForward, ModelForward
 from move37.engines.transformers_text import ResponseText
 from move37.pipeline import sample_run, start_run
 from move37.seeds import sample_seed
@@ -139,7 +140,8 @@ def measure_parts(run: Callable[[], Run]) -> tuple[Run, dict[str, float]]:
     """Processor seconds of an engine run by what was done ("rest": all that is not named), and both clocks' totals."""
     seconds: dict[str, float] = defaultdict(float)
     with ExitStack() as stack:
-        stack.enter_context(timed(seconds, "model", transformers_decode.DecodeLoop, "_call"))
+        for way in (LlamaForward, ModelForward):
+            stack.enter_context(timed(seconds, "model", way, "step"))
         stack.enter_context(timed(seconds, "draw", transformers_decode, "draw"))
         for name in ("admit", "retire", "before_step"):
             stack.enter_context(timed(seconds, "cache", RowCache, name))

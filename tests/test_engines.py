@@ -242,6 +242,52 @@ def test_a_packed_layer_is_the_layer_it_replaces() -> None:
         assert torch.allclose(PackedLinear(linear, 64)(inputs), linear(inputs), atol=1e-5)
 
 
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(tmp_path: Path, heads: int) -> None:
+    """Prompts of three lengths read together, then twelve tokens that are given, one row having left after six."""
+    import numpy as np
+    from transformers import AutoModelForCausalLM
+
+    from move37.engines.transformers_cache import RowCache
+    from move37.engines.transformers_forward import LlamaForward, forward_of
+
+    folder = save_model(tmp_path, num_key_value_heads=heads)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    forward = forward_of(model)
+    assert isinstance(forward, LlamaForward)
+    torch.manual_seed(0)
+    rows = [torch.randint(3, VOCABULARY, (length + 12,)).tolist() for length in (9, 1, 4)]
+    cache = RowCache(3, 9, 12, stays=True)
+    with torch.inference_mode():
+        expected = [model(torch.tensor([row])).logits[0] for row in rows]
+        for row, own, prompt in zip(rows, expected, forward.read([row[:-12] for row in rows]), strict=True):
+            assert torch.allclose(prompt.logits[0], own[len(row) - 13], atol=1e-5)
+            cache.admit(prompt.states, 1)
+        for step in range(12):
+            if step == 6:
+                assert cache.retire(np.array([0])).tolist() == [2, 1]
+                rows, expected = [rows[2], rows[1]], [expected[2], expected[1]]
+            newest = torch.tensor([row[step - 12] for row in rows])
+            logits = forward.step(newest, cache.before_step(), cache)
+            cache.after_step()
+            for made, own in zip(logits, expected, strict=True):
+                assert torch.allclose(made, own[step - 12], atol=1e-5)
+
+
+def test_models_that_are_not_written_out_go_through_their_own_forward(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from move37.engines.transformers_llama import can_write_out
+
+    angles = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10_000.0}
+    for number, (kind, changes) in enumerate([("mistral", {}), ("llama", {"rope_parameters": angles})]):
+        folder = save_model(tmp_path / str(number), kind, **changes)
+        assert not can_write_out(AutoModelForCausalLM.from_pretrained(folder))
+    llama = AutoModelForCausalLM.from_pretrained(save_model(tmp_path / "llama"))
+    assert can_write_out(llama)
+    assert not can_write_out(llama.to(torch.bfloat16))
+
+
 # ---- transformers: the sampling law
 
 

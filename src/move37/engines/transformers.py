@@ -6,7 +6,8 @@ prompt that already begins with the beginning-of-text token (chat templates writ
 `auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32.
 
 The loop is in `transformers_decode.py`, the sampling law in `transformers_draw.py`, the cache in
-`transformers_cache.py`. Several GPUs, quantised kernels and adapters are left out: serve such a model elsewhere.
+`transformers_cache.py`, the calls of the model in `transformers_forward.py`. Several GPUs, quantised kernels and
+adapters are left out: serve such a model elsewhere.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -155,15 +156,15 @@ class TransformersEngine:
         self,
         requests: Sequence[Request],
         sampling: SamplingConfig,
-        run: Callable[[DecodeLoop, Sequence[Request]], Iterator[Made]],
+        run: Callable[[DecodeLoop], Iterator[Made]],
     ) -> Iterator[Made]:
         prompts = {text: self.encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
         for request in requests:
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
         slots = min(self._batch_size, len(requests))
-        loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, slots, sampling)
+        loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, requests, slots, sampling)
         try:
-            yield from run(loop, requests)
+            yield from run(loop)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise

@@ -8,16 +8,19 @@
 
 Decisions. Columns are aligned at the right, as in left-padded `generate`, so a model's own causal, sliding-window and
 alibi masks stay true; rotary positions are in the keys already, so a prompt may be copied to any column. Live rows
-fill the first slots: a row that ends is overwritten by the last one, and no step computes a row that nobody wants.
+fill the first slots: rows that end are overwritten by the last ones, and no step computes a row that nobody wants.
 Writing in place spares the copy of the whole cache that a growing cache makes at every token.
 
 Left out: layers that keep more or less than keys and values (linear attention, keys shared between layers);
 `supports` says so beforehand.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
@@ -80,10 +83,10 @@ class _SlotLayer(CacheLayerMixin):
         for storage, states in zip(self._storage, (keys, values), strict=True):
             storage[slots, :, columns] = states
 
-    def move(self, source: int, target: int, length: int) -> None:
-        columns = slice(self._window.end - length, self._window.end)
+    def move(self, sources: Tensor, targets: Tensor) -> None:
+        columns = slice(self._window.start, self._window.end)
         for storage in self._storage:
-            storage[target, :, columns] = storage[source, :, columns]
+            storage[targets, :, columns] = storage[sources, :, columns]
 
     def shift(self, end: int, capacity: int) -> None:
         """Let the live columns end at `end`: further left in this storage, or else in a new one of `capacity`."""
@@ -100,54 +103,61 @@ class _SlotLayer(CacheLayerMixin):
 
 
 class RowCache(Cache):
-    """Keys and values of up to `slots` rows, none longer than `longest` tokens. `lengths` has a row's tokens so far."""
+    """Keys and values of up to `slots` rows, of prompts and responses of at most so many tokens.
 
-    def __init__(self, slots: int, longest: int) -> None:
+    `stays` says that no row will be admitted after the first step: then no column is ever needed twice.
+    `lengths` has every row's tokens so far, int64 of shape (rows,).
+    """
+
+    def __init__(self, slots: int, longest_prompt: int, longest_response: int, stays: bool = False) -> None:
         self._slot_layers: list[_SlotLayer] = []
         super().__init__(layers=self._slot_layers)  # type: ignore[arg-type]
-        self.lengths: list[int] = []
+        self.lengths = torch.zeros(0, dtype=torch.int64)
         self._window = _Window(slots)
-        self._longest = longest
-        self._longest_prompt = 0
+        self._longest = longest_prompt + longest_response
+        self._longest_prompt = longest_prompt
+        self._headroom = 0 if stays else _HEADROOM
         self._capacity = 0
 
-    def admit(self, prompt: DynamicCache, rows: int) -> None:
-        """Add rows that have read `prompt` (a cache of batch size 1) at the first free slots."""
-        length = prompt.get_seq_length()
-        self._longest_prompt = max(self._longest_prompt, length)
-        if not self.lengths or length > self._window.end:
+    def admit(self, prompt: Sequence[tuple[Tensor, Tensor]], rows: int) -> None:
+        """Add rows that have read a prompt at the first free slots: keys and values by layer, (1, heads, S, width)."""
+        length = prompt[0][0].shape[2]
+        if not len(self.lengths) or length > self._window.end:
             self._shift()
-        states = [(keys, values) for keys, values, _ in prompt if keys is not None and values is not None]
         if not self._slot_layers:
-            self._slot_layers += [_SlotLayer(self._window, *layer, self._capacity) for layer in states]
+            self._slot_layers += [_SlotLayer(self._window, *layer, self._capacity) for layer in prompt]
         slots = slice(len(self.lengths), len(self.lengths) + rows)
-        for slot_layer, layer in zip(self._slot_layers, states, strict=True):
+        for slot_layer, layer in zip(self._slot_layers, prompt, strict=True):
             slot_layer.admit(slots, *layer)
-        self.lengths += [length] * rows
+        self.lengths = torch.cat([self.lengths, self.lengths.new_full((rows,), length)])
         self._measure()
 
-    def retire(self, row: int) -> None:
-        """Forget `row`; the last row takes its place."""
-        last = len(self.lengths) - 1
-        if row != last:
+    def retire(self, ended: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Forget the rows `ended`, rising. Returns for each row that is left which row it was."""
+        was = np.arange(len(self.lengths))
+        left = len(was) - len(ended)
+        gaps = ended[ended < left]
+        if len(gaps):
+            movers = np.setdiff1d(was[left:], ended)
+            was[gaps] = movers
             for layer in self._slot_layers:
-                layer.move(last, row, self.lengths[last])
-            self.lengths[row] = self.lengths[last]
-        self.lengths.pop()
+                layer.move(torch.from_numpy(movers), torch.from_numpy(gaps))
+        was = was[:left]
+        self.lengths = self.lengths[torch.from_numpy(was)]
         self._measure()
+        return was
 
     def before_step(self) -> Tensor:
         """Make room for a column. Returns the columns that each row attends to, bool of shape (rows, columns)."""
         if self._window.end == self._capacity:
             self._shift()
-        lengths = torch.tensor(self.lengths)
-        width = int(lengths.max())
-        return torch.arange(width + 1) >= (width - lengths)[:, None]
+        width = int(self.lengths.max())
+        return torch.arange(width + 1) >= (width - self.lengths)[:, None]
 
     def after_step(self) -> None:
         """Count the column that the model has just written."""
         self._window.end += 1
-        self.lengths = [length + 1 for length in self.lengths]
+        self.lengths = self.lengths + 1
         self._measure()
 
     def _shift(self) -> None:
@@ -156,10 +166,10 @@ class RowCache(Cache):
         A shift copies all that is live, at most once in _HEADROOM steps: under 2 % of what attention reads meanwhile.
         Growing costs ten times as much as moving (fresh memory), so small storage has its final size at once.
         """
-        width = self._window.end - self._window.start if self.lengths else 0
+        width = self._window.end - self._window.start if len(self.lengths) else 0
         end = max(width, self._longest_prompt)
-        if end + _HEADROOM > self._capacity:
-            self._capacity = min(max(_SMALL, 2 * end + _HEADROOM), self._longest + _HEADROOM)
+        if end + self._headroom > self._capacity:
+            self._capacity = min(max(_SMALL, 2 * end + _HEADROOM), self._longest + self._headroom)
         for layer in self._slot_layers:
             layer.shift(end, self._capacity)
         self._window.end = end
@@ -167,7 +177,7 @@ class RowCache(Cache):
 
     def _measure(self) -> None:
         self._window.rows = len(self.lengths)
-        self._window.start = self._window.end - max(self.lengths, default=0)
+        self._window.start = self._window.end - (int(self.lengths.max()) if len(self.lengths) else 0)
 
 
 def _zeros(slots: int, capacity: int, like: Tensor) -> Tensor:

@@ -7,47 +7,106 @@ next request (of any prompt) takes it, and when none is left the batch shrinks. 
     draw    one token for every row        -> samples that ended leave, with their slot
     forward one step of all remaining rows -> their next logits
 
+Between two turns rows are lines of arrays: nothing is done in Python per row and token unless a row may end in a
+stop string. How a model is called is `transformers_forward.py`'s.
+
 Why not transformers' own continuous batching (5.23): it runs on a CPU, but slower than plain `generate`
 (bench/engine.py), draws all rows from one global generator, and knows no stop strings. Speculative decoding,
 chunked prefill and several devices are left out.
 """
 
-import inspect
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from move37.config import SamplingConfig
 from move37.engines import Trajectory
 from move37.engines.transformers_cache import RowCache
 from move37.engines.transformers_draw import draw, law_logprobs
+from move37.engines.transformers_forward import ReadPrompt, forward_of
 from move37.engines.transformers_text import ResponseText
 from move37.types import FinishReason, Request, Sample
 
 
-class _Prompt(NamedTuple):
-    """A prompt that has been read: its keys and values (batch of 1) and the logits after it, (1, vocabulary)."""
+class _Response(NamedTuple):
+    """A response that has ended. `law` has the log-probabilities of its tokens under the law they were drawn from."""
 
-    text: str
-    cache: DynamicCache
-    logits: Tensor
-
-
-@dataclass(slots=True)
-class _Row:
     request: Request
-    uniforms: NDArray[np.float64]
-    tokens: list[int] = field(default_factory=list)
-    logprob: float = 0.0
-    law: list[float] = field(default_factory=list)
-    """Log-probabilities of the tokens under the law they were drawn from; empty unless trajectories are asked for."""
+    tokens: list[int]
+    logprob: float
+    law: list[float]
+    reason: FinishReason
+
+
+class _Lines:
+    """Responses in the making. A response keeps its line while rows move; `live` has the line of every row."""
+
+    def __init__(self, lines: int, limit: int) -> None:
+        self._requests: list[Request | None] = [None] * lines
+        self._tokens = np.zeros((lines, limit), dtype=np.int32)
+        self._law = np.zeros((lines, limit))
+        self._uniforms = np.zeros((lines, limit))
+        self._logprobs = np.zeros(lines)
+        self._counts = np.zeros(lines, dtype=np.int64)
+        self._free = list(range(lines))
+        self.live = np.zeros(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.live)
+
+    def open(self, requests: Sequence[Request]) -> None:
+        """Add a row for each request behind the others."""
+        lines = [self._free.pop() for _ in requests]
+        for line, request in zip(lines, requests, strict=True):
+            self._requests[line] = request
+            self._uniforms[line] = _uniforms(request.seed, self._uniforms.shape[1])
+        self._counts[lines], self._logprobs[lines] = 0, 0.0
+        self.live = np.concatenate([self.live, np.array(lines, dtype=np.int64)])
+
+    def uniforms(self) -> Tensor:
+        """What decides every row's next token, float64 of shape (rows,)."""
+        return torch.from_numpy(self._uniforms[self.live, self._counts[self.live]])
+
+    def note(self, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], law: NDArray[np.float64]) -> None:
+        """Add every row's newest token, with its log-probability under the model and under the sampling law."""
+        places = self.live, self._counts[self.live]
+        self._tokens[places], self._law[places] = tokens, law
+        self._logprobs[self.live] += logprobs
+        self._counts[self.live] += 1
+
+    def full(self) -> NDArray[np.bool_]:
+        """Which rows have as many tokens as they may."""
+        return self._counts[self.live] >= self._tokens.shape[1]
+
+    def stopped(self, text: ResponseText) -> NDArray[np.bool_]:
+        """Which rows have just completed a stop string."""
+        found = np.zeros(len(self.live), dtype=np.bool_)
+        for row, line in enumerate(self.live.tolist()):
+            request = self._requests[line]
+            if request is not None and request.prompt.stop:
+                found[row] = text.stops(self._tokens[line, : self._counts[line]], request.prompt.stop)
+        return found
+
+    def close(self, row: int, reason: FinishReason) -> _Response:
+        """The response of a row that has ended. Its line is free as soon as `keep` has let go of the row."""
+        line = int(self.live[row])
+        request, self._requests[line] = self._requests[line], None
+        assert request is not None
+        self._free.append(line)
+        made = slice(0, int(self._counts[line]))
+        tokens, law = self._tokens[line, made].tolist(), self._law[line, made].tolist()
+        return _Response(request, tokens, float(self._logprobs[line]), law, reason)
+
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        """Go on with these rows, in this order."""
+        self.live = self.live[rows]
 
 
 class DecodeLoop:
@@ -59,130 +118,105 @@ class DecodeLoop:
         text: ResponseText,
         end_tokens: frozenset[int],
         prompts: Mapping[str, list[int]],
+        requests: Sequence[Request],
         slots: int,
         sampling: SamplingConfig,
     ) -> None:
-        self._model = model
         self._text = text
-        self._end_tokens = end_tokens
+        self._ends = np.array(sorted(end_tokens), dtype=np.int64)
         self._prompts = prompts
+        self._queue = deque(requests)
         self._slots = slots
         self._sampling = sampling
-        self._cache = RowCache(slots, max(map(len, prompts.values()), default=0) + sampling.max_new_tokens)
-        self._accepted = inspect.signature(model.forward).parameters
-        self._rows: list[_Row] = []
+        self._has_stops = any(request.prompt.stop for request in requests)
+        longest = max(map(len, prompts.values()), default=0)
+        self._cache = RowCache(slots, longest, sampling.max_new_tokens, stays=len(requests) <= slots)
+        self._rows = _Lines(slots, sampling.max_new_tokens)
+        self._model = forward_of(model)
+        self._device = model.device
         self._logits: Tensor | None = None
-        self._prompt: _Prompt | None = None
-        self._keeps_law = False
+        self._newest = np.zeros(0, dtype=np.int64)
+        self._last_read: tuple[str, ReadPrompt] | None = None
 
-    def run(self, requests: Sequence[Request]) -> Iterator[Sample]:
+    def run(self) -> Iterator[Sample]:
         """Samples as they end. Inference mode is never on while the caller has the word."""
-        for row, reason in self._ending(requests):
-            yield self._sample(row, reason)
+        for response in self._ending():
+            yield self._sample(response)
 
-    def trajectories(self, requests: Sequence[Request]) -> Iterator[Trajectory]:
+    def trajectories(self) -> Iterator[Trajectory]:
         """Samples with their tokens, as they end. The sampling law must have no nucleus (top_p = 1)."""
-        self._keeps_law = True
-        for row, reason in self._ending(requests):
-            prompt = self._prompts[row.request.prompt.text]
-            yield Trajectory(self._sample(row, reason), tuple(prompt), tuple(row.tokens), tuple(row.law))
+        for response in self._ending():
+            prompt = self._prompts[response.request.prompt.text]
+            yield Trajectory(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.law))
 
-    def _ending(self, requests: Sequence[Request]) -> Iterator[tuple[_Row, FinishReason]]:
-        queue = deque(requests)
-        while queue or self._rows:
-            self._admit(queue)
+    def _ending(self) -> Iterator[_Response]:
+        while self._queue or len(self._rows):
+            self._admit()
             yield from self._draw()
-            if self._rows:
+            if len(self._rows):
                 self._forward()
 
     @torch.inference_mode()
-    def _admit(self, queue: deque[Request]) -> None:
+    def _admit(self) -> None:
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._slots - len(self._rows)))]
+        groups = [(text, list(same)) for text, same in groupby(taken, key=lambda request: request.prompt.text)]
         logits = [] if self._logits is None else [self._logits]
-        while queue and len(self._rows) < self._slots:
-            prompt, admitted = self._read(queue[0].prompt.text), len(self._rows)
-            while queue and len(self._rows) < self._slots and queue[0].prompt.text == prompt.text:
-                request = queue.popleft()
-                self._rows.append(_Row(request, _uniforms(request.seed, self._sampling.max_new_tokens)))
-            rows = len(self._rows) - admitted
-            self._cache.admit(prompt.cache, rows)
-            logits.append(prompt.logits.expand(rows, -1))
+        for (_, requests), prompt in zip(groups, self._read([text for text, _ in groups]), strict=True):
+            self._cache.admit(prompt.states, len(requests))
+            self._rows.open(requests)
+            logits.append(prompt.logits.expand(len(requests), -1))
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
 
-    @torch.inference_mode()
-    def _draw(self) -> list[tuple[_Row, FinishReason]]:
-        assert self._logits is not None
-        uniforms = torch.tensor([row.uniforms[len(row.tokens)] for row in self._rows], dtype=torch.float64)
-        drawn = draw(self._logits, uniforms.to(self._logits.device), self._sampling.temperature, self._sampling.top_p)
-        for row, token, logprob in zip(self._rows, *(column.tolist() for column in drawn), strict=True):
-            row.tokens.append(token)
-            row.logprob += logprob
-        if self._keeps_law:
-            self._keep_law(drawn)
-        ended = []
-        # From the last row down: the row that fills a gap has then been looked at.
-        for index in reversed(range(len(self._rows))):
-            row = self._rows[index]
-            reason = self._ended(row)
-            if reason is not None:
-                ended.append((row, reason))
-                self._cache.retire(index)
-                self._rows[index] = self._rows[-1]
-                self._rows.pop()
-        self._logits = None
-        return ended
+    def _read(self, texts: Sequence[str]) -> Iterator[ReadPrompt]:
+        """The prompts in order; one that was the last of the call before is not read again."""
+        known = self._last_read
+        if texts and known is not None and known[0] == texts[0]:
+            yield known[1]
+            texts = texts[1:]
+        for text, prompt in zip(texts, self._model.read([self._prompts[text] for text in texts]), strict=True):
+            self._last_read = text, prompt
+            yield prompt
 
-    def _keep_law(self, drawn: tuple[Tensor, Tensor]) -> None:
-        """Note under which probabilities the tokens were drawn."""
+    @torch.inference_mode()
+    def _draw(self) -> list[_Response]:
         assert self._logits is not None
-        tokens, logprobs = drawn
-        if self._sampling.temperature not in (0, 1):
-            logprobs = law_logprobs(self._logits, tokens, self._sampling.temperature)
-        for row, logprob in zip(self._rows, logprobs.tolist(), strict=True):
-            row.law.append(logprob)
+        rows, logits, temperature = self._rows, self._logits, self._sampling.temperature
+        tokens, logprobs = draw(logits, rows.uniforms().to(self._device), temperature, self._sampling.top_p)
+        law = logprobs if temperature in (0, 1) else law_logprobs(logits, tokens, temperature)
+        self._newest, self._logits = tokens.cpu().numpy(), None
+        rows.note(self._newest, logprobs.cpu().numpy(), law.cpu().numpy())
+        stops = np.isin(self._newest, self._ends)
+        if self._has_stops:
+            stops |= rows.stopped(self._text)
+        ended = np.flatnonzero(stops | rows.full())
+        if not len(ended):
+            return []
+        responses = [
+            rows.close(row, FinishReason.STOP if stops[row] else FinishReason.LENGTH) for row in ended.tolist()
+        ]
+        left = self._cache.retire(ended)
+        rows.keep(left)
+        self._newest = self._newest[left]
+        return responses
 
     @torch.inference_mode()
     def _forward(self) -> None:
         mask = self._cache.before_step()
-        tokens = torch.tensor([[row.tokens[-1]] for row in self._rows])
-        positions = torch.tensor(self._cache.lengths)[:, None]
-        logits = self._call(tokens, positions, mask, self._cache)
+        self._logits = self._model.step(torch.from_numpy(self._newest), mask, self._cache)
         self._cache.after_step()
-        self._logits = logits
 
-    def _read(self, text: str) -> _Prompt:
-        """The prompt's keys, values and logits, computed unless it was the last one that was asked for."""
-        if self._prompt is None or self._prompt.text != text:
-            tokens = torch.tensor([self._prompts[text]])
-            cache = DynamicCache()
-            positions = torch.arange(tokens.shape[1])[None]
-            logits = self._call(tokens, positions, torch.ones_like(tokens, dtype=torch.bool), cache)
-            self._prompt = _Prompt(text, cache, logits)
-        return self._prompt
-
-    def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
-        """Logits after the last token of every row, float32 of shape (rows, vocabulary)."""
-        device = self._model.device
-        arguments = {"position_ids": positions.to(device), "logits_to_keep": 1}
-        output = self._model(
-            input_ids=tokens.to(device),
-            attention_mask=mask.to(device),
-            past_key_values=cache,
-            use_cache=True,
-            **{name: value for name, value in arguments.items() if name in self._accepted},
-        )
-        return output.logits[:, -1].float()
-
-    def _ended(self, row: _Row) -> FinishReason | None:
-        if row.tokens[-1] in self._end_tokens or self._text.stops(row.tokens, row.request.prompt.stop):
-            return FinishReason.STOP
-        return FinishReason.LENGTH if len(row.tokens) >= self._sampling.max_new_tokens else None
-
-    def _sample(self, row: _Row, reason: FinishReason) -> Sample:
-        request = row.request
-        said = row.tokens[:-1] if row.tokens[-1] in self._end_tokens else row.tokens
+    def _sample(self, response: _Response) -> Sample:
+        request, tokens = response.request, response.tokens
+        said = tokens[:-1] if tokens[-1] in self._ends else tokens
         text = self._text.visible(said, request.prompt.stop)
         return Sample(
-            request.prompt.problem_id, request.index, text, reason, len(row.tokens), row.logprob, request.seed
+            request.prompt.problem_id,
+            request.index,
+            text,
+            response.reason,
+            len(tokens),
+            response.logprob,
+            request.seed,
         )
 
 

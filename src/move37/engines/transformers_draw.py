@@ -6,7 +6,7 @@ in proportion. Which of several tokens with exactly equal logits the set keeps i
 
 Decisions. A row's draw is the inverse distribution function at one uniform of its own, so it does not depend on the
 other rows. The nucleus is found among the most probable few tokens; only rows that need more are looked at again, and
-no vocabulary is sorted. Without a nucleus the draw picks a block of tokens and then a token in it, which reads the
+no vocabulary is sorted. Without a nucleus the draw picks a block of tokens and then a token in it, which reads a large
 vocabulary once. Long sums run in double precision: among 150,000 tokens the small ones would be lost in single.
 """
 
@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 
 _FEW = (64, 512, 4096)
 _BLOCK = 64
+_SMALL = 256
 
 
 def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
@@ -28,6 +29,8 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> 
     else:
         probabilities = (logits if temperature == 1 else logits / temperature).softmax(-1)
         tokens = _from_all(probabilities, uniforms) if top_p == 1 else _from_nucleus(probabilities, uniforms, top_p)
+        if temperature == 1:  # what was drawn is never 0
+            return tokens, probabilities.gather(1, tokens[:, None])[:, 0].double().log()
     chosen = logits.gather(1, tokens[:, None])[:, 0]
     return tokens, chosen.double() - logits.logsumexp(-1).double()
 
@@ -40,6 +43,9 @@ def law_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
 
 def _from_all(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     vocabulary = probabilities.shape[1]
+    if vocabulary <= _SMALL:
+        cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+        return _invert(cumulative, uniforms * cumulative[:, -1])
     if vocabulary % _BLOCK:
         probabilities = pad(probabilities, (0, -vocabulary % _BLOCK))
     blocks = probabilities.unflatten(1, (-1, _BLOCK))

@@ -4,8 +4,11 @@ A stop string may span tokens, or be a special token that plain decoding would h
 with special tokens written out. What is kept is the text before the first stop string, without special tokens.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 _SLACK = 8
@@ -19,13 +22,13 @@ class ResponseText:
         added = tokenizer.added_tokens_decoder
         self._special = {*tokenizer.all_special_ids, *(index for index, token in added.items() if token.special)}
 
-    def stops(self, tokens: list[int], stop: tuple[str, ...]) -> bool:
+    def stops(self, tokens: Sequence[int] | NDArray[np.integer], stop: tuple[str, ...]) -> bool:
         """Whether the newest token completed a stop string. Looks at the tail alone, so it may be asked every token."""
         if not stop:
             return False
         # A token decodes to at least one byte, so a stop string cannot be spread over more tokens than its bytes.
         longest = max(len(string.encode()) for string in stop) + _SLACK
-        tail = self._decode(tokens[-longest:])
+        tail = self._decode([int(token) for token in tokens[-longest:]])
         return any(string in tail for string in stop)
 
     def visible(self, tokens: list[int], stop: tuple[str, ...]) -> str:

@@ -1,0 +1,136 @@
+"""Two ways through a model, one shape: read prompts, then one token for every row of the cache.
+
+`ModelForward` calls the model as it is and works for every architecture whose cache is keys and values.
+`LlamaForward` is for models that `transformers_llama` knows: it reads prompts together, and attends to all rows by two
+batched products where transformers' fused kernel does thousands of tiny ones.
+"""
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import DynamicCache, PreTrainedModel
+
+from move37.engines.transformers_cache import RowCache
+from move37.engines.transformers_llama import WrittenOut, can_write_out
+
+_PROMPT_TOKENS = 4096
+"""Padded tokens of prompts that are read together."""
+
+
+class ReadPrompt(NamedTuple):
+    """Keys and values of every layer, each (1, key heads, tokens, width of a head); logits (1, vocabulary)."""
+
+    states: list[tuple[Tensor, Tensor]]
+    logits: Tensor
+
+
+class Forward(Protocol):
+    """Logits are those after the last token, float32."""
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
+        """Every prompt, in order."""
+        ...
+
+    def step(self, tokens_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+        """The newest token of every row of the cache -> logits, (rows, vocabulary). `mask_RC`: columns to attend to."""
+        ...
+
+
+def forward_of(model: PreTrainedModel) -> Forward:
+    """The fastest way that is known for the model."""
+    return LlamaForward(model) if can_write_out(model) else ModelForward(model)
+
+
+class ModelForward:
+    """See the module."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._accepted = inspect.signature(model.forward).parameters
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
+        for ids in prompts:
+            tokens_1S = torch.tensor([ids])
+            cache = DynamicCache()
+            positions = torch.arange(len(ids))[None]
+            logits = self._call(tokens_1S, positions, torch.ones_like(tokens_1S, dtype=torch.bool), cache)
+            states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
+            yield ReadPrompt(states, logits)
+
+    def step(self, tokens_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+        return self._call(tokens_R[:, None], cache.lengths[:, None], mask_RC, cache)
+
+    def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
+        device = self._model.device
+        arguments = {"position_ids": positions.to(device), "logits_to_keep": 1}
+        output = self._model(
+            input_ids=tokens.to(device),
+            attention_mask=mask.to(device),
+            past_key_values=cache,
+            use_cache=True,
+            **{name: value for name, value in arguments.items() if name in self._accepted},
+        )
+        return output.logits[:, -1].float()
+
+
+class LlamaForward:
+    """See the module."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._trunk = WrittenOut(model)
+        self._head: Any = model.get_output_embeddings()
+        config: Any = model.config
+        self._heads, self._width = config.num_key_value_heads, config.head_dim
+        self._group = config.num_attention_heads // config.num_key_value_heads
+        self._device = model.device
+
+    def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
+        start = 0
+        while start < len(prompts):
+            end, width = start + 1, len(prompts[start])
+            while end < len(prompts) and (end + 1 - start) * max(width, len(prompts[end])) <= _PROMPT_TOKENS:
+                width = max(width, len(prompts[end]))
+                end += 1
+            yield from self._read_together(prompts[start:end], width)
+            start = end
+
+    def _read_together(self, prompts: Sequence[Sequence[int]], width: int) -> Iterator[ReadPrompt]:
+        """Padded at the right, where causal attention never looks."""
+        tokens_PS = torch.tensor([[*ids, *[0] * (width - len(ids))] for ids in prompts], device=self._device)
+        layers: list[tuple[Tensor, Tensor]] = []
+
+        def attend(_: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            layers.append((keys.transpose(1, 2), values.transpose(1, 2)))
+            attended = scaled_dot_product_attention(
+                queries.transpose(1, 2), *layers[-1], is_causal=True, enable_gqa=self._group > 1
+            )
+            return attended.transpose(1, 2).flatten(2)
+
+        positions = torch.arange(width, device=self._device).expand(tokens_PS.shape)
+        hidden_PSD = self._trunk(tokens_PS, positions, attend)
+        last = torch.tensor([len(ids) - 1 for ids in prompts], device=self._device)
+        logits_PV = self._head(hidden_PSD[torch.arange(len(prompts), device=self._device), last]).float()
+        for place, ids in enumerate(prompts):
+            row = slice(place, place + 1)
+            states = [(keys[row, :, : len(ids)], values[row, :, : len(ids)]) for keys, values in layers]
+            yield ReadPrompt(states, logits_PV[row])
+
+    def step(self, tokens_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+        rows, heads, group, width = len(tokens_R), self._heads, self._group, self._width
+        bias = torch.zeros(mask_RC.shape).masked_fill_(~mask_RC, -torch.inf).to(self._device)
+        bias = bias[:, None, None].expand(-1, heads, group, -1).flatten(0, 1)
+
+        def attend(number: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            # One product per row and key head: the queries that share the key head are its rows.
+            stored = cache.update(keys.view(rows, heads, 1, width), values.view(rows, heads, 1, width), number)
+            keys, values = (states.flatten(0, 1) for states in stored)
+            queries = queries.view(rows * heads, group, width)
+            scores = torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=width**-0.5)
+            return torch.bmm(scores.softmax(-1), values).view(rows, 1, -1)
+
+        hidden = self._trunk(tokens_R.to(self._device)[:, None], cache.lengths[:, None].to(self._device), attend)
+        return self._head(hidden[:, 0]).float()

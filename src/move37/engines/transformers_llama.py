@@ -1,0 +1,108 @@
+"""The forward pass of Llama-type models written out over the model's own layers, in the fewest operators that do it.
+
+In small models, and wherever one token is read at a time, much of transformers' forward is not the products but what
+surrounds them: masks made anew, norms in six operators, rotations in ten. Here a norm is one operator with one
+backward, a rotation three, and attention is the caller's: `attend` gets the rotated queries and keys.
+
+The projections are called as the modules they are, so packed or adapted layers work and gradients reach the model's
+own parameters. `can_write_out` says what is known: Llama's architecture in float32, with rotary angles that do not
+depend on the length. Other models go through their own forward. The same operations, summed in another order.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import rms_norm, silu
+from transformers import LlamaForCausalLM, PreTrainedModel
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""Number of the layer; queries, keys and values of the new tokens, each (rows, tokens, heads, width of a head) with
+their own number of heads -> what the queries attend to, (rows, tokens, heads * width)."""
+
+_STATIC_ANGLES = ("default", "linear", "llama3", "yarn")
+
+
+def can_write_out(model: PreTrainedModel) -> bool:
+    """Whether `WrittenOut` computes what the model computes."""
+    config: Any = model.config
+    return (
+        type(model) is LlamaForCausalLM
+        and model.dtype == torch.float32
+        and config.hidden_act == "silu"
+        and config.rope_parameters["rope_type"] in _STATIC_ANGLES
+    )
+
+
+class WrittenOut:
+    """The trunk (all below the head) of a model that `can_write_out` knows: token ids -> last hidden states."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._trunk: Any = model.base_model
+        self._width: int = model.config.head_dim
+        self._table = torch.empty(2, 0)
+
+    def __call__(self, tokens_RS: Tensor, positions_RS: Tensor, attend: Attend) -> Tensor:
+        """Hidden states, (rows, tokens, width of the model)."""
+        cos, sin = self._rotations(positions_RS)
+        hidden = self._trunk.embed_tokens(tokens_RS)
+        heads = (*tokens_RS.shape, -1, self._width)
+        for number, layer in enumerate(self._trunk.layers):
+            attention, mlp = layer.self_attn, layer.mlp
+            normed = _norm(hidden, layer.input_layernorm)
+            queries = _rotate(attention.q_proj(normed).view(heads), cos, sin)
+            keys = _rotate(attention.k_proj(normed).view(heads), cos, sin)
+            values = attention.v_proj(normed).view(heads)
+            hidden = hidden + attention.o_proj(attend(number, queries, keys, values))
+            normed = _norm(hidden, layer.post_attention_layernorm)
+            hidden = hidden + mlp.down_proj(silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
+        return _norm(hidden, self._trunk.norm)
+
+    def _rotations(self, positions_RS: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and signed sines of the positions, each (rows, tokens, 1, width)."""
+        longest = int(positions_RS.max()) + 1
+        if self._table.shape[1] < longest:
+            self._table = self._angles(max(longest, 2 * self._table.shape[1]), positions_RS.device)
+        cos, sin = self._table[:, positions_RS, None]
+        return cos, sin
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _angles(self, count: int, device: torch.device) -> Tensor:
+        """Of positions 0 to count - 1: cosines, and sines that are negative in the first half, (2, count, width)."""
+        cos, sin = self._trunk.rotary_emb(torch.empty(0, device=device), torch.arange(count, device=device)[None])
+        sin[..., : self._width // 2] *= -1
+        return torch.cat([cos, sin])
+
+
+def _norm(hidden: Tensor, layer: Any) -> Tensor:
+    if torch.is_grad_enabled():
+        return _RootMeanSquareNorm.apply(hidden, layer.weight, layer.variance_epsilon)  # type: ignore[return-value]
+    return rms_norm(hidden, hidden.shape[-1:], layer.weight, layer.variance_epsilon)
+
+
+def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x_i cos - x_(i + half) sin in the first half of the width, x_i cos + x_(i - half) sin in the second."""
+    return torch.addcmul(states * cos, states.roll(states.shape[-1] // 2, -1), sin)
+
+
+class _RootMeanSquareNorm(torch.autograd.Function):
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis, with a backward of five operators."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight_D: Tensor, epsilon: float) -> Tensor:  # type: ignore[override]
+        hidden_ND = hidden.reshape(-1, hidden.shape[-1])
+        scale_N1 = hidden_ND.square().mean(-1, keepdim=True).add_(epsilon).rsqrt_()
+        unit_ND = hidden_ND * scale_N1
+        ctx.save_for_backward(unit_ND, scale_N1, weight_D)
+        return (unit_ND * weight_D).view(hidden.shape)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]
+        unit_ND, scale_N1, weight_D = ctx.saved_tensors
+        gradient_ND = gradient.reshape(unit_ND.shape)
+        product_ND = gradient_ND * unit_ND
+        along_N1 = (product_ND @ weight_D)[:, None] / -len(weight_D)
+        hidden_gradient = torch.addcmul(gradient_ND * weight_D, unit_ND, along_N1).mul_(scale_N1)
+        return hidden_gradient.view(gradient.shape), product_ND.sum(0), None
