@@ -154,7 +154,8 @@ def test_the_same_question_with_other_options_is_another_problem_and_in_another_
     rows = [{"question": "Which?", "options": options, "answer": "Paris"} for options in (CITIES, CITIES[:3])]
     assert len({problem.id for problem in load(tmp_path, *rows)}) == 2
     again = {"question": "Which?", "options": CITIES[::-1], "answer": "Paris"}
-    assert "the same question as" in str(pytest.raises(InputError, load, tmp_path, rows[0], again).value)
+    with pytest.raises(InputError, match="the same question as"):
+        load(tmp_path, rows[0], again)
 
 
 def test_options_at_the_end_that_speak_of_those_above_stay_there(tmp_path: Path) -> None:
