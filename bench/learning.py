@@ -1,0 +1,246 @@
+"""Claim: on countdown each of the six algorithms, and distillation from the solver, raises pass@1 of the shipped base.
+
+The recipes are studies/algorithms/*.toml. Those of the algorithms differ in the algorithm alone: the same base, the
+same training problems in the same order for a seed, prompts and responses per step, steps, learning rate, one update
+per batch, no KL and no entropy term; what a method brings itself (PPO's critic, ReMax's greedy response, DAPO's
+refilled groups and length penalty) is as its card says. Distillation samples nothing, so its batch, rate and number
+of steps are its own. All are evaluated by the project's pipeline on the same fresh puzzles of the evaluation half,
+stopped early, base measured once.
+
+    python bench/learning.py --out runs/learning                              six and distillation, three seeds
+    python bench/learning.py --out runs/learning --algorithms grpo --seeds 0  a part; what is there is not made again
+
+Columns: pass@k with the simultaneous 95 % band over problems, the paired difference to base at k = 1 with its band and
+with its interval for k = 1 alone, entropy per token in the first and the last step, and the processor seconds of the
+training (one thread; without the verifier's worker process). The second table is over training seeds: the mean
+difference with the band for other seeds and other problems (`analyses/training_seeds.py`), and how many seeds raised
+pass@1, in all and beyond the interval for k = 1.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from move37.analyses import Findings
+from move37.analyses.curves import mean_interval
+from move37.config import StudyConfig, parse_study
+from move37.estimates.rows import pass_at_k_rows
+from move37.lab import checkpoint_folder
+from move37.lab.countdown import write_lessons
+from move37.pipeline import analyse_run, sample_run, start_run, verify_run
+from move37.store import RunStore
+from move37.training.recipe import TrainConfig, load_recipe
+from move37.training.records import Record, Silent
+
+ROOT = Path(__file__).parents[1]
+RECIPES = ROOT / "studies" / "algorithms"
+ROWS = ("grpo", "rloo", "reinforce_pp", "remax", "ppo", "dapo", "distillation")
+LESSONS = ROOT / "runs" / "countdown-lessons.jsonl"
+"""Where the recipe of distillation looks for what the solver says; written if it is not there."""
+KS = (1, 8, 64, 256)
+TOKENS = 48
+
+
+class Meter(Silent):
+    """Writes the processor seconds of every step beside the log, so that a run that was stopped keeps its sum."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._start = path, time.process_time()
+
+    def show(self, record: Record) -> None:
+        now = time.process_time()
+        if record["kind"] == "step":
+            with self._path.open("a") as file:
+                file.write(json.dumps({"step": record["step"], "processor_seconds": now - self._start}) + "\n")
+        self._start = now
+
+
+def recipe_of(row: str, seed: int) -> TrainConfig:
+    """The recipe of a row with the seed's number, on one thread of the processor."""
+    if row == "distillation" and not LESSONS.exists():
+        LESSONS.parent.mkdir(exist_ok=True)
+        write_lessons(LESSONS, "in-pretraining", 8000, 8)
+    recipe = load_recipe(RECIPES / f"{row}.toml")
+    model = recipe.model.model_copy(update={"device": "cpu", "threads": 1})
+    judges = recipe.verification.model_copy(update={"workers": 1})
+    changes = {"name": f"{row}-{seed}", "seed": seed, "model": model, "verification": judges}
+    return recipe.model_copy(update=changes)
+
+
+def trained_model(folder: Path, steps: int) -> Path | None:
+    """The model that a run ended with, or None while it is not there."""
+    path = folder / "checkpoints" / f"step-{steps:06d}"
+    return path if path.exists() else None
+
+
+def train_rows(args: argparse.Namespace, seed: int) -> Iterator[str]:
+    """Train what is missing for a seed, run by run; the names of the runs that are there."""
+    from move37.training.loop import train
+
+    for row in args.algorithms:
+        recipe = recipe_of(row, seed)
+        folder = args.out / recipe.name
+        if trained_model(folder, recipe.steps) is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            train(recipe, folder, Meter(folder / "processor.jsonl"))
+        yield recipe.name
+
+
+def study_of(args: argparse.Namespace) -> StudyConfig:
+    """Base and every model that is trained by now, on the same fresh puzzles."""
+    options = {"batch_size": 256, "device": "cpu"}
+    models: dict[str, Any] = {"base": {"path": str(checkpoint_folder("countdown-base")), "options": options}}
+    for path in sorted(args.out.glob("*-[0-9]*/recipe.json")):
+        recipe = json.loads(path.read_text())
+        model = trained_model(path.parent, recipe["steps"])
+        if model is not None:
+            row = recipe["name"].rpartition("-")[0]
+            models[recipe["name"]] = {"path": str(model.resolve()), "algorithm": row, "options": options}
+    return parse_study(
+        {
+            "name": "learning",
+            "problems": {"benchmark": "countdown", "size": args.puzzles},
+            "sampling": {
+                "n": max(KS),
+                "stop": {"successes": args.successes, "batch": 16},
+                "temperature": 1.0,
+                "top_p": 1.0,
+                "max_new_tokens": TOKENS,
+                "template": "completion",
+            },
+            "models": models,
+            "verification": {"workers": 1},
+            "analysis": {"base": "base", "beyond": False},
+        },
+        "learning",
+    )
+
+
+def evaluate(args: argparse.Namespace) -> RunStore:
+    """Sample and verify what is missing."""
+    store = start_run(study_of(args), args.out / "study")
+    sample_run(store)
+    verify_run(store)
+    return store
+
+
+def processor_seconds(folder: Path) -> float:
+    """Of every step once: a step that was made again after a stop counts as it was made last."""
+    lines = [json.loads(line) for line in (folder / "processor.jsonl").read_text().splitlines()]
+    return sum({line["step"]: line["processor_seconds"] for line in lines}.values())
+
+
+def table(args: argparse.Namespace, store: RunStore, findings: Findings) -> list[dict[str, Any]]:
+    """One record per model and one per algorithm."""
+    records: list[dict[str, Any]] = []
+    differences = {each.difference.rl: each.difference for each in findings.comparisons}
+    alone = {name: gain_alone(store, name) for name in differences}
+    for curve in findings.curves:
+        bounds = (curve.pass_at_k, curve.lower, curve.upper)
+        record: dict[str, Any] = {"model": curve.model, "samples": curve.samples}
+        record |= {f"pass@{k}": [float(values[k - 1]) for values in bounds] for k in KS}
+        if curve.model in differences:
+            gap = differences[curve.model]
+            record["gain@1"] = [float(gap.mean[0]), float(gap.lower[0]), float(gap.upper[0])]
+            record |= {"gain@1 alone": alone[curve.model], "gain": ends(gap.gain), "loss": ends(gap.loss)}
+            record |= trained_figures(args.out / curve.model)
+        records.append(record)
+    for each in findings.seeds:
+        bounds = (each.mean, each.lower, each.upper)
+        records.append(
+            {
+                "algorithm": each.algorithm,
+                "runs": len(each.runs),
+                "raised": sum(float(value) > 0 for value in each.by_seed[:, 0]),
+                "beyond": sum(alone[run][0] > 0 for run in each.runs),
+                **{f"difference@{k}": [float(values[k - 1]) for values in bounds] for k in KS},
+            }
+        )
+    return records
+
+
+def gain_alone(store: RunStore, name: str) -> list[float]:
+    """The 95 % interval over problems of the paired difference to base at k = 1, for this k alone."""
+    base, rl = (pass_at_k_rows(store.tally(each), 1)[:, 0] for each in ("base", name))
+    return list(mean_interval(rl - base, 0.95, (-1.0, 1.0)) or (-1.0, 1.0))
+
+
+def ends(ks: Sequence[int]) -> list[int]:
+    """The first and the last k of a claim."""
+    return [ks[0], ks[-1]] if ks else []
+
+
+def trained_figures(folder: Path) -> dict[str, Any]:
+    """What the log says of a run: entropy at its ends, what it took, and what it cost."""
+    steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    steps = [step for step in steps if step["kind"] == "step"]
+    figures: dict[str, Any] = {"steps": len(steps), "processor_seconds": round(processor_seconds(folder), 1)}
+    if "entropy" in steps[0]:
+        figures |= {"entropy": [steps[0]["entropy"], steps[-1]["entropy"]]}
+        figures |= {"responses": sum(step["responses"] for step in steps)}
+    return figures | {"trained_tokens": sum(step.get("trained_tokens", 0) for step in steps)}
+
+
+def show(records: Sequence[dict[str, Any]]) -> None:
+    heads = " ".join(f"{f'pass@{k}':>16}" for k in KS)
+    print(f"{'model':15} {heads} {'gain at k=1':>19} {'alone':>14} {'entropy':>10} {'CPU s':>6}")
+    for record in records:
+        if "model" in record:
+            cells = " ".join(f"{interval(record[f'pass@{k}']):>16}" for k in KS)
+            gain = interval(record["gain@1"], signed=True) if "gain@1" in record else ""
+            alone = " ".join(digits(value, signed=True) for value in record.get("gain@1 alone", ()))
+            entropy = " ".join(digits(value) for value in record.get("entropy", ()))
+            cost = record.get("processor_seconds", "")
+            print(f"{record['model']:15} {cells} {gain:>19} {alone:>14} {entropy:>10} {cost:>6}")
+    heads = " ".join(f"{f'gain at k={k}':>19}" for k in KS)
+    print(f"\n{'over seeds':15} {heads}  raised, beyond its interval")
+    for record in records:
+        if "algorithm" in record:
+            cells = " ".join(f"{interval(record[f'difference@{k}'], signed=True):>19}" for k in KS)
+            print(f"{record['algorithm']:15} {cells}  {record['raised']} of {record['runs']}, {record['beyond']}")
+
+
+def interval(values: Sequence[float], signed: bool = False) -> str:
+    """mean [lower upper]."""
+    mean, lower, upper = (digits(value, signed) for value in values)
+    return f"{mean} [{lower} {upper}]"
+
+
+def digits(value: float, signed: bool = False) -> str:
+    """Three digits, no zero before the point."""
+    return f"{value:{'+' if signed else ''}.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3g}"
+
+
+def main() -> None:
+    known = sorted(path.stem for path in RECIPES.glob("*.toml"))
+    parser = argparse.ArgumentParser(description="Six algorithms and distillation on countdown, seed by seed.")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "learning")
+    parser.add_argument("--algorithms", nargs="+", choices=known, default=list(ROWS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--puzzles", type=int, default=100, help="Puzzles of the evaluation.")
+    parser.add_argument("--successes", type=int, default=4, help="Right samples that are enough; 0: always 256.")
+    parser.add_argument("--only-show", action="store_true", help="Make nothing; the tables of what is there.")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    for seed in () if args.only_show else args.seeds:
+        for name in train_rows(args, seed):
+            evaluate(args)
+            print(f"{name}: there after {time.monotonic() - started:.0f} s", flush=True)
+    store = RunStore.open(args.out / "study") if args.only_show else evaluate(args)
+    records = table(args, store, analyse_run(store))
+    show(records)
+    settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
+    print(json.dumps({"settings": settings, "records": records}))
+
+
+if __name__ == "__main__":
+    main()
