@@ -194,3 +194,21 @@ def test_reading_takes_no_time_whatever_the_text(piece: str) -> None:
         for length in range(1, LONGEST_NUMBER):
             quantity(text[:length])
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<answer>5 m</answer> or \\boxed{5 cm}", "5 cm"),
+        ("The answer is 5 cm.", "5 cm"),
+        ("The answer is about 3 million dollars.", "3 million dollars"),
+        ("The answer is **50%**.", "50%"),
+        ("The answer is 1.5 × 10^3.", "1.5 × 10^3"),
+        ("The answer is $5 per week for everybody who came", "5"),
+        ("So there are 3 million of them.", "3 million"),
+        ("So there are 3 of them.", "3"),
+        ("No idea.", None),
+    ],
+)
+def test_words_that_belong_to_the_number_come_with_it(text: str, answer: str | None) -> None:
+    assert NumericVerifier().extract(problem("1"), text) == answer

@@ -107,18 +107,35 @@ def after_phrase(text: str) -> str | None:
 
     Of the sentence only the mathematics (`$...$`, `\\(...\\)`, `\\[...\\]`) or else a number at its start is taken.
     """
-    window = _closed_part(text)[-PHRASE_WINDOW:]
-    end = _last_phrase(window)
-    if end is None:
+    reach = _reach(text)
+    if reach is None:
         return None
-    reach = window[end : end + PHRASE_REACH]
-    reach = reach[_lead(reach) :]
     math = _MATH.search(reach)
     if math and math.start() <= _sentence_length(reach) and not _TWO_WORDS.search(_content(math)):
         return _content(math) or None
     number = _NUMBER.match(reach)
     if number and _ENDS_NUMBER.match(reach, number.end()):
         return _plain(number[0])
+    return _words(reach)
+
+
+def sentence_after_phrase(text: str) -> str | None:
+    """All that the last final-answer phrase announces, up to the end of its sentence: "5 cm", "3 million"."""
+    reach = _reach(text)
+    return None if reach is None else _words(reach)
+
+
+def _reach(text: str) -> str | None:
+    """What follows the last final-answer phrase, and the words that lead to its answer."""
+    window = _closed_part(text)[-PHRASE_WINDOW:]
+    end = _last_phrase(window)
+    if end is None:
+        return None
+    reach = window[end : end + PHRASE_REACH]
+    return reach[_lead(reach) :]
+
+
+def _words(reach: str) -> str | None:
     words = reach[: _sentence_length(reach)].strip(" \t*_\"'`$")
     return words if any(map(str.isalnum, words)) else None
 

@@ -52,6 +52,7 @@ End with one line that holds one word, CORRECT or INCORRECT."""
 
 _SETTLED = Problem("settled", "What is 1 + 1?", ("2",), "settled", "judge")
 _PLACE = re.compile(r"\{\{\s*(question|reference|response)\s*\}\}")
+_CLOSING = re.compile(r"</(?=\s*(?:question|reference|response)\s*>)", re.IGNORECASE)
 _RULING = re.compile(
     r"(?:[\W_]|\b(?:the|final|verdict|answer|response|grade|judge?ment|is)\b)*\b(CORRECT|INCORRECT)[\W_]*",
     re.IGNORECASE,
@@ -125,7 +126,8 @@ class JudgeVerifier:
     def judge(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
-        filled = {"question": problem.question, "reference": " or ".join(problem.references), "response": answer}
+        shown = _CLOSING.sub("< /", answer)  # a response cannot end its own quotation
+        filled = {"question": problem.question, "reference": " or ".join(problem.references), "response": shown}
         content = _PLACE.sub(lambda place: filled[place[1]], self.prompt)
         try:
             reply = self._ask(content)

@@ -2,7 +2,8 @@ r"""Is the answer the same number as the reference, within a tolerance? For meas
 
 Right means |answer - reference| <= max(absolute_tolerance, relative_tolerance * |reference|), in exact rational
 arithmetic: a difference of exactly the tolerance is right, whatever a float would make of it. The answer is looked for
-as `math` does: last complete box, `<answer>` tag, final-answer phrase, last formula or number.
+as `math` does: last complete box, `<answer>` tag, final-answer phrase (with the unit that follows its number), last
+formula or number (without its unit).
 
 A number is, of an equation or approximation ("x = 5", "\approx 5") what stands after the last sign:
   digits           12   -0.5   .5   5.   +3; also between `$`, with a currency sign before them
@@ -24,7 +25,14 @@ from fractions import Fraction
 from typing import Literal
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.extraction import after_phrase, last_boxed, last_math_or_number, last_tagged
+from move37.verifiers.extraction import (
+    TAIL,
+    after_phrase,
+    last_boxed,
+    last_math_or_number,
+    last_tagged,
+    sentence_after_phrase,
+)
 
 LONGEST_NUMBER = 200
 """Characters. Anything longer is not read."""
@@ -52,6 +60,9 @@ _MULTIPLES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion":
 _WRAPPER = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf|rm|operatorname)\s*\{([^{}]*)\}")
 _UNIT = re.compile(r"[A-Za-z°µμΩÅ€£¥$](?:[A-Za-z°µμΩÅ./*·() ]|\^(?:-?[1-9]|\{-?[1-9]\}))*")
 _NO_UNIT = re.compile(r"[xyzneikπ]|.*\b(?:or|and|to|plus|minus|times|dozen|hundred|half)\b.*|inf.*|nan", re.IGNORECASE)
+_AFTER_LAST_DIGIT = re.compile(r".*[0-9]", re.DOTALL)
+_MOST_WORDS = 5
+"""Words of a sentence that is a number with its unit; a longer one says more than that."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
 
@@ -84,7 +95,13 @@ class NumericVerifier:
         self.version = f"1+relative-{float(relative_tolerance)!r}+absolute-{float(absolute_tolerance)!r}{kept}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
-        return last_boxed(text) or last_tagged(text) or after_phrase(text) or last_math_or_number(text)
+        marked = last_boxed(text) or last_tagged(text)
+        if marked:
+            return marked
+        sentence = sentence_after_phrase(text)
+        if sentence and len(sentence.split()) <= _MOST_WORDS and quantity(sentence):
+            return sentence
+        return after_phrase(text) or _last_number(text)
 
     def present(self, problem: Problem, reference: str) -> str:
         return f"\\boxed{{{reference}}}"
@@ -118,6 +135,14 @@ class NumericVerifier:
         # A setting means the decimal that was written: 0.1 is a tenth, not the float next to it.
         relative, absolute = Fraction(repr(self.relative_tolerance)), Fraction(repr(self.absolute_tolerance))
         return abs(expected - given) <= max(absolute, relative * abs(expected))
+
+
+def _last_number(text: str) -> str | None:
+    """The last formula or number, and "million" and the like where that follows."""
+    number = last_math_or_number(text)
+    after = _AFTER_LAST_DIGIT.match(text[-TAIL:])
+    multiple = _MULTIPLE.match(text[-TAIL:], after.end()) if after else None
+    return f"{number} {multiple[1]}" if number and number[-1].isdigit() and multiple else number
 
 
 def quantity(text: str) -> Quantity | None:
