@@ -135,7 +135,9 @@ class Real:
             assert self.terms is not None
             total = _between(Fraction(0))
             for (radicand, power), factor in self.terms.items():
-                total = total + _between(factor) * _root(_between(Fraction(radicand)), 2) * _whole_power(_PI, power)
+                term = _between(factor)
+                term = term * _root(_between(Fraction(radicand)), 2) if radicand > 1 else term
+                total = total + (term * _whole_power(_PI, power) if power else term)
             self._enclosure = total
         return self._enclosure
 
@@ -323,6 +325,7 @@ _BINOMIALS = ("\\binom", "\\dbinom", "\\tbinom")
 _TIMES = ("*", "\\cdot", "\\times")
 _CLOSING = {"(": ")", "[": "]", "\\{": "\\}", "{": "}"}
 _GROUPED_DIGITS = re.compile(r"(?<![0-9.])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9,])")
+_BRACKET = re.compile(r"[(\[]|\\\{")
 _COMMA_IN_DIGITS = re.compile(r"[0-9],[0-9]{3}(?![0-9])")
 _SPACED_DIGITS = re.compile(r"(?<=[0-9])(?:\s|\\[ ,;:>!]|~)+(?=[0-9])")
 _THIN_GROUPS = re.compile(r"(?<=[0-9])(?:,?\s*+\\[,!]|\{,\})\s*(?=[0-9]{3}(?![0-9]))")
@@ -372,6 +375,11 @@ def compare(expected: Answer, given: Answer) -> bool | None:
         return None
     verdicts = {_same(a, b) for a, b in _readings(expected, given)}
     return True if True in verdicts else None if None in verdicts else False
+
+
+def holds_several(value: Constant) -> bool:
+    """Whether it is a collection of which two elements differ."""
+    return isinstance(value, Collection) and any(_same(value.elements[0], each) is False for each in value.elements)
 
 
 def too_large(latex: str) -> bool:
@@ -474,7 +482,7 @@ class _Reader:
             latex = _THIN_GROUPS.sub("", latex)
             latex = _E_NOTATION.sub(r"{\1}*{10}^{\2}", latex)
             grouped = _GROUPED_DIGITS.findall(latex)
-            if len(grouped) == 1 and latex.count(",") == grouped[0].count(","):
+            if len(grouped) == 1 and latex.count(",") == grouped[0].count(",") and not _BRACKET.search(latex):
                 latex = latex.replace(grouped[0], grouped[0].replace(",", ""))
         if _SPACED_DIGITS.search(latex) or (whole and _COMMA_IN_DIGITS.search(latex)):
             raise NotReadError
@@ -613,8 +621,9 @@ class _Reader:
             return self.mixed(), 1
         total, parts = self.power(), 1
         while self.here in ("(", "\\sqrt", "\\pi", "{") or self.here in _FRACTIONS:
+            root = self.here == "\\sqrt"
             factor = self.power()
-            if total.fraction is not None and factor.fraction is not None:
+            if total.fraction is not None and factor.fraction is not None and not root:
                 raise NotReadError  # 2(3): Math-Verify reads a mixed number
             total, parts = total * factor, parts + 1
         if self.kinds[self.at] == "number":

@@ -33,7 +33,7 @@ from importlib.metadata import version
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.closed_forms import CLEARLY, compare, read, too_large
+from move37.verifiers.closed_forms import CLEARLY, Constant, Real, compare, holds_several, read, too_large
 from move37.verifiers.extraction import after_phrase, last_boxed, last_math_or_number, last_tagged
 
 LONGEST_ANSWER = 1000
@@ -136,6 +136,8 @@ def _decide(reference: str, answer: str) -> Verdict:
     equal = compare(expected, given) if expected is not None and given is not None else None
     if equal is not None:
         return CORRECT if equal else DIFFERS
+    if expected is None and given is not None and _is_of_another_kind(reference, given.value):
+        return DIFFERS
     if too_large(_readable(bare)):
         return Verdict(Outcome.UNSCORED, "answer too large to work out")
     return _compare(reference, answer)
@@ -215,7 +217,10 @@ def _readable(latex: str) -> str:
 
 
 def _without_unit(answer: str) -> str:
-    """Without the unit after a number: "15\text{ cm}^2", "18 dollars"; a percent sign in words becomes one."""
+    r"""Without the unit or base after a number: "15\text{ cm}^2", "18 dollars"; a percent sign in words becomes one."""
+    based = _BASED.fullmatch(answer)
+    if based:
+        return based[1]  # as Math-Verify reads it; `_other_base` has looked at the base
     if answer.endswith((")", "]", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")) and "^" not in answer[-4:]:
         return answer
     answer = _PERCENT.sub(r"\\%", answer)
@@ -231,6 +236,17 @@ def _without_unit(answer: str) -> str:
     ):
         return words[1]
     return answer
+
+
+def _is_of_another_kind(reference: str, given: Constant) -> bool:
+    """Whether the reference holds letters, or is an interval or matrix, and so is no constant; or no tuple."""
+    from sympy import Expr, FiniteSet, MatrixBase, Set
+
+    gold = _parse_reference(reference)
+    if isinstance(given, Real):
+        infinite = isinstance(gold, Set) and not isinstance(gold, FiniteSet) and gold.is_finite_set is False
+        return _varies(gold) or infinite or (isinstance(gold, MatrixBase) and len(gold) > 1)
+    return isinstance(gold, Expr) and not isinstance(gold, MatrixBase) and holds_several(given)
 
 
 def _other_base(reference: str, answer: str) -> bool:
