@@ -25,7 +25,7 @@ from move37.verification import VerifierPool
 from move37.verifiers.math import MathVerifier
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.math_pairs import BENCHMARKS, Pair, golds, pairs
+from tests.math_pairs import BENCHMARKS, Pair, golds, known_difference, pairs
 
 RESPONSES = BENCHMARKS.parent / "samples" / "qwen_math_cot_100x8.jsonl"
 WORKERS = 2
@@ -64,6 +64,7 @@ def compare_pairs(drawn: list[Pair], listed: bool) -> dict[str, object]:
     print(f"Math-Verify in {time.perf_counter() - start:.0f} s")
     by_kind: defaultdict[tuple[bool, str], Counter[str]] = defaultdict(Counter)
     classes: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     for pair, verdict, peer in zip(drawn, verdicts, peers, strict=True):
         right = "correct" if pair.same else "incorrect"
         row = by_kind[not pair.same, pair.kind]
@@ -72,6 +73,7 @@ def compare_pairs(drawn: list[Pair], listed: bool) -> dict[str, object]:
             row["both right" if verdict == right else "both wrong"] += 1
             classes["both right" if verdict == right else "both wrong"] += 1
             continue
+        reasons[known_difference(pair) or "not explained"] += 1
         name = "ours right" if verdict == right else "ours unscored" if verdict == "unscored" else "theirs right"
         row[name] += 1
         classes[name] += 1
@@ -81,7 +83,9 @@ def compare_pairs(drawn: list[Pair], listed: bool) -> dict[str, object]:
     print(f"{'':36}", *(f"{column:>14}" for column in columns), sep="")
     for (_, kind), row in sorted(by_kind.items()):
         print(f"{kind:36}", *(f"{row[column]:14,}" for column in columns), sep="")
-    return {"pairs": len(drawn), **{column: classes[column] for column in columns[1:]}}
+    print("differences, by what Math-Verify does:", *(f"{n:8,}  {why}" for why, n in reasons.most_common()), sep="\n")
+    unexplained = reasons["not explained"]
+    return {"pairs": len(drawn), "not explained": unexplained} | {column: classes[column] for column in columns[1:]}
 
 
 def compare_responses(listed: bool) -> dict[str, object]:

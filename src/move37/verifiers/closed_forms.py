@@ -331,6 +331,7 @@ _SPACED_DIGITS = re.compile(r"(?<=[0-9])(?:\s|\\[ ,;:>!]|~)+(?=[0-9])")
 _THIN_GROUPS = re.compile(r"(?<=[0-9])(?:,?\s*+\\[,!]|\{,\})\s*(?=[0-9]{3}(?![0-9]))")
 r"""10\,000, 10,\!000 and 10{,}000."""
 _E_NOTATION = re.compile(r"(?<![0-9.])([0-9]++\.?[0-9]*+|\.[0-9]++)[eE]([+-]?[0-9]{1,30})(?![0-9A-Za-z.])")
+_ANY_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z]+")
 _NAMED = re.compile(r"\s*([A-Za-z])\s*=(?![=>])")
 
 
@@ -375,6 +376,21 @@ def compare(expected: Answer, given: Answer) -> bool | None:
         return None
     verdicts = {_same(a, b) for a, b in _readings(expected, given)}
     return True if True in verdicts else None if None in verdicts else False
+
+
+def varies(latex: str) -> bool:
+    """Whether it is an expression in one letter that is not constant.
+
+    Proof: with coefficients in roots, a constant would keep its value for the letter pi, and that value would be
+    algebraic; powers of pi that are left say that it is not. A letter at the end may be a unit: not answered.
+    """
+    letters = set(_ANY_LETTER.findall(latex))
+    if len(letters) != 1 or not letters <= set("abknstxyz") or "\\pi" in latex or latex.rstrip(" .}")[-1:] in letters:
+        return False
+    answer = read(_ANY_LETTER.sub(r"\\pi ", latex))
+    if answer is None or not isinstance(answer.value, Real) or answer.value.terms is None:
+        return False
+    return any(power for _, power in answer.value.terms)
 
 
 def holds_several(value: Constant) -> bool:

@@ -33,7 +33,7 @@ from importlib.metadata import version
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.closed_forms import CLEARLY, Constant, Real, compare, holds_several, read, too_large
+from move37.verifiers.closed_forms import CLEARLY, Constant, Real, compare, holds_several, read, too_large, varies
 from move37.verifiers.extraction import after_phrase, last_boxed, last_math_or_number, last_tagged
 
 LONGEST_ANSWER = 1000
@@ -137,6 +137,8 @@ def _decide(reference: str, answer: str) -> Verdict:
     if equal is not None:
         return CORRECT if equal else DIFFERS
     if expected is None and given is not None and _is_of_another_kind(reference, given.value):
+        return DIFFERS
+    if expected is not None and given is None and varies(bare):
         return DIFFERS
     if too_large(_readable(bare)):
         return Verdict(Outcome.UNSCORED, "answer too large to work out")
@@ -294,23 +296,38 @@ def _is_number(tree: Any) -> bool:
 
 def _clearly_apart(gold: Any, given: Any) -> bool:
     """Whether two elementary constants are evaluated to values that no rounding joins: SymPy need not simplify then."""
-    from sympy import Integral, Limit, Product, Sum, UnevaluatedExpr
-
-    if not _is_number(given) or any(tree.has(Integral, Limit, Product, Sum, UnevaluatedExpr) for tree in (gold, given)):
-        return False
-    distance = (gold - given).evalf(30)
-    return bool(distance.is_Number or distance.is_comparable) and abs(distance) > 2 * float(CLEARLY)
+    return _is_number(given) and _is_elementary(gold) and _is_elementary(given) and _exceeds(gold - given, 2 * CLEARLY)
 
 
 def _varies(tree: Any) -> bool:
-    """Whether it is a polynomial that takes two values: evaluated at two points modulo a prime, a proof where true."""
-    from sympy import Expr
+    """Whether it is an expression in letters that takes two values at two points, and so is no constant.
 
-    if not isinstance(tree, Expr) or not tree.free_symbols:
+    A polynomial is evaluated modulo a prime, where any difference is a proof; other elementary functions in numbers.
+    """
+    if not _is_elementary(tree) or not tree.free_symbols:
         return False
     symbols = sorted(tree.free_symbols, key=str)
-    values = {_modulo(tree, {symbol: start + 7919 * i for i, symbol in enumerate(symbols)}) for start in (2, 104_729)}
-    return None not in values and len(values) == 2
+    points = [{symbol: start + 7919 * i for i, symbol in enumerate(symbols)} for start in (2, 104_729)]
+    values = {_modulo(tree, point) for point in points}
+    if None not in values:
+        return len(values) == 2
+    points = [{symbol: (start + 3 * i) / 7 for i, symbol in enumerate(symbols)} for start in (2, 5)]
+    at, other = (tree.evalf(20, subs=point) for point in points)
+    return _exceeds(at - other, 2 * CLEARLY)
+
+
+def _is_elementary(tree: Any) -> bool:
+    """Whether evaluating it in numbers needs no more than its arithmetic; a percentage is not just a number either."""
+    from sympy import Derivative, Expr, Integral, Limit, MatrixBase, MatrixExpr, Product, Sum, UnevaluatedExpr
+    from sympy.core.function import AppliedUndef
+
+    harder = (AppliedUndef, Derivative, Integral, Limit, MatrixBase, MatrixExpr, Product, Sum, UnevaluatedExpr)
+    return isinstance(tree, Expr) and not tree.has(*harder)
+
+
+def _exceeds(distance: Any, bound: Any) -> bool:
+    size = abs(distance.evalf(20))
+    return bool(size.is_Number and size.is_finite) and size > bound
 
 
 def _modulo(tree: Any, point: dict[Any, int]) -> int | None:
