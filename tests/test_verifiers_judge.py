@@ -1,9 +1,11 @@
 """A language model as judge, against a real HTTP server that speaks OpenAI's chat completions (`scripted`)."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -151,12 +153,61 @@ def test_a_judge_that_cannot_judge_ends_the_pass_before_anything_is_marked_unsco
     )
 
 
-def test_more_requests_are_in_flight_than_there_are_workers() -> None:
-    server = ScriptedJudge(delay_seconds=0.3)
-    settings = options(server, concurrency=6).model_copy(update={"workers": 1})
-    judged(settings, *(f"\\boxed{{{i}}}" for i in range(48)))
-    assert server.most_at_once > 2  # one worker, one request, without `concurrency`
+def test_as_many_requests_are_in_flight_as_may_be_and_no_more() -> None:
+    server = ScriptedJudge(delay_seconds=0.2)
+    settings = options(server, concurrency=6, timeout_seconds=30).model_copy(update={"workers": 1})
+    verdicts = judged(settings, *(f"\\boxed{{{i % 3 and 'Evelyn'}{i}}}" for i in range(48)), "\\boxed{Evelyn}")
+    assert server.most_at_once == 6
+    assert Counter(verdict.outcome for verdict in verdicts) == {INCORRECT: 48, CORRECT: 1}
+    assert verdicts[5].answer == "Evelyn5"  # each verdict is its own answer's
     server.close()
+
+
+class Waits:
+    """Answers that are judged side by side: "slow" ones wait, one ends its process, the others answer at once."""
+
+    name, version, threads, wall_seconds = "waits", "1", 8, 3.0
+
+    def extract(self, problem: Problem, text: str) -> str | None:
+        return text
+
+    def present(self, problem: Problem, reference: str) -> str:
+        return reference
+
+    def warm(self) -> None:
+        """Nothing to import."""
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        if answer.startswith("slow"):
+            time.sleep(1)
+        if answer == "never":
+            time.sleep(1000)
+        if answer == "exit":
+            os._exit(3)
+        if answer == "raise":
+            raise ValueError
+        return Verdict(CORRECT if answer.startswith("slow") else INCORRECT, answer)
+
+
+def test_answers_judged_side_by_side_get_their_own_verdicts_and_take_the_time_of_one() -> None:
+    start = time.monotonic()
+    with VerifierPool(VerificationConfig(workers=1)) as pool:
+        texts = [f"slow {i}" for i in range(8)] + ["quick", "raise"]
+        verdicts = dict(pool.verify(Waits(), ((PROBLEM, text, text) for text in texts)))
+    assert all(verdicts[f"slow {i}"].outcome is CORRECT for i in range(8))
+    assert verdicts["quick"].reason == "quick"
+    assert verdicts["raise"] == Verdict(UNSCORED, "verifier crashed: ValueError", "raise")
+    assert time.monotonic() - start < 7  # one after the other they would take 8 s
+
+
+def test_what_hangs_or_crashes_beside_others_is_found_and_the_others_are_judged() -> None:
+    with VerifierPool(VerificationConfig(workers=1, timeout_seconds=0.3)) as pool:
+        texts = ["never", *(f"slow {i}" for i in range(20))]
+        verdicts = dict(pool.verify(Waits(), ((PROBLEM, text, text) for text in texts)))
+        crashed = dict(pool.verify(Waits(), [(PROBLEM, "exit", "exit")]))
+    assert (verdicts["never"].outcome, verdicts["never"].reason) == (UNSCORED, "timed out after 0.3 s")
+    assert all(verdicts[f"slow {i}"].outcome is CORRECT for i in range(20))
+    assert crashed["exit"].reason == "verifier crashed: exit code 3"
 
 
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ class Verifier(Protocol):
     """Instances are pickled to the worker processes, so a class lives in a module that they can import.
 
     A verifier may also have
-      workers: int                 processes it can use: more than there are cores, if it mostly waits for others
+      threads: int                 answers that one process judges at once, if it mostly waits for others
       wall_seconds: float          how long it may be silent, if it bounds its own work
       lasting(verdict) -> bool     whether judging again would give this correct or incorrect verdict again: those are
                                    kept from one run to the next (`cache.py`). Without it none is.

@@ -62,7 +62,8 @@ _LONGEST_WAIT = 120.0
 
 
 class JudgeVerifier:
-    """`request` is sent along as it stands (temperature, max_tokens, seed, ...). `concurrency` is requests in flight.
+    """`request` is sent along as it stands (temperature, max_tokens, seed, ...). `concurrency` is how many requests are
+    in flight in each of the worker processes (`verification.workers`).
 
     Raises ValueError for a setting, InputError where the environment variable of the key is not set.
     """
@@ -91,8 +92,8 @@ class JudgeVerifier:
         self._client: openai.OpenAI | None = None
 
     @property
-    def workers(self) -> int:
-        """Judging is waiting for a reply, so it takes as many processes as there may be requests in flight."""
+    def threads(self) -> int:
+        """Judging is waiting for a reply, so one process judges as many answers as may be in flight."""
         return self.concurrency
 
     @property

@@ -18,8 +18,10 @@ import resource
 import select
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
@@ -45,16 +47,23 @@ def main() -> None:
 def _serve(channel: Connection) -> None:
     """Jobs are a pickled verifier to judge with from now on, or (CPU seconds, [(number, problem, answer), ...])."""
     verifier: Verifier | None = None
+    threads: ThreadPoolExecutor | None = None
+    lock = Lock()
     while _peak_bytes() < HOARD_BYTES:  # what is hoarded here is not the next answer's fault: a fresh worker gets it
         job = channel.recv()
         if isinstance(job, bytes):
             verifier = _take_up(channel, job)
+            size = getattr(verifier, "threads", 1)
+            threads = ThreadPoolExecutor(size) if size > 1 else None
             continue
         assert verifier is not None
         cpu_seconds, answers = job
+        if threads is not None:
+            for number, problem, answer in answers:
+                threads.submit(_judge_beside_others, channel, lock, verifier, number, Problem(*problem), answer)
+            continue
         for number, problem, answer in answers:
-            verdict = _judge(verifier, Problem(*problem), answer, cpu_seconds)
-            channel.send_bytes(json.dumps([number, verdict.outcome, verdict.reason]).encode())
+            _report(channel, number, _judge(verifier, Problem(*problem), answer, cpu_seconds))
             if _peak_bytes() > HOARD_BYTES:
                 return
 
@@ -75,13 +84,31 @@ def _take_up(channel: Connection, pickled: bytes) -> Verifier:
 def _judge(verifier: Verifier, problem: Problem, answer: str, cpu_seconds: float) -> Verdict:
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     try:
+        return _decide(verifier, problem, answer)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _judge_beside_others(
+    channel: Connection, lock: Lock, verifier: Verifier, number: int, problem: Problem, answer: str
+) -> None:
+    """In a thread of its own: the CPU time of one answer is not known there, and who waits spends none."""
+    verdict = _decide(verifier, problem, answer)
+    with lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _report(channel, number, verdict)
+
+
+def _report(channel: Connection, number: int, verdict: Verdict) -> None:
+    channel.send_bytes(json.dumps([number, verdict.outcome, verdict.reason]).encode())
+
+
+def _decide(verifier: Verifier, problem: Problem, answer: str) -> Verdict:
+    try:
         verdict = verifier.judge(problem, answer)
     except MemoryError:
         verdict = OUT_OF_MEMORY
     except Exception as error:
         verdict = Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}")
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
     # Libraries catch MemoryError themselves and go on to "not equal".
     return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _peak_bytes() > HOARD_BYTES else verdict
 

@@ -6,6 +6,8 @@ known: that one is decided by how the worker ended, the rest of the batch goes b
   no news for too long     the same: a worker that sleeps spends no CPU time, so the parent watches the wall clock
   crashed                  judged once more, since the cause may lie outside (a machine short of memory); if it
                            crashes again it is unscored, "verifier crashed: SIGSEGV"
+A verifier that mostly waits (`threads`) has several answers judged at once in one worker; of these the oldest is taken
+for the cause.
 Left out: what is judged, and for whom (`verification.py`).
 """
 
@@ -22,6 +24,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import Pipe
 
 from move37.errors import UsageError, VerifierError
@@ -46,6 +49,8 @@ class Judge:
     label: str
     """ "<verifier>@<version>": under what its verdicts are kept."""
     pickled: bytes
+    threads: int
+    """Answers that one worker judges at once."""
     wall_seconds: float
     """Without news for so long a worker is stuck."""
     lasting: Callable[[Verdict], bool] | None
@@ -96,10 +101,10 @@ class Workforce:
                 f"verifier {verifier.name!r} cannot be sent to a worker ({error}); "
                 "define its class at the top level of a module and keep open files and locks out of it"
             ) from None
-        self.size = max(self.size, getattr(verifier, "workers", 1))
+        threads = getattr(verifier, "threads", 1)
         wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
         lasting = getattr(verifier, "lasting", None)
-        judge = Judge(verifier, f"{verifier.name}@{verifier.version}", pickled, wall_seconds, lasting)
+        judge = Judge(verifier, f"{verifier.name}@{verifier.version}", pickled, threads, wall_seconds, lasting)
         return self._judges.setdefault(pickled, judge)  # workers that have it need not get ready again
 
     def submit(self, judgement: Judgement) -> None:
@@ -139,21 +144,21 @@ class Workforce:
     def _hand_out(self) -> None:
         """Give every free worker a batch; start workers while more answers wait than workers are starting."""
         for worker in self._workers:
-            if not self._queue or not worker.free:
+            if not self._queue or not worker.room:
                 continue
             if worker.judge is self._queue[0].judge:
-                worker.set_to(self._next_batch(), self.cpu_seconds)
-            else:
+                worker.set_to(self._next_batch(worker.room), self.cpu_seconds)
+            elif not worker.batch:
                 worker.take_up(self._queue[0].judge)
         while len(self._workers) < self.size and len(self._queue) > sum(not w.ready for w in self._workers):
             worker = _Worker(self._queue[0].judge)
             self._workers.append(worker)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
-    def _next_batch(self) -> list[Judgement]:
-        """Some answers from the front of the queue, all for one judge."""
+    def _next_batch(self, room: int) -> list[Judgement]:
+        """At most `room` answers from the front of the queue, all for one judge."""
         judge, batch = self._queue[0].judge, [self._queue.popleft()]
-        size = min(BATCH, (1 + len(self._queue)) // self.size)
+        size = min(room, (1 + len(self._queue)) // self.size)
         while len(batch) < size and self._queue[0].judge is judge:
             batch.append(self._queue.popleft())
         return batch
@@ -209,6 +214,7 @@ class _Worker:
 
     def __init__(self, judge: Judge) -> None:
         self.batch: dict[int, Judgement] = {}
+        self._numbers = count()
         self.complaint = ""
         self.channel, theirs = Pipe()
         lifeline, self._lifeline = os.pipe()
@@ -227,16 +233,22 @@ class _Worker:
         self.take_up(judge)
 
     @property
-    def free(self) -> bool:
-        return self.ready and not self.batch
+    def room(self) -> int:
+        """How many answers it can be given now: a batch where it judges one by one, else as many as are missing."""
+        if not self.ready:
+            return 0
+        if self.judge.threads == 1:
+            return 0 if self.batch else BATCH
+        return self.judge.threads - len(self.batch)
 
     def take_up(self, judge: Judge) -> None:
         self.judge, self.ready = judge, False
         self._send(judge.pickled)
 
     def set_to(self, judgements: list[Judgement], cpu_seconds: float) -> None:
-        self.batch = dict(enumerate(judgements))
-        self._send((cpu_seconds, [(number, each.problem.plain(), each.answer) for number, each in self.batch.items()]))
+        new = dict(zip(self._numbers, judgements, strict=False))
+        self.batch |= new
+        self._send((cpu_seconds, [(number, each.problem.plain(), each.answer) for number, each in new.items()]))
 
     def receive(self) -> tuple[Judgement, Verdict] | None:
         """The next decided answer, or None for other news. Raises EOFError or OSError when the worker is gone."""
