@@ -3,9 +3,9 @@
 The recipes are studies/algorithms/*.toml. Those of the algorithms differ in the algorithm alone: the same base, the
 same training problems in the same order for a seed, prompts and responses per step, steps, learning rate, one update
 per batch, no KL and no entropy term; what a method brings itself (PPO's critic, ReMax's greedy response, DAPO's
-refilled groups and length penalty) is as its card says. Distillation samples nothing, so its batch, rate and number
-of steps are its own. All are evaluated by the project's pipeline on the same fresh puzzles of the evaluation half,
-stopped early, base measured once.
+refilled groups and length penalty) is as its card says. Distillation imitates a solver that answers with a shortest
+right chain; it samples nothing, so its batch, rate and number of steps are its own. All are evaluated by the project's
+pipeline on the same fresh puzzles of the evaluation half, stopped early, base measured once.
 
     python bench/learning.py --out runs/learning                              six and distillation, three seeds
     python bench/learning.py --out runs/learning --algorithms grpo --seeds 0  a part; what is there is not made again
@@ -25,6 +25,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -33,11 +34,13 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from move37.analyses import Findings
 from move37.analyses.curves import mean_interval
-from move37.config import StudyConfig, parse_study
+from move37.config import ProblemsConfig, StudyConfig, parse_study
+from move37.countdown import Oracle, Puzzle, Split, choose
 from move37.estimates.rows import pass_at_k_rows
 from move37.lab import checkpoint_folder
-from move37.lab.countdown import write_lessons
 from move37.pipeline import analyse_run, sample_run, start_run, verify_run
+from move37.problems import load_problems
+from move37.seeds import sample_seed
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig, load_recipe
 from move37.training.records import Record, Silent
@@ -45,8 +48,9 @@ from move37.training.records import Record, Silent
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "studies" / "algorithms"
 ROWS = ("grpo", "rloo", "reinforce_pp", "remax", "ppo", "dapo", "distillation")
-LESSONS = ROOT / "runs" / "countdown-lessons.jsonl"
+LESSONS = ROOT / "runs" / "countdown-shortest.jsonl"
 """Where the recipe of distillation looks for what the solver says; written if it is not there."""
+PUZZLES_TAUGHT, CHAINS = 8000, 8
 KS = (1, 8, 64, 256)
 TOKENS = 48
 
@@ -65,11 +69,27 @@ class Meter(Silent):
         self._start = now
 
 
+def write_shortest(path: Path) -> None:
+    """What a solver says that looks no further than it must: for each puzzle of the training half, 8 of its shortest
+    right chains, drawn with replacement.
+    """
+    options = {"split": Split.TRAINING.value}
+    source = ProblemsConfig(benchmark="countdown:in-pretraining", size=PUZZLES_TAUGHT, options=options)
+    rows = []
+    for problem in load_problems([source]):
+        chains = list(Oracle(Puzzle.of(problem.metadata)).chains())
+        fewest = min(chain.count("=") for chain in chains)
+        shortest = [chain for chain in chains if chain.count("=") == fewest]
+        rng = Random(sample_seed(0, "oracle", problem.id, 0))
+        rows += [{"question": problem.question, "response": choose(shortest, rng)} for _ in range(CHAINS)]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
 def recipe_of(row: str, seed: int) -> TrainConfig:
     """The recipe of a row with the seed's number, on one thread of the processor."""
     if row == "distillation" and not LESSONS.exists():
-        LESSONS.parent.mkdir(exist_ok=True)
-        write_lessons(LESSONS, "in-pretraining", 8000, 8)
+        write_shortest(LESSONS)
     recipe = load_recipe(RECIPES / f"{row}.toml")
     model = recipe.model.model_copy(update={"device": "cpu", "threads": 1})
     judges = recipe.verification.model_copy(update={"workers": 1})

@@ -147,6 +147,7 @@ def test_every_method_raises_pass_at_1_on_words_that_it_was_not_trained_on(
 
 MADE_FIRST = (
     "runs/countdown-lessons.jsonl",
+    "runs/countdown-shortest.jsonl",
     "runs/countdown-grpo/checkpoints/step-000100",
     "studies/smoke/model",
 )
