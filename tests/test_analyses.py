@@ -387,6 +387,15 @@ def test_too_few_discordant_problems_are_announced():
     assert "4 problems solved by one model only; the exact test needs at least 6 to reach p < 0.05" in said
 
 
+def test_where_outcomes_ended_the_sampling_no_caution_points_to_a_test_that_does_not_allow_for_it():
+    pair = tally("base", [9] * 19 + [2] * 4 + [0] * 7, 16), tally("rl", [12] * 19 + [0] * 11, 16)
+    fixed = " | ".join(compare(*pair, draws=1000).warnings)
+    decided = " | ".join(compare(*pair, draws=1000, stopped_by_outcomes=True).warnings)
+    assert "exact test" in fixed
+    assert "exact test" not in decided
+    assert "rely on the e-value" in decided
+
+
 def test_a_count_below_the_noise_floor_is_announced():
     # 20 problems with 1 success in 8 + 8: either model alone solves them by luck, 10 expected each.
     base, rl = tally("base", [1] * 14 + [0] * 6 + [8] * 20, 8), tally("rl", [0] * 14 + [1] * 6 + [8] * 20, 8)

@@ -59,17 +59,20 @@ def compare(
     *,
     clusters: IntArray | None = None,
     monte_carlo_error: float | None = None,
+    stopped_by_outcomes: bool = False,
 ) -> Comparison:
     """Everything about one pair. Raises InputError unless both cover the same problems, each with a scored sample.
 
     `draws` and `seed` are of the band's multipliers; `seed` also thins unequal samples for the four-way table.
     `clusters` label near duplicates among base's problems, int (M,); `monte_carlo_error`: see `simultaneous_band`.
+    `stopped_by_outcomes`: sampling went on until something was decided, which no test here allows for.
     """
     difference = curve_difference(
         base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=monte_carlo_error
     )
     table = solvable_table(base, rl, confidence, seed)
-    cautions = [*model_cautions(base), *model_cautions(rl), *comparison_cautions(base, rl, difference, table)]
+    about_pair = comparison_cautions(base, rl, difference, table, stopped_by_outcomes)
+    cautions = [*model_cautions(base), *model_cautions(rl), *about_pair]
     return Comparison(
         difference=difference,
         solvable=table,

@@ -72,12 +72,18 @@ def _about_stopped(tally: StoppedTally) -> list[str]:
     return cautions
 
 
-def comparison_cautions(base: AnyTally, rl: AnyTally, difference: CurveDifference, table: SolvableTable) -> list[str]:
-    """About a pair, beside what holds for each model alone."""
+def comparison_cautions(
+    base: AnyTally,
+    rl: AnyTally,
+    difference: CurveDifference,
+    table: SolvableTable,
+    stopped_by_outcomes: bool = False,
+) -> list[str]:
+    """About a pair, beside what holds for each model alone. `stopped_by_outcomes`: then only the e-value is a test."""
     return [
         *_about_sample_sizes(base, rl),
-        *_about_band(base.problems, difference),
-        *_about_table(table),
+        *_about_band(base.problems, difference, "e-value" if stopped_by_outcomes else "four-way table's exact test"),
+        *([] if stopped_by_outcomes else _about_table(table)),
     ]
 
 
@@ -92,14 +98,14 @@ def _about_sample_sizes(base: AnyTally, rl: AnyTally) -> list[str]:
     ]
 
 
-def _about_band(problems: int, difference: CurveDifference) -> list[str]:
+def _about_band(problems: int, difference: CurveDifference, test: str) -> list[str]:
     if problems == 1:
         return ["one problem only: nothing can be said about other problems, and every band is the whole range"]
     cautions = []
     if difference.few_problems:
         cautions.append(
             f"k={_runs(difference.few_problems)}: fewer than {FEW_PROBLEMS} problems carry the difference, so the band "
-            f"is likely too narrow there; {_what_stands(difference)}rely on the four-way table's exact test"
+            f"is likely too narrow there; {_what_stands(difference)}rely on the {test}"
         )
     constant = tuple(difference.k[difference.standard_error < DEGENERATE].tolist())
     if constant:

@@ -65,7 +65,16 @@ def find(
     depth = Depth(confidence, seed, _labels(facts, base), facts.beyond)
     comparisons, pairs = [], []
     for each, rl in zip(evidence[1:], others, strict=True):
-        comparison = compare(base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=error)
+        comparison = compare(
+            base,
+            rl,
+            confidence,
+            draws,
+            seed,
+            clusters=clusters,
+            monte_carlo_error=error,
+            stopped_by_outcomes=facts.decision is not None,
+        )
         comparisons.append(comparison)
         pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth))
     fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
