@@ -127,7 +127,7 @@ def print_calibration(figures: Mapping[str, Any]) -> None:
     if last["value"] is not None:
         tell(
             False,
-            f"A model that is never right, but never wrong twice in the same way, would reach pass@{last['k']} = "
+            f"A model that is always wrong, each time in another way, would reach pass@{last['k']} = "
             f"{last['value']:.3f} under this verifier (up to {last['upper']:.3f}). To show at most 0.05 takes "
             f"{figures['answers_needed']:,} corruptions of which none is accepted.",
         )
