@@ -41,13 +41,14 @@ def golds() -> list[str]:
 
 def pairs(golds: list[str], count: int, seed: int = 0) -> list[Pair]:
     """`count` distinct pairs: every applicable change of every gold, in an order drawn from `seed`, cut off."""
-    rng = random.Random(seed)
     found: dict[tuple[str, str], Pair] = {}
     for gold in golds:
-        for pair in _changed(gold, golds, rng):
+        for pair in _changed(
+            gold, golds, random.Random(f"{seed} {gold}")
+        ):  # a gold's pairs do not depend on the others
             found.setdefault((pair.gold, pair.answer), pair)
     drawn = list(found.values())
-    rng.shuffle(drawn)
+    random.Random(seed).shuffle(drawn)
     return drawn[:count]
 
 

@@ -28,6 +28,7 @@ Left out: units are ignored, not converted; a number without a base is not asked
 
 import logging
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -296,7 +297,7 @@ def _is_number(tree: Any) -> bool:
 
 def _clearly_apart(gold: Any, given: Any) -> bool:
     """Whether two elementary constants are evaluated to values that no rounding joins: SymPy need not simplify then."""
-    return _is_number(given) and _is_elementary(gold) and _is_elementary(given) and _exceeds(gold - given, 2 * CLEARLY)
+    return _is_number(given) and _is_elementary(gold) and _is_elementary(given) and _exceeds(lambda: gold - given)
 
 
 def _varies(tree: Any) -> bool:
@@ -304,6 +305,8 @@ def _varies(tree: Any) -> bool:
 
     A polynomial is evaluated modulo a prime, where any difference is a proof; other elementary functions in numbers.
     """
+    from sympy import Rational
+
     if not _is_elementary(tree) or not tree.free_symbols:
         return False
     symbols = sorted(tree.free_symbols, key=str)
@@ -311,9 +314,8 @@ def _varies(tree: Any) -> bool:
     values = {_modulo(tree, point) for point in points}
     if None not in values:
         return len(values) == 2
-    points = [{symbol: (start + 3 * i) / 7 for i, symbol in enumerate(symbols)} for start in (2, 5)]
-    at, other = (tree.evalf(20, subs=point) for point in points)
-    return _exceeds(at - other, 2 * CLEARLY)
+    points = [{symbol: Rational(start + 3 * i, 7) for i, symbol in enumerate(symbols)} for start in (2, 5)]
+    return _exceeds(lambda: tree.xreplace(points[0]) - tree.xreplace(points[1]))
 
 
 def _is_elementary(tree: Any) -> bool:
@@ -325,9 +327,13 @@ def _is_elementary(tree: Any) -> bool:
     return isinstance(tree, Expr) and not tree.has(*harder)
 
 
-def _exceeds(distance: Any, bound: Any) -> bool:
-    size = abs(distance.evalf(20))
-    return bool(size.is_Number and size.is_finite) and size > bound
+def _exceeds(distance: Callable[[], Any]) -> bool:
+    """Whether a distance is clear. What SymPy cannot put in numbers is not: then Math-Verify decides."""
+    try:
+        size = abs(distance().evalf(20))
+        return bool(size.is_Number and size.is_finite) and size > 2 * CLEARLY
+    except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
+        return False
 
 
 def _modulo(tree: Any, point: dict[Any, int]) -> int | None:
