@@ -231,7 +231,15 @@ def test_a_letter_that_is_another_options_text_is_unscored() -> None:
     assert judge(asked("A", "B"), "\\boxed{B}").outcome is CORRECT
 
 
+def test_the_text_of_an_option_is_not_taken_for_a_letter() -> None:
+    assert judge(asked("S. aureus", "E. coli"), "\\boxed{E. coli}").outcome is CORRECT
+    assert judge(asked("A dog", "A cat"), "\\boxed{A cat}").outcome is CORRECT
+    assert judge(asked("A dog", "A cat"), "\\boxed{A}").outcome is INCORRECT
+
+
 def test_a_number_among_the_options_is_read_as_their_text() -> None:
+    assert judge(asked("7", "8"), "\\boxed{8}").outcome is CORRECT
+    assert judge(asked("$x$", "$y$"), "\\boxed{y}").outcome is CORRECT  # there is no option Y
     assert judge(asked("$3$", "$\\frac{1}{2}$"), "so \\boxed{\\frac{1}{2}}").outcome is CORRECT
     assert judge(asked("3", "5"), "\\boxed{3}").outcome is INCORRECT
     assert judge(asked("3", "5"), "\\boxed{4}") == Verdict(INCORRECT, "no answer")

@@ -3,11 +3,12 @@ r"""Is the chosen option the right one? For questions whose options have letters
 The answer is looked for in the `<answer>` tag, else the last complete box, else the last final-answer phrase, else the
 last line. It is a letter that stands first there ("B", "(b)", "B. Paris", "\text{(B)}", "option B"; a letter inside a
 sentence is not a choice) or, where the problem knows its options (metadata "options", in the order in which they are
-shown), the whole text of exactly one of them. If both can be read, the letter counts: that is what the prompt shows.
+shown), the whole text of exactly one of them, which comes first ("E. coli" is no E). With other words after it ("B. Rome"
+where B is Paris) the letter counts: that is what the prompt shows.
 References are letters, written in any of these ways; shuffled options have theirs already moved along
 (`benchmarks/jsonl.py`). An answer that is a letter and the text of another option ("B" where option A says "B") leaves
 its response unscored: nobody can know which is meant.
-Left out: the wrong words after a right letter ("(A) Rome").
+Left out: an option with a full stop inside, said in a sentence ("The answer is E. coli" ends at "E.").
 """
 
 import re
@@ -37,7 +38,10 @@ class ChoiceVerifier:
     def extract(self, problem: Problem, text: str) -> str | None:
         marked = last_tagged(text) or last_boxed(text) or after_phrase(text)
         answer = marked if marked is not None else last_lines(text) or ""
-        return letter(answer) or letter_of_text(answer, problem.metadata.get("options", ()))
+        options = problem.metadata.get("options", ())
+        shown = set(LETTERS[: len(options)])
+        named = None if normal(answer).upper() in shown else letter_of_text(answer, options)
+        return named or letter(answer)
 
     def present(self, problem: Problem, reference: str) -> str:
         return f"The answer is ({letter(reference) or reference})."
