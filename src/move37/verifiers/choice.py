@@ -3,8 +3,8 @@ r"""Is the chosen option the right one? For questions whose options have letters
 The answer is looked for in the `<answer>` tag, else the last complete box, else the last final-answer phrase, else the
 last line. It is a letter that stands first there ("B", "(b)", "B. Paris", "\text{(B)}", "option B"; a letter inside a
 sentence is not a choice) or, where the problem knows its options (metadata "options", in the order in which they are
-shown), the whole text of exactly one of them, which comes first ("E. coli" is no E). With other words after it ("B. Rome"
-where B is Paris) the letter counts: that is what the prompt shows.
+shown), the whole text of exactly one of them, which comes first ("E. coli" is no E). With other words behind it
+("B. Rome" where B is Paris) the letter counts: that is what the prompt shows.
 References are letters, written in any of these ways; shuffled options have theirs already moved along
 (`benchmarks/jsonl.py`). An answer that is a letter and the text of another option ("B" where option A says "B") leaves
 its response unscored: nobody can know which is meant.
