@@ -182,3 +182,32 @@ def test_a_study_names_a_grader_beside_it_and_verify_takes_one_too(tmp_path: Pat
 def test_a_study_that_names_a_grader_which_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"problems\.0\.verifier: no such file or folder: grader\.py"):
         load_study(sums_study(tmp_path, verifier="grader.py:grade"))
+
+
+def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        f"""
+        from pathlib import Path
+
+        def grade(problem, text):
+            up = Path({str(tmp_path / "up")!r}).exists()
+            if up:
+                with open({str(tmp_path / "graded")!r}, "a") as log:
+                    log.write("x")
+            return problem.references[0] in text if up or "2" in problem.question else None
+        """,
+    )
+    study = sums_study(tmp_path, n=4, verifier="grader.py:grade")
+    study.write_text(study.read_text() + "\n[verification]\ncache = false\n")
+    store = judged_run(study, tmp_path / "run")
+    before = {name: int(store.tally(name).unscored.sum()) for name in ("base", "rl")}
+    assert min(before.values()) > 0
+    (tmp_path / "up").touch()
+    assert pipeline.verify_run(RunStore.open(tmp_path / "run"))["verified"] == {"base": {}, "rl": {}}
+    figures = pipeline.verify_run(RunStore.open(tmp_path / "run"), retry_unscored=True)
+    assert {name: sum(counts.values()) for name, counts in figures["verified"].items()} == before
+    after = RunStore.open(tmp_path / "run")
+    assert [int(after.tally(name).unscored.sum()) for name in ("base", "rl")] == [0, 0]
+    assert [int(after.tally(name).n.sum()) for name in ("base", "rl")] == [24, 24]
+    assert len((tmp_path / "graded").read_text()) <= sum(before.values())

@@ -131,19 +131,24 @@ def verify(
     unsafe_local: Annotated[
         bool, typer.Option("--unsafe-local", help="Run programs as you, without a sandbox; their verdicts say so.")
     ] = False,
+    retry_unscored: Annotated[
+        bool, typer.Option("--retry-unscored", help="Judge again what was left unscored (a judge that was down).")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts."""
     chosen = verifier or []
     if len(chosen) > 2:
         raise InputError(f"--verifier: one to regrade, two to compare, not {len(chosen)}")
+    if len(chosen) == 2 and retry_unscored:
+        raise InputError("--retry-unscored: takes one verifier at a time")
     with command("verify", as_json) as emit:
         store, bars = RunStore.open(run), terminal.progress(as_json)
         settings = with_options(store.study().verification, option or (), unsafe_local)
         if len(chosen) == 2:
             figures = pipeline.compare_verifiers(store, chosen[0], chosen[1], bars, settings)
         else:
-            figures = pipeline.verify_run(store, chosen[0] if chosen else None, bars, settings)
+            figures = pipeline.verify_run(store, chosen[0] if chosen else None, bars, settings, retry_unscored)
         emit(figures)
     if len(chosen) == 2:
         if not as_json:

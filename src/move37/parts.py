@@ -129,6 +129,16 @@ class PartFolder:
             merged = self.scan() if rewrite_all else pl.scan_parquet(group)
             self._replace(group, merged)
 
+    def drop(self, rows: pl.Expr) -> int:
+        """Take `rows` out for good; how many they were. Killed at any point, some of them are still there."""
+        dropped = 0
+        for path in self.files():
+            found = self.collect(pl.scan_parquet(path).select(rows.sum())).item() or 0
+            if found:
+                self._replace([path], pl.scan_parquet(path).filter(~rows))
+            dropped += found
+        return dropped
+
     @cached_property
     def _next_number(self) -> int:
         return 1 + max((int(path.name[5:11]) for path in self.files()), default=0)

@@ -9,6 +9,7 @@ for the last verdicts.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from itertools import product
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -116,12 +117,22 @@ class Session:
         """Let go of a loaded model."""
         self._samplers.pop(name, None)
 
-    def judge(self, models: Sequence[str], replacement: str | None = None, make_current: bool = True) -> str:
+    def judge(
+        self,
+        models: Sequence[str],
+        replacement: str | None = None,
+        make_current: bool = True,
+        retry_unscored: bool = False,
+    ) -> str:
         """Verify what `models` have without a verdict, each problem with its own verifier or with `replacement`.
 
-        Returns the label of the last verifier, and lets its verdicts count unless told not to.
+        Returns the label of the last verifier, and lets its verdicts count unless told not to. With `retry_unscored`,
+        samples that were left unscored are judged again.
         """
         label, verifiers = "", self._verifiers(replacement)
+        if retry_unscored:
+            for each, model in product(set(map(_label, verifiers.values())), models):
+                self.store.forget_unscored(each, model)
         for own_name, verifier in verifiers.items():
             label = _label(verifier)
             problem_ids = [problem.id for problem in self.store.problems() if problem.verifier == own_name]

@@ -142,14 +142,16 @@ def verify_run(
     verifier: str | None = None,
     progress: Progress | None = None,
     settings: VerificationConfig | None = None,
+    retry_unscored: bool = False,
 ) -> Figures:
     """Give a verdict to every sample that has none under the verifier's present version.
 
     `verifier` replaces the problems' own (regrading). The verdicts made or completed here become the current ones.
     `settings` of verification count in place of the study's; what changes verdicts is part of their label.
+    `retry_unscored` judges again what was left unscored, after an endpoint was down or a machine short of memory.
     """
     with Session(store, progress, settings) as session:
-        session.judge(store.models(), verifier)
+        session.judge(store.models(), verifier, retry_unscored=retry_unscored)
     return {"run": str(store.folder), "verified": session.judged, "verifiers": store.current_labels()}
 
 

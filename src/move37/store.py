@@ -282,6 +282,10 @@ class RunStore:
             ):
                 yield Sample(problem_id, index, text, reasons[finish], *rest)
 
+    def forget_unscored(self, label: str, model: str) -> int:
+        """Take back the verdicts that say "unscored", so that these samples are judged again; how many they were."""
+        return self.verdicts(label, model).drop(pl.col("outcome") == Outcome.UNSCORED.value)
+
     def count_unverified(self, label: str, model: str, problem_ids: Sequence[str]) -> int:
         """How many samples `unverified` would hand out."""
         wanted = pl.Series([*problem_ids], dtype=pl.String).implode()
