@@ -38,7 +38,11 @@ def responses(rows: int) -> list[tuple[Problem, str, tuple[str, str]]]:
     """All eight responses to the first so many problems."""
     read = [json.loads(line) for line in RESPONSES.open(encoding="utf-8")][:rows]
     return [
-        (Problem(f"real/{row['idx']}", row["question"], (row["gt"],), "real", "math"), text, (str(row["idx"]), str(i)))
+        (
+            Problem(f"real/{row['idx']}", row["question"], (row["gt"],), "real", "math"),
+            text,
+            (f"real {row['idx']}", str(i)),
+        )
         for row in read
         for i, text in enumerate(row["code"])
     ]
@@ -99,7 +103,7 @@ def test_verdicts_do_not_depend_on_order_workers_or_repetition(
 def test_real_responses_get_the_verdicts_that_were_reported_for_them() -> None:
     rows = [json.loads(line) for line in RESPONSES.open(encoding="utf-8")][4:24]
     found = outcomes(responses(24))
-    reported = {(str(row["idx"]), str(i)): score for row in rows for i, score in enumerate(row["score"])}
+    reported = {(f"real {row['idx']}", str(i)): score for row in rows for i, score in enumerate(row["score"])}
     assert {key: outcome is Outcome.CORRECT for key, outcome in found.items() if key in reported} == reported
 
 
