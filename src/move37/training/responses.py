@@ -14,19 +14,17 @@ The temperature is inside every log-probability. Models that change their logits
 scaling) are refused when they are loaded, by comparing with the model's own logits.
 """
 
-import inspect
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel
-from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers import PreTrainedModel
 
 from move37.errors import EngineError
 from move37.training.batches import Batch, plan
+from move37.training.trunks import trunk_of
 
 _KEPT_LOGITS = 2**25
 """float32 logits kept for the backward pass (128 MiB); beyond it they are formed again."""
@@ -71,17 +69,13 @@ class ResponseReader:
     """Reads batches with the trunk of one model (everything below the head)."""
 
     def __init__(self, model: PreTrainedModel, tokens_at_once: int, autocast: torch.dtype | None = None) -> None:
-        self._model = model
-        self._trunk: Any = model.base_model
+        self._trunk = trunk_of(model, autocast)
         self._tokens_at_once = tokens_at_once
-        self._autocast = autocast
-        self._accepted = inspect.signature(self._trunk.forward).parameters
-        self._recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 
     def pieces(self, batch: Batch, rows: Tensor) -> Iterator[Piece]:
         """Every row in one piece. With gradients on, call backward on a piece before asking for the next."""
         for shard in plan(batch, rows, self._tokens_at_once):
-            read = None if self._recomputes else self._read(batch, shard.prompts)
+            read = None if self._trunk.recomputes else self._read(batch, shard.prompts)
             for micro_batch in shard.micro_batches:
                 yield self._piece(batch, torch.tensor(micro_batch, device=batch.tokens_BT.device), read)
             if read is not None and torch.is_grad_enabled():
@@ -101,9 +95,7 @@ class ResponseReader:
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
         tokens_PS, mask_PS = _left_padded(ids, batch.tokens_BT.device)
-        cache = DynamicCache()
-        hidden_PSD = self._call(tokens_PS, mask_PS, _positions(mask_PS), cache)
-        states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
+        hidden_PSD, states = self._trunk(tokens_PS, mask_PS, _positions(mask_PS))
         sources = [hidden_PSD[:, -1], *(tensor for layer in states for tensor in layer)]
         leaves = [source.detach().requires_grad_(torch.is_grad_enabled()) for source in sources]
         places = {place: index for index, place in enumerate(prompts)}
@@ -116,33 +108,20 @@ class ResponseReader:
             return first_b1D
         lengths_b = read.lengths_P[index]
         width = int(lengths_b.max())
-        cache = DynamicCache()
-        for layer, (keys, values) in enumerate(zip(read.leaves[1::2], read.leaves[2::2], strict=True)):
-            own = [states[:, :, -width:].index_select(0, index) for states in (keys, values)]
-            cache.update(own[0], own[1], layer)
+        own = [states[:, :, -width:].index_select(0, index) for states in read.leaves[1:]]
+        past = list(zip(own[::2], own[1::2], strict=True))
         columns = torch.arange(width, device=tokens_bR.device)
         mask = torch.cat([columns >= (width - lengths_b)[:, None], mask_bR[:, :-1]], dim=1)
         positions = lengths_b[:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
-        hidden = self._call(tokens_bR[:, :-1], mask, positions, cache)
+        hidden, _ = self._trunk(tokens_bR[:, :-1], mask, positions, past)
         return torch.cat([first_b1D, hidden], dim=1)
 
     def _whole(self, batch: Batch, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
         prompts_bS, prompt_mask_bS = _left_padded([batch.prompts[place] for place in places.tolist()], tokens_bR.device)
         tokens = torch.cat([prompts_bS, tokens_bR[:, :-1]], dim=1)
         mask = torch.cat([prompt_mask_bS, mask_bR[:, :-1]], dim=1)
-        return self._call(tokens, mask, _positions(mask), None)[:, prompts_bS.shape[1] - 1 :]
-
-    def _call(self, tokens: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache | None) -> Tensor:
-        """The trunk's last hidden states. Padding alone needs a mask: without any, attention may skip it."""
-        arguments = {"position_ids": positions, "past_key_values": cache, "use_cache": cache is not None}
-        mixed = torch.autocast(tokens.device.type, self._autocast) if self._autocast else nullcontext()
-        with mixed, _recomputing(self._model, self._recomputes and torch.is_grad_enabled()):
-            output = self._trunk(
-                input_ids=tokens,
-                attention_mask=None if bool(mask.all()) else mask.long(),
-                **{name: value for name, value in arguments.items() if name in self._accepted},
-            )
-        return output.last_hidden_state
+        hidden, _ = self._trunk(tokens, mask, _positions(mask))
+        return hidden[:, prompts_bS.shape[1] - 1 :]
 
 
 class TokenLogprobs(torch.autograd.Function):
@@ -262,18 +241,3 @@ def _left_padded(ids: list[tuple[int, ...]], device: torch.device) -> tuple[Tens
 
 def _positions(mask: Tensor) -> Tensor:
     return (mask.long().cumsum(-1) - 1).clamp(min=0)
-
-
-class _recomputing:  # noqa: N801 (a context, named as it is used)
-    """Let checkpointed layers recompute, with nothing else in training mode: dropout stays off."""
-
-    def __init__(self, model: nn.Module, on: bool) -> None:
-        self._layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)] if on else []
-
-    def __enter__(self) -> None:
-        for layer in self._layers:
-            layer.training = True
-
-    def __exit__(self, *error: object) -> None:
-        for layer in self._layers:
-            layer.training = False

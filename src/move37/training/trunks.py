@@ -1,0 +1,124 @@
+"""Two ways through the trunk of a model (all below the head) with gradients, one shape: tokens behind what was read.
+
+`ModelTrunk` calls the model as it is and works for every causal language model. `LlamaTrunk` is for models that
+`engines/transformers_llama.py` writes out: the same states and gradients with fewer operators, each with a shorter
+backward.
+"""
+
+import inspect
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import DynamicCache, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from move37.engines.transformers_llama import WrittenOut, can_write_out
+
+States = list[tuple[Tensor, Tensor]]
+"""Keys and values of every layer, each (rows, key heads, tokens, width of a head)."""
+
+
+class Trunk(Protocol):
+    recomputes: bool
+    """Whether activations are formed again in the backward pass; nothing can be read behind a past then."""
+
+    def __call__(
+        self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States | None = None
+    ) -> tuple[Tensor, States]:
+        """Last hidden states (R, S, D) of new tokens, and keys and values of these and of the `past` before them.
+
+        `mask_RC` is over past and new columns, False on padding. What stands at padding has no meaning.
+        """
+        ...
+
+
+def trunk_of(model: PreTrainedModel, autocast: torch.dtype | None) -> Trunk:
+    """The fastest way that is known for the model."""
+    general = ModelTrunk(model, autocast)
+    return LlamaTrunk(model) if autocast is None and can_write_out(model) and not general.recomputes else general
+
+
+class LlamaTrunk:
+    """See the module."""
+
+    recomputes = False
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._written_out = WrittenOut(model)
+        config: Any = model.config
+        self._grouped = config.num_attention_heads > config.num_key_value_heads
+
+    def __call__(
+        self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States | None = None
+    ) -> tuple[Tensor, States]:
+        visible = _visible(mask_RC, tokens_RS.shape[1])
+        states: States = []
+
+        def attend(number: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            keys, values = keys.transpose(1, 2), values.transpose(1, 2)
+            if past is not None:
+                keys, values = torch.cat([past[number][0], keys], 2), torch.cat([past[number][1], values], 2)
+            states.append((keys, values))
+            attended = scaled_dot_product_attention(
+                queries.transpose(1, 2), keys, values, attn_mask=visible, enable_gqa=self._grouped
+            )
+            return attended.transpose(1, 2).flatten(2)
+
+        return self._written_out(tokens_RS, positions_RS, attend), states
+
+
+class ModelTrunk:
+    """See the module. Without any padding there is no mask: attention may then take a faster way."""
+
+    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
+        self._model, self._autocast = model, autocast
+        self._trunk: Any = model.base_model
+        self._accepted = inspect.signature(self._trunk.forward).parameters
+        self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+    def __call__(
+        self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States | None = None
+    ) -> tuple[Tensor, States]:
+        cache = None if self.recomputes else DynamicCache()
+        for layer, (keys, values) in enumerate(past or ()):
+            assert cache is not None
+            cache.update(keys, values, layer)
+        arguments = {"position_ids": positions_RS, "past_key_values": cache, "use_cache": cache is not None}
+        mixed = torch.autocast(tokens_RS.device.type, self._autocast) if self._autocast else nullcontext()
+        with mixed, _recomputing(self._model, self.recomputes and torch.is_grad_enabled()):
+            output = self._trunk(
+                input_ids=tokens_RS,
+                attention_mask=None if bool(mask_RC.all()) else mask_RC.long(),
+                **{name: value for name, value in arguments.items() if name in self._accepted},
+            )
+        states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
+        return output.last_hidden_state, states
+
+
+def _visible(mask_RC: Tensor, new: int) -> Tensor:
+    """Which columns each new token attends to, (R, 1, S, C): what is no padding up to its own, and always its own.
+
+    Without its own a token of padding would see nothing, and its undefined state would reach gradients as nan.
+    """
+    columns = mask_RC.shape[1]
+    own = torch.eye(new, columns, dtype=torch.bool, device=mask_RC.device).roll(columns - new, 1)
+    before = torch.ones(new, columns, dtype=torch.bool, device=mask_RC.device).tril(columns - new)
+    return ((mask_RC[:, None] & before) | own)[:, None]
+
+
+class _recomputing:  # noqa: N801 (a context, named as it is used)
+    """Let checkpointed layers recompute, with nothing else in training mode: dropout stays off."""
+
+    def __init__(self, model: nn.Module, on: bool) -> None:
+        self._layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)] if on else []
+
+    def __enter__(self) -> None:
+        for layer in self._layers:
+            layer.training = True
+
+    def __exit__(self, *error: object) -> None:
+        for layer in self._layers:
+            layer.training = False
