@@ -86,17 +86,17 @@ def known_difference(pair: Pair) -> str | None:
     if re.search(r"\d\s?i(?![A-Za-z])", either):
         return "it sees that letters are complex only where an i stands alone"
     if re.search(r"\\[,;!]", either):
-        return "it cannot read a thin space between digits, or after a command"
+        return "it adds up digits on both sides of a thin space (1\\,920 is 921), or cannot read it"
     if pair.kind in _UNREAD:
         return _UNREAD[pair.kind]
     return None
 
 
 _UNREAD = {
-    "final full stop": "it makes '8.' a float, and SymPy's 8.0 is not 8",
+    "final full stop": "it cannot read a number that ends in a point",
     "scientific notation": "it makes 1.1 * 10^4 a float, and SymPy's 11000.0 is not 11000",
-    "word beside a number": "it reads '5 apples' as a product of letters",
-    "percent in words": "it drops the words with the unit they are, and 62.5% is not 62.5",
+    "word beside a number": "it knows apples and hours, but reads 'dollars' as a product of letters",
+    "percent in words": "it drops the word as a unit, and 62.5 is not 62.5%",
     "set in braces": "it does not order a set of tuples",
 }
 

@@ -267,6 +267,10 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("0", "-0", CORRECT),
         ("8", "+8", CORRECT),
         ("8", "8.0", CORRECT),
+        ("8", "8.", CORRECT),
+        ("224000", "2.24 \\times 10^{5}", CORRECT),
+        ("1920", "1\\,920", CORRECT),  # for Math-Verify 1 + 920
+        ("62.5\\%", "62.5 \\text{ percent}", CORRECT),
         ("10000", "10{,}000", CORRECT),
         ("10,\\!080", "10080", CORRECT),
         ("58,500", "58500", CORRECT),
@@ -348,6 +352,10 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("k \\geqslant 2", "k \\ge 2", CORRECT),
         ("\\frac{dM}{dt}=\\frac{1}{c^{2} M_{\\odot}} M^{6}", "\\frac{dM}{dt}=\\frac{M^6}{c^2 M_\\odot}", CORRECT),
         ("\\frac{dM}{dt}=\\frac{1}{c^{2} M_{\\odot}} M^{6}", "\\frac{dM}{dt}=\\frac{M^5}{c^2 M_{\\odot}}", INCORRECT),
+        ("\\frac{dM}{dt}=\\frac{1}{c^{2}} M^{6}", "\\frac{dM}{dt}=\\frac{1}{c^{6}} M^{6}", INCORRECT),
+        ("8", "x^2-4", INCORRECT),
+        ("1", "\\sin^2 x+\\cos^2 x", CORRECT),
+        ("3", "(x+1)^2-x^2-2x+2", CORRECT),
         # words
         ("\\text{(B)}", "B", CORRECT),
         ("\\text{Evelyn}", "Evelyn", CORRECT),

@@ -8,19 +8,21 @@ Judging, in this order:
   an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` nested brackets is unscored, and SymPy
   never sees it (a number of so many digits is not a plain reference: incorrect);
   plain constants, and sets, tuples and intervals of them, are compared exactly (`closed_forms.py`), whatever their
-  size: those that are equal match, those that are clearly apart differ;
+  size: those that are equal match, those that are clearly apart differ, and none of them is a formula in a letter;
   an answer with a power, factorial or binomial too large to be written out is unscored, and SymPy never sees it;
-  Math-Verify parses both, the reference first (its comparison is not symmetric: "x = 5" answers "5"). A polynomial
-  that takes different values is no number; everything else Math-Verify compares.
+  Math-Verify parses both, the reference first (its comparison is not symmetric: "x = 5" answers "5"). A formula that
+  takes two values is no constant, and constants with other values differ; everything else Math-Verify compares.
 Several references are alternatives. A reference that cannot be read as mathematics decides only if it is plain text
 ("4:30 p.m."); one in LaTeX leaves answers that are not the same string unscored.
 
-Differs from Math-Verify 0.9 alone in that (each is a test, and `tests/golden/make_math_pairs.py` counts them all):
+Differs from Math-Verify 0.9 alone in that (each is a test; `bench/agreement.py` finds and counts them all):
   "4.4e7" is a number, not a product with Euler's number; "-1./3" is a fraction; "np.arcsin" is \arcsin;
   tiny references are compared relative to their size: rounding to a fixed number of decimals and chopping make
   Math-Verify call 1.325e-27 and 9.11e-31 equal;
   "18 dollars" answers "18", and "June 20" answers "\text{June 20}";
-  "8.0" is 8, "11,\!111" and "11, \!111" are 11111, an angle of 90 degrees is also pi / 2;
+  "8." and "2.24 \times 10^5" are whole numbers; "1\,920" is not 1 + 920; "62.5 percent" is 62.5%;
+  an angle of 90 degrees is also pi / 2; "2i" has the same i as "2 i"; E_1 is not Euler's number;
+  "(2,251,252)" is a point; sets of tuples have no order; \frac{dM}{dt} is not 0;
   "2516_9" is not "2516_8"; of two half-open intervals with other ends neither is the other;
   a box that is never closed holds no answer: Math-Verify takes what there is of it.
 Left out: units are ignored, not converted; a number without a base is not asked for it.
