@@ -12,7 +12,7 @@ from move37.analyses.accuracy_shift import BINS, accuracy_shift
 from move37.analyses.agreement import Disagreement, agreement
 from move37.analyses.curves import curve_difference, mean_interval, model_curve, sampling_gap
 from move37.analyses.details import Evidence
-from move37.analyses.findings import find
+from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
 from move37.analyses.record import comparison_json, findings_json, plain
 from move37.analyses.reliability import MEASURES, default_ks, reliability
@@ -273,6 +273,22 @@ def test_programs_that_ended_in_two_ways_are_a_caution():
     assert caution.startswith("m: 3 samples ran out of time or were killed beside others")
     assert "2 correct and 1 incorrect" in caution
     assert find([Evidence(tally("m", [1, 0], 2), reasons=reasons[:1])], draws=1000).warnings == ()
+
+
+def test_a_grader_that_errs_is_a_caution_with_what_it_makes_of_pass_at_k():
+    facts = Facts(
+        calibrations=[("judge@1", (9, 10), (1, 100)), ("math@1", (10, 10), (0, 100)), ("code@1", (1, 1), (0, 0))]
+    )
+    findings = find([Evidence(tally("m", [1, 0], 2))], draws=1000, facts=facts)
+    judge, math = findings.grader_errors  # nothing corrupted was scored under code@1
+    # Always wrong, accepted one time in a hundred: 1 - .99^2 = .0199 in two tries.
+    assert (judge.k, judge.floor) == (2, pytest.approx(0.0199))
+    # Clopper-Pearson's upper limit of 0 of 100 at 95 %: 1 - .025^(1/100).
+    assert math.upper == pytest.approx(1 - 0.025**0.01)
+    assert [w.partition(" ")[0] for w in findings.warnings] == ["judge@1", "judge@1"]
+    assert "rejects 1 of 10 reference answers" in findings.warnings[0]
+    assert "accepts 1 of 100 corrupted answers" in findings.warnings[1]
+    assert "pass@2 = 0.020" in findings.warnings[1]
 
 
 def test_agreement_lists_what_differs():

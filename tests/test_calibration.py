@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from move37 import calibration
+from move37 import calibration, pipeline
 from move37.calibration import FEW, GOLD, Attempt, attempts, calibrate, floor
 from move37.cli import app
 from move37.config import VerificationConfig
@@ -202,3 +202,19 @@ def test_a_run_keeps_its_calibrations_by_the_verifiers_label(tmp_path: Path) -> 
     kept = json.loads((run / "calibration.json").read_text())
     assert sorted(kept) == ["exact@1", "numeric@1+relative-1e-06+absolute-0.0"]
     assert kept["exact@1"]["corrupted"]["accepted"] == 0
+
+
+def test_the_report_says_what_the_calibration_of_its_own_verifier_found(tmp_path: Path) -> None:
+    store = judged_run(sums_study(tmp_path, n=2), tmp_path / "run")
+    for name in ("math", "exact"):  # the run was judged by math
+        assert CliRunner().invoke(app, ["calibrate", str(store.folder), "--verifier", name]).exit_code == 0
+    (found,) = pipeline.analyse_run(store).grader_errors
+    assert found.verifier.startswith("math@")
+    assert (found.references_accepted, found.references) == (6, 6)
+    assert (found.corrupted_accepted, found.floor) == (0, 0.0)
+    assert 0 < found.floor_upper < 1
+    pipeline.report_run(store)
+    report = (store.folder / "report.md").read_text()
+    assert "Can the grader be trusted?" in report
+    assert "6 of 6" in report
+    assert (store.folder / "tables" / "grader_errors.csv").read_text().count("\n") == 2

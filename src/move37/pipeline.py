@@ -371,6 +371,22 @@ def _decision(store: RunStore) -> Decision | None:
     return Decision(**known | {"status": Status(known["status"]), "next_problems": tuple(known["next_problems"])})
 
 
+def _calibrated(store: RunStore) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
+    """What was found out about the verifiers whose verdicts count: (accepted, scored) of right and of wrong answers."""
+    path = store.folder / CALIBRATION
+    known = json.loads(path.read_text()) if path.exists() else {}
+    current = store.current_labels().values()
+    return [
+        (label, _accepted(found["references"]), _accepted(found["corrupted"]))
+        for label, found in known.items()
+        if label in current
+    ]
+
+
+def _accepted(rate: Figures) -> tuple[int, int]:
+    return rate["accepted"], rate["scored"]
+
+
 def _pilot_law(
     store: RunStore, lengths: tuple[MeanTokens, MeanTokens] | None
 ) -> tuple[AssumedPair, tuple[MeanTokens, MeanTokens] | None, str, int]:
@@ -403,6 +419,7 @@ def _facts(store: RunStore) -> Facts:
         monte_carlo_error=study.analysis.monte_carlo_error,
         runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
         decision=_decision(store),
+        calibrations=_calibrated(store),
         beyond=study.analysis.beyond,
     )
 

@@ -9,6 +9,7 @@ from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, cur
 from move37.analyses.decision import Decision
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.families import Family
+from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.guessing import GuessBaseline
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
@@ -45,6 +46,8 @@ class Findings:
     seeds: tuple[TrainingSeeds, ...]
     """Algorithms of which several training seeds were run."""
     agreements: tuple[Agreement, ...]
+    grader_errors: tuple[GraderErrors, ...]
+    """Of the verifiers that were calibrated."""
     decision: Decision | None
     """Where sampling stopped, if it went on until it was decided which model solves more."""
     warnings: tuple[str, ...]

@@ -17,6 +17,7 @@ from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
 from move37.analyses.families import family
+from move37.analyses.grader_errors import grader_cautions, grader_errors
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import common_ks
@@ -39,6 +40,8 @@ class Facts:
     runs: Mapping[str, Sequence[str]] = field(default_factory=lambda: MappingProxyType({}))
     """Models that are runs of one algorithm with different training seeds, by algorithm."""
     decision: Decision | None = None
+    calibrations: Sequence[tuple[str, tuple[int, int], tuple[int, int]]] = ()
+    """Of the run's verifiers by label: (accepted, scored) of the references and of corrupted answers."""
     beyond: bool = False
     """Whether to continue the curves beyond n, which takes a second or two for each model and pair."""
     monte_carlo_error: float | None = None
@@ -79,6 +82,11 @@ def find(
         pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth))
     fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
+    errors = tuple(
+        found
+        for label, references, corrupted in facts.calibrations
+        if (found := grader_errors(label, references, corrupted, k_limit(base), confidence)) is not None
+    )
     return Findings(
         curves=tuple(model_curve(tally, confidence, draws, seed) for tally in tallies),
         audits=tuple(
@@ -96,12 +104,14 @@ def find(
             for each in evidence
             for label, twice in each.agreement
         ),
+        grader_errors=errors,
         decision=facts.decision,
         warnings=(
             *_about_decision(facts.decision),
             *_about_left_out(left_out),
             *_warnings(tallies, comparisons),
             *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.reasons)),
+            *grader_cautions(errors),
         ),
     )
 

@@ -8,6 +8,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
 
 from move37.analyses import Findings
@@ -55,6 +56,11 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
                 for none in [(None, None)]
                 for a in findings.agreements
             ),
+        ),
+        "grader_errors.csv": _csv(
+            "verifier,confidence,references,references_accepted,corrupted,corrupted_accepted,lower,upper,k,floor,"
+            "floor_upper",
+            (astuple(each) for each in findings.grader_errors),
         ),
         "disagreements.csv": _csv(
             "model,verifier,other,problem_id,index,ours,theirs,answer,reference", _disagreements(findings)

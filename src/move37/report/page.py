@@ -115,6 +115,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
         "outcomes": tables.outcomes_table(findings.audits),
         "reasons": tables.reasons_table(findings.audits) if tables.has_reasons(findings) else None,
         "agreement": tables.agreement_table(findings.agreements) if findings.agreements else None,
+        "grader_errors": tables.grader_errors_table(findings.grader_errors) if findings.grader_errors else None,
         "disagreements": _disagreements(findings),
         "settings": tables.settings_table(context.settings),
         "prompts": [

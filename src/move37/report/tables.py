@@ -15,6 +15,7 @@ from move37.analyses.accuracy_shift import AccuracyShift
 from move37.analyses.agreement import Agreement
 from move37.analyses.curves import CurveDifference, ModelCurve
 from move37.analyses.decision import Decision
+from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.reliability import MEASURES, ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable
 from move37.analyses.truncation import OutcomeAudit
@@ -348,6 +349,36 @@ def agreement_table(agreements: Sequence[Agreement]) -> Table:
 
 def _under_both(values: tuple[float, float] | None) -> Shown:
     return Missing("no sample was scored by both") if values is None else f"{values[0]:.4f} / {values[1]:.4f}"
+
+
+def grader_errors_table(errors: Sequence[GraderErrors]) -> Table:
+    """What calibrated verifiers did with answers whose truth is known."""
+    rows = tuple(
+        (
+            e.verifier,
+            f"{count(e.references_accepted)} of {count(e.references)}",
+            f"{count(e.corrupted_accepted)} of {count(e.corrupted)}",
+            f"{small_share(e.lower)} to {small_share(e.upper)}",
+            count(e.k),
+            f"{percent(e.floor)}, up to {percent(e.floor_upper)}",
+        )
+        for e in errors
+    )
+    return Table(
+        caption="Answers whose truth is known, before the grader of this run",
+        header=(
+            "grader",
+            "references accepted",
+            "corrupted answers accepted",
+            f"share ({level(errors[0].confidence)} interval)",
+            "k",
+            "pass@k of a model that is always wrong",
+        ),
+        rows=rows,
+        csv="grader_errors.csv",
+        notes=("If its wrong answers all differ. Equal answers are judged once and share their verdict.",),
+        text_columns=frozenset({0, 1, 2, 3, 5}),
+    )
 
 
 def disagreements_table(agreements: Sequence[Agreement]) -> Table:
