@@ -254,7 +254,7 @@ def until_end(tokens: list[int], end: int) -> list[int]:
 
 def test_trl_trains_the_shipped_base_and_samples_from_it_what_our_engine_does(tmp_path: Path) -> None:
     """Its whole trainer, with the most probable token alone to choose from (top_k = 1)."""
-    reason = "TRL is not installed: pip install trl==1.16.0 (large); transformers' own generate is compared above"
+    reason = "TRL is not installed: pip install 'move37[peers]'; transformers' own generate is compared above"
     pytest.importorskip("trl", reason=reason)
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer

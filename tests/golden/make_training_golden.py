@@ -4,7 +4,7 @@
     peers/bin/python tests/golden/make_training_golden.py
 
 Inputs are random with ragged masks, ties, a group of one and a group of equal rewards. The functions here are also
-what tests/test_peers_training.py calls where the two packages are installed.
+what tests/test_peers_*.py call where a peer is installed.
 """
 
 import json
