@@ -203,7 +203,7 @@ class Judging:
             return
         fingerprint, verdict = self._pool.recall(judge, problem, answer)
         if verdict is not None:
-            self._ready.append((key, replace(verdict, answer=answer)))
+            self._ready.append((key, Verdict(verdict.outcome, verdict.reason, answer)))
             return
         if fingerprint not in self._keys:
             self._keys[fingerprint] = []
@@ -219,6 +219,7 @@ class Judging:
                 self._pool.remember(judgement, verdict)
                 keys = self._keys.pop(judgement.fingerprint)
                 self.waiting -= len(keys)
-                self._ready += [(key, replace(verdict, answer=judgement.answer)) for key in keys]
+                answered = replace(verdict, answer=judgement.answer)
+                self._ready += [(key, answered) for key in keys]
         ready, self._ready = self._ready, []
         return ready
