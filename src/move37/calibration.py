@@ -25,16 +25,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from random import Random
 
-import numpy as np
-
+from move37.analyses.grader_errors import floor
 from move37.config import VerificationConfig
 from move37.errors import InputError
-from move37.estimates.guessing import guess_pass_at_k
 from move37.estimates.reliability import exact_share_interval
 from move37.seeds import generation_seed
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
-from move37.verifiers import CODE, Verifier
+from move37.verifiers import CODE, Verifier, label_of
 from move37.verifiers.choice import LETTERS, letter
 from move37.verifiers.exact import normal
 from move37.verifiers.numeric import quantity
@@ -183,7 +181,7 @@ def _summary(
         if verdict.outcome is not expected[a.kind == GOLD]
     ]
     return Calibration(
-        verifier=f"{verifier.name}@{verifier.version}",
+        verifier=label_of(verifier),
         confidence=confidence,
         problems=len({attempt.problem.id for attempt, _ in judged}),
         references=_rate(GOLD, outcomes.get(GOLD, []), alpha),
@@ -196,11 +194,6 @@ def _summary(
         answers_needed=math.ceil(math.log(alpha / 2) / math.log1p(-low)),
         surprises=tuple(surprises[:MOST_LISTED]),
     )
-
-
-def floor(false_accepts: float, k: int) -> float:
-    """pass@k of a model whose samples are all wrong, each accepted with this chance: 1 - (1-f)^k."""
-    return float(guess_pass_at_k(np.array([false_accepts]), np.array([k]))[0])
 
 
 def _rate(kind: str, outcomes: Sequence[Outcome], alpha: float) -> Rate:

@@ -20,7 +20,7 @@ from move37.prompting import Template, find_template, pose, user_template
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Problem, Sample
 from move37.verification import Judging, VerifierPool
-from move37.verifiers import Verifier
+from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import VerdictCache, cache_path
 from move37.verifiers.options import make_verifier
 
@@ -131,10 +131,10 @@ class Session:
         """
         label, verifiers = "", self._verifiers(replacement)
         if retry_unscored:
-            for each, model in product(set(map(_label, verifiers.values())), models):
+            for each, model in product(set(map(label_of, verifiers.values())), models):
                 self.store.forget_unscored(each, model)
         for own_name, verifier in verifiers.items():
-            label = _label(verifier)
+            label = label_of(verifier)
             problem_ids = [problem.id for problem in self.store.problems() if problem.verifier == own_name]
             for model in models:
                 owed = self.store.count_unverified(label, model, problem_ids)
@@ -165,7 +165,7 @@ class Session:
         with ExitStack() as stack:
             writers = {
                 label: stack.enter_context(self.store.appending_verdicts(label, model, samples))
-                for label in {_label(verifier) for verifier in verifiers.values()}
+                for label in {label_of(verifier) for verifier in verifiers.values()}
             }
             judging = stack.enter_context(self.pool.judging())
             stream = VerdictStream(judging, self.store.problems(), verifiers, writers)
@@ -200,7 +200,7 @@ class VerdictStream:
         """Take a sample in; how many verdicts were written meanwhile."""
         problem = self._problems[sample.problem_id]
         verifier = self._verifiers[problem.verifier]
-        self._judging.offer(verifier, problem, sample.text, (_label(verifier), sample))
+        self._judging.offer(verifier, problem, sample.text, (label_of(verifier), sample))
         written = self._write(wait=False)
         while self._judging.full:
             written += self._write(wait=True)
@@ -217,10 +217,6 @@ class VerdictStream:
             self._writers[label].add(sample, verdict)
             self.counts[label][verdict.outcome.value] += 1
         return len(decided)
-
-
-def _label(verifier: Verifier) -> str:
-    return f"{verifier.name}@{verifier.version}"
 
 
 class Sampler:

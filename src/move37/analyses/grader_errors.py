@@ -8,6 +8,9 @@ Left out: correcting the curves, for a real model's wrong answers may tempt a gr
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from move37.estimates.guessing import guess_pass_at_k
 from move37.estimates.reliability import exact_share_interval
 
 
@@ -47,9 +50,14 @@ def grader_errors(
         lower=lower,
         upper=upper,
         k=k,
-        floor=1 - (1 - accepted / scored) ** k,
-        floor_upper=1 - (1 - upper) ** k,
+        floor=floor(accepted / scored, k),
+        floor_upper=floor(upper, k),
     )
+
+
+def floor(false_accepts: float, k: int) -> float:
+    """pass@k of a model whose samples are all wrong, each accepted with this chance: 1 - (1-f)^k."""
+    return float(guess_pass_at_k(np.array([false_accepts]), np.array([k]))[0])
 
 
 def grader_cautions(errors: Sequence[GraderErrors]) -> list[str]:

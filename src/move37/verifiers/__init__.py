@@ -48,6 +48,11 @@ class Verifier(Protocol):
         ...
 
 
+def label_of(verifier: Verifier) -> str:
+    """ "<verifier>@<version>": under what its verdicts are kept and compared."""
+    return f"{verifier.name}@{verifier.version}"
+
+
 FLAKY = " alone, "
 """In the reason of a verdict: what ran beside others ended otherwise when it ran alone, and that decided."""
 CODE = "code"

@@ -29,7 +29,7 @@ from multiprocessing import Pipe
 
 from move37.errors import UsageError, VerifierError
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers import Verifier
+from move37.verifiers import Verifier, label_of
 
 BATCH = 16
 """Answers sent to a worker at once."""
@@ -104,7 +104,7 @@ class Workforce:
         threads = getattr(verifier, "threads", 1)
         wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
         lasting = getattr(verifier, "lasting", None)
-        judge = Judge(verifier, f"{verifier.name}@{verifier.version}", pickled, threads, wall_seconds, lasting)
+        judge = Judge(verifier, label_of(verifier), pickled, threads, wall_seconds, lasting)
         return self._judges.setdefault(pickled, judge)  # workers that have it need not get ready again
 
     def submit(self, judgement: Judgement) -> None:
