@@ -87,6 +87,8 @@ def known_difference(pair: Pair) -> str | None:
         return "it sees that letters are complex only where an i stands alone"
     if re.search(r"\\[,;!]", either):
         return "it adds up digits on both sides of a thin space (1\\,920 is 921), or cannot read it"
+    if re.search(r"\\times\s*10\^", either):
+        return _UNREAD["scientific notation"]
     if pair.kind in _UNREAD:
         return _UNREAD[pair.kind]
     return None
