@@ -145,15 +145,18 @@ class Contender:
         return self._pipe.recv()
 
     def close(self) -> None:
-        self._process.kill()
+        """Let it end."""
+        self._pipe.send(None)
         self._process.join()
 
 
 def serve_ours(pipe: Connection, args: argparse.Namespace, folder: Path) -> None:
     torch.set_num_threads(args.threads)
-    ours = Ours(recipe_of(args.model, folder, args.threads), folder / "run", reward_of(args))
-    while pipe.recv():
-        pipe.send(ours.step())
+    recipe = recipe_of(args.model, folder, args.threads)
+    with VerifierPool(recipe.verification) as pool:
+        ours = Ours(recipe, folder / "run", reward_of(args), pool)
+        while pipe.recv():
+            pipe.send(ours.step())
 
 
 def serve_theirs(pipe: Connection, args: argparse.Namespace, folder: Path, continuous: bool) -> None:
@@ -169,10 +172,8 @@ def reward_of(args: argparse.Namespace) -> "Reward":
 class Ours:
     """One step of the loop with every phase, its verdicts replaced by the reward that TRL gets too."""
 
-    def __init__(self, recipe: TrainConfig, folder: Path, reward: Reward) -> None:
-        self.pool = VerifierPool(recipe.verification)
-        self.pool.__enter__()
-        self.trainer = Trainer(recipe, folder, self.pool, Silent())
+    def __init__(self, recipe: TrainConfig, folder: Path, reward: Reward, pool: VerifierPool) -> None:
+        self.trainer = Trainer(recipe, folder, pool, Silent())
         self.trainer._begin()
         roller, verify = self.trainer.roller, self.trainer.roller.verify
 
@@ -213,8 +214,8 @@ def grpo_trainer(
 
     class Watch(TrainerCallback):
         def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-            if pipe is not None:
-                pipe.recv()
+            if pipe is not None and pipe.recv() is None:
+                raise SystemExit
             self.start = clocks()
 
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
