@@ -86,14 +86,15 @@ def write_shortest(path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def recipe_of(row: str, seed: int) -> TrainConfig:
-    """The recipe of a row with the seed's number, on one thread of the processor."""
+def recipe_of(row: str, seed: int, steps: int | None) -> TrainConfig:
+    """The recipe of a row with the seed's number, on one thread of the processor; `steps` instead of its own."""
     if row == "distillation" and not LESSONS.exists():
         write_shortest(LESSONS)
     recipe = load_recipe(RECIPES / f"{row}.toml")
     model = recipe.model.model_copy(update={"device": "cpu", "threads": 1})
     judges = recipe.verification.model_copy(update={"workers": 1})
     changes = {"name": f"{row}-{seed}", "seed": seed, "model": model, "verification": judges}
+    changes |= {"steps": steps} if steps else {}
     return recipe.model_copy(update=changes)
 
 
@@ -108,7 +109,7 @@ def train_rows(args: argparse.Namespace, seed: int) -> Iterator[str]:
     from move37.training.loop import train
 
     for row in args.algorithms:
-        recipe = recipe_of(row, seed)
+        recipe = recipe_of(row, seed, args.steps)
         folder = args.out / recipe.name
         if trained_model(folder, recipe.steps) is None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -247,6 +248,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "learning")
     parser.add_argument("--algorithms", nargs="+", choices=known, default=list(ROWS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help="Instead of the recipes' own; take another --out for it.")
     parser.add_argument("--puzzles", type=int, default=100, help="Puzzles of the evaluation.")
     parser.add_argument("--successes", type=int, default=4, help="Right samples that are enough; 0: always 256.")
     args = parser.parse_args()
