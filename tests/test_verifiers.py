@@ -361,7 +361,8 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
         ("\\text{Evelyn}", "Evelyn", CORRECT),
         ("\\text{Evelyn}", "\\text{Bob}", INCORRECT),
         ("\\text{June 20}", "June 20", CORRECT),
-        ("4:30p..", "4:30 \\text{ p.m.}", INCORRECT),
+        ("4:30p..", "4:30 \\text{ p.m.}", CORRECT),
+        ("4:30p..", "5:30 \\text{ p.m.}", INCORRECT),
         # complex numbers: an i is an i
         ("\\frac{1}{2+2 i}", "\\frac{1}{2+2i}", CORRECT),
         ("1+\\sqrt{3} i", "1-\\sqrt{3}i", INCORRECT),
@@ -384,6 +385,101 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
 )
 def test_math(reference: str, answer: str, outcome: Outcome) -> None:
     assert MathVerifier().judge(problem(reference), answer).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "outcome"),
+    [
+        # formatting, and signs that only lead to the answer
+        ("204", "\\text{204}", CORRECT),
+        ("204", "\\textbf{204}", CORRECT),
+        ("204", "\\mathbf{205}", INCORRECT),
+        ("204", "\\mathbf{204} \\text{ cm}", CORRECT),
+        ("\\frac{1}{2}", "\\boldsymbol{\\frac{1}{2}}", CORRECT),
+        ("204", "\\textcolor{blue}{204}", CORRECT),
+        ("204", "\\large 204 \\checkmark", CORRECT),
+        ("204", "\\text{204 minutes}", CORRECT),
+        ("204", "\\text{204 or 205}", INCORRECT),
+        ("204", "= 204", CORRECT),
+        ("204", "\\approx 204", CORRECT),
+        ("204", "\\therefore 204\\ ", CORRECT),
+        ("204", "\\neq 204", INCORRECT),
+        ("204", "\\textbf{(C) } 204", CORRECT),
+        ("204", "\\textbf{(C) } 205", INCORRECT),
+        ("\\text{(C)}", "\\textbf{(C) } 204", CORRECT),
+        ("\\text{(C)}", "\\textbf{(B) } 204", INCORRECT),
+        ("e^2", "\\mathrm{e}^{2}", CORRECT),
+        ("\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}", "\\begin{pmatrix} 1 \\\\[4pt] 2 \\end{pmatrix}", CORRECT),
+        # Unicode
+        ("(-\\infty,-2)\\cup(3,\\infty)", "(−∞,−2)∪(3,∞)", CORRECT),
+        ("-\\frac{1}{2}", "–1/2", CORRECT),
+        ("5", "10–5", INCORRECT),  # a range, not a difference
+        ("\\frac{1}{2}", "½", CORRECT),
+        ("\\frac{3}{2}", "1½", CORRECT),
+        ("3\\sqrt{13}", "3√13", CORRECT),
+        ("x^2+2x+1", "x²+2x+1", CORRECT),
+        ("15\\mbox{ cm}^2", "15 \\text{ cm}²", CORRECT),
+        ("204", "2·102", CORRECT),
+        ("\\emptyset", "\\varnothing", CORRECT),
+        # numbers in groups, in words, with a fraction, without end, in a base
+        ("58,500", "58 500", CORRECT),
+        ("58500", "58 50", INCORRECT),
+        ("1,000,000", "1 \\text{ million}", CORRECT),
+        ("1500000", "\\$1.5 million dollars", CORRECT),
+        ("24", "24 \\text{ thousand}", INCORRECT),  # for Math-Verify a unit
+        ("24", "2 \\text{ dozen}", CORRECT),
+        ("24", "24 \\text{ dozen}", INCORRECT),
+        ("137 \\frac{1}{2}", "137 1/2", CORRECT),
+        ("-\\frac{9}{5}", "-1 4/5", CORRECT),
+        ("\\frac{1}{3}", "0.\\overline{3}", CORRECT),
+        ("\\frac{1}{6}", "0.1\\overline{6}", CORRECT),  # 0.1 + 0.0666... = 3/30 + 2/30
+        ("0.\\overline{3}", "\\frac{1}{3}", CORRECT),
+        ("0.\\overline{3}", "0.3", INCORRECT),
+        ("1", "0.\\overline{9}", CORRECT),
+        ("12", "12^{\\text{th}}", CORRECT),
+        ("2516_8", "(2516)_8", CORRECT),
+        ("2516_8", "2516_{(9)}", INCORRECT),
+        # angles under a function: 30 degrees are pi / 6, not 30 radians
+        ("\\frac{1}{2}", "\\sin 30^\\circ", CORRECT),
+        ("\\frac{\\sqrt{3}}{3}", "\\tan\\left(30^{\\circ}\\right)", CORRECT),
+        ("1", "2\\sin^2 45°", CORRECT),
+        ("\\frac{1}{2}", "\\sin 60^\\circ", INCORRECT),
+        # a plus-minus sign inside a fraction
+        ("\\frac{1\\pm\\sqrt5}{2}", "\\frac{1-\\sqrt5}{2}, \\frac{1+\\sqrt5}{2}", CORRECT),
+        ("\\frac{1-\\sqrt5}{2}, \\frac{1+\\sqrt5}{2}", "x=\\frac{1\\pm\\sqrt5}{2}", CORRECT),
+        ("1 \\pm \\sqrt{19}", "\\frac{2 \\pm \\sqrt{76}}{2}", CORRECT),
+        ("\\frac{1\\pm\\sqrt5}{2}", "\\frac{1+\\sqrt5}{2}", INCORRECT),
+        # an i is the imaginary unit: (2 + 2i)(1 - i) = 4
+        ("-1+\\sqrt{3} i", "2e^{2\\pi i/3}", CORRECT),
+        ("-1+\\sqrt{3} i", "2e^{\\pi i/3}", INCORRECT),
+        ("\\frac{e^{2 i t}}{(2+2 i)}", "\\frac{(1-i)e^{2it}}{4}", CORRECT),
+        ("\\frac{e^{2 i t}}{(2+2 i)}", "\\frac{(1+i)e^{2it}}{4}", INCORRECT),
+        ("6 - 5i", "z = 6-5i", CORRECT),
+        ("1+2i,1-2i", "1 \\pm 2i", CORRECT),
+        ("1", "i^4", CORRECT),
+        ("1", "i^3", INCORRECT),
+        # times of day: Math-Verify drops what stands behind the digits
+        ("4:30 \\text{ p.m.}", "4:30 PM", CORRECT),
+        ("4:30 \\text{ p.m.}", "4:30", CORRECT),
+        ("4:30 \\text{ p.m.}", "4:30 \\text{ a.m.}", INCORRECT),
+        ("4:30 \\text{ p.m.}", "4:35 p.m.", INCORRECT),
+    ],
+)
+def test_math_reads_what_models_write_in_many_ways(reference: str, answer: str, outcome: Outcome) -> None:
+    assert MathVerifier().judge(problem(reference), answer).outcome is outcome
+
+
+def test_a_number_too_long_to_read_is_wrong_only_where_its_length_shows_it() -> None:
+    # 10^1200 has 1201 digits
+    assert MathVerifier().judge(problem("10^{1200}"), "1" + "0" * 1200).outcome is UNSCORED
+    assert MathVerifier().judge(problem("10^{1200}"), "1" + "0" * 1202).outcome is INCORRECT
+    assert MathVerifier().judge(problem("-10^{1200}"), "-1" + "0" * 1200).outcome is UNSCORED
+    assert MathVerifier().judge(problem("-10^{1200}"), "1" + "0" * 1200).outcome is INCORRECT
+
+
+def test_a_reference_nested_too_deeply_is_unscored() -> None:
+    deep = problem("(" * 400 + "1" + ")" * 400)
+    assert MathVerifier().judge(deep, "2") == Verdict(UNSCORED, "reference nested too deeply to decide")
 
 
 def test_the_reference_is_the_first_argument_of_math_verify() -> None:

@@ -14,6 +14,7 @@ Left out: letters, functions, complex numbers, unions, matrices (all None).
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
@@ -87,6 +88,13 @@ def read(latex: str) -> Answer | None:
         return _Reader(latex).answer()
     except NotReadError:
         return None
+
+
+def read_size(whole_number: str) -> Answer:
+    """A whole number of so many digits that only its size is looked at: between two powers of ten."""
+    digits = len(whole_number.lstrip("+-"))
+    size = Real(None, Enclosure(Decimal(f"1e{digits - 1}"), Decimal(f"1e{digits}")))
+    return Answer(-size if whole_number.startswith("-") else size)
 
 
 def compare(expected: Answer, given: Answer) -> bool | None:

@@ -5,6 +5,7 @@ formula or number of the response. The order is the same for every model, in eva
 
 Judging, in this order:
   equal strings, up to spacing and sizing commands, match;
+  both sides are put into one spelling (`spelling.py`): Unicode, formatting, mixed numbers, "3 million" and the like;
   an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` nested brackets is unscored, and SymPy
   never sees it (a number of so many digits is not a plain reference: incorrect);
   plain constants, and sets, tuples and intervals of them, are compared exactly (`closed_forms.py`), whatever their
@@ -15,7 +16,9 @@ Judging, in this order:
 Several references are alternatives. A reference that cannot be read as mathematics decides only if it is plain text
 ("4:30 p.m."); one in LaTeX leaves answers that are not the same string unscored.
 
-Differs from Math-Verify 0.9 alone in that (each is a test; `bench/agreement.py` finds and counts them all):
+Differs from Math-Verify 0.9 alone in that (each is a test; `bench/agreement.py` counts those among its pairs):
+  what `spelling.py` rewrites is read: "24\text{ thousand}" is not 24, "4:30 a.m." not "4:30 p.m.";
+  an i is the imaginary unit, not one more letter: 2e^{2\pi i/3} is -1 + \sqrt{3} i;
   "4.4e7" is a number, not a product with Euler's number; "-1./3" is a fraction; "np.arcsin" is \arcsin;
   tiny references are compared relative to their size: rounding to a fixed number of decimals and chopping make
   Math-Verify call 1.325e-27 and 9.11e-31 equal;
@@ -25,7 +28,9 @@ Differs from Math-Verify 0.9 alone in that (each is a test; `bench/agreement.py`
   "(2,251,252)" is a point; sets of tuples have no order; \frac{dM}{dt} is not 0;
   "2516_9" is not "2516_8"; of two half-open intervals with other ends neither is the other;
   a box that is never closed holds no answer: Math-Verify takes what there is of it.
-Left out: units are ignored, not converted; a number without a base is not asked for it.
+Left out: units are ignored, not converted; a number without a base is not asked for it; an inequality is no answer to
+a reference that is an interval (the reverse is), nor a tuple to one that is a matrix; of a list given as a tuple, and
+of "x = 1, y = 2", the order is not looked at.
 """
 
 import logging
@@ -36,8 +41,19 @@ from importlib.metadata import version
 from typing import Any
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.closed_forms import CLEARLY, Constant, Real, compare, holds_several, read, too_large, varies
+from move37.verifiers.closed_forms import (
+    CLEARLY,
+    Constant,
+    Real,
+    compare,
+    holds_several,
+    read,
+    read_size,
+    too_large,
+    varies,
+)
 from move37.verifiers.extraction import after_phrase, last_boxed, last_math_or_number, last_tagged
+from move37.verifiers.spelling import clock, common, labelled
 
 LONGEST_ANSWER = 1000
 """Characters. The longest reference of the six benchmarks has 210."""
@@ -81,6 +97,7 @@ _UNIT_WORD = re.compile(
 )
 """One that may follow a plain number: something to pronounce, or a usual abbreviation. "5 xy" is a product."""
 
+_LETTER_OF_CHOICE = re.compile(r"\(?[a-z]\)?")
 _LETTER = re.compile(r"\\?[A-Za-z]+")
 _DERIVATIVE = re.compile(r"\\frac\{\s*(?:d|\\partial)|\\d?dot|'")
 _PRIME = 2**61 - 1
@@ -125,13 +142,20 @@ class MathVerifier:
 
 
 def _decide(reference: str, answer: str) -> Verdict:
+    if _nesting(reference) > DEEPEST_NESTING:
+        return Verdict(Outcome.UNSCORED, "reference nested too deeply to decide")
     if len(answer) > LONGEST_ANSWER:
         expected = read(reference)
-        if expected is not None and _LONG_NUMBER.fullmatch(answer):
-            return DIFFERS
-        return Verdict(Outcome.UNSCORED, "answer too long to decide")
+        apart = (
+            expected is not None and _LONG_NUMBER.fullmatch(answer) and compare(expected, read_size(answer)) is False
+        )
+        return DIFFERS if apart else Verdict(Outcome.UNSCORED, "answer too long to decide")
     if _nesting(answer) > DEEPEST_NESTING:
         return Verdict(Outcome.UNSCORED, "answer nested too deeply to decide")
+    choice = labelled(answer)
+    if choice is not None:
+        answer = choice[not _LETTER_OF_CHOICE.fullmatch(_plain_text(reference) or "")]
+    reference, answer = common(reference), common(answer)
     if _other_base(reference, answer):
         return DIFFERS
     bare = _without_unit(answer)
@@ -152,15 +176,20 @@ def _compare(reference: str, answer: str) -> Verdict:
     from math_verify import verify
 
     reference, answer = _right_sides(reference, answer)
-    text = _plain_text(reference)
-    if text is not None and _WORD.search(text) and text == _plain_text(answer):
-        return CORRECT
+    text, said = _plain_text(reference), _plain_text(answer)
+    if text is not None and said is not None:
+        if text == said and _WORD.search(text):
+            return CORRECT
+        same = _same_time(text, said)
+        if same is not None:
+            return CORRECT if same else DIFFERS
     gold = _parse_reference(reference)
     if gold is None:
         return DIFFERS if text is not None else Verdict(Outcome.UNSCORED, "reference cannot be read")
     given = _parse(answer)
     if given is None:
         return Verdict(Outcome.INCORRECT, "not readable as mathematics")
+    gold, given = _with_imaginary_unit(gold), _with_imaginary_unit(given)
     if _is_number(gold) and (_varies(given) or _clearly_apart(gold, given)):
         return DIFFERS
     equal = verify(gold, given, timeout_seconds=None, raise_on_error=True)
@@ -266,6 +295,27 @@ def _nesting(text: str) -> int:
         depth += 1 if bracket in "{([" else -1
         deepest = max(deepest, depth)
     return deepest
+
+
+def _with_imaginary_unit(tree: Any) -> Any:
+    """With the imaginary unit for the i of what Math-Verify took for complex: for it that is one more letter."""
+    from sympy import Eq, FiniteSet, I, Symbol
+
+    unit = Symbol("i", real=False)
+    if unit not in tree.free_symbols:
+        return tree
+    if isinstance(tree, (Eq, FiniteSet)):
+        options = {"evaluate": False} if isinstance(tree, Eq) else {}
+        return tree.func(*map(_with_imaginary_unit, tree.args), **options)
+    return tree.xreplace({unit: I}) if _is_elementary(tree) else tree
+
+
+def _same_time(expected: str, given: str) -> bool | None:
+    """Whether two times of day are the same, one of which may leave out its half of the day; None for other texts."""
+    a, b = clock(expected), clock(given)
+    if a is None or b is None or not (a[2] or b[2]):  # "3:15" and "1:05" may be ratios
+        return None
+    return a[:2] == b[:2] and (a[2] == b[2] or not (a[2] and b[2]))
 
 
 def _same_size(gold: Any, given: Any) -> bool:
