@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -70,6 +72,28 @@ class Obedient:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "exit":
                 os._exit(3)
+            case "exit-well":
+                os._exit(0)
+            case "leave":
+                sys.exit()
+            case "garble":  # as if the judge wrote to every file that is open
+                for descriptor in range(3, 256):
+                    with suppress(OSError):
+                        os.write(descriptor, b"\0\0\0\5hello")
+            case "no-verdict":
+                return True  # type: ignore[return-value]
+            case "no-outcome":
+                return Verdict("banana", "matches")  # type: ignore[arg-type]
+            case "long-reason":
+                return Verdict(Outcome.CORRECT, "\ud800" + "x" * 10_000_000)
+            case "leave-a-thread":
+                threading.Thread(target=_spin, daemon=True).start()
+                return Verdict(Outcome.CORRECT, str(os.getpid()))
+            case "fork":
+                child = os.fork()
+                if child == 0:
+                    time.sleep(10_000)
+                return Verdict(Outcome.CORRECT, str(child))
             case "raise":
                 raise ValueError("two\nlines")
             case "recurse":
@@ -91,11 +115,26 @@ class Obedient:
         return Verdict(Outcome.INCORRECT, "differs")
 
 
+def _spin() -> None:
+    while True:
+        pass
+
+
 class CannotWarm(Obedient):
     name = "cold"
 
     def warm(self) -> None:
         raise ImportError("no module\nnamed 'gold'")
+
+
+class NeedsMuch(Obedient):
+    """Is larger than a worker may grow while it judges before it has judged anything."""
+
+    name = "large"
+
+    def warm(self) -> None:
+        self.table = bytearray(HOARD_BYTES + 2**20)
+        self.table[::4096] = b"x" * len(self.table[::4096])
 
 
 class DiesAtStart(Obedient):
@@ -258,6 +297,11 @@ def test_the_time_in_the_queue_does_not_count() -> None:
     [
         ("segfault", "verifier crashed: SIGSEGV"),
         ("exit", "verifier crashed: exit code 3"),
+        ("exit-well", "verifier crashed: exit code 0"),
+        ("leave", "verifier crashed: SystemExit"),
+        ("garble", "verifier crashed: SIGKILL"),
+        ("no-verdict", "verifier returned no verdict"),
+        ("no-outcome", "verifier returned no verdict"),
         ("raise", "verifier crashed: ValueError"),
         ("recurse", "verifier crashed: RecursionError"),
         ("allocate", "out of memory"),
@@ -269,6 +313,28 @@ def test_a_judge_that_breaks_leaves_the_answer_unscored_and_the_others_judged(an
     verdicts = judge_all(["lead 1", answer, "lead 2", "gold"], settings(1))
     assert (verdicts[1].outcome, verdicts[1].reason) == (Outcome.UNSCORED, reason)
     assert [v.reason for v in (verdicts[0], *verdicts[2:])] == ["differs", "differs", "matches"]
+
+
+def test_a_thread_that_an_answer_leaves_computing_spends_no_time_of_the_next() -> None:
+    verdicts = judge_all(["leave-a-thread", "who"], settings(1))
+    assert [v.outcome for v in verdicts] == [Outcome.CORRECT] * 2
+    assert verdicts[0].reason != verdicts[1].reason  # another process
+
+
+def test_what_a_judge_forks_ends_with_its_worker() -> None:
+    [verdict] = judge_all(["fork"], settings(1))
+    assert gone(int(verdict.reason))
+
+
+def test_a_reason_is_kept_up_to_a_length_and_without_what_cannot_be_written() -> None:
+    assert judge_all(["long-reason"], settings(1))[0].reason == "?" + "x" * 999
+
+
+def test_a_verifier_that_needs_much_memory_to_get_ready_judges_like_any_other() -> None:
+    with VerifierPool(settings(1)) as pool:
+        verdicts = dict(pool.verify(NeedsMuch(), [(problem(), text, text) for text in ("gold", "lead", "hoard")]))
+    assert [verdicts[text].reason for text in ("gold", "lead")] == ["matches", "differs"]
+    assert verdicts["hoard"] == Verdict(Outcome.UNSCORED, "out of memory", "hoard")
 
 
 def test_an_answer_whose_worker_was_killed_from_outside_is_judged_again(tmp_path: Path) -> None:

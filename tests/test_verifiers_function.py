@@ -1,6 +1,7 @@
 """A user's own function as a verifier: its three outcomes, its version, and one line for each way to get it wrong."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -91,6 +92,20 @@ def test_it_runs_in_a_process_that_can_be_killed(tmp_path: Path) -> None:
     assert (spin.outcome, spin.reason) == (UNSCORED, "timed out after 0.5 s")
     assert (die.outcome, die.reason) == (UNSCORED, "verifier crashed: exit code 3")
     assert fine.outcome is CORRECT
+
+
+def test_what_it_does_to_the_problem_is_not_the_next_answers_problem(tmp_path: Path) -> None:
+    path = write(tmp_path, "def grade(problem, text):\n    problem.metadata['seen'] += [1]\n    return "
+                 "problem.metadata['seen'] == [1]\n")  # fmt: skip
+    with VerifierPool(VerificationConfig(workers=1)) as pool:
+        asked = replace(PROBLEM, metadata={"seen": []})
+        verdicts = list(pool.verify(make_verifier(f"{path}:grade"), ((asked, f"answer {i}", i) for i in range(20))))
+    assert {verdict.outcome for _, verdict in verdicts} == {CORRECT}
+
+
+def test_a_function_that_leaves_the_process_leaves_its_answer_unscored(tmp_path: Path) -> None:
+    path = write(tmp_path, "import sys\n\ndef grade(problem, text):\n    return sys.exit() if text == 'x' else True\n")
+    assert [v.reason for v in judged(path, "x", "y")] == ["verifier crashed: SystemExit", "matches"]
 
 
 def test_its_file_may_say_where_the_answer_is_and_what_a_right_response_looks_like(tmp_path: Path) -> None:

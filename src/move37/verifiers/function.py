@@ -19,6 +19,8 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
@@ -68,7 +70,8 @@ class FunctionVerifier:
     def judge(self, problem: Problem, answer: str) -> Verdict:
         name = self._function.__name__
         try:
-            said = self._function(problem, answer)
+            # a copy, so that what a function does to it is not the next answer's problem
+            said = self._function(replace(problem, metadata=deepcopy(dict(problem.metadata))), answer)
         except MemoryError:
             raise
         except Exception as error:

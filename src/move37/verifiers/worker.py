@@ -3,8 +3,11 @@
 It reads jobs from one inherited socket, judges them one after the other and sends each outcome at once, so that the
 parent always knows which answer a dead worker died of. It bounds itself through the kernel, whatever its Python code
 is stuck in: a CPU timer that runs from the start of each answer ends the process; a limit on address space turns
-hoarding into an unscored answer; and the loss of the lifeline (a pipe that only the parent holds open) ends it when
-the parent is gone, however it went. What comes back is JSON, never a pickle.
+hoarding into an unscored answer; and the loss of the lifeline (a pipe that only the parent holds open) ends it, and
+what it forked, when the parent is gone, however it went. What comes back is JSON, never a pickle.
+
+What an answer leaves behind must not cost the next one: a worker that hoards memory, or in which a thread goes on
+computing, says that it is spoilt and is replaced.
 
 A separate program, not a fork: no torch, no threads, no open files of the parent, no second run of its main script.
 """
@@ -18,21 +21,31 @@ import resource
 import select
 import signal
 import sys
+import threading
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers import Verifier
 
 OUT_OF_MEMORY = Verdict(Outcome.UNSCORED, "out of memory")
+NO_VERDICT = Verdict(Outcome.UNSCORED, "verifier returned no verdict")
+_OUTCOMES = frozenset(Outcome)
 
 ADDRESS_SPACE_BYTES = 4 << 30
 """Beyond it, allocation fails in a worker. A warm one has about 0.3 GiB, of which 0.1 are resident."""
 HOARD_BYTES = 1 << 30
-"""A worker that was ever this large is replaced, and an answer that it could not match is unscored."""
+"""A worker that was ever this much larger than its verifier made it while it got ready is replaced, and an answer that
+it could not match is unscored."""
+LONGEST_REASON = 1000
+"""Characters of a verdict's reason that are kept."""
+LOOK_SECONDS = 0.01
+"""How long a worker watches threads that an answer left, to see whether they compute."""
 
 
 def main() -> None:
@@ -44,28 +57,40 @@ def main() -> None:
         _serve(channel)
 
 
+class _Usual(NamedTuple):
+    """How a worker is before an answer: `most_bytes` and `threads` beyond which an answer has left something behind."""
+
+    most_bytes: int
+    threads: int
+
+
 def _serve(channel: Connection) -> None:
     """Jobs are a pickled verifier to judge with from now on, or (CPU seconds, [(number, problem, answer), ...])."""
     verifier: Verifier | None = None
     threads: ThreadPoolExecutor | None = None
     lock = Lock()
-    while _peak_bytes() < HOARD_BYTES:  # what is hoarded here is not the next answer's fault: a fresh worker gets it
+    usual, spoilt = _Usual(HOARD_BYTES, 1), False
+    while not spoilt:
         job = channel.recv()
         if isinstance(job, bytes):
+            before = _peak_bytes()
             verifier = _take_up(channel, job)
+            usual = _Usual(usual.most_bytes + _peak_bytes() - before, threading.active_count())
             size = getattr(verifier, "threads", 1)
             threads = ThreadPoolExecutor(size) if size > 1 else None
             continue
         assert verifier is not None
         cpu_seconds, answers = job
-        if threads is not None:
+        if threads is None:
+            spoilt = _judge_in_turn(channel, verifier, answers, cpu_seconds, usual)
+        else:
             for number, problem, answer in answers:
-                threads.submit(_judge_beside_others, channel, lock, verifier, number, Problem(*problem), answer)
-            continue
-        for number, problem, answer in answers:
-            _report(channel, number, _judge(verifier, Problem(*problem), answer, cpu_seconds))
-            if _peak_bytes() > HOARD_BYTES:
-                return
+                judging = channel, lock, verifier, usual.most_bytes
+                threads.submit(_judge_beside_others, *judging, number, problem, answer)
+            spoilt = _peak_bytes() > usual.most_bytes
+    if threads is not None:
+        threads.shutdown()
+    channel.send_bytes(json.dumps({"spoilt": True}).encode())
 
 
 def _take_up(channel: Connection, pickled: bytes) -> Verifier:
@@ -81,19 +106,35 @@ def _take_up(channel: Connection, pickled: bytes) -> Verifier:
     return verifier
 
 
-def _judge(verifier: Verifier, problem: Problem, answer: str, cpu_seconds: float) -> Verdict:
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-    try:
-        return _decide(verifier, problem, answer)
-    finally:
+def _judge_in_turn(
+    channel: Connection,
+    verifier: Verifier,
+    answers: Sequence[tuple[int, tuple[Any, ...], str]],
+    cpu_seconds: float,
+    usual: _Usual,
+) -> bool:
+    """Judge and report one after the other; whether one spoilt this process, then the rest is not judged."""
+    for number, problem, answer in answers:
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        verdict = _decide(verifier, problem, answer, usual.most_bytes)
         signal.setitimer(signal.ITIMER_PROF, 0)
+        _report(channel, number, verdict)
+        if _peak_bytes() > usual.most_bytes or _left_computing(usual.threads):
+            return True
+    return False
 
 
 def _judge_beside_others(
-    channel: Connection, lock: Lock, verifier: Verifier, number: int, problem: Problem, answer: str
+    channel: Connection,
+    lock: Lock,
+    verifier: Verifier,
+    most_bytes: int,
+    number: int,
+    problem: tuple[Any, ...],
+    answer: str,
 ) -> None:
     """In a thread of its own: the CPU time of one answer is not known there, and who waits spends none."""
-    verdict = _decide(verifier, problem, answer)
+    verdict = _decide(verifier, problem, answer, most_bytes)
     with lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         _report(channel, number, verdict)
 
@@ -102,22 +143,39 @@ def _report(channel: Connection, number: int, verdict: Verdict) -> None:
     channel.send_bytes(json.dumps([number, verdict.outcome, verdict.reason]).encode())
 
 
-def _decide(verifier: Verifier, problem: Problem, answer: str) -> Verdict:
+def _decide(verifier: Verifier, problem: tuple[Any, ...], answer: str, most_bytes: int) -> Verdict:
+    """What the verifier says, in the form that crosses. Whatever it raises, also to leave, is its failure."""
     try:
-        verdict = verifier.judge(problem, answer)
+        said = verifier.judge(Problem(*problem), answer)
+        known = isinstance(said, Verdict) and said.outcome in _OUTCOMES
+        verdict = Verdict(Outcome(said.outcome), _plain(said.reason)) if known else NO_VERDICT
     except MemoryError:
         verdict = OUT_OF_MEMORY
-    except Exception as error:
+    except BaseException as error:  # sys.exit() in a user's function, for one
         verdict = Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}")
     # Libraries catch MemoryError themselves and go on to "not equal".
-    return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _peak_bytes() > HOARD_BYTES else verdict
+    return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _peak_bytes() > most_bytes else verdict
+
+
+def _plain(reason: object) -> str:
+    """A reason as text that can be kept: of bounded length, without halves of surrogate pairs."""
+    return str(reason)[:LONGEST_REASON].encode("utf-8", "replace").decode()
+
+
+def _left_computing(usual_threads: int) -> bool:
+    """Whether an answer left a thread that computes: it would spend the next answers' time."""
+    if threading.active_count() <= usual_threads:
+        return False
+    spent = time.process_time()
+    time.sleep(LOOK_SECONDS)
+    return time.process_time() - spent > LOOK_SECONDS / 4
 
 
 def _end_with(lifeline: int) -> None:
-    """Let the kernel end this process when the other end of the pipe is closed."""
+    """Let the kernel end this process, and those that it forked, when the other end of the pipe is closed."""
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
     fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     if select.select([lifeline], [], [], 0)[0]:
         sys.exit(0)  # it was closed before we listened

@@ -5,7 +5,10 @@ known: that one is decided by how the worker ended, the rest of the batch goes b
   ended by its CPU timer   unscored, "timed out after 10 s"
   no news for too long     the same: a worker that sleeps spends no CPU time, so the parent watches the wall clock
   crashed                  judged once more, since the cause may lie outside (a machine short of memory); if it
-                           crashes again it is unscored, "verifier crashed: SIGSEGV"
+                           crashes again it is unscored, "verifier crashed: SIGSEGV". An end without a word is a
+                           crash whatever the exit code, and so is news that cannot be read
+A worker that says that it is spoilt has reported the answer that spoilt it, and is replaced at once. What a worker
+forked ends with it.
 A verifier that mostly waits (`threads`) has several answers judged at once in one worker; of these the oldest is taken
 for the cause.
 Left out: what is judged, and for whom (`verification.py`).
@@ -36,7 +39,9 @@ BATCH = 16
 WALL_PER_CPU = 10
 """A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
 START_SECONDS = 120.0
-"""Wall time in which a worker must be ready."""
+"""Wall time in which a worker must be ready, or longer if its verifier may be silent for longer."""
+LONGEST_NEWS = 1 << 16
+"""Bytes of one message from a worker; in what is longer, its verifier has written."""
 MOST_FALSE_STARTS = 3
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
@@ -118,11 +123,14 @@ class Workforce:
             worker: _Worker = event.data
             try:
                 news = worker.receive()
-            except (EOFError, OSError):
+            except (EOFError, OSError, ValueError, TypeError, KeyError):  # the end, or what no worker says
                 decided += self._bury(worker, gone=True)
                 continue
             self._false_starts = 0
             decided += [news] if news else []
+            if worker.spoilt:
+                self._remove(worker)
+                self._queue.extendleft(reversed(worker.batch.values()))
         for worker in self._workers[:]:
             if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
                 decided += self._bury(worker, gone=False)
@@ -166,15 +174,14 @@ class Workforce:
     def _bury(self, worker: "_Worker", gone: bool) -> list[tuple[Judgement, Verdict]]:
         """Take out a worker that is gone, or past its deadline, and decide what becomes of its answers."""
         status = self._remove(worker, gone)
-        timed_out = not gone or status == -signal.SIGPROF
+        # One that is late may have ended long ago, where a process that it forked holds the channel open.
+        timed_out = status == -signal.SIGPROF or (not gone and status == -signal.SIGKILL)
         if not worker.ready:
             self._count_false_start(worker, status)
             return []
-        held = list(worker.batch.values())
-        if not held or status == 0:  # status 0: it replaced itself after an answer that took much memory
-            self._queue.extendleft(reversed(held))
+        if not worker.batch:
             return []
-        current, *mates = held
+        current, *mates = worker.batch.values()
         self._queue.extendleft(reversed(mates))
         if timed_out:
             return [(current, Verdict(Outcome.UNSCORED, f"timed out after {self.cpu_seconds:g} s"))]
@@ -201,7 +208,7 @@ class Workforce:
 
     def _deadline(self, worker: "_Worker") -> float:
         if not worker.ready:
-            return worker.since + START_SECONDS
+            return worker.since + max(START_SECONDS, worker.judge.wall_seconds)
         return worker.since + worker.judge.wall_seconds if worker.batch else math.inf
 
     def _patience(self) -> float | None:
@@ -216,6 +223,8 @@ class _Worker:
         self.batch: dict[int, Judgement] = {}
         self._numbers = count()
         self.complaint = ""
+        self.spoilt = False
+        """Whether it asked to be replaced."""
         self.channel, theirs = Pipe()
         lifeline, self._lifeline = os.pipe()
         inherited = (theirs.fileno(), lifeline)
@@ -251,24 +260,30 @@ class _Worker:
         self._send((cpu_seconds, [(number, each.problem.plain(), each.answer) for number, each in new.items()]))
 
     def receive(self) -> tuple[Judgement, Verdict] | None:
-        """The next decided answer, or None for other news. Raises EOFError or OSError when the worker is gone."""
-        news = json.loads(self.channel.recv_bytes())
+        """The next decided answer, or None for other news.
+
+        Raises EOFError or OSError when the worker is gone, ValueError, TypeError or KeyError for what is no news.
+        """
+        news = json.loads(self.channel.recv_bytes(LONGEST_NEWS))
         self.since = time.monotonic()
         if isinstance(news, dict):
-            self.ready, self.complaint = "ready" in news, news.get("failed", "")
+            self.spoilt = "spoilt" in news
+            self.ready, self.complaint = self.spoilt or "ready" in news, news.get("failed", "")
             return None
         number, outcome, reason = news
         return self.batch.pop(number), Verdict(Outcome(outcome), reason)
 
     def end(self, gone: bool) -> int:
-        """Collect its status, the exit code or minus the signal that ended it. Unless it is `gone`, kill it first."""
-        if not gone:
-            self._process.kill()
-        try:
-            status = self._process.wait(1)
-        except subprocess.TimeoutExpired:  # it closed its channel and lives on
-            self._process.kill()
-            status = self._process.wait()
+        """Collect its status, the exit code or minus the signal that ended it. Unless it is `gone`, kill it first.
+
+        What it forked is killed too: it leads a process group of its own.
+        """
+        if gone:
+            with suppress(subprocess.TimeoutExpired):  # it closed its channel and lives on
+                self._process.wait(1)
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left
+            os.killpg(self._process.pid, signal.SIGKILL)
+        status = self._process.wait()
         self.channel.close()
         os.close(self._lifeline)
         return status
