@@ -199,6 +199,28 @@ def test_group_methods_learn_nothing_from_equal_rewards(algorithm: str) -> None:
     assert credit(algorithm, evidence_of(inputs)).advantages_BT.abs().max() == 0
 
 
+def test_the_over_length_penalty_has_at_least_one_token_unless_its_share_is_zero() -> None:
+    # Limit 7, share 0.05: 0.35 tokens, so one: a response of 7 pays 1, one of 6 nothing. Rewards are all 0.1.
+    inputs = CASES[0]["inputs"] | {
+        "rewards": [0.1] * 2,
+        "groups": [0, 0],
+        "lengths": [6, 7],
+        "values": [],
+        "greedy": [],
+    }
+    made = credit("dapo", evidence_of(inputs), buffer_share=0.05).advantages_BT[:, 0]
+    assert made.tolist() == pytest.approx([math.sqrt(0.5), -math.sqrt(0.5)], abs=1e-5)
+    assert credit("dapo", evidence_of(inputs), buffer_share=0.0).advantages_BT.abs().max() == 0
+
+
+def test_whitening_moves_equal_groups_too_where_length_goes_with_reward() -> None:
+    # Group 0: 1 (one token) and 0 (three tokens), less 1/2; group 1: equal. Over six tokens the mean is (1/2 - 3/2)/6.
+    inputs = CASES[0]["inputs"] | {"rewards": [1.0, 0.0, 1.0, 1.0], "groups": [0, 0, 1, 1], "lengths": [1, 3, 1, 1]}
+    made = credit("reinforce_pp", evidence_of(inputs | {"values": [], "greedy": []}), baseline=True).advantages_BT
+    # Squares: (2/3)^2 + 3 (1/3)^2 + 2 (1/6)^2 = 5/6, over 5: 1/6. (1/6) / sqrt(1/6) = sqrt(1/6).
+    assert made[2:, 0].tolist() == pytest.approx([math.sqrt(1 / 6)] * 2, abs=1e-6)
+
+
 def test_what_an_algorithm_needs_and_does_not_get_is_said() -> None:
     for algorithm, missing, words in (("ppo", "values_BT", "critic"), ("remax", "greedy_rewards_B", "greedy")):
         with pytest.raises(ValueError, match=words):

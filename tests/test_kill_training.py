@@ -98,9 +98,12 @@ def write_recipe(folder: Path, model: Path, algorithm: str) -> Path:
     """A recipe whose groups are mixed often enough that nearly every step moves the weights."""
     letters = [{"question": f"say {letter}:", "answer": letter, "response": letter} for letter in "abcd"]
     (folder / "letters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in letters))
+    rollout, updates = "prompts = 4, responses = 16, ", "epochs = 2, mini_batches = 2, "
+    if algorithm == "dapo":
+        rollout += "refill_rounds = 3, "
     source = 'problems = {benchmark = "jsonl", path = "letters.jsonl", verifier = "exact"}'
     if algorithm == "imitation":
-        source = 'imitation = {file = "letters.jsonl", examples = 3}'
+        source, rollout, updates = 'imitation = {file = "letters.jsonl", examples = 3}', "", ""
     recipe = folder / "recipe.toml"
     recipe.write_text(f"""
         name = "killed"
@@ -108,8 +111,8 @@ def write_recipe(folder: Path, model: Path, algorithm: str) -> Path:
         algorithm.name = "{algorithm}"
         {source}
         model = {{path = "{model}", threads = 1}}
-        rollout = {{prompts = 4, responses = 16, max_new_tokens = 2, refill_rounds = 3, template = "completion"}}
-        optimizer = {{learning_rate = 5e-3, epochs = 2, mini_batches = 2}}
+        rollout = {{{rollout}max_new_tokens = 2, template = "completion"}}
+        optimizer = {{{updates}learning_rate = 5e-3}}
         checkpoints.every = {SAVED_EVERY}
         verification.workers = 1
     """)

@@ -17,22 +17,26 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from move37.config import ModelConfig, SamplingConfig  # noqa: E402
+from move37.engines import Trajectory  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Credit, Needs  # noqa: E402
-from move37.training.batches import Batch, make_batch, plan  # noqa: E402
+from move37.training.batches import Batch, Rollout, make_batch, plan  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
-from move37.training.loop import Order, train  # noqa: E402
+from move37.training.loop import Order, Trainer, train  # noqa: E402
 from move37.training.policy import Means, Policy, Turn, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
-from move37.training.records import Recorder, Silent  # noqa: E402
+from move37.training.records import Recorder, Silent, why_no_update  # noqa: E402
 from move37.training.responses import TokenLogprobs  # noqa: E402
-from move37.types import Problem, Prompt, Request  # noqa: E402
+from move37.types import FinishReason, Outcome, Problem, Prompt, Request, Sample, Verdict  # noqa: E402
+from move37.verification import VerifierPool  # noqa: E402
 from tests.tiny_models import VOCABULARY, save_model  # noqa: E402
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 ROOT = Path(__file__).parents[1]
+SEQUENCE = {"ratio": "sequence", "aggregation": "seq-mean-token-mean"}
+OPD = {"name": "on_policy_distillation"}
 MINIMAL: dict[str, Any] = {"name": "x", "model": {"path": "somewhere"}, "problems": {"benchmark": "gsm8k"}}
 
 
@@ -71,6 +75,8 @@ def recipe_of(
         "optimizer": {"learning_rate": 5e-3},
         "verification": {"workers": 1},
     }
+    if algorithm == "imitation":
+        del raw["problems"]
     for key, value in changes.items():
         raw[key] = {**raw[key], **value} if isinstance(value, dict) and isinstance(raw.get(key), dict) else value
     return parse_recipe(raw)
@@ -239,6 +245,25 @@ def test_a_sampler_that_is_another_model_is_an_error(llama: Path, letters: Path)
     assert "\n" not in str(caught.value)
 
 
+def test_a_log_probability_that_is_no_number_is_a_disagreement_too(llama: Path, letters: Path) -> None:
+    policy, turn = Policy(recipe_of(llama, letters), Needs()), turn_of(random_batch())
+    behaviour = policy.logprobs(turn.batch)
+    behaviour[6, 2] = float("nan")  # a row with credit
+    turn = replace(turn, batch=replace(turn.batch, behaviour_logprobs_BT=behaviour), old_logprobs_BT=behaviour)
+    with pytest.raises(EngineError, match="disagree by nan"):
+        policy.update(turn, 0)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_with_one_line(llama: Path, letters: Path) -> None:
+    policy = Policy(recipe_of(llama, letters), Needs())
+    next(policy.model.parameters()).grad = torch.full_like(next(policy.model.parameters()), float("inf"))
+    before = {name: value.clone() for name, value in policy.model.state_dict().items()}
+    with pytest.raises(EngineError, match="gradient of the policy is not finite: training has diverged") as caught:
+        policy.step(Means())
+    assert "\n" not in str(caught.value)
+    assert same(before, policy.model.state_dict())
+
+
 def test_several_updates_use_the_ratio_to_the_start_of_the_step(llama: Path, letters: Path) -> None:
     optimizer = {"epochs": 2, "mini_batches": 2, "max_logprob_gap": 100.0, "learning_rate": 0.05}
     policy = Policy(recipe_of(llama, letters, optimizer=optimizer), Needs())
@@ -297,6 +322,15 @@ def load(text: str, folder: Path) -> TrainConfig:
         ({"algorithm": {"name": "on_policy_distillation"}}, "needs a teacher"),
         ({"teacher": "x"}, "nothing else takes one"),
         ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "n": 4}}, "at least 8 samples"),
+        ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "k": [0]}}, "evaluation.k"),
+        ({"optimizer": {"betas": [0.9, 1.0]}}, "optimizer.betas"),
+        ({"algorithm": {"name": "dapo"}, "rollout": {"responses": 1}}, "needs a right and a wrong response"),
+        ({"algorithm": {"name": "ppo"}, "loss": SEQUENCE}, "ppo credits every token"),
+        ({"algorithm": OPD, "teacher": "x", "loss": SEQUENCE}, "on_policy_distillation credits every token"),
+        ({"algorithm": OPD, "teacher": "x", "loss": {"kl_coefficient": 1, "kl_in": "reward"}}, "reads no rewards"),
+        ({"algorithm": {"name": "imitation"}, "imitation": {"file": "x"}}, "imitation samples none"),
+        ({"algorithm": {"name": "reinforce_pp", "options": {"baseline": True, "gamma": 0.9}}}, "nothing is discounted"),
+        ({"algorithm": {"name": "grpo", "options": {"scale": "none", "ddof": 0}}}, "divides by nothing"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_the_key(changes: dict[str, Any], words: str) -> None:
@@ -304,6 +338,42 @@ def test_a_wrong_recipe_is_refused_with_the_key(changes: dict[str, Any], words: 
         parse_recipe(MINIMAL | changes)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+IMITATES: dict[str, Any] = {"problems": [], "algorithm": {"name": "imitation"}, "imitation": {"file": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": {"path": "x", "lora_alpha": 8}}, "model.lora_alpha would change nothing, as there are no adapters"),
+        ({"loss": {"kl_in": "reward"}}, "loss.kl_in would change nothing, as the KL has no weight"),
+        ({"loss": {"kl_estimator": "k2"}}, "loss.kl_estimator would change nothing"),
+        ({"optimizer": {"shared_critic": True}}, "grpo has no critic (ppo has)"),
+        ({"optimizer": {"critic_learning_rate": 1e-5}}, "grpo has no critic"),
+        ({"loss": {"value_clip": 0.2}}, "grpo has no critic"),
+        ({"algorithm": {"name": "ppo"}, "loss": {"value_coefficient": 0.5}}, "(optimizer.shared_critic)"),
+        ({"rollout": {"refill_rounds": 3}}, "grpo refills no groups (dapo does)"),
+        ({"evaluation": {"n": 16}}, "evaluation.n would change nothing, as there is nothing to evaluate on"),
+        (IMITATES | {"loss": {"clip_high": 0.3}}, "loss.clip_high would change nothing, as imitation samples nothing"),
+        (IMITATES | {"optimizer": {"epochs": 2}}, "optimizer.epochs would change nothing"),
+        (IMITATES | {"records": {"kl_every": 5}}, "records.kl_every would change nothing"),
+    ],
+)
+def test_a_setting_that_nothing_would_read_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match="^recipe: ") as caught:
+        parse_recipe(MINIMAL | changes)
+    assert words in str(caught.value)
+    assert str(caught.value).endswith("; leave it out")
+
+
+def test_settings_that_are_read_and_those_at_their_defaults_are_accepted() -> None:
+    critic = {"shared_critic": True, "critic_learning_rate": 1e-5}
+    loss = {"value_clip": 0.2, "value_coefficient": 0.5, "kl_coefficient": 0.1, "kl_in": "reward"}
+    parse_recipe(MINIMAL | {"algorithm": {"name": "ppo"}, "optimizer": critic, "loss": loss})
+    parse_recipe(MINIMAL | {"algorithm": {"name": "dapo"}, "rollout": {"refill_rounds": 3}})
+    parse_recipe(MINIMAL | {"rollout": {"refill_rounds": 8}})  # as recipe.json writes every default out
+    parse_recipe(IMITATES | {"name": "x", "model": {"path": "x", "lora_rank": 2, "lora_alpha": 3}})
 
 
 def test_an_unknown_algorithm_is_refused_with_the_known_ones() -> None:
@@ -350,7 +420,7 @@ def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
     changes: dict[str, Any] = {
         "steps": 5,
         "checkpoints": {"every": 2},
-        "rollout": {"max_new_tokens": 1, "refill_rounds": 2},
+        "rollout": {"max_new_tokens": 1, **({"refill_rounds": 2} if algorithm == "dapo" else {})},
         "loss": {"kl_coefficient": 0.01, "kl_in": "reward"},
     }
     stop = 1 + SIX.index(algorithm) % 4
@@ -405,6 +475,25 @@ def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, t
     with pytest.raises(ConfigError, match="begun with another seed"):
         train(recipe_of(llama, letters, steps=2, seed=1), tmp_path)
     assert train(recipe_of(llama, letters, steps=2), tmp_path)["steps"] == 2
+    with pytest.raises(ConfigError, match="begun with another verification"):
+        train(recipe_of(llama, letters, steps=2, verification={"timeout_seconds": 5}), tmp_path)
+    assert train(recipe_of(llama, letters, steps=2, verification={"workers": 2}), tmp_path)["steps"] == 2
+
+
+def test_fewer_steps_than_were_done_give_the_model_of_those_that_were_done(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"checkpoints": {"every": 2}}
+    train(recipe_of(llama, letters, steps=4, **settings), tmp_path)
+    (tmp_path / "checkpoints").rename(tmp_path / "gone")  # as if killed after the state of step 4 of more was saved
+    made = train(recipe_of(llama, letters, steps=3, **settings), tmp_path)
+    assert made["steps"] == 4
+    assert same(weights_of_folder(Path(made["model"])), weights_of_folder(tmp_path / "gone" / "step-000004"))
+
+
+def test_a_file_where_the_run_folder_should_be_is_named(llama: Path, letters: Path) -> None:
+    with pytest.raises(StoreError, match="a file, not a folder"):
+        train(recipe_of(llama, letters), letters)
 
 
 def test_every_checkpoint_is_a_folder_that_the_engine_loads_and_samples_as_training_did(
@@ -483,12 +572,56 @@ def test_unscored_responses_are_counted_and_not_trained_on(llama: Path, letters:
     assert record["note"] == "no response has a verdict: look at the verifier"
 
 
+def rollout(group: int, outcome: Outcome) -> Rollout:
+    sample = Sample(f"x/{group}", 0, "a", FinishReason.STOP, seed=0)
+    made = Trajectory(sample, (2, 3), (5,), (-1.0,))
+    return Rollout(problem(f"question {group}"), group, made, Verdict(outcome, ""))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "options", "trained"),
+    [
+        ("grpo", {}, [0, 0, 1, 1]),
+        ("rloo", {}, [0, 0, 1, 1]),
+        ("reinforce_pp", {"baseline": True}, [0, 0, 1, 1]),
+        ("reinforce_pp", {}, [0, 0, 1, 1, 2]),
+        ("dapo", {}, [0, 0]),
+        ("on_policy_distillation", {}, [0, 0, 0, 1, 1, 2, 2, 3]),
+    ],
+)
+def test_a_response_that_is_alone_because_others_have_no_verdict_has_no_baseline(
+    algorithm: str, options: dict[str, Any], trained: list[int], llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    # Three responses to prompt 0, a right, a wrong and an unscored one; two right ones to 1; one right to 2; none to 3.
+    right, wrong, none = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
+    outcomes = [(0, right), (0, wrong), (0, none), (1, right), (1, right), (2, right), (2, none), (3, none)]
+    made = [rollout(group, outcome) for group, outcome in outcomes]
+    teacher = {"teacher": str(llama)} if algorithm == "on_policy_distillation" else {}
+    recipe = recipe_of(llama, letters, algorithm, options, **teacher)
+    with VerifierPool(recipe.verification) as pool:
+        trainer = Trainer(recipe, tmp_path, pool, Silent())
+        assert [each.group for each in trainer._trainable(made)] == trained
+    if algorithm == "grpo":  # one response per prompt is what the recipe asks for: it keeps its reward
+        with VerifierPool(recipe.verification) as pool:
+            alone = recipe_of(llama, letters, rollout={"responses": 1})
+            assert len(Trainer(alone, tmp_path, pool, Silent())._trainable([made[0], made[5]])) == 2
+
+
+def test_a_step_whose_responses_have_no_one_to_be_compared_with_says_so() -> None:
+    right = {"accuracy": 1.0, "groups_right": 1.0, "groups_wrong": 0.0, "groups_mixed": 0.0}
+    assert "too few responses have a verdict" in (why_no_update(right | {"unscored": 0.9}) or "")
+    assert "too easy" in (why_no_update(right | {"unscored": 0.0, "advantage_max": 0.0}) or "")
+    assert why_no_update({"accuracy": None, "unscored": 1.0, "advantage_max": 0.3}) is None
+
+
 def test_prompts_that_are_too_long_are_refused_by_id(llama: Path, letters: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"problems: 4 prompts are longer than 5 tokens \(jsonl/") as caught:
         train(recipe_of(llama, letters, rollout={"max_prompt_tokens": 5}), tmp_path)
     assert "\n" not in str(caught.value)
     with pytest.raises(ConfigError, match="longer than 2 tokens"):
         train(recipe_of(llama, letters, rollout={"max_new_tokens": 510}), tmp_path)
+    with pytest.raises(ConfigError, match=r"max_new_tokens: 512 leaves no room for a prompt in .* context of 512"):
+        train(recipe_of(llama, letters, rollout={"max_new_tokens": 512}), tmp_path)
 
 
 def test_a_gguf_file_can_only_be_sampled(letters: Path, tmp_path: Path) -> None:
@@ -498,10 +631,20 @@ def test_a_gguf_file_can_only_be_sampled(letters: Path, tmp_path: Path) -> None:
 
 def test_a_torn_state_is_named(llama: Path, letters: Path, tmp_path: Path) -> None:
     train(recipe_of(llama, letters, steps=1), tmp_path)
-    (tmp_path / "state" / "step-000001" / "state.pt").write_bytes(b"half of it")
-    with pytest.raises(StoreError, match="cannot be continued from") as caught:
-        train(recipe_of(llama, letters, steps=2), tmp_path)
-    assert "\n" not in str(caught.value)
+    state = tmp_path / "state" / "step-000001"
+    whole = {name: (state / name).read_bytes() for name in ("state.pt", "state.json")}
+    torn = [("state.pt", cut) for cut in (b"", b"P", b"half of it", whole["state.pt"][:-100])]
+    torn += [("state.json", text) for text in (b"", b"[]", b'{"step": 1}', b'{"step": null, "drawn": 4}')]
+    for name, content in torn:
+        (state / name).write_bytes(content)
+        with pytest.raises(StoreError, match=r"cannot be continued from: .+; remove this folder") as caught:
+            train(recipe_of(llama, letters, steps=2), tmp_path)
+        assert "\n" not in str(caught.value)
+        (state / name).write_bytes(whole[name])
+    for content in (b"", b"\xff\xfe"):
+        (tmp_path / "recipe.json").write_bytes(content)
+        with pytest.raises(StoreError, match="torn or foreign"):
+            train(recipe_of(llama, letters, steps=2), tmp_path)
 
 
 def test_a_model_that_changes_its_logits_behind_the_head_is_refused(letters: Path, tmp_path: Path) -> None:
@@ -512,7 +655,7 @@ def test_a_model_that_changes_its_logits_behind_the_head_is_refused(letters: Pat
 
 
 def problem(question: str, name: str = "x") -> Problem:
-    return Problem(f"{name}/{question[:9]}", question, ("1",), name, "exact")
+    return Problem(f"{name}/{question}", question, ("1",), name, "exact")
 
 
 def test_a_problem_in_both_sets_is_refused_and_a_near_duplicate_is_reported() -> None:
@@ -524,6 +667,9 @@ def test_a_problem_in_both_sets_is_refused_and_a_near_duplicate_is_reported() ->
     assert overlap == 16 / 18
     assert "nearly repeat" in check_disjoint([problem(shop)], [problem(shop.upper().replace("LESS", "more"))])[0]
     assert check_disjoint([problem("What is 2 + 3?")], [problem("What is 2 + 4?")]) == []
+    shuffled = [replace(problem("Which?"), question=f"Which?\n\nA. {one}\nB. {two}") for one, two in ("ab", "ba")]
+    with pytest.raises(InputError, match="1 problems are in the training set"):
+        check_disjoint(shuffled[:1], shuffled[1:])
 
 
 def test_problems_come_pass_by_pass_each_once() -> None:
@@ -545,18 +691,18 @@ def test_imitating_an_oracle_teaches_its_answers(llama: Path, letters: Path, tmp
     file = tmp_path / "oracle.jsonl"
     file.write_text("".join(json.dumps({"question": f"say {c}:", "response": c}) + "\n" for c in "abcd"))
     changes: dict[str, Any] = {"imitation": {"file": str(file), "examples": 4}, "steps": 40}
-    changes["evaluation"] = {
-        "problems": {"benchmark": "jsonl", "path": str(letters), "verifier": "exact"},
-        "n": 8,
-        "k": [1],
-        "every": 40,
-    }
-    train(recipe_of(llama, letters, "imitation", **changes), tmp_path / "run")
-    start, end = (record["pass@1"] for record in records(tmp_path / "run", "evaluation"))
-    assert start < 0.3
-    assert end > 0.9
+    made = train(recipe_of(llama, letters, "imitation", **changes), tmp_path / "run")
+    assert [greedy(folder) == list("abcd") for folder in (str(llama), made["model"])] == [False, True]
     loss = [record["loss"] for record in records(tmp_path / "run")]
     assert loss[-1] < 0.2 < 3 < loss[0]  # ln 43 = 3.76
+
+
+def greedy(folder: str) -> list[str]:
+    """What the model says if asked for each letter."""
+    engine = TransformersEngine.load(ModelConfig(path=folder))
+    requests = [Request(Prompt(c, f"say {c}:", (), "completion"), 0, 0) for c in "abcd"]
+    made = engine.generate(requests, SamplingConfig(n=1, temperature=0.0, top_p=1.0, max_new_tokens=3))
+    return [sample.text for sample in sorted(made, key=lambda sample: sample.problem_id)]
 
 
 def test_the_loss_of_imitation_is_the_mean_of_minus_log_p_over_response_or_all_tokens(
@@ -600,6 +746,57 @@ def test_the_verified_samples_of_a_run_can_be_imitated(llama: Path, letters: Pat
     # The answer is one letter, so each problem with a correct sample gives one distinct text; cut off, so no end token.
     solved = len({row["problem_id"] for row in store.answers("m").iter_rows(named=True) if row["correct"]})
     assert records(tmp_path / "run")[0]["trained_tokens"] == solved > 0
+
+
+def test_a_teacher_needs_no_verdicts(llama: Path, tmp_path: Path) -> None:
+    path = tmp_path / "no-reference.jsonl"
+    path.write_text(json.dumps({"question": "say it:", "answer": "x"}) + "\n")
+    teacher = save_model(tmp_path / "teacher", initializer_range=0.1, seed=5)
+    unscored = {"problems": {"verifier": "reasoning-gym"}, "rollout": {"prompts": 1}, "teacher": str(teacher)}
+    train(recipe_of(llama, path, "on_policy_distillation", steps=1, **unscored), tmp_path / "run")
+    [record] = records(tmp_path / "run")
+    assert record["unscored"] == 1
+    assert record["gradient_norm"] > 0
+    assert not {"note", "reward"} & record.keys()
+
+
+def test_a_step_of_more_responses_than_there_are_is_a_pass_over_all(llama: Path, letters: Path, tmp_path: Path) -> None:
+    file = tmp_path / "oracle.jsonl"
+    lengths = (1, 2, 4, 8, 16)  # sums tell which were taken; each has its end token
+    file.write_text("".join(json.dumps({"question": f"{n}", "response": "b" * n}) + "\n" for n in lengths))
+    recipe = recipe_of(llama, letters, "imitation", imitation={"file": str(file), "examples": 8}, steps=3)
+    train(recipe, tmp_path / "run")
+    assert [record["trained_tokens"] for record in records(tmp_path / "run")] == [31 + 5] * 3
+    recipe = recipe_of(llama, letters, "imitation", imitation={"file": str(file), "examples": 2}, steps=5)
+    train(recipe, tmp_path / "pairs")
+    assert sum(record["trained_tokens"] for record in records(tmp_path / "pairs")) == 2 * (31 + 5)
+
+
+def test_what_is_imitated_is_not_evaluated_on_and_has_room(llama: Path, letters: Path, tmp_path: Path) -> None:
+    file = tmp_path / "oracle.jsonl"
+    file.write_text(json.dumps({"question": "say a:", "response": "a"}) + "\n")
+    evaluation = {"problems": {"benchmark": "jsonl", "path": str(letters), "verifier": "exact"}}
+    with pytest.raises(InputError, match="1 problems are in the training set and in the evaluation set"):
+        train(
+            recipe_of(llama, letters, "imitation", imitation={"file": str(file)}, evaluation=evaluation), tmp_path / "r"
+        )
+    file.write_text(json.dumps({"question": "a", "response": "b" * 512}) + "\n")  # and two tokens of the prompt
+    with pytest.raises(InputError, match=r"1 prompts with their responses are longer than .* 512 tokens") as caught:
+        train(recipe_of(llama, letters, "imitation", imitation={"file": str(file)}), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_response_ends_with_the_tokenizers_own_end_token(tmp_path: Path) -> None:
+    from transformers import GenerationConfig
+
+    from move37.training.distillation import Example, encode
+
+    folder = save_model(tmp_path)
+    GenerationConfig(eos_token_id=[0, 1]).save_pretrained(folder)  # as chat models: two end tokens, the second usual
+    engine = TransformersEngine.load(ModelConfig(path=str(folder)))
+    assert engine.end_tokens == {0, 1}
+    assert encode(Example(problem("q"), "a", "bc", True), engine)[1] == [4, 5, 1]
+    assert encode(Example(problem("q"), "a", "bc", False), engine)[1] == [4, 5]
 
 
 def test_on_policy_distillation_moves_the_student_to_the_teacher(llama: Path, letters: Path, tmp_path: Path) -> None:
@@ -667,6 +864,16 @@ def test_the_six_algorithm_files_are_short_and_no_function_of_the_loop_is_longer
 
 
 # ---- With packages that an extra installs
+
+
+def test_a_critic_beside_adapters_is_a_whole_model_without_any(llama: Path, letters: Path) -> None:
+    pytest.importorskip("peft", reason="peft is not installed: pip install 'move37[lora]'")
+    policy = Policy(recipe_of(llama, letters, "ppo", model={"lora_rank": 2}), Needs(critic=True))
+    assert policy.critic is not None
+    names = [name for name, weight in policy.critic.named_parameters() if weight.requires_grad]
+    assert not [name for name in names if "lora" in name]
+    assert "trunk.layers.0.mlp.up_proj.weight" in names
+    assert all("lora" in name for name in policy._trained())
 
 
 def test_lora_trains_adapters_alone_and_saves_a_plain_model(llama: Path, letters: Path, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ encoded again. A `Plan` keeps prompts together with the responses that share the
 them into micro-batches that hold at most a number of tokens, so little is padded. How a batch is cut changes no
 result: normalisation happens over the whole batch (`losses.token_weights`).
 
-Responses whose verdict is unscored never enter a batch: they are neither right nor wrong.
+A response whose verdict is unscored is neither right nor wrong: its reward is nan, and it enters a batch only where an
+algorithm reads no rewards.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -53,6 +55,7 @@ class Batch:
     behaviour_logprobs_BT: Tensor
     """Log-probabilities under which the tokens were drawn, temperature included."""
     rewards_B: Tensor
+    """nan where there is no verdict."""
 
     def __len__(self) -> int:
         return len(self.tokens_BT)
@@ -92,7 +95,7 @@ def make_batch(
 
 
 def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") -> Batch:
-    """The batch of scored rollouts, in their order. Raises ValueError where there is none or one is unscored."""
+    """The batch of rollouts, in their order. Raises ValueError where there is none."""
     numbers = {group: place for place, group in enumerate(dict.fromkeys(r.group for r in rollouts))}
     prompts = {numbers[r.group]: r.made.prompt_ids for r in rollouts}
     return make_batch(
@@ -100,7 +103,7 @@ def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") ->
         [numbers[r.group] for r in rollouts],
         [r.made.token_ids for r in rollouts],
         [r.made.logprobs for r in rollouts],
-        [r.reward for r in rollouts],
+        [r.reward if r.is_scored else math.nan for r in rollouts],
         device,
     )
 

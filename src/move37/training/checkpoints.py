@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -39,11 +40,13 @@ class RunFolder:
 
     def adopt(self, recipe: TrainConfig) -> None:
         """Write the recipe down, or refuse one that contradicts what is there. Raises ConfigError, StoreError."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise StoreError(f"{self.folder}: a file, not a folder; choose another place for the run")
         path = self.folder / "recipe.json"
         if path.exists():
             try:
                 known = parse_recipe(json.loads(path.read_text()), str(path))
-            except json.JSONDecodeError:
+            except ValueError:
                 raise StoreError(f"{path}: torn or foreign; start in a new folder") from None
             changes = changed_keys(known, parse_recipe(recipe.model_dump(mode="json")))
             if changes:
@@ -83,10 +86,11 @@ class RunFolder:
         if not states:
             return None
         try:
-            counters: dict[str, int] = json.loads((states[-1] / "state.json").read_text())
+            read = json.loads((states[-1] / "state.json").read_text())
+            counters = {name: int(read[name]) for name in ("step", "drawn")}
             policy.load(torch.load(states[-1] / "state.pt", weights_only=True, map_location=policy.device))
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0]
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
+            first = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
             raise StoreError(f"{states[-1]}: cannot be continued from: {first}; remove this folder") from error
         return counters
 

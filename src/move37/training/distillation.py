@@ -6,9 +6,10 @@ responses out of a file. `OnPolicyDistillation` lets the student write and the t
 no reward at all and no response of the teacher's.
 
 Decisions. Responses from a run are text, so they are encoded here, prompt and response apart, with the end token
-behind the response if the model has one; a truncated response gets none and is left out unless `outcome = "any"`.
-Distinct texts count once. The loss is the mean negative log-probability per token of the step (token mean), over the
-responses, or over prompts too with `on_prompt`. Temperature is 1 whatever the recipe samples with.
+behind the response if the model has one; a truncated response gets none. Distinct texts count once. Evaluation problems
+whose questions are imitated are refused, as in reinforcement learning, and so are responses for which the model has no
+room. The loss is the mean negative log-probability per token of the step (token mean), over the responses, or over
+prompts too with `on_prompt`. Temperature is 1 whatever the recipe samples with.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from move37.store import RunStore
 from move37.training.algorithms import Credit, Evidence, Needs
 from move37.training.batches import Batch, make_batch
 from move37.training.checkpoints import RunFolder
+from move37.training.disjoint import check_disjoint
 from move37.training.policy import Means, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
 from move37.training.records import Clock, Record, Recorder, View
@@ -40,13 +42,14 @@ from move37.verification import VerifierPool
 class OnPolicyDistillation:
     """A_it = log p_teacher - log p_student of each sampled token (Agarwal et al. 2023, arXiv 2306.13649; k1, gamma 0).
 
-    The expected gradient is that of the reverse KL of each token given its prefix; rewards are recorded, not used.
+    The expected gradient is that of the reverse KL of each token given its prefix; rewards are recorded, not used, so
+    responses without a verdict teach as much as others.
     """
 
     class Options(Settings):
         pass
 
-    needs: ClassVar[Needs] = Needs(teacher=True)
+    needs: ClassVar[Needs] = Needs(teacher=True, verdicts=False)
     loss_defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, options: Options) -> None:
@@ -61,6 +64,7 @@ class OnPolicyDistillation:
 class Example(NamedTuple):
     """A response to imitate, in text. `ended` says that the end token belongs behind it."""
 
+    problem: Problem
     prompt: str
     response: str
     ended: bool
@@ -90,7 +94,10 @@ class _Imitation:
         examples = list(find_examples(recipe, settings, self.policy.engine))
         if not examples:
             raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
+        imitated = {example.problem.question: example.problem for example in examples}
+        self.warnings = check_disjoint(list(imitated.values()), self.held_out)
         self.tokens = [encode(example, self.policy.engine) for example in examples]
+        self._check_room(examples)
         self.step = 0
 
     def run(self) -> Record:
@@ -109,7 +116,9 @@ class _Imitation:
         finally:
             self.view.end()
         model = self.run_folder.model_folder(self.step)
-        return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": []}
+        if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
+            self._save_model()
+        return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
 
     def _turn(self) -> None:
         clock = Clock()
@@ -123,17 +132,34 @@ class _Imitation:
         if last or self.step % self.recipe.evaluation.every == 0:
             self._evaluate()
         if last or (checkpoints.keep_every is not None and self.step % checkpoints.keep_every == 0):
-            about = {"algorithm": "imitation", "seed": self.recipe.seed, "start": self.recipe.model.path}
-            self.run_folder.save_model(self.policy, self.step, about)
+            self._save_model()
         if last or self.step % checkpoints.every == 0:
-            self.run_folder.save_state(self.policy, self.step, {"drawn": self.step * self.settings.examples})
+            self.run_folder.save_state(self.policy, self.step, {"drawn": self.step * self._examples()})
+
+    def _save_model(self) -> None:
+        about = {"algorithm": "imitation", "seed": self.recipe.seed, "start": self.recipe.model.path}
+        self.run_folder.save_model(self.policy, self.step, about)
+
+    def _check_room(self, examples: Sequence[Example]) -> None:
+        room = self.policy.engine.context_length
+        pairs = zip(examples, self.tokens, strict=True)
+        long = [example.problem.id for example, (p, r) in pairs if room is not None and len(p) + len(r) > room]
+        if long:
+            raise InputError(
+                f"imitation: {len(long)} prompts with their responses are longer than the model's context of {room} "
+                f"tokens (first: {long[0]}); leave them out"
+            )
+
+    def _examples(self) -> int:
+        """Responses of a step: as many as the recipe says, or all of them where there are fewer."""
+        return min(self.settings.examples, len(self.tokens))
 
     def _batch(self) -> Batch:
         """The examples of this step: pass by pass, in an order of the pass's own."""
-        first, size = self.step * self.settings.examples, len(self.tokens)
+        size, count = len(self.tokens), self._examples()
         chosen = []
         orders: dict[int, np.ndarray] = {}
-        for place in range(first, first + min(self.settings.examples, size)):
+        for place in range(self.step * count, (self.step + 1) * count):
             number, within = divmod(place, size)
             if number not in orders:
                 seed = analysis_seed(self.recipe.seed, f"order of imitation pass {number}")
@@ -170,15 +196,16 @@ def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: Transf
     if settings.file is not None:
         for row in read_rows(settings.file):
             question, response = row.text("question"), row.text("response")
-            problem = Problem("", question, (), "", "")
-            yield Example(pose(problem, template, engine.render_chat).text, response, True)
+            problem = Problem(row.place, question, (), "", "")
+            yield Example(problem, pose(problem, template, engine.render_chat).text, response, True)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)
-    prompts = {p.id: pose(p, template, engine.render_chat).text for p in store.problems()}
+    problems = {problem.id: problem for problem in store.problems()}
     for problem_id, texts in _verified_texts(store, settings).items():
+        prompt = pose(problems[problem_id], template, engine.render_chat).text
         for text, finish in list(texts.items())[: settings.per_problem]:
-            yield Example(prompts[problem_id], text, finish is not FinishReason.LENGTH)
+            yield Example(problems[problem_id], prompt, text, finish is not FinishReason.LENGTH)
 
 
 def _verified_texts(store: RunStore, settings: ImitationConfig) -> dict[str, dict[str, FinishReason]]:
@@ -213,8 +240,10 @@ def encode(example: Example, engine: TransformersEngine) -> tuple[list[int], lis
     """Token ids of the prompt and of the response, the end token behind it."""
     prompt = engine.encode(example.prompt)
     response: Any = engine.tokenizer(example.response, add_special_tokens=False)["input_ids"]
-    end = [min(engine.end_tokens)] if example.ended and engine.end_tokens else []
-    return prompt, [*response, *end]
+    # A model may end at several tokens; the tokenizer's is the one that its own template ends a turn with.
+    usual: Any = engine.tokenizer.eos_token_id
+    end = usual if usual in engine.end_tokens else min(engine.end_tokens, default=None)
+    return prompt, [*response, *([end] if example.ended and end is not None else [])]
 
 
 def example_batch(examples: Sequence[tuple[list[int], list[int]]], on_prompt: bool, device: torch.device) -> Batch:

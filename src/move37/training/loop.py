@@ -5,6 +5,7 @@ rest is the same for all, which is what makes a comparison of algorithms fair. `
 too (`distillation.py`). A run that was stopped at any point is continued by the same call.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,8 @@ class Trainer:
         finally:
             self.view.end()
         model = self.run_folder.model_folder(self.step)
+        if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
+            self._save_model()
         return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
 
     def turn(self) -> None:
@@ -128,10 +131,21 @@ class Trainer:
             if needs.greedy_response:
                 greedy |= {r.group: r.reward for r in self._roll(slots, 1, clock, greedy=True) if r.is_scored}
                 rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
-            kept += _mixed(rollouts) if needs.mixed_groups else [r for r in rollouts if r.is_scored]
+            kept += self._trainable(rollouts)
             if len({rollout.group for rollout in kept}) >= wanted:
                 break
         return Gathered(everything, kept, greedy)
+
+    def _trainable(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
+        """Those to learn from: with a verdict, and not alone at their prompt where the algorithm compares."""
+        needs = self.algorithm.needs
+        scored = [rollout for rollout in rollouts if rollout.is_scored or not needs.verdicts]
+        if needs.mixed_groups:
+            return _mixed(scored)
+        if needs.siblings and self.recipe.rollout.responses > 1:
+            sizes = Counter(rollout.group for rollout in scored)
+            return [rollout for rollout in scored if sizes[rollout.group] > 1]
+        return scored
 
     def _roll(self, slots: Sequence[Slot], n: int, clock: Clock, greedy: bool = False) -> list[Rollout]:
         with clock.phase("sample"):
@@ -166,7 +180,8 @@ class Trainer:
         )
         credit = self.algorithm.advantages(evidence)
         figures |= _advantage_figures(credit.advantages_BT[batch.mask_BT])
-        figures["reward"] = float(evidence.rewards_B.mean())
+        if self.algorithm.needs.verdicts:
+            figures["reward"] = float(evidence.rewards_B.mean())
         return Turn(batch, credit, old_BT, reference_BT, evidence.values_BT)
 
     def _record(self, figures: Record) -> None:
@@ -179,10 +194,13 @@ class Trainer:
             self._evaluate()
         keep = self.recipe.checkpoints.keep_every
         if last or (keep is not None and self.step % keep == 0):
-            about = {"algorithm": self.recipe.algorithm.name, "seed": self.recipe.seed, "start": self.recipe.model.path}
-            self.run_folder.save_model(self.policy, self.step, about)
+            self._save_model()
         if last or self.step % self.recipe.checkpoints.every == 0:
             self.run_folder.save_state(self.policy, self.step, {"drawn": self.order.drawn})
+
+    def _save_model(self) -> None:
+        about = {"algorithm": self.recipe.algorithm.name, "seed": self.recipe.seed, "start": self.recipe.model.path}
+        self.run_folder.save_model(self.policy, self.step, about)
 
     def _evaluate(self) -> None:
         if self.held_out:
@@ -220,12 +238,11 @@ class Order:
 
 
 def _mixed(rollouts: Sequence[Rollout]) -> list[Rollout]:
-    """The scored responses of prompts that have a right and a wrong one."""
+    """Of scored responses, those to prompts that have a right and a wrong one."""
     rewards: dict[int, set[float]] = {}
     for rollout in rollouts:
-        if rollout.is_scored:
-            rewards.setdefault(rollout.group, set()).add(rollout.reward)
-    return [r for r in rollouts if r.is_scored and len(rewards[r.group]) > 1]
+        rewards.setdefault(rollout.group, set()).add(rollout.reward)
+    return [rollout for rollout in rollouts if len(rewards[rollout.group]) > 1]
 
 
 def _advantage_figures(advantages_N: torch.Tensor) -> dict[str, Any]:

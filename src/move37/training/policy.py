@@ -60,7 +60,8 @@ class Means:
         self._sums[name], self._counts[name] = self._sums[name] + value, 1.0
 
     def largest(self, name: str, value: float) -> None:
-        self._sums[name], self._counts[name] = max(self._sums[name], value), 1.0
+        # Not max(), which may drop a nan.
+        self._sums[name], self._counts[name] = self._sums[name] if value <= self._sums[name] else value, 1.0
 
     def figures(self) -> dict[str, float]:
         return {name: value / self._counts[name] for name, value in self._sums.items() if self._counts[name]}
@@ -80,13 +81,14 @@ class Policy:
             self.engine = open_engine(recipe.model, recipe.model.path, recipe.rollout.rows, "bfloat16")
         self.model: PreTrainedModel = start.model
         self._reference = self._frozen_start() if self._keeps_start() else None
-        self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
         if recipe.model.gradient_checkpointing:
             enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
             enable({"use_reentrant": False})
+        own = copy.deepcopy(self.model) if needs.critic and not self._optim.shared_critic else None
+        self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
         self.reader = ResponseReader(self.model, self.tokens_at_once, self._compute)
         self.head = Head(self.model, self._compute)
-        self.critic = self._make_critic() if needs.critic else None
+        self.critic = self._make_critic(own) if needs.critic else None
         self.optimizer = self._make_optimizer()
 
     # -- what the loop asks ----------------------------------------------------------------------------------------
@@ -228,7 +230,7 @@ class Policy:
             )
 
     def step(self, means: Means) -> None:
-        """Move the weights along the gradients that have been accumulated, at the rate that has been set."""
+        """Move the weights along the accumulated gradients, at the rate that has been set. Raises EngineError."""
         means.add("loss", 0.0)  # pieces have added theirs: the mean is over updates
         if self.critic is not None:
             means.add("value_loss", 0.0)
@@ -236,7 +238,12 @@ class Policy:
             for parameter in group:
                 # No response had credit: the step is the one that a gradient of zero gives.
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            norm = nn.utils.clip_grad_norm_(group, self._optim.gradient_norm, error_if_nonfinite=True)
+            norm = nn.utils.clip_grad_norm_(group, self._optim.gradient_norm)
+            if not norm.isfinite():
+                raise EngineError(
+                    f"the gradient of the {name} is not finite: training has diverged; begin in a new folder with a "
+                    "smaller optimizer.learning_rate"
+                )
             means.add("gradient_norm" if name == "policy" else "critic_gradient_norm", float(norm))
         self.optimizer.step()
 
@@ -254,12 +261,11 @@ class Policy:
         frozen = copy.deepcopy(self.model).requires_grad_(False)
         return ResponseReader(frozen, self.tokens_at_once, self._compute), Head(frozen, self._compute)
 
-    def _make_critic(self) -> "Critic":
-        """A critic that starts as the policy's own trunk, in a copy unless the recipe shares it."""
+    def _make_critic(self, own: PreTrainedModel | None) -> "Critic":
+        """A critic on `own`, a copy of the start model; without one, on the policy's trunk."""
         width = self.model.get_output_embeddings().in_features  # type: ignore[union-attr]
-        if self._optim.shared_critic:
+        if own is None:
             return Critic(None, self.reader, width, self.device)
-        own = copy.deepcopy(self.model).requires_grad_(True)
         own.set_output_embeddings(nn.Identity())
         return Critic(own.base_model, ResponseReader(own, self.tokens_at_once, self._compute), width, self.device)
 

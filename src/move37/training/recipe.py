@@ -1,15 +1,16 @@
 """A training recipe: strict TOML in, resolved JSON out. Defaults are the vetted recipe.
 
 Defaults: on-policy (one update per batch), no KL, no entropy term, no dual clip, token mean, gradient norm 1,
-temperature 1. Unknown keys and impossible combinations are refused with one line that names the key; what an
-algorithm's paper changes in the loss (`Algorithm.loss_defaults`) is filled in where the recipe is silent. What may
-change when a run is continued is decided here (`changed_keys`). Importing this file loads no torch.
+temperature 1. Unknown keys, impossible combinations and settings that nothing would read (a critic's rate where there
+is no critic) are refused with one line that names the key; what an algorithm's paper changes in the loss
+(`Algorithm.loss_defaults`) is filled in where the recipe is silent. What may change when a run is continued is decided
+here (`changed_keys`). Importing this file loads no torch.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -24,7 +25,7 @@ from move37.config import (
     there,
 )
 from move37.errors import ConfigError
-from move37.training.algorithms import ALGORITHMS, Algorithm
+from move37.training.algorithms import ALGORITHMS, Algorithm, Needs
 
 IMITATION = "imitation"
 """The one method without rewards: train on responses that are there already (SFT, distillation, rejection)."""
@@ -62,7 +63,9 @@ class RolloutConfig(Settings):
     max_prompt_tokens: int | None = Field(default=None, ge=1, description="Longer prompts are refused by id.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
     rows: int | None = Field(default=None, ge=1, description="Rows decoded together; default 256 (CPU), 512 (GPU).")
-    refill_rounds: int = Field(default=8, ge=1, description="Rounds of sampling at most, where groups are refilled.")
+    refill_rounds: int = Field(
+        default=8, ge=1, description="Rounds of sampling at most where groups are refilled; then with those there are."
+    )
 
 
 class LossConfig(Settings):
@@ -91,6 +94,9 @@ class LossConfig(Settings):
         return self
 
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimizerConfig(Settings):
     """AdamW and its schedule."""
 
@@ -98,7 +104,7 @@ class OptimizerConfig(Settings):
     critic_learning_rate: float | None = Field(default=None, gt=0, description="Default: ten times the policy's.")
     schedule: Literal["constant", "linear", "cosine"] = Field(default="constant", description="After the warm-up.")
     warmup_steps: int = Field(default=0, ge=0, description="Steps of linear warm-up.")
-    betas: tuple[float, float] = Field(default=(0.9, 0.999), description="AdamW's averages.")
+    betas: tuple[Beta, Beta] = Field(default=(0.9, 0.999), description="AdamW's averages.")
     weight_decay: float = Field(default=0.0, ge=0, description="AdamW's decoupled weight decay.")
     gradient_norm: float = Field(default=1.0, gt=0, description="Gradients are scaled down to this norm.")
     epochs: int = Field(default=1, ge=1, description="Passes over the responses of a step.")
@@ -122,7 +128,7 @@ class EvaluationConfig(Settings):
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="Held-out problems; none: no evaluation.")
     every: int = Field(default=10, ge=1, description="Steps between evaluations; the start and the end have one too.")
     n: int = Field(default=8, ge=1, description="Samples per problem.")
-    k: tuple[int, ...] = Field(default=(1, 8), description="Which pass@k are recorded.")
+    k: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 8), description="Which pass@k are recorded.")
 
     @field_validator("problems", mode="before")
     @classmethod
@@ -198,6 +204,8 @@ class TrainConfig(Settings):
         imitates = self.algorithm.name == IMITATION
         if imitates != (self.imitation is not None):
             raise ValueError('imitation: algorithm.name = "imitation" and an [imitation] table go together')
+        if imitates and self.problems:
+            raise ValueError("problems: imitation samples none; what it learns from is in the [imitation] table")
         if not imitates and not self.problems:
             raise ValueError("problems: there is nothing to train on")
         if (self.algorithm.name == "on_policy_distillation") != (self.teacher is not None):
@@ -217,15 +225,19 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe") -> TrainConfig:
     except ValidationError as error:
         raise ConfigError(f"{where}: {describe_validation_error(error, TrainConfig)}") from None
     if recipe.algorithm.name == IMITATION:
+        _refuse_idle(recipe, Needs(), where)
         return recipe
     kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
-    _algorithm_options(recipe, kind, where)
+    algorithm = kind(_algorithm_options(recipe, kind, where))
     said = recipe.loss.model_dump(exclude_unset=True)
     try:
         loss = LossConfig.model_validate({**kind.loss_defaults, **said})
     except ValidationError as error:
         raise ConfigError(f"{where}: loss.{describe_validation_error(error, LossConfig)}") from None
-    return recipe.model_copy(update={"loss": loss})
+    recipe = recipe.model_copy(update={"loss": loss})
+    _refuse_idle(recipe, algorithm.needs, where)
+    _refuse_impossible(recipe, algorithm.needs, where)
+    return recipe
 
 
 def build_algorithm(recipe: TrainConfig) -> Algorithm:
@@ -242,13 +254,59 @@ def resolved_json(recipe: TrainConfig) -> str:
 def changed_keys(old: TrainConfig, new: TrainConfig) -> list[str]:
     """Tables whose change would make a continued run another run.
 
-    More steps, other checkpoints, other records and other verification workers are allowed; a schedule other than
-    constant depends on the number of steps, so there `steps` may not change either.
+    Another number of steps, other checkpoints, other records, and how many workers verify and what they recall are
+    allowed; a schedule other than constant depends on the number of steps, so there `steps` may not change either.
     """
-    free = {"checkpoints", "records", "verification"}
+    free = {"checkpoints", "records"}
     if new.optimizer.schedule == "constant":
         free.add("steps")
+    same = {"workers": new.verification.workers, "cache": new.verification.cache}
+    old = old.model_copy(update={"verification": old.verification.model_copy(update=same)})
     return [key for key in TrainConfig.model_fields if key not in free and getattr(old, key) != getattr(new, key)]
+
+
+def _refuse_idle(recipe: TrainConfig, needs: Needs, where: str) -> None:
+    """Raises ConfigError for a setting that is not at its default and that nothing would read."""
+    for table, keys, reason in _idle(recipe, needs):
+        settings = getattr(recipe, table)
+        for key in keys:
+            if getattr(settings, key) != type(settings).model_fields[key].default:
+                raise ConfigError(f"{where}: {table}.{key} would change nothing, as {reason}; leave it out")
+
+
+def _idle(recipe: TrainConfig, needs: Needs) -> Iterator[tuple[str, Iterable[str], str]]:
+    """(table, keys, reason) of what is not read."""
+    name = recipe.algorithm.name
+    if not recipe.model.lora_rank:
+        yield "model", ("lora_alpha",), "there are no adapters (model.lora_rank is 0)"
+    if not recipe.loss.kl_coefficient:
+        yield "loss", ("kl_estimator", "kl_in"), "the KL has no weight (loss.kl_coefficient is 0)"
+    if not needs.critic:
+        yield "optimizer", ("shared_critic", "critic_learning_rate"), f"{name} has no critic (ppo has)"
+        yield "loss", ("value_clip",), f"{name} has no critic (ppo has)"
+    if not recipe.optimizer.shared_critic:
+        yield "loss", ("value_coefficient",), "no critic shares the policy's weights (optimizer.shared_critic)"
+    if not needs.mixed_groups:
+        yield "rollout", ("refill_rounds",), f"{name} refills no groups (dapo does)"
+    if not recipe.evaluation.problems:
+        yield "evaluation", ("every", "n", "k"), "there is nothing to evaluate on (evaluation.problems)"
+    if name == IMITATION:
+        reason = "imitation samples nothing, and its loss is the mean of -log p in one update per step"
+        yield "loss", LossConfig.model_fields, reason
+        once = ("epochs", "mini_batches", "skip_zero_advantage", "old_logprobs", "max_logprob_gap")
+        yield "optimizer", once, reason
+        yield "records", ("kl_every",), reason
+
+
+def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
+    """Raises ConfigError for what the algorithm cannot do."""
+    name, loss = recipe.algorithm.name, recipe.loss
+    if needs.mixed_groups and recipe.rollout.responses < 2:
+        raise ConfigError(f"{where}: rollout.responses: {name} needs a right and a wrong response; give at least 2")
+    if loss.ratio == "sequence" and (needs.critic or needs.teacher):
+        raise ConfigError(f'{where}: loss.ratio: "sequence" is one action per response, but {name} credits every token')
+    if not needs.verdicts and loss.kl_coefficient and loss.kl_in == "reward":
+        raise ConfigError(f'{where}: loss.kl_in: {name} reads no rewards; use "loss"')
 
 
 def _algorithm_options(recipe: TrainConfig, kind: type[Algorithm], where: str) -> Settings:

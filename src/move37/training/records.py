@@ -5,7 +5,7 @@ Figures of a step, over everything that was sampled in it unless said otherwise:
 
     accuracy            correct / scored responses
     reward              mean reward of the responses trained on, less the KL penalty if that is in the reward
-    unscored            share of responses without a verdict; they are not trained on
+    unscored            share of responses without a verdict; where rewards are read they are not trained on
     groups_right, groups_wrong, groups_mixed     shares of prompts; only mixed ones tell a group method anything
     entropy             nats per token, from the log-probabilities of the sampled tokens: unbiased for the mean entropy
     length_mean, length_max, truncated           tokens; share cut off at the limit
@@ -13,7 +13,7 @@ Figures of a step, over everything that was sampled in it unless said otherwise:
     clip_share, gradient_norm, loss, value_loss, learning_rate      of the updates (norm before clipping)
     kl_to_start         nats per token, k3 on the sampled tokens, in the steps that the recipe asks for
     logprob_gap, logprob_gap_max                 |sampler - trainer| per token, before the first update
-    trained_tokens      tokens that went through a backward pass; sampled_tokens: all that were made
+    trained_tokens      tokens that went through a backward pass; sampled_tokens: all that were drawn (greedy ones not)
     seconds_sample, seconds_verify, seconds_credit, seconds_update, seconds_sync
 
 A loss near 0 is no fault: advantages of a group sum to about 0 and the ratio is 1, so the value of the loss says
@@ -93,16 +93,15 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
     groups: dict[int, set[float]] = {}
     for rollout in scored:
         groups.setdefault(rollout.group, set()).add(rollout.reward)
-    kinds = [len(rewards) > 1 or next(iter(rewards)) for rewards in groups.values()]
     mixed = sum(len(rewards) > 1 for rewards in groups.values())
     right = sum(rewards == {1.0} for rewards in groups.values())
-    count = max(1, len(kinds))
+    count = max(1, len(groups))
     return {
         "responses": len(rollouts),
         "accuracy": sum(r.reward for r in scored) / len(scored) if scored else None,
         "unscored": 1 - len(scored) / len(rollouts),
         "groups_right": right / count,
-        "groups_wrong": (len(kinds) - right - mixed) / count,
+        "groups_wrong": (len(groups) - right - mixed) / count,
         "groups_mixed": mixed / count,
         "entropy": -sum(logprobs) / len(logprobs),
         "length_mean": sum(lengths) / len(lengths),
@@ -114,10 +113,12 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
 
 def why_no_update(figures: Mapping[str, Any]) -> str | None:
     """A sentence for a step from which nothing can be learned, or None."""
-    if figures["accuracy"] is None:
-        return "no response has a verdict: look at the verifier"
     if figures.get("advantage_max", 0.0) > 0:
         return None
+    if figures["accuracy"] is None:
+        return "no response has a verdict: look at the verifier"
+    if "advantage_max" not in figures and (figures["unscored"] > 0.5 or figures["groups_mixed"] > 0):
+        return "too few responses have a verdict to compare them: look at the verifier"
     if figures["groups_right"] == 1:
         return "every response is right: the problems are too easy to learn from"
     if figures["groups_wrong"] == 1:

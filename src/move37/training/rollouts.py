@@ -51,6 +51,11 @@ class Roller:
         most = settings.max_prompt_tokens
         if self._engine.context_length is not None:
             room = self._engine.context_length - settings.max_new_tokens
+            if room < 1:
+                raise ConfigError(
+                    f"rollout.max_new_tokens: {settings.max_new_tokens} leaves no room for a prompt in the model's "
+                    f"context of {self._engine.context_length} tokens"
+                )
             most = room if most is None else min(most, room)
         check_options(self._recipe.verification)
         for name in {problem.verifier for problem in problems}:

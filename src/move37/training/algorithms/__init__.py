@@ -4,7 +4,8 @@ The loss around all of them is one and the same (`losses.py`), so a comparison d
 paper changes the loss too (DAPO's clip range), the algorithm says so in `loss_defaults`, and a recipe may say
 otherwise. A member has
 
-    needs           what the loop must bring: a critic, a greedy response per prompt, refilled groups, a teacher
+    needs           what the loop must bring: a critic, a greedy response per prompt, refilled groups, a teacher; and
+                    whether a response is worth anything without others to its prompt, or without a verdict
     loss_defaults   keys of the recipe's [loss] table that its paper sets
     Options         its own settings, the `options` of the recipe's [algorithm] table
     advantages(evidence) -> Credit
@@ -32,7 +33,11 @@ class Needs:
     """One response at temperature 0 for every prompt."""
     mixed_groups: bool = False
     """Groups that are all right or all wrong are dropped, and others sampled in their place."""
+    siblings: bool = False
+    """Responses to one prompt are compared. Where others have no verdict and one is left, it has no baseline."""
     teacher: bool = False
+    verdicts: bool = True
+    """Responses without a verdict are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Credit:
 
 class Algorithm(Protocol):
     Options: ClassVar[type[Settings]]
-    needs: ClassVar[Needs]
+    needs: Needs
     loss_defaults: ClassVar[Mapping[str, Any]]
 
     def __init__(self, options: Any) -> None: ...

@@ -2,9 +2,12 @@
 
 GRPO's advantage with four changes: the upper clip range is wider (0.2 / 0.28, section 3.1); groups that are all right
 or all wrong are dropped and others sampled in their place (3.2); the loss is a mean over tokens (3.3); a response
-that nears the token limit pays a soft penalty (3.4, eq. 13), linear over the last `buffer_share` of the limit.
+that nears the token limit pays a soft penalty (3.4, eq. 13), linear over the last `buffer_share` of the limit (at
+least one token, unless the share is 0).
 Assumption: more prompts can be had at will; the batch is conditioned on mixed groups, which is another objective than
 the mean reward over the prompts.
+After `rollout.refill_rounds` the step goes on with the mixed groups that there are, fewer than asked for or none (verl
+stops the run with an error).
 Degenerate group: never reaches the update. Mixed is decided by the verdicts, before the penalty, and compares the
 largest with the smallest reward; verl compares a standard deviation with 0, which equal floats need not give.
 We follow verl 0.9.1's recipe, its dual clip of 10 included; the paper's buffer is 4,096 of 20,480 tokens, a fifth.
@@ -36,8 +39,8 @@ class DAPO:
 
     def advantages(self, evidence: Evidence) -> Credit:
         rewards_B, limit = evidence.rewards_B, evidence.max_length
-        buffer = round(self.options.buffer_share * limit)
-        if buffer:
+        if self.options.buffer_share:
+            buffer = max(1, round(self.options.buffer_share * limit))
             lengths_B = evidence.mask_BT.sum(-1)
             rewards_B = rewards_B + overlong_penalty(lengths_B, limit, buffer, self.options.penalty)
         credit_B = group_normalised(rewards_B, evidence.groups_B, self.options.epsilon)

@@ -4,7 +4,7 @@
 
 Assumption: a critic can tell early which responses will be right. V_t is the value before token t is chosen; behind
 the last token it is 0. The critic is a model of its own with one output per token, or, with `shared_critic`, one more
-output on the policy itself.
+output on the policy itself. Under LoRA the separate critic still trains all of its weights.
 Degenerate group: there are no groups; whitening runs over all tokens of the batch, so equal rewards still move the
 policy where the critic is wrong about them.
 We follow verl 0.9.1: gamma = lam = 1, whitening after the returns are formed, value clip 0.5, critic learning rate ten

@@ -4,7 +4,8 @@
 
 Assumption: none beyond independent responses; the baseline does not depend on the response, so the gradient of the
 mean reward is unbiased (with one update per batch).
-Degenerate group: all rewards equal gives 0; a group of one has no baseline and keeps R (as verl).
+Degenerate group: all rewards equal gives 0; a group of one has no baseline and keeps R (as verl). A response that is
+alone because the others have no verdict is not trained on (as TRL: its advantage there is 0).
 Implementations differ in what is one action. We follow verl 0.9.1: every token has its own clipped ratio. The paper
 and TRL 1.16 take the whole response: `loss.ratio = "sequence"` with `loss.aggregation = "seq-mean-token-mean"`.
 """
@@ -23,7 +24,7 @@ class RLOO:
     class Options(Settings):
         pass
 
-    needs: ClassVar[Needs] = Needs()
+    needs: ClassVar[Needs] = Needs(siblings=True)
     loss_defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, options: Options) -> None:
