@@ -8,7 +8,9 @@ import re
 import sys
 import time
 import zlib
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +25,7 @@ from move37.problems import load_problems
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier, same_output
-from move37.verifiers.sandbox import wire
+from move37.verifiers.sandbox import host, wire
 from tests.test_attacks import needs_isolation
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -89,6 +91,8 @@ WHOLE = "def double(n):\n    return 2 * n\n"
         (f"```\n{WHOLE}```\nor better\n```py\n{WHOLE}# better\n```", f"{WHOLE}# better\n"),
         ("```python\nx = 1\n```\n```python\ny = 2\n```", "y = 2\n"),
         (f"1. So:\n   ```python\n{WHOLE}   ```", WHOLE),
+        ("1. So:\n   ```python\n   def double(n):\n       return 2 * n\n   ```", "def double(n):\n    return 2 * n\n"),
+        ("```python\n    return 2 * n\n```", "    return 2 * n\n"),
         (f"~~~python\n{WHOLE}~~~", WHOLE),
         (f"````markdown\n```python\n{WHOLE}```\n````", WHOLE),
         # a block that is never closed is none
@@ -145,6 +149,7 @@ PROGRAMS = {
     "a crash": ("    import ctypes; ctypes.string_at(0)", INCORRECT, "crashes (SIGSEGV)"),
     "an object": ("    return object()", INCORRECT, "differs"),
     "too much memory": ("    return bytearray(1 << 40)", INCORRECT, "out of memory"),
+    "a crash without a name": ("    import signal; signal.raise_signal(40)", INCORRECT, "crashes (signal 40)"),
     "no end": ("    while True: pass", INCORRECT, "ran out of time"),
     "its name deleted": (f"{WHOLE}del double", INCORRECT, "raises NameError"),
 }
@@ -222,6 +227,20 @@ WAYS_OF_TESTING: dict[str, tuple[Problem, str, bool]] = {
         "def order(xs): xs.sort()",
         True,
     ),
+    "arguments changed in place that have names": (
+        posed("xs = [3, 1, 2]\norder(xs=xs)\nassert xs == [1, 2, 3]"),
+        "def order(xs): xs.sort()",
+        True,
+    ),
+    "counters, ordered dictionaries and dates": (
+        posed(
+            "from collections import Counter, OrderedDict\nimport datetime\n"
+            "assert most(Counter('abb'), OrderedDict(a=1)) == ('b', OrderedDict(a=1), datetime.date(2020, 2, 29))"
+        ),
+        "import datetime\ndef most(c, o):\n    o.move_to_end('a')\n"
+        "    return c.most_common(1)[0][0], o, datetime.date(2020, 2, 28) + datetime.timedelta(1)",
+        True,
+    ),
     "a generator": (posed("assert list(count(3)) == [0, 1, 2]"), "def count(n): yield from range(n)", True),
     "keywords": (posed("assert f(a=1, b=[2])['c'] == [2]"), "def f(**k): return {'c': k['b']}", True),
     "a type as an argument": (
@@ -272,6 +291,20 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
         ("import sys\nwhile s := sys.stdin.readline(): print(eval(s.replace(' ', '+')))\nexit()", CORRECT, "passes"),
         ("for line in open(0):\n    print(sum(map(float, line.split())), end=' \\n')", CORRECT, "passes"),
         ("if __name__ == '__main__':\n    for line in open(0): print(sum(map(int, line.split())))", CORRECT, "passes"),
+        # its output is whole when the interpreter has come to its end
+        ("import threading\ndef main():\n    for s in open(0): print(sum(map(int, s.split())))\n"
+         "threading.Thread(target=main).start()", CORRECT, "passes"),
+        ("import atexit, io, sys\nout, sys.stdout = sys.stdout, io.StringIO()\n"
+         "atexit.register(lambda late: out.write(late.getvalue()), sys.stdout)\n"
+         "for s in sys.stdin: print(sum(map(int, s.split())))", CORRECT, "passes"),
+        ("out = open(1, 'w')\nfor s in open(0): out.write(f'{sum(map(int, s.split()))} ')\nout.write('\\n')",
+         INCORRECT, "differs"),
+        ("out = open(1, 'w')\nfor s in open(0): out.write(f'{sum(map(int, s.split()))}\\n')", CORRECT, "passes"),
+        ("import sys\nfor s in sys.stdin: print(sum(map(int, s.split())))\nsys.stdout.close()", CORRECT, "passes"),
+        ("import atexit\natexit.register(print, 'and')\nfor s in open(0): print(sum(map(int, s.split())))",
+         INCORRECT, "differs"),
+        ("print('sNaN')\nprint(7)", INCORRECT, "differs"),
+        ("import os\nos.kill(os.getpid(), 40)", INCORRECT, "crashes (signal 40)"),
         ("print(3)\nprint(7)", INCORRECT, "differs"),
         ("", INCORRECT, "differs"),
         ("print(3)\nprint(7)\nraise ValueError", INCORRECT, "raises an exception"),
@@ -281,6 +314,19 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
 )  # fmt: skip
 def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason: str, verifier: CodeVerifier) -> None:
     assert verifier.judge(ECHO, program) == Verdict(outcome, reason)
+
+
+@needs_isolation
+def test_a_script_that_closes_its_output_long_before_its_end_has_not_broken_the_sandbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(host, "ANSWER_SECONDS", 0.5)
+    sandboxes = host.Sandboxes()
+    try:
+        ran = sandboxes.run_script(["import os, time\nos.close(1)\ntime.sleep(100)"], b"", host.Limits(1.0, 2.0))
+    finally:
+        sandboxes.close()
+    assert (ran.output, ran.complete, ran.report.stopped) == (b"", True, "wall")
 
 
 @pytest.mark.parametrize(
@@ -294,6 +340,8 @@ def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason
         ("", "", True),
         ("1", "", False),
         ("nan", "NaN", False),
+        ("sNaN", "1", False),
+        ("1e400", "10e399", True),
     ],
 )
 def test_outputs_are_the_same_line_by_line_and_number_by_number(given: str, expected: str, same: bool) -> None:
@@ -312,7 +360,8 @@ def there_and_back(value: Any) -> Any:
     [
         None, True, 0, -1, 2**70, 10**5000, 1.5, float("inf"), "text", "\ud83d", [1, [2]], (1, (2,)), {1: {"a": (2,)}},
         {1, 2}, frozenset({1}), b"\x00", bytearray(b"x"), 1 + 2j, Decimal("1.10"), Fraction(1, 3), range(1, 9, 2), int,
-        ...,
+        ..., Counter("abb"), OrderedDict(b=[1], a=2), datetime(2020, 2, 29, 1, tzinfo=UTC), date.max,
+        timedelta(-1, 2, 3),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip

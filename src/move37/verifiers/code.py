@@ -86,7 +86,7 @@ class CodeVerifier:
     def __init__(self, isolated: bool = True, cpu_seconds: float = 3.0) -> None:
         self.isolated, self.cpu_seconds = isolated, cpu_seconds
         marks = "" if cpu_seconds == 3.0 else f"+{cpu_seconds:g}s", "" if isolated else "+not-isolated"
-        self.version = f"1+python-{sys.version_info.major}.{sys.version_info.minor}{''.join(marks)}"
+        self.version = f"2+python-{sys.version_info.major}.{sys.version_info.minor}{''.join(marks)}"
         self._court: _Court | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -254,9 +254,10 @@ def same_output(given: str, expected: str) -> bool:
 
 def _numbers(line: str) -> list[Decimal] | None:
     try:
-        return [Decimal(word) for word in line.split()]
+        numbers = [Decimal(word) for word in line.split()]
     except InvalidOperation:
         return None
+    return None if any(number.is_nan() for number in numbers) else numbers  # comparing a signalling one raises
 
 
 def _end(report: Report, limits: Limits) -> str | None:
@@ -268,8 +269,13 @@ def _end(report: Report, limits: Limits) -> str | None:
             return None
         return _TIMED_OUT if report.cpu_seconds >= limits.cpu_seconds else _KILLED
     if report.status < 0:  # also where it was asked to stop meanwhile: that is done by SIGKILL alone
-        return f"crashes ({signal.Signals(-report.status).name})"
+        return f"crashes ({_signal_name(-report.status)})"
     return None
+
+
+def _signal_name(number: int) -> str:
+    """Most real-time signals have no name of their own."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def _closed_blocks(text: str) -> list[str]:
@@ -280,11 +286,21 @@ def _closed_blocks(text: str) -> list[str]:
         if opening is None:
             opening = fence
         elif fence[0].strip() == fence[1] and fence[1].startswith(opening[1]):
-            blocks.append(text[opening.end() + 1 : fence.start()])
+            indent = text[opening.start() : opening.start(1)]
+            blocks.append(_unindented(text[opening.end() + 1 : fence.start()], indent))
             opening = None
         elif fence[0].strip() != fence[1]:
             opening = fence  # a new block begins: the one before was never closed
     return blocks
+
+
+def _unindented(block: str, indent: str) -> str:
+    """A block in a list is indented like its fence; a continuation of a function, or a careless block, is not."""
+    lines = block.split("\n")
+    code = [line for line in lines if line.strip()]
+    if not code or not all(line.startswith(indent) for line in code) or code[0][len(indent)].isspace():
+        return block
+    return "\n".join(line.removeprefix(indent) for line in lines)
 
 
 def _tested_names(problem: Problem) -> set[str]:

@@ -65,8 +65,9 @@ class _Connection:
             if not changed and not isinstance(value, dict | list):
                 return value
             with _time_to_read():
-                for place, after in (changed or {}).items():
-                    _bring_up_to_date(args[int(place)], decode(after, self._remote))
+                for place, after in changed or ():
+                    before = kwargs[place] if isinstance(place, str) else args[place]
+                    _bring_up_to_date(before, decode(after, self._remote))
                 return decode(value, self._remote)
         except Exception:
             self._end("sends malformed data")

@@ -351,7 +351,8 @@ class Sandboxes:
                 os.close(descriptor)
         if not complete:
             programs.end()
-        return Ran(text, complete, self._reported(programs))
+        # It may close its output long before its end.
+        return Ran(text, complete, self._reported(programs, limits.wall_seconds + ANSWER_SECONDS))
 
     def _outcome(self, programs: Sandbox, room: "_TestRoom", limits: Limits) -> Examined:
         """Wait for the tests' verdict, or for the program's end and then the verdict."""
@@ -367,9 +368,9 @@ class Sandboxes:
             kind, reason = "broken", "the tests did not finish"
         return Examined(kind, reason, report)
 
-    def _reported(self, programs: Sandbox) -> Report:
+    def _reported(self, programs: Sandbox, timeout_seconds: float = ANSWER_SECONDS) -> Report:
         try:
-            report = programs.report()
+            report = programs.report(timeout_seconds)
         except SandboxLostError:
             self.close()
             raise

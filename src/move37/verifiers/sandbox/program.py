@@ -47,7 +47,9 @@ def run_script(descriptor: int) -> int:
     link.close()
     _forget_chance(sources)
     module = types.ModuleType("__main__")
+    module.__file__ = "program.py"
     sys.modules["__main__"] = module
+    sys.argv = ["program.py"]
     builtins.exit = builtins.quit = sys.exit
     status = 0
     try:
@@ -58,14 +60,37 @@ def run_script(descriptor: int) -> int:
     except BaseException:  # whatever a program raises
         status = 1
     try:
-        sys.stdout.flush()
-    except Exception:  # it may have closed or replaced it
+        _finish(module.__dict__)
+    except BaseException:  # what it left for the exit is its own too
         status = 1
     return status
 
 
+def _finish(names: dict[str, Any]) -> None:
+    """What the interpreter does at its end: wait for the script's threads, call what it left for the exit, write out
+    what was printed, and let go of its names, which closes files that it left open."""
+    if "threading" in sys.modules:
+        threading = import_module("threading")
+        for thread in threading.enumerate():
+            if thread is not threading.main_thread() and not thread.daemon:
+                thread.join()
+    if "atexit" in sys.modules:
+        import_module("atexit")._run_exitfuncs()
+    _write_out(sys.stdout)
+    names.clear()
+    _write_out(sys.__stdout__)
+
+
+def _write_out(printed: Any) -> None:
+    if printed is not None and not getattr(printed, "closed", False):
+        printed.flush()
+
+
 def _reply(message: Any, names: dict[str, Any], objects: list[Any]) -> Any:
-    """The answer to one message: {"value", "changed"}, {"raised"} or {"loaded"}."""
+    """The answer to one message: {"value", "changed"}, {"raised"} or {"loaded"}.
+
+    "changed" are arguments that were changed in place, each with its position or keyword.
+    """
 
     def refer(value: Any) -> int:
         objects.append(value)
@@ -80,16 +105,15 @@ def _reply(message: Any, names: dict[str, Any], objects: list[Any]) -> Any:
             for source in message["load"]:
                 exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
             return {"loaded": True}
-        given = message["args"]
-        args = [decode(each, resolve) for each in given]
+        args = [decode(each, resolve) for each in message["args"]]
         kwargs = {key: decode(each, resolve) for key, each in message["kwargs"].items()}
         value = encode(_OPERATIONS[message["do"]](*args, **kwargs), refer)
-        changed = {}
-        for place, each in enumerate(args):
-            if isinstance(each, _MUTABLE):
-                after = encode(each, refer)
-                if after != given[place]:
-                    changed[place] = after
+        given = dict(enumerate(message["args"])) | message["kwargs"]
+        changed = [
+            [place, after]
+            for place, each in (dict(enumerate(args)) | kwargs).items()
+            if isinstance(each, _MUTABLE) and (after := encode(each, refer)) != given[place]
+        ]
         return {"value": value, "changed": changed}
     except MalformedError as error:
         return {"raised": ["ValueError"], "message": str(error)}

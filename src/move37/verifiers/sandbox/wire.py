@@ -1,7 +1,8 @@
 """How values cross between a program and its tests: plain data as JSON, everything else as a numbered handle.
 
-Plain data are None, booleans, numbers (also Decimal, Fraction, complex, NumPy scalars), text, bytes, range, deque and
-lists, tuples, dictionaries and sets of them; a subclass crosses as its base, so an overridden `__eq__` stays behind.
+Plain data are None, booleans, numbers (also Decimal, Fraction, complex, NumPy scalars), text, bytes, dates, range, and
+lists, tuples, sets, deques and dictionaries (also Counter and OrderedDict) of them; any other subclass crosses as its
+base, so an overridden `__eq__` stays behind.
 Builtin types and functions cross by name, so that a test may pass `int`. Every other object stays where it is and a
 handle crosses, which its owner resolves. Handles equal nothing.
 
@@ -13,7 +14,7 @@ import builtins
 import json
 import os
 import struct
-from collections import deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -91,12 +92,12 @@ def encode(value: Any, refer: Refer) -> Any:
     pack = _PACK.get(kind)
     if pack is not None:
         return pack(value, refer)
-    for base, plain in _BASES:
-        if isinstance(value, base):
-            return encode(plain(value), refer)
     late = _PACK_LATE.get((kind.__module__, kind.__name__))
     if late is not None:
         return late(value, refer)
+    for base, plain in _BASES:
+        if isinstance(value, base):
+            return encode(plain(value), refer)
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and getattr(builtins, name, None) is value:
         return {"builtin": name}
@@ -153,6 +154,11 @@ _PACK: dict[type, Callable[[Any, Refer], Any]] = {
 _PACK_LATE: dict[tuple[str, str], Callable[[Any, Refer], Any]] = {
     ("decimal", "Decimal"): lambda value, refer: {"Decimal": str(value)},
     ("fractions", "Fraction"): lambda value, refer: {"Fraction": _items((value.numerator, value.denominator), refer)},
+    ("collections", "Counter"): lambda value, refer: {"Counter": encode(dict(dict.items(value)), refer)},
+    ("collections", "OrderedDict"): lambda value, refer: {"OrderedDict": encode(dict(dict.items(value)), refer)},
+    ("datetime", "date"): lambda value, refer: {"date": value.isoformat()},
+    ("datetime", "datetime"): lambda value, refer: {"datetime": value.isoformat()},
+    ("datetime", "timedelta"): lambda value, refer: {"timedelta": [value.days, value.seconds, value.microseconds]},
 }
 """Types whose modules are imported only where they are used."""
 _UNPACK: dict[str, Callable[[Any, Resolve], Any]] = {
@@ -168,6 +174,11 @@ _UNPACK: dict[str, Callable[[Any, Resolve], Any]] = {
     "complex": lambda body, resolve: complex(*body),
     "Decimal": lambda body, resolve: import_module("decimal").Decimal(body),
     "Fraction": lambda body, resolve: import_module("fractions").Fraction(*(_decode(n, resolve) for n in body)),
+    "Counter": lambda body, resolve: Counter(dict(_decode(body, resolve))),
+    "OrderedDict": lambda body, resolve: OrderedDict(dict(_decode(body, resolve))),
+    "date": lambda body, resolve: import_module("datetime").date.fromisoformat(body),
+    "datetime": lambda body, resolve: import_module("datetime").datetime.fromisoformat(body),
+    "timedelta": lambda body, resolve: import_module("datetime").timedelta(*body),
     "builtin": lambda body, resolve: _builtin(body),
     "...": lambda body, resolve: ...,
 }
