@@ -146,6 +146,27 @@ class TestParts:
             raise KeyboardInterrupt
         assert parts.read().height == 1
 
+    def test_what_comes_after_rows_that_could_not_be_written_is_not_written_either(self, tmp_path: Path) -> None:
+        # As where the disk has room for a part of verdicts, and none for the part of samples that they are about.
+        samples, verdicts = parts_in(tmp_path / "samples" / "base"), parts_in(tmp_path / "verdicts")
+        (tmp_path / "samples").touch()  # a file: no folder can be made in it
+        with pytest.raises(NotADirectoryError), Appender(samples) as first, Appender(verdicts, after=first) as then:
+            first.add(("a", 0, "x"))
+            then.add(("a", 0, "x"))
+            first.flush()
+        assert verdicts.files() == []
+        (tmp_path / "samples").unlink()
+
+    def test_rows_that_could_not_be_written_are_kept_for_the_next_attempt(self, tmp_path: Path) -> None:
+        parts = parts_in(tmp_path / "samples" / "base")
+        (tmp_path / "samples").touch()
+        with Appender(parts) as appender:
+            appender.add(("a", 0, "x"))
+            with pytest.raises(NotADirectoryError):
+                appender.flush()
+            (tmp_path / "samples").unlink()
+        assert parts.read().rows() == [("a", 0, "x")]
+
 
 class TestRun:
     def test_owed_are_the_indices_that_are_not_there(self, tmp_path: Path) -> None:

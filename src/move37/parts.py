@@ -220,13 +220,14 @@ class Appender:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was collected as one part."""
-        rows, self._rows, self._bytes = self._rows, [], 0
-        if rows:
+        """Write what was collected as one part. It is held until it is written: where that fails, so does the next
+        attempt, and with it the writing of whatever comes after it."""
+        if self._rows:
             if self._after is not None:
                 self._after.flush()
-            columns = dict(zip(self._parts.schema.names(), map(list, zip(*rows, strict=True)), strict=True))
+            columns = dict(zip(self._parts.schema.names(), map(list, zip(*self._rows, strict=True)), strict=True))
             self._parts.append(pl.DataFrame(columns, schema=self._parts.schema))
+            self._rows, self._bytes = [], 0
 
     def __enter__(self) -> "Appender":
         return self
