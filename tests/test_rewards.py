@@ -1,9 +1,12 @@
 """The verifiers as rewards, called the way TRL and verl call theirs."""
 
 import inspect
+import os
 import pickle
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from move37.errors import InputError
@@ -56,6 +59,42 @@ def test_verl_gets_a_score_per_response_by_position_and_by_name(reward: Reward) 
 
 def test_any_of_several_references_is_right(reward: Reward) -> None:
     assert reward(prompts=["p"], completions=["\\boxed{3}"], answer=[["2", "3"]]) == [1.0]
+
+
+def test_references_come_in_whatever_a_column_holds(reward: Reward) -> None:
+    golds = [np.array(["2", "3"]), np.array("3"), np.float64(3), 3, ("3",), None]
+    rewards = reward(prompts=["p"] * 6, completions=["\\boxed{3}"] * 6, answer=golds)
+    assert rewards == [1.0, 1.0, 1.0, 1.0, 1.0, None]  # no reference: this reward says nothing
+
+
+def test_a_message_may_hold_parts_or_no_text(reward: Reward) -> None:
+    parts = [{"type": "text", "text": "so \\boxed{"}, {"type": "image"}, {"type": "text", "text": "4}"}]
+    chats = [[{"role": "assistant", "content": content}] for content in (parts, None)]
+    assert reward(prompts=["p"] * 3, completions=[*chats, []], answer=["4", "4", "None"]) == [1.0, -1.0, -1.0]
+
+
+def test_threads_may_call_it_at_the_same_time(reward: Reward) -> None:
+    # as verl's reward loop does: compute_score in the threads of an executor
+    with ThreadPoolExecutor(8) as threads:
+        scores = threads.map(lambda i: reward.compute_score("d", f"\\boxed{{{i}}}", str(i - i % 2))["acc"], range(40))
+    assert list(scores) == [1.0, 0.0] * 20
+
+
+def test_a_forked_process_starts_its_own_workers(reward: Reward) -> None:
+    assert reward(prompts=["p"], completions=["\\boxed{1}"], answer=["1"]) == [1.0]
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with reward:
+                found = reward(prompts=["p"] * 2, completions=["\\boxed{71}", "\\boxed{72}"], answer=["71", "71"])
+            os.write(writing, repr(found).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    assert os.read(reading, 100) == b"[1.0, -1.0]"
+    os.waitpid(child, 0)
+    assert reward(prompts=["p"], completions=["\\boxed{73}"], answer=["73"]) == [1.0]
 
 
 def test_what_the_instrument_cannot_decide_is_no_reward_and_not_a_wrong_answer() -> None:

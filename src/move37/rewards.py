@@ -2,12 +2,15 @@
 
 A model that is trained on one grader and evaluated by another is measured on their difference. `Reward` is one verifier
 behind both libraries' signatures; move37's own trainer asks the same `VerifierPool`. Each process that calls it starts
-its own workers, once, and equal answers are judged once.
+its own workers, once, also one that was forked, and equal answers are judged once. Threads may call it at the same time
+and are served one after the other.
 
 Left out: shaping (lengths, formats) and anything that reads the reasoning.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Lock
 from typing import Any, Self
 
 from move37.config import VerificationConfig
@@ -41,6 +44,9 @@ class Reward:
         self._answer_column = answer_column
         self._settings = settings
         self._pool: VerifierPool | None = None
+        self._process = os.getpid()
+        """Whose workers those of the pool are."""
+        self._lock = Lock()
         self.__name__ = f"move37_{self._verifier.name.replace('-', '_')}"  # TRL logs a reward under its function's name
 
     def __call__(
@@ -77,20 +83,23 @@ class Reward:
 
     def verdicts(self, responses: Sequence[tuple[str, str, tuple[str, ...]]]) -> list[Verdict]:
         """The verdicts on (question, response, references), in their order."""
-        if self._pool is None:
-            self._pool = VerifierPool(self._settings).__enter__()
         name = self._verifier.name
         items = [
-            (Problem("\0".join((question, *golds)), question, golds, "reward", name), text, place)
+            (Problem(repr((question, golds)), question, golds, "reward", name), text, place)
             for place, (question, text, golds) in enumerate(responses)
         ]
-        found = dict(self._pool.verify(self._verifier, items))
+        if self._process != os.getpid():  # after a fork the pool's workers, and a lock that was held, are the parent's
+            self._pool, self._process, self._lock = None, os.getpid(), Lock()
+        with self._lock:
+            if self._pool is None:
+                self._pool = VerifierPool(self._settings).__enter__()
+            found = dict(self._pool.verify(self._verifier, items))
         return [found[place] for place in range(len(items))]
 
     def close(self) -> None:
-        if self._pool is not None:
+        if self._pool is not None and self._process == os.getpid():
             self._pool.__exit__(None, None, None)
-            self._pool = None
+        self._pool = None
 
     def __enter__(self) -> Self:
         return self
@@ -103,8 +112,18 @@ class Reward:
 
 
 def _text(completion: Completion) -> str:
-    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+    """The response. A message without text (a tool's call) says nothing; of one with several parts, the texts."""
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1]["content"] if completion else None
+    if isinstance(content, str) or content is None:
+        return content or ""
+    return "".join(str(part.get("text") or "") for part in content)
 
 
 def _references(gold: Any) -> tuple[str, ...]:
-    return (gold,) if isinstance(gold, str) else tuple(map(str, gold)) if isinstance(gold, Sequence) else (str(gold),)
+    """One reference, or several in whatever a table's column holds (a list, an array); None is none."""
+    if gold is None:
+        return ()
+    several = isinstance(gold, Iterable) and not isinstance(gold, str | bytes | Mapping) and getattr(gold, "ndim", 1)
+    return tuple(map(str, gold)) if several else (str(gold),)
