@@ -546,6 +546,10 @@ def test_a_state_of_another_recipe_is_not_mixed_in(tmp_path: Path) -> None:
         ("step = 5", "recipe.toml: step: unknown key; did you mean 'steps'?"),
         ("steps = 0", "recipe.toml: steps: input should be greater than or equal to 1 (given: 0)"),
         ("tier = 'hard'", "tier: unknown countdown tier 'hard' (known: in-pretraining, edge, beyond)"),
+        ("heads = 3", "heads: 3 heads do not divide the width of 128 into even parts"),
+        ("width = 12\nheads = 4", "heads: 4 heads do not divide the width of 12 into even parts"),
+        # Six numbers take at least 14 characters, five steps at least 29: no text fits into 32.
+        ("tier = 'beyond'\ncontext = 32\nbatch_size = 4\nlayers = 1", "context: a text of tier 'beyond' has"),
     ],
 )
 def test_a_bad_recipe_ends_the_command_with_one_line(

@@ -23,6 +23,7 @@ from move37.errors import ConfigError, EngineError, InputError, MissingExtraErro
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Credit, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch, plan  # noqa: E402
+from move37.training.checkpoints import RunFolder  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
 from move37.training.loop import Order, Trainer, train  # noqa: E402
 from move37.training.policy import Means, Policy, Turn, learning_rate  # noqa: E402
@@ -645,6 +646,24 @@ def test_a_torn_state_is_named(llama: Path, letters: Path, tmp_path: Path) -> No
         (tmp_path / "recipe.json").write_bytes(content)
         with pytest.raises(StoreError, match="torn or foreign"):
             train(recipe_of(llama, letters, steps=2), tmp_path)
+
+
+def test_a_state_that_cannot_be_written_is_named_and_the_one_before_stays(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    import resource
+
+    policy, folder = Policy(recipe_of(llama, letters), Needs()), RunFolder(tmp_path)
+    folder.save_state(policy, 1, {"drawn": 4})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # as a full disk: the state has 140 kB
+    try:
+        with pytest.raises(StoreError, match=r"step-000002: cannot be written .*is there room on the disk") as caught:
+            folder.save_state(policy, 2, {"drawn": 8})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert folder.load_state(policy) == {"step": 1, "drawn": 4}
 
 
 def test_a_model_that_changes_its_logits_behind_the_head_is_refused(letters: Path, tmp_path: Path) -> None:

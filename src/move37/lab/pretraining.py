@@ -24,7 +24,7 @@ from random import Random
 from typing import Any
 
 import torch
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -61,6 +61,15 @@ class PretrainingConfig(Settings):
     threads: int = Field(default=1, ge=1, description="Threads of torch.")
     save_every: int = Field(default=100, ge=1, description="Updates between two states to go on from.")
 
+    @model_validator(mode="after")
+    def _consistent(self) -> "PretrainingConfig":
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"heads: {self.heads} heads do not divide the width of {self.width} into even parts (rotary positions "
+                "turn pairs of numbers)"
+            )
+        return self
+
 
 def load_recipe(path: Path) -> PretrainingConfig:
     """The recipe in a TOML file. Raises ConfigError with one line that names the key."""
@@ -74,7 +83,7 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     """Train from random weights, or go on from the state in `folder`; returns the folder, then a model folder.
 
     `report` gets the number of every finished step and its mean loss in nats per token. Raises ConfigError for a tier
-    that is not there and for a folder that holds the state of another recipe.
+    that is not there, for texts longer than the context, and for a folder that holds the state of another recipe.
     """
     if recipe.tier not in TIERS:
         raise ConfigError(f"tier: unknown countdown tier {recipe.tier!r} (known: {', '.join(TIERS)})")
@@ -88,7 +97,12 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step)
         optimizer.zero_grad()
-        loss = accumulate(model, *encode(tokenizer, pretraining_texts(recipe, step)), recipe.rows)
+        tokens_BT, learned_BT = encode(tokenizer, pretraining_texts(recipe, step))
+        if tokens_BT.shape[1] > recipe.context:
+            raise ConfigError(
+                f"context: a text of tier {recipe.tier!r} has {tokens_BT.shape[1]} tokens; allow for more"
+            )
+        loss = accumulate(model, tokens_BT, learned_BT, recipe.rows)
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimizer.step()
         report(step + 1, loss)

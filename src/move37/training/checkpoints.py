@@ -21,6 +21,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from move37.engines.transformers import quiet
 from move37.errors import ConfigError, StoreError
@@ -133,8 +134,9 @@ def _whole(target: Path) -> Iterator[Path]:
         _flush(unfinished)
         unfinished.rename(target)
         _flush(target.parent)
-    except OSError as error:
-        raise StoreError(f"{target}: cannot be written ({error.strerror or error})") from error
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch has no kind of its own for a full disk
+        reason = (getattr(error, "strerror", None) or str(error)).partition("\n")[0]
+        raise StoreError(f"{target}: cannot be written ({reason}); is there room on the disk?") from error
 
 
 def _flush(path: Path) -> None:
