@@ -1,6 +1,11 @@
 """Verdicts kept from one run to the next: what is recalled, what is judged again, and what a broken file says."""
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +103,69 @@ def test_a_file_that_is_no_cache_is_named_with_what_to_do(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match=r"verdicts.sqlite: .*MOVE37_CACHE=off") as error:
         VerdictCache(path)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_that_another_version_made_is_refused_before_anything_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE verdicts (digest BLOB PRIMARY KEY, outcome TEXT)")
+    file.close()
+    with pytest.raises(StoreError, match=r"another version: its columns are digest, outcome\); delete the file"):
+        VerdictCache(path)
+
+
+def test_a_file_that_was_cut_off_is_refused_before_anything_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    with VerdictCache(path) as cache:
+        for i in range(2000):
+            cache.keep(b"%016d" % i, Verdict(Outcome.CORRECT, "matches"))
+    os.truncate(path, 5000)
+    with pytest.raises(StoreError, match="malformed"):
+        VerdictCache(path)
+
+
+def test_a_file_that_can_only_be_read_is_refused_before_anything_is_judged() -> None:
+    reading, writing = os.pipe()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "verdicts.sqlite"
+        VerdictCache(path).__exit__(None, None, None)
+        path.chmod(0o444)
+        Path(folder).chmod(0o755)
+        child = os.fork()
+        if child == 0:
+            try:
+                if os.geteuid() == 0:
+                    os.setuid(65534)  # root may write everywhere
+                VerdictCache(path)
+            except StoreError as error:
+                os.write(writing, str(error).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        assert "cannot be kept here (attempt to write a readonly database)" in os.read(reading, 1000).decode()
+    os.close(reading)
+
+
+def test_two_processes_use_the_file_at_once(tmp_path: Path) -> None:
+    program = """if True:
+        import sys
+        from pathlib import Path
+        from move37.types import Outcome, Verdict
+        from move37.verifiers import cache
+        cache.WRITE_EVERY_SECONDS = 0.0
+        with cache.VerdictCache(Path(sys.argv[1])) as kept:
+            for i in range(300):
+                digest = f"{sys.argv[2] if i % 2 else 'both'} {i}".encode()
+                kept.find(digest)
+                kept.keep(digest, Verdict(Outcome.CORRECT, "matches"))
+    """
+    command = [sys.executable, "-c", program, str(tmp_path / "v.sqlite")]
+    processes = [subprocess.Popen([*command, name]) for name in ("one", "other")]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    with sqlite3.connect(tmp_path / "v.sqlite") as file:
+        assert file.execute("SELECT count(*) FROM verdicts").fetchone() == (150 + 2 * 150,)
+    file.close()
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,6 +202,24 @@ def test_equal_answers_to_two_problems_are_judged_twice() -> None:
     assert outcomes == {"a": Outcome.CORRECT, "b": Outcome.INCORRECT}
 
 
+class Yes(Obedient):
+    name = "yes"
+
+    def judge(self, problem: Problem, answer: str) -> Verdict:
+        return Verdict(Outcome.CORRECT, "yes")
+
+
+def test_verifiers_that_come_and_go_are_never_taken_for_each_other() -> None:
+    # A verifier made for each answer: the next one may lie where the last one lay in memory.
+    found = {}
+    with VerifierPool(settings(1)) as pool, pool.judging() as judging:
+        for i in range(40):
+            judging.offer(Yes() if i % 2 else Obedient(), problem(), f"lead {i}", i)
+        while judging.waiting:
+            found |= dict(judging.decided(wait=True))
+    assert [found[i].reason for i in range(40)] == ["differs", "yes"] * 20
+
+
 def test_a_pool_remembers_its_verdicts_from_one_call_to_the_next(tmp_path: Path) -> None:
     log = tmp_path / "judged"
     asked = problem(log=str(log))

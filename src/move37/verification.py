@@ -178,7 +178,8 @@ class Judging:
         self._keys: dict[bytes, list[Any]] = {}
         """The keys that wait, by fingerprint of their answer."""
         self._ready: list[tuple[Any, Verdict]] = []
-        self._judges: dict[int, Judge] = {}
+        self._judges: dict[int, tuple[Verifier, Judge]] = {}
+        """By the verifier's identity, which is its own only while it is held here."""
         self._looked = time.monotonic()
         self.waiting = 0
         """Responses that were offered and have no verdict yet."""
@@ -190,9 +191,9 @@ class Judging:
 
     def offer(self, verifier: Verifier, problem: Problem, text: str, key: Any) -> None:
         """Take in one response. Raises InputError and UsageError as `VerifierPool.verify`."""
-        judge = self._judges.get(id(verifier)) or self._judges.setdefault(
-            id(verifier), self._workforce.employ(verifier)
-        )
+        if id(verifier) not in self._judges:
+            self._judges[id(verifier)] = verifier, self._workforce.employ(verifier)
+        judge = self._judges[id(verifier)][1]
         try:
             answer = verifier.extract(problem, text)
         except Exception as error:  # any verifier's bug: the instrument failed, not the model

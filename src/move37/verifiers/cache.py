@@ -51,6 +51,7 @@ class VerdictCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path, timeout=WAIT_SECONDS)
             self._file.execute(f"CREATE TABLE IF NOT EXISTS verdicts ({_DIGEST}) WITHOUT ROWID")
+            self._refuse_what_cannot_be_used()
         self._new: dict[bytes, Verdict] = {}
         self._since = time.monotonic()
 
@@ -85,6 +86,14 @@ class VerdictCache:
             self.flush()
         finally:
             self._file.close()
+
+    def _refuse_what_cannot_be_used(self) -> None:
+        """Now, not when the first verdict is kept: samples may be made meanwhile. Raises sqlite3.Error."""
+        columns = [row[1] for row in self._file.execute("PRAGMA table_info(verdicts)")]
+        if columns != ["digest", "correct", "reason"]:
+            raise sqlite3.DatabaseError(f"made by another version: its columns are {', '.join(columns)}")
+        self._file.execute("BEGIN IMMEDIATE")  # fails where the file can only be read
+        self._file.rollback()
 
     @contextmanager
     def _named(self) -> Iterator[None]:
