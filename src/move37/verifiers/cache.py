@@ -92,7 +92,7 @@ class VerdictCache:
         columns = [row[1] for row in self._file.execute("PRAGMA table_info(verdicts)")]
         if columns != ["digest", "correct", "reason"]:
             raise sqlite3.DatabaseError(f"made by another version: its columns are {', '.join(columns)}")
-        self._file.execute("BEGIN IMMEDIATE")  # fails where the file can only be read
+        self._file.execute("INSERT OR IGNORE INTO verdicts VALUES (x'', 0, '')")  # fails in a file that is read-only
         self._file.rollback()
 
     @contextmanager
