@@ -126,3 +126,19 @@ def test_verify_and_validate_take_options(tmp_path: Path) -> None:
         app, ["validate", "jsonl", "--path", str(tmp_path / "sums.jsonl"), "--option", "math.zeal=1", "--json"]
     )
     assert "verification.options.math" in json.loads(wrong.stdout)["error"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["math", "exact", "numeric"], "--verifier: one to regrade, two to compare, not 3"),
+        (["math", "math"], "--verifier: math twice compares a verifier with itself; name two"),
+        (["math", "exact", "--retry-unscored"], "--retry-unscored: takes one verifier at a time"),
+    ],
+)
+def test_verifiers_that_verify_cannot_take_are_one_line_also_as_json(
+    tmp_path: Path, arguments: list[str], line: str
+) -> None:
+    given = [word for name in arguments for word in ([name] if name.startswith("--") else ["--verifier", name])]
+    done = CliRunner().invoke(app, ["verify", str(tmp_path), *given, "--json"])
+    assert json.loads(done.stdout) == {"command": "verify", "ok": False, "error": line}

@@ -97,9 +97,9 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Ask every model for the samples that it still owes under the study's stopping plan."""
-    if until not in (None, "decided"):
-        raise InputError(f"--until: knows only 'decided', not {until!r}")
     with command("sample", as_json) as emit:
+        if until not in (None, "decided"):
+            raise InputError(f"--until: knows only 'decided', not {until!r}")
         if run.suffix == ".toml":
             config = load_study(run)
             store = pipeline.start_run(config, out or Path("runs") / config.name)
@@ -138,11 +138,13 @@ def verify(
 ) -> None:
     """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts."""
     chosen = verifier or []
-    if len(chosen) > 2:
-        raise InputError(f"--verifier: one to regrade, two to compare, not {len(chosen)}")
-    if len(chosen) == 2 and retry_unscored:
-        raise InputError("--retry-unscored: takes one verifier at a time")
     with command("verify", as_json) as emit:
+        if len(chosen) > 2:
+            raise InputError(f"--verifier: one to regrade, two to compare, not {len(chosen)}")
+        if len(chosen) == 2 and chosen[0] == chosen[1]:
+            raise InputError(f"--verifier: {chosen[0]} twice compares a verifier with itself; name two")
+        if len(chosen) == 2 and retry_unscored:
+            raise InputError("--retry-unscored: takes one verifier at a time")
         store, bars = RunStore.open(run), terminal.progress(as_json)
         settings = with_options(store.study().verification, option or (), unsafe_local)
         if len(chosen) == 2:
