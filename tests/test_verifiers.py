@@ -458,6 +458,17 @@ def test_math(reference: str, answer: str, outcome: Outcome) -> None:
         ("1+2i,1-2i", "1 \\pm 2i", CORRECT),
         ("1", "i^4", CORRECT),
         ("1", "i^3", INCORRECT),
+        # formulas whose values agree are equal, letters being positive; Math-Verify would drop the t as a unit
+        ("\\sqrt{4 \\pi r_0^2}", "2 r_0 \\sqrt{\\pi}", CORRECT),
+        ("\\sqrt{2} \\cos (2 t-\\pi / 4)", "\\cos(2t) + \\sin(2t)", CORRECT),
+        ("\\sqrt{2} \\cos (2 t-\\pi / 4)", "\\cos(2t) - \\sin(2t)", INCORRECT),
+        ("\\frac{s}{s^2+w^2}", "\\frac{s}{s^{24}+w^2}", INCORRECT),
+        ("|x|", "x", INCORRECT),  # equal for positive letters alone
+        ("\\lfloor x \\rfloor", "0", INCORRECT),
+        ("a+b", "1+274i", INCORRECT),
+        ("x+5t", "x+5", INCORRECT),
+        ("n+2m", "2m+n", CORRECT),
+        ("x = 5", "5m", CORRECT),  # a unit, beside nothing but a number
         # times of day: Math-Verify drops what stands behind the digits
         ("4:30 \\text{ p.m.}", "4:30 PM", CORRECT),
         ("4:30 \\text{ p.m.}", "4:30", CORRECT),
@@ -546,6 +557,13 @@ def test_exact(reference: str, text: str, outcome: Outcome) -> None:
         ("Hm.\nOption B", "B"),
         ("**Answer: B) Paris**", "B"),
         ("Reasoning about A and C.\nB", "B"),
+        ("Hm.\n**B**", "B"),
+        ("<answer>$B$</answer>", "B"),
+        ("<answer>\\(B\\)</answer>", "B"),
+        # several are none
+        ("<answer>A, B</answer>", None),
+        ("\\boxed{\\text{(A) and (C)}}", None),
+        ("\\boxed{\\text{A}, \\text{C}}", None),
         ("A dog.", None),
         ("I think a is wrong.", None),
         ("The answer is Berlin.", None),
@@ -559,6 +577,7 @@ def test_choice_reads_the_letter_that_stands_first(text: str, letter: str | None
 def test_choice_takes_references_in_any_spelling_and_leaves_others_unscored() -> None:
     assert ChoiceVerifier().judge(problem("(B)"), "B").outcome is CORRECT
     assert ChoiceVerifier().judge(problem("B. Paris"), "B").outcome is CORRECT
+    assert ChoiceVerifier().judge(problem("A, B"), "A") == Verdict(UNSCORED, "reference is not a letter")
     assert ChoiceVerifier().judge(problem("Paris"), "B") == Verdict(UNSCORED, "reference is not a letter")
 
 
@@ -592,6 +611,37 @@ def test_reasoning_gym_takes_the_number_out_of_the_words_where_the_tasks_answer_
 
 def test_reasoning_gym_takes_as_many_last_lines_as_the_tasks_answer_has() -> None:
     assert ReasoningGymVerifier().extract(chain_sum("1 2\n3 4"), "The grid:\n\n1 2\n3 5\n") == "1 2\n3 5"
+
+
+def test_a_problem_that_no_reasoning_gym_task_made_is_unscored() -> None:
+    verdict = ReasoningGymVerifier().judge(problem("12", verifier="reasoning-gym"), "12")
+    assert verdict == Verdict(UNSCORED, "no task, options and entry in the problem")
+
+
+@pytest.mark.parametrize(
+    ("task", "wrong"),
+    [
+        ("coin_flip", ["0", "0.", "1e999", "half"]),
+        ("complex_arithmetic", ["nan", "nan + 3i"]),
+        ("gsm_symbolic", ["-20", "20 7", "2"]),  # the task's own answer is 20
+        ("puzzle24", ["24", "2*(5 + 1 + 6)"]),  # from 4, 8, 6 and 2
+        ("game_of_life_halting", ["I cannot say", "0", "None"]),
+        ("prime_factorization", ["abc", "7"]),  # its scorer raises ValueError
+        ("game_of_life", ["{}", "12"]),  # KeyError
+    ],
+)
+def test_what_a_reasoning_gym_scorer_takes_by_mistake_or_fails_over_is_incorrect(task: str, wrong: list[str]) -> None:
+    verifier = ReasoningGymVerifier()
+    [asked] = gym_problems(task, 1)
+    assert verifier.judge(asked, asked.references[0]).outcome is CORRECT
+    assert {answer: verifier.judge(asked, answer).outcome for answer in wrong} == dict.fromkeys(wrong, INCORRECT)
+
+
+def test_a_scorer_that_fails_over_its_own_answer_has_failed_itself() -> None:
+    [asked] = gym_problems("prime_factorization", 1)
+    broken = problem("abc", verifier="reasoning-gym", **(dict(asked.metadata) | {"entry": {"answer": "abc"}}))
+    with pytest.raises((KeyError, ValueError)):
+        ReasoningGymVerifier().judge(broken, "7")
 
 
 def test_partial_credit_is_not_correct() -> None:

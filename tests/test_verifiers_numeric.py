@@ -29,6 +29,9 @@ def outcome(reference: str, answer: str, **options: object) -> Outcome:
         ("5.", Fraction(5)),
         ("+3", Fraction(3)),
         ("$12$", Fraction(12)),
+        ("\\textbf{12}", Fraction(12)),
+        ("\\text{12}", Fraction(12)),
+        ("1\\frac12", Fraction(3, 2)),
         ("\\$1,234.50", Fraction(123450, 100)),
         ("€5", Fraction(5)),
         ("1,234,567", Fraction(1234567)),
@@ -133,6 +136,8 @@ def test_long_whole_numbers_are_not_rounded() -> None:
     [
         ("50%", "50\\%", CORRECT),
         ("50%", "50 percent", CORRECT),
+        ("50\\text{ percent}", "0.5", CORRECT),
+        ("0.5", "50\\text{\\%}", CORRECT),
         ("50%", "0.5", CORRECT),
         ("50%", "50", CORRECT),
         ("0.5", "50%", CORRECT),

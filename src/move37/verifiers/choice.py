@@ -4,7 +4,7 @@ The answer is looked for in the `<answer>` tag, else the last complete box, else
 last line. It is a letter that stands first there ("B", "(b)", "B. Paris", "\text{(B)}", "option B"; a letter inside a
 sentence is not a choice) or, where the problem knows its options (metadata "options", in the order in which they are
 shown), the whole text of exactly one of them, which comes first ("E. coli" is no E). With other words behind it
-("B. Rome" where B is Paris) the letter counts: that is what the prompt shows.
+("B. Rome" where B is Paris) the letter counts: that is what the prompt shows. Two letters ("A, B") are no answer.
 References are letters, written in any of these ways; shuffled options have theirs already moved along
 (`benchmarks/jsonl.py`). An answer that is a letter and the text of another option ("B" where option A says "B") leaves
 its response unscored: nobody can know which is meant.
@@ -21,13 +21,15 @@ from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, la
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 _BRACKETED = r"[(\[]\s*([A-Za-z])\s*[)\]]"
-_CAPITAL = r"([A-Z])(?=\s*(?:[.:),\]}]|-\s|$))"
+_CAPITAL = r"([A-Z])(?=\s*(?:[.:),\]}*$]|\\\)|-\s|$))"
 _ALONE = r"([a-z])(?=\W*$)"
 _CHOICE = re.compile(
-    r"(?:\$|\*|\s|\\(?:text|textbf|mathrm|mathbf|bf|rm)\s*\{|\{)*"
+    r"(?:\$|\*|\s|\\\(|\\(?:text|textbf|mathrm|mathbf|bf|rm)\s*\{|\{)*"
     r"(?:(?i:the\s+)?(?i:option|choice|answer)\s+)?\*{0,2}"
     rf"(?:{_BRACKETED}|{_CAPITAL}|{_ALONE})"
 )
+_SEVERAL = re.compile(r"\W*[A-Za-z]\W*(?:(?:,|;|/|&|\band\b|\bor\b)\W*[A-Za-z]\b\W*)+")
+"""Letters and nothing else: more than one option."""
 _TEXT = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}")
 
 
@@ -62,8 +64,9 @@ class ChoiceVerifier:
 
 
 def letter(text: str) -> str | None:
-    """The letter, A to Z, of the option that `text` chooses."""
-    match = _CHOICE.match(text.strip()[:200])
+    """The letter, A to Z, of the option that `text` chooses; None where it chooses none, or several ("A, B")."""
+    text = text.strip()[:200]
+    match = None if _SEVERAL.fullmatch(_TEXT.sub(r"\1", text)) else _CHOICE.match(text)
     return next(group for group in match.groups() if group).upper() if match else None
 
 

@@ -12,6 +12,7 @@ A number is, of an equation or approximation ("x = 5", "\approx 5") what stands 
   a fraction       3/4   \frac{3}{4}   1\frac{3}{4}   1 3/4
   a percentage     50%   50\%   50 percent. If both sides are percentages, or neither, the numbers are compared. If one
                    is, it may be meant as a hundredth or as a unit that the other side leaves out: "50%" is 0.5 and 50.
+  in a wrapper     \textbf{5}   \text{5 cm}
   with a unit      5 cm   5\text{ m/s}^2   55^\circ: with units = "ignore" the unit is dropped, with units = "same" an
                    answer that states a unit must state the reference's. Units are never converted.
 Nothing is evaluated: "2^10", "\sqrt{2}", "5 or 6", "5 ± 1", "inf" and "nan" are no numbers (`math` judges expressions).
@@ -42,7 +43,8 @@ LARGEST_EXPONENT = 400
 _DIGITS = r"(?:[0-9]{1,3}(?:(?:,|\{,\}|\\,|[ \u00a0\u2009\u202f])[0-9]{3})+(?![0-9])|[0-9]+)"
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)\s*(?:\\?[$€£¥]\s*)?(?:"
-    rf"(?P<whole>{_DIGITS})\s*\\[dt]?frac\s*\{{(?P<over1>[0-9]+)\}}\s*\{{(?P<under1>[0-9]+)\}}"
+    rf"(?P<whole>{_DIGITS})\s*\\[dt]?frac\s*"
+    r"(?:\{(?P<over1>[0-9]+)\}\s*\{(?P<under1>[0-9]+)\}|(?P<over6>[0-9])\s*(?P<under6>[0-9]))"
     r"|(?P<whole2>[0-9]+)\s+(?P<over2>[0-9]+)/(?P<under2>[0-9]+)"
     r"|\\[dt]?frac\s*\{(?P<sign3>-?)(?P<over3>[0-9]+)\}\s*\{(?P<under3>[0-9]+)\}"
     r"|\\[dt]?frac\s*(?P<over4>[0-9])\s*(?P<under4>[0-9])"
@@ -54,7 +56,9 @@ _NUMBER = re.compile(
 _POWER = re.compile(r"([+-]?)\s*10\s*\^\s*(?:\{\s*([+-]?[0-9]+)\s*\}|([+-]?[0-9]+))")
 _LEAD = re.compile(r"^(?:about|approximately|roughly|around|\\approx|≈|~)\s*", re.IGNORECASE)
 _AFTER_SIGN = re.compile(r".*(?:=|≈|\\approx(?![A-Za-z]))", re.DOTALL)
-_PERCENT = re.compile(r"\s*(?:\\?%|(?:percent|per cent|pct)\b\.?)\s*$", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"\s*(?:\\?%|(?:percent|per cent|pct)\b\.?|\\(?:text|mathrm|mbox)\s*\{\s*(?:\\?%|percent)\s*\})\s*$", re.IGNORECASE
+)
 _MULTIPLE = re.compile(r"\s*(thousand|million|billion|trillion)\b\s*", re.IGNORECASE)
 _MULTIPLES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _WRAPPER = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf|rm|operatorname)\s*\{([^{}]*)\}")
@@ -179,7 +183,8 @@ def _tidied(text: str) -> str:
     )
     text = _SUPERSCRIPT.sub(lambda digits: "^{" + digits[0].translate(_SUPERSCRIPTS) + "}", text)
     text = _AFTER_SIGN.sub("", text).strip()
-    return _LEAD.sub("", text)
+    whole = _WRAPPER.fullmatch(text)
+    return _LEAD.sub("", whole[1].strip() if whole else text)
 
 
 def _value(number: re.Match[str]) -> Fraction | None:
@@ -189,7 +194,7 @@ def _value(number: re.Match[str]) -> Fraction | None:
         return None if value is None else -value if number[1] == "-" else value
     found = number.groupdict()
     over, under = (
-        next((found[f"{part}{i}"] for i in range(1, 6) if found[f"{part}{i}"]), None) for part in ("over", "under")
+        next((found[f"{part}{i}"] for i in range(1, 7) if found[f"{part}{i}"]), None) for part in ("over", "under")
     )
     if over is not None and under is not None:
         if int(under) == 0:
