@@ -26,6 +26,7 @@ GOOD = {
 REFUSED = [
     ({"name": None}, "name: input should be a valid string (given: None)"),
     ({"name": "a/b"}, "name: string should match pattern"),
+    ({"name": ".."}, "name: string should match pattern"),
     ({"problems": None}, "problems: input should be a valid tuple"),
     ({"problems": []}, "problems: tuple should have at least 1 item"),
     ({"sampling": {"temprature": 1}}, "sampling.temprature: unknown key; did you mean 'temperature'?"),

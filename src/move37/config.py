@@ -191,7 +191,7 @@ class AnalysisConfig(Settings):
 class StudyConfig(Settings):
     """A whole study."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run folder.")
+    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$", description="Name of the run folder.")
     seed: int = Field(default=0, ge=0, description="Seed of all sampling.")
     note: str = Field(default="", description="A sentence that the report shows at the top.")
     problems: tuple[ProblemsConfig, ...] = Field(min_length=1, description="One or more sources of problems.")

@@ -177,7 +177,7 @@ class ImitationConfig(Settings):
 class TrainConfig(Settings):
     """A whole training run."""
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]+$", description="Name of the run folder.")
+    name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$", description="Name of the run folder.")
     seed: int = Field(default=0, ge=0, description="Seed of the sampling and of the order of problems.")
     steps: int = Field(default=100, ge=1, description="Steps of sampling and learning.")
     algorithm: AlgorithmConfig = Field(default=AlgorithmConfig())
