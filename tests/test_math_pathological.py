@@ -96,7 +96,7 @@ OTHERS: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "a null byte": ("8\x00", (INCORRECT, CORRECT)),
     "half of a surrogate pair": ("\ud800", (INCORRECT,)),
     "digits of another script": ("\u0668", EITHER),  # ARABIC-INDIC DIGIT EIGHT
-    "a superscript digit": ("2\u00b3", EITHER),
+    "a superscript digit": ("2\u00b3", (CORRECT,)),
     "wide digits": ("\uff18", (INCORRECT, CORRECT, UNSCORED)),
     "a right-to-left mark": ("\u202e8", (INCORRECT, CORRECT)),
     "another file": ("\\input{/etc/passwd}", EITHER),
