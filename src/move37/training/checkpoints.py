@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -57,17 +56,18 @@ class RunFolder:
                 )
         write_atomically(path, resolved_json(recipe).encode())
 
-    def save_model(self, policy: Policy, step: int, about: Mapping[str, Any]) -> Path:
+    def save_model(self, policy: Policy, step: int) -> Path:
         """The policy after `step` steps as a Hugging Face folder, with where it came from in move37.json."""
-        target = self.model_folder(step)
+        target, recipe = self.model_folder(step), policy.recipe
+        about = {"step": step, "algorithm": recipe.algorithm.name, "seed": recipe.seed, "start": recipe.model.path}
         with _whole(target) as folder:
-            state = merged_weights(policy.model, policy.recipe.model)
-            if policy.recipe.model.precision == "bfloat16":
+            state = merged_weights(policy.model, recipe.model)
+            if recipe.model.precision == "bfloat16":
                 state = {name: value.to(torch.bfloat16) for name, value in state.items()}
             with quiet():
                 policy.model.save_pretrained(folder, state_dict=state)
                 policy.tokenizer.save_pretrained(folder)
-            (folder / "move37.json").write_text(json.dumps({"step": step, **about}, indent=1) + "\n")
+            (folder / "move37.json").write_text(json.dumps(about, indent=1) + "\n")
         return target
 
     def model_folder(self, step: int) -> Path:

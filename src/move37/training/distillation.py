@@ -117,7 +117,7 @@ class _Imitation:
             self.view.end()
         model = self.run_folder.model_folder(self.step)
         if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
-            self._save_model()
+            self.run_folder.save_model(self.policy, self.step)
         return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
 
     def _turn(self) -> None:
@@ -132,13 +132,9 @@ class _Imitation:
         if last or self.step % self.recipe.evaluation.every == 0:
             self._evaluate()
         if last or (checkpoints.keep_every is not None and self.step % checkpoints.keep_every == 0):
-            self._save_model()
+            self.run_folder.save_model(self.policy, self.step)
         if last or self.step % checkpoints.every == 0:
             self.run_folder.save_state(self.policy, self.step, {"drawn": self.step * self._examples()})
-
-    def _save_model(self) -> None:
-        about = {"algorithm": "imitation", "seed": self.recipe.seed, "start": self.recipe.model.path}
-        self.run_folder.save_model(self.policy, self.step, about)
 
     def _check_room(self, examples: Sequence[Example]) -> None:
         room = self.policy.engine.context_length

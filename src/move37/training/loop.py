@@ -83,7 +83,7 @@ class Trainer:
             self.view.end()
         model = self.run_folder.model_folder(self.step)
         if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
-            self._save_model()
+            self.run_folder.save_model(self.policy, self.step)
         return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
 
     def turn(self) -> None:
@@ -194,13 +194,9 @@ class Trainer:
             self._evaluate()
         keep = self.recipe.checkpoints.keep_every
         if last or (keep is not None and self.step % keep == 0):
-            self._save_model()
+            self.run_folder.save_model(self.policy, self.step)
         if last or self.step % self.recipe.checkpoints.every == 0:
             self.run_folder.save_state(self.policy, self.step, {"drawn": self.order.drawn})
-
-    def _save_model(self) -> None:
-        about = {"algorithm": self.recipe.algorithm.name, "seed": self.recipe.seed, "start": self.recipe.model.path}
-        self.run_folder.save_model(self.policy, self.step, about)
 
     def _evaluate(self) -> None:
         if self.held_out:
