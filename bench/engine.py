@@ -146,7 +146,7 @@ def measure_parts(run: Callable[[], Run]) -> tuple[Run, dict[str, float]]:
         for way in (LlamaForward, ModelForward):
             stack.enter_context(timed(seconds, "model", way, "step"))
         stack.enter_context(timed(seconds, "draw", transformers_decode, "draw"))
-        for name in ("admit", "retire", "before_step"):
+        for name in ("admit", "branch", "before_step"):
             stack.enter_context(timed(seconds, "cache", RowCache, name))
         for name in ("stops", "visible"):
             stack.enter_context(timed(seconds, "text", ResponseText, name))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,16 +263,42 @@ def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(tmp_path
         expected = [model(torch.tensor([row])).logits[0] for row in rows]
         for row, own, prompt in zip(rows, expected, forward.read([row[:-12] for row in rows]), strict=True):
             assert torch.allclose(prompt.logits[0], own[len(row) - 13], atol=1e-5)
-            cache.admit(prompt.states, 1)
+            cache.admit(prompt.states)
         for step in range(12):
             if step == 6:
-                assert cache.retire(np.array([0])).tolist() == [2, 1]
+                assert cache.branch(np.array([0, 1, 1])).tolist() == [2, 1]
                 rows, expected = [rows[2], rows[1]], [expected[2], expected[1]]
             newest = torch.tensor([row[step - 12] for row in rows])
-            logits = forward.step(newest, cache.before_step(), cache)
+            logits = forward.step(newest, *cache.before_step(), cache)
             cache.after_step()
             for made, own in zip(logits, expected, strict=True):
                 assert torch.allclose(made, own[step - 12], atol=1e-5)
+
+
+def test_a_cache_row_goes_on_as_any_number_of_rows_that_all_remember_it() -> None:
+    """Random branching against lists that are simply copied; a row's keys are its own tokens."""
+    import numpy as np
+
+    from move37.engines.transformers_cache import RowCache
+
+    rng = np.random.default_rng(0)
+    cache, texts = RowCache(12, 3, 40), [[1], [2, 3]]
+    for text in texts:
+        states = torch.tensor(text, dtype=torch.float32)[None, None, :, None]
+        cache.admit([(states, -states)])
+    for token in range(10, 50):
+        children = rng.multinomial(rng.integers(len(texts), 13), np.full(len(texts), 1 / len(texts)))
+        was = cache.branch(children)
+        assert sorted(was) == np.repeat(np.arange(len(children)), children).tolist()
+        texts = [[*texts[row], token + place] for place, row in enumerate(was.tolist())]
+        positions, mask = cache.before_step()
+        newest = torch.zeros(len(positions))
+        newest[: len(texts)] = torch.tensor([text[-1] for text in texts])
+        keys, values = cache.update(newest[:, None, None, None], -newest[:, None, None, None], 0)
+        cache.after_step()
+        for row, text in enumerate(texts):
+            assert keys[row, 0, mask[row], 0].tolist() == text
+            assert values[row, 0, mask[row], 0].tolist() == [-token for token in text]
 
 
 def test_models_that_are_not_written_out_go_through_their_own_forward(tmp_path: Path) -> None:
@@ -301,6 +328,34 @@ def test_a_sample_does_not_depend_on_what_else_is_in_the_batch(llama: Path) -> N
         assert alone.logprob == pytest.approx(together[alone.problem_id, alone.index].logprob, abs=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("law", [{}, {"temperature": 0.6, "top_p": 0.9}, {"temperature": 0.0}])
+def test_samples_that_begin_alike_are_one_row_and_each_is_what_it_is_alone(
+    kind: str, law: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from move37.engines.transformers_forward import LlamaForward, ModelForward
+
+    engine = load("transformers", save_model(tmp_path, kind, initializer_range=0.7), batch_size=40)
+    requests = ask(*QUESTIONS[:2], n=20)
+    sampling = HOT.model_copy(update={"max_new_tokens": 12, **law})
+    computed = []
+    for way in (LlamaForward, ModelForward):
+        original = way.step
+
+        def counted(self: Any, tokens: Any, *args: Any, original: Any = original) -> Any:
+            computed.append(len(tokens))
+            return original(self, tokens, *args)
+
+        monkeypatch.setattr(way, "step", counted)
+    together = by_key(list(engine.generate(requests, sampling)))
+    read, tokens = sum(computed), sum(sample.tokens for sample in together.values())
+    assert read < 0.9 * tokens
+    for request in requests:
+        (alone,) = engine.generate([request], sampling)
+        assert alone.text == together[alone.problem_id, alone.index].text
+        assert alone.logprob == pytest.approx(together[alone.problem_id, alone.index].logprob, abs=1e-4)
+
+
 NUCLEI = [(t, p) for t in (0.6, 1.0, 1.7) for p in (0.05, 0.5, 0.95, 0.999)]
 
 
@@ -309,7 +364,8 @@ def first_and_last_drawn(logits: "torch.Tensor", temperature: float, top_p: floa
     from move37.engines.transformers_draw import draw
 
     ends = (0.0, 1 - 2**-53)
-    drawn = [draw(logits, torch.full((len(logits),), u, dtype=torch.float64), temperature, top_p)[0] for u in ends]
+    rows = torch.arange(len(logits))
+    drawn = [draw(logits, rows, torch.full(rows.shape, u, dtype=torch.float64), temperature, top_p)[0] for u in ends]
     return drawn[0].tolist(), drawn[1].tolist()
 
 
@@ -354,7 +410,7 @@ def test_equally_spaced_uniforms_give_every_token_its_share(vocabulary: int, top
     logits = torch.randn(1, vocabulary) * 2
     warped = logits if top_p == 1 else TopPLogitsWarper(top_p)(None, logits.clone())
     uniforms = (torch.arange(20_000, dtype=torch.float64) + 0.5) / 20_000
-    tokens, logprobs = draw(logits.expand(20_000, -1), uniforms, 1.0, top_p)
+    tokens, logprobs = draw(logits, torch.zeros(20_000, dtype=torch.int64), uniforms, 1.0, top_p)
     counts = torch.bincount(tokens, minlength=vocabulary)
     assert torch.allclose(counts.double(), warped.softmax(-1)[0].double() * 20_000, atol=1.05)
     assert torch.allclose(logprobs, logits.double().log_softmax(-1)[0, tokens], atol=1e-5)
@@ -366,7 +422,8 @@ def test_a_token_of_no_mass_is_never_drawn() -> None:
     logits = torch.full((3, 130), -torch.inf)
     logits[0, 129], logits[1, 0], logits[2, 64] = 0.0, 0.0, 0.0
     for uniform, top_p in product((0.0, 0.5, 1 - 2**-53), (1.0, 0.9)):
-        tokens, logprobs = draw(logits, torch.full((3,), uniform, dtype=torch.float64), 1.0, top_p)
+        uniforms = torch.full((3,), uniform, dtype=torch.float64)
+        tokens, logprobs = draw(logits, torch.arange(3), uniforms, 1.0, top_p)
         assert tokens.tolist() == [129, 0, 64]
         assert logprobs.tolist() == [0.0, 0.0, 0.0]
 

@@ -22,10 +22,11 @@ from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Credit, Needs  # noqa: E402
-from move37.training.batches import Batch, Rollout, make_batch, plan  # noqa: E402
+from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
 from move37.training.loop import Order, Trainer, train  # noqa: E402
+from move37.training.micro_batches import plan, shared_states  # noqa: E402
 from move37.training.policy import Means, Policy, Turn, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
 from move37.training.records import Recorder, Silent, why_no_update  # noqa: E402
@@ -102,6 +103,15 @@ def random_batch(seed: int = 0) -> Batch:
     tokens = [ids(n) for n in lengths]
     logprobs = [(-torch.rand(n, generator=generator) - 3).tolist() for n in lengths]
     return make_batch(prompts, groups, tokens, logprobs, [1, 0, 1, 1, 1, 0, 1, 0, 0])
+
+
+def alike_batch(seed: int = 0) -> Batch:
+    """Thirty responses of 1 to 7 of two tokens to three prompts: equal ones, beginnings of others, and some apart."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, 8, (30,), generator=generator).tolist()
+    tokens = [torch.randint(3, 5, (length,), generator=generator).tolist() for length in lengths]
+    groups = [*range(3), *torch.randint(3, (27,), generator=generator).tolist()]
+    return make_batch([[3, 4], [4, 4, 3, 3, 3], [3]], groups, tokens)
 
 
 def turn_of(batch: Batch, seed: int = 1) -> Turn:
@@ -181,10 +191,58 @@ def test_skipping_leaves_rows_out_and_a_term_for_every_token_brings_them_back(ll
         assert means.figures()["trained_tokens"] == int(trained)
 
 
+@pytest.mark.parametrize("tokens_at_once", [1, 12, 10_000])
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_responses_that_begin_alike_have_the_gradient_of_each_alone(
+    kind: str, tokens_at_once: int, tmp_path: Path, letters: Path
+) -> None:
+    model = save_model(tmp_path, kind, initializer_range=0.1)
+    policy = Policy(recipe_of(model, letters, optimizer={"micro_batch_tokens": tokens_at_once}), Needs())
+    batch = alike_batch()
+    batch = replace(batch, behaviour_logprobs_BT=policy.logprobs(batch))
+    turn = turn_of(batch)
+    for row in range(len(batch)):  # scored together as if each were alone
+        own = make_batch(
+            [batch.prompts[batch.groups_B[row]]], [0], [batch.tokens_BT[row, : batch.lengths_B[row]].tolist()]
+        )
+        alone = policy.logprobs(own)[0]
+        torch.testing.assert_close(alone, batch.behaviour_logprobs_BT[row, : len(alone)], rtol=0, atol=1e-6)
+    assert relative_error(gradient_of(policy, turn), plain_gradient(policy, turn)) < 2e-6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_state_is_shared_with_the_row_before_exactly_where_prompt_and_tokens_agree(seed: int) -> None:
+    batch = alike_batch(seed)
+    (shard,) = plan(batch, torch.arange(30), 10_000, shares=True)
+    (rows,) = shard.micro_batches
+    order = torch.tensor(rows)
+    groups, tokens, mask = batch.groups_B[order], batch.tokens_BT[order], batch.mask_BT[order]
+    places, first = shared_states(groups, tokens, mask)
+    behind: dict[tuple[int, ...], int] = {}
+    for row, column in torch.nonzero(mask[:, 1:]).tolist():
+        text = (int(groups[row]), *tokens[row, : column + 1].tolist())
+        assert behind.setdefault(text, int(places[row, column])) == int(places[row, column])
+    assert len(behind) == len(first) < int(mask[:, 1:].sum())  # sorted, so nothing is computed twice
+    assert places.flatten()[first].tolist() == list(range(len(first)))
+
+
+def test_a_shared_plan_has_every_row_once_and_counts_what_is_computed() -> None:
+    batch = alike_batch()
+    for most in (1, 9, 16, 1000):
+        pieces = [piece for shard in plan(batch, torch.arange(30), most, shares=True) for piece in shard.micro_batches]
+        assert sorted(row for piece in pieces for row in piece) == list(range(30))
+        for rows in map(list, pieces):
+            groups, tokens, mask = batch.groups_B[rows], batch.tokens_BT[rows], batch.mask_BT[rows]
+            assert len(rows) == 1 or len(shared_states(groups, tokens, mask).first_M) <= most
+            assert len(rows) == 1 or len(rows) * int(mask.sum(-1).max()) <= 4 * most
+    whole = sum(len(shard.micro_batches) for shard in plan(batch, torch.arange(30), 40, shares=True))
+    assert whole < sum(len(shard.micro_batches) for shard in plan(batch, torch.arange(30), 40, shares=False))
+
+
 def test_a_plan_has_every_row_once_and_little_padding() -> None:
     batch = random_batch()
     for most in (1, 9, 16, 1000):
-        shards = list(plan(batch, torch.arange(9), most))
+        shards = list(plan(batch, torch.arange(9), most, shares=False))
         rows = [row for shard in shards for piece in shard.micro_batches for row in piece]
         assert sorted(rows) == list(range(9))
         for shard in shards:

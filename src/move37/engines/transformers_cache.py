@@ -1,5 +1,7 @@
 """Where the decode loop keeps keys and values: one slot per row, all rows writing the same column.
 
+A row is one text so far, whoever follows it: a row from which two samples go on with different tokens becomes two.
+
     column      start                      end
     slot 0        |  . . p p p p g g g g g  |        p prompt, g generated, . padding
     slot 1        |  p p p p p p p g g g g  |
@@ -22,11 +24,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import Cache, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
 _HEADROOM = 128
 _SMALL = 1024
+_ROWS = 16
 
 
 def supports(config: PreTrainedConfig) -> bool:
@@ -83,7 +87,7 @@ class _SlotLayer(CacheLayerMixin):
         for storage, states in zip(self._storage, (keys, values), strict=True):
             storage[slots, :, columns] = states
 
-    def move(self, sources: Tensor, targets: Tensor) -> None:
+    def copy(self, sources: Tensor, targets: Tensor) -> None:
         columns = slice(self._window.start, self._window.end)
         for storage in self._storage:
             storage[targets, :, columns] = storage[sources, :, columns]
@@ -106,7 +110,7 @@ class RowCache(Cache):
     """Keys and values of up to `slots` rows, of prompts and responses of at most so many tokens.
 
     `stays` says that no row will be admitted after the first step: then no column is ever needed twice.
-    `lengths` has every row's tokens so far, int64 of shape (rows,).
+    `lengths` has every row's tokens so far, int64 of shape (rows,); `before_step` says with how many rows to step.
     """
 
     def __init__(self, slots: int, longest_prompt: int, longest_response: int, stays: bool = False) -> None:
@@ -119,40 +123,56 @@ class RowCache(Cache):
         self._headroom = 0 if stays else _HEADROOM
         self._capacity = 0
 
-    def admit(self, prompt: Sequence[tuple[Tensor, Tensor]], rows: int) -> None:
-        """Add rows that have read a prompt at the first free slots: keys and values by layer, (1, heads, S, width)."""
+    def admit(self, prompt: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Add a row that has read a prompt at the first free slot: keys and values by layer, (1, heads, S, width)."""
         length = prompt[0][0].shape[2]
         if not len(self.lengths) or length > self._window.end:
             self._shift()
         if not self._slot_layers:
             self._slot_layers += [_SlotLayer(self._window, *layer, self._capacity) for layer in prompt]
-        slots = slice(len(self.lengths), len(self.lengths) + rows)
+        slot = slice(len(self.lengths), len(self.lengths) + 1)
         for slot_layer, layer in zip(self._slot_layers, prompt, strict=True):
-            slot_layer.admit(slots, *layer)
-        self.lengths = torch.cat([self.lengths, self.lengths.new_full((rows,), length)])
+            slot_layer.admit(slot, *layer)
+        self.lengths = torch.cat([self.lengths, self.lengths.new_full((1,), length)])
         self._measure()
 
-    def retire(self, ended: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Forget the rows `ended`, rising. Returns for each row that is left which row it was."""
-        was = np.arange(len(self.lengths))
-        left = len(was) - len(ended)
-        gaps = ended[ended < left]
-        if len(gaps):
-            movers = np.setdiff1d(was[left:], ended)
-            was[gaps] = movers
-            for layer in self._slot_layers:
-                layer.move(torch.from_numpy(movers), torch.from_numpy(gaps))
-        was = was[:left]
-        self.lengths = self.lengths[torch.from_numpy(was)]
-        self._measure()
+    def branch(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Let every row go on as so many rows as `children` says; 0 forgets it. Returns which row each row was."""
+        was = np.repeat(np.arange(len(children)), children)
+        if not (children == 1).all():
+            was = self._arrange(children)
+            self.lengths = self.lengths[torch.from_numpy(was)]
+            self._measure()
         return was
 
-    def before_step(self) -> Tensor:
-        """Make room for a column. Returns the columns that each row attends to, bool of shape (rows, columns)."""
+    def _arrange(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Fill the first slots with as few copies as can be: a row stays in its slot, further children go to gaps."""
+        left = int(children.sum())
+        was = np.full(left, -1)
+        stays = np.flatnonzero(children[:left])
+        was[stays] = stays
+        further = children.copy()
+        further[stays] -= 1
+        gaps, sources = np.flatnonzero(was < 0), np.repeat(np.arange(len(children)), further)
+        if len(gaps):
+            was[gaps] = sources
+            for layer in self._slot_layers:
+                layer.copy(torch.from_numpy(sources), torch.from_numpy(gaps))
+        return was
+
+    def before_step(self) -> tuple[Tensor, Tensor]:
+        """Make room for a column. Returns the rows' positions and what they attend to, bool of shape (rows, columns).
+
+        Idle rows behind the others make up a number that comes again: libraries prepare a product once per shape, and
+        oneDNN takes longer to prepare a small one than to compute it.
+        """
         if self._window.end == self._capacity:
             self._shift()
-        width = int(self.lengths.max())
-        return torch.arange(width + 1) >= (width - self.lengths)[:, None]
+        rows = len(self.lengths)
+        self._window.rows = min(rows if rows <= _ROWS else -(-rows // _ROWS) * _ROWS, self._window.slots)
+        positions = pad(self.lengths, (0, self._window.rows - rows))
+        width = int(positions.max())
+        return positions, torch.arange(width + 1) >= (width - positions)[:, None]
 
     def after_step(self) -> None:
         """Count the column that the model has just written."""

@@ -1,13 +1,16 @@
-"""The decode loop: many requests through a fixed number of rows, each token computed once and none for nobody.
+"""The decode loop: many requests through a fixed number of slots, each token computed once and none for nobody.
 
-A prompt is read once; its keys, values and last logits serve all of its samples. A row that ends frees its slot, the
-next request (of any prompt) takes it, and when none is left the batch shrinks. One turn of the loop is
+A prompt is read once for all of its samples, and samples that have drawn the same tokens so far go on as one row: a
+row is a text, not a sample. 1024 samples of a small model need a fifth of the tokens that they have, a third of a tenth
+once it is trained (bench/engine.py), and each is the sample that it would be alone. A sample that ends frees its slot,
+the next request (of any prompt) takes it, and when none is left the batch shrinks. One turn of the loop is
 
     admit   requests into free slots       -> their first logits, from the prompt
-    draw    one token for every row        -> samples that ended leave, with their slot
-    forward one step of all remaining rows -> their next logits
+    draw    one token for every sample     -> samples that ended leave, with their slot
+    branch  every row into its next texts  -> a row for each distinct one
+    forward one step of all rows           -> their next logits
 
-Between two turns rows are lines of arrays: nothing is done in Python per row and token unless a row may end in a
+Between two turns samples are lines of arrays: nothing is done in Python per sample and token unless one may end in a
 stop string. How a model is called is `transformers_forward.py`'s.
 
 Why not transformers' own continuous batching (5.23): it runs on a CPU, but slower than plain `generate`
@@ -46,7 +49,7 @@ class _Response(NamedTuple):
 
 
 class _Lines:
-    """Responses in the making. A response keeps its line while rows move; `live` has the line of every row."""
+    """Responses in the making, a line each. `live` has the lines that go on, `rows` the row that each follows."""
 
     def __init__(self, lines: int, limit: int) -> None:
         self._requests: list[Request | None] = [None] * lines
@@ -57,46 +60,48 @@ class _Lines:
         self._counts = np.zeros(lines, dtype=np.int64)
         self._free = list(range(lines))
         self.live = np.zeros(0, dtype=np.int64)
+        self.rows = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.live)
 
-    def open(self, requests: Sequence[Request]) -> None:
-        """Add a row for each request behind the others."""
+    def open(self, requests: Sequence[Request], row: int) -> None:
+        """Begin a response to each of the requests, all at `row`."""
         lines = [self._free.pop() for _ in requests]
         for line, request in zip(lines, requests, strict=True):
             self._requests[line] = request
             self._uniforms[line] = _uniforms(request.seed, self._uniforms.shape[1])
         self._counts[lines], self._logprobs[lines] = 0, 0.0
         self.live = np.concatenate([self.live, np.array(lines, dtype=np.int64)])
+        self.rows = np.concatenate([self.rows, np.full(len(lines), row)])
 
     def uniforms(self) -> Tensor:
-        """What decides every row's next token, float64 of shape (rows,)."""
+        """What decides every live line's next token, float64."""
         return torch.from_numpy(self._uniforms[self.live, self._counts[self.live]])
 
     def note(self, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], law: NDArray[np.float64]) -> None:
-        """Add every row's newest token, with its log-probability under the model and under the sampling law."""
+        """Add every live line's newest token, with its log-probability under the model and under the sampling law."""
         places = self.live, self._counts[self.live]
         self._tokens[places], self._law[places] = tokens, law
         self._logprobs[self.live] += logprobs
         self._counts[self.live] += 1
 
     def full(self) -> NDArray[np.bool_]:
-        """Which rows have as many tokens as they may."""
+        """Which live lines have as many tokens as they may."""
         return self._counts[self.live] >= self._tokens.shape[1]
 
     def stopped(self, text: ResponseText) -> NDArray[np.bool_]:
-        """Which rows have just completed a stop string."""
+        """Which live lines have just completed a stop string."""
         found = np.zeros(len(self.live), dtype=np.bool_)
-        for row, line in enumerate(self.live.tolist()):
+        for place, line in enumerate(self.live.tolist()):
             request = self._requests[line]
             if request is not None and request.prompt.stop:
-                found[row] = text.stops(self._tokens[line, : self._counts[line]], request.prompt.stop)
+                found[place] = text.stops(self._tokens[line, : self._counts[line]], request.prompt.stop)
         return found
 
-    def close(self, row: int, reason: FinishReason) -> _Response:
-        """The response of a row that has ended. Its line is free as soon as `keep` has let go of the row."""
-        line = int(self.live[row])
+    def close(self, place: int, reason: FinishReason) -> _Response:
+        """The response of a live line that has ended; the line is free as soon as `keep` has let go of it."""
+        line = int(self.live[place])
         request, self._requests[line] = self._requests[line], None
         assert request is not None
         self._free.append(line)
@@ -104,9 +109,9 @@ class _Lines:
         tokens, law = self._tokens[line, made].tolist(), self._law[line, made].tolist()
         return _Response(request, tokens, float(self._logprobs[line]), law, reason)
 
-    def keep(self, rows: NDArray[np.int64]) -> None:
-        """Go on with these rows, in this order."""
-        self.live = self.live[rows]
+    def keep(self, places: NDArray[np.bool_], rows: NDArray[np.int64]) -> None:
+        """Go on with these of the live lines, at these rows."""
+        self.live, self.rows = self.live[places], rows
 
 
 class DecodeLoop:
@@ -131,7 +136,7 @@ class DecodeLoop:
         self._has_stops = any(request.prompt.stop for request in requests)
         longest = max(map(len, prompts.values()), default=0)
         self._cache = RowCache(slots, longest, sampling.max_new_tokens, stays=len(requests) <= slots)
-        self._rows = _Lines(slots, sampling.max_new_tokens)
+        self._lines = _Lines(slots, sampling.max_new_tokens)
         self._model = forward_of(model)
         self._device = model.device
         self._logits: Tensor | None = None
@@ -150,21 +155,21 @@ class DecodeLoop:
             yield Trajectory(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.law))
 
     def _ending(self) -> Iterator[_Response]:
-        while self._queue or len(self._rows):
+        while self._queue or len(self._lines):
             self._admit()
             yield from self._draw()
-            if len(self._rows):
+            if len(self._lines):
                 self._forward()
 
     @torch.inference_mode()
     def _admit(self) -> None:
-        taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._slots - len(self._rows)))]
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._slots - len(self._lines)))]
         groups = [(text, list(same)) for text, same in groupby(taken, key=lambda request: request.prompt.text)]
         logits = [] if self._logits is None else [self._logits]
         for (_, requests), prompt in zip(groups, self._read([text for text, _ in groups]), strict=True):
-            self._cache.admit(prompt.states, len(requests))
-            self._rows.open(requests)
-            logits.append(prompt.logits.expand(len(requests), -1))
+            self._lines.open(requests, len(self._cache.lengths))
+            self._cache.admit(prompt.states)
+            logits.append(prompt.logits)
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
 
     def _read(self, texts: Sequence[str]) -> Iterator[ReadPrompt]:
@@ -180,29 +185,41 @@ class DecodeLoop:
     @torch.inference_mode()
     def _draw(self) -> list[_Response]:
         assert self._logits is not None
-        rows, logits, temperature = self._rows, self._logits, self._sampling.temperature
-        tokens, logprobs = draw(logits, rows.uniforms().to(self._device), temperature, self._sampling.top_p)
-        law = logprobs if temperature in (0, 1) else law_logprobs(logits, tokens, temperature)
-        self._newest, self._logits = tokens.cpu().numpy(), None
-        rows.note(self._newest, logprobs.cpu().numpy(), law.cpu().numpy())
-        stops = np.isin(self._newest, self._ends)
+        lines, logits, temperature = self._lines, self._logits, self._sampling.temperature
+        rows, uniforms = torch.from_numpy(lines.rows).to(self._device), lines.uniforms().to(self._device)
+        drawn, logprobs = draw(logits, rows, uniforms, temperature, self._sampling.top_p)
+        law = logprobs if temperature in (0, 1) else law_logprobs(logits, rows, drawn, temperature)
+        tokens = drawn.cpu().numpy()
+        lines.note(tokens, logprobs.cpu().numpy(), law.cpu().numpy())
+        stops = np.isin(tokens, self._ends)
         if self._has_stops:
-            stops |= rows.stopped(self._text)
-        ended = np.flatnonzero(stops | rows.full())
-        if not len(ended):
-            return []
+            stops |= lines.stopped(self._text)
+        ended = stops | lines.full()
         responses = [
-            rows.close(row, FinishReason.STOP if stops[row] else FinishReason.LENGTH) for row in ended.tolist()
+            lines.close(place, FinishReason.STOP if stops[place] else FinishReason.LENGTH)
+            for place in np.flatnonzero(ended).tolist()
         ]
-        left = self._cache.retire(ended)
-        rows.keep(left)
-        self._newest = self._newest[left]
+        self._branch(tokens, ~ended)
         return responses
+
+    def _branch(self, tokens: NDArray[np.int64], going: NDArray[np.bool_]) -> None:
+        """Give every distinct text of the lines that go on a row of its own, from the row that it continues."""
+        assert self._logits is not None
+        rows, vocabulary = self._logits.shape
+        texts, follows = np.unique(self._lines.rows[going] * vocabulary + tokens[going], return_inverse=True)
+        was = self._cache.branch(np.bincount(texts // vocabulary, minlength=rows))
+        places = np.argsort(was, kind="stable")  # the new rows in the order of `texts`: by the row that they were
+        self._lines.keep(going, places[follows])
+        self._newest = np.empty_like(texts)
+        self._newest[places] = texts % vocabulary
+        self._logits = None
 
     @torch.inference_mode()
     def _forward(self) -> None:
-        mask = self._cache.before_step()
-        self._logits = self._model.step(torch.from_numpy(self._newest), mask, self._cache)
+        positions, mask = self._cache.before_step()
+        tokens = torch.zeros_like(positions)
+        tokens[: len(self._newest)] = torch.from_numpy(self._newest)
+        self._logits = self._model.step(tokens, positions, mask, self._cache)[: len(self._newest)]
         self._cache.after_step()
 
     def _sample(self, response: _Response) -> Sample:

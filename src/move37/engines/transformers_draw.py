@@ -1,13 +1,14 @@
-"""Logits -> the next token of every row, under the temperature and nucleus law of transformers' own warpers.
+"""Logits -> the next token of every sample, under the temperature and nucleus law of transformers' own warpers.
 
 The law: divide by the temperature, then keep the smallest set of most probable tokens whose mass reaches `top_p`,
 the token that crosses included (Holtzman et al. 2020, arXiv 1904.09751, section 3.1; `TopPLogitsWarper`), then draw
 in proportion. Which of several tokens with exactly equal logits the set keeps is open there and here.
 
-Decisions. A row's draw is the inverse distribution function at one uniform of its own, so it does not depend on the
-other rows. The nucleus is found among the most probable few tokens; only rows that need more are looked at again, and
-no vocabulary is sorted. Without a nucleus the draw picks a block of tokens and then a token in it, which reads a large
-vocabulary once. Long sums run in double precision: among 150,000 tokens the small ones would be lost in single.
+Decisions. A sample's draw is the inverse distribution function at one uniform of its own, so it does not depend on
+the others. Samples whose texts agree so far read the same row of logits; whatever concerns a row alone is computed once
+for all of them. The nucleus is found among the most probable few tokens; only rows that need more are looked at again,
+and no vocabulary is sorted. Without a nucleus the draw picks a block of tokens and then a token in it, which reads a
+large vocabulary once. Long sums run in double precision: among 150,000 tokens the small ones would be lost in single.
 """
 
 import torch
@@ -19,61 +20,67 @@ _BLOCK = 64
 _SMALL = 256
 
 
-def draw(logits: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
-    """Next tokens and their natural-log probabilities under the model itself (temperature 1, no top-p), both (rows,).
+def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+    """Next tokens and their natural-log probabilities under the model itself (temperature 1, no top-p).
 
-    `logits` is float32 of shape (rows, vocabulary), `uniforms` float64 in [0, 1) of shape (rows,).
+    Both have the shape (samples,). `logits` is float32 of shape (rows, vocabulary); `rows`, int64 of shape (samples,),
+    is the row that each sample reads; `uniforms` is float64 in [0, 1) of shape (samples,).
     """
     if temperature == 0:
-        tokens = logits.argmax(-1)
+        tokens = logits.argmax(-1)[rows]
     else:
         probabilities = (logits if temperature == 1 else logits / temperature).softmax(-1)
-        tokens = _from_all(probabilities, uniforms) if top_p == 1 else _from_nucleus(probabilities, uniforms, top_p)
+        law = (probabilities, rows, uniforms)
+        tokens = _from_all(*law) if top_p == 1 else _from_nucleus(*law, top_p)
         if temperature == 1:  # what was drawn is never 0
-            return tokens, probabilities.gather(1, tokens[:, None])[:, 0].double().log()
-    chosen = logits.gather(1, tokens[:, None])[:, 0]
-    return tokens, chosen.double() - logits.logsumexp(-1).double()
+            return tokens, probabilities[rows, tokens].double().log()
+    return tokens, law_logprobs(logits, rows, tokens, 1.0)
 
 
-def law_logprobs(logits: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-    """Natural-log probabilities of the tokens under the law without a nucleus at this temperature, (rows,)."""
-    scaled = logits / temperature
-    return scaled.gather(1, tokens[:, None])[:, 0].double() - scaled.logsumexp(-1).double()
+def law_logprobs(logits: Tensor, rows: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+    """Natural-log probabilities of the tokens under the law without a nucleus at this temperature, (samples,)."""
+    scaled = logits if temperature == 1 else logits / temperature
+    return scaled[rows, tokens].double() - scaled.logsumexp(-1).double()[rows]
 
 
-def _from_all(probabilities: Tensor, uniforms: Tensor) -> Tensor:
+def _from_all(probabilities: Tensor, rows: Tensor, uniforms: Tensor) -> Tensor:
     vocabulary = probabilities.shape[1]
     if vocabulary <= _SMALL:
-        cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+        cumulative = probabilities.cumsum(-1, dtype=torch.float64)[rows]
         return _invert(cumulative, uniforms * cumulative[:, -1])
     if vocabulary % _BLOCK:
         probabilities = pad(probabilities, (0, -vocabulary % _BLOCK))
     blocks = probabilities.unflatten(1, (-1, _BLOCK))
-    before = blocks.sum(-1).cumsum(-1, dtype=torch.float64)
+    before = blocks.sum(-1).cumsum(-1, dtype=torch.float64)[rows]
     targets = uniforms * before[:, -1]
     block = _invert(before, targets)[:, None]
-    inside = blocks[torch.arange(len(block), device=block.device), block[:, 0]].cumsum(-1, dtype=torch.float64)
+    inside = blocks[rows, block[:, 0]].cumsum(-1, dtype=torch.float64)
     # Rounding of the block's sum must not leave the target beyond the block's own cumulative mass.
     start = torch.where(block > 0, before.gather(1, (block - 1).clamp_(min=0)), 0.0)[:, 0]
     share = (targets - start) / (before.gather(1, block)[:, 0] - start)
     return block[:, 0] * _BLOCK + _invert(inside, share * inside[:, -1])
 
 
-def _from_nucleus(probabilities: Tensor, uniforms: Tensor, top_p: float) -> Tensor:
+def _from_nucleus(probabilities: Tensor, rows: Tensor, uniforms: Tensor, top_p: float) -> Tensor:
     vocabulary = probabilities.shape[1]
-    tokens = torch.empty_like(uniforms, dtype=torch.int64)
-    rows = torch.arange(len(tokens), device=tokens.device)
+    tokens = torch.empty_like(rows)
+    asked = torch.arange(len(probabilities), device=rows.device)
+    places = torch.empty_like(asked)
     for few in (*(few for few in _FEW if few < vocabulary), vocabulary):
-        largest, indices = probabilities[rows].topk(few) if len(rows) < len(tokens) else probabilities.topk(few)
+        largest, indices = (probabilities if len(asked) == len(places) else probabilities[asked]).topk(few)
         cumulative = largest.cumsum(-1, dtype=torch.float64)
         # A token is kept while the mass before it is short of top_p; `last` is the one that crosses.
         last = torch.searchsorted(cumulative, torch.full_like(cumulative[:, :1], top_p)).clamp_(max=few - 1)
-        done = (cumulative[:, -1] >= top_p) if few < vocabulary else torch.ones_like(rows, dtype=torch.bool)
+        done = (cumulative[:, -1] >= top_p) if few < vocabulary else torch.ones_like(asked, dtype=torch.bool)
         mass = cumulative.gather(1, last)[:, 0]
-        ranks = torch.minimum(_invert(cumulative, uniforms[rows] * mass), last[:, 0])
-        tokens[rows[done]] = indices.gather(1, ranks[:, None])[done, 0]
-        rows = rows[~done]
-        if len(rows) == 0:
+        places.fill_(-1)
+        places[asked[done]] = torch.nonzero(done)[:, 0]
+        samples = torch.nonzero(places[rows] >= 0)[:, 0]
+        at = places[rows[samples]]
+        ranks = torch.minimum(_invert(cumulative[at], uniforms[samples] * mass[at]), last[at, 0])
+        tokens[samples] = indices[at, ranks]
+        asked = asked[~done]
+        if len(asked) == 0:
             break
     return tokens
 

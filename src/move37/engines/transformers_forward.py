@@ -35,7 +35,7 @@ class Forward(Protocol):
         """Every prompt, in order."""
         ...
 
-    def step(self, tokens_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+    def step(self, tokens_R: Tensor, positions_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
         """The newest token of every row of the cache -> logits, (rows, vocabulary). `mask_RC`: columns to attend to."""
         ...
 
@@ -61,8 +61,8 @@ class ModelForward:
             states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
             yield ReadPrompt(states, logits)
 
-    def step(self, tokens_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
-        return self._call(tokens_R[:, None], cache.lengths[:, None], mask_RC, cache)
+    def step(self, tokens_R: Tensor, positions_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+        return self._call(tokens_R[:, None], positions_R[:, None], mask_RC, cache)
 
     def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
         device = self._model.device
@@ -119,7 +119,7 @@ class LlamaForward:
             states = [(keys[row, :, : len(ids)], values[row, :, : len(ids)]) for keys, values in layers]
             yield ReadPrompt(states, logits_PV[row])
 
-    def step(self, tokens_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+    def step(self, tokens_R: Tensor, positions_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
         rows, heads, group, width = len(tokens_R), self._heads, self._group, self._width
         bias = torch.zeros(mask_RC.shape).masked_fill_(~mask_RC, -torch.inf).to(self._device)
         bias = bias[:, None, None].expand(-1, heads, group, -1).flatten(0, 1)
@@ -132,5 +132,5 @@ class LlamaForward:
             scores = torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=width**-0.5)
             return torch.bmm(scores.softmax(-1), values).view(rows, 1, -1)
 
-        hidden = self._trunk(tokens_R.to(self._device)[:, None], cache.lengths[:, None].to(self._device), attend)
+        hidden = self._trunk(tokens_R.to(self._device)[:, None], positions_R[:, None].to(self._device), attend)
         return self._head(hidden[:, 0]).float()

@@ -1,16 +1,14 @@
-"""Rollouts -> tensors of the whole batch, and the plan by which it goes through a model piece by piece.
+"""Rollouts -> tensors of the whole batch. How it goes through a model piece by piece is `micro_batches.py`'s.
 
 Letters: B responses, T token positions padded at the right, P prompts. Token ids are the sampler's own; nothing is
-encoded again. A `Plan` keeps prompts together with the responses that share them, sorts responses by length and cuts
-them into micro-batches that hold at most a number of tokens, so little is padded. How a batch is cut changes no
-result: normalisation happens over the whole batch (`losses.token_weights`).
+encoded again.
 
 A response whose verdict is unscored is neither right nor wrong: its reward is nan, and it enters a batch only where an
 algorithm reads no rewards.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -106,40 +104,3 @@ def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") ->
         [r.reward if r.is_scored else math.nan for r in rollouts],
         device,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Prompts that are read together, and micro-batches of the responses to them: row numbers of the batch."""
-
-    prompts: tuple[int, ...]
-    micro_batches: tuple[tuple[int, ...], ...]
-
-
-def plan(batch: Batch, rows: Tensor, tokens_at_once: int) -> Iterator[Shard]:
-    """Cut `rows` (row numbers) of the batch into shards and micro-batches of at most `tokens_at_once` padded tokens.
-
-    A prompt or a response longer than that is alone in its piece. Every row is in exactly one micro-batch.
-    """
-    lengths = batch.lengths_B.tolist()
-    by_prompt: dict[int, list[int]] = {}
-    groups = batch.groups_B.tolist()
-    for row in rows.tolist():
-        by_prompt.setdefault(groups[row], []).append(row)
-    order = sorted(by_prompt, key=lambda place: (len(batch.prompts[place]), place))
-    for prompts in _packed(order, [len(batch.prompts[place]) for place in order], tokens_at_once):
-        inside = sorted((row for place in prompts for row in by_prompt[place]), key=lambda row: (lengths[row], row))
-        pieces = _packed(inside, [lengths[row] for row in inside], tokens_at_once)
-        yield Shard(tuple(prompts), tuple(tuple(piece) for piece in pieces))
-
-
-def _packed(items: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Consecutive items of rising length in pieces of which number times longest is at most `most`."""
-    piece: list[int] = []
-    for item, length in zip(items, lengths, strict=True):
-        if piece and (len(piece) + 1) * length > most:
-            yield piece
-            piece = []
-        piece.append(item)
-    if piece:
-        yield piece

@@ -1,7 +1,7 @@
 """Token ids of prompts and responses -> hidden states, then log-probabilities of the response tokens.
 
     prompts    p p p p                read once for all of their responses, keys and values kept
-    responses          r r r r r      read on top of them; the state before a token decides it
+    responses          r r r r r      read on top of them, equal beginnings once; the state before a token decides it
     head               x x x x x      only the response's rows meet the vocabulary, a chunk at a time
 
 Decisions. A prompt's keys and values are leaves while its responses are read, and their gradients go through the
@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from move37.errors import EngineError
-from move37.training.batches import Batch, plan
+from move37.training.batches import Batch
+from move37.training.micro_batches import plan, shared_states
 from move37.training.trunks import trunk_of
 
 _KEPT_LOGITS = 2**25
@@ -74,7 +75,7 @@ class ResponseReader:
 
     def pieces(self, batch: Batch, rows: Tensor) -> Iterator[Piece]:
         """Every row in one piece. With gradients on, call backward on a piece before asking for the next."""
-        for shard in plan(batch, rows, self._tokens_at_once):
+        for shard in plan(batch, rows, self._tokens_at_once, self._trunk.shares):
             read = None if self._trunk.recomputes else self._read(batch, shard.prompts)
             for micro_batch in shard.micro_batches:
                 yield self._piece(batch, torch.tensor(micro_batch, device=batch.tokens_BT.device), read)
@@ -87,15 +88,15 @@ class ResponseReader:
         tokens_bR = batch.tokens_BT[rows, :longest]
         places = batch.groups_B[rows]
         if read is None:
-            hidden_bRD = self._whole(batch, places, tokens_bR, mask_bR)
+            hidden_ND = self._whole(batch, places, tokens_bR, mask_bR)[mask_bR]
         else:
-            hidden_bRD = self._continued(read, places, tokens_bR, mask_bR)
-        return Piece(rows, mask_bR, hidden_bRD[mask_bR])
+            hidden_ND = self._continued(read, places, tokens_bR, mask_bR)
+        return Piece(rows, mask_bR, hidden_ND)
 
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
         tokens_PS, mask_PS = _left_padded(ids, batch.tokens_BT.device)
-        hidden_PSD, states = self._trunk(tokens_PS, mask_PS, _positions(mask_PS))
+        hidden_PSD, states = self._trunk.read(tokens_PS, mask_PS, _positions(mask_PS))
         sources = [hidden_PSD[:, -1], *(tensor for layer in states for tensor in layer)]
         leaves = [source.detach().requires_grad_(torch.is_grad_enabled()) for source in sources]
         places = {place: index for index, place in enumerate(prompts)}
@@ -103,9 +104,9 @@ class ResponseReader:
 
     def _continued(self, read: _Read, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
         index = torch.tensor([read.places[place] for place in places.tolist()], device=tokens_bR.device)
-        first_b1D = read.leaves[0].index_select(0, index)[:, None]
+        firsts_PD = read.leaves[0]
         if tokens_bR.shape[1] == 1:
-            return first_b1D
+            return firsts_PD.index_select(0, index)
         lengths_b = read.lengths_P[index]
         width = int(lengths_b.max())
         own = [states[:, :, -width:].index_select(0, index) for states in read.leaves[1:]]
@@ -113,14 +114,16 @@ class ResponseReader:
         columns = torch.arange(width, device=tokens_bR.device)
         mask = torch.cat([columns >= (width - lengths_b)[:, None], mask_bR[:, :-1]], dim=1)
         positions = lengths_b[:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
-        hidden, _ = self._trunk(tokens_bR[:, :-1], mask, positions, past)
-        return torch.cat([first_b1D, hidden], dim=1)
+        shared = shared_states(places, tokens_bR, mask_bR)
+        hidden_MD = self._trunk.behind(past, tokens_bR[:, :-1], mask, positions, shared)
+        states_bR = torch.cat([index[:, None], len(firsts_PD) + shared.places_bI], dim=1)
+        return torch.cat([firsts_PD, hidden_MD]).index_select(0, states_bR[mask_bR])
 
     def _whole(self, batch: Batch, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
         prompts_bS, prompt_mask_bS = _left_padded([batch.prompts[place] for place in places.tolist()], tokens_bR.device)
         tokens = torch.cat([prompts_bS, tokens_bR[:, :-1]], dim=1)
         mask = torch.cat([prompt_mask_bS, mask_bR[:, :-1]], dim=1)
-        hidden, _ = self._trunk(tokens, mask, _positions(mask))
+        hidden, _ = self._trunk.read(tokens, mask, _positions(mask))
         return hidden[:, prompts_bS.shape[1] - 1 :]
 
 

@@ -1,8 +1,8 @@
-"""Two ways through the trunk of a model (all below the head) with gradients, one shape: tokens behind what was read.
+"""Two ways through the trunk of a model (all below the head) with gradients, one shape: prompts, responses behind them.
 
 `ModelTrunk` calls the model as it is and works for every causal language model. `LlamaTrunk` is for models that
 `engines/transformers_llama.py` writes out: the same states and gradients with fewer operators, each with a shorter
-backward.
+backward. It computes a state that several responses share once, and nothing for padding: only attention sees rows.
 """
 
 import inspect
@@ -16,22 +16,28 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from move37.engines.transformers_llama import WrittenOut, can_write_out
+from move37.training.micro_batches import Shared
 
 States = list[tuple[Tensor, Tensor]]
 """Keys and values of every layer, each (rows, key heads, tokens, width of a head)."""
 
 
 class Trunk(Protocol):
+    """Masks are False on padding; what stands there has no meaning."""
+
     recomputes: bool
     """Whether activations are formed again in the backward pass; nothing can be read behind a past then."""
+    shares: bool
+    """Whether states that rows share are computed once."""
 
-    def __call__(
-        self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States | None = None
-    ) -> tuple[Tensor, States]:
-        """Last hidden states (R, S, D) of new tokens, and keys and values of these and of the `past` before them.
+    def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
+        """Last hidden states (R, S, D) of tokens, and their keys and values."""
+        ...
 
-        `mask_RC` is over past and new columns, False on padding. What stands at padding has no meaning.
-        """
+    def behind(
+        self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
+    ) -> Tensor:
+        """The distinct last hidden states (M, D) of tokens behind a past. `mask_RC` is over past and new columns."""
         ...
 
 
@@ -44,34 +50,46 @@ def trunk_of(model: PreTrainedModel, autocast: torch.dtype | None) -> Trunk:
 class LlamaTrunk:
     """See the module."""
 
-    recomputes = False
+    recomputes, shares = False, True
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._written_out = WrittenOut(model)
         config: Any = model.config
         self._grouped = config.num_attention_heads > config.num_key_value_heads
 
-    def __call__(
-        self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States | None = None
-    ) -> tuple[Tensor, States]:
-        visible = _visible(mask_RC, tokens_RS.shape[1])
+    def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
+        visible = _visible(mask_RS, tokens_RS.shape[1])
         states: States = []
 
-        def attend(number: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            keys, values = keys.transpose(1, 2), values.transpose(1, 2)
-            if past is not None:
-                keys, values = torch.cat([past[number][0], keys], 2), torch.cat([past[number][1], values], 2)
+        def attend(_: int, *new: Tensor) -> Tensor:
+            queries, keys, values = (tensor.transpose(1, 2) for tensor in new)
             states.append((keys, values))
-            attended = scaled_dot_product_attention(
-                queries.transpose(1, 2), keys, values, attn_mask=visible, enable_gqa=self._grouped
-            )
-            return attended.transpose(1, 2).flatten(2)
+            return self._attend(queries, keys, values, visible)
 
         return self._written_out(tokens_RS, positions_RS, attend), states
+
+    def behind(
+        self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
+    ) -> Tensor:
+        visible, (places_RS, first_M) = _visible(mask_RC, tokens_RS.shape[1]), shared_RS
+
+        def attend(number: int, *new: Tensor) -> Tensor:
+            queries, keys, values = (_to_rows(tensor[0], places_RS) for tensor in new)
+            keys, values = torch.cat([past[number][0], keys], 2), torch.cat([past[number][1], values], 2)
+            return self._attend(queries, keys, values, visible).flatten(0, 1).index_select(0, first_M)[None]
+
+        tokens_M, positions_M = tokens_RS.flatten()[first_M], positions_RS.flatten()[first_M]
+        return self._written_out(tokens_M[None], positions_M[None], attend)[0]
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+        attended = scaled_dot_product_attention(queries, keys, values, attn_mask=visible, enable_gqa=self._grouped)
+        return attended.transpose(1, 2).flatten(2)
 
 
 class ModelTrunk:
     """See the module. Without any padding there is no mask: attention may then take a faster way."""
+
+    shares = False
 
     def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
         self._model, self._autocast = model, autocast
@@ -79,11 +97,18 @@ class ModelTrunk:
         self._accepted = inspect.signature(self._trunk.forward).parameters
         self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 
-    def __call__(
-        self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States | None = None
-    ) -> tuple[Tensor, States]:
+    def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
+        return self._call(tokens_RS, mask_RS, positions_RS, [])
+
+    def behind(
+        self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
+    ) -> Tensor:
+        hidden_RSD, _ = self._call(tokens_RS, mask_RC, positions_RS, past)
+        return hidden_RSD.flatten(0, 1).index_select(0, shared_RS.first_M)
+
+    def _call(self, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, past: States) -> tuple[Tensor, States]:
         cache = None if self.recomputes else DynamicCache()
-        for layer, (keys, values) in enumerate(past or ()):
+        for layer, (keys, values) in enumerate(past):
             assert cache is not None
             cache.update(keys, values, layer)
         arguments = {"position_ids": positions_RS, "past_key_values": cache, "use_cache": cache is not None}
@@ -96,6 +121,12 @@ class ModelTrunk:
             )
         states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
         return output.last_hidden_state, states
+
+
+def _to_rows(states_MHW: Tensor, places_RS: Tensor) -> Tensor:
+    """States by heads -> (R, H, S, W), each wherever it is shared. Flat rows: their gradient is summed fastest."""
+    spread = states_MHW.flatten(1).index_select(0, places_RS.flatten())
+    return spread.view(*places_RS.shape, *states_MHW.shape[1:]).transpose(1, 2)
 
 
 def _visible(mask_RC: Tensor, new: int) -> Tensor:
