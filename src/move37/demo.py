@@ -60,8 +60,8 @@ def demo_study(trained: Path, seed: int = 0) -> StudyConfig:
                 "template": "completion",
             },
             "models": {
-                "base": {"path": str(checkpoint_folder("countdown-base")), "options": {"batch_size": 256}},
-                "rl": {"path": str(trained.resolve()), "algorithm": "grpo", "options": {"batch_size": 256}},
+                "base": {"path": str(checkpoint_folder("countdown-base"))},
+                "rl": {"path": str(trained.resolve()), "algorithm": "grpo"},
             },
         },
         "demo",

