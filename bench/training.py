@@ -175,7 +175,7 @@ def serve_ours(pipe: Connection, args: argparse.Namespace, folder: Path) -> None
     recipe = recipe_of(args, folder)
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, folder / "run", pool, Silent())
-        trainer._begin()
+        trainer.begin()
         if args.model != "countdown":
             replace_verdicts(trainer.roller, MadeUp(args.mixed))
         while pipe.recv():
@@ -198,7 +198,7 @@ def our_step(trainer: Trainer) -> Step:
     """One step of the loop with every phase."""
     start = clocks()
     trainer.turn()
-    last = json.loads(trainer.run_folder.log.read_text().splitlines()[-1])
+    last = json.loads(trainer.training.folder.log.read_text().splitlines()[-1])
     return step_since(
         start, last["sampled_tokens"], last["reward"], {key: last[key] for key in last if "seconds_" in key}
     )

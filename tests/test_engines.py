@@ -356,6 +356,39 @@ def test_samples_that_begin_alike_are_one_row_and_each_is_what_it_is_alone(
         assert alone.logprob == pytest.approx(together[alone.problem_id, alone.index].logprob, abs=1e-4)
 
 
+@pytest.mark.parametrize("slots", [1, 5, 16, 300])
+def test_waiting_for_each_other_changes_no_sample_and_ends(slots: int, tmp_path: Path) -> None:
+    """Few tokens to choose from, so that samples share and wait; three prompts, lengths that vary, stop strings."""
+    folder = save_model(tmp_path, initializer_range=1.0)
+    requests = ask(*QUESTIONS, n=30, stop=("a b", "zz"))
+    sampling = HOT.model_copy(update={"temperature": 0.7})
+    made = list(load("transformers", folder, batch_size=slots).generate(requests, sampling))
+    alone = load("transformers", folder, batch_size=1)
+    expected = by_key(list(alone.generate(requests[::7], sampling)))
+    assert Counter((s.problem_id, s.index) for s in made) == Counter((r.prompt.problem_id, r.index) for r in requests)
+    for key, sample in expected.items():
+        ours = by_key(made)[key]
+        assert (ours.text, ours.finish_reason, ours.tokens) == (sample.text, sample.finish_reason, sample.tokens)
+
+
+def test_requests_wait_for_their_siblings_only_where_samples_share_and_not_for_long() -> None:
+    from move37.engines.transformers_lines import Response, Waiting
+
+    first, second = ask("a", n=8), ask("b", n=8)
+    ended = [Response(first[0], [1] * 5, 0.0, [], FinishReason.STOP)] * 4
+    for rows, turns in ((8, 0), (4, 5)):  # eight samples in eight rows; in four, responses of five tokens on average
+        waiting = Waiting([*first, *second], 8)
+        assert [(text, len(same)) for text, same in waiting.take(8)] == [("a", 8)]
+        waiting.stepped(rows, 8)
+        waiting.ended(ended)
+        waited = 0
+        while not (taken := waiting.take(4)):
+            waited += 1
+        assert (waited, [(text, len(same)) for text, same in taken]) == (turns, [("b", 4)])
+        assert [len(same) for _, same in waiting.take(4)] == [4]
+        assert not waiting
+
+
 NUCLEI = [(t, p) for t in (0.6, 1.0, 1.7) for p in (0.05, 0.5, 0.95, 0.999)]
 
 

@@ -18,10 +18,7 @@ Why not transformers' own continuous batching (5.23): it runs on a CPU, but slow
 chunked prefill and several devices are left out.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,88 +31,9 @@ from move37.engines import Trajectory
 from move37.engines.transformers_cache import RowCache, SlotMemory
 from move37.engines.transformers_draw import draw, law_logprobs
 from move37.engines.transformers_forward import ReadPrompt, forward_of
+from move37.engines.transformers_lines import Lines, Response, Waiting
 from move37.engines.transformers_text import ResponseText
 from move37.types import FinishReason, Request, Sample
-
-_SHARING_PAYS = 0.75
-"""Rows per sample below which samples of one prompt wait until they can begin together: 2 to 3 times on small models
-(bench/sharing.py). Above it a free slot is filled at once."""
-
-
-class _Response(NamedTuple):
-    """A response that has ended. `law` has the log-probabilities of its tokens under the law they were drawn from."""
-
-    request: Request
-    tokens: list[int]
-    logprob: float
-    law: list[float]
-    reason: FinishReason
-
-
-class _Lines:
-    """Responses in the making, a line each. `live` has the lines that go on, `rows` the row that each follows."""
-
-    def __init__(self, lines: int, limit: int) -> None:
-        self._requests: list[Request | None] = [None] * lines
-        self._tokens = np.zeros((lines, limit), dtype=np.int32)
-        self._law = np.zeros((lines, limit))
-        self._uniforms = np.zeros((lines, limit))
-        self._logprobs = np.zeros(lines)
-        self._counts = np.zeros(lines, dtype=np.int64)
-        self._free = list(range(lines))
-        self.live = np.zeros(0, dtype=np.int64)
-        self.rows = np.zeros(0, dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self.live)
-
-    def open(self, requests: Sequence[Request], row: int) -> None:
-        """Begin a response to each of the requests, all at `row`."""
-        lines = [self._free.pop() for _ in requests]
-        for line, request in zip(lines, requests, strict=True):
-            self._requests[line] = request
-            self._uniforms[line] = _uniforms(request.seed, self._uniforms.shape[1])
-        self._counts[lines], self._logprobs[lines] = 0, 0.0
-        self.live = np.concatenate([self.live, np.array(lines, dtype=np.int64)])
-        self.rows = np.concatenate([self.rows, np.full(len(lines), row)])
-
-    def uniforms(self) -> Tensor:
-        """What decides every live line's next token, float64."""
-        return torch.from_numpy(self._uniforms[self.live, self._counts[self.live]])
-
-    def note(self, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], law: NDArray[np.float64]) -> None:
-        """Add every live line's newest token, with its log-probability under the model and under the sampling law."""
-        places = self.live, self._counts[self.live]
-        self._tokens[places], self._law[places] = tokens, law
-        self._logprobs[self.live] += logprobs
-        self._counts[self.live] += 1
-
-    def full(self) -> NDArray[np.bool_]:
-        """Which live lines have as many tokens as they may."""
-        return self._counts[self.live] >= self._tokens.shape[1]
-
-    def stopped(self, text: ResponseText) -> NDArray[np.bool_]:
-        """Which live lines have just completed a stop string."""
-        found = np.zeros(len(self.live), dtype=np.bool_)
-        for place, line in enumerate(self.live.tolist()):
-            request = self._requests[line]
-            if request is not None and request.prompt.stop:
-                found[place] = text.stops(self._tokens[line, : self._counts[line]], request.prompt.stop)
-        return found
-
-    def close(self, place: int, reason: FinishReason) -> _Response:
-        """The response of a live line that has ended; the line is free as soon as `keep` has let go of it."""
-        line = int(self.live[place])
-        request, self._requests[line] = self._requests[line], None
-        assert request is not None
-        self._free.append(line)
-        made = slice(0, int(self._counts[line]))
-        tokens, law = self._tokens[line, made].tolist(), self._law[line, made].tolist()
-        return _Response(request, tokens, float(self._logprobs[line]), law, reason)
-
-    def keep(self, places: NDArray[np.bool_], rows: NDArray[np.int64]) -> None:
-        """Go on with these of the live lines, at these rows."""
-        self.live, self.rows = self.live[places], rows
 
 
 class DecodeLoop:
@@ -135,14 +53,13 @@ class DecodeLoop:
         self._text = text
         self._ends = np.array(sorted(end_tokens), dtype=np.int64)
         self._prompts = prompts
-        self._queue = deque(deque(same) for _, same in groupby(requests, key=lambda request: request.prompt.text))
-        self._rows_read = self._tokens_read = 0
+        self._waiting = Waiting(requests, slots)
         self._slots = slots
         self._sampling = sampling
         self._has_stops = any(request.prompt.stop for request in requests)
         longest = max(map(len, prompts.values()), default=0)
         self._cache = RowCache(slots, longest, sampling.max_new_tokens, len(requests) <= slots, memory)
-        self._lines = _Lines(slots, sampling.max_new_tokens)
+        self._lines = Lines(slots, sampling.max_new_tokens)
         self._model = forward_of(model)
         self._device = model.device
         self._logits: Tensor | None = None
@@ -160,19 +77,19 @@ class DecodeLoop:
             prompt = self._prompts[response.request.prompt.text]
             yield Trajectory(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.law))
 
-    def _ending(self) -> Iterator[_Response]:
+    def _ending(self) -> Iterator[Response]:
         try:
-            while self._queue or len(self._lines):
+            while self._waiting or self._lines:
                 self._admit()
                 yield from self._draw()
-                if len(self._lines):
+                if self._lines:
                     self._forward()
         finally:
             self._cache.release()
 
     @torch.inference_mode()
     def _admit(self) -> None:
-        groups = list(self._next())
+        groups = self._waiting.take(self._slots - len(self._lines))
         if not groups:
             return
         logits = [] if self._logits is None else [self._logits]
@@ -181,20 +98,6 @@ class DecodeLoop:
             self._cache.admit(prompt.states)
             logits.append(prompt.logits)
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
-
-    def _next(self) -> Iterator[tuple[str, list[Request]]]:
-        """Requests for the free slots, by prompt. Those that would begin later than others have nothing to share."""
-        free = self._slots - len(self._lines)
-        while free and self._queue:
-            same = self._queue[0]
-            wanted = min(len(same), self._slots)
-            if wanted > free and self._rows_read < _SHARING_PAYS * self._tokens_read:
-                return
-            taken = [same.popleft() for _ in range(min(wanted, free))]
-            if not same:
-                self._queue.popleft()
-            free -= len(taken)
-            yield taken[0].prompt.text, taken
 
     def _read(self, texts: Sequence[str]) -> Iterator[ReadPrompt]:
         """The prompts in order; one that was the last of the call before is not read again."""
@@ -207,7 +110,7 @@ class DecodeLoop:
             yield prompt
 
     @torch.inference_mode()
-    def _draw(self) -> list[_Response]:
+    def _draw(self) -> list[Response]:
         assert self._logits is not None
         lines, logits, temperature = self._lines, self._logits, self._sampling.temperature
         rows, uniforms = torch.from_numpy(lines.rows).to(self._device), lines.uniforms().to(self._device)
@@ -223,6 +126,7 @@ class DecodeLoop:
             lines.close(place, FinishReason.STOP if stops[place] else FinishReason.LENGTH)
             for place in np.flatnonzero(ended).tolist()
         ]
+        self._waiting.ended(responses)
         self._branch(tokens, ~ended)
         return responses
 
@@ -240,15 +144,14 @@ class DecodeLoop:
 
     @torch.inference_mode()
     def _forward(self) -> None:
-        self._rows_read += len(self._newest)
-        self._tokens_read += len(self._lines)
+        self._waiting.stepped(len(self._newest), len(self._lines))
         positions, mask = self._cache.before_step()
         tokens = torch.zeros_like(positions)
         tokens[: len(self._newest)] = torch.from_numpy(self._newest)
         self._logits = self._model.step(tokens, positions, mask, self._cache)[: len(self._newest)]
         self._cache.after_step()
 
-    def _sample(self, response: _Response) -> Sample:
+    def _sample(self, response: Response) -> Sample:
         request, tokens = response.request, response.tokens
         said = tokens[:-1] if tokens[-1] in self._ends else tokens
         text = self._text.visible(said, request.prompt.stop)
@@ -261,9 +164,3 @@ class DecodeLoop:
             response.logprob,
             request.seed,
         )
-
-
-def _uniforms(seed: int, count: int) -> NDArray[np.float64]:
-    """The row's own uniforms in [0, 1). Raw generator output, whose stream numpy promises not to change."""
-    raw = np.asarray(np.random.PCG64(seed).random_raw(count), dtype=np.uint64)
-    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -23,18 +23,19 @@ import torch
 from move37.config import Settings
 from move37.engines.transformers import TransformersEngine
 from move37.errors import ConfigError, InputError
+from move37.problems import load_problems
 from move37.prompting import pose
 from move37.rows import read_rows
 from move37.seeds import analysis_seed
 from move37.store import RunStore
 from move37.training.algorithms import Credit, Evidence, Needs
 from move37.training.batches import Batch, make_batch
-from move37.training.checkpoints import RunFolder
 from move37.training.disjoint import check_disjoint
 from move37.training.policy import Means, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
-from move37.training.records import Clock, Record, Recorder, View
+from move37.training.records import Clock, Record, View
 from move37.training.rollouts import Roller, recipe_template
+from move37.training.run import TrainingRun
 from move37.types import FinishReason, Outcome, Problem
 from move37.verification import VerifierPool
 
@@ -83,58 +84,32 @@ class _Imitation:
     def __init__(
         self, recipe: TrainConfig, settings: ImitationConfig, folder: Path, pool: VerifierPool, view: View
     ) -> None:
-        from move37.problems import load_problems
-
-        self.recipe, self.settings, self.view = recipe, settings, view
-        self.run_folder = RunFolder(folder)
+        self.recipe, self.settings = recipe, settings
         self.policy = Policy(recipe, Needs())
-        self.held_out = load_problems(recipe.evaluation.problems)
-        self.roller = Roller(recipe, self.policy.engine, pool)
-        self.roller.check(self.held_out, "evaluation.problems")
+        held_out = load_problems(recipe.evaluation.problems)
+        roller = Roller(recipe, self.policy.engine, pool)
+        self.training = TrainingRun(recipe, folder, self.policy, roller, held_out, view)
         examples = list(find_examples(recipe, settings, self.policy.engine))
         if not examples:
             raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
         imitated = {example.problem.question: example.problem for example in examples}
-        self.warnings = check_disjoint(list(imitated.values()), self.held_out)
+        self.warnings = check_disjoint(list(imitated.values()), held_out)
         self.tokens = [encode(example, self.policy.engine) for example in examples]
         self._check_room(examples)
-        self.step = 0
 
     def run(self) -> Record:
-        self.run_folder.adopt(self.recipe)
-        counters = self.run_folder.load_state(self.policy)
-        self.step = counters["step"] if counters else 0
-        self.run_folder.rewind_log(self.step if counters else -1)
-        self.recorder = Recorder(self.run_folder.log, self.recipe.records.to, self.recipe.name, self.view)
-        title = f"{self.recipe.name}: imitation of {len(self.tokens):,} responses"
-        self.view.begin(title, self.step, self.recipe.steps)
-        try:
-            if not counters:
-                self._evaluate()
-            while self.step < self.recipe.steps:
-                self._turn()
-        finally:
-            self.view.end()
-        model = self.run_folder.model_folder(self.step)
-        if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
-            self.run_folder.save_model(self.policy, self.step)
-        return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
+        return self.training.carry_out(self._begin, self._turn, self.warnings)
+
+    def _begin(self) -> None:
+        self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses")
 
     def _turn(self) -> None:
-        clock = Clock()
+        clock, step = Clock(), self.training.step
         with clock.phase("update"):
-            figures = learn(self.policy, self._batch(), self.step)
+            figures = learn(self.policy, self._batch(step), step)
         with clock.phase("sync"):
             self.policy.sync()
-        self.step += 1
-        self.recorder.write({"kind": "step", "step": self.step, "algorithm": "imitation", **figures, **clock.seconds})
-        last, checkpoints = self.step == self.recipe.steps, self.recipe.checkpoints
-        if last or self.step % self.recipe.evaluation.every == 0:
-            self._evaluate()
-        if last or (checkpoints.keep_every is not None and self.step % checkpoints.keep_every == 0):
-            self.run_folder.save_model(self.policy, self.step)
-        if last or self.step % checkpoints.every == 0:
-            self.run_folder.save_state(self.policy, self.step, {"drawn": self.step * self._examples()})
+        self.training.record({**figures, **clock.seconds}, drawn=(step + 1) * self._examples())
 
     def _check_room(self, examples: Sequence[Example]) -> None:
         room = self.policy.engine.context_length
@@ -150,23 +125,18 @@ class _Imitation:
         """Responses of a step: as many as the recipe says, or all of them where there are fewer."""
         return min(self.settings.examples, len(self.tokens))
 
-    def _batch(self) -> Batch:
-        """The examples of this step: pass by pass, in an order of the pass's own."""
+    def _batch(self, step: int) -> Batch:
+        """The examples of a step: pass by pass, in an order of the pass's own."""
         size, count = len(self.tokens), self._examples()
         chosen = []
         orders: dict[int, np.ndarray] = {}
-        for place in range(self.step * count, (self.step + 1) * count):
+        for place in range(step * count, (step + 1) * count):
             number, within = divmod(place, size)
             if number not in orders:
                 seed = analysis_seed(self.recipe.seed, f"order of imitation pass {number}")
                 orders[number] = np.random.default_rng(seed).permutation(size)
             chosen.append(self.tokens[orders[number][within]])
         return example_batch(chosen, self.settings.on_prompt, self.policy.device)
-
-    def _evaluate(self) -> None:
-        if self.held_out:
-            figures = self.roller.evaluate(self.held_out)
-            self.recorder.write({"kind": "evaluation", "step": self.step, **figures})
 
 
 def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:

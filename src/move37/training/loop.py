@@ -19,13 +19,13 @@ from move37.problems import load_problems
 from move37.seeds import analysis_seed
 from move37.training.algorithms import Evidence
 from move37.training.batches import Batch, Rollout, batch_of
-from move37.training.checkpoints import RunFolder
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
 from move37.training.policy import Policy, Turn
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm
-from move37.training.records import Clock, Record, Recorder, Silent, View, sampling_figures, why_no_update
+from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
 from move37.training.rollouts import Roller, Slot
+from move37.training.run import TrainingRun
 from move37.training.teacher import Teacher
 from move37.types import Problem
 from move37.verification import VerifierPool
@@ -59,32 +59,24 @@ class Trainer:
     """See the module."""
 
     def __init__(self, recipe: TrainConfig, folder: Path, pool: VerifierPool, view: View) -> None:
-        self.recipe, self.view = recipe, view
-        self.run_folder = RunFolder(folder)
+        self.recipe = recipe
         self.algorithm = build_algorithm(recipe)
-        self.problems = load_problems(recipe.problems)
-        self.held_out = load_problems(recipe.evaluation.problems)
-        self.warnings = check_disjoint(self.problems, self.held_out)
+        self.problems, held_out = load_problems(recipe.problems), load_problems(recipe.evaluation.problems)
+        self.warnings = check_disjoint(self.problems, held_out)
         self.policy = Policy(recipe, self.algorithm.needs)
         self.teacher = Teacher(recipe, self.policy) if self.algorithm.needs.teacher else None
         self.roller = Roller(recipe, self.policy.engine, pool)
         self.roller.check(self.problems, "problems")
-        self.roller.check(self.held_out, "evaluation.problems")
+        self.training = TrainingRun(recipe, folder, self.policy, self.roller, held_out, view)
         self.order = Order(self.problems, recipe.seed)
-        self.step = 0
 
     def run(self) -> Record:
         """All steps that are left."""
-        self._begin()
-        try:
-            while self.step < self.recipe.steps:
-                self.turn()
-        finally:
-            self.view.end()
-        model = self.run_folder.model_folder(self.step)
-        if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
-            self.run_folder.save_model(self.policy, self.step)
-        return {"run": str(self.run_folder.folder), "model": str(model), "steps": self.step, "warnings": self.warnings}
+        return self.training.carry_out(self.begin, self.turn, self.warnings)
+
+    def begin(self) -> None:
+        """Start the run, or go on where it was stopped."""
+        self.order.drawn = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}")
 
     def turn(self) -> None:
         """One step."""
@@ -96,26 +88,14 @@ class Trainer:
             with clock.phase("credit"):
                 turn = self._credit(batch, gathered, figures)
             with clock.phase("update"):
-                figures |= self.policy.update(turn, self.step)
+                figures |= self.policy.update(turn, self.training.step)
             with clock.phase("sync"):
                 self.policy.sync()
-        self.step += 1
-        self._record({**figures, **clock.seconds})
+        note = why_no_update(figures)
+        figures |= {**clock.seconds, **({"note": note} if note else {})}
+        self.training.record(figures, self.order.drawn)
 
     # -- the phases ------------------------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
-        """Start the run, or go on where it was stopped."""
-        self.run_folder.adopt(self.recipe)
-        counters = self.run_folder.load_state(self.policy)
-        if counters is not None:
-            self.step, self.order.drawn = counters["step"], counters["drawn"]
-        self.run_folder.rewind_log(self.step if counters is not None else -1)
-        self.recorder = Recorder(self.run_folder.log, self.recipe.records.to, self.recipe.name, self.view)
-        self.view.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}", self.step, self.recipe.steps)
-        if counters is None:
-            self._evaluate()
-            self.run_folder.save_state(self.policy, 0, {"drawn": 0})
 
     def _gather(self, clock: Clock) -> Gathered:
         """Sample and verify until there are enough prompts to learn from."""
@@ -149,7 +129,7 @@ class Trainer:
 
     def _roll(self, slots: Sequence[Slot], n: int, clock: Clock, greedy: bool = False) -> list[Rollout]:
         with clock.phase("sample"):
-            made = self.roller.sample(slots, n, f"step {self.step}{' greedy' if greedy else ''}", greedy)
+            made = self.roller.sample(slots, n, f"step {self.training.step}{' greedy' if greedy else ''}", greedy)
         with clock.phase("verify"):
             return self.roller.verify([(slot, each) for slot in slots for each in made[slot.group]])
 
@@ -158,7 +138,7 @@ class Trainer:
         loss, records = self.recipe.loss, self.recipe.records
         trainer = self.recipe.optimizer.old_logprobs == "trainer"
         old_BT = self.policy.logprobs(batch) if trainer else batch.behaviour_logprobs_BT
-        measures_kl = records.kl_every != 0 and self.step % records.kl_every == 0
+        measures_kl = records.kl_every != 0 and self.training.step % records.kl_every == 0
         needs_kl = loss.kl_coefficient != 0
         reference_BT = self.policy.reference_logprobs(batch) if needs_kl or measures_kl else None
         token_rewards_BT = batch.token_rewards_BT
@@ -183,27 +163,6 @@ class Trainer:
         if self.algorithm.needs.verdicts:
             figures["reward"] = float(evidence.rewards_B.mean())
         return Turn(batch, credit, old_BT, reference_BT, evidence.values_BT)
-
-    def _record(self, figures: Record) -> None:
-        """Write the step down, evaluate and save where it is time."""
-        record = {"kind": "step", "step": self.step, "algorithm": self.recipe.algorithm.name, **figures}
-        note = why_no_update(figures)
-        self.recorder.write(record | ({"note": note} if note else {}))
-        last = self.step == self.recipe.steps
-        if last or self.step % self.recipe.evaluation.every == 0:
-            self._evaluate()
-        keep = self.recipe.checkpoints.keep_every
-        if last or (keep is not None and self.step % keep == 0):
-            self.run_folder.save_model(self.policy, self.step)
-        if last or self.step % self.recipe.checkpoints.every == 0:
-            self.run_folder.save_state(self.policy, self.step, {"drawn": self.order.drawn})
-
-    def _evaluate(self) -> None:
-        if self.held_out:
-            clock = Clock()
-            with clock.phase("evaluation"):
-                figures = self.roller.evaluate(self.held_out)
-            self.recorder.write({"kind": "evaluation", "step": self.step, **figures, **clock.seconds})
 
     def _slots(self, first: int, count: int) -> list[Slot]:
         return [Slot(first + place, problem) for place, problem in enumerate(self.order.take(count))]

@@ -1,0 +1,148 @@
+"""The samples of one call: those that wait to begin, those in the making, those that have ended.
+
+Samples in the making are lines of arrays, so that a turn of the decode loop does nothing in Python for each of them.
+
+When those that wait begin is a matter of speed alone. A free slot is filled at once, unless samples have much in
+common: then those of one prompt wait until they can begin together, because one that begins later shares nothing with
+them. They do not wait longer than a response takes: where one response in a hundred is fifty times as long as the
+others, slots would stand idle for it.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from move37.engines.transformers_text import ResponseText
+from move37.types import FinishReason, Request
+
+_SHARING_PAYS = 0.75
+"""Rows per sample below which waiting pays: the lab's base made 1.8 times as many tokens a second, its pupil 1.5."""
+
+
+class Response(NamedTuple):
+    """A response that has ended. `law` has the log-probabilities of its tokens under the law they were drawn from."""
+
+    request: Request
+    tokens: list[int]
+    logprob: float
+    law: list[float]
+    reason: FinishReason
+
+
+class Waiting:
+    """Requests that have not begun, in their order. True while there are any."""
+
+    def __init__(self, requests: Sequence[Request], slots: int) -> None:
+        self._prompts = deque(deque(same) for _, same in groupby(requests, key=lambda request: request.prompt.text))
+        self._slots = slots
+        self._rows = self._samples = 0
+        self._turns = self._responses = self._tokens = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._prompts)
+
+    def take(self, free: int) -> list[tuple[str, list[Request]]]:
+        """The requests that begin now in `free` slots, by prompt text."""
+        taken = []
+        while free and self._prompts:
+            same = self._prompts[0]
+            together = min(len(same), self._slots)
+            if together > free and self._rather_wait():
+                self._turns += 1
+                break
+            begun = [same.popleft() for _ in range(min(together, free))]
+            taken.append((begun[0].prompt.text, begun))
+            free, self._turns = free - len(begun), 0
+            if not same:
+                self._prompts.popleft()
+        return taken
+
+    def _rather_wait(self) -> bool:
+        return self._rows < _SHARING_PAYS * self._samples and self._turns * self._responses < self._tokens
+
+    def stepped(self, rows: int, samples: int) -> None:
+        """A step was made for so many samples, in so many rows."""
+        self._rows += rows
+        self._samples += samples
+
+    def ended(self, responses: Sequence[Response]) -> None:
+        self._responses += len(responses)
+        self._tokens += sum(len(response.tokens) for response in responses)
+
+
+class Lines:
+    """Responses in the making, a line each. `live` has the lines that go on, `rows` the row that each follows."""
+
+    def __init__(self, lines: int, limit: int) -> None:
+        self._requests: list[Request | None] = [None] * lines
+        self._tokens = np.zeros((lines, limit), dtype=np.int32)
+        self._law = np.zeros((lines, limit))
+        self._uniforms = np.zeros((lines, limit))
+        self._logprobs = np.zeros(lines)
+        self._counts = np.zeros(lines, dtype=np.int64)
+        self._free = list(range(lines))
+        self.live = np.zeros(0, dtype=np.int64)
+        self.rows = np.zeros(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.live)
+
+    def open(self, requests: Sequence[Request], row: int) -> None:
+        """Begin a response to each of the requests, all at `row`."""
+        lines = [self._free.pop() for _ in requests]
+        for line, request in zip(lines, requests, strict=True):
+            self._requests[line] = request
+            self._uniforms[line] = _uniforms(request.seed, self._uniforms.shape[1])
+        self._counts[lines], self._logprobs[lines] = 0, 0.0
+        self.live = np.concatenate([self.live, np.array(lines, dtype=np.int64)])
+        self.rows = np.concatenate([self.rows, np.full(len(lines), row)])
+
+    def uniforms(self) -> Tensor:
+        """What decides every live line's next token, float64."""
+        return torch.from_numpy(self._uniforms[self.live, self._counts[self.live]])
+
+    def note(self, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], law: NDArray[np.float64]) -> None:
+        """Add every live line's newest token, with its log-probability under the model and under the sampling law."""
+        places = self.live, self._counts[self.live]
+        self._tokens[places], self._law[places] = tokens, law
+        self._logprobs[self.live] += logprobs
+        self._counts[self.live] += 1
+
+    def full(self) -> NDArray[np.bool_]:
+        """Which live lines have as many tokens as they may."""
+        return self._counts[self.live] >= self._tokens.shape[1]
+
+    def stopped(self, text: ResponseText) -> NDArray[np.bool_]:
+        """Which live lines have just completed a stop string."""
+        found = np.zeros(len(self.live), dtype=np.bool_)
+        for place, line in enumerate(self.live.tolist()):
+            request = self._requests[line]
+            if request is not None and request.prompt.stop:
+                found[place] = text.stops(self._tokens[line, : self._counts[line]], request.prompt.stop)
+        return found
+
+    def close(self, place: int, reason: FinishReason) -> Response:
+        """The response of a live line that has ended; the line is free as soon as `keep` has let go of it."""
+        line = int(self.live[place])
+        request, self._requests[line] = self._requests[line], None
+        assert request is not None
+        self._free.append(line)
+        made = slice(0, int(self._counts[line]))
+        tokens, law = self._tokens[line, made].tolist(), self._law[line, made].tolist()
+        return Response(request, tokens, float(self._logprobs[line]), law, reason)
+
+    def keep(self, places: NDArray[np.bool_], rows: NDArray[np.int64]) -> None:
+        """Go on with these of the live lines, at these rows."""
+        self.live, self.rows = self.live[places], rows
+
+
+def _uniforms(seed: int, count: int) -> NDArray[np.float64]:
+    """The row's own uniforms in [0, 1). Raw generator output, whose stream numpy promises not to change."""
+    raw = np.asarray(np.random.PCG64(seed).random_raw(count), dtype=np.uint64)
+    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
