@@ -213,13 +213,19 @@ def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(tmp_path: 
         assert made[f"p{i}", 0].text == decode(folder, tokens)
 
 
-def test_greedy_decoding_equals_generate_after_the_cache_has_moved_and_grown(tmp_path: Path) -> None:
-    # These weights never end: rows of 300 tokens pass the columns of headroom more than once.
-    folder = save_model(tmp_path)
+@pytest.mark.parametrize("kind", ["llama", "mistral"])
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_greedy_decoding_equals_generate_after_the_cache_has_moved_and_grown(
+    tmp_path: Path, kind: str, slots: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These weights never end: rows of 300 tokens pass the 128 columns of headroom more than once, and outgrow a
+    storage that begins with 48 columns, whether rows follow each other (1 and 2 slots) or all stay (3)."""
+    monkeypatch.setattr("move37.engines.transformers_cache._SMALL", 48)
+    folder = save_model(tmp_path, kind)
     expected = generate_greedily(folder, PROMPTS[:3], 300)
-    transformers = load("transformers", folder, batch_size=2)
-    assert [len(tokens) for tokens in expected] == [300, 300, 300]
+    transformers = load("transformers", folder, batch_size=slots)
     made = by_key(list(transformers.generate(ask(*PROMPTS[:3]), COLD.model_copy(update={"max_new_tokens": 300}))))
+    assert max(map(len, expected)) == 300
     assert [made[f"p{i}", 0].text for i in range(3)] == [decode(folder, tokens) for tokens in expected]
 
 

@@ -237,7 +237,7 @@ class RowCache(Cache):
         """
         width = self._window.end - self._window.start if len(self.lengths) else 0
         end = max(width, self._longest_prompt)
-        if end + self._headroom > self._capacity:
+        if end + self._headroom >= self._capacity:  # the next token needs a column too
             self._capacity = min(max(_SMALL, 2 * end + _HEADROOM), self._longest + self._headroom)
         for layer in self._slot_layers:
             layer.shift(end, self._capacity)
