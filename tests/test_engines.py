@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from move37.config import ModelConfig, SamplingConfig
@@ -252,7 +253,6 @@ def test_a_packed_layer_is_the_layer_it_replaces() -> None:
 @pytest.mark.parametrize("heads", [1, 2, 4])
 def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(tmp_path: Path, heads: int) -> None:
     """Prompts of three lengths read together, then twelve tokens that are given, one row having left after six."""
-    import numpy as np
     from transformers import AutoModelForCausalLM
 
     from move37.engines.transformers_cache import RowCache
@@ -283,8 +283,6 @@ def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(tmp_path
 
 def test_a_cache_row_goes_on_as_any_number_of_rows_that_all_remember_it() -> None:
     """Random branching against lists that are simply copied; a row's keys are its own tokens."""
-    import numpy as np
-
     from move37.engines.transformers_cache import RowCache
 
     rng = np.random.default_rng(0)
@@ -592,6 +590,43 @@ def test_generation_can_be_abandoned_and_leaves_no_mode_behind(llama: Path) -> N
     assert len(list(transformers.generate(ask(*QUESTIONS, n=4), HOT))) == 12
 
 
+LAWS: list[dict[str, float]] = [{}, {"temperature": 0.6}, {"temperature": 0.6, "top_p": 0.9}, {"temperature": 0.0}]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("law", LAWS)
+def test_a_model_without_finite_probabilities_is_named_and_spoils_no_later_call(
+    tmp_path: Path, kind: str, law: dict[str, float]
+) -> None:
+    """One broken embedding, as overflow would break one text. Nine slots of the broken text lie below what follows."""
+    engine: Any = load("transformers", save_model(tmp_path, kind), packed=False)
+    requests, sampling = ask("a", "abc dea bcde abcde", n=3), HOT.model_copy(update=law)
+    before = [(s.text, s.logprob) for s in engine.generate(requests, sampling)]
+    embedding = engine.model.get_input_embeddings().weight.detach()
+    z = embedding[engine.encode("z")[-1]]
+    kept = z.clone()
+    z.fill_(torch.nan)
+    with pytest.raises(EngineError, match=r"problem p0: .* not finite at token 1 of the response") as caught:
+        list(engine.generate(ask("abzcdefghijkldeabcdeb", n=9), sampling))
+    assert "\n" not in str(caught.value)
+    z.copy_(kept)
+    assert [(s.text, s.logprob) for s in engine.generate(requests, sampling)] == before
+
+
+def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not() -> None:
+    from move37.engines.transformers_cache import SlotMemory
+
+    memory, like = SlotMemory(), torch.zeros(1, 2, 5, 4)
+    first = [memory.take(3, 10, like), memory.take(3, 10, like)]
+    memory.give_back(first)
+    again = [memory.take(2, 15, like), memory.take(3, 9, like)]  # 240 and 216 numbers where 240 were
+    assert {tensor.data_ptr() for tensor in again} == {tensor.data_ptr() for tensor in first}
+    assert [tuple(tensor.shape) for tensor in again] == [(2, 2, 15, 4), (3, 2, 9, 4)]
+    memory.give_back(again)
+    assert memory.take(3, 11, like).shape == (3, 2, 11, 4)  # 264: nothing fits, so nothing is kept
+    assert memory._spare == []
+
+
 # ---- transformers: prompts, models and errors
 
 
@@ -685,9 +720,10 @@ def test_impossible_options_are_refused_by_name(llama: Path, options: dict[str, 
 def test_an_allocation_that_fails_is_told_apart_from_other_errors() -> None:
     from move37.engines.transformers import _is_out_of_memory
 
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(10**16)
-    assert _is_out_of_memory(caught.value)
+    for allocate in (torch.empty, np.zeros):
+        with pytest.raises((RuntimeError, MemoryError)) as caught:
+            allocate(10**16)
+        assert _is_out_of_memory(caught.value)
     assert not _is_out_of_memory(RuntimeError("shapes do not match"))
 
 

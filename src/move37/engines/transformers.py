@@ -152,7 +152,10 @@ class TransformersEngine:
         return text
 
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
-        """One sample per request, as they end. Raises EngineError where a prompt leaves too little room."""
+        """One sample per request, as they end.
+
+        Raises EngineError where a prompt leaves too little room, memory runs out, or probabilities are not finite.
+        """
         yield from self._decode(requests, sampling, DecodeLoop.run)
 
     def trajectories(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Trajectory]:
@@ -171,10 +174,10 @@ class TransformersEngine:
         for request in requests:
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
         slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
-        loop = DecodeLoop(self._model, self._text, self._end_tokens, prompts, requests, slots, sampling, self._memory)
+        asked = (prompts, requests, slots, sampling)
         try:
-            yield from run(loop)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+            yield from run(DecodeLoop(self._model, self._text, self._end_tokens, *asked, self._memory))
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
             raise EngineError(
@@ -298,7 +301,7 @@ def _fingerprint(path: str, options: Options) -> str:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _one_line(error: Exception) -> str:

@@ -19,6 +19,7 @@ Left out: layers that keep more or less than keys and values (linear attention, 
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,7 @@ class SlotMemory:
     """What an engine's caches on a CPU lie in, kept from one call to the next: fresh pages cost more than their use.
 
     What is taken again holds older keys and values of the same model. They are masked as padding is, which needs finite
-    numbers only.
+    numbers only: a call that failed gives nothing back.
     """
 
     def __init__(self) -> None:
@@ -62,9 +63,11 @@ class SlotMemory:
         """A tensor of shape (slots, heads, capacity, width) with heads, width, dtype and device of `like`."""
         shape = (slots, like.shape[1], capacity, like.shape[3])
         size = math.prod(shape)
-        for place, spare in enumerate(self._spare):
-            if spare.numel() >= size and spare.dtype == like.dtype:
-                return self._spare.pop(place)[:size].view(shape)
+        with suppress(IndexError):  # none are left
+            while True:
+                spare = self._spare.pop()  # what does not fit makes room for what does
+                if spare.numel() >= size and spare.dtype == like.dtype:
+                    return spare[:size].view(shape)
         if like.device.type != "cpu":
             return like.new_zeros(shape)
         content = np.zeros(size * like.element_size(), dtype=np.uint8)  # pages that are taken only when they are used

@@ -24,7 +24,8 @@ def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, top
     """Next tokens and their natural-log probabilities under the model itself (temperature 1, no top-p).
 
     Both have the shape (samples,). `logits` is float32 of shape (rows, vocabulary); `rows`, int64 of shape (samples,),
-    is the row that each sample reads; `uniforms` is float64 in [0, 1) of shape (samples,).
+    is the row that each sample reads; `uniforms` is float64 in [0, 1) of shape (samples,). Where a row of logits has no
+    law (a nan, or an infinity at the top), the log-probability is nan and the token has no meaning.
     """
     if temperature == 0:
         tokens = logits.argmax(-1)[rows]
@@ -88,4 +89,5 @@ def _from_nucleus(probabilities: Tensor, rows: Tensor, uniforms: Tensor, top_p: 
 def _invert(cumulative: Tensor, targets: Tensor) -> Tensor:
     """The first column of each row whose cumulative mass exceeds the target: a column of no mass is never drawn."""
     last = torch.searchsorted(cumulative, cumulative[:, -1:].contiguous())  # first column that reaches the whole mass
+    last.clamp_(max=cumulative.shape[1] - 1)  # nan reaches nothing
     return torch.minimum(torch.searchsorted(cumulative, targets[:, None], right=True), last)[:, 0]

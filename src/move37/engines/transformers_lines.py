@@ -114,6 +114,13 @@ class Lines:
         self._logprobs[self.live] += logprobs
         self._counts[self.live] += 1
 
+    def at(self, place: int) -> tuple[str, int]:
+        """Which problem a live line answers, and how many tokens it has."""
+        line = int(self.live[place])
+        request = self._requests[line]
+        assert request is not None
+        return request.prompt.problem_id, int(self._counts[line])
+
     def full(self) -> NDArray[np.bool_]:
         """Which live lines have as many tokens as they may."""
         return self._counts[self.live] >= self._tokens.shape[1]
