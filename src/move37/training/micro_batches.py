@@ -25,8 +25,9 @@ from torch import Tensor
 
 from move37.training.batches import Batch
 
-_PADDED = 4
-"""What attention sees of a shared piece, padding included, is at most so many times what is computed."""
+_SEEN = 8
+"""Tokens that attention sees in a micro-batch, of prompts and responses with their padding, are at most so many times
+those computed at once: a row has a copy of its prompt's keys and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Shard:
 def plan(batch: Batch, rows: Tensor, tokens_at_once: int, shares: bool) -> Iterator[Shard]:
     """Cut `rows` (row numbers) of the batch into shards and micro-batches of at most `tokens_at_once` tokens.
 
-    Tokens count with padding, or, where equal beginnings are shared, once. A prompt or a response longer than that is
-    alone in its piece. Every row is in exactly one micro-batch.
+    Tokens count with padding, or, where equal beginnings are shared, once; what attention sees is bounded as well. A
+    prompt or a response longer than that is alone in its piece. Every row is in exactly one micro-batch.
     """
     by_prompt: dict[int, list[int]] = {}
     groups = batch.groups_B.tolist()
@@ -50,21 +51,23 @@ def plan(batch: Batch, rows: Tensor, tokens_at_once: int, shares: bool) -> Itera
     order = sorted(by_prompt, key=lambda place: (len(batch.prompts[place]), place))
     cut = _by_text if shares else _by_length
     for prompts in _packed(order, [len(batch.prompts[place]) for place in order], tokens_at_once):
-        pieces = cut(batch, [row for place in prompts for row in by_prompt[place]], tokens_at_once)
+        prompt_tokens = len(batch.prompts[prompts[-1]])  # the longest
+        pieces = cut(batch, [row for place in prompts for row in by_prompt[place]], tokens_at_once, prompt_tokens)
         yield Shard(tuple(prompts), tuple(tuple(piece) for piece in pieces))
 
 
-def _by_length(batch: Batch, rows: list[int], most: int) -> Iterator[list[int]]:
+def _by_length(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> Iterator[list[int]]:
     lengths = batch.lengths_B.tolist()
     rows = sorted(rows, key=lambda row: (lengths[row], row))
-    return _packed(rows, [lengths[row] for row in rows], most)
+    return _packed(rows, [lengths[row] for row in rows], most, prompt_tokens)
 
 
-def _packed(items: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Consecutive items of rising length in pieces of which number times longest is at most `most`."""
+def _packed(items: Sequence[int], lengths: Sequence[int], most: int, prompt_tokens: int = 0) -> Iterator[list[int]]:
+    """Consecutive items of rising length in pieces of which number times longest is at most `most`; see `_SEEN`."""
     piece: list[int] = []
     for item, length in zip(items, lengths, strict=True):
-        if piece and (len(piece) + 1) * length > most:
+        number = len(piece) + 1
+        if piece and (number * length > most or number * (prompt_tokens + length) > _SEEN * most):
             yield piece
             piece = []
         piece.append(item)
@@ -72,12 +75,12 @@ def _packed(items: Sequence[int], lengths: Sequence[int], most: int) -> Iterator
         yield piece
 
 
-def _by_text(batch: Batch, rows: list[int], most: int) -> Iterator[list[int]]:
+def _by_text(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> Iterator[list[int]]:
     piece: list[int] = []
     computed = longest = 0
     for row, length, common in _sorted_by_text(batch, rows):
         new, longest = length - common, max(longest, length)
-        if piece and (computed + new > most or (len(piece) + 1) * longest > _PADDED * most):
+        if piece and (computed + new > most or (len(piece) + 1) * (prompt_tokens + longest) > _SEEN * most):
             yield piece
             piece, computed, new, longest = [], 0, length, length
         piece.append(row)
