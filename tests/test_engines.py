@@ -652,6 +652,18 @@ def test_a_prompt_that_leaves_too_little_room_is_refused_before_the_first_sample
         next(iter(transformers.generate(ask("a", "ab"), settings)))
 
 
+def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp_path: Path) -> None:
+    """Beyond 32 tokens `longrope` would turn every token of the batch by the long factors, those in the cache not."""
+    angles = {"rope_type": "longrope", "rope_theta": 10_000.0, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    shape = {"num_key_value_heads": 2, "intermediate_size": 64, "original_max_position_embeddings": 32}
+    folder = save_model(tmp_path, "phi3", **shape, rope_parameters={**angles, "original_max_position_embeddings": 32})
+    transformers = load("transformers", folder)
+    assert transformers.context_length == 32
+    with pytest.raises(EngineError, match="3 prompt tokens and max_new_tokens = 30 exceed the context of 32"):
+        list(transformers.generate(ask("ab"), HOT.model_copy(update={"max_new_tokens": 30})))
+    assert len(list(transformers.generate(ask("ab"), HOT.model_copy(update={"max_new_tokens": 29})))) == 1
+
+
 def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="keeps a state other than keys and values"):
         load("transformers", save_model(tmp_path, "mamba"))

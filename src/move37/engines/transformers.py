@@ -71,9 +71,7 @@ class TransformersEngine:
         self._text = ResponseText(tokenizer)
         self._end_tokens = _end_tokens(model, tokenizer)
         self._parameters = model.num_parameters()
-        self.context_length: int | None = getattr(
-            model.config.get_text_config(decoder=True), "max_position_embeddings", None
-        )
+        self.context_length: int | None = _context_length(model)
         self._memory = SlotMemory()
         self._packed = 0
         if options.packed and model.device.type == "cpu" and can_pack():
@@ -278,6 +276,18 @@ def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     if ends is None:
         ends = tokenizer.eos_token_id
     return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])  # type: ignore[arg-type]
+
+
+def _context_length(model: PreTrainedModel) -> int | None:
+    """Most tokens of a prompt and its response, None where there is no limit.
+
+    Beyond its first length `longrope` turns all tokens by other angles, which keys that are kept and other rows cannot
+    follow: such models end there.
+    """
+    config = model.config.get_text_config(decoder=True)
+    longest = getattr(config, "max_position_embeddings", None)
+    angles: Any = getattr(config, "rope_parameters", None) or {}
+    return angles["original_max_position_embeddings"] if angles.get("rope_type") == "longrope" else longest
 
 
 def _fingerprint(path: str, options: Options) -> str:

@@ -137,7 +137,7 @@ class _SlotLayer(CacheLayerMixin):
         distance = last - end
         for index, storage in enumerate(self.storage):
             target, piece = storage, distance  # columns that overlap their target are moved in pieces that do not
-            if capacity > storage.shape[2] or distance < 0:
+            if capacity > storage.shape[2]:
                 self.storage[index] = target = self._memory.take(storage.shape[0], capacity, storage)
                 piece = last - first
             for column in range(first, last, piece) if piece else ():
@@ -173,7 +173,7 @@ class RowCache(Cache):
     def admit(self, prompt: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Add a row that has read a prompt at the first free slot: keys and values by layer, (1, heads, S, width)."""
         length = prompt[0][0].shape[2]
-        if not len(self.lengths) or length > self._window.end:
+        if not len(self.lengths):
             self._shift()
         if not self._slot_layers:
             self._slot_layers += [_SlotLayer(self._memory, self._window, *layer, self._capacity) for layer in prompt]

@@ -66,6 +66,7 @@ class DecodeLoop:
         self._lines = Lines(slots, sampling.max_new_tokens)
         self._model = forward_of(model)
         self._device, self._dtype = model.device, model.dtype
+        self._keeps_law = False
         self._logits: Tensor | None = None
         self._newest = np.zeros(0, dtype=np.int64)
         self._last_read: tuple[str, ReadPrompt] | None = None
@@ -77,6 +78,7 @@ class DecodeLoop:
 
     def trajectories(self) -> Iterator[Trajectory]:
         """Samples with their tokens, as they end. The sampling law must have no nucleus (top_p = 1)."""
+        self._keeps_law = True
         for response in self._ending():
             prompt = self._prompts[response.request.prompt.text]
             yield Trajectory(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.law))
@@ -117,7 +119,8 @@ class DecodeLoop:
         lines, logits, temperature = self._lines, self._logits, self._sampling.temperature
         rows, uniforms = torch.from_numpy(lines.rows).to(self._device), lines.uniforms().to(self._device)
         drawn, logprobs = draw(logits, rows, uniforms, temperature, self._sampling.top_p)
-        law = logprobs if temperature in (0, 1) else law_logprobs(logits, rows, drawn, temperature)
+        asked = self._keeps_law and temperature not in (0, 1)
+        law = law_logprobs(logits, rows, drawn, temperature) if asked else logprobs
         tokens = drawn.cpu().numpy()
         lines.note(tokens, self._sound(logprobs.cpu().numpy()), law.cpu().numpy())
         stops = np.isin(tokens, self._ends)

@@ -26,7 +26,10 @@ _SHARING_PAYS = 0.75
 
 
 class Response(NamedTuple):
-    """A response that has ended. `law` has the log-probabilities of its tokens under the law they were drawn from."""
+    """A response that has ended.
+
+    `logprob` is the model's own of the whole; `law` is by token what `Trajectory.logprobs` says, where that is wanted.
+    """
 
     request: Request
     tokens: list[int]
