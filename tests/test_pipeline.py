@@ -1,6 +1,9 @@
 """The whole flow on real files, with the scripted engine: what a user gets, and what happens when it is interrupted."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -288,3 +291,18 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
     assert findings.curves[0].pass_at_k[0] == pytest.approx(0.5)  # a: 1/4, c: 3/4
     assert findings.warnings[0].startswith("1 problem (b) left out for every model")
     assert findings.audits[1].unscored == 4  # the audit still counts them
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="torch has its threads from GNU's OpenMP on Linux alone")
+@pytest.mark.parametrize(("given", "spins"), [({}, "2000"), ({"GOMP_SPINCOUNT": "70"}, "70")])
+def test_the_commands_let_idle_threads_sleep_soon_unless_the_user_says_otherwise(
+    given: dict[str, str], spins: str
+) -> None:
+    """OpenMP itself says what it goes by when it is loaded, which is after a command has begun."""
+    pytest.importorskip("torch")
+    code = "import sys; sys.argv = ['move37', 'list', 'engines']\nfrom move37.cli import main\ntry: main()\n"
+    code += "except SystemExit: import torch"
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    environment = {**known, **given, "OMP_DISPLAY_ENV": "VERBOSE"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
