@@ -613,11 +613,22 @@ def test_a_model_without_finite_probabilities_is_named_and_spoils_no_later_call(
     assert [(s.text, s.logprob) for s in engine.generate(requests, sampling)] == before
 
 
+def test_weights_that_change_between_two_calls_are_those_that_sample(tmp_path: Path) -> None:
+    """What an engine keeps is memory: nothing that old weights made is read again."""
+    engine: Any = load("transformers", save_model(tmp_path / "old"), packed=False)
+    old = [s.text for s in engine.generate(ask(*QUESTIONS, n=6), HOT)]
+    other: Any = load("transformers", save_model(tmp_path / "new", seed=1), packed=False)
+    engine.model.load_state_dict(other.model.state_dict())
+    new = [s.text for s in engine.generate(ask(*QUESTIONS, n=6), HOT)]
+    assert new == [s.text for s in other.generate(ask(*QUESTIONS, n=6), HOT)] != old
+
+
 def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not() -> None:
     from move37.engines.transformers_cache import SlotMemory
 
     memory, like = SlotMemory(), torch.zeros(1, 2, 5, 4)
     first = [memory.take(3, 10, like), memory.take(3, 10, like)]
+    assert [tensor.data_ptr() % 64 for tensor in first] == [0, 0]
     memory.give_back(first)
     again = [memory.take(2, 15, like), memory.take(3, 9, like)]  # 240 and 216 numbers where 240 were
     assert {tensor.data_ptr() for tensor in again} == {tensor.data_ptr() for tensor in first}

@@ -10,8 +10,9 @@ A row is one text so far, whoever follows it: a row from which two samples go on
 
 Decisions. Columns are aligned at the right, as in left-padded `generate`, so a model's own causal, sliding-window and
 alibi masks stay true; rotary positions are in the keys already, so a prompt may be copied to any column. Live rows
-fill the first slots: rows that end are overwritten by the last ones, and no step computes a row that nobody wants.
-Writing in place spares the copy of the whole cache that a growing cache makes at every token.
+fill the first slots: rows that end are overwritten by the last ones, and of those that nobody wants a step computes a
+few at most (`before_step`). Writing in place spares the copy of the whole cache that a growing cache makes at every
+token.
 
 Left out: layers that keep more or less than keys and values (linear attention, keys shared between layers);
 `supports` says so beforehand.
@@ -33,6 +34,7 @@ from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidi
 
 _HEADROOM = 128
 _SMALL = 1024
+_ALIGNMENT = 64
 
 
 def supports(config: PreTrainedConfig) -> bool:
@@ -70,12 +72,21 @@ class SlotMemory:
                     return spare[:size].view(shape)
         if like.device.type != "cpu":
             return like.new_zeros(shape)
-        content = np.zeros(size * like.element_size(), dtype=np.uint8)  # pages that are taken only when they are used
-        return torch.from_numpy(content).view(like.dtype).view(shape)
+        return _untouched(size * like.element_size()).view(like.dtype).view(shape)
 
     def give_back(self, storage: list[Tensor]) -> None:
         if storage and storage[0].device.type == "cpu":
             self._spare = [tensor.view(-1) for tensor in storage]
+
+
+def _untouched(size: int) -> Tensor:
+    """So many zero bytes, in pages that are taken only when they are used.
+
+    They begin where torch's own memory would: libraries may round a product by where its operands lie.
+    """
+    content = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
+    first = -content.ctypes.data % _ALIGNMENT
+    return torch.from_numpy(content[first : first + size])
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The decode loop: many requests through a fixed number of slots, each token computed once and none for nobody.
+"""The decode loop: many requests through a fixed number of slots, what they have in common computed once.
 
 A prompt is read once for all of its samples, and samples that have drawn the same tokens so far go on as one row: a
 row is a text, not a sample. Of the tokens of 1024 samples of the lab's base 18 % are computed, 3 % after 100 steps of
