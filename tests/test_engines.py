@@ -202,12 +202,16 @@ def decode(path: Path, tokens: Sequence[int]) -> str:
 PROMPTS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.", "zz 9", "why?", "1 2 3 4 5 6 7 8 9")
 
 
-@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bloom"])
-def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(tmp_path: Path, kind: str) -> None:
-    """Rotary, sliding-window, learned and alibi positions; six prompts through two slots."""
+@pytest.mark.parametrize("slots", [2, None])
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bloom", "gemma4_text"])
+def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(
+    tmp_path: Path, kind: str, slots: int | None
+) -> None:
+    """Rotary, sliding-window, learned and alibi positions, layers of several widths; six prompts through two slots or
+    as many as the model's size allows."""
     folder = save_model(tmp_path, kind)
     expected = generate_greedily(folder, PROMPTS, 40)
-    transformers = load("transformers", folder, batch_size=2)
+    transformers = load("transformers", folder, batch_size=slots)
     made = by_key(list(transformers.generate(ask(*PROMPTS), COLD.model_copy(update={"max_new_tokens": 40}))))
     for i, tokens in enumerate(expected):
         assert made[f"p{i}", 0].tokens == len(tokens)
@@ -247,7 +251,9 @@ def test_a_packed_layer_is_the_layer_it_replaces() -> None:
     linear = torch.nn.Linear(48, 80)
     inputs = torch.randn(5, 3, 48)
     with torch.inference_mode():
-        assert torch.allclose(PackedLinear(linear, 64)(inputs), linear(inputs), atol=1e-5)
+        packed = PackedLinear(linear, 64)
+        assert torch.allclose(packed(inputs), linear(inputs), atol=1e-5)
+        assert torch.equal(packed.weight, linear.weight)
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
@@ -678,6 +684,13 @@ def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp
 def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="keeps a state other than keys and values"):
         load("transformers", save_model(tmp_path, "mamba"))
+
+
+@pytest.mark.parametrize("kind", ["bert", "bart"])
+def test_a_model_that_does_not_continue_a_text_by_itself_is_refused(tmp_path: Path, kind: str) -> None:
+    """Attention both ways, and a decoder that waits for an encoder: both would be sampled in silence, wrongly."""
+    with pytest.raises(EngineError, match="is an encoder or needs one; it continues no text"):
+        load("transformers", save_model(tmp_path, kind))
 
 
 def write(path: Path, content: bytes) -> Path:

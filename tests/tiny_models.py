@@ -59,6 +59,19 @@ def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any)
         "gpt2": {"initializer_range": 0.4},
         "bloom": {"initializer_range": 0.4},
         "mamba": {"state_size": 4},
+        "bert": {"intermediate_size": 64},
+        "bart": {"d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 64},
+        "gemma4_text": {
+            "num_key_value_heads": 2,
+            "intermediate_size": 64,
+            "head_dim": 8,
+            "global_head_dim": 16,
+            "sliding_window": 9,
+            "layer_types": ["sliding_attention", "full_attention"],
+            "hidden_size_per_layer_input": 0,
+            "vocab_size_per_layer_input": VOCABULARY,
+            "initializer_range": 0.3,
+        },
     }
     torch.manual_seed(seed)
     config = AutoConfig.for_model(kind, **{**shape, **own.get(kind, {}), **changes})

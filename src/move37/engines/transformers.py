@@ -12,6 +12,7 @@ adapters are left out: serve such a model elsewhere.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from functools import cached_property
 from hashlib import blake2b
 from io import StringIO
 from pathlib import Path
@@ -21,13 +22,15 @@ import torch
 import transformers
 from pydantic import Field
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.engines import Trajectory, parse_options
-from move37.engines.transformers_cache import SlotMemory, bytes_per_token, supports
+from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
+from move37.engines.transformers_forward import forward_of
 from move37.engines.transformers_packed import can_pack, pack
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, EngineError, MissingExtraError
@@ -97,6 +100,8 @@ class TransformersEngine:
             )
         with _classified(model.path):
             loaded.eval().to(device)
+        if not _continues_alone(loaded.config):
+            raise EngineError(f"{model.path}: {type(loaded).__name__} is an encoder or needs one; it continues no text")
         if not supports(loaded.config):
             raise EngineError(
                 f"{model.path}: {type(loaded).__name__} keeps a state other than keys and values, which this engine "
@@ -190,7 +195,14 @@ class TransformersEngine:
         if self._model.device.type != "cpu":
             return _GPU_ROWS
         fewest, most = _CPU_ROWS
-        return max(fewest, min(most, _CPU_CACHE // (tokens * bytes_per_token(self._model.config, self._model.dtype))))
+        return max(fewest, min(most, _CPU_CACHE // (tokens * self._token_bytes)))
+
+    @cached_property
+    def _token_bytes(self) -> int:
+        """What one token of one row takes in the cache. One is read to see it: configs say it in many ways."""
+        with torch.inference_mode():
+            (read,) = forward_of(self._model).read([[0]])
+        return sum(states.nbytes for layer in read.states for states in layer)
 
     def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
         if prompt_tokens == 0:
@@ -276,6 +288,12 @@ def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     if ends is None:
         ends = tokenizer.eos_token_id
     return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])  # type: ignore[arg-type]
+
+
+def _continues_alone(config: Any) -> bool:
+    """Whether the model reads from left to right, with nothing but the text itself."""
+    alone = config.model_type not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
+    return alone and getattr(config, "is_decoder", True)  # what is a decoder by nature does not say so
 
 
 def _context_length(model: PreTrainedModel) -> int | None:

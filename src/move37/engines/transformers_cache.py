@@ -22,7 +22,6 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -41,14 +40,6 @@ def supports(config: PreTrainedConfig) -> bool:
     """Whether every layer of the model keeps plain keys and values (all tokens of them, or a sliding window)."""
     plain = (DynamicLayer, DynamicSlidingWindowLayer)
     return all(type(layer) in plain for layer in DynamicCache(config=config).layers)
-
-
-def bytes_per_token(config: PreTrainedConfig, dtype: torch.dtype) -> int:
-    """What one token of one row takes."""
-    text: Any = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    return 2 * text.num_hidden_layers * heads * width * dtype.itemsize
 
 
 class SlotMemory:

@@ -23,6 +23,11 @@ class PackedLinear(nn.Module):
         self.bias = linear.bias
         self._packed = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), rows)
 
+    @property
+    def weight(self) -> Tensor:
+        """The plain weights, made anew whenever they are asked for: some routers ask for their dtype."""
+        return self._packed.to_dense()
+
     def forward(self, inputs: Tensor) -> Tensor:
         return torch.ops.mkldnn._linear_pointwise(inputs, self._packed, self.bias, "none", [], "")
 
