@@ -681,9 +681,11 @@ def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp
     assert len(list(transformers.generate(ask("ab"), HOT.model_copy(update={"max_new_tokens": 29})))) == 1
 
 
-def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["mamba", "rwkv", "openai-gpt"])
+def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path: Path, kind: str) -> None:
+    """A state of its own that the config tells, one that it does not tell, and none at all."""
     with pytest.raises(EngineError, match="keeps a state other than keys and values"):
-        load("transformers", save_model(tmp_path, "mamba"))
+        load("transformers", save_model(tmp_path, kind))
 
 
 @pytest.mark.parametrize("kind", ["bert", "bart"])

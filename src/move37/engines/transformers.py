@@ -102,12 +102,15 @@ class TransformersEngine:
             loaded.eval().to(device)
         if not _continues_alone(loaded.config):
             raise EngineError(f"{model.path}: {type(loaded).__name__} is an encoder or needs one; it continues no text")
-        if not supports(loaded.config):
+        with _classified(model.path):
+            engine = cls(model.path, loaded, tokenizer, options)
+            keeps_keys_and_values = supports(loaded.config) and engine._token_bytes > 0
+        if not keeps_keys_and_values:
             raise EngineError(
                 f"{model.path}: {type(loaded).__name__} keeps a state other than keys and values, which this engine "
                 "cannot share between samples; serve the model with another engine"
             )
-        return cls(model.path, loaded, tokenizer, options)
+        return engine
 
     @property
     def model(self) -> PreTrainedModel:
