@@ -629,7 +629,7 @@ def test_weights_that_change_between_two_calls_are_those_that_sample(tmp_path: P
     assert new == [s.text for s in other.generate(ask(*QUESTIONS, n=6), HOT)] != old
 
 
-def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not() -> None:
+def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     from move37.engines.transformers_cache import SlotMemory
 
     memory, like = SlotMemory(), torch.zeros(1, 2, 5, 4)
@@ -640,8 +640,14 @@ def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not() -> N
     assert {tensor.data_ptr() for tensor in again} == {tensor.data_ptr() for tensor in first}
     assert [tuple(tensor.shape) for tensor in again] == [(2, 2, 15, 4), (3, 2, 9, 4)]
     memory.give_back(again)
-    assert memory.take(3, 11, like).shape == (3, 2, 11, 4)  # 264: nothing fits, so nothing is kept
+    larger = memory.take(3, 11, like)
+    assert larger.shape == (3, 2, 11, 4)  # 264: nothing fits, so nothing is kept
     assert memory._spare == []
+    for most, kept in ((264 * 4, 1), (264 * 4 - 1, 0)):  # bytes
+        monkeypatch.setattr("move37.engines.transformers_cache._KEPT", most)
+        memory = SlotMemory()
+        memory.give_back([larger])
+        assert len(memory._spare) == kept
 
 
 # ---- transformers: prompts, models and errors

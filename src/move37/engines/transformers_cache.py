@@ -32,8 +32,13 @@ from transformers import Cache, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
 _HEADROOM = 128
+"""Free columns at least after a shift, where rows are still admitted."""
 _SMALL = 1024
+"""Columns of a storage that does not have to grow, if there can be so many."""
 _ALIGNMENT = 64
+"""Bytes."""
+_KEPT = 2**30
+"""Bytes that are kept between calls: fresh pages are felt where calls are short, memory where they are long."""
 
 
 def supports(config: PreTrainedConfig) -> bool:
@@ -66,7 +71,8 @@ class SlotMemory:
         return _untouched(size * like.element_size()).view(like.dtype).view(shape)
 
     def give_back(self, storage: list[Tensor]) -> None:
-        if storage and storage[0].device.type == "cpu":
+        """Keep these for the next call, unless they are on a GPU, whose allocator keeps them, or too much."""
+        if storage and storage[0].device.type == "cpu" and sum(tensor.nbytes for tensor in storage) <= _KEPT:
             self._spare = [tensor.view(-1) for tensor in storage]
 
 

@@ -16,8 +16,11 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 _FEW = (64, 512, 4096)
+"""How many of the most probable tokens are looked at for a nucleus, one after the other."""
 _BLOCK = 64
+"""Tokens."""
 _SMALL = 256
+"""Tokens of a vocabulary that is read without blocks."""
 
 
 def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
