@@ -91,7 +91,7 @@ def _by_text(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> It
 
 def _sorted_by_text(batch: Batch, rows: list[int]) -> Iterator[tuple[int, int, int]]:
     """Rows by prompt and text, with their lengths and how many tokens each has in common with the one before."""
-    tokens = torch.where(batch.mask_BT, batch.tokens_BT, -1)[rows].cpu().numpy()
+    tokens = torch.where(batch.mask_BT[rows], batch.tokens_BT[rows], -1).cpu().numpy()
     groups, lengths = batch.groups_B[rows].cpu().numpy(), batch.lengths_B[rows].cpu().numpy()
     order = np.lexsort((*tokens.T[::-1], groups))
     tokens, groups, lengths = tokens[order], groups[order], lengths[order]
