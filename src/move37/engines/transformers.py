@@ -22,7 +22,6 @@ import torch
 import transformers
 from pydantic import Field
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
@@ -100,8 +99,6 @@ class TransformersEngine:
             )
         with _classified(model.path):
             loaded.eval().to(device)
-        if not _continues_alone(loaded.config):
-            raise EngineError(f"{model.path}: {type(loaded).__name__} is an encoder or needs one; it continues no text")
         with _classified(model.path):
             engine = cls(model.path, loaded, tokenizer, options)
             keeps_keys_and_values = supports(loaded.config) and engine._token_bytes > 0
@@ -291,12 +288,6 @@ def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     if ends is None:
         ends = tokenizer.eos_token_id
     return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])  # type: ignore[arg-type]
-
-
-def _continues_alone(config: Any) -> bool:
-    """Whether the model reads from left to right, with nothing but the text itself."""
-    alone = config.model_type not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES
-    return alone and getattr(config, "is_decoder", True)  # what is a decoder by nature does not say so
 
 
 def _context_length(model: PreTrainedModel) -> int | None:
