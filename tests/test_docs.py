@@ -1,11 +1,15 @@
 """The documentation describes what is there: the README's map and the rows of docs/extending.md."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from move37.cli import SHELVES
+from move37.config import parse_study
+from move37.training.recipe import parse_recipe
+from tests import settings_page
 
 ROOT = Path(__file__).parents[1]
 
@@ -45,3 +49,24 @@ def test_links_in_the_documentation_lead_somewhere(path: Path) -> None:
         r'src="([^"]+)"', path.read_text()
     )
     assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_the_page_of_the_settings_says_what_the_settings_are() -> None:
+    pytest.importorskip("torch")  # the engine's options stand beside the engine
+    assert (ROOT / "docs" / "settings.md").read_text() == settings_page.page()
+
+
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+WRITTEN = [
+    (page.name, text) for page in PAGES for text in re.findall(r"```toml\n(.*?)```", page.read_text(), re.DOTALL)
+]
+
+
+@pytest.mark.parametrize(("page", "text"), WRITTEN, ids=[f"{page}-{i}" for i, (page, _) in enumerate(WRITTEN)])
+def test_what_the_documentation_writes_in_toml_is_taken(page: str, text: str) -> None:
+    """Whole studies and recipes as they are; parts of a study beside what else it needs."""
+    raw = tomllib.loads(text)
+    if "steps" in raw:
+        parse_recipe(raw)
+    else:
+        parse_study({"name": "part", "problems": {"benchmark": "aime24"}} | raw)
