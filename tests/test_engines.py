@@ -694,6 +694,13 @@ def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path
         load("transformers", save_model(tmp_path, kind))
 
 
+@pytest.mark.parametrize("kind", ["bert", "bart"])
+def test_a_model_that_does_not_continue_a_text_by_itself_is_refused(tmp_path: Path, kind: str) -> None:
+    """Attention both ways, and a decoder that waits for an encoder: both would be sampled in silence, wrongly."""
+    with pytest.raises(EngineError, match="is an encoder or needs one, and continues no text"):
+        load("transformers", save_model(tmp_path, kind))
+
+
 def write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path

@@ -59,6 +59,8 @@ def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any)
         "gpt2": {"initializer_range": 0.4},
         "bloom": {"initializer_range": 0.4},
         "mamba": {"state_size": 4},
+        "bert": {"intermediate_size": 64, "initializer_range": 0.3},
+        "bart": {"d_model": 32, "decoder_layers": 2, "decoder_attention_heads": 4, "init_std": 0.3},
         "gpt_neox": {"intermediate_size": 64, "initializer_range": 0.3},
         "gemma4_text": {
             "num_key_value_heads": 2,

@@ -29,7 +29,7 @@ from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.engines import Trajectory, parse_options
 from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
-from move37.engines.transformers_forward import forward_of
+from move37.engines.transformers_forward import distance_of_rows, forward_of
 from move37.engines.transformers_packed import can_pack, pack
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, EngineError, MissingExtraError
@@ -45,6 +45,8 @@ _CPU_ROWS = (64, 1024)
 """A large model gains nothing beyond 64 rows; of a small one a step costs little more for many than for few."""
 _CPU_CACHE = 2**29
 """Bytes of keys and values that more than the fewest rows may take."""
+_LARGEST_DISTANCE = 0.2
+"""See `distance_of_rows`: far above what rounding does."""
 _LAW_SETTINGS = ("repetition_penalty", "top_k", "min_p", "typical_p", "no_repeat_ngram_size", "suppress_tokens")
 
 
@@ -98,16 +100,25 @@ class TransformersEngine:
                 f"{min(report['missing_keys'])}; transformers would make them up"
             )
         with _classified(model.path):
-            loaded.eval().to(device)
-        with _classified(model.path):
-            engine = cls(model.path, loaded, tokenizer, options)
-            keeps_keys_and_values = supports(loaded.config) and engine._token_bytes > 0
-        if not keeps_keys_and_values:
-            raise EngineError(
-                f"{model.path}: {type(loaded).__name__} keeps a state other than keys and values, which this engine "
-                "cannot share between samples; serve the model with another engine"
-            )
+            engine = cls(model.path, loaded.eval().to(device), tokenizer, options)
+            reason = engine._why_unfit()
+        if reason is not None:
+            raise EngineError(f"{model.path}: {type(loaded).__name__} {reason}")
         return engine
+
+    def _why_unfit(self) -> str | None:
+        """Why samples of this model would be wrong or impossible, or None."""
+        if not supports(self._model.config) or self._token_bytes == 0:
+            return (
+                "keeps a state other than keys and values, which this engine cannot share between samples; serve the "
+                "model with another engine"
+            )
+        if distance_of_rows(self._model) > _LARGEST_DISTANCE:
+            return (
+                "has other probabilities token by token than for a text read at once: it is an encoder or needs one, "
+                "and continues no text"
+            )
+        return None
 
     @property
     def model(self) -> PreTrainedModel:

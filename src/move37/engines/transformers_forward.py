@@ -45,6 +45,32 @@ def forward_of(model: PreTrainedModel) -> Forward:
     return LlamaForward(model) if can_write_out(model) else ModelForward(model)
 
 
+@torch.inference_mode()
+def distance_of_rows(model: PreTrainedModel) -> float:
+    """How far two short texts that go on side by side in a cache are from each read at once by the model alone.
+
+    The larger root mean square of the difference between last logits, in standard deviations of the logits. With random
+    weights it was at most 0.002 for 68 architectures that continue a text, and at least 0.28 for 13 of 14 encoders and
+    decoders that need one; SmolLM2 has 4e-6 in float32 and 0.022 in bfloat16.
+    """
+    texts, further = ([0, 1, 2], [1]), (2, 0)
+    forward, cache = forward_of(model), RowCache(len(texts), 3, len(further), stays=True)
+    for prompt in forward.read(texts):
+        cache.admit(prompt.states)
+
+    def step(token: int) -> Tensor:
+        logits = forward.step(torch.full((len(texts),), token), *cache.before_step(), cache)
+        cache.after_step()
+        return logits
+
+    _, logits = map(step, further)
+    distances = []
+    for row, text in zip(logits, texts, strict=True):
+        alone = model(input_ids=torch.tensor([[*text, *further]], device=model.device)).logits[0, -1].float()
+        distances.append(float((row - alone).square().mean().sqrt() / alone.std()))
+    return max(distances)
+
+
 class ModelForward:
     """See the module."""
 
