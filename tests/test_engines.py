@@ -256,18 +256,27 @@ def test_a_packed_layer_is_the_layer_it_replaces() -> None:
         assert torch.equal(packed.weight, linear.weight)
 
 
+@pytest.mark.parametrize("recorded", [False, True])
 @pytest.mark.parametrize("heads", [1, 2, 4])
-def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(tmp_path: Path, heads: int) -> None:
-    """Prompts of three lengths read together, then twelve tokens that are given, one row having left after six."""
+def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(
+    tmp_path: Path, heads: int, recorded: bool
+) -> None:
+    """Prompts of three lengths read together, then twelve tokens that are given, one row having left after six.
+
+    Steps that a GPU would record run here as they are: over the whole storage, from one buffer.
+    """
     from transformers import AutoModelForCausalLM
 
     from move37.engines.transformers_cache import RowCache
     from move37.engines.transformers_forward import LlamaForward, forward_of
+    from move37.engines.transformers_graphs import RecordedSteps
 
     folder = save_model(tmp_path, num_key_value_heads=heads)
     model = AutoModelForCausalLM.from_pretrained(folder)
     forward = forward_of(model)
     assert isinstance(forward, LlamaForward)
+    if recorded:
+        forward._recorded = RecordedSteps(forward._states, model.config.hidden_size, model.dtype)
     torch.manual_seed(0)
     rows = [torch.randint(3, VOCABULARY, (length + 12,)).tolist() for length in (9, 1, 4)]
     cache = RowCache(3, 9, 12, stays=True)
@@ -281,7 +290,7 @@ def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(tmp_path
                 assert cache.branch(np.array([0, 1, 1])).tolist() == [2, 1]
                 rows, expected = [rows[2], rows[1]], [expected[2], expected[1]]
             newest = torch.tensor([row[step - 12] for row in rows])
-            logits = forward.step(newest, *cache.before_step(), cache)
+            logits = forward.step(newest, cache.before_step(), cache)
             cache.after_step()
             for made, own in zip(logits, expected, strict=True):
                 assert torch.allclose(made, own[step - 12], atol=1e-5)
@@ -301,7 +310,8 @@ def test_a_cache_row_goes_on_as_any_number_of_rows_that_all_remember_it() -> Non
         was = cache.branch(children)
         assert sorted(was) == np.repeat(np.arange(len(children)), children).tolist()
         texts = [[*texts[row], token + place] for place, row in enumerate(was.tolist())]
-        positions, mask = cache.before_step()
+        positions = cache.before_step()
+        mask = cache.visible(positions)
         newest = torch.zeros(len(positions))
         newest[: len(texts)] = torch.tensor([text[-1] for text in texts])
         keys, values = cache.update(newest[:, None, None, None], -newest[:, None, None, None], 0)
@@ -320,9 +330,44 @@ def test_models_that_are_not_written_out_go_through_their_own_forward(tmp_path: 
     for number, (kind, changes) in enumerate([("mistral", {}), ("llama", {"rope_parameters": angles})]):
         folder = save_model(tmp_path / str(number), kind, **changes)
         assert not can_write_out(AutoModelForCausalLM.from_pretrained(folder))
-    llama = AutoModelForCausalLM.from_pretrained(save_model(tmp_path / "llama"))
-    assert can_write_out(llama)
-    assert not can_write_out(llama.to(torch.bfloat16))
+    assert can_write_out(AutoModelForCausalLM.from_pretrained(save_model(tmp_path / "llama")))
+
+
+def test_a_cache_goes_to_a_model_under_the_name_that_its_release_has_for_it() -> None:
+    """transformers renamed it in 5.24. Under a name that is not known it would be dropped, and nothing remembered."""
+    from transformers import DynamicCache
+
+    from move37.engines.transformers_forward import Signature
+
+    def new(input_ids: object, cache: object = None, position_ids: object = None) -> None: ...
+    def old(input_ids: object, past_key_values: object = None) -> None: ...
+    def neither(input_ids: object, use_cache: bool = True) -> None: ...
+
+    cache = DynamicCache()
+    assert Signature(new).accepted(cache, position_ids=1, use_cache=True) == {"cache": cache, "position_ids": 1}
+    assert Signature(old).accepted(cache, position_ids=1, use_cache=True) == {"past_key_values": cache}
+    assert Signature(neither).accepted(cache, position_ids=1, use_cache=True) == {"use_cache": True}
+    assert [Signature(forward).takes_cache for forward in (new, old, neither)] == [True, True, False]
+
+
+def test_the_written_out_llama_rounds_in_bfloat16_as_its_own_forward_does(tmp_path: Path) -> None:
+    """Both against float32: neither is further from it than twice the other."""
+    from transformers import AutoModelForCausalLM
+
+    from move37.engines.transformers_forward import forward_of
+
+    folder = save_model(tmp_path, num_key_value_heads=2)
+    torch.manual_seed(0)
+    text = torch.randint(3, VOCABULARY, (40,))
+    exact = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(text[None]).logits[0, -1]
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    with torch.inference_mode():
+        (prompt,) = forward_of(model).read([text.tolist()])
+        own = model(text[None]).logits[0, -1].float()
+    ours, theirs = ((logits - exact).square().mean().sqrt().item() for logits in (prompt.logits[0], own))
+    assert 0 < ours < 2 * theirs
+    assert theirs < 2 * ours
+    assert theirs < 0.1 * exact.std()
 
 
 # ---- transformers: the sampling law
@@ -635,15 +680,18 @@ def test_weights_that_change_between_two_calls_are_those_that_sample(tmp_path: P
 def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     from move37.engines.transformers_cache import SlotMemory
 
-    memory, like = SlotMemory(), torch.zeros(1, 2, 5, 4)
-    first = [memory.take(3, 10, like), memory.take(3, 10, like)]
+    def take(memory: SlotMemory, *shape: int) -> torch.Tensor:
+        return memory.take(shape, torch.float32, torch.device("cpu"))
+
+    memory = SlotMemory()
+    first = [take(memory, 3, 2, 10, 4), take(memory, 3, 2, 10, 4)]
     assert [tensor.data_ptr() % 64 for tensor in first] == [0, 0]
     memory.give_back(first)
-    again = [memory.take(2, 15, like), memory.take(3, 9, like)]  # 240 and 216 numbers where 240 were
+    again = [take(memory, 2, 2, 15, 4), take(memory, 3, 2, 9, 4)]  # 240 and 216 numbers where 240 were
     assert {tensor.data_ptr() for tensor in again} == {tensor.data_ptr() for tensor in first}
     assert [tuple(tensor.shape) for tensor in again] == [(2, 2, 15, 4), (3, 2, 9, 4)]
     memory.give_back(again)
-    larger = memory.take(3, 11, like)
+    larger = take(memory, 3, 2, 11, 4)
     assert larger.shape == (3, 2, 11, 4)  # 264: nothing fits, so nothing is kept
     assert memory._spare == []
     for most, kept in ((264 * 4, 1), (264 * 4 - 1, 0)):  # bytes

@@ -169,6 +169,39 @@ def test_the_gradient_is_that_of_reading_every_response_alone(kind: str, tmp_pat
     assert relative_error(gradient_of(policy, turn), plain_gradient(policy, turn)) < 2e-6
 
 
+def test_a_trunk_that_takes_no_cache_is_refused_unless_prompts_are_read_with_every_response(
+    tmp_path: Path, letters: Path
+) -> None:
+    model = save_model(tmp_path, "openai-gpt")
+    policy = Policy(recipe_of(save_model(tmp_path / "llama"), letters), Needs())
+    from transformers import AutoModelForCausalLM
+
+    from move37.training.trunks import trunk_of
+
+    assert trunk_of(policy.model, None).shares
+    with pytest.raises(
+        EngineError, match="OpenAIGPTLMHeadModel: its trunk takes no cache.*gradient_checkpointing = true"
+    ):
+        trunk_of(AutoModelForCausalLM.from_pretrained(model), None)
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral"])  # written out, and by its own forward
+def test_products_in_bfloat16_round_the_gradient_of_float32_weights_and_no_more(
+    kind: str, tmp_path: Path, letters: Path
+) -> None:
+    """A product rounds by 2^-9 = .002; a dozen in a row and their backward by a few times that."""
+    model = save_model(tmp_path, kind, initializer_range=0.1)
+    exact, rounded = (
+        Policy(recipe_of(model, letters, model={"path": str(model), "precision": precision}), Needs())
+        for precision in ("float32", "bfloat16")
+    )
+    turn = turn_of(random_batch())
+    turn = replace(turn, batch=replace(turn.batch, behaviour_logprobs_BT=exact.logprobs(turn.batch)))
+    turn = replace(turn, old_logprobs_BT=turn.batch.behaviour_logprobs_BT)
+    assert {parameter.dtype for parameter in rounded.model.parameters()} == {torch.float32}
+    assert 1e-4 < relative_error(gradient_of(rounded, turn), gradient_of(exact, turn)) < 0.03
+
+
 @pytest.mark.parametrize("tokens_at_once", [1, 10, 20, 10_000])
 @pytest.mark.parametrize("skips", [True, False])
 @pytest.mark.parametrize("recomputes", [True, False])
@@ -267,7 +300,7 @@ def test_log_probabilities_and_entropies_have_the_gradient_of_log_softmax(
     kept: int, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(responses, "_KEPT_LOGITS", kept)
-    monkeypatch.setattr(responses, "_CHUNK_LOGITS", chunk)
+    monkeypatch.setattr(responses, "_CHUNK_LOGITS", {"cpu": chunk})
     torch.manual_seed(0)
     hidden, weight, bias = (torch.randn(*shape, dtype=torch.float64) for shape in ((10, 4), (7, 4), (7,)))
     tokens, g, h = torch.randint(7, (10,)), torch.randn(10).double(), torch.randn(10).double()

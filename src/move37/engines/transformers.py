@@ -63,6 +63,7 @@ class Options(Settings):
     revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
     trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
     packed: bool = Field(True, description="Lay out float32 weights for oneDNN on a CPU; off: torch's own kernels.")
+    cuda_graphs: bool = Field(True, description="Record steps of Llama-type models on a GPU; off: launch every kernel.")
 
 
 class TransformersEngine:
@@ -77,7 +78,7 @@ class TransformersEngine:
         self._end_tokens = _end_tokens(model, tokenizer)
         self._parameters = model.num_parameters()
         self.context_length: int | None = _context_length(model)
-        self._memory = SlotMemory()
+        self._forward, self._memory = forward_of(model, options.cuda_graphs), SlotMemory()
         self._packed = 0
         if options.packed and model.device.type == "cpu" and can_pack():
             self._packed = pack(model, options.batch_size or _CPU_ROWS[0])
@@ -114,7 +115,7 @@ class TransformersEngine:
                 "keeps a state other than keys and values, which this engine cannot share between samples; serve the "
                 "model with another engine"
             )
-        if distance_of_rows(self._model) > _LARGEST_DISTANCE:
+        if distance_of_rows(self._forward) > _LARGEST_DISTANCE:
             return (
                 "has other probabilities token by token than for a text read at once: it is an encoder or needs one, "
                 "and continues no text"
@@ -191,7 +192,7 @@ class TransformersEngine:
         slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
         asked = (prompts, requests, slots, sampling)
         try:
-            yield from run(DecodeLoop(self._model, self._text, self._end_tokens, *asked, self._memory))
+            yield from run(DecodeLoop(self._forward, self._text, self._end_tokens, *asked, self._memory))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -213,7 +214,7 @@ class TransformersEngine:
     def _token_bytes(self) -> int:
         """What one token of one row takes in the cache. One is read to see it: configs say it in many ways."""
         with torch.inference_mode():
-            (read,) = forward_of(self._model).read([[0]])
+            (read,) = self._forward.read([[0]])
         return sum(states.nbytes for layer in read.states for states in layer)
 
     def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:

@@ -35,10 +35,14 @@ _HEADROOM = 128
 """Free columns at least after a shift, where rows are still admitted."""
 _SMALL = 1024
 """Columns of a storage that does not have to grow, if there can be so many."""
+UNIT = 64
+"""Columns of a storage are a multiple of it: recorded steps look at so many more at a time."""
 _ALIGNMENT = 64
 """Bytes."""
 _KEPT = 2**30
 """Bytes that are kept between calls: fresh pages are felt where calls are short, memory where they are long."""
+_KEPT_SHARE = 1 / 8
+"""The same on a GPU, as a share of its memory."""
 
 
 def supports(config: PreTrainedConfig) -> bool:
@@ -48,7 +52,8 @@ def supports(config: PreTrainedConfig) -> bool:
 
 
 class SlotMemory:
-    """What an engine's caches on a CPU lie in, kept from one call to the next: fresh pages cost more than their use.
+    """What an engine's caches lie in, kept from one call to the next: on a CPU fresh pages cost more than their use,
+    on a GPU recorded steps (`transformers_graphs.py`) are tied to the place.
 
     What is taken again holds older keys and values of the same model. They are masked as padding is, which needs finite
     numbers only: a call that failed gives nothing back.
@@ -57,23 +62,27 @@ class SlotMemory:
     def __init__(self) -> None:
         self._spare: list[Tensor] = []
 
-    def take(self, slots: int, capacity: int, like: Tensor) -> Tensor:
-        """A tensor of shape (slots, heads, capacity, width) with heads, width, dtype and device of `like`."""
-        shape = (slots, like.shape[1], capacity, like.shape[3])
+    def take(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
         size = math.prod(shape)
         with suppress(IndexError):  # none are left
             while True:
                 spare = self._spare.pop()  # what does not fit makes room for what does
-                if spare.numel() >= size and spare.dtype == like.dtype:
-                    return spare[:size].view(shape)
-        if like.device.type != "cpu":
-            return like.new_zeros(shape)
-        return _untouched(size * like.element_size()).view(like.dtype).view(shape)
+                if spare.numel() >= size and spare.dtype == dtype:
+                    return spare[:size].view(*shape)
+        if device.type != "cpu":
+            return torch.zeros(*shape, dtype=dtype, device=device)
+        return _untouched(size * dtype.itemsize).view(dtype).view(*shape)
 
-    def give_back(self, storage: list[Tensor]) -> None:
-        """Keep these for the next call, unless they are on a GPU, whose allocator keeps them, or too much."""
-        if storage and storage[0].device.type == "cpu" and sum(tensor.nbytes for tensor in storage) <= _KEPT:
-            self._spare = [tensor.view(-1) for tensor in storage]
+    def give_back(self, blocks: Sequence[Tensor]) -> None:
+        """Keep these for the next call, unless they are too much."""
+        if blocks and sum(block.nbytes for block in blocks) <= _kept(blocks[0].device):
+            self._spare = [block.view(-1) for block in blocks]
+
+
+def _kept(device: torch.device) -> int:
+    if device.type == "cpu":
+        return _KEPT
+    return int(_KEPT_SHARE * torch.cuda.get_device_properties(device).total_memory)
 
 
 def _untouched(size: int) -> Tensor:
@@ -96,17 +105,73 @@ class _Window:
     end: int = 0
 
 
+class SlotStorage:
+    """Keys and values of every layer, each (slots, key heads, capacity, width): views of blocks.
+
+    All that have one shape are one block, (number, slots, heads, capacity, width), so that rows are copied and columns
+    moved by one operator and not by two for each layer: on a GPU each takes as long to launch as to run. Where storage
+    will `grow`, every tensor is a block of its own: growing holds one block twice.
+    """
+
+    def __init__(
+        self, memory: SlotMemory, slots: int, capacity: int, prompt: Sequence[tuple[Tensor, Tensor]], grows: bool
+    ) -> None:
+        self._memory = memory
+        members: dict[tuple[object, ...], list[int]] = {}
+        tensors = [states for layer in prompt for states in layer]
+        for number, states in enumerate(tensors):
+            kind = states.shape[1], states.shape[3], states.dtype, number if grows else None
+            members.setdefault(kind, []).append(number)
+        self.blocks: list[Tensor] = []
+        self._places: dict[int, tuple[int, int]] = {}
+        for block, numbers in enumerate(members.values()):
+            _, heads, _, width = tensors[numbers[0]].shape
+            shape = len(numbers), slots, heads, capacity, width
+            # Finite from the start, because padding is masked by weight 0, and 0 * nan would still be nan.
+            self.blocks.append(memory.take(shape, tensors[numbers[0]].dtype, tensors[numbers[0]].device))
+            self._places |= {number: (block, place) for place, number in enumerate(numbers)}
+
+    def layer(self, number: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of a layer."""
+        (block, place), (other, its) = self._places[2 * number], self._places[2 * number + 1]
+        return self.blocks[block][place], self.blocks[other][its]
+
+    def admit(self, slot: int, columns: slice, prompt: Sequence[tuple[Tensor, Tensor]]) -> None:
+        for number, layer in enumerate(prompt):
+            for storage, states in zip(self.layer(number), layer, strict=True):
+                storage[slot, :, columns] = states[0]
+
+    def copy(self, sources: NDArray[np.int64], targets: NDArray[np.int64], columns: slice) -> None:
+        for block in self.blocks:
+            to, of = (torch.from_numpy(slots).to(block.device) for slots in (targets, sources))
+            block[:, to, :, columns] = block[:, of, :, columns]
+
+    def shift(self, rows: int, columns: slice, end: int, capacity: int) -> None:
+        """Let these columns end at `end`: further left in the same blocks, or else in new ones of `capacity`."""
+        distance = columns.stop - end
+        for number, block in enumerate(self.blocks):
+            target, piece = block, distance  # columns that overlap their target are moved in pieces that do not
+            if capacity > block.shape[3]:
+                shape = (*block.shape[:3], capacity, block.shape[4])
+                self.blocks[number] = target = self._memory.take(shape, block.dtype, block.device)
+                piece = columns.stop - columns.start
+            for column in range(columns.start, columns.stop, piece) if piece else ():
+                source = slice(column, min(column + piece, columns.stop))
+                target[:, :rows, :, source.start - distance : source.stop - distance] = block[:, :rows, :, source]
+
+    def release(self) -> None:
+        self._memory.give_back(self.blocks)
+
+
 class _SlotLayer(CacheLayerMixin):
-    """Keys and values of one layer, each of shape (slots, heads, capacity, width of a head)."""
+    """One layer of the storage, as transformers' own models want to see it."""
 
     is_sliding = False
 
-    def __init__(self, memory: SlotMemory, window: _Window, keys: Tensor, values: Tensor, capacity: int) -> None:
+    def __init__(self, storage: SlotStorage, window: _Window, number: int) -> None:
         super().__init__()
         self.is_initialized = True
-        self._memory, self._window = memory, window
-        # Finite from the start, because padding is masked by weight 0, and 0 * nan would still be nan.
-        self.storage = [memory.take(window.slots, capacity, states) for states in (keys, values)]
+        self._storage, self._window, self._number = storage, window, number
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         """Never needed: the storage is made when the first prompt is admitted."""
@@ -115,7 +180,7 @@ class _SlotLayer(CacheLayerMixin):
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
         rows, start, end = self._window.rows, self._window.start, self._window.end
-        keys, values = self.storage
+        keys, values = self._storage.layer(self._number)
         keys[:rows, :, end : end + 1] = key_states
         values[:rows, :, end : end + 1] = value_states
         return keys[:rows, :, start : end + 1], values[:rows, :, start : end + 1]
@@ -129,35 +194,13 @@ class _SlotLayer(CacheLayerMixin):
     def get_max_length(self) -> int:
         return -1
 
-    def admit(self, slots: slice, keys: Tensor, values: Tensor) -> None:
-        columns = slice(self._window.end - keys.shape[2], self._window.end)
-        for storage, states in zip(self.storage, (keys, values), strict=True):
-            storage[slots, :, columns] = states
-
-    def copy(self, sources: Tensor, targets: Tensor) -> None:
-        columns = slice(self._window.start, self._window.end)
-        for storage in self.storage:
-            storage[targets, :, columns] = storage[sources, :, columns]
-
-    def shift(self, end: int, capacity: int) -> None:
-        """Let the live columns end at `end`: further left in this storage, or else in a new one of `capacity`."""
-        rows, first, last = self._window.rows, self._window.start, self._window.end
-        distance = last - end
-        for index, storage in enumerate(self.storage):
-            target, piece = storage, distance  # columns that overlap their target are moved in pieces that do not
-            if capacity > storage.shape[2]:
-                self.storage[index] = target = self._memory.take(storage.shape[0], capacity, storage)
-                piece = last - first
-            for column in range(first, last, piece) if piece else ():
-                source = slice(column, min(column + piece, last))
-                target[:rows, :, source.start - distance : source.stop - distance] = storage[:rows, :, source]
-
 
 class RowCache(Cache):
     """Keys and values of up to `slots` rows, of prompts and responses of at most so many tokens.
 
     `stays` says that no row will be admitted after the first step: then no column is ever needed twice.
     `lengths` has every row's tokens so far, int64 of shape (rows,); `before_step` says with how many rows to step.
+    `longest` is what a row may have at most.
     """
 
     def __init__(
@@ -169,25 +212,37 @@ class RowCache(Cache):
         memory: SlotMemory | None = None,
     ) -> None:
         self._memory = memory or SlotMemory()
+        self._storage: SlotStorage | None = None
         self._slot_layers: list[_SlotLayer] = []
         super().__init__(layers=self._slot_layers)  # type: ignore[arg-type]
         self.lengths = torch.zeros(0, dtype=torch.int64)
         self._window = _Window(slots)
-        self._longest = longest_prompt + longest_response
+        self.longest = longest_prompt + longest_response
         self._longest_prompt = longest_prompt
         self._headroom = 0 if stays else _HEADROOM
         self._capacity = 0
+
+    @property
+    def storage(self) -> SlotStorage:
+        """Where the keys and values are. There must have been a row."""
+        assert self._storage is not None
+        return self._storage
+
+    @property
+    def end(self) -> int:
+        """The column that the next step writes."""
+        return self._window.end
 
     def admit(self, prompt: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Add a row that has read a prompt at the first free slot: keys and values by layer, (1, heads, S, width)."""
         length = prompt[0][0].shape[2]
         if not len(self.lengths):
             self._shift()
-        if not self._slot_layers:
-            self._slot_layers += [_SlotLayer(self._memory, self._window, *layer, self._capacity) for layer in prompt]
-        slot = slice(len(self.lengths), len(self.lengths) + 1)
-        for slot_layer, layer in zip(self._slot_layers, prompt, strict=True):
-            slot_layer.admit(slot, *layer)
+        if self._storage is None:
+            grows = self._capacity < self.longest + self._headroom
+            self._storage = SlotStorage(self._memory, self._window.slots, self._capacity, prompt, grows)
+            self._slot_layers += [_SlotLayer(self._storage, self._window, layer) for layer in range(len(prompt))]
+        self._storage.admit(len(self.lengths), slice(self._window.end - length, self._window.end), prompt)
         self.lengths = torch.cat([self.lengths, self.lengths.new_full((1,), length)])
         self._measure()
 
@@ -211,12 +266,11 @@ class RowCache(Cache):
         gaps, sources = np.flatnonzero(was < 0), np.repeat(np.arange(len(children)), further)
         if len(gaps):
             was[gaps] = sources
-            for layer in self._slot_layers:
-                layer.copy(torch.from_numpy(sources), torch.from_numpy(gaps))
+            self.storage.copy(sources, gaps, slice(self._window.start, self._window.end))
         return was
 
-    def before_step(self) -> tuple[Tensor, Tensor]:
-        """Make room for a column. Returns the rows' positions and what they attend to, bool of shape (rows, columns).
+    def before_step(self) -> Tensor:
+        """Make room for a column. Returns the rows' positions.
 
         Idle rows behind the others make up a number that comes again: libraries prepare a product once per shape, and
         oneDNN takes longer to prepare a small one than to compute it.
@@ -226,9 +280,12 @@ class RowCache(Cache):
         rows = len(self.lengths)
         unit = max(1, 2 ** (rows.bit_length() - 4))  # an eighth at most
         self._window.rows = min(-(-rows // unit) * unit, self._window.slots)
-        positions = pad(self.lengths, (0, self._window.rows - rows))
+        return pad(self.lengths, (0, self._window.rows - rows))
+
+    def visible(self, positions: Tensor) -> Tensor:
+        """What rows of these positions attend to, bool of shape (rows, columns): the last column is their own."""
         width = int(positions.max())
-        return positions, torch.arange(width + 1) >= (width - positions)[:, None]
+        return torch.arange(width + 1) >= (width - positions)[:, None]
 
     def after_step(self) -> None:
         """Count the column that the model has just written."""
@@ -238,7 +295,8 @@ class RowCache(Cache):
 
     def release(self) -> None:
         """Give the memory back. The cache is of no use any more."""
-        self._memory.give_back([tensor for layer in self._slot_layers for tensor in layer.storage])
+        if self._storage is not None:
+            self._storage.release()
 
     def _shift(self) -> None:
         """Move the live columns to the left as far as the longest prompt allows; grow where that is not far enough.
@@ -249,9 +307,11 @@ class RowCache(Cache):
         width = self._window.end - self._window.start if len(self.lengths) else 0
         end = max(width, self._longest_prompt)
         if end + self._headroom >= self._capacity:  # the next token needs a column too
-            self._capacity = min(max(_SMALL, 2 * end + _HEADROOM), self._longest + self._headroom)
-        for layer in self._slot_layers:
-            layer.shift(end, self._capacity)
+            self._capacity = min(max(_SMALL, 2 * end + _HEADROOM), self.longest + self._headroom)
+            self._capacity += -self._capacity % UNIT
+        if self._storage is not None:
+            columns = slice(self._window.start, self._window.end)
+            self._storage.shift(self._window.rows, columns, end, self._capacity)
         self._window.end = end
         self._measure()
 

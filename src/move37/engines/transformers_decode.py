@@ -24,13 +24,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from move37.config import SamplingConfig
 from move37.engines import Trajectory
 from move37.engines.transformers_cache import RowCache, SlotMemory
 from move37.engines.transformers_draw import draw, law_logprobs
-from move37.engines.transformers_forward import ReadPrompt, forward_of
+from move37.engines.transformers_forward import Forward, ReadPrompt
 from move37.engines.transformers_lines import Lines, Response, Waiting
 from move37.engines.transformers_text import ResponseText
 from move37.errors import EngineError
@@ -45,7 +44,7 @@ class DecodeLoop:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        forward: Forward,
         text: ResponseText,
         end_tokens: frozenset[int],
         prompts: Mapping[str, list[int]],
@@ -64,8 +63,7 @@ class DecodeLoop:
         longest = max(map(len, prompts.values()), default=0)
         self._cache = RowCache(slots, longest, sampling.max_new_tokens, len(requests) <= slots, memory)
         self._lines = Lines(slots, sampling.max_new_tokens)
-        self._model = forward_of(model)
-        self._device, self._dtype = model.device, model.dtype
+        self._forward, self._device = forward, forward.model.device
         self._keeps_law = False
         self._logits: Tensor | None = None
         self._newest = np.zeros(0, dtype=np.int64)
@@ -88,7 +86,7 @@ class DecodeLoop:
             self._admit()
             yield from self._draw()
             if self._lines:
-                self._forward()
+                self._step()
         self._cache.release()
 
     @torch.inference_mode()
@@ -109,7 +107,7 @@ class DecodeLoop:
         if texts and known is not None and known[0] == texts[0]:
             yield known[1]
             texts = texts[1:]
-        for text, prompt in zip(texts, self._model.read([self._prompts[text] for text in texts]), strict=True):
+        for text, prompt in zip(texts, self._forward.read([self._prompts[text] for text in texts]), strict=True):
             self._last_read = text, prompt
             yield prompt
 
@@ -140,7 +138,7 @@ class DecodeLoop:
         broken = np.flatnonzero(~np.isfinite(logprobs))
         if len(broken):
             problem, made = self._lines.at(int(broken[0]))
-            narrow = self._dtype == torch.float16
+            narrow = self._forward.model.dtype == torch.float16
             raise EngineError(
                 f"problem {problem}: the model's probabilities are not finite at token {made + 1} of the response: its "
                 "weights are broken or have diverged"
@@ -161,12 +159,12 @@ class DecodeLoop:
         self._logits = None
 
     @torch.inference_mode()
-    def _forward(self) -> None:
+    def _step(self) -> None:
         self._waiting.stepped(len(self._newest), len(self._lines))
-        positions, mask = self._cache.before_step()
+        positions = self._cache.before_step()
         tokens = torch.zeros_like(positions)
         tokens[: len(self._newest)] = torch.from_numpy(self._newest)
-        self._logits = self._model.step(tokens, positions, mask, self._cache)[: len(self._newest)]
+        self._logits = self._forward.step(tokens, positions, self._cache)[: len(self._newest)]
         self._cache.after_step()
 
     def _sample(self, response: Response) -> Sample:

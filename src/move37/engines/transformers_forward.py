@@ -2,19 +2,21 @@
 
 `ModelForward` calls the model as it is and works for every architecture whose cache is keys and values.
 `LlamaForward` is for models that `transformers_llama` knows: it reads prompts together, and attends to all rows by two
-batched products where transformers' fused kernel does thousands of tiny ones.
+batched products where transformers' fused kernel does thousands of tiny ones. On a GPU its steps are recorded
+(`transformers_graphs.py`).
 """
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import DynamicCache, PreTrainedModel
+from transformers import Cache, DynamicCache, PreTrainedModel
 
 from move37.engines.transformers_cache import RowCache
+from move37.engines.transformers_graphs import RecordedSteps, Store
 from move37.engines.transformers_llama import WrittenOut, can_write_out
 
 _PROMPT_TOKENS = 4096
@@ -31,22 +33,42 @@ class ReadPrompt(NamedTuple):
 class Forward(Protocol):
     """Logits are those after the last token, float32."""
 
+    model: PreTrainedModel
+
     def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
         """Every prompt, in order."""
         ...
 
-    def step(self, tokens_R: Tensor, positions_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
-        """The newest token of every row of the cache -> logits, (rows, vocabulary). `mask_RC`: columns to attend to."""
+    def step(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache) -> Tensor:
+        """The newest token of every row of the cache and its position, on the CPU -> logits, (rows, vocabulary)."""
         ...
 
 
-def forward_of(model: PreTrainedModel) -> Forward:
-    """The fastest way that is known for the model."""
-    return LlamaForward(model) if can_write_out(model) else ModelForward(model)
+class Signature:
+    """What a model's own forward may be given."""
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        self._accepted = inspect.signature(forward).parameters
+        # The first name since transformers 5.24, the second before.
+        self._cache = next((name for name in ("cache", "past_key_values") if name in self._accepted), None)
+
+    @property
+    def takes_cache(self) -> bool:
+        return self._cache is not None
+
+    def accepted(self, cache: Cache | None, **arguments: Any) -> dict[str, Any]:
+        """The cache under its name, and those arguments that are known. A cache without a name stays empty."""
+        taken = {name: value for name, value in arguments.items() if name in self._accepted}
+        return taken if self._cache is None else {self._cache: cache, **taken}
+
+
+def forward_of(model: PreTrainedModel, recorded: bool = True) -> Forward:
+    """The fastest way that is known for the model. `recorded` allows it to record steps on a GPU."""
+    return LlamaForward(model, recorded) if can_write_out(model) else ModelForward(model)
 
 
 @torch.inference_mode()
-def distance_of_rows(model: PreTrainedModel) -> float:
+def distance_of_rows(forward: Forward) -> float:
     """How far two short texts that go on side by side in a cache are from each read at once by the model alone.
 
     The larger root mean square of the difference between last logits, in standard deviations of the logits. With random
@@ -54,12 +76,12 @@ def distance_of_rows(model: PreTrainedModel) -> float:
     decoders that need one; SmolLM2 has 4e-6 in float32 and 0.022 in bfloat16.
     """
     texts, further = ([0, 1, 2], [1]), (2, 0)
-    forward, cache = forward_of(model), RowCache(len(texts), 3, len(further), stays=True)
+    model, cache = forward.model, RowCache(len(texts), 3, len(further), stays=True)
     for prompt in forward.read(texts):
         cache.admit(prompt.states)
 
     def step(token: int) -> Tensor:
-        logits = forward.step(torch.full((len(texts),), token), *cache.before_step(), cache)
+        logits = forward.step(torch.full((len(texts),), token), cache.before_step(), cache)
         cache.after_step()
         return logits
 
@@ -75,8 +97,7 @@ class ModelForward:
     """See the module."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
-        self._accepted = inspect.signature(model.forward).parameters
+        self.model, self._signature = model, Signature(model.forward)
 
     def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
         for ids in prompts:
@@ -87,32 +108,28 @@ class ModelForward:
             states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
             yield ReadPrompt(states, logits)
 
-    def step(self, tokens_R: Tensor, positions_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
-        return self._call(tokens_R[:, None], positions_R[:, None], mask_RC, cache)
+    def step(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache) -> Tensor:
+        return self._call(tokens_R[:, None], positions_R[:, None], cache.visible(positions_R), cache)
 
     def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
-        device = self._model.device
-        arguments = {"position_ids": positions.to(device), "logits_to_keep": 1}
-        output = self._model(
-            input_ids=tokens.to(device),
-            attention_mask=mask.to(device),
-            past_key_values=cache,
-            use_cache=True,
-            **{name: value for name, value in arguments.items() if name in self._accepted},
-        )
+        device = self.model.device
+        known = self._signature.accepted(cache, position_ids=positions.to(device), logits_to_keep=1, use_cache=True)
+        output = self.model(input_ids=tokens.to(device), attention_mask=mask.to(device), **known)
         return output.logits[:, -1].float()
 
 
 class LlamaForward:
     """See the module."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._trunk = WrittenOut(model)
-        self._head: Any = model.get_output_embeddings()
+    def __init__(self, model: PreTrainedModel, recorded: bool = True) -> None:
+        self.model, self._trunk = model, WrittenOut(model)
         config: Any = model.config
         self._heads, self._width = config.num_key_value_heads, config.head_dim
         self._group = config.num_attention_heads // config.num_key_value_heads
         self._device = model.device
+        self._recorded: RecordedSteps | None = None
+        if recorded and model.device.type == "cuda":
+            self._recorded = RecordedSteps(self._states, config.hidden_size, model.dtype)
 
     def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
         start = 0
@@ -137,26 +154,43 @@ class LlamaForward:
             return attended.transpose(1, 2).flatten(2)
 
         positions = torch.arange(width, device=self._device).expand(tokens_PS.shape)
+        self._trunk.reach(width)
         hidden_PSD = self._trunk(tokens_PS, positions, attend)
         last = torch.tensor([len(ids) - 1 for ids in prompts], device=self._device)
-        logits_PV = self._head(hidden_PSD[torch.arange(len(prompts), device=self._device), last]).float()
+        logits_PV = self._logits(hidden_PSD[torch.arange(len(prompts), device=self._device), last])
         for place, ids in enumerate(prompts):
             row = slice(place, place + 1)
             states = [(keys[row, :, : len(ids)], values[row, :, : len(ids)]) for keys, values in layers]
             yield ReadPrompt(states, logits_PV[row])
 
-    def step(self, tokens_R: Tensor, positions_R: Tensor, mask_RC: Tensor, cache: RowCache) -> Tensor:
+    def step(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache) -> Tensor:
+        self._trunk.reach(cache.longest)
+        if self._recorded is not None:
+            return self._logits(self._recorded(tokens_R, positions_R, cache, self._trunk.table))
+        mask_RC = cache.visible(positions_R)
+        bias_RC = torch.zeros(mask_RC.shape, dtype=self.model.dtype).masked_fill_(~mask_RC, -torch.inf)
+
+        def store(number: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+            return cache.update(keys, values, number)
+
+        device = self._device
+        return self._logits(self._states(tokens_R.to(device), positions_R.to(device), bias_RC.to(device), store))
+
+    def _states(self, tokens_R: Tensor, positions_R: Tensor, bias_RC: Tensor, store: Store) -> Tensor:
+        """The newest token of every row -> its last hidden state, (rows, width of the model)."""
         rows, heads, group, width = len(tokens_R), self._heads, self._group, self._width
-        bias = torch.zeros(mask_RC.shape).masked_fill_(~mask_RC, -torch.inf).to(self._device)
-        bias = bias[:, None, None].expand(-1, heads, group, -1).flatten(0, 1)
+        bias = bias_RC[:, None, None].expand(-1, heads, group, -1).flatten(0, 1)
 
         def attend(number: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             # One product per row and key head: the queries that share the key head are its rows.
-            stored = cache.update(keys.view(rows, heads, 1, width), values.view(rows, heads, 1, width), number)
+            stored = store(number, keys.view(rows, heads, 1, width), values.view(rows, heads, 1, width))
             keys, values = (states.flatten(0, 1) for states in stored)
             queries = queries.view(rows * heads, group, width)
             scores = torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=width**-0.5)
             return torch.bmm(scores.softmax(-1), values).view(rows, 1, -1)
 
-        hidden = self._trunk(tokens_R.to(self._device)[:, None], positions_R[:, None].to(self._device), attend)
-        return self._head(hidden[:, 0]).float()
+        return self._trunk(tokens_R[:, None], positions_R[:, None], attend)[:, 0]
+
+    def _logits(self, hidden_RD: Tensor) -> Tensor:
+        head: Any = self.model.get_output_embeddings()  # asked anew: it may be packed now
+        return head(hidden_RD).float()

@@ -5,8 +5,8 @@ surrounds them: masks made anew, norms in six operators, rotations in ten. Here 
 backward, a rotation three, and attention is the caller's: `attend` gets the rotated queries and keys.
 
 The projections are called as the modules they are, so packed or adapted layers work and gradients reach the model's
-own parameters. `can_write_out` says what is known: Llama's architecture in float32, with rotary angles that do not
-depend on the length. Other models go through their own forward. The same operations, summed in another order.
+own parameters. `can_write_out` says what is known: Llama's architecture, with rotary angles that do not depend on the
+length. Other models go through their own forward. The same operations, summed in another order; none waits for a GPU.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,6 @@ def can_write_out(model: PreTrainedModel) -> bool:
     config: Any = model.config
     return (
         type(model) is LlamaForCausalLM
-        and model.dtype == torch.float32
         and config.hidden_act == "silu"
         and config.rope_parameters["rope_type"] in _STATIC_ANGLES
     )
@@ -41,11 +40,18 @@ class WrittenOut:
     def __init__(self, model: PreTrainedModel) -> None:
         self._trunk: Any = model.base_model
         self._width: int = model.config.head_dim
-        self._table = torch.empty(2, 0)
+        self._dtype = model.dtype
+        self.table = torch.empty(2, 0)
+        """Of positions from 0 on: cosines, and sines that are negative in the first half, (2, count, width)."""
+
+    def reach(self, bound: int) -> None:
+        """Let the table have the angles of all positions below `bound`."""
+        if self.table.shape[1] < bound:
+            self.table = self._angles(max(bound, 2 * self.table.shape[1]))
 
     def __call__(self, tokens_RS: Tensor, positions_RS: Tensor, attend: Attend) -> Tensor:
-        """Hidden states, (rows, tokens, width of the model)."""
-        cos, sin = self._rotations(positions_RS)
+        """Hidden states, (rows, tokens, width of the model). The table must `reach` beyond all positions."""
+        cos, sin = self.table[:, positions_RS, None]
         hidden = self._trunk.embed_tokens(tokens_RS)
         heads = (*tokens_RS.shape, -1, self._width)
         for number, layer in enumerate(self._trunk.layers):
@@ -59,32 +65,25 @@ class WrittenOut:
             hidden = hidden + mlp.down_proj(silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
         return _norm(hidden, self._trunk.norm)
 
-    def _rotations(self, positions_RS: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and signed sines of the positions, each (rows, tokens, 1, width)."""
-        longest = int(positions_RS.max()) + 1
-        if self._table.shape[1] < longest:
-            self._table = self._angles(max(longest, 2 * self._table.shape[1]), positions_RS.device)
-        cos, sin = self._table[:, positions_RS, None]
-        return cos, sin
-
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _angles(self, count: int, device: torch.device) -> Tensor:
-        """Of positions 0 to count - 1: cosines, and sines that are negative in the first half, (2, count, width)."""
-        cos, sin = self._trunk.rotary_emb(torch.empty(0, device=device), torch.arange(count, device=device)[None])
+    def _angles(self, count: int) -> Tensor:
+        device = self._trunk.embed_tokens.weight.device
+        positions = torch.arange(count, device=device)[None]
+        cos, sin = self._trunk.rotary_emb(torch.empty(0, dtype=self._dtype, device=device), positions)
         sin[..., : self._width // 2] *= -1
         return torch.cat([cos, sin])
 
 
 def _norm(hidden: Tensor, layer: Any) -> Tensor:
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and hidden.device.type == "cpu":  # elsewhere torch has kernels of its own
         return _RootMeanSquareNorm.apply(hidden, layer.weight, layer.variance_epsilon)  # type: ignore[return-value]
     return rms_norm(hidden, hidden.shape[-1:], layer.weight, layer.variance_epsilon)
 
 
 def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """x_i cos - x_(i + half) sin in the first half of the width, x_i cos + x_(i - half) sin in the second."""
-    return torch.addcmul(states * cos, states.roll(states.shape[-1] // 2, -1), sin)
+    return torch.addcmul(states * cos, states.roll(states.shape[-1] // 2, -1), sin).to(states.dtype)
 
 
 class _RootMeanSquareNorm(torch.autograd.Function):

@@ -29,8 +29,8 @@ from move37.training.trunks import trunk_of
 
 _KEPT_LOGITS = 2**25
 """float32 logits kept for the backward pass (128 MiB); beyond it they are formed again."""
-_CHUNK_LOGITS = 2**23
-"""float32 logits formed at once (32 MiB)."""
+_CHUNK_LOGITS = {"cpu": 2**23, "cuda": 2**27}
+"""float32 logits formed at once (32 and 512 MiB): a GPU is filled by large products."""
 
 
 class Piece(NamedTuple):
@@ -140,7 +140,7 @@ class TokenLogprobs(torch.autograd.Function):
         temperature: float,
         with_entropy: bool,
     ) -> tuple[Tensor, Tensor]:
-        size = max(1, _CHUNK_LOGITS // len(weight_VD))
+        size = max(1, _CHUNK_LOGITS[hidden_ND.device.type] // len(weight_VD))
         keep = len(tokens_N) * len(weight_VD) <= _KEPT_LOGITS and any(ctx.needs_input_grad)
         kept, normalisers, logprobs, entropies = [], [], [], []
         for start in range(0, len(tokens_N), size):
@@ -180,7 +180,7 @@ class TokenLogprobs(torch.autograd.Function):
             if hidden_gradient is not None:
                 hidden_gradient[part] = gradient @ weight_VD.to(gradient.dtype)
             if weight_gradient is not None:
-                weight_gradient.addmm_(gradient.t().to(weight_VD.dtype), hidden_ND[part].to(weight_VD.dtype))
+                weight_gradient += gradient.t() @ hidden_ND[part]
             if bias_gradient is not None:
                 bias_gradient += gradient.sum(0)
         ctx.kept = []

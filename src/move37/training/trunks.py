@@ -5,8 +5,7 @@
 backward. It computes a state that several responses share once, and nothing for padding: only attention sees rows.
 """
 
-import inspect
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -15,7 +14,9 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from move37.engines.transformers_llama import WrittenOut, can_write_out
+from move37.engines.transformers_forward import Signature
+from move37.engines.transformers_llama import Attend, WrittenOut, can_write_out
+from move37.errors import EngineError
 from move37.training.micro_batches import Shared
 
 _SHORT = 2**12
@@ -47,7 +48,7 @@ class Trunk(Protocol):
 def trunk_of(model: PreTrainedModel, autocast: torch.dtype | None) -> Trunk:
     """The fastest way that is known for the model."""
     general = ModelTrunk(model, autocast)
-    return LlamaTrunk(model) if autocast is None and can_write_out(model) and not general.recomputes else general
+    return LlamaTrunk(model, autocast) if can_write_out(model) and not general.recomputes else general
 
 
 class LlamaTrunk:
@@ -55,10 +56,10 @@ class LlamaTrunk:
 
     recomputes, shares = False, True
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._written_out = WrittenOut(model)
+    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
+        self._written_out, self._autocast = WrittenOut(model), autocast
         config: Any = model.config
-        self._grouped = config.num_attention_heads > config.num_key_value_heads
+        self._group = config.num_attention_heads // config.num_key_value_heads
 
     def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
         visible = _visible(mask_RS, tokens_RS.shape[1])
@@ -69,7 +70,7 @@ class LlamaTrunk:
             states.append((keys, values))
             return self._attend(queries, keys, values, visible)
 
-        return self._written_out(tokens_RS, positions_RS, attend), states
+        return self._trunk(tokens_RS, positions_RS, mask_RS.shape[1], attend), states
 
     def behind(
         self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
@@ -82,13 +83,21 @@ class LlamaTrunk:
             return self._attend(queries, keys, values, visible).flatten(0, 1).index_select(0, first_M)[None]
 
         tokens_M, positions_M = tokens_RS.flatten()[first_M], positions_RS.flatten()[first_M]
-        return self._written_out(tokens_M[None], positions_M[None], attend)[0]
+        return self._trunk(tokens_M[None], positions_M[None], mask_RC.shape[1], attend)[0]
+
+    def _trunk(self, tokens_RS: Tensor, positions_RS: Tensor, bound: int, attend: Attend) -> Tensor:
+        self._written_out.reach(bound)
+        with _mixed(tokens_RS.device, self._autocast):
+            return self._written_out(tokens_RS, positions_RS, attend)
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-        if queries.shape[2] * keys.shape[2] <= _SHORT and not self._grouped:
+        if queries.is_cuda and self._group > 1:  # kernels that take a mask there do not know groups
+            keys, values = (states.repeat_interleave(self._group, 1) for states in (keys, values))
+        grouped = keys.shape[1] < queries.shape[1]
+        if queries.shape[2] * keys.shape[2] <= _SHORT and not grouped and not queries.is_cuda:
             attended = _short_attention(queries, keys, values, visible)
         else:
-            attended = scaled_dot_product_attention(queries, keys, values, attn_mask=visible, enable_gqa=self._grouped)
+            attended = scaled_dot_product_attention(queries, keys, values, attn_mask=visible, enable_gqa=grouped)
         return attended.transpose(1, 2).flatten(2)
 
 
@@ -100,8 +109,13 @@ class ModelTrunk:
     def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
         self._model, self._autocast = model, autocast
         self._trunk: Any = model.base_model
-        self._accepted = inspect.signature(self._trunk.forward).parameters
         self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+        self._signature = Signature(self._trunk.forward)
+        if not (self.recomputes or self._signature.takes_cache):
+            raise EngineError(
+                f"{type(model).__name__}: its trunk takes no cache, so prompts cannot be read once for all responses; "
+                "set model.gradient_checkpointing = true, which reads them with each"
+            )
 
     def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
         return self._call(tokens_RS, mask_RS, positions_RS, [])
@@ -117,16 +131,21 @@ class ModelTrunk:
         for layer, (keys, values) in enumerate(past):
             assert cache is not None
             cache.update(keys, values, layer)
-        arguments = {"position_ids": positions_RS, "past_key_values": cache, "use_cache": cache is not None}
-        mixed = torch.autocast(tokens_RS.device.type, self._autocast) if self._autocast else nullcontext()
-        with mixed, _recomputing(self._model, self.recomputes and torch.is_grad_enabled()):
+        known = self._signature.accepted(cache, position_ids=positions_RS, use_cache=cache is not None)
+        recomputes = self.recomputes and torch.is_grad_enabled()
+        with _mixed(tokens_RS.device, self._autocast), _recomputing(self._model, recomputes):
             output = self._trunk(
                 input_ids=tokens_RS,
                 attention_mask=None if bool(mask_RC.all()) else mask_RC.long(),
-                **{name: value for name, value in arguments.items() if name in self._accepted},
+                **known,
             )
         states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
         return output.last_hidden_state, states
+
+
+def _mixed(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:
+    """Products in `dtype`, with weights and what is summed as they are."""
+    return torch.autocast(device.type, dtype) if dtype is not None else nullcontext()
 
 
 def _short_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
