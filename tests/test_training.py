@@ -125,7 +125,7 @@ def turn_of(batch: Batch, seed: int = 1) -> Turn:
 
 def gradient_of(policy: Policy, turn: Turn) -> Any:
     policy.optimizer.zero_grad(set_to_none=True)
-    policy.accumulate(turn, torch.arange(len(turn.batch)), Means())
+    policy.accumulate(turn, torch.arange(len(turn.batch), device=policy.device), Means())
     return torch.cat([p.grad.flatten() for p in policy.model.parameters() if p.grad is not None])
 
 
