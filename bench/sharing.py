@@ -16,8 +16,11 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from move37.config import ModelConfig, ProblemsConfig, SamplingConfig
@@ -38,9 +41,9 @@ class Ours:
         self.rows = 0
         step = LlamaForward.step
 
-        def counted(forward: LlamaForward, tokens: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+        def counted(forward: LlamaForward, tokens: NDArray[np.int64], *rest: Any) -> torch.Tensor:
             self.rows += len(tokens)
-            return step(forward, tokens, *rest)  # type: ignore[arg-type]
+            return step(forward, tokens, *rest)
 
         LlamaForward.step = counted  # type: ignore[assignment, method-assign]
 

@@ -289,7 +289,7 @@ def test_the_written_out_llama_has_the_logits_of_the_models_own_forward(
             if step == 6:
                 assert cache.branch(np.array([0, 1, 1])).tolist() == [2, 1]
                 rows, expected = [rows[2], rows[1]], [expected[2], expected[1]]
-            newest = torch.tensor([row[step - 12] for row in rows])
+            newest = np.array([row[step - 12] for row in rows])
             logits = forward.step(newest, cache.before_step(), cache)
             cache.after_step()
             for made, own in zip(logits, expected, strict=True):

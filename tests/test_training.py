@@ -250,13 +250,14 @@ def test_a_state_is_shared_with_the_row_before_exactly_where_prompt_and_tokens_a
     (rows,) = shard.micro_batches
     order = torch.tensor(rows)
     groups, tokens, mask = batch.groups_B[order], batch.tokens_BT[order], batch.mask_BT[order]
-    places, first = shared_states(groups, tokens, mask)
+    places, first, again = shared_states(groups, tokens, mask)
     behind: dict[tuple[int, ...], int] = {}
     for row, column in torch.nonzero(mask[:, 1:]).tolist():
         text = (int(groups[row]), *tokens[row, : column + 1].tolist())
         assert behind.setdefault(text, int(places[row, column])) == int(places[row, column])
     assert len(behind) == len(first) < int(mask[:, 1:].sum())  # sorted, so nothing is computed twice
     assert places.flatten()[first].tolist() == list(range(len(first)))
+    assert sorted([*first.tolist(), *again.tolist()]) == mask[:, 1:].flatten().nonzero()[:, 0].tolist()
 
 
 def test_a_shared_plan_has_every_row_once_and_counts_what_is_computed() -> None:

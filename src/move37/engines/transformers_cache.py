@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 from transformers import Cache, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -215,7 +214,7 @@ class RowCache(Cache):
         self._storage: SlotStorage | None = None
         self._slot_layers: list[_SlotLayer] = []
         super().__init__(layers=self._slot_layers)  # type: ignore[arg-type]
-        self.lengths = torch.zeros(0, dtype=torch.int64)
+        self.lengths = np.zeros(0, dtype=np.int64)
         self._window = _Window(slots)
         self.longest = longest_prompt + longest_response
         self._longest_prompt = longest_prompt
@@ -243,7 +242,7 @@ class RowCache(Cache):
             self._storage = SlotStorage(self._memory, self._window.slots, self._capacity, prompt, grows)
             self._slot_layers += [_SlotLayer(self._storage, self._window, layer) for layer in range(len(prompt))]
         self._storage.admit(len(self.lengths), slice(self._window.end - length, self._window.end), prompt)
-        self.lengths = torch.cat([self.lengths, self.lengths.new_full((1,), length)])
+        self.lengths = np.append(self.lengths, length)
         self._measure()
 
     def branch(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -251,7 +250,7 @@ class RowCache(Cache):
         was = np.repeat(np.arange(len(children)), children)
         if not (children == 1).all():
             was = self._arrange(children)
-            self.lengths = self.lengths[torch.from_numpy(was)]
+            self.lengths = self.lengths[was]
             self._measure()
         return was
 
@@ -269,7 +268,7 @@ class RowCache(Cache):
             self.storage.copy(sources, gaps, slice(self._window.start, self._window.end))
         return was
 
-    def before_step(self) -> Tensor:
+    def before_step(self) -> NDArray[np.int64]:
         """Make room for a column. Returns the rows' positions.
 
         Idle rows behind the others make up a number that comes again: libraries prepare a product once per shape, and
@@ -280,12 +279,12 @@ class RowCache(Cache):
         rows = len(self.lengths)
         unit = max(1, 2 ** (rows.bit_length() - 4))  # an eighth at most
         self._window.rows = min(-(-rows // unit) * unit, self._window.slots)
-        return pad(self.lengths, (0, self._window.rows - rows))
+        return np.pad(self.lengths, (0, self._window.rows - rows))
 
-    def visible(self, positions: Tensor) -> Tensor:
+    def visible(self, positions: NDArray[np.int64]) -> Tensor:
         """What rows of these positions attend to, bool of shape (rows, columns): the last column is their own."""
         width = int(positions.max())
-        return torch.arange(width + 1) >= (width - positions)[:, None]
+        return torch.arange(width + 1) >= torch.from_numpy(width - positions)[:, None]
 
     def after_step(self) -> None:
         """Count the column that the model has just written."""

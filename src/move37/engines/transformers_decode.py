@@ -119,8 +119,9 @@ class DecodeLoop:
         drawn, logprobs = draw(logits, rows, uniforms, temperature, self._sampling.top_p)
         asked = self._keeps_law and temperature not in (0, 1)
         law = law_logprobs(logits, rows, drawn, temperature) if asked else logprobs
-        tokens = drawn.cpu().numpy()
-        lines.note(tokens, self._sound(logprobs.cpu().numpy()), law.cpu().numpy())
+        made = torch.stack([drawn.double(), logprobs, law]).cpu().numpy()  # waits for a GPU once
+        tokens = made[0].astype(np.int64)
+        lines.note(tokens, self._sound(made[1]), made[2])
         stops = np.isin(tokens, self._ends)
         if self._has_stops:
             stops |= lines.stopped(self._text)
@@ -162,8 +163,7 @@ class DecodeLoop:
     def _step(self) -> None:
         self._waiting.stepped(len(self._newest), len(self._lines))
         positions = self._cache.before_step()
-        tokens = torch.zeros_like(positions)
-        tokens[: len(self._newest)] = torch.from_numpy(self._newest)
+        tokens = np.pad(self._newest, (0, len(positions) - len(self._newest)))
         self._logits = self._forward.step(tokens, positions, self._cache)[: len(self._newest)]
         self._cache.after_step()
 

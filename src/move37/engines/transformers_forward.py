@@ -10,14 +10,18 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import Cache, DynamicCache, PreTrainedModel
 
 from move37.engines.transformers_cache import RowCache
 from move37.engines.transformers_graphs import RecordedSteps, Store
-from move37.engines.transformers_llama import WrittenOut, can_write_out
+from move37.engines.transformers_llama import WrittenOut, attention_kernels, can_write_out
+
+Integers = NDArray[np.int64]
 
 _PROMPT_TOKENS = 4096
 """Padded tokens of prompts that are read together."""
@@ -39,8 +43,8 @@ class Forward(Protocol):
         """Every prompt, in order."""
         ...
 
-    def step(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache) -> Tensor:
-        """The newest token of every row of the cache and its position, on the CPU -> logits, (rows, vocabulary)."""
+    def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
+        """The newest token of every row of the cache and its position -> logits, (rows, vocabulary)."""
         ...
 
 
@@ -81,7 +85,7 @@ def distance_of_rows(forward: Forward) -> float:
         cache.admit(prompt.states)
 
     def step(token: int) -> Tensor:
-        logits = forward.step(torch.full((len(texts),), token), cache.before_step(), cache)
+        logits = forward.step(np.full(len(texts), token), cache.before_step(), cache)
         cache.after_step()
         return logits
 
@@ -108,8 +112,9 @@ class ModelForward:
             states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
             yield ReadPrompt(states, logits)
 
-    def step(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache) -> Tensor:
-        return self._call(tokens_R[:, None], positions_R[:, None], cache.visible(positions_R), cache)
+    def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
+        tokens, positions = (torch.from_numpy(of)[:, None] for of in (tokens_R, positions_R))
+        return self._call(tokens, positions, cache.visible(positions_R), cache)
 
     def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
         device = self.model.device
@@ -155,7 +160,8 @@ class LlamaForward:
 
         positions = torch.arange(width, device=self._device).expand(tokens_PS.shape)
         self._trunk.reach(width)
-        hidden_PSD = self._trunk(tokens_PS, positions, attend)
+        with attention_kernels(self._device):
+            hidden_PSD = self._trunk(tokens_PS, positions, attend)
         last = torch.tensor([len(ids) - 1 for ids in prompts], device=self._device)
         logits_PV = self._logits(hidden_PSD[torch.arange(len(prompts), device=self._device), last])
         for place, ids in enumerate(prompts):
@@ -163,7 +169,7 @@ class LlamaForward:
             states = [(keys[row, :, : len(ids)], values[row, :, : len(ids)]) for keys, values in layers]
             yield ReadPrompt(states, logits_PV[row])
 
-    def step(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache) -> Tensor:
+    def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
         self._trunk.reach(cache.longest)
         if self._recorded is not None:
             return self._logits(self._recorded(tokens_R, positions_R, cache, self._trunk.table))
@@ -173,8 +179,8 @@ class LlamaForward:
         def store(number: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
             return cache.update(keys, values, number)
 
-        device = self._device
-        return self._logits(self._states(tokens_R.to(device), positions_R.to(device), bias_RC.to(device), store))
+        tokens, positions = (torch.from_numpy(of).to(self._device) for of in (tokens_R, positions_R))
+        return self._logits(self._states(tokens, positions, bias_RC.to(self._device), store))
 
     def _states(self, tokens_R: Tensor, positions_R: Tensor, bias_RC: Tensor, store: Store) -> Tensor:
         """The newest token of every row -> its last hidden state, (rows, width of the model)."""

@@ -16,7 +16,9 @@ few kernels; models that are not written out; and CPUs, where the same steps run
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from move37.engines.transformers_cache import UNIT, RowCache, SlotStorage
@@ -35,7 +37,9 @@ class RecordedSteps:
         self._places: tuple[object, ...] = ()
         self._graphs: dict[tuple[int, int], torch.cuda.CUDAGraph | None] = {}
 
-    def __call__(self, tokens_R: Tensor, positions_R: Tensor, cache: RowCache, table: Tensor) -> Tensor:
+    def __call__(
+        self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], cache: RowCache, table: Tensor
+    ) -> Tensor:
         """Hidden states of the newest tokens, (rows, width), until the next call. Steps read `table` where it is."""
         storage = cache.storage
         places = table.data_ptr(), *((block.data_ptr(), block.shape) for block in storage.blocks)
@@ -93,12 +97,12 @@ class RecordedSteps:
         if device.type == "cuda":
             self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)
 
-    def _load(self, end: int, tokens_R: Tensor, positions_R: Tensor) -> None:
+    def _load(self, end: int, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64]) -> None:
         """Idle rows are at position 0. Whoever drew the tokens has waited for the step before."""
-        self._host.zero_()
-        self._host[0] = end
-        rows_2R = self._host[1:].view(2, -1)
-        rows_2R[0, : len(tokens_R)], rows_2R[1, : len(positions_R)] = tokens_R, positions_R
+        host = self._host.numpy()
+        host[:] = 0
+        host[0], (tokens, positions) = end, host[1:].reshape(2, -1)
+        tokens[: len(tokens_R)], positions[: len(positions_R)] = tokens_R, positions_R
         self._inputs.copy_(self._host, non_blocking=True)
 
     @contextmanager

@@ -10,10 +10,12 @@ length. Other models go through their own forward. The same operations, summed i
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import rms_norm, silu
 from transformers import LlamaForCausalLM, PreTrainedModel
 
@@ -34,13 +36,23 @@ def can_write_out(model: PreTrainedModel) -> bool:
     )
 
 
-class WrittenOut:
-    """The trunk (all below the head) of a model that `can_write_out` knows: token ids -> last hidden states."""
+def attention_kernels(device: torch.device) -> AbstractContextManager[object]:
+    """Without cuDNN's attention: it prepares every new shape for 2 ms, longer than any of ours takes (H200)."""
+    if device.type != "cuda":
+        return nullcontext()
+    return sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])
 
-    def __init__(self, model: PreTrainedModel) -> None:
+
+class WrittenOut:
+    """The trunk (all below the head) of a model that `can_write_out` knows: token ids -> last hidden states.
+
+    `products` is the precision of queries and keys where it is not the model's (autocast).
+    """
+
+    def __init__(self, model: PreTrainedModel, products: torch.dtype | None = None) -> None:
         self._trunk: Any = model.base_model
         self._width: int = model.config.head_dim
-        self._dtype = model.dtype
+        self._dtype = products or model.dtype
         self.table = torch.empty(2, 0)
         """Of positions from 0 on: cosines, and sines that are negative in the first half, (2, count, width)."""
 
@@ -56,12 +68,12 @@ class WrittenOut:
         heads = (*tokens_RS.shape, -1, self._width)
         for number, layer in enumerate(self._trunk.layers):
             attention, mlp = layer.self_attn, layer.mlp
-            normed = _norm(hidden, layer.input_layernorm)
+            normed = _norm(hidden, layer.input_layernorm).to(self._dtype)  # once, where autocast would for each product
             queries = _rotate(attention.q_proj(normed).view(heads), cos, sin)
             keys = _rotate(attention.k_proj(normed).view(heads), cos, sin)
             values = attention.v_proj(normed).view(heads)
             hidden = hidden + attention.o_proj(attend(number, queries, keys, values))
-            normed = _norm(hidden, layer.post_attention_layernorm)
+            normed = _norm(hidden, layer.post_attention_layernorm).to(self._dtype)
             hidden = hidden + mlp.down_proj(silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
         return _norm(hidden, self._trunk.norm)
 
@@ -83,7 +95,7 @@ def _norm(hidden: Tensor, layer: Any) -> Tensor:
 
 def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """x_i cos - x_(i + half) sin in the first half of the width, x_i cos + x_(i - half) sin in the second."""
-    return torch.addcmul(states * cos, states.roll(states.shape[-1] // 2, -1), sin).to(states.dtype)
+    return torch.addcmul(states * cos, states.roll(states.shape[-1] // 2, -1), sin)
 
 
 class _RootMeanSquareNorm(torch.autograd.Function):

@@ -108,6 +108,8 @@ class Shared(NamedTuple):
     """Number of the state behind every input, int64; of no meaning behind padding."""
     first_M: Tensor
     """Where every state comes first, int64 in the flattened (b * I)."""
+    again_A: Tensor
+    """Where a state comes again, likewise; there is no padding among them."""
 
 
 def shared_states(groups_b: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Shared:
@@ -119,4 +121,5 @@ def shared_states(groups_b: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Share
     new_bI[1:] &= ~shared
     numbers_bI = new_bI.flatten().cumsum(0).view(new_bI.shape) - 1
     places_bI = torch.where(new_bI, numbers_bI, 0).cummax(0).values  # what is not new is what stands above
-    return Shared(places_bI, new_bI.flatten().nonzero()[:, 0])
+    again_bI = inputs_bI & ~new_bI
+    return Shared(places_bI, new_bI.flatten().nonzero()[:, 0], again_bI.flatten().nonzero()[:, 0])

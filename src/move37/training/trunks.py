@@ -15,7 +15,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from move37.engines.transformers_forward import Signature
-from move37.engines.transformers_llama import Attend, WrittenOut, can_write_out
+from move37.engines.transformers_llama import Attend, WrittenOut, attention_kernels, can_write_out
 from move37.errors import EngineError
 from move37.training.micro_batches import Shared
 
@@ -57,7 +57,7 @@ class LlamaTrunk:
     recomputes, shares = False, True
 
     def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
-        self._written_out, self._autocast = WrittenOut(model), autocast
+        self._written_out, self._autocast = WrittenOut(model, autocast), autocast
         config: Any = model.config
         self._group = config.num_attention_heads // config.num_key_value_heads
 
@@ -75,10 +75,10 @@ class LlamaTrunk:
     def behind(
         self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
     ) -> Tensor:
-        visible, (places_RS, first_M) = _visible(mask_RC, tokens_RS.shape[1]), shared_RS
+        visible, first_M = _visible(mask_RC, tokens_RS.shape[1]), shared_RS.first_M
 
         def attend(number: int, *new: Tensor) -> Tensor:
-            queries, keys, values = (_to_rows(tensor[0], places_RS) for tensor in new)
+            queries, keys, values = (_to_rows(tensor[0], shared_RS) for tensor in new)
             keys, values = torch.cat([past[number][0], keys], 2), torch.cat([past[number][1], values], 2)
             return self._attend(queries, keys, values, visible).flatten(0, 1).index_select(0, first_M)[None]
 
@@ -87,7 +87,7 @@ class LlamaTrunk:
 
     def _trunk(self, tokens_RS: Tensor, positions_RS: Tensor, bound: int, attend: Attend) -> Tensor:
         self._written_out.reach(bound)
-        with _mixed(tokens_RS.device, self._autocast):
+        with _mixed(tokens_RS.device, self._autocast), attention_kernels(tokens_RS.device):
             return self._written_out(tokens_RS, positions_RS, attend)
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor) -> Tensor:
@@ -158,10 +158,29 @@ def _short_attention(queries: Tensor, keys: Tensor, values: Tensor, visible: Ten
     return torch.bmm(scores.softmax(-1), values).unflatten(0, (rows, heads))
 
 
-def _to_rows(states_MHW: Tensor, places_RS: Tensor) -> Tensor:
-    """States by heads -> (R, H, S, W), each wherever it is shared. Flat rows: their gradient is summed fastest."""
-    spread = states_MHW.flatten(1).index_select(0, places_RS.flatten())
-    return spread.view(*places_RS.shape, *states_MHW.shape[1:]).transpose(1, 2)
+def _to_rows(states_MHW: Tensor, shared_RS: Shared) -> Tensor:
+    """States by heads -> (R, H, S, W), each wherever it is shared."""
+    spread = _Spread.apply(states_MHW.flatten(1), *shared_RS)
+    return spread.view(*shared_RS.places_bI.shape, *states_MHW.shape[1:]).transpose(1, 2)  # type: ignore[union-attr]
+
+
+class _Spread(torch.autograd.Function):
+    """States (M, D) -> (R * S, D). Padding has no gradient: on a GPU all of it would be added to few states in turn."""
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any, states_MD: Tensor, places_RS: Tensor, first_M: Tensor, again_A: Tensor
+    ) -> Tensor:
+        ctx.save_for_backward(places_RS, first_M, again_A)
+        return states_MD.index_select(0, places_RS.flatten())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+        places_RS, first_M, again_A = ctx.saved_tensors
+        gradient_MD = gradient.index_select(0, first_M)
+        if len(again_A):
+            gradient_MD.index_add_(0, places_RS.flatten()[again_A], gradient.index_select(0, again_A))
+        return gradient_MD, None, None, None
 
 
 def _visible(mask_RC: Tensor, new: int) -> Tensor:
