@@ -28,6 +28,7 @@ from training import MadeUp, clocks, make_smollm2, our_step, recipe_of, replace_
 from move37.config import ModelConfig, SamplingConfig
 from move37.engines.transformers import TransformersEngine
 from move37.engines.transformers_forward import LlamaForward
+from move37.engines.transformers_llama import head_width
 from move37.seeds import sample_seed
 from move37.training.loop import Trainer
 from move37.training.records import Silent
@@ -66,7 +67,7 @@ class Work:
     def __init__(self, engine: TransformersEngine, limits: Limits) -> None:
         config: Any = engine.model.config
         weights = sum(p.numel() for p in engine.model.parameters())  # embeddings are tied: the head reads them all
-        width = config.head_dim
+        width = head_width(engine.model)
         token_bytes = 2 * config.num_hidden_layers * config.num_key_value_heads * width * 2
         token_operations = 4 * config.num_hidden_layers * config.num_attention_heads * width
         self.steps, self.floor = 0, 0.0
@@ -120,7 +121,7 @@ def measure_update(args: argparse.Namespace, folder: Path, limits: Limits) -> di
         replace_verdicts(trainer.roller, MadeUp(recipe, args.mixed))
         config: Any = trainer.policy.model.config
         weights = sum(p.numel() for p in trainer.policy.model.parameters())
-        attention = 12 * config.num_hidden_layers * config.num_attention_heads * config.head_dim
+        attention = 12 * config.num_hidden_layers * config.num_attention_heads * head_width(trainer.policy.model)
         seconds = floor = tokens = sampling = sampled = 0.0
         for turn in range(args.rounds + 1):
             our_step(trainer)

@@ -158,7 +158,7 @@ def relative_error(made: Any, expected: Any) -> float:
     return float((made - expected).norm() / expected.norm())
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "mistral", "bloom"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "gpt2", "mistral", "bloom"])
 def test_the_gradient_is_that_of_reading_every_response_alone(kind: str, tmp_path: Path, letters: Path) -> None:
     model = save_model(tmp_path, kind, initializer_range=0.1)
     loss = {"kl_coefficient": 0.05, "entropy_coefficient": 0.01}
@@ -185,7 +185,7 @@ def test_a_trunk_that_takes_no_cache_is_refused_unless_prompts_are_read_with_eve
         trunk_of(AutoModelForCausalLM.from_pretrained(model), None)
 
 
-@pytest.mark.parametrize("kind", ["llama", "mistral"])  # written out, and by its own forward
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "mistral"])  # written out, and by its own forward
 def test_products_in_bfloat16_round_the_gradient_of_float32_weights_and_no_more(
     kind: str, tmp_path: Path, letters: Path
 ) -> None:

@@ -49,6 +49,8 @@ def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any)
     }
     own = {
         "llama": {"num_key_value_heads": 2, "intermediate_size": 64, "initializer_range": 0.3},
+        "qwen2": {"num_key_value_heads": 2, "intermediate_size": 64, "initializer_range": 0.3},
+        "qwen3": {"num_key_value_heads": 2, "intermediate_size": 64, "head_dim": 16, "initializer_range": 0.3},
         "mistral": {
             "num_key_value_heads": 2,
             "intermediate_size": 64,

@@ -75,7 +75,7 @@ class SlotMemory:
     def give_back(self, blocks: Sequence[Tensor]) -> None:
         """Keep these for the next call, unless they are too much."""
         if blocks and sum(block.nbytes for block in blocks) <= _kept(blocks[0].device):
-            self._spare = [block.view(-1) for block in blocks]
+            self._spare = [block.view(-1) for block in reversed(blocks)]  # taken again in the same order
 
 
 def _kept(device: torch.device) -> int:
@@ -109,7 +109,7 @@ class SlotStorage:
 
     All that have one shape are one block, (number, slots, heads, capacity, width), so that rows are copied and columns
     moved by one operator and not by two for each layer: on a GPU each takes as long to launch as to run. Where storage
-    will `grow`, every tensor is a block of its own: growing holds one block twice.
+    grows (`grows`: it has not its final capacity), every tensor is a block of its own: growing holds one block twice.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 
 from move37.engines.transformers_cache import RowCache
 from move37.engines.transformers_graphs import RecordedSteps, Store
-from move37.engines.transformers_llama import WrittenOut, attention_kernels, can_write_out
+from move37.engines.transformers_llama import WrittenOut, attention_kernels, can_write_out, head_width
 
 Integers = NDArray[np.int64]
 
@@ -129,7 +129,7 @@ class LlamaForward:
     def __init__(self, model: PreTrainedModel, recorded: bool = True) -> None:
         self.model, self._trunk = model, WrittenOut(model)
         config: Any = model.config
-        self._heads, self._width = config.num_key_value_heads, config.head_dim
+        self._heads, self._width = config.num_key_value_heads, head_width(model)
         self._group = config.num_attention_heads // config.num_key_value_heads
         self._device = model.device
         self._recorded: RecordedSteps | None = None

@@ -5,7 +5,7 @@ running it: the GPU would wait most of the time. A recorded step is launched at 
 it reads, so it lies over the whole storage of the cache and takes what changes from one buffer: tokens, positions, and
 the column that is written.
 
-    shape       rows rounded up, columns in units of 64: the rest is masked, as padding is
+    shape       rows and columns are rounded up: what is too much is masked, as padding is
     first time  the step runs as it is; what comes once is not worth recording
     second      it is recorded, and replayed from then on, also after training has moved the weights (in their place)
 
@@ -47,11 +47,10 @@ class RecordedSteps:
             self._tie(storage)
             self._places = places
         self._load(cache.end, tokens_R, positions_R)
-        rows, columns = len(tokens_R), cache.end + 1
-        unit = max(1, 2 ** (rows.bit_length() - 3))  # a quarter at most
-        shape = min(-(-rows // unit) * unit, self._slots), -(-columns // UNIT) * UNIT
-        self._step(storage, shape)
-        return self._hidden_RD[:rows]
+        rows = min(_rounded(len(tokens_R), 3), len(self._hidden_RD))
+        columns = min(max(UNIT, _rounded(cache.end + 1, 4)), len(self._columns))
+        self._step(storage, (rows, columns + -columns % UNIT))
+        return self._hidden_RD[: len(tokens_R)]
 
     def _step(self, storage: SlotStorage, shape: tuple[int, int]) -> None:
         if not self._inputs.is_cuda or shape not in self._graphs:
@@ -88,12 +87,12 @@ class RecordedSteps:
 
     def _tie(self, storage: SlotStorage) -> None:
         """Forget what was recorded over other places."""
-        device, (_, self._slots, _, capacity, _) = storage.blocks[0].device, storage.blocks[0].shape
+        device, (_, slots, _, capacity, _) = storage.blocks[0].device, storage.blocks[0].shape
         self._graphs.clear()
-        self._host = torch.zeros(1 + 2 * self._slots, dtype=torch.int64, pin_memory=device.type == "cuda")
+        self._host = torch.zeros(1 + 2 * slots, dtype=torch.int64, pin_memory=device.type == "cuda")
         self._inputs = torch.zeros_like(self._host, device=device)
         self._columns = torch.arange(capacity, device=device)
-        self._hidden_RD = torch.zeros(self._slots, self._width, dtype=self._dtype, device=device)
+        self._hidden_RD = torch.zeros(slots, self._width, dtype=self._dtype, device=device)
         if device.type == "cuda":
             self._pool, self._stream = torch.cuda.graph_pool_handle(), torch.cuda.Stream(device)
 
@@ -111,7 +110,14 @@ class RecordedSteps:
         if not self._inputs.is_cuda:
             yield
             return
-        self._stream.wait_stream(torch.cuda.current_stream())
+        current = torch.cuda.current_stream(self._inputs.device)
+        self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             yield
-        torch.cuda.current_stream().wait_stream(self._stream)
+        current.wait_stream(self._stream)
+
+
+def _rounded(number: int, bits: int) -> int:
+    """The next number of so many leading bits: with 3 at most a quarter more, with 4 an eighth."""
+    unit = 2 ** max(0, number.bit_length() - bits)
+    return -(-number // unit) * unit

@@ -5,8 +5,9 @@ surrounds them: masks made anew, norms in six operators, rotations in ten. Here 
 backward, a rotation three, and attention is the caller's: `attend` gets the rotated queries and keys.
 
 The projections are called as the modules they are, so packed or adapted layers work and gradients reach the model's
-own parameters. `can_write_out` says what is known: Llama's architecture, with rotary angles that do not depend on the
-length. Other models go through their own forward. The same operations, summed in another order; none waits for a GPU.
+own parameters. `can_write_out` says what is known: Llama, and what differs from it by biases (Qwen 2), by norms of
+queries and keys (Qwen 3) or by a window that is not used (Mistral); angles must not depend on the length. Other models
+go through their own forward. The same operations, summed in another order; none waits for a GPU.
 """
 
 from collections.abc import Callable
@@ -17,12 +18,13 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import rms_norm, silu
-from transformers import LlamaForCausalLM, PreTrainedModel
+from transformers import LlamaForCausalLM, MistralForCausalLM, PreTrainedModel, Qwen2ForCausalLM, Qwen3ForCausalLM
 
 Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 """Number of the layer; queries, keys and values of the new tokens, each (rows, tokens, heads, width of a head) with
 their own number of heads -> what the queries attend to, (rows, tokens, heads * width)."""
 
+_KINDS = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 _STATIC_ANGLES = ("default", "linear", "llama3", "yarn")
 
 
@@ -30,10 +32,17 @@ def can_write_out(model: PreTrainedModel) -> bool:
     """Whether `WrittenOut` computes what the model computes."""
     config: Any = model.config
     return (
-        type(model) is LlamaForCausalLM
+        type(model) in _KINDS
+        and getattr(config, "sliding_window", None) is None
         and config.hidden_act == "silu"
         and config.rope_parameters["rope_type"] in _STATIC_ANGLES
     )
+
+
+def head_width(model: PreTrainedModel) -> int:
+    """Of a model that can be written out. Not every config says it."""
+    trunk: Any = model.base_model
+    return trunk.layers[0].self_attn.head_dim
 
 
 def attention_kernels(device: torch.device) -> AbstractContextManager[object]:
@@ -51,7 +60,7 @@ class WrittenOut:
 
     def __init__(self, model: PreTrainedModel, products: torch.dtype | None = None) -> None:
         self._trunk: Any = model.base_model
-        self._width: int = model.config.head_dim
+        self._width = head_width(model)
         self._dtype = products or model.dtype
         self.table = torch.empty(2, 0)
         """Of positions from 0 on: cosines, and sines that are negative in the first half, (2, count, width)."""
@@ -69,8 +78,10 @@ class WrittenOut:
         for number, layer in enumerate(self._trunk.layers):
             attention, mlp = layer.self_attn, layer.mlp
             normed = _norm(hidden, layer.input_layernorm).to(self._dtype)  # once, where autocast would for each product
-            queries = _rotate(attention.q_proj(normed).view(heads), cos, sin)
-            keys = _rotate(attention.k_proj(normed).view(heads), cos, sin)
+            queries, keys = attention.q_proj(normed).view(heads), attention.k_proj(normed).view(heads)
+            if hasattr(attention, "q_norm"):
+                queries, keys = _norm(queries, attention.q_norm), _norm(keys, attention.k_norm)
+            queries, keys = _rotate(queries, cos, sin), _rotate(keys, cos, sin)
             values = attention.v_proj(normed).view(heads)
             hidden = hidden + attention.o_proj(attend(number, queries, keys, values))
             normed = _norm(hidden, layer.post_attention_layernorm).to(self._dtype)
@@ -88,9 +99,9 @@ class WrittenOut:
 
 
 def _norm(hidden: Tensor, layer: Any) -> Tensor:
-    if torch.is_grad_enabled() and hidden.device.type == "cpu":  # elsewhere torch has kernels of its own
+    if torch.is_grad_enabled() and hidden.device.type == "cpu" and hidden.dtype == torch.float32:
         return _RootMeanSquareNorm.apply(hidden, layer.weight, layer.variance_epsilon)  # type: ignore[return-value]
-    return rms_norm(hidden, hidden.shape[-1:], layer.weight, layer.variance_epsilon)
+    return rms_norm(hidden, hidden.shape[-1:], layer.weight.to(hidden.dtype), layer.variance_epsilon)
 
 
 def _rotate(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
