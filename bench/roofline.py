@@ -152,8 +152,9 @@ def main() -> None:
     parser.add_argument("--mixed", type=float, default=0.6, help="Share of prompts with right and wrong responses.")
     args = parser.parse_args()
     args.model, args.device, args.threads = "smollm2", "cuda", 2
-    if not torch.cuda.is_available():
-        raise SystemExit("needs a GPU")
+    if not torch.cuda.is_available():  # scripts/bench goes on with what can be measured here
+        print("nothing measured: needs a GPU")
+        return
     limits = measure_limits()
     print(f"{torch.cuda.get_device_name()}: {limits.bandwidth / 1e12:.2f} TB/s, {limits.rate / 1e12:.0f} TFLOP/s")
     with tempfile.TemporaryDirectory() as name:
