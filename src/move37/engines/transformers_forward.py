@@ -118,8 +118,8 @@ class ModelForward:
 
     def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
         device = self.model.device
-        known = self._signature.accepted(cache, position_ids=positions.to(device), logits_to_keep=1, use_cache=True)
-        output = self.model(input_ids=tokens.to(device), attention_mask=mask.to(device), **known)
+        known = self._signature.accepted(cache, position_ids=positions.to(device), logits_to_keep=1)
+        output = self.model(input_ids=tokens.to(device), attention_mask=mask.to(device), use_cache=True, **known)
         return output.logits[:, -1].float()
 
 
