@@ -99,6 +99,7 @@ class WrittenOut:
 
 
 def _norm(hidden: Tensor, layer: Any) -> Tensor:
+    # A GPU has kernels of torch's own; what is narrower than float32 has to be summed in it, which torch's norm does.
     if torch.is_grad_enabled() and hidden.device.type == "cpu" and hidden.dtype == torch.float32:
         return _RootMeanSquareNorm.apply(hidden, layer.weight, layer.variance_epsilon)  # type: ignore[return-value]
     return rms_norm(hidden, hidden.shape[-1:], layer.weight.to(hidden.dtype), layer.variance_epsilon)

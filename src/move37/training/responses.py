@@ -180,7 +180,10 @@ class TokenLogprobs(torch.autograd.Function):
             if hidden_gradient is not None:
                 hidden_gradient[part] = gradient @ weight_VD.to(gradient.dtype)
             if weight_gradient is not None:
-                weight_gradient += gradient.t() @ hidden_ND[part]
+                if weight_gradient.dtype == gradient.dtype:
+                    weight_gradient.addmm_(gradient.t(), hidden_ND[part])  # no second matrix of the head's size
+                else:
+                    weight_gradient += gradient.t() @ hidden_ND[part]
             if bias_gradient is not None:
                 bias_gradient += gradient.sum(0)
         ctx.kept = []
