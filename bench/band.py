@@ -24,9 +24,10 @@ import numpy as np
 import passk_inference
 
 from move37.analyses.curves import CurveDifference, curve_difference
+from move37.counts import Tally
 from move37.estimates.bands import spread
 from move37.estimates.pass_at_k import pass_at_k
-from move37.types import IntArray, Tally
+from move37.types import IntArray
 
 DRAWS, ROUNDS = 100_000, 7
 PUBLISHED_DRAWS = 4_000

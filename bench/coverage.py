@@ -27,12 +27,13 @@ import numpy as np
 from scipy.special import betaincinv, expit, ndtr, stdtrit
 
 from move37.analyses.token_budget import token_budget
+from move37.counts import StoppingPlan, Tally
 from move37.estimates.bands import FEW_PROBLEMS, Band, band_from, critical_value, simultaneous_band, spread
 from move37.estimates.curtailed import failure_by_plan
 from move37.estimates.pass_at_k import pass_at_k
 from move37.estimates.paths import stopping_points
 from move37.estimates.two_level import TwoLevelBand, two_level_band
-from move37.types import FloatArray, IntArray, StoppingPlan, Tally
+from move37.types import FloatArray, IntArray
 
 REPETITIONS, DRAWS = 1000, 2000
 PLANS = {

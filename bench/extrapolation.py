@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
+from move37.counts import Tally
 from move37.estimates.extrapolation import (
     DEFAULT_METHOD,
     METHODS,
@@ -36,7 +37,7 @@ from move37.estimates.extrapolation import (
     unseen_solvable,
 )
 from move37.estimates.npmle import fit_joint_mixture
-from move37.types import IntArray, Tally
+from move37.types import IntArray
 
 COUNTS = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 THINNINGS, REDRAWS, DRAWS, FULL = 50, 50, 40, 128

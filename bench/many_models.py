@@ -22,7 +22,8 @@ import passk_inference
 from move37.analyses import compare
 from move37.analyses.curves import model_curve
 from move37.analyses.families import family
-from move37.types import FloatArray, Tally
+from move37.counts import Tally
+from move37.types import FloatArray
 
 MODELS, PROBLEMS, N, DRAWS = 50, 500, 1024, 100_000
 

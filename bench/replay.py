@@ -18,11 +18,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
+from move37.counts import StoppedTally, StoppingPlan
 from move37.estimates.bands import first_loss_set, simultaneous_band
 from move37.estimates.curtailed import stopped_pass_at_k
 from move37.estimates.pass_at_k import failure_of, pass_at_k
 from move37.stopping import Stops, apply_plan
-from move37.types import FloatArray, IntArray, StoppedTally, StoppingPlan
+from move37.types import FloatArray, IntArray
 
 COUNTS = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 N, STOP_AT, DRAWS, SHOWN = 128, (2, 4, 8), 100_000, (1, 2, 4, 8, 16, 32, 64, 128)

@@ -16,10 +16,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from move37.analyses.curves import sampling_gap
+from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.bands import FEW_PROBLEMS, Band, first_loss_set, simultaneous_band
 from move37.estimates.rows import benchmark_error, pass_at_k_rows
 from move37.stopping import apply_plan
-from move37.types import AnyTally, FloatArray, StoppedTally, StoppingPlan, Tally
+from move37.types import FloatArray
 
 STUDIES, PROBLEMS, N, DRAWS = 500, 400, 256, 2000
 SHARE = np.array([0.9, 0.1])

@@ -18,10 +18,10 @@ from move37.analyses.record import comparison_json, findings_json, plain
 from move37.analyses.reliability import MEASURES, default_ks, reliability
 from move37.analyses.solvable_sets import solvable_table
 from move37.analyses.truncation import outcome_audit
+from move37.counts import Tally
 from move37.errors import InputError
 from move37.estimates.majority import answers_by_problem
 from move37.estimates.pass_at_k import failure_variance
-from move37.types import Tally
 
 SHARED = Path(__file__).parents[2] / "shared"
 DEEPSCALER = SHARED / "data" / "counts" / "deepscaler32k"

@@ -18,10 +18,10 @@ from move37.analyses.beyond import (
     pass_at_k_continued,
 )
 from move37.analyses.record import plain
+from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.extrapolation import DEFAULT_METHOD, METHODS
 from move37.estimates.pass_at_k import pass_at_k
-from move37.types import StoppedTally, StoppingPlan, Tally
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 needs_deepscaler = pytest.mark.skipif(

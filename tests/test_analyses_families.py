@@ -8,8 +8,8 @@ import pytest
 from move37.analyses.curves import curve_difference
 from move37.analyses.families import family, family_sentences
 from move37.analyses.strata import OTHER, by_stratum, strata_sentences
+from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
-from move37.types import StoppedTally, StoppingPlan, Tally
 
 PROBLEMS, N = 80, 16
 

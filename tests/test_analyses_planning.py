@@ -9,11 +9,11 @@ import pytest
 from move37.analyses.curves import curve_difference
 from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast, forecast_sentences
 from move37.analyses.record import plain
+from move37.counts import StoppingPlan
 from move37.errors import InputError
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.importers.counts import load_counts
-from move37.types import StoppingPlan
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 TOKENS = (MeanTokens(1000, 3000), MeanTokens(800, 3000))

@@ -18,9 +18,9 @@ from move37.analyses.reliability import (
     reliability,
     reliability_differences,
 )
+from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.majority import answers_by_problem
-from move37.types import StoppedTally, StoppingPlan, Tally
 
 
 def tally(model: str, correct: Sequence[int], n: int | Sequence[int], ids: Sequence[str] | None = None) -> Tally:

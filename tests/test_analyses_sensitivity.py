@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from move37.analyses.sensitivity import difference_bracket, finished_curve, unscored_bracket
+from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.rows import pass_at_k_rows
 from move37.stopping import CODES, apply_plan
-from move37.types import Outcome, StoppedTally, StoppingPlan, Tally
+from move37.types import Outcome
 
 
 def ints(values: Sequence[int]) -> np.ndarray:

@@ -7,9 +7,9 @@ import pytest
 
 from move37.analyses.solvable_sets import solvable_table
 from move37.analyses.support import score_interval, support, support_of_counts
+from move37.counts import Tally
 from move37.errors import InputError
 from move37.estimates.reliability import exact_share_interval
-from move37.types import Tally
 
 
 def tally(model: str, correct: list[int], n: int) -> Tally:

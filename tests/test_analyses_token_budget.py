@@ -5,8 +5,8 @@ import pytest
 
 from move37.analyses.curves import curve_difference
 from move37.analyses.token_budget import GRID, TokenBudget, budget_sentences, token_budget
+from move37.counts import Tally
 from move37.errors import InputError
-from move37.types import Tally
 
 Tokens = dict[str, float]
 

@@ -9,12 +9,13 @@ import pytest
 
 from move37 import intake, pipeline
 from move37.config import AnalysisConfig, StudyConfig, load_study, parse_study, resolved_json
+from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import ConfigError, InputError
 from move37.estimates.curtailed import stopped_pass_at_k
 from move37.stopping import CODES, apply_plan
 from move37.store import RunStore
 from move37.tallies import outcome_tables
-from move37.types import Outcome, StoppedTally, StoppingPlan, Tally
+from move37.types import Outcome
 from tests.studies import SHARED, judged_run, sums_study
 
 COUNTS = SHARED / "data" / "counts" / "deepscaler32k"

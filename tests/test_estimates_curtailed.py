@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import betaincinv
 
+from move37.counts import StoppedTally, StoppingPlan
 from move37.errors import InputError
 from move37.estimates.curtailed import (
     design_variance,
@@ -21,7 +22,7 @@ from move37.estimates.curtailed import (
 from move37.estimates.pass_at_k import failure_at_k
 from move37.estimates.paths import failure_by_paths, stopping_points
 from move37.stopping import CODES, UNKNOWN, apply_plan
-from move37.types import Outcome, StoppedTally, StoppingPlan
+from move37.types import Outcome
 
 PLANS = {
     "fixed n": StoppingPlan((12,), 1),

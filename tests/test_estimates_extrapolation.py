@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.extrapolation import (
     DEFAULT_METHOD,
@@ -27,7 +28,6 @@ from move37.estimates.extrapolation import (
     pass_range,
     unseen_solvable,
 )
-from move37.types import StoppedTally, StoppingPlan, Tally
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 needs_deepscaler = pytest.mark.skipif(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import betaln
 
+from move37.counts import StoppingPlan
 from move37.errors import InputError
 from move37.estimates.curtailed import expected_samples
 from move37.estimates.pass_at_k import pass_at_k
@@ -26,7 +27,6 @@ from move37.estimates.planning import (
     significant_splits,
 )
 from move37.estimates.solvable import mcnemar_p
-from move37.types import StoppingPlan
 
 ONE = MeanTokens(1.0, 1.0)
 

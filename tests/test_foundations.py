@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from move37 import errors
+from move37.counts import Estimate, Tally
 from move37.errors import MissingExtraError, Move37Error, UnknownNameError
 from move37.seeds import analysis_seed, sample_seed
 from move37.shelf import Shelf
-from move37.types import Estimate, Tally
 
 
 def every_error() -> list[type[Move37Error]]:

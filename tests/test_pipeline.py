@@ -16,10 +16,10 @@ from move37 import intake, pipeline
 from move37.analyses.details import Evidence
 from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
+from move37.counts import Tally
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
 from move37.passes import Silent
 from move37.store import RunStore
-from move37.types import Tally
 from tests.studies import SHARED, sums_study, write_problems
 
 QUICK = AnalysisConfig(draws=2000)

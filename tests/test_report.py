@@ -20,6 +20,7 @@ from move37.analyses.agreement import Agreement, Disagreement
 from move37.analyses.decision import decide, decision_plan
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
+from move37.counts import Tally
 from move37.report import ReportContext, verdict_sentences, verdicts
 from move37.report.beyond import unseen_sentence
 from move37.report.exports import csv_files
@@ -44,7 +45,7 @@ from move37.report.sections import further_sections, section_lines
 from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
 from move37.report.wording import unnamed
 from move37.terminal import print_findings
-from move37.types import Problem, Tally
+from move37.types import Problem
 
 CONTEXT = ReportContext(
     title="A small study",

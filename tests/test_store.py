@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 
 from move37.config import parse_study
+from move37.counts import StoppingPlan, Tally
 from move37.errors import ConfigError, InputError, StoreError
 from move37.parts import Appender, PartFolder
 from move37.store import ModelRecord, RunStore, sample_rows
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, StoppingPlan, Tally, Verdict
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
 
 ROWS = {"problem_id": pl.String, "index": pl.Int32, "text": pl.String}
 KEY = ("problem_id", "index")

@@ -21,13 +21,13 @@ from move37.analyses.curves import curve_difference, model_curve, sampling_gap
 from move37.analyses.decision import decide, decision_plan, finished_problems
 from move37.analyses.reliability import reliability
 from move37.analyses.solvable_sets import solvable_table
+from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.anytime import Status
 from move37.estimates.bands import FEW_PROBLEMS, simultaneous_band
 from move37.estimates.curtailed import stopped_interval
 from move37.estimates.planning import AssumedPair, MeanTokens, planned_errors, sampling_cost
 from move37.estimates.rows import pass_at_k_rows
 from move37.stopping import apply_plan
-from move37.types import AnyTally, StoppedTally, StoppingPlan, Tally
 
 SHARE = np.array([0.9, 0.1])
 SOLVES = {"A": (Fraction(6, 10), Fraction(0)), "B": (Fraction(1, 10), Fraction(3, 10))}

@@ -16,8 +16,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from move37.counts import StoppingPlan
 from move37.errors import ConfigError
-from move37.types import StoppingPlan
 
 IMPORTED = "imported"
 """The engine of a model whose samples or counts came from elsewhere: it is never sampled."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.types import IntArray, Outcome, StoppingPlan
+from move37.counts import StoppingPlan
+from move37.types import IntArray, Outcome
 
 UNKNOWN = -1
 CODES = {Outcome.INCORRECT: 0, Outcome.CORRECT: 1, Outcome.UNSCORED: 2}

@@ -30,6 +30,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from move37.config import IMPORTED, StudyConfig, changed_keys, parse_study, resolved_json
+from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.errors import ConfigError, InputError, StoreError
 from move37.parts import UNFINISHED, Appender, PartFolder, write_atomically
 from move37.stopping import apply_plan
@@ -42,18 +43,7 @@ from move37.tallies import (
     outcome_tables,
     stopped_tally,
 )
-from move37.types import (
-    AnyTally,
-    FinishReason,
-    Outcome,
-    Problem,
-    Prompt,
-    Sample,
-    StoppedTally,
-    StoppingPlan,
-    Tally,
-    Verdict,
-)
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
 
 _FINISH = pl.Enum([reason.value for reason in FinishReason])
 _OUTCOME = pl.Enum([outcome.value for outcome in Outcome])

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.stopping import CODES, UNKNOWN, apply_plan
-from move37.types import AnyTally, IntArray, Outcome, StoppedTally, StoppingPlan, Tally
+from move37.types import IntArray, Outcome
 
 COUNT_SCHEMA = {
     "problem_id": pl.String,

@@ -14,7 +14,8 @@ from move37.analyses.guessing import GuessBaseline
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
-from move37.types import AnyTally, IntArray
+from move37.counts import AnyTally
+from move37.types import IntArray
 
 
 @dataclass(frozen=True, eq=False)

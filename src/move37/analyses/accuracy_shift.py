@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from move37.analyses.pairing import paired
+from move37.counts import AnyTally, StoppedTally
 from move37.estimates.rows import correct_samples, pass_at_k_rows
-from move37.types import AnyTally, IntArray, StoppedTally
+from move37.types import IntArray
 
 BINS = ("0", *(f"({low / 10:g}, {(low + 1) / 10:g}]" for low in range(10)))
 """The paper's bins: exactly 0, then tenths open below and closed above."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from move37.analyses.pairing import paired, require_scored
+from move37.counts import AnyTally, Estimate
 from move37.errors import InputError
 from move37.estimates.extrapolation import (
     DEFAULT_METHOD,
@@ -32,7 +33,7 @@ from move37.estimates.extrapolation import (
 )
 from move37.estimates.npmle import fit_joint_mixture, fit_mixture, noise_floor_posterior
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, Estimate, FloatArray, IntArray
+from move37.types import FloatArray, IntArray
 
 WITHIN = (1.0, 1.25, 1.5, 2.0)
 """Multiples of n at which estimates are given."""

@@ -11,9 +11,10 @@ import numpy as np
 
 from move37.analyses.curves import CurveDifference
 from move37.analyses.solvable_sets import SolvableTable
+from move37.counts import AnyTally, StoppedTally
 from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS
 from move37.estimates.solvable import fewest_discordant
-from move37.types import AnyTally, IntArray, StoppedTally
+from move37.types import IntArray
 from move37.verifiers import FLAKY
 
 

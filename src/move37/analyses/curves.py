@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from move37.analyses.pairing import paired, require_scored
+from move37.counts import AnyTally, StoppedTally
 from move37.errors import InputError
 from move37.estimates.bands import (
     DEGENERATE,
@@ -25,7 +26,7 @@ from move37.estimates.bands import (
 )
 from move37.estimates.pass_at_k import standard_error_population
 from move37.estimates.rows import benchmark_error, k_limit, pass_at_k_rows
-from move37.types import AnyTally, FloatArray, IntArray, StoppedTally
+from move37.types import FloatArray, IntArray
 
 CURVE_DRAWS = 20_000
 """Enough for a model's own curve, which decides nothing: the critical value is known to about .02."""

@@ -44,9 +44,9 @@ from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.strata import StratifiedComparison, by_stratum
 from move37.analyses.support import Support, support
 from move37.analyses.token_budget import TokenBudget, token_budget
+from move37.counts import AnyTally, Tally
 from move37.estimates.majority import AnswerCounts, answers_by_problem
 from move37.estimates.rows import k_limit
-from move37.types import AnyTally, Tally
 
 BUDGET_DRAWS = 20_000
 """Multiplier draws behind the band over token budgets: it supports no published number."""

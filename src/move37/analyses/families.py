@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 from move37.analyses.curves import CurveDifference, difference_of
 from move37.analyses.pairing import paired
+from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import band_from, critical_value, spread, thinned_columns
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, IntArray
+from move37.types import IntArray
 
 
 @dataclass(frozen=True, eq=False)

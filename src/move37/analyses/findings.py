@@ -23,9 +23,10 @@ from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import outcome_audit
+from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.rows import k_limit
-from move37.types import AnyTally, IntArray, Problem
+from move37.types import IntArray, Problem
 
 
 @dataclass(frozen=True, slots=True)

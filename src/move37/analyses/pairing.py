@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.types import AnyTally
 
 B = TypeVar("B", bound=AnyTally)
 R = TypeVar("R", bound=AnyTally)

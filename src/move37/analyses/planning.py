@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from move37.counts import StoppingPlan
 from move37.errors import InputError
 from move37.estimates.planning import (
     LARGEST_N_MAX,
@@ -29,7 +30,7 @@ from move37.estimates.planning import (
     significant_splits,
 )
 from move37.estimates.solvable import fewest_discordant, mcnemar_p
-from move37.types import FloatArray, IntArray, StoppingPlan
+from move37.types import FloatArray, IntArray
 
 STOP_AT = (1, 2, 4, 8, 16)
 """Numbers of correct samples whose plans are compared."""

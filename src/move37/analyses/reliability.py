@@ -20,6 +20,7 @@ import numpy as np
 
 from move37.analyses.curves import mean_interval
 from move37.analyses.pairing import paired, require_scored
+from move37.counts import AnyTally, Estimate, Tally
 from move37.errors import InputError
 from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS, effective_problems
 from move37.estimates.majority import AnswerCounts, majority_at_ks
@@ -42,7 +43,7 @@ from move37.estimates.reliability import (
     posterior_interval,
 )
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, Estimate, FloatArray, Tally
+from move37.types import FloatArray
 
 MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k", "AUC@k", "AUC_log@k")
 """What `ReliabilityRow.measure` can be. AUC: mean height of pass@k from 1 to k, over k and over ln k."""

@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from move37.analyses.pairing import on_problems, paired
+from move37.counts import AnyTally, Tally
 from move37.errors import InputError
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, FloatArray, IntArray, Tally
+from move37.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.analyses.pairing import paired
+from move37.counts import AnyTally, Tally
 from move37.estimates.pass_at_k import checked_k
 from move37.estimates.rows import correct_samples, pass_at_k_rows
 from move37.estimates.solvable import mcnemar_p, never_solved_bound, noise_floor_pooled, noise_floor_smoothed
-from move37.types import AnyTally, IntArray, Tally
+from move37.types import IntArray
 
 
 @dataclass(frozen=True, slots=True)

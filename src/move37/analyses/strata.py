@@ -20,10 +20,11 @@ import numpy as np
 
 from move37.analyses.curves import CurveDifference, difference_of, simulated_columns
 from move37.analyses.pairing import name_some, paired
+from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, IntArray
+from move37.types import IntArray
 
 OTHER = "other"
 

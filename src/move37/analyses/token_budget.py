@@ -23,10 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from move37.analyses.pairing import name_some, paired
+from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import FEW_PROBLEMS, simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, FloatArray
+from move37.types import FloatArray
 
 GRID = 64
 """Budgets at which models are compared by default, in equal ratios."""

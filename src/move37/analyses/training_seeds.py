@@ -21,11 +21,12 @@ import numpy as np
 
 from move37.analyses.curves import simulated_columns
 from move37.analyses.pairing import paired
+from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import carried_by_few, first_loss_set, gain_and_loss
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.two_level import two_level_band
-from move37.types import AnyTally, FloatArray, IntArray
+from move37.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

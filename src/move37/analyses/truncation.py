@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from move37.counts import AnyTally, Tally
 from move37.errors import InputError
 from move37.estimates.rows import correct_samples
-from move37.types import AnyTally, IntArray, Tally
+from move37.types import IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc
 
+from move37.counts import StoppedTally, StoppingPlan
 from move37.errors import InputError
 from move37.estimates.pass_at_k import failure_of, log_choose
 from move37.estimates.paths import failure_by_paths, stopping_points
-from move37.types import FloatArray, IntArray, StoppedTally, StoppingPlan
+from move37.types import FloatArray, IntArray
 
 _BISECTIONS = 60
 _Tails = Callable[[FloatArray], tuple[FloatArray, FloatArray]]

@@ -32,10 +32,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import betaln, ndtri, psi
 
+from move37.counts import AnyTally, Estimate, StoppedTally
 from move37.errors import InputError
 from move37.estimates import npmle
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import AnyTally, Estimate, FloatArray, IntArray, StoppedTally
+from move37.types import FloatArray, IntArray
 
 FARTHEST = 2
 """Nothing is claimed about k beyond this many times the samples at hand."""

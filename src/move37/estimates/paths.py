@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from move37.counts import StoppingPlan
 from move37.errors import InputError
-from move37.types import FloatArray, IntArray, StoppingPlan
+from move37.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

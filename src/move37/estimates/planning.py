@@ -27,11 +27,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import bdtr, bdtrik, ndtri, roots_jacobi, xlog1py, xlogy
 
+from move37.counts import StoppingPlan
 from move37.errors import InputError
 from move37.estimates.curtailed import design_variance, expected_samples
 from move37.estimates.pass_at_k import log_choose
 from move37.estimates.solvable import mcnemar_p
-from move37.types import FloatArray, IntArray, StoppingPlan
+from move37.types import FloatArray, IntArray
 
 LARGEST_N_MAX = 16_384
 """A token budget that pays for more samples per problem than this is reported as this."""

@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from move37.counts import AnyTally, StoppedTally
 from move37.estimates.curtailed import stopped_pass_at_k, stopped_variance
 from move37.estimates.pass_at_k import failure_variance, pass_at_k
-from move37.types import AnyTally, FloatArray, IntArray, StoppedTally
+from move37.types import FloatArray, IntArray
 
 
 def k_limit(tally: AnyTally) -> int:

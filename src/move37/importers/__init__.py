@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from move37.counts import AnyTally
 from move37.shelf import Shelf
-from move37.types import AnyTally, Problem, Sample
+from move37.types import Problem, Sample
 
 MATH = "math"
 """The verifier of imported problems: every format here holds maths answers. `verify --verifier` takes another."""

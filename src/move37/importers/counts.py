@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.importers import Imported
 from move37.rows import Row, read_rows
-from move37.types import AnyTally, IntArray, StoppedTally, StoppingPlan, Tally
+from move37.types import IntArray
 
 
 class CountsImporter:
