@@ -37,6 +37,7 @@ from move37.analyses.curves import mean_interval
 from move37.config import ProblemsConfig, StudyConfig, parse_study
 from move37.countdown import Oracle, Puzzle, Split, choose
 from move37.estimates.rows import pass_at_k_rows
+from move37.evidence import RunEvidence
 from move37.lab import checkpoint_folder
 from move37.pipeline import analyse_run, sample_run, start_run, verify_run
 from move37.problems import load_problems
@@ -192,7 +193,7 @@ def table(args: argparse.Namespace, store: RunStore, findings: Findings) -> list
 
 def gain_alone(store: RunStore, name: str) -> list[float]:
     """The 95 % interval over problems of the paired difference to base at k = 1, for this k alone."""
-    base, rl = (pass_at_k_rows(store.tally(each), 1)[:, 0] for each in ("base", name))
+    base, rl = (pass_at_k_rows(RunEvidence(store).tally(each), 1)[:, 0] for each in ("base", name))
     return list(mean_interval(rl - base, 0.95, (-1.0, 1.0)) or (-1.0, 1.0))
 
 

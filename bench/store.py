@@ -18,7 +18,9 @@ from pathlib import Path
 
 import polars as pl
 
-from move37.store import VERDICT_SCHEMA, RunStore
+from move37 import schema
+from move37.evidence import RunEvidence
+from move37.store import RunStore
 from move37.types import FinishReason, Outcome, Sample, Verdict
 
 SAMPLES, PROBLEMS, ROUNDS = 1_000_000, 1_000, 3
@@ -53,7 +55,7 @@ def ours(folder: Path, count: int) -> int:
             for sample in store.unverified("exact@1", "m", ids):
                 verdicts.add(sample, judgements[sample.index % 2])
         store.set_current_labels({"exact": "exact@1"})
-    return int(store.tally("m").n.sum())
+    return int(RunEvidence(store).tally("m").n.sum())
 
 
 def json_lines(folder: Path, count: int) -> int:
@@ -102,12 +104,12 @@ def tally_seconds() -> list[float]:
             answer=(pl.int_range(count) % 50).cast(pl.String),
             truncated=pl.int_range(count) % 20 == 0,
         )
-        parts.append(frame.select(pl.col(name).cast(kind) for name, kind in VERDICT_SCHEMA.items()))
+        parts.append(frame.select(pl.col(name).cast(kind) for name, kind in schema.VERDICTS.columns.items()))
     store.set_current_labels({"exact": "exact@1"})
     seconds = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        assert int(store.tally("m").n.sum()) == VERDICTS
+        assert int(RunEvidence(store).tally("m").n.sum()) == VERDICTS
         seconds.append(time.perf_counter() - start)
     shutil.rmtree(folder)
     return seconds

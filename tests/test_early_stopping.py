@@ -7,11 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from move37 import intake, pipeline
+from move37 import imports, pipeline
 from move37.config import AnalysisConfig, StudyConfig, load_study, parse_study, resolved_json
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import ConfigError, InputError
 from move37.estimates.curtailed import stopped_pass_at_k
+from move37.evidence import RunEvidence
 from move37.stopping import CODES, apply_plan
 from move37.store import RunStore
 from move37.tallies import outcome_tables
@@ -49,7 +50,7 @@ def test_a_stopped_run_is_a_prefix_of_the_fixed_one_that_ends_where_the_plan_say
         assert len(kept) < len(all_samples)
         # What the plan makes of all 40 outcomes is exactly what was sampled.
         stops = apply_plan(outcomes(fixed, model), StoppingPlan.until(3, 40, batch=4))
-        tally = stopped.tally(model)
+        tally = RunEvidence(stopped).tally(model)
         assert isinstance(tally, StoppedTally)
         assert tally.successes.tolist() == stops.successes.tolist()
         assert tally.trials.tolist() == stops.trials.tolist()
@@ -74,7 +75,7 @@ def test_the_curves_of_both_runs_reach_the_same_k(both: tuple[RunStore, RunStore
 
 def test_what_needs_a_fixed_n_is_made_of_the_samples_before_the_first_look(both: tuple[RunStore, RunStore]) -> None:
     fixed, stopped = both
-    first = stopped.fixed_tally("base", 4)
+    first = RunEvidence(stopped).fixed_tally("base", 4)
     assert set(first.n.tolist()) == {4}
     assert first.correct.tolist() == (outcomes(fixed, "base")[:, :4] == CODES[Outcome.CORRECT]).sum(axis=1).tolist()
     findings = pipeline.analyse_run(stopped)
@@ -101,7 +102,7 @@ def test_samples_beyond_the_stopping_point_are_kept_and_not_used(
     store = pipeline.start_run(load_study(sums_study(tmp_path, n=40, stop=PLAN)), tmp_path / "run")
     store.samples("base").append(both[0].samples("base").read())  # all 40 are there already
     pipeline.sample_run(store)
-    surplus, lean = store.tally("base"), both[1].tally("base")
+    surplus, lean = RunEvidence(store).tally("base"), RunEvidence(both[1]).tally("base")
     assert isinstance(surplus, StoppedTally)
     assert isinstance(lean, StoppedTally)
     assert surplus.surplus.sum() == 240 - lean.trials.sum()
@@ -115,7 +116,7 @@ def test_a_problem_short_of_its_stopping_point_is_refused_with_what_to_do(
     store.samples("base").append(both[1].samples("base").read().filter(pl.col("index") != 2))
     pipeline.verify_run(store)
     with pytest.raises(InputError, match=r"base: 6 of 6 problems have not reached .* run `move37 sample .*run`"):
-        store.tally("base")
+        RunEvidence(store).tally("base")
 
 
 def test_a_plan_cannot_change_within_a_run(tmp_path: Path, both: tuple[RunStore, RunStore]) -> None:
@@ -217,8 +218,8 @@ def test_compare_takes_counts_that_say_how_they_were_stopped(tmp_path: Path) -> 
 def test_stopped_counts_in_a_run_keep_their_plan(tmp_path: Path) -> None:
     rows = [{"id": f"p{i}", "c": 2, "n": 3 + i, "stop_successes": 2, "n_max": 8} for i in range(4)]
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    intake.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "run")
-    tally = RunStore.open(tmp_path / "run").tally("base")
+    imports.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "run")
+    tally = RunEvidence(RunStore.open(tmp_path / "run")).tally("base")
     assert isinstance(tally, StoppedTally)
     assert tally.plan == StoppingPlan(tuple(range(1, 9)), 2)
     assert tally.went_on.tolist() == [2, 3, 4, 5]
@@ -237,7 +238,7 @@ def test_a_fixed_and_a_stopped_model_can_be_compared(tmp_path: Path) -> None:
 
 
 def test_the_tally_of_a_fixed_plan_is_an_ordinary_one(both: tuple[RunStore, RunStore]) -> None:
-    assert isinstance(both[0].tally("base"), Tally)
+    assert isinstance(RunEvidence(both[0]).tally("base"), Tally)
 
 
 @pytest.mark.skipif(not COUNTS.exists(), reason="needs the published counts")

@@ -25,6 +25,7 @@ from move37.config import ModelConfig, ProblemsConfig, SamplingConfig, load_stud
 from move37.engines import ENGINES  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.estimates.rows import pass_at_k_rows  # noqa: E402
+from move37.evidence import RunEvidence  # noqa: E402
 from move37.lab import checkpoint_folder  # noqa: E402
 from move37.lab.pretraining import load_recipe as load_pretraining  # noqa: E402
 from move37.pipeline import sample_run, start_run, verify_run  # noqa: E402
@@ -119,7 +120,7 @@ def pass_at_1(words: Path, folder: Path, model: Path) -> FloatArray:
     store = start_run(parse_study(study), folder)
     sample_run(store)
     verify_run(store)
-    return pass_at_k_rows(store.tally("model"), 1)[:, 0]
+    return pass_at_k_rows(RunEvidence(store).tally("model"), 1)[:, 0]
 
 
 @pytest.fixture(scope="module")

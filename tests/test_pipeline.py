@@ -12,13 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from move37 import intake, pipeline
+from move37 import imports, pipeline
 from move37.analyses.details import Evidence
 from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.counts import Tally
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
-from move37.passes import Silent
+from move37.evidence import RunEvidence
+from move37.session import Silent
 from move37.store import RunStore
 from tests.studies import SHARED, sums_study, write_problems
 
@@ -60,7 +61,7 @@ class TestStudy:
         store = RunStore.open(finished)
         for model in ("base", "rl"):
             assert store.owed(model, [p.id for p in store.problems()], store.study().sampling.plan()) == {}
-            tally = store.tally(model)
+            tally = RunEvidence(store).tally(model)
             assert tally.n.tolist() == [8] * 6
             assert tally.unscored.sum() == 0
 
@@ -106,7 +107,7 @@ class TestStudy:
         for name, n in (("a", 3), ("b", 8)):
             smaller = study.model_copy(update={"sampling": study.sampling.model_copy(update={"n": n})})
             pipeline.sample_run(pipeline.start_run(smaller, tmp_path / name))
-        figures = intake.pool_runs(tmp_path / "a", [tmp_path / "b"])
+        figures = imports.pool_runs(tmp_path / "a", [tmp_path / "b"])
         assert figures["added"] == {"base": 30, "rl": 30}
         whole, pooled = content(finished), content(tmp_path / "a")
         assert pooled["samples/base"] == whole["samples/base"]
@@ -117,7 +118,7 @@ class TestStudy:
         for name, seed in (("a", 3), ("b", 4)):
             pipeline.sample_run(pipeline.start_run(study.model_copy(update={"seed": seed}), tmp_path / name))
         with pytest.raises(ConfigError, match="seed: the runs were made with different values; they cannot be pooled"):
-            intake.pool_runs(tmp_path / "a", [tmp_path / "b"])
+            imports.pool_runs(tmp_path / "a", [tmp_path / "b"])
 
     def test_regrading_leaves_the_old_verdicts_and_changes_the_tally(self, tmp_path: Path, finished: Path) -> None:
         store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
@@ -135,7 +136,7 @@ class TestStudy:
         store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
         pipeline.sample_run(store)
         figures = pipeline.compare_verifiers(store, "math", "choice")
-        right = int(store.fixed_tally("base").correct.sum())
+        right = int(RunEvidence(store).fixed_tally("base").correct.sum())
         assert right > 0
         found = figures["models"]["base"]
         assert (found["samples"], found["differ"]) == (48, right)
@@ -162,7 +163,7 @@ class TestStudy:
         finish = store.samples("base").read(["finish_reason"]).to_series().to_list()
         # 48 samples, each cut off with probability 1/2: P(none or all) < 1e-14.
         assert 0 < finish.count("length") < 48
-        assert store.tally("base").truncated.sum() == finish.count("length")
+        assert RunEvidence(store).tally("base").truncated.sum() == finish.count("length")
 
     def test_unknown_names_are_refused_before_anything_is_made(self, tmp_path: Path) -> None:
         study = load_study(sums_study(tmp_path))
@@ -220,7 +221,7 @@ class TestImports:
         run = tmp_path / "run"
         for model, right in (("base", 1), ("rl", 3)):
             path = self.rows(tmp_path / f"{model}.jsonl", right)
-            figures = intake.import_samples("paper", path, model, "math500", run)
+            figures = imports.import_samples("paper", path, model, "math500", run)
             assert (figures["problems"], figures["samples"]) == (5, 20)
         store = RunStore.open(run)
         pipeline.verify_run(store)
@@ -231,23 +232,23 @@ class TestImports:
 
     def test_importing_the_same_file_again_adds_nothing(self, tmp_path: Path) -> None:
         path = self.rows(tmp_path / "base.jsonl", 2)
-        assert intake.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 20
-        assert intake.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 0
+        assert imports.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 20
+        assert imports.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 0
 
     def test_other_samples_under_a_known_name_are_refused(self, tmp_path: Path) -> None:
         first, second = self.rows(tmp_path / "a.jsonl", 2), self.rows(tmp_path / "b.jsonl", 3)
-        intake.import_samples("paper", first, "base", "math500", tmp_path / "run")
+        imports.import_samples("paper", first, "base", "math500", tmp_path / "run")
         with pytest.raises(InputError, match="there is a model 'base' already; import this one under another name"):
-            intake.import_samples("paper", second, "base", "math500", tmp_path / "run")
+            imports.import_samples("paper", second, "base", "math500", tmp_path / "run")
         self.rows(tmp_path / "a.jsonl", 3)  # the same file name, rewritten
         with pytest.raises(StoreError, match="samples of 'base' differ"):
-            intake.import_samples("paper", first, "base", "math500", tmp_path / "run")
+            imports.import_samples("paper", first, "base", "math500", tmp_path / "run")
 
     def test_counts_are_analysed_without_samples(self, tmp_path: Path) -> None:
         for model, c in (("base", 2), ("rl", 6)):
             path = tmp_path / f"{model}.jsonl"
             path.write_text("".join(json.dumps({"id": f"p{i}", "c": c + i % 2, "n": 8}) + "\n" for i in range(6)))
-            intake.import_samples("counts", path, model, "math500", tmp_path / "run")
+            imports.import_samples("counts", path, model, "math500", tmp_path / "run")
         pipeline.report_run(RunStore.open(tmp_path / "run"))
         findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
         assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
@@ -265,7 +266,7 @@ class TestImports:
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the project")
 def test_the_papers_sample_file_agrees_with_its_own_scores_but_where_ours_are_right(tmp_path: Path) -> None:
     path = SHARED / "data" / "samples" / "qwen_math_cot_100x8.jsonl"
-    intake.import_samples("paper", path, "qwen", "math500", tmp_path / "run")
+    imports.import_samples("paper", path, "qwen", "math500", tmp_path / "run")
     store = RunStore.open(tmp_path / "run")
     pipeline.verify_run(store)
     (agreement,) = pipeline.analyse_run(store).agreements

@@ -15,8 +15,10 @@ import pytest
 from move37.config import parse_study
 from move37.counts import StoppingPlan, Tally
 from move37.errors import ConfigError, InputError, StoreError
+from move37.evidence import RunEvidence
 from move37.parts import Appender, PartFolder
-from move37.store import ModelRecord, RunStore, sample_rows
+from move37.schema import sample_rows
+from move37.store import ModelRecord, RunStore
 from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
 
 ROWS = {"problem_id": pl.String, "index": pl.Int32, "text": pl.String}
@@ -192,37 +194,44 @@ class TestRun:
     def test_a_tally_counts_the_three_outcomes_and_the_truncated(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         outcomes = [Outcome.CORRECT, Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED]
-        with store.writing(), store.appending_verdicts("exact@1", "base") as writer:
+        with (
+            store.writing(),
+            store.appending_samples("base") as samples,
+            store.appending_verdicts("exact@1", "base", samples) as writer,
+        ):
             for i, outcome in enumerate(outcomes):
-                finish = FinishReason.LENGTH if i in (1, 2) else FinishReason.STOP
-                writer.add(Sample("p", i, "", finish), Verdict(outcome, "because"))
+                sample = Sample("p", i, "", FinishReason.LENGTH if i in (1, 2) else FinishReason.STOP)
+                samples.add(sample)
+                writer.add(sample, Verdict(outcome, "because"))
             store.set_current_labels({"exact": "exact@1"})
-        tally = store.tally("base")
+        tally = RunEvidence(store).tally("base")
         assert (tally.correct[0], tally.incorrect[0], tally.unscored[0], tally.truncated[0]) == (2, 1, 1, 2)
         assert tally.n[0] == 3  # unscored is not part of n
-        ended = store.tally_not_truncated("base")
+        ended = RunEvidence(store).tally_not_truncated("base")
         assert ended is not None
         assert (ended.correct[0], ended.n[0]) == (1, 1)
 
     def test_a_model_without_verdicts_is_told_what_to_run(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path)
         with pytest.raises(InputError, match="'base' has no verdicts yet; run `move37 verify"):
-            store.tally("base")
+            RunEvidence(store).tally("base")
 
     def test_regrading_writes_beside_and_the_pointer_decides(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         sample = Sample("p", 0, "", FinishReason.STOP)
         with store.writing():
+            with store.appending_samples("base") as samples:
+                samples.add(sample)
             for label, outcome in (("exact@1", Outcome.INCORRECT), ("math@1", Outcome.CORRECT)):
                 with store.appending_verdicts(label, "base") as writer:
                     writer.add(sample, Verdict(outcome, "because", "4"))
             store.set_current_labels({"exact": "exact@1"})
-            assert store.tally("base").correct[0] == 0
+            assert RunEvidence(store).tally("base").correct[0] == 0
             store.set_current_labels({"exact": "math@1"})
-            assert store.tally("base").correct[0] == 1
+            assert RunEvidence(store).tally("base").correct[0] == 1
         assert store.labels("base") == ["exact@1", "math@1"]
-        assert store.reasons("base") == [("correct", "because", 1)]
-        assert store.answers("base").rows() == [("p", "4", True, 1)]
+        assert RunEvidence(store).reasons("base") == [("correct", "because", 1)]
+        assert RunEvidence(store).answers("base").rows() == [("p", "4", True, 1)]
 
     def test_only_unverified_samples_are_handed_out(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path, 3)
@@ -267,13 +276,13 @@ class TestRun:
         prompt = Prompt("p", "1+1?", (), "completion")
         store.record_model("base", ModelRecord({"weights": "aa"}, (prompt,)))
         store.record_model("base", ModelRecord({"weights": "aa"}, (prompt,)))
-        with pytest.raises(StoreError, match="the weights of 'base' are not those that made its samples"):
+        with pytest.raises(ConfigError, match=r"models\.base: its samples in .* weights aa, and now it has weights bb"):
             store.record_model("base", ModelRecord({"weights": "bb"}, (prompt,)))
 
     def test_a_changed_prompt_is_refused(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         store.record_model("base", ModelRecord({}, (Prompt("p", "1+1?", (), "completion"),)))
-        with pytest.raises(StoreError, match="the prompt of p is not the one that 'base' was sampled with"):
+        with pytest.raises(ConfigError, match=r"models\.base: the prompt of p is not the one that it was sampled with"):
             store.record_model("base", ModelRecord({}, (Prompt("p", "1+1 = ?", (), "completion"),)))
 
     def test_a_study_may_grow_but_not_change_its_law(self, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from move37.config import ModelConfig, SamplingConfig  # noqa: E402
 from move37.engines import Trajectory  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
+from move37.evidence import RunEvidence  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Credit, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
@@ -865,7 +866,7 @@ def test_the_verified_samples_of_a_run_can_be_imitated(llama: Path, letters: Pat
         train(recipe_of(llama, letters, "imitation", **other), tmp_path / "early")
     train(recipe_of(llama, letters, "imitation", **settings), tmp_path / "run")
     # The answer is one letter, so each problem with a correct sample gives one distinct text; cut off, so no end token.
-    solved = len({row["problem_id"] for row in store.answers("m").iter_rows(named=True) if row["correct"]})
+    solved = len({row["problem_id"] for row in RunEvidence(store).answers("m").iter_rows(named=True) if row["correct"]})
     assert records(tmp_path / "run")[0]["trained_tokens"] == solved > 0
 
 

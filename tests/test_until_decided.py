@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from move37 import intake, pipeline
+from move37 import imports, pipeline
 from move37.analyses.decision import decision_plan
 from move37.config import load_study, parse_study
 from move37.errors import ConfigError, InputError
@@ -122,7 +122,7 @@ def test_a_pilot_gives_the_plan_its_law_and_its_lengths(tmp_path: Path) -> None:
 
 def test_a_pilot_with_one_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text('{"id": "a", "c": 1, "n": 4}\n')
-    intake.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "pilot")
+    imports.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "pilot")
     study = parse_study({"name": "s", "problems": {"benchmark": "reasoning-gym:chain_sum", "size": 5}}, "s")
     with pytest.raises(InputError, match="a pilot needs base and another model with verdicts, and has 1"):
         pipeline.plan_study(study, tmp_path / "pilot")

@@ -10,6 +10,7 @@ import pytest
 from move37 import pipeline
 from move37.config import VerificationConfig, load_study
 from move37.errors import ConfigError, InputError, Move37Error
+from move37.evidence import RunEvidence
 from move37.store import RunStore
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
@@ -216,7 +217,7 @@ def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tm
     study = sums_study(tmp_path, n=4, verifier="grader.py:grade")
     study.write_text(study.read_text() + "\n[verification]\ncache = false\n")
     store = judged_run(study, tmp_path / "run")
-    before = {name: int(store.tally(name).unscored.sum()) for name in ("base", "rl")}
+    before = {name: int(RunEvidence(store).tally(name).unscored.sum()) for name in ("base", "rl")}
     assert min(before.values()) > 0
     (tmp_path / "up").touch()
     assert pipeline.verify_run(RunStore.open(tmp_path / "run"))["verified"] == {"base": {}, "rl": {}}

@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from typer.exceptions import TyperException
 
-from move37 import intake, pipeline, terminal
+from move37 import imports, pipeline, terminal
 from move37.analyses.decision import decision_sentences
 from move37.analyses.record import findings_json
 from move37.benchmarks import BENCHMARKS
@@ -226,7 +226,7 @@ def import_(
 ) -> None:
     """Bring samples or counts of another tool into a run folder."""
     with command("import", as_json) as emit:
-        figures = intake.import_samples(format, path, model, benchmark, out)
+        figures = imports.import_samples(format, path, model, benchmark, out)
         emit(figures)
     terminal.tell(as_json, f"Imported {figures['samples']:,} samples of {figures['problems']:,} problems into {out}.")
 
@@ -239,7 +239,7 @@ def pool(
 ) -> None:
     """Add the samples of other run folders of the same study to RUN: a union by key."""
     with command("pool", as_json) as emit:
-        figures = intake.pool_runs(run, others)
+        figures = imports.pool_runs(run, others)
         emit(figures)
     added = ", ".join(f"{count:,} of {model}" for model, count in figures["added"].items())
     terminal.tell(as_json, f"Added {added}. Next: move37 verify {run}")

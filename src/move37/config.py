@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -27,6 +28,9 @@ GENERATED = ("reasoning-gym", "countdown")
 
 SELECTED = ("livecodebench",)
 """Published sets of which options select a part (release, dates)."""
+
+_LONGEST_NAME = 200
+"""Bytes of a name that becomes a folder or a file: file systems take 255, and some is added to it."""
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -210,8 +214,10 @@ class StudyConfig(Settings):
     @classmethod
     def _plain_names(cls, value: dict[str, ModelConfig]) -> dict[str, ModelConfig]:
         for name in value:
-            if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
+            if not name.isprintable() or name.strip() != name or name.startswith(".") or any(c in name for c in "/\\"):
                 raise ValueError(f"{name!r} cannot be a folder name; rename the model")
+            if not name or len(name.encode()) > _LONGEST_NAME:
+                raise ValueError(f"a name of {len(name.encode())} bytes (allowed are 1 to {_LONGEST_NAME})")
         return value
 
     @model_validator(mode="after")
@@ -289,15 +295,13 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     """Keys whose change would mix two different laws in one run.
 
     A run may be continued with more samples per problem (n, which must not be raised for the sake of a result: the
-    stopping plan is unbiased only if n was decided without looking), more models, further sources of problems,
-    other verification and analysis settings, and other engine options (batch size, device). Everything else needs a
-    new run folder.
+    stopping plan is unbiased only if n was decided without looking), more models, and other verification and analysis
+    settings. Problems and models are compared by what they are, where that is known: problems by the store, weights and
+    engine options when a model is loaded. So files and folders may be moved. Everything else needs a new run folder.
     """
     changes: list[str] = []
     if old.seed != new.seed:
         changes.append("seed")
-    if new.problems[: len(old.problems)] != old.problems:
-        changes.append("problems")
     for key in SamplingConfig.model_fields:
         if key != "n" and getattr(old.sampling, key) != getattr(new.sampling, key):
             changes.append(f"sampling.{key}")
@@ -306,15 +310,19 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         if old.templates.get(name) != new.templates.get(name):
             changes.append(f"templates.{name}")
     for name in old.models.keys() & new.models.keys():
-        for key in ("path", "engine", "temperature", "top_p"):
-            if getattr(old.models[name], key) != getattr(new.models[name], key):
+        was, now = old.models[name], new.models[name]
+        folders = Path(was.path).is_absolute() and Path(now.path).is_absolute()
+        if was.path != now.path and not folders and IMPORTED not in (was.engine, now.engine):
+            changes.append(f"models.{name}.path")
+        for key in ("engine", "temperature", "top_p"):
+            if getattr(was, key) != getattr(now, key):
                 changes.append(f"models.{name}.{key}")
     return changes
 
 
-def resolved_json(study: StudyConfig) -> str:
-    """The study with every default written out."""
-    return json.dumps(study.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+def resolved_json(study: StudyConfig, about: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The study with every default written out, behind what the writer says `about` the file."""
+    return json.dumps({**about, **study.model_dump(mode="json")}, indent=2, ensure_ascii=False) + "\n"
 
 
 def describe_validation_error(error: ValidationError, model: type[BaseModel]) -> str:

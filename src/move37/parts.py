@@ -1,8 +1,12 @@
 """An append-only folder of Parquet parts: what was finished is on disk, what is on disk is whole.
 
 A part is written to a temporary name, synced, and renamed, so a reader sees a whole part or none. A killed writer
-leaves at most a temporary file, which the next writer removes (writers hold the run's lock). Any other file that is
-not a whole part of the right columns is an error that names it: nothing is dropped in silence.
+leaves at most a temporary file, which the next writer removes (writers hold the run's lock). Hidden files (a desktop
+leaves them everywhere) are not looked at. Any other file that is not a whole part of the right columns is an error that
+names it: nothing is dropped in silence.
+
+Columns may be added from one version to the next: `absent` says what stands for a column that an older part lacks. A
+part with a column that is not known here was written by a newer version, which the message names.
 
 Rows have a key. A key may stand in two parts only with equal content (a compaction that was killed half-way, or
 pooled folders): then it counts once. Different content under one key is an error that names it.
@@ -11,24 +15,29 @@ Out of scope: what the columns mean (`store.py`), remote file systems.
 
 import errno
 import io
+import json
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from itertools import groupby
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 from uuid import uuid4
 
 import numpy as np
 import polars as pl
 
+from move37 import __version__
 from move37.errors import StoreError
 
 _PART = re.compile(r"part-\d{6}-[0-9a-f]{8}\.parquet")
 UNFINISHED = ".unfinished-"
 """How the temporary names of files begin that are being written."""
+_WRITER = {"move37": __version__}
+"""Written into every part: which version made it."""
 _LARGE_BYTES = 4 * 2**20
 """Parts of at least this size are left alone when small ones are merged."""
 _COMPACT_BYTES = 64 * 2**20
@@ -51,29 +60,90 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StoreError(_unwritable(path, error)) from error
 
 
+def read_json(path: Path) -> Any:
+    """What a small JSON file of a run holds; None where there is no such file. Raises StoreError for a damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError too
+        reason = " ".join(str(error).split())
+        raise StoreError(f"{path}: not valid JSON ({reason}); restore it, or move it away and run again") from error
+
+
 class PartFolder:
     """Parts in `folder` whose rows have the columns of `schema`, unique in the `key` columns."""
 
-    def __init__(self, folder: Path, schema: dict[str, Any], key: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        schema: Mapping[str, Any],
+        key: Sequence[str],
+        absent: Mapping[str, pl.Expr] = MappingProxyType({}),
+    ) -> None:
+        """`absent`: columns that a part of an older version may lack, with what is read in their place."""
         self.folder = folder
         self.schema = pl.Schema(schema)
         self.key = tuple(key)
+        self._absent = absent
 
     def files(self) -> list[Path]:
         """The parts, oldest first. Raises StoreError for a file that is not a whole part."""
+        return [path for path, _ in self._parts()]
+
+    def stamp(self) -> list[list[Any]]:
+        """Names and sizes of the parts: the same stamp, the same rows, since no part is ever written to again."""
+        return [[path.name, path.stat().st_size] for path in self.files()]
+
+    def _parts(self) -> list[tuple[Path, bool]]:
+        """The parts, and whether each has all columns that are written today."""
         if not self.folder.exists():
             return []
-        entries = sorted(p for p in self.folder.iterdir() if not p.name.startswith(UNFINISHED))
-        for path in entries:
+        found = []
+        for path in sorted(p for p in self.folder.iterdir() if not p.name.startswith(".")):
             if not path.is_file() or not _PART.fullmatch(path.name):
                 raise StoreError(f"{path}: foreign file in a run folder; move it away")
-            try:
-                found = pl.read_parquet_schema(path)
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise StoreError(_torn(path)) from error
-            if dict(found) != dict(self.schema):
-                raise StoreError(f"{path}: foreign file: its columns are {', '.join(found)}; move it away")
-        return entries
+            columns = _columns(path)
+            if columns != dict(self.schema):
+                self._refuse_unreadable(path, columns)
+            found.append((path, columns == dict(self.schema)))
+        return found
+
+    def _refuse_unreadable(self, path: Path, columns: Mapping[str, Any]) -> None:
+        """Raises StoreError unless the part is one of an older version. Enumerations may have gained members since."""
+        writer = pl.read_parquet_metadata(path).get("move37") if columns.keys() & set(self.key) else None
+        if unknown := columns.keys() - self.schema.keys():
+            if writer is not None:
+                raise StoreError(
+                    f"{path}: written by move37 {writer}, with columns that this move37 {__version__} does not know "
+                    f"({', '.join(sorted(unknown))}); use that version"
+                )
+            raise StoreError(f"{path}: foreign file: its columns are {', '.join(columns)}; move it away")
+        lacking = self.schema.keys() - columns.keys() - self._absent.keys()
+        other = [name for name, kind in columns.items() if not _fits(kind, self.schema[name])]
+        if lacking or other:
+            what = f"lacks {', '.join(sorted(lacking))}" if lacking else f"has another type in {', '.join(other)}"
+            made = f" (written by move37 {writer})" if writer else ""
+            raise StoreError(
+                f"{path}: foreign file: its columns are {', '.join(columns)}{made}: it {what}; move it away"
+            )
+
+    def _scans(self) -> Iterator[pl.LazyFrame]:
+        """The rows of consecutive parts, in today's columns."""
+        for is_complete, group in groupby(self._parts(), key=lambda part: part[1]):
+            paths = [path for path, _ in group]
+            if is_complete:
+                yield pl.scan_parquet(paths, glob=False)
+            else:
+                yield from map(self._completed, paths)
+
+    def _completed(self, path: Path) -> pl.LazyFrame:
+        columns = _columns(path)
+        lacking = {name: self._absent[name] for name in self.schema if name not in columns}
+        rows = pl.scan_parquet(path, glob=False).with_columns(**lacking)
+        return rows.select(pl.col(name).cast(kind) for name, kind in self.schema.items())
 
     def append(self, frame: pl.DataFrame) -> None:
         """Write `frame` as one new part, atomically and synced. An empty frame writes nothing."""
@@ -81,7 +151,7 @@ class PartFolder:
             return
         buffer = io.BytesIO()
         frame.select(self.schema.names()).cast(self.schema).write_parquet(
-            buffer, compression="zstd", compression_level=1
+            buffer, compression="zstd", compression_level=1, metadata=_WRITER
         )
         number = self._next_number
         write_atomically(self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet", buffer.getvalue())
@@ -89,10 +159,10 @@ class PartFolder:
 
     def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows, each key once, lazily and only `columns` if given. Raises StoreError for contradictions."""
-        files = self.files()
-        if not files:
+        scans = list(self._scans())
+        if not scans:
             return pl.LazyFrame(schema=self.schema).select(columns or self.schema.names())
-        rows = pl.scan_parquet(files)
+        rows = pl.concat(scans) if len(scans) > 1 else scans[0]
         if self._has_duplicates(rows):
             self._refuse_contradictions(rows)
             rows = rows.unique(subset=list(self.key), keep="first", maintain_order=True)
@@ -109,7 +179,7 @@ class PartFolder:
         except pl.exceptions.PolarsError as error:
             for path in self.files():
                 try:
-                    pl.read_parquet(path)
+                    pl.read_parquet(path, glob=False)
                 except (pl.exceptions.PolarsError, OSError):
                     raise StoreError(_torn(path)) from error
             raise
@@ -117,27 +187,47 @@ class PartFolder:
     def frames(self) -> Iterable[pl.DataFrame]:
         """The rows part by part, for passes that should not hold everything. `compact` first: only then does each key
         come once."""
-        for path in self.files():
-            yield self.collect(pl.scan_parquet(path))
+        for path, is_complete in self._parts():
+            yield self.collect(pl.scan_parquet(path, glob=False) if is_complete else self._completed(path))
 
     def compact(self) -> None:
-        """Merge small parts into large ones. Killed at any point, every row is still there (perhaps twice, equal)."""
-        files = self.files()
-        rows = pl.scan_parquet(files) if files else None
-        rewrite_all = rows is not None and self._has_duplicates(rows)
-        for group in [files] if rewrite_all else _small_neighbours(files):
-            merged = self.scan() if rewrite_all else pl.scan_parquet(group)
-            self._replace(group, merged)
+        """Merge small parts into large ones. Killed at any point, every row is still there (perhaps twice, equal).
+
+        Parts of older versions are given the columns that they lack.
+        """
+        parts = self._parts()
+        files = [path for path, _ in parts]
+        outdated = [path for path, is_complete in parts if not is_complete]
+        scans = list(self._scans())
+        if scans and self._has_duplicates(pl.concat(scans)):
+            self._replace(files, self.scan())
+            return
+        for path in outdated:
+            self._replace([path], self._completed(path))
+        for group in _small_neighbours(self.files() if outdated else files):
+            self._replace(group, pl.scan_parquet(group, glob=False))
 
     def drop(self, rows: pl.Expr) -> int:
         """Take `rows` out for good; how many they were. Killed at any point, some of them are still there."""
+        return self.keep(lambda part: part.filter(~rows))
+
+    def keep(self, chosen: Callable[[pl.LazyFrame], pl.LazyFrame]) -> int:
+        """Take out for good what `chosen` leaves out of the rows of a part; how many those were, as `drop`."""
         dropped = 0
         for path in self.files():
-            found = self.collect(pl.scan_parquet(path).select(rows.sum())).item() or 0
-            if found:
-                self._replace([path], pl.scan_parquet(path).filter(~rows))
-            dropped += found
+            part = self._completed(path)
+            before = self.collect(part.select(pl.len())).item()
+            kept = self.collect(chosen(part).select(self.schema.names()))
+            if kept.height < before:
+                self._replace([path], kept.lazy())
+            dropped += before - kept.height
         return dropped
+
+    def rewrite(self, changed: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+        """Replace every part by what `changed` makes of its rows. Killed at any point, some parts are done: `changed`
+        must leave alone what it changed before."""
+        for path in self.files():
+            self._replace([path], self.collect(changed(self._completed(path)).select(self.schema.names())).lazy())
 
     @cached_property
     def _next_number(self) -> int:
@@ -148,7 +238,7 @@ class PartFolder:
         target = self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet"
         temporary = self.folder / f"{UNFINISHED}{target.name}"
         try:
-            merged.sink_parquet(temporary, compression="zstd")
+            merged.sink_parquet(temporary, compression="zstd", metadata=_WRITER)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         except OSError as error:
@@ -236,6 +326,28 @@ class Appender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.flush()
+
+
+def _columns(path: Path) -> dict[str, Any]:
+    """The columns of a part and their types. Raises StoreError for a file that is not whole."""
+    try:
+        status = path.stat()
+        return _columns_of(path, status.st_size, status.st_mtime_ns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise StoreError(_torn(path)) from error
+
+
+@lru_cache(maxsize=4096)
+def _columns_of(path: Path, size: int, changed: int) -> dict[str, Any]:
+    """`size` and `changed` stand for the content: opening every part anew for every question adds up."""
+    return dict(pl.scan_parquet(path, glob=False).collect_schema())
+
+
+def _fits(found: Any, expected: Any) -> bool:
+    """Whether values of one type can be read as the other: the same type, or an enumeration that has grown since."""
+    if isinstance(found, pl.Enum) and isinstance(expected, pl.Enum):
+        return set(found.categories) <= set(expected.categories)
+    return found == expected
 
 
 def _small_neighbours(files: list[Path]) -> list[list[Path]]:

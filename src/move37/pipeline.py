@@ -9,7 +9,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
     report_run    findings become figures, a page and tables
 
 `compare_counts` joins the last two for people who only have counts; what was sampled elsewhere comes in through
-`intake.py`. Each function returns the figures that the command line prints.
+`imports.py`. Each function returns the figures that the command line prints.
 """
 
 import json
@@ -34,17 +34,17 @@ from move37.calibration import calibrate
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
 from move37.engines import ENGINES
 from move37.errors import ConfigError, InputError, MissingExtraError, RunError
-from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.rows import correct_samples, k_limit
+from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision
 from move37.importers import IMPORTERS
-from move37.parts import write_atomically
-from move37.passes import Progress, Session, Silent, sampled_models, template_of
+from move37.parts import read_json, write_atomically
 from move37.problems import load_problems
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
+from move37.session import Progress, Session, Silent, sampled_models, template_of
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.types import Problem
@@ -55,10 +55,6 @@ Figures = dict[str, Any]
 
 MOST_DISAGREEMENTS = 1000
 """Disagreements of two verifiers that are listed; all are counted."""
-CALIBRATION = "calibration.json"
-"""In the run folder: what each verifier does with answers whose truth is known, by its label."""
-DECISION = "decision.json"
-"""In the run folder of a study that was sampled until decided."""
 
 
 def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> Figures:
@@ -74,11 +70,12 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
     """Write down what the run is. Refuses unknown names, and a study that contradicts what is there already."""
     _check_names(study)
     store = RunStore(folder)
-    known = store.study().problems if (folder / "config.json").exists() else ()
-    problems = () if study.problems == known and store.problems() else load_problems(study.problems)
+    problems = load_problems(study.problems) if _must_load(study, store) else store.problems()
+    study = study.within_budget(len(problems))
     with store.writing():
-        store.adopt(study.within_budget(len(problems or store.problems())))
-        store.add_problems(problems)
+        store.refuse_changes(study)
+        store.take_problems(problems, "problems")
+        store.adopt(study)
     return store
 
 
@@ -101,7 +98,7 @@ def sample_run(store: RunStore, progress: Progress | None = None, verify: bool =
         "problems": len(problem_ids),
         "sampled": made,
         "plan": plan,
-        "verified": session.judged,
+        "verified": session.verified,
     }
 
 
@@ -118,12 +115,12 @@ def sample_until_decided(
     if len(names) != 2:
         raise InputError(f"--until decided compares two models that are sampled here, and this study has {len(names)}")
     plan = decision_plan(problem_ids, study.sampling.n, study.seed, block, alpha)
-    _refuse_another_question(_decision(store), plan, store.folder)
+    _refuse_another_question(kept_decision(store.folder), plan, store.folder)
     made: Counter[str] = Counter()
     asked: tuple[str, ...] = ()
     with Session(store, progress) as session:
         while True:
-            session.judge(names)
+            session.verify(names)
             base, rl = (store.outcomes(name, problem_ids, plan.k) for name in names)
             decision = decide(plan, finished_problems(problem_ids, base, rl, plan.k), *names)
             if not decision.next_problems:
@@ -151,8 +148,8 @@ def verify_run(
     `retry_unscored` judges again what was left unscored, after an endpoint was down or a machine short of memory.
     """
     with Session(store, progress, settings) as session:
-        session.judge(store.models(), verifier, retry_unscored=retry_unscored)
-    return {"run": str(store.folder), "verified": session.judged, "verifiers": store.current_labels()}
+        session.verify(store.models(), verifier, retry_unscored=retry_unscored)
+    return {"run": str(store.folder), "verified": session.verified, "verifiers": store.current_labels()}
 
 
 def compare_verifiers(
@@ -168,13 +165,12 @@ def compare_verifiers(
     """
     models = store.models()
     with Session(store, progress, settings) as session:
-        labels = session.judge(models, first), session.judge(models, second, make_current=False)
-    judged = RunStore(store.folder, judged_by=labels[0])
-    references = _references(store)
+        labels = session.verify(models, first), session.verify(models, second, make_current=False)
+    evidence = RunEvidence(store, judged_by=labels[0])
     differences = {}
     for model in models:
-        twice, plan = judged.compare_verdicts(model, labels[1]), store.plan(model)
-        found = agreement(model, *labels, twice, references, None if plan is None else plan.first_stop)
+        twice, plan = evidence.compare_verdicts(model, labels[1]), store.plan(model)
+        found = agreement(model, *labels, twice, evidence.references, None if plan is None else plan.first_stop)
         differences[model] = {
             "samples": found.samples,
             "differ": len(found.disagreements),
@@ -194,8 +190,9 @@ def analyse_run(store: RunStore) -> Findings:
         raise InputError(f"{store.folder}: no samples or counts yet; run `move37 sample {store.folder}`")
     base = store.study().base_model()
     ordered = sorted(models, key=lambda name: name != base)
-    evidence = [_evidence(store, name) for name in ordered]
-    findings = find(evidence, settings.confidence, settings.draws, settings.seed, _facts(store))
+    evidence = RunEvidence(store)
+    known = [evidence.of_model(name) for name in ordered]
+    findings = find(known, settings.confidence, settings.draws, settings.seed, evidence.facts())
     write_atomically(store.folder / "analyses.json", _json_bytes(findings_json(findings)))
     return findings
 
@@ -319,7 +316,7 @@ def calibrate_run(
     found = _calibrations(store.problems()[:limit], verifier, settings, progress, **numbers)
     path = store.folder / CALIBRATION
     with store.writing():
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = read_json(path) or {}
         write_atomically(path, _json_bytes(known | {each["verifier"]: each for each in found}))
     return {"run": str(store.folder), "calibrations": found}
 
@@ -342,6 +339,13 @@ def _calibrations(
     return made
 
 
+def _must_load(study: StudyConfig, store: RunStore) -> bool:
+    """Whether problems have to be read again: they are not here, or come from a file that may have been edited."""
+    if not store.exists or not store.problems() or store.study().problems != study.problems:
+        return True
+    return any(source.path is not None for source in study.problems)
+
+
 def _check_names(study: StudyConfig) -> None:
     """Refuse a name that is on no shelf, and options that no verifier has, before anything is loaded."""
     template_of(study)
@@ -362,31 +366,6 @@ def _refuse_another_question(known: Decision | None, plan: DecisionPlan, folder:
         )
 
 
-def _decision(store: RunStore) -> Decision | None:
-    """The decision that sampling ended with, if it went on until there was one."""
-    path = store.folder / DECISION
-    if not path.exists():
-        return None
-    known = json.loads(path.read_text())
-    return Decision(**known | {"status": Status(known["status"]), "next_problems": tuple(known["next_problems"])})
-
-
-def _calibrated(store: RunStore) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
-    """What was found out about the verifiers whose verdicts count: (accepted, scored) of right and of wrong answers."""
-    path = store.folder / CALIBRATION
-    known = json.loads(path.read_text()) if path.exists() else {}
-    current = store.current_labels().values()
-    return [
-        (label, _accepted(found["references"]), _accepted(found["corrupted"]))
-        for label, found in known.items()
-        if label in current
-    ]
-
-
-def _accepted(rate: Figures) -> tuple[int, int]:
-    return rate["accepted"], rate["scored"]
-
-
 def _pilot_law(
     store: RunStore, lengths: tuple[MeanTokens, MeanTokens] | None
 ) -> tuple[AssumedPair, tuple[MeanTokens, MeanTokens] | None, str, int]:
@@ -394,61 +373,15 @@ def _pilot_law(
     names = list(store.models())[:2]
     if len(names) < 2:
         raise InputError(f"{store.folder}: a pilot needs base and another model with verdicts, and has {len(names)}")
-    base, rl = paired(*(store.tally(name) for name in names))
+    evidence = RunEvidence(store)
+    base, rl = paired(*(evidence.tally(name) for name in names))
     fitted = fit_joint_mixture(correct_samples(base), base.scored, correct_samples(rl), rl.scored)
-    of_base, of_rl = (store.mean_tokens_by_outcome(name) for name in names)
+    of_base, of_rl = (evidence.mean_tokens_by_outcome(name) for name in names)
     if lengths is None and of_base and of_rl:
         lengths = MeanTokens(*of_base), MeanTokens(*of_rl)
     law = AssumedPair(fitted.base_p, fitted.rl_p, fitted.weight)
     name = f"the pilot {store.folder.name} ({base.problems} problems, {names[0]} and {names[1]})"
     return law, lengths, name, min(k_limit(base), k_limit(rl))
-
-
-def _facts(store: RunStore) -> Facts:
-    """What the analyses may know of the study itself."""
-    study = store.study()
-    runs: dict[str, list[str]] = {}
-    for name in store.models():
-        model = study.models.get(name)
-        if model is not None and model.algorithm is not None and name != study.base_model():
-            runs.setdefault(model.algorithm, []).append(name)
-    return Facts(
-        problems=store.problems(),
-        strata=study.analysis.strata,
-        clusters=study.analysis.clusters,
-        monte_carlo_error=study.analysis.monte_carlo_error,
-        runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
-        decision=_decision(store),
-        calibrations=_calibrated(store),
-        beyond=study.analysis.beyond,
-    )
-
-
-def _evidence(store: RunStore, model: str) -> Evidence:
-    """All that the analyses may know of one model."""
-    current = sorted(set(store.current_labels().values()))
-    tally, plan = store.tally(model), store.plan(model)
-    first_stop = None if plan is None else plan.first_stop
-    fixed = None if plan is None or not store.samples(model).files() else store.fixed_tally(model, first_stop)
-    return Evidence(
-        tally=tally,
-        fixed=fixed,
-        not_truncated=store.tally_not_truncated(model, first_stop),
-        reasons=store.reasons(model),
-        mean_tokens=store.mean_tokens(model),
-        tokens_by_problem=store.mean_tokens_by_problem(model),
-        answers=store.answers(model, first_stop),
-        agreement=[
-            (label, store.compare_verdicts(model, label)) for label in store.labels(model) if label not in current
-        ],
-        first_stop=first_stop,
-        verifier=", ".join(current),
-        references=_references(store),
-    )
-
-
-def _references(store: RunStore) -> dict[str, str]:
-    return {problem.id: " or ".join(problem.references) for problem in store.problems()}
 
 
 def _json_bytes(value: Figures) -> bytes:

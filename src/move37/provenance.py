@@ -34,7 +34,7 @@ def _setting_rows(study: StudyConfig, store: RunStore, records: Mapping[str, Mod
             own = study.sampling_of(model)
             law = f"temperature {own.temperature:g}, top-p {own.top_p:g}, at most {own.max_new_tokens:,} new tokens"
             yield f"{model}: sampling", f"{law}, engine {config.engine}, run seed {study.seed}"
-        if config is not None:
+        if config is not None and "model" not in record.identity:
             yield f"{model}: source", config.path
         for name, value in record.identity.items():
             yield f"{model}: {name}", value

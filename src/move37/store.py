@@ -1,27 +1,36 @@
-"""The run folder: append, read back, say what is owed, hand out Tallies.
+"""The run folder: append, read back, say what is owed and which verdicts stand.
 
-    <run>/config.json                          the resolved study
+    <run>/config.json                          the resolved study, with the format of the folder
           problems.parquet                     id, question, references, tags, what the verifier needs
           models/<model>/                      identity.json (weights, versions), prompts.parquet (the exact texts),
                                                plan.json (of imported counts that were stopped early)
           samples/<model>/part-*.parquet       append-only
           verdicts/<verifier>@<version>/<model>/part-*.parquet   beside the samples, never over older ones
           verdicts/current.json                which of them the analyses read, for each verifier of the problems
+          verdicts/standing.json               parts of which it is known that every verdict in them stands
           counts/<model>/part-*.parquet        imported counts, for models without samples
           log.jsonl  analyses.json  report.html  report.md  figures/  tables/
 
 The key of a sample is (model, problem id, index). Resuming is asking what is owed, by key. One process writes at a
 time (`writing`); readers need no lock. A verdict row repeats whether its sample was truncated, so that a tally reads
 one file set and never the text.
+
+A verdict stands while the sample and the problem that it is about are those in the run: both by digest, so it does not
+matter by which road one of them changed (a damaged part that was made again, a corrected reference). One that does not
+stand is counted nowhere, and is taken out when its verifier looks at the samples the next time. What a run was made
+from is compared by content as well, never by path: folders may be moved and renamed.
+
+Which columns there are is `schema.py`'s; what the analyses see of a run is `evidence.py`'s.
 """
 
 import fcntl
-import io
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -29,54 +38,45 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from move37 import __version__
 from move37.config import IMPORTED, StudyConfig, changed_keys, parse_study, resolved_json
-from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
+from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
-from move37.parts import UNFINISHED, Appender, PartFolder, write_atomically
-from move37.stopping import apply_plan
-from move37.tallies import (
-    COUNT_SCHEMA,
-    count_outcomes,
-    counted_tally,
-    counts_frame,
-    fixed_tally,
-    outcome_tables,
-    stopped_tally,
+from move37.parts import UNFINISHED, Appender, PartFolder, read_json, write_atomically
+from move37.schema import (
+    COUNTS,
+    FORMAT,
+    KEY,
+    PROBLEMS,
+    PROMPTS,
+    SAMPLES,
+    VERDICTS,
+    plan_json,
+    plan_of,
+    problem_digest,
+    problem_of,
+    problem_row,
+    prompt_of,
+    prompt_row,
+    read_table,
+    sample_row,
+    samples_of,
+    verdict_row,
+    write_table,
 )
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
+from move37.stopping import apply_plan
+from move37.tallies import counts_frame, outcome_tables
+from move37.types import Outcome, Problem, Prompt, Sample, Verdict
 
-_FINISH = pl.Enum([reason.value for reason in FinishReason])
-_OUTCOME = pl.Enum([outcome.value for outcome in Outcome])
-
-SAMPLE_SCHEMA = {
-    "problem_id": pl.String,
-    "index": pl.Int32,
-    "text": pl.String,
-    "finish_reason": _FINISH,
-    "tokens": pl.Int32,
-    "logprob": pl.Float64,
-    "seed": pl.Int64,
-}
-VERDICT_SCHEMA = {
-    "problem_id": pl.String,
-    "index": pl.Int32,
-    "outcome": _OUTCOME,
-    "reason": pl.String,
-    "answer": pl.String,
-    "truncated": pl.Boolean,
-}
-PROBLEM_SCHEMA = {
-    "id": pl.String,
-    "question": pl.String,
-    "references": pl.List(pl.String),
-    "benchmark": pl.String,
-    "verifier": pl.String,
-    "tags": pl.String,
-    "metadata": pl.String,
-}
-_KEY = ("problem_id", "index")
 REPORTED = "reported"
 """Verdicts under the label "reported@<format>" are another tool's, kept for comparison and never tallied."""
+
+NEUTRAL = frozenset(
+    {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
+    | {"ignored_settings", "batch_size", "delay_seconds", "seeds"}
+)
+"""What may change in an engine's identity while a model is sampled: it leaves the sampling distribution as it is.
+Everything else that an engine says of itself (weights, dtype, end tokens, options of its own) may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +88,92 @@ class ModelRecord:
 
 
 class RunStore:
-    """A run folder. Nothing is created before the first write."""
+    """A run folder. Nothing is created before the first write.
 
-    def __init__(self, folder: Path, judged_by: str | None = None) -> None:
-        """`judged_by` is a label whose verdicts count in place of the current ones."""
+    The study and the problems are read once, and again only after this object wrote them.
+    """
+
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._judged_by = judged_by
+        self._study: StudyConfig | None = None
+        self._problems: tuple[Problem, ...] | None = None
+        self._digests: dict[str, int] | None = None
 
     # -- the study and its problems ------------------------------------------------------------------------------
 
     @classmethod
     def open(cls, folder: Path) -> "RunStore":
-        """An existing run. Raises InputError where there is none."""
+        """An existing run. Raises InputError where there is none, StoreError where a newer version wrote it."""
         if not (folder / "config.json").is_file():
             raise InputError(f"{folder}: not a run folder (no config.json); give the folder that `move37 run` made")
-        return cls(folder)
+        store = cls(folder)
+        store.study()
+        return store
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / "config.json").exists()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the run for writing. Raises StoreError when another process writes to it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("w") as lock:
+        if self.exists:
+            self.study()  # a run of a newer version is not touched
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise StoreError(f"{self.folder}: cannot be written to ({error.strerror or error})") from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StoreError(f"{self.folder}: another process is writing to this run; wait for it") from None
             for path in self.folder.rglob(f"{UNFINISHED}*"):
                 path.unlink()  # left by a writer that was killed: nothing that was promised is in it
+            if self.exists and self._config()[0] < 2:
+                self._tie_old_verdicts()
             yield
 
     def study(self) -> StudyConfig:
-        """The study as it was resolved when the run was made or last continued."""
-        path = self.folder / "config.json"
-        try:
-            return parse_study(json.loads(path.read_text(encoding="utf-8")), str(path))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise StoreError(f"{path}: not valid JSON ({error}); restore it or start a new run folder") from error
+        """The study as it was resolved when the run was made or last continued. Raises StoreError as `open`."""
+        if self._study is None:
+            self._study = parse_study(self._config()[1], str(self.folder / "config.json"))
+        return self._study
 
     def adopt(self, study: StudyConfig) -> None:
-        """Make `study` the run's own. Raises ConfigError for a change that would mix two laws in one run."""
-        if (self.folder / "config.json").exists():
-            changes = changed_keys(self.study(), study)
-            if changes:
-                raise ConfigError(
-                    f"{', '.join(changes)}: differs from what {self.folder} was made with; "
-                    "use another --out folder, or the old value"
-                )
-        write_atomically(self.folder / "config.json", resolved_json(study).encode())
+        """Make `study` the run's own. Raises ConfigError as `refuse_changes`."""
+        self.refuse_changes(study)
+        self._write_config(study)
+
+    def refuse_changes(self, study: StudyConfig) -> None:
+        """Raises ConfigError for a change that would mix two sampling distributions in one run."""
+        changes = changed_keys(self.study(), study) if self.exists else []
+        if changes:
+            raise ConfigError(
+                f"{', '.join(changes)}: differs from what {self.folder} was made with; "
+                "use another --out folder, or the old value"
+            )
+
+    def _write_config(self, study: StudyConfig) -> None:
+        write_atomically(
+            self.folder / "config.json", resolved_json(study, {"format": FORMAT, "move37": __version__}).encode()
+        )
+        self._study = study
+
+    def _config(self) -> tuple[int, dict[str, Any]]:
+        """The format of the folder, and the study as it is written. Raises StoreError."""
+        path = self.folder / "config.json"
+        written = read_json(path)
+        if not isinstance(written, dict):
+            raise StoreError(f"{path}: no study in it; restore it or start a new run folder")
+        number, version = written.pop("format", 1), written.pop("move37", "0.1.0")
+        if not isinstance(number, int) or number > FORMAT:
+            raise StoreError(
+                f"{self.folder}: written by move37 {version} in format {number}; this is move37 {__version__}, which "
+                f"reads up to format {FORMAT}: update it (pip install -U move37)"
+            )
+        return number, written
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
         """Take problems that are not there yet. Raises StoreError for other content under a known id."""
@@ -147,66 +186,103 @@ class RunStore:
             if not same_question or there.references != problem.references:
                 what = "reference answer" if same_question else "question"
                 raise StoreError(f"{self.folder}: problem {problem.id} is already here with another {what}")
-        if len(known) > before or not (self.folder / "problems.parquet").exists():
-            rows = [_problem_row(problem) for problem in known.values()]
-            write_atomically(self.folder / "problems.parquet", _parquet(rows, PROBLEM_SCHEMA))
+        if len(known) > before or not self._problem_path.exists():
+            self._write_problems(known.values())
+
+    def take_problems(self, problems: Sequence[Problem], where: str) -> None:
+        """Let `problems` be the run's own: new ones are added, and what is known of old ones is brought up to date.
+
+        A corrected reference makes the verdicts on that problem fall. Raises ConfigError, which names the source
+        `where`, if one that is here is missing, or asks something else: its samples would answer another question.
+        """
+        known, new = {problem.id: problem for problem in self.problems()}, {problem.id: problem for problem in problems}
+        gone = [problem for problem in known if problem not in new]
+        gone += [id for id, each in known.items() if id in new and each.question.split() != new[id].question.split()]
+        if gone:
+            raise ConfigError(
+                f"{where}: {len(gone)} problems of {self.folder} are not there any more, or ask something else (first: "
+                f"{gone[0]}); put them back, or use another --out folder"
+            )
+        kept = [old if old == new[id] else new[id] for id, old in known.items()]
+        added = [problem for id, problem in new.items() if id not in known]
+        if added or any(old is not now for old, now in zip(known.values(), kept, strict=True)) or not known:
+            self._write_problems([*kept, *added])
 
     def problems(self) -> tuple[Problem, ...]:
         """The problems in the order in which they were added; empty in a run of imported counts."""
-        rows = _read_table(self.folder / "problems.parquet", PROBLEM_SCHEMA)
-        return tuple(
-            Problem(
-                id=row["id"],
-                question=row["question"],
-                references=tuple(row["references"]),
-                benchmark=row["benchmark"],
-                verifier=row["verifier"],
-                tags=json.loads(row["tags"]),
-                metadata=json.loads(row["metadata"]),
+        if self._problems is None:
+            self._problems = tuple(map(problem_of, read_table(self._problem_path, PROBLEMS)))
+        return self._problems
+
+    def require_problems(self) -> None:
+        """Raises StoreError where there are samples and the problems are gone."""
+        if self.exists and not self._problem_path.exists() and self._folders(self.folder / "samples"):
+            raise StoreError(
+                f"{self._problem_path}: missing, and there are samples; run the study again (`move37 sample "
+                "STUDY.toml`): it will be made again"
             )
-            for row in rows
-        )
+
+    def digests(self) -> Mapping[str, int]:
+        """The digest of every problem by its id."""
+        if self._digests is None:
+            self._digests = {problem.id: problem_digest(problem) for problem in self.problems()}
+        return self._digests
+
+    @property
+    def _problem_path(self) -> Path:
+        return self.folder / "problems.parquet"
+
+    def _write_problems(self, problems: Iterable[Problem]) -> None:
+        write_table(self._problem_path, [problem_row(problem) for problem in problems], PROBLEMS)
+        self._problems = self._digests = None
 
     # -- models and their samples --------------------------------------------------------------------------------
 
     def models(self) -> tuple[str, ...]:
-        """Models with samples or counts, in the order of the study, then by name."""
-        found = {path.name for kind in ("samples", "counts") for path in (self.folder / kind).glob("*")}
-        listed = [name for name in self.study().models if name in found]
-        return (*listed, *sorted(found - set(listed)))
+        """Models of the study with samples or counts, in the order of the study."""
+        found = self._models_here()
+        return tuple(name for name in self.study().models if name in found)
+
+    def unnamed_models(self) -> tuple[str, ...]:
+        """Models that have samples or counts here, and that the study names no longer."""
+        return tuple(sorted(self._models_here() - self.study().models.keys()))
+
+    def _models_here(self) -> set[str]:
+        return {path.name for kind in ("samples", "counts") for path in self._folders(self.folder / kind)}
 
     def record_model(self, model: str, record: ModelRecord) -> None:
-        """Write down what a model is and what it is asked. Raises StoreError if either changed during the run."""
+        """Write down what a model is and what it is asked. Raises ConfigError if either changed during the run."""
         known = self.model_record(model)
-        if known.identity and known.identity.get("weights") != record.identity.get("weights"):
-            raise StoreError(
-                f"{self.folder}: the weights of {model!r} are not those that made its samples; use another --out folder"
+        changed = [
+            name
+            for name, value in record.identity.items()
+            if name not in NEUTRAL and known.identity.get(name, value) != value
+        ]
+        if changed:
+            was, now = (", ".join(f"{name} {each.identity.get(name)}" for name in changed) for each in (known, record))
+            raise ConfigError(
+                f"models.{model}: its samples in {self.folder} were made with {was}, and now it has {now}; use another "
+                "--out folder, or what it was made with"
             )
         asked = {prompt.problem_id: prompt for prompt in known.prompts}
         for prompt in record.prompts:
             if asked.setdefault(prompt.problem_id, prompt) != prompt:
-                raise StoreError(
-                    f"{self.folder}: the prompt of {prompt.problem_id} is not the one that {model!r} was sampled with; "
-                    "use another --out folder"
+                raise ConfigError(
+                    f"models.{model}: the prompt of {prompt.problem_id} is not the one that it was sampled with in "
+                    f"{self.folder}; use another --out folder"
                 )
         folder = self.folder / "models" / model
-        write_atomically(folder / "identity.json", (json.dumps(dict(record.identity), indent=2) + "\n").encode())
-        rows = [
-            {"problem_id": p.problem_id, "text": p.text, "stop": list(p.stop), "template": p.template}
-            for p in asked.values()
-        ]
-        write_atomically(folder / "prompts.parquet", _parquet(rows, _PROMPT_SCHEMA))
+        write_atomically(folder / "identity.json", _json(dict(record.identity)))
+        write_table(folder / "prompts.parquet", [prompt_row(prompt) for prompt in asked.values()], PROMPTS)
 
     def model_record(self, model: str) -> ModelRecord:
         """What is known of `model`; empty for imports that did not say."""
         folder = self.folder / "models" / model
-        identity = json.loads((folder / "identity.json").read_text()) if (folder / "identity.json").exists() else {}
-        rows = _read_table(folder / "prompts.parquet", _PROMPT_SCHEMA)
-        prompts = tuple(Prompt(r["problem_id"], r["text"], tuple(r["stop"]), r["template"]) for r in rows)
-        return ModelRecord(identity, prompts)
+        prompts = tuple(map(prompt_of, read_table(folder / "prompts.parquet", PROMPTS)))
+        return ModelRecord(_mapping(folder / "identity.json"), prompts)
 
     def samples(self, model: str) -> PartFolder:
-        return PartFolder(self.folder / "samples" / model, SAMPLE_SCHEMA, _KEY)
+        return SAMPLES.parts(self.folder / "samples" / model)
 
     def owed(self, model: str, problem_ids: Sequence[str], plan: StoppingPlan) -> dict[str, list[int]]:
         """The indices that `model` lacks for the next decision about each problem, where it lacks any.
@@ -214,7 +290,7 @@ class RunStore:
         Under a plan with several looks a problem is judged by its current verdicts; one whose samples for the next
         look are all there, but not yet verified, owes nothing until they are.
         """
-        there = self._indices(self.samples(model))
+        there = _indices(self.samples(model))
         if plan.is_fixed:
             wanted = np.full(len(problem_ids), plan.n_max)
         else:
@@ -238,9 +314,9 @@ class RunStore:
         """
         mine = self.samples(model)
         differs = pl.any_horizontal(
-            pl.col(name).ne_missing(pl.col(f"{name}_mine")) for name in SAMPLE_SCHEMA if name not in _KEY
+            pl.col(name).ne_missing(pl.col(f"{name}_mine")) for name in SAMPLES.columns if name not in KEY
         )
-        both = rows.join(mine.scan(), on=_KEY, suffix="_mine").filter(differs).select(_KEY).sort(_KEY)
+        both = rows.join(mine.scan(), on=KEY, suffix="_mine").filter(differs).select(KEY).sort(KEY)
         contradictions = mine.collect(both)
         if contradictions.height:
             shown = "; ".join(f"{problem} {index}" for problem, index in contradictions.head(3).rows())
@@ -248,29 +324,52 @@ class RunStore:
                 f"{origin}: {contradictions.height} samples of {model!r} differ from those in {self.folder} under the "
                 f"same key ({shown}); these do not belong together"
             )
-        new = mine.collect(rows.join(mine.scan(_KEY), on=_KEY, how="anti"))
+        new = mine.collect(rows.join(mine.scan(KEY), on=KEY, how="anti"))
         mine.append(new)
         return new.height
 
     # -- verdicts ------------------------------------------------------------------------------------------------
 
     def verdicts(self, label: str, model: str) -> PartFolder:
-        """Verdicts of one verifier; `label` is "<verifier>@<version>"."""
-        return PartFolder(self.folder / "verdicts" / label / model, VERDICT_SCHEMA, _KEY)
+        """Verdicts of one verifier, those that do not stand among them; `label` is "<verifier>@<version>"."""
+        return VERDICTS.parts(self.folder / "verdicts" / label / model)
+
+    def standing(self, label: str, model: str, columns: Sequence[str]) -> pl.LazyFrame:
+        """Those columns of the verdicts of one verifier that are about samples and problems as they are here now."""
+        parts = self.verdicts(label, model)
+        if self._all_stand(label, model):
+            return parts.scan(columns)
+        return self._those_that_stand(parts.scan(), model).select(columns)
+
+    def drop_fallen(self, label: str, model: str) -> int:
+        """Take out the verdicts that do not stand; how many those were. For the run's writer."""
+        parts = self.verdicts(label, model)
+        if self._all_stand(label, model) or not parts.files():
+            return 0
+        parts.compact()
+        return parts.keep(lambda rows: self._those_that_stand(rows, model))
+
+    def seal(self, label: str, model: str) -> None:
+        """Write down that every verdict of one verifier stands, if that is so: tallies then need not look."""
+        if self._all_stand(label, model):
+            return
+        parts = self.verdicts(label, model)
+        rows = parts.scan([*KEY, "sample", "problem"])
+        standing = parts.collect(self._those_that_stand(rows, model).select(pl.len())).item()
+        if standing == parts.collect(rows.select(pl.len())).item():
+            known = _mapping(self._standing_path)
+            known.setdefault(label, {})[model] = self._stamp(label, model)
+            write_atomically(self._standing_path, _json(known))
 
     def unverified(self, label: str, model: str, problem_ids: Sequence[str]) -> Iterator[Sample]:
         """Samples of these problems that have no verdict under `label` yet, part by part. For the run's writer."""
-        done = self.verdicts(label, model).read(_KEY)
+        done = self.samples(model).collect(self.standing(label, model, KEY))
         samples = self.samples(model)
         samples.compact()  # from here on each key stands in one part
         wanted = pl.Series([*problem_ids], dtype=pl.String).implode()
-        reasons = {reason.value: reason for reason in FinishReason}
         for frame in samples.frames():
-            rows = frame.filter(pl.col("problem_id").is_in(wanted)).join(done, on=_KEY, how="anti")
-            for problem_id, index, text, finish, *rest in zip(
-                *(rows[name].to_list() for name in SAMPLE_SCHEMA), strict=True
-            ):
-                yield Sample(problem_id, index, text, reasons[finish], *rest)
+            rows = frame.filter(pl.col("problem_id").is_in(wanted)).join(done, on=KEY, how="anti")
+            yield from samples_of(rows)
 
     def forget_unscored(self, label: str, model: str) -> int:
         """Take back the verdicts that say "unscored", so that these samples are judged again; how many they were."""
@@ -279,8 +378,8 @@ class RunStore:
     def count_unverified(self, label: str, model: str, problem_ids: Sequence[str]) -> int:
         """How many samples `unverified` would hand out."""
         wanted = pl.Series([*problem_ids], dtype=pl.String).implode()
-        samples, done = self.samples(model), self.verdicts(label, model).scan(_KEY)
-        rows = samples.scan(_KEY).filter(pl.col("problem_id").is_in(wanted)).join(done, on=_KEY, how="anti")
+        samples, done = self.samples(model), self.standing(label, model, KEY)
+        rows = samples.scan(KEY).filter(pl.col("problem_id").is_in(wanted)).join(done, on=KEY, how="anti")
         return samples.collect(rows.select(pl.len())).item()
 
     @contextmanager
@@ -288,75 +387,115 @@ class RunStore:
         self, label: str, model: str, samples: "SampleWriter | None" = None
     ) -> Iterator["VerdictWriter"]:
         """Take verdicts one by one. Those on what `samples` writes never reach the disk before it."""
+        about = {} if label.startswith(f"{REPORTED}@") else self.digests()
         with Appender(self.verdicts(label, model), after=samples.appender if samples else None) as appender:
-            yield VerdictWriter(appender)
+            yield VerdictWriter(appender, about)
 
     def labels(self, model: str) -> list[str]:
         """Every "<verifier>@<version>" under which `model` has verdicts."""
-        return sorted(path.parent.name for path in (self.folder / "verdicts").glob(f"*/{model}"))
+        return sorted(path.name for path in self._folders(self.folder / "verdicts") if (path / model).is_dir())
 
     def current_labels(self) -> dict[str, str]:
         """For each verifier that the problems name: the label whose verdicts count."""
-        if self._judged_by is not None:
-            return dict.fromkeys({problem.verifier for problem in self.problems()}, self._judged_by)
-        path = self.folder / "verdicts" / "current.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return _mapping(self.folder / "verdicts" / "current.json")
 
     def set_current_labels(self, labels: Mapping[str, str]) -> None:
         merged = self.current_labels() | dict(labels)
-        write_atomically(self.folder / "verdicts" / "current.json", (json.dumps(merged, indent=2) + "\n").encode())
-
-    # -- tallies -------------------------------------------------------------------------------------------------
+        write_atomically(self.folder / "verdicts" / "current.json", _json(merged))
 
     def outcomes(self, model: str, problem_ids: Sequence[str], n_max: int) -> NDArray[np.int8]:
         """Current outcomes by sample index, as `stopping.CODES`, shape (M, n_max)."""
-        return outcome_tables(self._outcome_frames(model), problem_ids, n_max)[0]
+        return outcome_tables(self.outcome_frames(model), problem_ids, n_max)[0]
+
+    def outcome_frames(self, model: str) -> Iterator[pl.DataFrame]:
+        """Current verdicts as tables of problem_id, index, outcome and truncated, one for each label."""
+        for label in sorted(set(self.current_labels().values())):
+            parts = self.verdicts(label, model)
+            if parts.files():
+                yield parts.collect(self.standing(label, model, [*KEY, "outcome", "truncated"]))
+
+    def _those_that_stand(self, rows: pl.LazyFrame, model: str) -> pl.LazyFrame:
+        """Rows of verdicts without those whose sample or problem is another one now, or is not here."""
+        samples = self.samples(model).scan([*KEY, "digest"])
+        digests = self.digests()
+        problems = pl.LazyFrame(
+            {"problem_id": list(digests), "now": list(digests.values())},
+            schema={"problem_id": pl.String, "now": pl.Int64},
+        )
+        beside = rows.join(samples, on=KEY, how="inner", maintain_order="left")
+        if digests:
+            beside = beside.join(problems, on="problem_id", how="left", maintain_order="left")
+        else:
+            beside = beside.with_columns(now=pl.col("problem"))  # imported samples may come without questions
+        # A verdict of format 1 has no digests: it is taken to be about what is here.
+        same_sample = pl.col("sample").is_null() | (pl.col("sample") == pl.col("digest"))
+        same_problem = pl.col("problem").is_null() | (pl.col("problem") == pl.col("now"))
+        return beside.filter(same_sample & same_problem).drop("digest", "now")
+
+    def _all_stand(self, label: str, model: str) -> bool:
+        """Whether it is known that every verdict of one verifier stands: the same files were looked through before."""
+        known = _mapping(self._standing_path).get(label, {}).get(model)
+        return known is not None and known == self._stamp(label, model)
+
+    def _stamp(self, label: str, model: str) -> dict[str, Any]:
+        return {
+            "problems": _digest_of(self._problem_path),
+            "samples": self.samples(model).stamp(),
+            "verdicts": self.verdicts(label, model).stamp(),
+        }
+
+    @property
+    def _standing_path(self) -> Path:
+        return self.folder / "verdicts" / "standing.json"
+
+    def _tie_old_verdicts(self) -> None:
+        """Give verdicts of format 1 the digests of what they are about. Those without a sample fall."""
+        for parts, model, label in self._verdict_folders():
+            samples = self.samples(model).scan([*KEY, "digest"])
+            problems = pl.LazyFrame(
+                {"problem_id": list(self.digests()), "now": list(self.digests().values())},
+                schema={"problem_id": pl.String, "now": pl.Int64},
+            )
+            now = pl.lit(None, pl.Int64) if label.startswith(f"{REPORTED}@") else pl.col("now")
+
+            def tied(rows: pl.LazyFrame, samples=samples, problems=problems, now=now) -> pl.LazyFrame:  # type: ignore[no-untyped-def]
+                beside = rows.join(samples, on=KEY, how="inner", maintain_order="left")
+                beside = beside.join(problems, on="problem_id", how="left", maintain_order="left")
+                return beside.with_columns(
+                    sample=pl.coalesce("sample", "digest"), problem=pl.coalesce(pl.col("problem"), now)
+                )
+
+            parts.rewrite(tied)
+        self._write_config(self.study())
+
+    # -- counts and plans ----------------------------------------------------------------------------------------
 
     def plan(self, model: str) -> StoppingPlan | None:
         """The plan under which `model` was stopped early; None where its n was fixed beforehand."""
         path = self._plan_path(model)
-        if path.exists():
-            written = json.loads(path.read_text())
-            looks, successes = tuple(written["looks"]), written["successes"]
-            return StoppingPlan(looks, tuple(successes) if isinstance(successes, list) else successes)
-        study = self.study() if (self.folder / "config.json").exists() else None
-        if study is None or model not in study.models or study.models[model].engine == IMPORTED:
+        written = read_json(path)
+        if written is not None:
+            try:
+                return plan_of(written)
+            except (KeyError, TypeError, ValueError) as error:
+                raise StoreError(f"{path}: no stopping plan in it; restore it, or import the counts again") from error
+        if not self._is_sampled_here(model):
             return None
-        plan = study.sampling.plan()
+        plan = self.study().sampling.plan()
         return None if plan.is_fixed else plan
 
-    def tally(self, model: str) -> AnyTally:
-        """Counts of `model` from imported counts or its current verdicts, stopped early where its plan says so.
+    def fixed_n(self, model: str) -> int | None:
+        """The n that was fixed beforehand for `model`; None where it was not, or the samples came from elsewhere."""
+        plan = self.study().sampling.plan() if self._is_sampled_here(model) else None
+        return plan.n_max if plan is not None and plan.is_fixed else None
 
-        Raises InputError where there are none, and where a problem has not reached its stopping point.
-        """
-        plan, counts = self.plan(model), self._count_parts(model).read()
-        if not counts.is_empty():
-            return counted_tally(model, counts.sort("problem_id"), plan)
-        if plan is None:
-            return self.fixed_tally(model)
-        ids = sorted(problem.id for problem in self.problems())
-        tally = stopped_tally(model, self._outcome_frames(model), ids, plan, f"run `move37 sample {self.folder}`")
-        if not tally.problems:
-            raise self._no_verdicts(model)
-        return tally
+    def _is_sampled_here(self, model: str) -> bool:
+        known = self.study().models.get(model) if self.exists else None
+        return known is not None and known.engine != IMPORTED
 
-    def fixed_tally(self, model: str, below: int | None = None) -> Tally:
-        """Counts of `model` over all its samples, or over those with an index below `below`.
-
-        Unbiased for a fixed n only if that was decided beforehand: under a stopping plan, at most its first look.
-        """
-        keep = pl.lit(True) if below is None else pl.col("index") < below
-        counts = self._count_verdicts(model, keep)
-        if counts.is_empty():
-            raise self._no_verdicts(model)
-        return fixed_tally(model, counts.sort("problem_id"))
-
-    def tally_not_truncated(self, model: str, below: int | None = None) -> Tally | None:
-        """Counts over the samples that ended by themselves; None where that is not known or there are none."""
-        keep = pl.lit(True) if below is None else pl.col("index") < below
-        counts = self._count_verdicts(model, keep & ~pl.col("truncated"))
-        return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
+    def counts(self, model: str) -> PartFolder:
+        """Imported counts of `model`."""
+        return COUNTS.parts(self.folder / "counts" / model)
 
     def add_counts(self, tally: AnyTally) -> None:
         """Keep imported counts. Raises StoreError if the model has samples, which counts would contradict."""
@@ -364,87 +503,26 @@ class RunStore:
             raise StoreError(
                 f"{self.folder}: {tally.model!r} has samples already; import its counts under another name"
             )
-        parts = self._count_parts(tally.model)
+        parts = self.counts(tally.model)
         if parts.files():
             raise StoreError(f"{self.folder}: counts of {tally.model!r} are here already; use another --out folder")
         if isinstance(tally, StoppedTally):
-            plan = {"looks": list(tally.plan.looks), "successes": tally.plan.successes}
-            write_atomically(self._plan_path(tally.model), json.dumps(plan).encode())
+            write_atomically(self._plan_path(tally.model), json.dumps(plan_json(tally.plan)).encode())
         parts.append(counts_frame(tally))
 
-    def reasons(self, model: str) -> list[tuple[str, str, int]]:
-        """(outcome, reason, count) over the current verdicts, most frequent first; empty for imported counts."""
-        totals: dict[tuple[str, str], int] = {}
-        for parts in self._current_verdicts(model):
-            grouped = parts.collect(parts.scan(["outcome", "reason"]).group_by("outcome", "reason").len())
-            for outcome, reason, count in grouped.rows():
-                totals[outcome, reason] = totals.get((outcome, reason), 0) + count
-        ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
-        return [(outcome, reason, count) for (outcome, reason), count in ordered]
-
-    def answers(self, model: str, below: int | None = None) -> pl.DataFrame:
-        """Distinct answers: problem_id, answer (null: none), correct, count; unscored samples are left out.
-
-        Of all samples, or of those with an index below `below`.
-        """
-        columns = ["problem_id", "index", "answer", "outcome"]
-        keep = pl.lit(True) if below is None else pl.col("index") < below
-        frames = [
-            parts.collect(
-                parts.scan(columns)
-                .filter(keep & (pl.col("outcome") != Outcome.UNSCORED.value))
-                .group_by("problem_id", "answer", correct=pl.col("outcome") == Outcome.CORRECT.value)
-                .agg(count=pl.len())
-            )
-            for parts in self._current_verdicts(model)
-        ]
-        empty = pl.DataFrame(
-            schema={"problem_id": pl.String, "answer": pl.String, "correct": pl.Boolean, "count": pl.UInt32}
-        )
-        return pl.concat([empty, *(f.select(pl.col(n).cast(t) for n, t in empty.schema.items()) for f in frames)])
-
-    def mean_tokens(self, model: str) -> float | None:
-        """Mean generated tokens per sample; None where no sample knows."""
-        parts = self.samples(model)
-        value = parts.collect(parts.scan(["tokens"]).select(pl.col("tokens").mean())).item()
-        return None if value is None else float(value)
-
-    def mean_tokens_by_problem(self, model: str) -> dict[str, float]:
-        """Mean generated tokens per sample of each problem; empty where a sample does not know its own."""
-        parts = self.samples(model)
-        lengths = parts.scan(["problem_id", "tokens"])
-        means = lengths.group_by("problem_id").agg(pl.col("tokens").mean(), lost=pl.col("tokens").is_null().any())
-        frame = parts.collect(means)
-        return {} if frame["lost"].any() else dict(frame.select("problem_id", "tokens").rows())
-
-    def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:
-        """Mean generated tokens of correct and of incorrect samples; None where one of them is not known."""
-        lengths = self.samples(model).scan([*_KEY, "tokens"])
-        frames = [
-            parts.collect(parts.scan([*_KEY, "outcome"]).join(lengths, on=_KEY).drop(_KEY))
-            for parts in self._current_verdicts(model)
-        ]
-        if not frames:
-            return None
-        means = dict(pl.concat(frames).group_by("outcome").agg(pl.col("tokens").mean()).rows())
-        correct, incorrect = (means.get(o.value) for o in (Outcome.CORRECT, Outcome.INCORRECT))
-        return None if correct is None or incorrect is None else (correct, incorrect)
-
-    def compare_verdicts(self, model: str, other: str) -> pl.DataFrame:
-        """Current verdicts beside those under the label `other`: problem_id, index, outcome, answer, theirs."""
-        theirs = self.verdicts(other, model).scan(["problem_id", "index", "outcome"]).rename({"outcome": "theirs"})
-        frames = [
-            parts.collect(parts.scan(["problem_id", "index", "outcome", "answer"]).join(theirs, on=_KEY, how="inner"))
-            for parts in self._current_verdicts(model)
-        ]
-        return pl.concat(frames).sort(_KEY) if frames else pl.DataFrame()
+    def _plan_path(self, model: str) -> Path:
+        return self.folder / "models" / model / "plan.json"
 
     # -- housekeeping --------------------------------------------------------------------------------------------
 
     def compact(self) -> None:
         """Merge the small parts that a run leaves behind."""
-        for folder in self._part_folders():
-            folder.compact()
+        for folder in self._folders(self.folder / "samples"):
+            self.samples(folder.name).compact()
+        for parts, _, _ in self._verdict_folders():
+            parts.compact()
+        for folder in self._folders(self.folder / "counts"):
+            self.counts(folder.name).compact()
 
     def log(self, event: str, **figures: Any) -> None:
         """Add a line to log.jsonl."""
@@ -452,49 +530,18 @@ class RunStore:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _part_folders(self) -> Iterator[PartFolder]:
-        for folder in sorted((self.folder / "samples").glob("*")):
-            yield self.samples(folder.name)
-        for folder in sorted((self.folder / "verdicts").glob("*/*")):
-            yield self.verdicts(folder.parent.name, folder.name)
-        for folder in sorted((self.folder / "counts").glob("*")):
-            yield self._count_parts(folder.name)
+    def _verdict_folders(self) -> Iterator[tuple[PartFolder, str, str]]:
+        """Verdicts, their model and their label."""
+        for label in self._folders(self.folder / "verdicts"):
+            for model in self._folders(label):
+                yield self.verdicts(label.name, model.name), model.name, label.name
 
-    def _count_parts(self, model: str) -> PartFolder:
-        return PartFolder(self.folder / "counts" / model, COUNT_SCHEMA, ("problem_id",))
-
-    def _current_verdicts(self, model: str) -> Iterator[PartFolder]:
-        for label in sorted(set(self.current_labels().values())):
-            parts = self.verdicts(label, model)
-            if parts.files():
-                yield parts
-
-    def _count_verdicts(self, model: str, keep: pl.Expr) -> pl.DataFrame:
-        frames = [pl.DataFrame(schema=COUNT_SCHEMA)]
-        for parts in self._current_verdicts(model):
-            rows = parts.scan(["problem_id", "index", "outcome", "truncated"]).filter(keep)
-            frames.append(parts.collect(count_outcomes(rows)))
-        return pl.concat(frames)
-
-    def _outcome_frames(self, model: str) -> Iterator[pl.DataFrame]:
-        for parts in self._current_verdicts(model):
-            yield parts.read(["problem_id", "index", "outcome", "truncated"])
-
-    def _plan_path(self, model: str) -> Path:
-        return self.folder / "models" / model / "plan.json"
-
-    def _no_verdicts(self, model: str) -> InputError:
-        return InputError(f"{self.folder}: {model!r} has no verdicts yet; run `move37 verify {self.folder}`")
-
-    def _indices(self, parts: PartFolder) -> dict[str, list[int]]:
-        keys = parts.read(_KEY)
-        return {str(p[0]): frame["index"].to_list() for p, frame in keys.group_by("problem_id")}
-
-
-def sample_rows(samples: Sequence[Sample]) -> pl.LazyFrame:
-    """Samples as rows of the store."""
-    rows = [(s.problem_id, s.index, s.text, s.finish_reason.value, s.tokens, s.logprob, s.seed) for s in samples]
-    return pl.LazyFrame(rows, schema=SAMPLE_SCHEMA, orient="row")
+    @staticmethod
+    def _folders(folder: Path) -> list[Path]:
+        """The folders in `folder`, without hidden ones, by name."""
+        if not folder.is_dir():
+            return []
+        return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,18 +551,7 @@ class SampleWriter:
     appender: Appender
 
     def add(self, sample: Sample) -> None:
-        self.appender.add(
-            (
-                sample.problem_id,
-                sample.index,
-                sample.text,
-                sample.finish_reason.value,
-                sample.tokens,
-                sample.logprob,
-                sample.seed,
-            ),
-            len(sample.text),
-        )
+        self.appender.add(sample_row(sample), len(sample.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,43 +559,40 @@ class VerdictWriter:
     """The writing end of `RunStore.appending_verdicts`."""
 
     appender: Appender
+    about: Mapping[str, int]
+    """Digests of the problems that were looked at, by id; a problem that is not there was not looked at."""
 
     def add(self, sample: Sample, verdict: Verdict) -> None:
-        truncated = sample.finish_reason is FinishReason.LENGTH
-        row = (sample.problem_id, sample.index, verdict.outcome.value, verdict.reason, verdict.answer, truncated)
+        row = verdict_row(sample, verdict, self.about.get(sample.problem_id))
         self.appender.add(row, len(verdict.answer or ""))
 
 
-_PROMPT_SCHEMA = {
-    "problem_id": pl.String,
-    "text": pl.String,
-    "stop": pl.List(pl.String),
-    "template": pl.String,
-}
+def _indices(parts: PartFolder) -> dict[str, list[int]]:
+    keys = parts.read(KEY)
+    return {str(p[0]): frame["index"].to_list() for p, frame in keys.group_by("problem_id")}
 
 
-def _problem_row(problem: Problem) -> dict[str, Any]:
-    return {
-        "id": problem.id,
-        "question": problem.question,
-        "references": list(problem.references),
-        "benchmark": problem.benchmark,
-        "verifier": problem.verifier,
-        "tags": json.dumps(dict(problem.tags), ensure_ascii=False),
-        "metadata": json.dumps(dict(problem.metadata), ensure_ascii=False),
-    }
-
-
-def _parquet(rows: list[dict[str, Any]], schema: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    pl.DataFrame(rows, schema=dict(schema)).write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def _read_table(path: Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _digest_of(path: Path) -> str | None:
+    """A digest of a file's content; None where there is none."""
     if not path.exists():
-        return []
-    try:
-        return pl.read_parquet(path, columns=list(schema)).rows(named=True)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise StoreError(f"{path}: damaged; restore it or start a new run folder") from error
+        return None
+    status = path.stat()
+    return _content_digest(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _content_digest(path: Path, size: int, changed: int) -> str:
+    """`size` and `changed` say whether the file is still the one that was read."""
+    return blake2b(path.read_bytes(), digest_size=8).hexdigest()
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file. Raises StoreError for anything else."""
+    found = read_json(path)
+    if found is not None and not isinstance(found, dict):
+        raise StoreError(f"{path}: no JSON object in it; restore it, or move it away and run again")
+    return found or {}
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()

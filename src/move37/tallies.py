@@ -13,26 +13,18 @@ from numpy.typing import NDArray
 
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
+from move37.schema import COUNTS
 from move37.stopping import CODES, UNKNOWN, apply_plan
 from move37.types import IntArray, Outcome
 
-COUNT_SCHEMA = {
-    "problem_id": pl.String,
-    "correct": pl.Int64,
-    "incorrect": pl.Int64,
-    "unscored": pl.Int64,
-    "truncated": pl.Int64,
-    "went_on": pl.Int64,
-}
-"""Imported counts; `went_on` is null unless they were stopped early."""
 _FIXED = ("correct", "incorrect", "unscored", "truncated")
 
 
 def count_outcomes(verdicts: pl.LazyFrame) -> pl.LazyFrame:
-    """Counts by problem of rows with problem_id, outcome and truncated, in the columns of COUNT_SCHEMA."""
+    """Counts by problem of rows with problem_id, outcome and truncated, in the columns of `schema.COUNTS`."""
     outcomes = {o.value: (pl.col("outcome") == o.value).sum().cast(pl.Int64) for o in Outcome}
     counted = verdicts.group_by("problem_id").agg(truncated=pl.col("truncated").sum().cast(pl.Int64), **outcomes)
-    return counted.with_columns(went_on=pl.lit(None, pl.Int64)).select(list(COUNT_SCHEMA))
+    return counted.with_columns(went_on=pl.lit(None, pl.Int64)).select(list(COUNTS.columns))
 
 
 def fixed_tally(model: str, counts: pl.DataFrame) -> Tally:
@@ -62,7 +54,7 @@ def counts_frame(tally: AnyTally) -> pl.DataFrame:
             "truncated": tally.truncated,
             "went_on": tally.went_on,
         }
-    return pl.DataFrame({"problem_id": list(tally.problem_ids)} | columns, schema=COUNT_SCHEMA)
+    return pl.DataFrame({"problem_id": list(tally.problem_ids)} | columns, schema=COUNTS.columns)
 
 
 def outcome_tables(

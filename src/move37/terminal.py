@@ -16,10 +16,10 @@ from rich.table import Table
 from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast, forecast_sentences
-from move37.passes import Progress, Silent
 from move37.report import verdict_sentences
 from move37.report.sections import section_lines
 from move37.report.wording import split_test
+from move37.session import Progress, Silent
 from move37.types import Outcome
 
 

@@ -47,6 +47,8 @@ class Facts:
     """Whether to continue the curves beyond n, which takes a second or two for each model and pair."""
     monte_carlo_error: float | None = None
     """Width of the critical values' Monte-Carlo range up to which multiplier draws are doubled."""
+    notices: Sequence[str] = ()
+    """What is in the run and not in the findings, one sentence each: they become warnings."""
 
 
 def find(
@@ -108,6 +110,7 @@ def find(
         grader_errors=errors,
         decision=facts.decision,
         warnings=(
+            *facts.notices,
             *_about_decision(facts.decision),
             *_about_left_out(left_out),
             *_warnings(tallies, comparisons),

@@ -195,10 +195,11 @@ def _verified_texts(store: RunStore, settings: ImitationConfig) -> dict[str, dic
 def _correct_keys(store: RunStore, model: str) -> pl.DataFrame:
     """Keys of the samples that the current verdicts call correct. Raises InputError where there are no verdicts."""
     labels = sorted(set(store.current_labels().values()))
-    parts = [parts for parts in (store.verdicts(label, model) for label in labels) if parts.files()]
-    if not parts:
+    known = [label for label in labels if store.verdicts(label, model).files()]
+    if not known:
         raise InputError(f"{store.folder}: {model} has no verdicts; run `move37 verify {store.folder}` first")
-    verdicts = pl.concat([each.read(["problem_id", "index", "outcome"]) for each in parts])
+    columns = ["problem_id", "index", "outcome"]
+    verdicts = pl.concat([store.samples(model).collect(store.standing(label, model, columns)) for label in known])
     return verdicts.filter(pl.col("outcome").cast(pl.String) == Outcome.CORRECT.value)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from move37.config import IMPORTED, ModelConfig, ProblemsConfig, StudyConfig, changed_keys, from_options
-from move37.errors import ConfigError, InputError
+from move37.errors import ConfigError, InputError, StoreError
 from move37.importers import IMPORTERS, Imported
-from move37.store import REPORTED, ModelRecord, RunStore, sample_rows
+from move37.schema import sample_rows
+from move37.store import REPORTED, ModelRecord, RunStore
 from move37.types import Outcome, Verdict
 
 Figures = dict[str, Any]
@@ -41,8 +42,9 @@ def pool_runs(folder: Path, others: list[Path]) -> Figures:
     added: dict[str, int] = {}
     with store.writing():
         for other in map(RunStore.open, others):
-            store.adopt(_with_models_of(store.study(), other.study()))
-            store.add_problems(other.problems())
+            study = _with_models_of(store.study(), other.study())
+            _refuse_other_problems(store, other)
+            store.adopt(study)
             for model in other.models():
                 store.record_model(model, other.model_record(model))
                 rows = other.samples(model).scan()
@@ -54,7 +56,7 @@ def pool_runs(folder: Path, others: list[Path]) -> Figures:
 def _study_with_import(store: RunStore, model: str, source: ModelConfig, benchmark: str) -> StudyConfig:
     """The run's study with an imported model added to it."""
     origin = ProblemsConfig(benchmark=benchmark)
-    known = store.study() if (store.folder / "config.json").exists() else None
+    known = store.study() if store.exists else None
     models = known.models if known else {}
     sources = known.problems if known else ()
     if models.get(model, source) != source:
@@ -69,12 +71,29 @@ def _study_with_import(store: RunStore, model: str, source: ModelConfig, benchma
 
 
 def _with_models_of(study: StudyConfig, other: StudyConfig) -> StudyConfig:
-    """The study with the models of `other` that it lacks, refused if `other` asked the same models otherwise."""
-    joined = study.model_copy(update={"models": other.models | study.models})
+    """The study with the models of `other` that it lacks, behind its own: the base stays the base.
+
+    Refused if `other` asked the same models otherwise.
+    """
+    joined = study.model_copy(
+        update={"models": study.models | {k: v for k, v in other.models.items() if k not in study.models}}
+    )
     changes = changed_keys(joined, other)
     if changes:
         raise ConfigError(f"{', '.join(changes)}: the runs were made with different values; they cannot be pooled")
     return joined
+
+
+def _refuse_other_problems(store: RunStore, other: RunStore) -> None:
+    """Raises StoreError unless two runs have the same problems with the same answers, whatever files they came from."""
+    mine, theirs = ({problem.id: problem for problem in run.problems()} for run in (store, other))
+    lacking = [id for id in [*mine, *theirs] if id not in mine or id not in theirs]
+    if lacking:
+        raise StoreError(
+            f"{other.folder}: {len(lacking)} problems are only in one of the two runs (first: {lacking[0]}); "
+            "they cannot be pooled"
+        )
+    store.add_problems(theirs.values())  # refuses another question or answer under a known id
 
 
 def _add_imported_samples(store: RunStore, model: str, imported: Imported, format_name: str) -> int:

@@ -62,13 +62,16 @@ class Session:
         path = cache_path()
         self._cache = VerdictCache(path) if self.settings.cache and path else None
         self.pool = VerifierPool(self.settings, self._cache)
-        self.judged: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
+        self.verified: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
         """Verdicts made in this session, by model and outcome."""
+        self._looked_through: set[tuple[str, str]] = set()
+        """Labels and models whose verdicts all stand by now."""
         self._samplers: dict[str, Sampler] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.store.writing())
+        self.store.require_problems()
         if self._cache is not None:
             self._stack.enter_context(self._cache)
         self._stack.enter_context(self.pool)
@@ -80,6 +83,8 @@ class Session:
         with self._stack:
             if error is None:
                 self.store.compact()
+                for label, model in self._looked_through:
+                    self.store.seal(label, model)
 
     def sample(self, name: str, problem_ids: Sequence[str], verify: bool = True) -> int:
         """Ask a model for all that it owes on these problems under the study's plan; how many samples were made.
@@ -90,7 +95,7 @@ class Session:
         verify = verify or not plan.is_fixed
         while True:
             if verify:
-                self.judge((name,))  # what was left without a verdict, which decides about what is owed
+                self.verify((name,))  # what was left without a verdict, which decides about what is owed
             owed = self.store.owed(name, problem_ids, plan)
             if not owed:
                 return made
@@ -117,7 +122,7 @@ class Session:
         """Let go of a loaded model."""
         self._samplers.pop(name, None)
 
-    def judge(
+    def verify(
         self,
         models: Sequence[str],
         replacement: str | None = None,
@@ -137,6 +142,7 @@ class Session:
             label = label_of(verifier)
             problem_ids = [problem.id for problem in self.store.problems() if problem.verifier == own_name]
             for model in models:
+                self._drop_fallen(label, model)
                 owed = self.store.count_unverified(label, model, problem_ids)
                 if not owed:
                     continue
@@ -150,6 +156,14 @@ class Session:
             if make_current:
                 self.store.set_current_labels({own_name: label})
         return label
+
+    def _drop_fallen(self, label: str, model: str) -> None:
+        """Take out the verdicts that are about something else than what is here, and say so in the log."""
+        if (label, model) not in self._looked_through:
+            fallen = self.store.drop_fallen(label, model)
+            if fallen:
+                self.store.log("dropped", model=model, verifier=label, verdicts=fallen)
+            self._looked_through.add((label, model))
 
     def _verifiers(self, replacement: str | None = None) -> dict[str, Verifier]:
         """The verifier of each name that the problems have."""
@@ -173,7 +187,7 @@ class Session:
         answers = self.pool.answers - before
         for label, counts in stream.counts.items():
             self.store.log("verified", model=model, verifier=label, verdicts=counts, distinct_answers=answers)
-            self.judged.setdefault(model, Counter()).update(counts)
+            self.verified.setdefault(model, Counter()).update(counts)
 
 
 class VerdictStream:

@@ -1,0 +1,312 @@
+"""A run as the analyses see it: tallies, answers, tokens, agreements, the decision, what calibration found.
+
+Only verdicts that stand are read (`store.py`), and only the samples that the study's plan uses: where n was lowered
+since, the rest stays in the run and counts nowhere, so that a report is the one that a run made at once would give.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from move37.analyses.decision import Decision, decide, decision_plan, finished_problems
+from move37.analyses.details import Evidence
+from move37.analyses.findings import Facts
+from move37.counts import AnyTally, StoppedTally, Tally
+from move37.errors import InputError, StoreError
+from move37.estimates.anytime import Status
+from move37.parts import read_json
+from move37.schema import COUNTS, KEY
+from move37.store import RunStore
+from move37.tallies import count_outcomes, counted_tally, fixed_tally, stopped_tally
+from move37.types import Outcome
+
+CALIBRATION = "calibration.json"
+"""In the run folder: what each verifier does with answers whose truth is known, by its label."""
+DECISION = "decision.json"
+"""In the run folder of a study that was sampled until decided."""
+
+
+class RunEvidence:
+    """What a run says at the moment; what was read is kept, so an object serves one command."""
+
+    def __init__(self, store: RunStore, judged_by: str | None = None) -> None:
+        """`judged_by` is a label whose verdicts count in place of the current ones. Raises StoreError for a run whose
+        problems are gone."""
+        self.store = store
+        self._judged_by = judged_by
+        self._tallies: dict[str, AnyTally] = {}
+        store.require_problems()
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The labels whose verdicts count."""
+        if self._judged_by is not None:
+            return [self._judged_by]
+        return sorted(set(self.store.current_labels().values()))
+
+    # -- tallies -------------------------------------------------------------------------------------------------
+
+    def tally(self, model: str) -> AnyTally:
+        """Counts of `model` from imported counts or its current verdicts, stopped early where its plan says so.
+
+        Raises InputError where there are none, and where a problem has not reached its stopping point.
+        """
+        if model not in self._tallies:
+            self._tallies[model] = self._tally(model)
+        return self._tallies[model]
+
+    def _tally(self, model: str) -> AnyTally:
+        store, plan = self.store, self.store.plan(model)
+        counts = store.counts(model).read()
+        if not counts.is_empty():
+            return counted_tally(model, counts.sort("problem_id"), plan)
+        if plan is None:
+            return self.fixed_tally(model)
+        ids = sorted(problem.id for problem in store.problems())
+        frames = (self._collect(model, rows) for _, rows in self._verdicts(model, [*KEY, "outcome", "truncated"]))
+        tally = stopped_tally(model, frames, ids, plan, f"run `move37 sample {store.folder}`")
+        if not tally.problems:
+            raise self._no_verdicts(model)
+        return tally
+
+    def fixed_tally(self, model: str, below: int | None = None) -> Tally:
+        """Counts of `model` over all its samples, or over those with an index below `below`.
+
+        Unbiased for a fixed n only if that was decided beforehand: under a stopping plan, at most its first look.
+        """
+        counts = self._count_verdicts(model, _below(below))
+        if counts.is_empty():
+            raise self._no_verdicts(model)
+        return fixed_tally(model, counts.sort("problem_id"))
+
+    def tally_not_truncated(self, model: str, below: int | None = None) -> Tally | None:
+        """Counts over the samples that ended by themselves; None where that is not known or there are none."""
+        counts = self._count_verdicts(model, _below(below) & ~pl.col("truncated"))
+        return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
+
+    # -- what else verdicts and samples say ------------------------------------------------------------------------
+
+    def reasons(self, model: str) -> list[tuple[str, str, int]]:
+        """(outcome, reason, count) over the current verdicts, most frequent first; empty for imported counts."""
+        totals: dict[tuple[str, str], int] = {}
+        for _, rows in self._used_verdicts(model, ["outcome", "reason"]):
+            grouped = self._collect(model, rows.group_by("outcome", "reason").len())
+            for outcome, reason, count in grouped.rows():
+                totals[outcome, reason] = totals.get((outcome, reason), 0) + count
+        ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
+        return [(outcome, reason, count) for (outcome, reason), count in ordered]
+
+    def answers(self, model: str, below: int | None = None) -> pl.DataFrame:
+        """Distinct answers: problem_id, answer (null: none), correct, count; unscored samples are left out.
+
+        Of all samples, or of those with an index below `below`.
+        """
+        frames = [
+            self._collect(
+                model,
+                rows.filter(_below(below) & (pl.col("outcome") != Outcome.UNSCORED.value))
+                .group_by("problem_id", "answer", correct=pl.col("outcome") == Outcome.CORRECT.value)
+                .agg(count=pl.len()),
+            )
+            for _, rows in self._used_verdicts(model, [*KEY, "answer", "outcome"])
+        ]
+        empty = pl.DataFrame(
+            schema={"problem_id": pl.String, "answer": pl.String, "correct": pl.Boolean, "count": pl.UInt32}
+        )
+        return pl.concat([empty, *(f.select(pl.col(n).cast(t) for n, t in empty.schema.items()) for f in frames)])
+
+    def mean_tokens(self, model: str) -> float | None:
+        """Mean generated tokens per sample; None where no sample knows."""
+        value = self._collect(model, self._samples(model, ["tokens"]).select(pl.col("tokens").mean())).item()
+        return None if value is None else float(value)
+
+    def mean_tokens_by_problem(self, model: str) -> dict[str, float]:
+        """Mean generated tokens per sample of each problem; empty where a sample does not know its own."""
+        lengths = self._samples(model, ["problem_id", "tokens"])
+        means = lengths.group_by("problem_id").agg(pl.col("tokens").mean(), lost=pl.col("tokens").is_null().any())
+        frame = self._collect(model, means)
+        return {} if frame["lost"].any() else dict(frame.select("problem_id", "tokens").rows())
+
+    def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:
+        """Mean generated tokens of correct and of incorrect samples; None where one of them is not known."""
+        lengths = self._samples(model, [*KEY, "tokens"])
+        frames = [
+            self._collect(model, rows.join(lengths, on=KEY).drop(KEY))
+            for _, rows in self._used_verdicts(model, [*KEY, "outcome"])
+        ]
+        if not frames:
+            return None
+        means = dict(pl.concat(frames).group_by("outcome").agg(pl.col("tokens").mean()).rows())
+        correct, incorrect = (means.get(o.value) for o in (Outcome.CORRECT, Outcome.INCORRECT))
+        return None if correct is None or incorrect is None else (correct, incorrect)
+
+    def compare_verdicts(self, model: str, other: str) -> pl.DataFrame:
+        """Current verdicts beside those under the label `other`: problem_id, index, outcome, answer, theirs."""
+        theirs = self.store.standing(other, model, [*KEY, "outcome"]).rename({"outcome": "theirs"})
+        frames = [
+            self._collect(model, rows.join(theirs, on=KEY, how="inner"))
+            for _, rows in self._used_verdicts(model, [*KEY, "outcome", "answer"])
+        ]
+        return pl.concat(frames).sort(KEY) if frames else pl.DataFrame()
+
+    def surplus(self, model: str) -> int:
+        """Samples that are here and that the study does not ask for (n was lowered, or others were brought in)."""
+        samples = self.store.samples(model)
+        every = samples.collect(samples.scan(KEY).select(pl.len())).item()
+        return every - self._collect(model, self._samples(model, KEY).select(pl.len())).item()
+
+    # -- for the analyses ------------------------------------------------------------------------------------------
+
+    def of_model(self, model: str) -> Evidence:
+        """All that the analyses may know of one model."""
+        store, tally, plan = self.store, self.tally(model), self.store.plan(model)
+        first_stop = None if plan is None else plan.first_stop
+        fixed = None if plan is None or not store.samples(model).files() else self.fixed_tally(model, first_stop)
+        others = [label for label in store.labels(model) if label not in self.labels]
+        return Evidence(
+            tally=tally,
+            fixed=fixed,
+            not_truncated=self.tally_not_truncated(model, first_stop),
+            reasons=self.reasons(model),
+            mean_tokens=self.mean_tokens(model),
+            tokens_by_problem=self.mean_tokens_by_problem(model),
+            answers=self.answers(model, first_stop),
+            agreement=[(label, self.compare_verdicts(model, label)) for label in others],
+            first_stop=first_stop,
+            verifier=", ".join(self.labels),
+            references=self.references,
+        )
+
+    @cached_property
+    def references(self) -> dict[str, str]:
+        """The right answer of every problem, alternatives joined."""
+        return {problem.id: " or ".join(problem.references) for problem in self.store.problems()}
+
+    def facts(self) -> Facts:
+        """What the analyses may know of the study itself."""
+        study = self.store.study()
+        runs: dict[str, list[str]] = {}
+        for name in self.store.models():
+            model = study.models[name]
+            if model.algorithm is not None and name != study.base_model():
+                runs.setdefault(model.algorithm, []).append(name)
+        return Facts(
+            problems=self.store.problems(),
+            strata=study.analysis.strata,
+            clusters=study.analysis.clusters,
+            monte_carlo_error=study.analysis.monte_carlo_error,
+            runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
+            decision=self.decision(),
+            calibrations=self.calibrations(),
+            beyond=study.analysis.beyond,
+            notices=tuple(self.notices()),
+        )
+
+    def notices(self) -> Iterator[str]:
+        """What is in the run and not in the report, one sentence each."""
+        for model in self.store.unnamed_models():
+            yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
+        for model in self.store.models():
+            surplus = self.surplus(model)
+            if surplus:
+                yield f"{model}: {surplus:,} samples of this run are beyond what the study asks for and are not used"
+
+    def decision(self) -> Decision | None:
+        """The decision that sampling went on until, from the verdicts as they are now; None where it did not.
+
+        Raises InputError where samples that it was made from are gone.
+        """
+        known = kept_decision(self.store.folder)
+        ids = [problem.id for problem in self.store.problems()]
+        if known is None or known.problems != len(ids):
+            return known
+        plan = decision_plan(ids, known.k, self.store.study().seed, alpha=known.alpha)
+        base, rl = (self.store.outcomes(name, ids, known.k) for name in (known.base, known.rl))
+        decision = decide(plan, finished_problems(ids, base, rl, known.k), known.base, known.rl)
+        if decision.next_problems:
+            raise InputError(
+                f"{self.store.folder}: was sampled until decided, and some of those samples or verdicts are "
+                f"gone; run `move37 sample {self.store.folder} --until decided`"
+            )
+        return decision
+
+    def calibrations(self) -> list[tuple[str, tuple[int, int], tuple[int, int]]]:
+        """What is known of the verifiers whose verdicts count: (accepted, scored) of right and of wrong answers."""
+        path = self.store.folder / CALIBRATION
+        known = read_json(path) or {}
+        try:
+            return [
+                (label, _accepted(found["references"]), _accepted(found["corrupted"]))
+                for label, found in known.items()
+                if label in self.labels
+            ]
+        except (AttributeError, KeyError, TypeError):
+            raise StoreError(f"{path}: no calibration in it; move it away and run `move37 calibrate` again") from None
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def _verdicts(self, model: str, columns: Sequence[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
+        """Verdicts that stand, by label."""
+        for label in self.labels:
+            if self.store.verdicts(label, model).files():
+                yield label, self.store.standing(label, model, columns)
+
+    def _used_verdicts(self, model: str, columns: Sequence[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
+        """Those of them that are about samples which the study uses."""
+        for label, rows in self._verdicts(model, list(dict.fromkeys([*KEY, *columns]))):
+            yield label, self._used(model, rows).select(columns)
+
+    def _samples(self, model: str, columns: Sequence[str]) -> pl.LazyFrame:
+        return self._used(model, self.store.samples(model).scan(list(dict.fromkeys([*KEY, *columns])))).select(columns)
+
+    def _used(self, model: str, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Rows with problem_id and index, without what is beyond n or, stopped early, beyond a stopping point."""
+        n = self.store.fixed_n(model)
+        if n is not None:
+            return rows.filter(pl.col("index") < n)
+        plan = self.store.plan(model)
+        if plan is None or not self.store.samples(model).files():
+            return rows
+        tally = self.tally(model)
+        if not isinstance(tally, StoppedTally) or not tally.surplus.any():
+            return rows
+        used = {"problem_id": list(tally.problem_ids), "used": tally.trials + tally.unscored}
+        return rows.join(pl.LazyFrame(used), on="problem_id").filter(pl.col("index") < pl.col("used")).drop("used")
+
+    def _count_verdicts(self, model: str, keep: pl.Expr) -> pl.DataFrame:
+        frames = [pl.DataFrame(schema=COUNTS.columns)]
+        n = self.store.fixed_n(model)
+        for _, rows in self._verdicts(model, [*KEY, "outcome", "truncated"]):
+            frames.append(self._collect(model, count_outcomes(rows.filter(keep & _below(n)))))
+        return pl.concat(frames)
+
+    def _collect(self, model: str, rows: pl.LazyFrame) -> pl.DataFrame:
+        return self.store.samples(model).collect(rows)
+
+    def _no_verdicts(self, model: str) -> InputError:
+        return InputError(
+            f"{self.store.folder}: {model!r} has no verdicts yet; run `move37 verify {self.store.folder}`"
+        )
+
+
+def kept_decision(folder: Path) -> Decision | None:
+    """The decision in decision.json, if there is one. Raises StoreError for a file that holds none."""
+    path = folder / DECISION
+    known = read_json(path)
+    if known is None:
+        return None
+    try:
+        return Decision(**known | {"status": Status(known["status"]), "next_problems": tuple(known["next_problems"])})
+    except (KeyError, TypeError, ValueError):
+        raise StoreError(f"{path}: no decision in it; restore it, or move it away and sample again") from None
+
+
+def _below(index: int | None) -> pl.Expr:
+    return pl.lit(True) if index is None else pl.col("index") < index
+
+
+def _accepted(rate: Mapping[str, Any]) -> tuple[int, int]:
+    return rate["accepted"], rate["scored"]

@@ -1,0 +1,255 @@
+"""Which columns a run folder has: the nouns as rows of Parquet, and back. The only file that knows them.
+
+`FORMAT` is the number in config.json. It rises when a run that is written today could no longer be read by the version
+before; a run of a higher format is refused, in one line that names both versions. A run that lacks the number is of
+format 1. Within a format, columns are only ever added, each with what stands for it where an older part lacks it
+(`Table.absent`): no run has to be made again for a new field.
+
+A sample has a digest, and a verdict repeats the digests of the sample and of the problem that it is about. Where they
+are not those that stand in the run, the verdict is about something else and counts for nothing (`store.py`). In format
+1 verdicts had no digests: they are given those of the samples beside them when the run is first written to.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from move37.counts import StoppingPlan
+from move37.errors import StoreError
+from move37.parts import PartFolder, write_atomically
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
+
+FORMAT = 2
+KEY = ("problem_id", "index")
+"""What names a sample within its model."""
+
+_FINISH = pl.Enum([reason.value for reason in FinishReason])
+_OUTCOME = pl.Enum([outcome.value for outcome in Outcome])
+_REASONS = {reason.value: reason for reason in FinishReason}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of one noun, which of them name a row, and what stands for those that older files may lack."""
+
+    columns: Mapping[str, Any]
+    key: tuple[str, ...]
+    absent: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+    def parts(self, folder: Path) -> PartFolder:
+        return PartFolder(folder, self.columns, self.key, self.absent)
+
+
+def _digests(rows: pl.Series) -> pl.Series:
+    return pl.Series([sample_digest(row["text"], row["finish_reason"]) for row in rows], dtype=pl.Int64)
+
+
+SAMPLES = Table(
+    {
+        "problem_id": pl.String,
+        "index": pl.Int32,
+        "text": pl.String,
+        "finish_reason": _FINISH,
+        "tokens": pl.Int32,
+        "logprob": pl.Float64,
+        "seed": pl.Int64,
+        "digest": pl.Int64,
+    },
+    KEY,
+    {"digest": pl.struct("text", "finish_reason").map_batches(_digests, return_dtype=pl.Int64)},
+)
+VERDICTS = Table(
+    {
+        "problem_id": pl.String,
+        "index": pl.Int32,
+        "outcome": _OUTCOME,
+        "reason": pl.String,
+        "answer": pl.String,
+        "truncated": pl.Boolean,
+        "sample": pl.Int64,
+        "problem": pl.Int64,
+    },
+    KEY,
+    {name: pl.lit(None, pl.Int64) for name in ("sample", "problem")},
+)
+"""`sample` and `problem` are digests. A null `problem` is a verdict of another tool, which had its own references."""
+COUNTS = Table(
+    {
+        "problem_id": pl.String,
+        "correct": pl.Int64,
+        "incorrect": pl.Int64,
+        "unscored": pl.Int64,
+        "truncated": pl.Int64,
+        "went_on": pl.Int64,
+    },
+    ("problem_id",),
+)
+"""Imported counts; `went_on` is null unless they were stopped early."""
+PROBLEMS = Table(
+    {
+        "id": pl.String,
+        "question": pl.String,
+        "references": pl.List(pl.String),
+        "benchmark": pl.String,
+        "verifier": pl.String,
+        "tags": pl.String,
+        "metadata": pl.String,
+    },
+    ("id",),
+)
+PROMPTS = Table(
+    {"problem_id": pl.String, "text": pl.String, "stop": pl.List(pl.String), "template": pl.String}, ("problem_id",)
+)
+
+
+# -- samples -----------------------------------------------------------------------------------------------------------
+
+
+def sample_digest(text: str, finish_reason: str) -> int:
+    """63 bits of BLAKE2b of what a verdict is about: the text, and whether it was cut off."""
+    content = f"{finish_reason}:{text}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
+
+
+def sample_row(sample: Sample) -> tuple[Any, ...]:
+    """In the order of `SAMPLES`."""
+    finish = sample.finish_reason.value
+    about = sample.problem_id, sample.index, sample.text, finish, sample.tokens, sample.logprob, sample.seed
+    return *about, sample_digest(sample.text, finish)
+
+
+def sample_rows(samples: Sequence[Sample]) -> pl.LazyFrame:
+    return pl.LazyFrame([sample_row(sample) for sample in samples], schema=SAMPLES.columns, orient="row")
+
+
+def samples_of(rows: pl.DataFrame) -> Iterator[Sample]:
+    """The samples in rows of `SAMPLES`."""
+    names = ("problem_id", "index", "text", "finish_reason", "tokens", "logprob", "seed")
+    for problem_id, index, text, finish, *rest in zip(*(rows[name].to_list() for name in names), strict=True):
+        yield Sample(problem_id, index, text, _REASONS[finish], *rest)
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+
+def verdict_row(sample: Sample, verdict: Verdict, problem: int | None) -> tuple[Any, ...]:
+    """In the order of `VERDICTS`; `problem` is the digest of the problem that was looked at."""
+    truncated = sample.finish_reason is FinishReason.LENGTH
+    said = verdict.outcome.value, verdict.reason, verdict.answer, truncated
+    return sample.problem_id, sample.index, *said, sample_digest(sample.text, sample.finish_reason.value), problem
+
+
+# -- problems and prompts ----------------------------------------------------------------------------------------------
+
+
+class StoredJson(Mapping[str, Any]):
+    """A JSON object that is parsed when somebody looks into it: the tests of a program may be large, and most commands
+    never do."""
+
+    def __init__(self, written: str) -> None:
+        self.written = written
+
+    @cached_property
+    def _parsed(self) -> dict[str, Any]:
+        return json.loads(self.written)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._parsed[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed)
+
+    def __len__(self) -> int:
+        return len(self._parsed)
+
+    def __repr__(self) -> str:
+        return repr(self._parsed)
+
+
+def problem_row(problem: Problem) -> dict[str, Any]:
+    return {
+        "id": problem.id,
+        "question": problem.question,
+        "references": list(problem.references),
+        "benchmark": problem.benchmark,
+        "verifier": problem.verifier,
+        "tags": _json_of(problem.tags),
+        "metadata": _json_of(problem.metadata),
+    }
+
+
+def problem_of(row: Mapping[str, Any]) -> Problem:
+    return Problem(
+        id=row["id"],
+        question=row["question"],
+        references=tuple(row["references"]),
+        benchmark=row["benchmark"],
+        verifier=row["verifier"],
+        tags=json.loads(row["tags"]),
+        metadata=StoredJson(row["metadata"]),
+    )
+
+
+def problem_digest(problem: Problem) -> int:
+    """63 bits of BLAKE2b of all that a verifier may look at."""
+    row = problem_row(problem)
+    content = repr(tuple(row.values())).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
+
+
+def prompt_row(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "problem_id": prompt.problem_id,
+        "text": prompt.text,
+        "stop": list(prompt.stop),
+        "template": prompt.template,
+    }
+
+
+def prompt_of(row: Mapping[str, Any]) -> Prompt:
+    return Prompt(row["problem_id"], row["text"], tuple(row["stop"]), row["template"])
+
+
+def _json_of(value: Mapping[str, Any]) -> str:
+    return value.written if isinstance(value, StoredJson) else json.dumps(dict(value), ensure_ascii=False)
+
+
+# -- stopping plans ----------------------------------------------------------------------------------------------------
+
+
+def plan_json(plan: StoppingPlan) -> dict[str, Any]:
+    return {"looks": list(plan.looks), "successes": plan.successes}
+
+
+def plan_of(written: Mapping[str, Any]) -> StoppingPlan:
+    successes = written["successes"]
+    return StoppingPlan(tuple(written["looks"]), tuple(successes) if isinstance(successes, list) else successes)
+
+
+# -- whole files -------------------------------------------------------------------------------------------------------
+
+
+def write_table(path: Path, rows: list[dict[str, Any]], table: Table) -> None:
+    """A small table as one file, whole or not at all. Raises StoreError."""
+    buffer = io.BytesIO()
+    pl.DataFrame(rows, schema=dict(table.columns)).write_parquet(buffer, compression="zstd")
+    write_atomically(path, buffer.getvalue())
+
+
+def read_table(path: Path, table: Table) -> list[dict[str, Any]]:
+    """Its rows; none where there is no such file. Raises StoreError for a damaged one."""
+    if not path.exists():
+        return []
+    try:
+        rows = pl.read_parquet(path, glob=False)
+        lacking = {name: table.absent[name] for name in table.columns if name not in rows.columns}
+        return rows.with_columns(**lacking).select(list(table.columns)).rows(named=True)
+    except (pl.exceptions.PolarsError, OSError, KeyError) as error:
+        raise StoreError(f"{path}: damaged; move it away and run again, it will be made again") from error

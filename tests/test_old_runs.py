@@ -1,0 +1,137 @@
+"""Run folders that an older version made open, continue, verify, report and pool.
+
+`runs_of_05bb719` was written by the commit of that name (format 1: no format number, no digests) and is never written
+again: `complete` is `study.toml` run, regraded with `exact` and back, `counts` two imported files of stopped counts.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from move37 import imports, pipeline
+from move37.config import load_study
+from move37.errors import StoreError
+from move37.schema import FORMAT
+from move37.store import RunStore
+
+OLD = Path(__file__).parent / "runs_of_05bb719"
+SAMPLE = ["problem_id", "index", "text", "finish_reason", "tokens", "logprob", "seed"]
+VERDICT = ["problem_id", "index", "outcome", "reason", "answer", "truncated"]
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    shutil.copytree(OLD, tmp_path / "old")
+    return tmp_path / "old"
+
+
+def contained(before: Any, after: Any, where: str = "") -> None:
+    """Everything that was in an old analyses.json is in the new one with the same value; more may have come."""
+    if isinstance(before, dict):
+        for key, value in before.items():
+            assert key in after, f"{where}.{key}"
+            contained(value, after[key], f"{where}.{key}")
+    elif isinstance(before, list):
+        assert len(before) == len(after), where
+        for place, (a, b) in enumerate(zip(before, after, strict=True)):
+            contained(a, b, f"{where}[{place}]")
+    else:
+        assert before == after, where
+
+
+def rows(run: Path, kind: str, columns: list[str]) -> dict[str, list[tuple[Any, ...]]]:
+    """Samples or verdicts by the folder that they stand in, sorted, in the columns that the old version had."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for path in sorted((run / kind).rglob("part-*.parquet")):
+        name = str(path.parent.relative_to(run / kind))
+        found.setdefault(name, []).extend(pl.read_parquet(path, columns=columns, glob=False).rows())
+    return {name: sorted(of, key=lambda row: row[:2]) for name, of in found.items()}
+
+
+@pytest.mark.parametrize("run", ["complete", "counts"])
+def test_an_old_run_gives_the_analyses_that_it_gave(old: Path, run: str) -> None:
+    before = json.loads((old / run / "analyses.json").read_text())
+    pipeline.analyse_run(RunStore.open(old / run))
+    contained(before, json.loads((old / run / "analyses.json").read_text()))
+
+
+def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
+    run = old / "complete"
+    samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)
+    before = json.loads((run / "analyses.json").read_text())
+    figures = pipeline.run_study(load_study(old / "study.toml"), run)
+    assert figures["sampled"] == {}
+    assert figures["verified"] == {"base": {}, "rl": {}}  # no verdict had to be made again
+    assert rows(run, "samples", SAMPLE) == samples
+    assert rows(run, "verdicts", VERDICT) == verdicts
+    contained(before, json.loads((run / "analyses.json").read_text()))
+    assert json.loads((run / "config.json").read_text())["format"] == FORMAT
+
+
+def test_what_an_old_run_lacks_is_made_as_the_old_version_made_it(old: Path) -> None:
+    run = old / "complete"
+    samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)
+    before = json.loads((run / "analyses.json").read_text())
+    shutil.rmtree(run / "samples" / "rl")
+    for label in (run / "verdicts").glob("*@*"):
+        shutil.rmtree(label / "rl")
+    store = pipeline.start_run(load_study(old / "study.toml"), run)
+    pipeline.sample_run(store)
+    pipeline.verify_run(store, "exact")
+    pipeline.verify_run(store)
+    pipeline.analyse_run(store)
+    assert rows(run, "samples", SAMPLE) == samples
+    assert rows(run, "verdicts", VERDICT) == verdicts
+    contained(before, json.loads((run / "analyses.json").read_text()))
+
+
+def test_an_old_run_whose_samples_are_made_again_loses_the_verdicts_on_the_old_ones(old: Path) -> None:
+    run = old / "complete"
+    shutil.rmtree(run / "samples" / "rl")
+    config = json.loads((run / "config.json").read_text())
+    config["models"]["rl"]["options"]["accuracy"] = 0.0  # a model that does not repeat itself: always wrong now
+    config["models"]["rl"]["options"]["spread"] = 0.0
+    (run / "config.json").write_text(json.dumps(config))
+    shutil.rmtree(run / "models" / "rl")
+    store = RunStore.open(run)
+    pipeline.sample_run(store)
+    pipeline.verify_run(store)
+    outcomes = [
+        row[2]
+        for name, of in rows(run, "verdicts", VERDICT).items()
+        if name.startswith("math") and name.endswith("rl")
+        for row in of
+    ]
+    assert set(outcomes) == {"incorrect"}
+
+
+def test_an_old_run_is_pooled_with_a_new_one(old: Path, tmp_path: Path) -> None:
+    study = load_study(old / "study.toml")
+    new = pipeline.start_run(study.model_copy(update={"models": {"base": study.models["base"]}}), tmp_path / "new")
+    pipeline.sample_run(new)
+    pooled = imports.pool_runs(new.folder, [old / "complete"])
+    assert pooled["added"] == {"base": 0, "rl": 96}
+    assert RunStore.open(new.folder).study().base_model() == "base"
+
+
+def test_a_run_of_a_newer_format_is_refused_and_names_both_versions(old: Path) -> None:
+    config = json.loads((old / "complete" / "config.json").read_text())
+    content = json.dumps({"format": FORMAT + 1, "move37": "7.5.0"} | config)
+    (old / "complete" / "config.json").write_text(content)
+    with pytest.raises(StoreError, match=r"written by move37 7\.5\.0 in format \d+; this is move37 0\.1\.0") as refused:
+        RunStore.open(old / "complete")
+    assert "\n" not in str(refused.value)
+    with pytest.raises(StoreError, match=r"7\.5\.0"):
+        pipeline.start_run(load_study(old / "study.toml"), old / "complete")
+    assert (old / "complete" / "config.json").read_text() == content
+
+
+def test_a_part_with_a_newer_column_names_the_version_that_wrote_it(old: Path) -> None:
+    (path,) = (old / "complete" / "samples" / "rl").glob("*.parquet")
+    pl.read_parquet(path).with_columns(mood=1).write_parquet(path, metadata={"move37": "7.5.0"})
+    with pytest.raises(StoreError, match=r"written by move37 7\.5\.0, with columns that this move37 .* \(mood\)"):
+        RunStore.open(old / "complete").samples("rl").read()
