@@ -239,7 +239,7 @@ CASES = [
     Case(
         "damaged problems",
         after("sample", "verify", "{run}", spoil=lambda r: (r / "problems.parquet").write_text("x")),
-        r".*problems\.parquet: damaged; restore it or start a new run folder",
+        r".*problems\.parquet: damaged; move it away and run again, it will be made again",
         1,
     ),
     Case("unknown regrader", after("sample", "verify", "{run}", "--verifier", "mth"), r".*unknown verifier 'mth'.*"),
