@@ -158,6 +158,12 @@ class RunEvidence:
         every = samples.collect(samples.scan(KEY).select(pl.len())).item()
         return every - self._collect(model, self._samples(model, KEY).select(pl.len())).item()
 
+    def without_verdict(self, model: str) -> int:
+        """Samples that the study uses and that have no current verdict."""
+        rows = [rows.select(pl.len()) for _, rows in self._used_verdicts(model, KEY)]
+        verdicts = sum(self._collect(model, each).item() for each in rows)
+        return self._collect(model, self._samples(model, KEY).select(pl.len())).item() - verdicts
+
     # -- for the analyses ------------------------------------------------------------------------------------------
 
     def of_model(self, model: str) -> Evidence:
@@ -213,6 +219,10 @@ class RunEvidence:
             surplus = self.surplus(model)
             if surplus:
                 yield f"{model}: {surplus:,} samples of this run are beyond what the study asks for and are not used"
+            waiting = self.without_verdict(model)
+            if waiting:
+                advice = f"run `move37 verify {self.store.folder}`"
+                yield f"{model}: {waiting:,} samples have no verdict yet and count nowhere; {advice}"
 
     def decision(self) -> Decision | None:
         """The decision that sampling went on until, from the verdicts as they are now; None where it did not.
