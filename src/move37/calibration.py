@@ -23,6 +23,7 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from move37.analyses.grader_errors import floor
@@ -36,6 +37,7 @@ from move37.verifiers import CODE, Verifier, label_of
 from move37.verifiers.choice import LETTERS, letter
 from move37.verifiers.exact import normal
 from move37.verifiers.numeric import quantity
+from move37.verifiers.options import make_verifier
 
 GOLD = "reference"
 FEW = 0.05
@@ -146,6 +148,29 @@ def calibrate(
             advance(1)
     place = {id(attempt): number for number, attempt in enumerate(asked)}
     return _summary(verifier, sorted(judged, key=lambda each: place[id(each[0])]), k_max, confidence)
+
+
+def calibrate_each(
+    problems: Sequence[Problem],
+    settings: VerificationConfig,
+    replacement: str | None = None,
+    track: Callable[..., AbstractContextManager[Callable[[int], None]]] = lambda *asked, **unit: nullcontext(
+        lambda done: None
+    ),
+    **numbers: int,
+) -> list[Calibration]:
+    """`calibrate` for each verifier that the problems have, or for `replacement`; `numbers` are its own.
+
+    `track` is that of a progress: given what is done, of how many, and their unit.
+    """
+    by_verifier: dict[str, list[Problem]] = {}
+    for problem in problems:
+        by_verifier.setdefault(replacement or problem.verifier, []).append(problem)
+    made = []
+    for name, own in by_verifier.items():
+        shown = partial(track, f"Calibrating {name}", unit="answers")
+        made.append(calibrate(make_verifier(name, settings), own, settings, track=shown, **numbers))
+    return made
 
 
 def attempts(problems: Sequence[Problem], verifier: Verifier, per_kind: int = 1, seed: int = 0) -> list[Attempt]:

@@ -5,6 +5,7 @@ since, the rest stays in the run and counts nowhere, so that a report is the one
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ import polars as pl
 from move37.analyses.decision import Decision, decide, decision_plan, finished_problems
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts
+from move37.analyses.pairing import paired
 from move37.counts import AnyTally, StoppedTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
+from move37.estimates.npmle import fit_joint_mixture
+from move37.estimates.planning import AssumedPair, MeanTokens
+from move37.estimates.rows import correct_samples, k_limit
 from move37.parts import read_json
 from move37.schema import COUNTS, KEY
 from move37.store import RunStore
@@ -27,6 +32,16 @@ CALIBRATION = "calibration.json"
 """In the run folder: what each verifier does with answers whose truth is known, by its label."""
 DECISION = "decision.json"
 """In the run folder of a study that was sampled until decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a run says of problems like its own: their law under two models, mean lengths where they are known."""
+
+    pair: AssumedPair
+    lengths: tuple[MeanTokens, MeanTokens] | None
+    name: str
+    n: int
 
 
 class RunEvidence:
@@ -209,6 +224,21 @@ class RunEvidence:
             calibrations=self.calibrations(),
             beyond=study.analysis.beyond,
             notices=tuple(self.notices()),
+        )
+
+    def pilot(self) -> "Pilot":
+        """What the run says of problems like its own. Raises InputError unless base and another model are here."""
+        folder, names = self.store.folder, self.store.models()[:2]
+        if len(names) < 2:
+            raise InputError(f"{folder}: a pilot needs base and another model with verdicts, and has {len(names)}")
+        base, rl = paired(*(self.tally(name) for name in names))
+        fitted = fit_joint_mixture(correct_samples(base), base.scored, correct_samples(rl), rl.scored)
+        of_base, of_rl = (self.mean_tokens_by_outcome(name) for name in names)
+        return Pilot(
+            pair=AssumedPair(fitted.base_p, fitted.rl_p, fitted.weight),
+            lengths=(MeanTokens(*of_base), MeanTokens(*of_rl)) if of_base and of_rl else None,
+            name=f"the pilot {folder.name} ({base.problems} problems, {names[0]} and {names[1]})",
+            n=min(k_limit(base), k_limit(rl)),
         )
 
     def notices(self) -> Iterator[str]:

@@ -60,6 +60,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StoreError(_unwritable(path, error)) from error
 
 
+def write_json(path: Path, value: Any) -> None:
+    """Replace `path` by `value` as JSON, as `write_atomically`. Raises ValueError for a NaN: it is not JSON."""
+    write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
 def read_json(path: Path) -> Any:
     """What a small JSON file of a run holds; None where there is no such file. Raises StoreError for a damaged one."""
     try:

@@ -12,10 +12,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 `imports.py`. Each function returns the figures that the command line prints.
 """
 
-import json
 from collections import Counter
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,32 +21,26 @@ from rich.console import Console
 from move37.analyses import Findings
 from move37.analyses.agreement import agreement
 from move37.analyses.beyond import at_k_in_words, difference_at_k
-from move37.analyses.decision import Decision, DecisionPlan, decide, decision_plan, finished_problems
+from move37.analyses.decision import Decision, decide, decision_plan, finished_problems, refuse_another_question
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
-from move37.analyses.pairing import paired
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.record import comparison_json, findings_json, plain
-from move37.calibration import calibrate
+from move37.calibration import calibrate_each
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
-from move37.engines import ENGINES
-from move37.errors import ConfigError, InputError, MissingExtraError, RunError
-from move37.estimates.npmle import fit_joint_mixture
-from move37.estimates.planning import AssumedPair, MeanTokens
-from move37.estimates.rows import correct_samples, k_limit
+from move37.errors import InputError, MissingExtraError, RunError
+from move37.estimates.planning import MeanTokens
 from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision
 from move37.importers import IMPORTERS
-from move37.parts import read_json, write_atomically
+from move37.parts import read_json, write_json
 from move37.problems import load_problems
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
-from move37.session import Progress, Session, Silent, sampled_models, template_of
+from move37.session import Progress, Session, Silent, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
-from move37.types import Problem
 from move37.verification import validate
-from move37.verifiers.options import check_options, make_verifier
 
 Figures = dict[str, Any]
 
@@ -68,9 +59,9 @@ def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None
 
 def start_run(study: StudyConfig, folder: Path) -> RunStore:
     """Write down what the run is. Refuses unknown names, and a study that contradicts what is there already."""
-    _check_names(study)
+    check_names(study)
     store = RunStore(folder)
-    problems = load_problems(study.problems) if _must_load(study, store) else store.problems()
+    problems = load_problems(study.problems) if store.lacks_problems_of(study) else store.problems()
     study = study.within_budget(len(problems))
     with store.writing():
         store.refuse_changes(study)
@@ -115,7 +106,7 @@ def sample_until_decided(
     if len(names) != 2:
         raise InputError(f"--until decided compares two models that are sampled here, and this study has {len(names)}")
     plan = decision_plan(problem_ids, study.sampling.n, study.seed, block, alpha)
-    _refuse_another_question(kept_decision(store.folder), plan, store.folder)
+    refuse_another_question(kept_decision(store.folder), plan, str(store.folder))
     made: Counter[str] = Counter()
     asked: tuple[str, ...] = ()
     with Session(store, progress) as session:
@@ -130,7 +121,7 @@ def sample_until_decided(
             asked = decision.next_problems
             for name in names:
                 made[name] += session.sample(name, asked)
-        write_atomically(store.folder / DECISION, _json_bytes(plain(decision)))
+        write_json(store.folder / DECISION, plain(decision))
     return decision, {"run": str(store.folder), "sampled": made, "decision": plain(decision)}
 
 
@@ -193,7 +184,7 @@ def analyse_run(store: RunStore) -> Findings:
     evidence = RunEvidence(store)
     known = [evidence.of_model(name) for name in ordered]
     findings = find(known, settings.confidence, settings.draws, settings.seed, evidence.facts())
-    write_atomically(store.folder / "analyses.json", _json_bytes(findings_json(findings)))
+    write_json(store.folder / "analyses.json", findings_json(findings))
     return findings
 
 
@@ -222,7 +213,7 @@ def compare_counts(
         found = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
         figures["at_k"] = plain(found) | {"in_words": at_k_in_words(found)}
     if out is not None:
-        write_atomically(out / "analyses.json", _json_bytes(findings_json(findings)))
+        write_json(out / "analyses.json", findings_json(findings))
         context = ReportContext(
             title=f"{rl.name} against {base.name}",
             note="Made from counts of correct samples; no sample was seen.",
@@ -258,19 +249,17 @@ def plan_study(
     problems = load_problems(study.problems)
     lengths = None if tokens is None else (MeanTokens(tokens, tokens), MeanTokens(tokens, tokens))
     names = list(study.models) or ["base", "rl"]
-    assumed, pair, pilot_n = "", None, None
-    if pilot is not None:
-        pair, lengths, assumed, pilot_n = _pilot_law(RunStore.open(pilot), lengths)
+    known = RunEvidence(RunStore.open(pilot)).pilot() if pilot is not None else None
     planned = forecast(
         len(problems),
         study.sampling.plan(),
-        pair,
-        lengths,
+        known.pair if known else None,
+        lengths or (known.lengths if known else None),
         base=names[0],
         rl=names[1] if len(names) > 1 else "rl",
         rl_models=max(0, len(names) - 1),
-        assumed=assumed,
-        pilot_n=pilot_n,
+        assumed=known.name if known else "",
+        pilot_n=known.n if known else None,
         token_budget=token_budget,
         alpha=1 - study.analysis.confidence,
     )
@@ -301,7 +290,8 @@ def calibrate_benchmark(
     source: ProblemsConfig, settings: VerificationConfig, progress: Progress | None = None, **numbers: int
 ) -> Figures:
     """What the benchmark's verifier does with its references and with corrupted ones; `numbers` are `calibrate`'s."""
-    return {"calibrations": _calibrations(load_problems((source,)), None, settings, progress, **numbers)}
+    found = calibrate_each(load_problems((source,)), settings, None, (progress or Silent()).track, **numbers)
+    return {"calibrations": plain(found)}
 
 
 def calibrate_run(
@@ -313,76 +303,9 @@ def calibrate_run(
     **numbers: int,
 ) -> Figures:
     """The same for a run's problems. Kept in calibration.json, by the verifier's label."""
-    found = _calibrations(store.problems()[:limit], verifier, settings, progress, **numbers)
+    track = (progress or Silent()).track
+    found = plain(calibrate_each(store.problems()[:limit], settings, verifier, track, **numbers))
     path = store.folder / CALIBRATION
     with store.writing():
-        known = read_json(path) or {}
-        write_atomically(path, _json_bytes(known | {each["verifier"]: each for each in found}))
+        write_json(path, (read_json(path) or {}) | {each["verifier"]: each for each in found})
     return {"run": str(store.folder), "calibrations": found}
-
-
-def _calibrations(
-    problems: Sequence[Problem],
-    replacement: str | None,
-    settings: VerificationConfig,
-    progress: Progress | None,
-    **numbers: int,
-) -> list[Figures]:
-    """One for each verifier that the problems have."""
-    by_verifier: dict[str, list[Problem]] = {}
-    for problem in problems:
-        by_verifier.setdefault(replacement or problem.verifier, []).append(problem)
-    made = []
-    for name, own in by_verifier.items():
-        track = partial((progress or Silent()).track, f"Calibrating {name}", unit="answers")
-        made.append(plain(calibrate(make_verifier(name, settings), own, settings, track=track, **numbers)))
-    return made
-
-
-def _must_load(study: StudyConfig, store: RunStore) -> bool:
-    """Whether problems have to be read again: they are not here, or come from a file that may have been edited."""
-    if not store.exists or not store.problems() or store.study().problems != study.problems:
-        return True
-    return any(source.path is not None for source in study.problems)
-
-
-def _check_names(study: StudyConfig) -> None:
-    """Refuse a name that is on no shelf, and options that no verifier has, before anything is loaded."""
-    template_of(study)
-    check_options(study.verification)
-    for name in sampled_models(study):
-        ENGINES.load(study.models[name].engine)
-    for source in study.problems:
-        if source.verifier is not None:
-            make_verifier(source.verifier, study.verification)
-
-
-def _refuse_another_question(known: Decision | None, plan: DecisionPlan, folder: Path) -> None:
-    """Raising k or alpha after a look at the outcomes is what the e-value does not cover."""
-    if known is not None and (known.k, known.alpha) != (plan.k, plan.alpha):
-        raise ConfigError(
-            f"{folder}: was sampled until decided with n = {known.k} and alpha = {known.alpha:g}; another question "
-            f"(n = {plan.k}, alpha = {plan.alpha:g}) needs fresh samples in another --out folder"
-        )
-
-
-def _pilot_law(
-    store: RunStore, lengths: tuple[MeanTokens, MeanTokens] | None
-) -> tuple[AssumedPair, tuple[MeanTokens, MeanTokens] | None, str, int]:
-    """The law of a pilot's problems under base and its first other model, its lengths, its name and its n."""
-    names = list(store.models())[:2]
-    if len(names) < 2:
-        raise InputError(f"{store.folder}: a pilot needs base and another model with verdicts, and has {len(names)}")
-    evidence = RunEvidence(store)
-    base, rl = paired(*(evidence.tally(name) for name in names))
-    fitted = fit_joint_mixture(correct_samples(base), base.scored, correct_samples(rl), rl.scored)
-    of_base, of_rl = (evidence.mean_tokens_by_outcome(name) for name in names)
-    if lengths is None and of_base and of_rl:
-        lengths = MeanTokens(*of_base), MeanTokens(*of_rl)
-    law = AssumedPair(fitted.base_p, fitted.rl_p, fitted.weight)
-    name = f"the pilot {store.folder.name} ({base.problems} problems, {names[0]} and {names[1]})"
-    return law, lengths, name, min(k_limit(base), k_limit(rl))
-
-
-def _json_bytes(value: Figures) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()

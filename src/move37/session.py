@@ -22,7 +22,7 @@ from move37.types import Problem, Sample
 from move37.verification import Judging, VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import VerdictCache, cache_path
-from move37.verifiers.options import make_verifier
+from move37.verifiers.options import check_options, make_verifier
 
 
 class Progress(Protocol):
@@ -47,6 +47,17 @@ def template_of(study: StudyConfig) -> Template:
     """The study's prompt template, of the user's own or a known one. Raises ConfigError for an unknown name."""
     own = {name: user_template(name, template.text, template.stop) for name, template in study.templates.items()}
     return find_template(study.sampling.template, own)
+
+
+def check_names(study: StudyConfig) -> None:
+    """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded."""
+    template_of(study)
+    check_options(study.verification)
+    for name in sampled_models(study):
+        ENGINES.load(study.models[name].engine)
+    for source in study.problems:
+        if source.verifier is not None:
+            make_verifier(source.verifier, study.verification)
 
 
 class Session:

@@ -189,6 +189,12 @@ class RunStore:
         if len(known) > before or not self._problem_path.exists():
             self._write_problems(known.values())
 
+    def lacks_problems_of(self, study: StudyConfig) -> bool:
+        """Whether a study's problems have to be read: they are not here, or their file may have been edited since."""
+        if not self.exists or not self.problems() or self.study().problems != study.problems:
+            return True
+        return any(source.path is not None for source in study.problems)
+
     def take_problems(self, problems: Sequence[Problem], where: str) -> None:
         """Let `problems` be the run's own: new ones are added, and what is known of old ones is brought up to date.
 

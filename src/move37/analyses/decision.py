@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from move37.errors import InputError
+from move37.errors import ConfigError, InputError
 from move37.estimates.anytime import (
     BASE_ONLY,
     CONCORDANT,
@@ -98,6 +98,16 @@ def decision_plan(
         raise InputError(f"alpha must be between 0 and 1, not {alpha}")
     order = sorted(problem_ids, key=lambda problem: (analysis_seed(seed, f"decision order {problem}"), problem))
     return DecisionPlan(tuple(order), block, k, alpha)
+
+
+def refuse_another_question(known: Decision | None, plan: DecisionPlan, where: str) -> None:
+    """Raises ConfigError for another k or alpha than before: changing one after a look at the outcomes is what the
+    e-value does not cover. `where` is the run, for the message."""
+    if known is not None and (known.k, known.alpha) != (plan.k, plan.alpha):
+        raise ConfigError(
+            f"{where}: was sampled until decided with n = {known.k} and alpha = {known.alpha:g}; another question "
+            f"(n = {plan.k}, alpha = {plan.alpha:g}) needs fresh samples in another --out folder"
+        )
 
 
 def decide(plan: DecisionPlan, finished: Mapping[str, Solved], base: str = "base", rl: str = "rl") -> Decision:
