@@ -202,6 +202,7 @@ def decode(path: Path, tokens: Sequence[int]) -> str:
 PROMPTS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.", "zz 9", "why?", "1 2 3 4 5 6 7 8 9")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [2, None])
 @pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2", "bloom", "gpt_neox", "gemma4_text"])
 def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(
@@ -218,6 +219,7 @@ def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(
         assert made[f"p{i}", 0].text == decode(folder, tokens)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "mistral"])
 @pytest.mark.parametrize("slots", [1, 2, 3])
 def test_greedy_decoding_equals_generate_after_the_cache_has_moved_and_grown(
@@ -403,6 +405,7 @@ def test_a_sample_does_not_depend_on_what_else_is_in_the_batch(llama: Path) -> N
         assert alone.logprob == pytest.approx(together[alone.problem_id, alone.index].logprob, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 @pytest.mark.parametrize("law", [{}, {"temperature": 0.6, "top_p": 0.9}, {"temperature": 0.0}])
 def test_samples_that_begin_alike_are_one_row_and_each_is_what_it_is_alone(
@@ -431,6 +434,7 @@ def test_samples_that_begin_alike_are_one_row_and_each_is_what_it_is_alone(
         assert alone.logprob == pytest.approx(together[alone.problem_id, alone.index].logprob, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slots", [1, 5, 16, 300])
 def test_waiting_for_each_other_changes_no_sample_and_ends(slots: int, tmp_path: Path) -> None:
     """Few tokens to choose from, so that samples share and wait; three prompts, lengths that vary, stop strings."""

@@ -66,6 +66,7 @@ def test_the_band_equals_the_peers(case: int):
     assert list(loss) == golden["certified_negative_budgets"]
 
 
+@pytest.mark.peer
 def test_the_installed_peer_still_gives_the_golden_values():
     peer = pytest.importorskip("passk_inference", reason="the peers extra is not installed")
     golden = GOLDEN["cases"][0]

@@ -28,6 +28,8 @@ from tests.real_models import save_smollm2, smollm2_file
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 pytest.importorskip("uvicorn", reason="`transformers serve` is not installed: pip install 'transformers[serving]'")
 
+pytestmark = pytest.mark.slow
+
 SECONDS_TO_START = 120
 YES_SAYER = "Is {{ response }} the same as {{ reference }}? Say CORRECT or INCORRECT."
 
@@ -75,7 +77,6 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.slow
 def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(model: Path, base_url: str) -> None:
     own = {"base_url": base_url, "model": str(model), "request": {"temperature": 0, "max_tokens": 40}}
     settings = VerificationConfig(options={"judge": own}, workers=1)
@@ -84,7 +85,6 @@ def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(mode
         dict(pool.verify(make_verifier("judge", settings), [(problem, "\\boxed{Bob}", 0)]))
 
 
-@pytest.mark.slow
 def test_calibration_finds_a_judge_that_accepts_everything(model: Path, base_url: str, tmp_path: Path) -> None:
     rows = [{"question": f"What is {value}?", "answer": str(value)} for value in (7, 540, 3, 70)]
     (tmp_path / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)))

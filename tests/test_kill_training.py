@@ -27,6 +27,8 @@ from tests.tiny_models import save_model  # noqa: E402
 if not hasattr(os, "fork"):
     pytest.skip("processes cannot be forked here", allow_module_level=True)
 
+pytestmark = pytest.mark.slow
+
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 STEPS, SAVED_EVERY = 12, 3
 ATTEMPTS = 6

@@ -18,7 +18,10 @@ from move37.verification import VerifierPool
 from move37.verifiers.math import MathVerifier
 from tests.math_pairs import BENCHMARKS, Pair, golds, known_difference, pairs
 
-pytestmark = pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="needs the six math sets in ../shared/data/benchmarks")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not BENCHMARKS.is_dir(), reason="needs the six math sets in ../shared/data/benchmarks"),
+]
 
 RESPONSES = BENCHMARKS.parent / "samples" / "qwen_math_cot_100x8.jsonl"
 PAIRS = 1500
@@ -71,7 +74,6 @@ def test_every_pair_gets_the_verdict_it_was_made_for(
     assert {key: outcome for key, outcome in verdicts.items() if outcome is not due[key]} == {}
 
 
-@pytest.mark.slow
 def test_where_math_verify_says_otherwise_it_is_known_why(
     drawn: list[Pair], verdicts: dict[tuple[str, str], Outcome]
 ) -> None:

@@ -11,6 +11,8 @@ from move37.verification import VerifierPool
 from move37.verifiers.math import LONGEST_ANSWER, MathVerifier
 
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
+pytestmark = pytest.mark.slow
+
 EITHER = (INCORRECT, UNSCORED)
 NUMBER = Problem("made-up/8", "What is it?", ("8",), "made-up", "math")
 FORMULA = Problem("made-up/x", "What is it?", ("\\frac{x+1}{2}",), "made-up", "math")

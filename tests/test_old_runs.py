@@ -59,6 +59,7 @@ def test_an_old_run_gives_the_analyses_that_it_gave(old: Path, run: str) -> None
     contained(before, json.loads((old / run / "analyses.json").read_text()))
 
 
+@pytest.mark.slow
 def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
     run = old / "complete"
     samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)

@@ -13,6 +13,8 @@ from tests.test_advantages import credit  # noqa: E402
 from tests.test_losses import TRL, policy_loss  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
+pytestmark = pytest.mark.peer
+
 SEEDS = range(100, 120)
 
 

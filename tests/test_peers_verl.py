@@ -14,6 +14,8 @@ from tests.golden import make_training_golden as peers  # noqa: E402
 from tests.test_advantages import credit, evidence_of  # noqa: E402
 from tests.test_losses import mask_of, policy_loss  # noqa: E402
 
+pytestmark = pytest.mark.peer
+
 SEEDS = range(100, 120)
 ADVANTAGES = {
     "ppo": ("ppo", {"gamma": 0.95, "lam": 0.9}),

@@ -79,6 +79,7 @@ class TestStudy:
             is_right = f"\\boxed{{{right[row['problem_id']]}}}" in row["text"]
             assert row["outcome"] == ("correct" if is_right else "incorrect"), row
 
+    @pytest.mark.slow
     def test_running_again_changes_nothing(self, finished: Path) -> None:
         before = content(finished)
         figures = pipeline.run_study(RunStore.open(finished).study(), finished)
@@ -147,6 +148,7 @@ class TestStudy:
         assert [label.partition("@")[0] for label in figures["verifiers"]] == ["math", "choice"]
         assert store.current_labels()["math"].startswith("math@")
 
+    @pytest.mark.slow
     def test_the_analysis_of_one_model_alone_has_no_comparison(self, tmp_path: Path) -> None:
         path = sums_study(tmp_path)
         path.write_text(path.read_text().split("[models.rl]")[0])
@@ -193,6 +195,7 @@ class EndsAtTheFirstVerdict(Silent):
         yield advance
 
 
+@pytest.mark.slow
 def test_samples_are_judged_while_the_next_ones_are_made(tmp_path: Path) -> None:
     # 6 problems x 10,000 samples at 2 ms: two minutes, unless verdicts come before the sampling is over.
     study = load_study(sums_study(tmp_path, n=10_000, delay_seconds=0.002))
@@ -217,6 +220,7 @@ class TestImports:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         return path
 
+    @pytest.mark.slow
     def test_two_models_imported_separately_are_compared(self, tmp_path: Path) -> None:
         run = tmp_path / "run"
         for model, right in (("base", 1), ("rl", 3)):
@@ -244,6 +248,7 @@ class TestImports:
         with pytest.raises(StoreError, match="samples of 'base' differ"):
             imports.import_samples("paper", first, "base", "math500", tmp_path / "run")
 
+    @pytest.mark.slow
     def test_counts_are_analysed_without_samples(self, tmp_path: Path) -> None:
         for model, c in (("base", 2), ("rl", 6)):
             path = tmp_path / f"{model}.jsonl"
@@ -253,6 +258,7 @@ class TestImports:
         findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
         assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
 
+    @pytest.mark.slow
     def test_compare_writes_a_report_where_it_is_told(self, tmp_path: Path) -> None:
         for model, c in (("base", 2), ("rl", 6)):
             rows = "".join(json.dumps({"id": f"p{i}", "c": c + i % 2, "n": 8}) + "\n" for i in range(6))
@@ -294,6 +300,7 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
     assert findings.audits[1].unscored == 4  # the audit still counts them
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="torch has its threads from GNU's OpenMP on Linux alone")
 @pytest.mark.parametrize(("given", "spins"), [({}, "2000"), ({"GOMP_SPINCOUNT": "70"}, "70")])
 def test_the_commands_let_idle_threads_sleep_soon_unless_the_user_says_otherwise(

@@ -155,6 +155,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.slow
 @needs_isolation
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_a_program_is_judged_by_what_its_function_returns(kind: str, verifier: CodeVerifier) -> None:
@@ -283,6 +284,7 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
     assert verifier.judge(problem, "def f(x): return 1") == Verdict(UNSCORED, reason)
 
 
+@pytest.mark.slow
 @needs_isolation
 @pytest.mark.parametrize(
     ("program", "outcome", "reason"),
@@ -446,6 +448,7 @@ def test_a_program_sees_four_devices_its_connection_and_nobodys_environment(veri
 # -- time ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_a_slow_published_solution_gives_every_program_more_time() -> None:
     # 0.3 s of CPU time are allowed; the solution takes about 1.2 s, so alone four times that are allowed.
@@ -500,6 +503,7 @@ def judged(items: list[tuple[Problem, str, Any]], workers: int = 2) -> dict[Any,
         return dict(pool.verify(verifier, presented))
 
 
+@pytest.mark.slow
 @needs_shared
 @needs_isolation
 @pytest.mark.parametrize("model", ["gpt-3.5-turbo", "codellama-34b-instruct"])
@@ -515,6 +519,7 @@ def test_real_programs_get_the_verdicts_that_were_reported(model: str) -> None:
     assert in_another_order == {task: outcomes[task] for task in in_another_order}
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_every_humaneval_solution_passes_and_every_empty_body_fails() -> None:
     problems = humaneval()
@@ -530,6 +535,7 @@ def outcome(right: bool) -> Outcome:
     return CORRECT if right else INCORRECT
 
 
+@pytest.mark.slow
 @needs_shared
 @needs_isolation
 def test_every_mbpp_solution_passes_and_every_empty_body_fails() -> None:

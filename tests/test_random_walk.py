@@ -255,6 +255,7 @@ def without_agreements(found: Any) -> Any:
     return {key: value for key, value in found.items() if key != "agreements"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(WALKS))
 def test_whatever_is_done_to_a_run_it_tells_the_truth_or_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

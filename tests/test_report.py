@@ -869,12 +869,14 @@ def test_the_page_holds_one_drawing_library_and_asks_for_nothing(written: Path) 
     assert "unsafe-eval" not in policy
 
 
+@pytest.mark.slow
 def test_the_same_findings_give_the_same_bytes(crossing: Findings, written: Path, tmp_path: Path) -> None:
     write_report(crossing, CONTEXT, tmp_path)
     for path in written.rglob("*.*"):
         assert (tmp_path / path.relative_to(written)).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_pictures_of_an_earlier_report_are_removed_and_other_files_are_left(crossing: Findings, tmp_path: Path) -> None:
     base = tally("base", [3, 4, 5, 4] * 5, 16)
     several = findings_of(base, tally("one", [9, 8, 7, 6] * 5, 16), tally("two", [5, 6, 7, 8] * 5, 16))
@@ -933,6 +935,7 @@ def test_a_reader_without_scripts_finds_a_drawing_of_each_figure(written: Path) 
         ElementTree.fromstring(drawing)
 
 
+@pytest.mark.slow
 def test_the_page_holds_prompts_stop_strings_settings_warnings_and_the_command(
     crossing: Findings, tmp_path: Path
 ) -> None:
@@ -980,6 +983,7 @@ def hostile_context() -> ReportContext:
     return ReportContext(HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), ((HOSTILE, HOSTILE, (HOSTILE,)),), HOSTILE)
 
 
+@pytest.mark.slow
 def test_a_users_text_stays_text(tmp_path: Path) -> None:
     write_report(hostile_findings(), hostile_context(), tmp_path)
     page = (tmp_path / "report.html").read_text()
@@ -1002,6 +1006,7 @@ def test_a_users_text_does_not_break_the_markdown(tmp_path: Path) -> None:
     assert r"| k | a\|b | \*rl\* \[x\](y) |" in text
 
 
+@pytest.mark.slow
 def test_comparisons_have_their_own_figures_and_tables(tmp_path: Path) -> None:
     base = tally("base", [3, 4, 5, 4] * 5, 16)
     found = findings_of(base, tally("one", [9, 8, 7, 6] * 5, 16), tally("two", [5, 6, 7, 8] * 5, 16))
@@ -1017,6 +1022,7 @@ def comparison_of(findings: Findings) -> Comparison:
     return findings.comparisons[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correct", [[2], [0, 0, 0], [4, 4, 4], [1, 0, 3]], ids=["one", "none", "all", "some"])
 def test_degenerate_runs_with_tokens_subsets_and_guessers_still_give_a_report(
     correct: list[int], tmp_path: Path
@@ -1053,6 +1059,7 @@ def test_a_single_token_budget_is_drawn_as_a_bar() -> None:
     assert '"type": "area"' not in json.dumps(figure.spec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correct", [[1], [0, 0, 0], [1, 1, 1], [1, 0, 1]], ids=["one", "none", "all", "some"])
 def test_degenerate_runs_still_give_a_report(correct: list[int], tmp_path: Path) -> None:
     """One sample per problem, one problem, nobody ever right, everybody always right."""

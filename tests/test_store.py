@@ -316,6 +316,7 @@ def _write_forever(folder: str) -> None:
             writer.add(Sample("p", i, "x" * 100, FinishReason.STOP))
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_whole_parts_only(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     rng = np.random.default_rng(0)

@@ -225,6 +225,7 @@ def test_skipping_leaves_rows_out_and_a_term_for_every_token_brings_them_back(ll
         assert means.figures()["trained_tokens"] == int(trained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens_at_once", [1, 12, 10_000])
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_responses_that_begin_alike_have_the_gradient_of_each_alone(
@@ -391,6 +392,7 @@ def test_learning_rates_at_the_corners() -> None:
 # ---- Learning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", SIX)
 def test_every_algorithm_learns_to_say_the_letter_that_it_is_asked_for(
     algorithm: str, llama: Path, letters: Path, tmp_path: Path
@@ -517,6 +519,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", SIX)
 def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
     algorithm: str, llama: Path, letters: Path, tmp_path: Path
@@ -541,6 +544,7 @@ def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
     assert not same(weights_of(tmp_path / "whole"), {k: v + 1 for k, v in weights_of(tmp_path / "whole").items()})
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_twice_while_it_works_ends_with_the_same_weights(
     llama: Path, letters: Path, tmp_path: Path
 ) -> None:
@@ -870,6 +874,7 @@ def test_the_verified_samples_of_a_run_can_be_imitated(llama: Path, letters: Pat
     assert records(tmp_path / "run")[0]["trained_tokens"] == solved > 0
 
 
+@pytest.mark.slow
 def test_a_teacher_needs_no_verdicts(llama: Path, tmp_path: Path) -> None:
     path = tmp_path / "no-reference.jsonl"
     path.write_text(json.dumps({"question": "say it:", "answer": "x"}) + "\n")
@@ -921,6 +926,7 @@ def test_a_response_ends_with_the_tokenizers_own_end_token(tmp_path: Path) -> No
     assert encode(Example(problem("q"), "a", "bc", False), engine)[1] == [4, 5]
 
 
+@pytest.mark.slow
 def test_on_policy_distillation_moves_the_student_to_the_teacher(llama: Path, letters: Path, tmp_path: Path) -> None:
     teacher = save_model(tmp_path / "teacher", initializer_range=0.1, seed=5)
     changes: dict[str, Any] = {"teacher": str(teacher), "steps": 30, "rollout": {"responses": 32}}
@@ -998,6 +1004,7 @@ def test_a_critic_beside_adapters_is_a_whole_model_without_any(llama: Path, lett
     assert all("lora" in name for name in policy._trained())
 
 
+@pytest.mark.slow
 def test_lora_trains_adapters_alone_and_saves_a_plain_model(llama: Path, letters: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft", reason="peft is not installed: pip install 'move37[lora]'")
     changes: dict[str, Any] = {
@@ -1043,6 +1050,7 @@ def test_numbers_go_to_tensorboard_if_asked(llama: Path, letters: Path, tmp_path
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
+@pytest.mark.slow
 def test_numbers_go_to_weights_and_biases_if_asked(
     llama: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

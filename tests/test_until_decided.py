@@ -53,6 +53,7 @@ def test_sampling_ends_when_it_is_clear_which_model_solves_more(tmp_path: Path) 
         pipeline.sample_until_decided(store, alpha=0.1)
 
 
+@pytest.mark.slow
 def test_the_report_says_that_sampling_stopped_at_a_decision(tmp_path: Path) -> None:
     store = pipeline.start_run(load_study(study_of(tmp_path, 0.01, 0.5)), tmp_path / "run")
     decision, _ = pipeline.sample_until_decided(store, block=8)
@@ -91,6 +92,7 @@ def test_the_command_prints_the_decision(tmp_path: Path) -> None:
 # -- planning ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AIME.exists(), reason="needs the benchmark file")
 def test_a_plan_says_before_spending_what_thirty_problems_cannot_show(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(

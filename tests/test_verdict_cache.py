@@ -43,6 +43,7 @@ def judged(path: Path, texts: list[str], verifier: Obedient, of: Problem | None 
         return [verdicts[i] for i in range(len(texts))], dict(pool.answers)
 
 
+@pytest.mark.slow
 def test_an_answer_is_judged_once_whichever_run_asks(tmp_path: Path) -> None:
     path, texts = tmp_path / "verdicts.sqlite", ["gold", "lead", "gold", "tin"]
     first, origin = judged(path, texts, Repeatable())
@@ -53,6 +54,7 @@ def test_an_answer_is_judged_once_whichever_run_asks(tmp_path: Path) -> None:
     assert [verdict.outcome is Outcome.CORRECT for verdict in again] == [False, True, False, True, False]
 
 
+@pytest.mark.slow
 def test_another_version_or_another_problem_is_judged_anew(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.sqlite"
     assert judged(path, ["gold"], Repeatable())[1] == {"judged": 1}
@@ -64,6 +66,7 @@ def test_another_version_or_another_problem_is_judged_anew(tmp_path: Path) -> No
     assert judged(path, ["gold"], Repeatable())[1] == {"recalled": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["raise", "fickle gold"])
 def test_what_judging_again_might_change_is_not_kept(text: str, tmp_path: Path) -> None:
     path = tmp_path / "verdicts.sqlite"
@@ -147,6 +150,7 @@ def test_a_file_that_can_only_be_read_is_refused_before_anything_is_judged() -> 
     os.close(reading)
 
 
+@pytest.mark.slow
 def test_two_processes_use_the_file_at_once(tmp_path: Path) -> None:
     program = """if True:
         import sys
@@ -178,6 +182,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_path() == Path("/elsewhere/move37/verdicts.sqlite")
 
 
+@pytest.mark.slow
 def test_a_second_run_of_a_study_judges_nothing_and_has_the_same_verdicts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

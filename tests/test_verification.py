@@ -239,6 +239,7 @@ def test_a_verdict_that_was_forgotten_is_made_again(tmp_path: Path, monkeypatch:
     assert Counter(log.read_text().split()) == Counter({"a": 2, "b": 1, "c": 1})
 
 
+@pytest.mark.slow
 def test_one_and_four_workers_forwards_and_backwards_give_identical_verdicts() -> None:
     texts = [f"{word} {i % 50}" for i in range(300) for word in ("gold", "raise", "print")] + ["gold", "segfault"]
     one = judge_all(texts, settings(1))
@@ -297,6 +298,7 @@ def test_an_answer_that_spins_is_unscored_and_costs_its_batch_mates_nothing() ->
     assert [v.reason for v in verdicts[:20] + verdicts[21:]] == ["differs"] * 40 + ["matches"]
 
 
+@pytest.mark.slow
 def test_an_answer_that_sleeps_is_ended_by_the_wall_clock() -> None:
     start = time.monotonic()
     verdicts = judge_all(["gold", "sleep", "lead"], settings(1, timeout_seconds=0.2))
@@ -304,12 +306,14 @@ def test_an_answer_that_sleeps_is_ended_by_the_wall_clock() -> None:
     assert time.monotonic() - start < 30  # ten times 0.2 s, and two starts of a worker
 
 
+@pytest.mark.slow
 def test_the_time_in_the_queue_does_not_count() -> None:
     # 30 answers of 0.1 s each follow one another in one worker: 3 s in all, 0.5 s allowed for each.
     verdicts = judge_all([f"burn {i}" for i in range(30)], settings(1, timeout_seconds=0.5))
     assert {v.reason for v in verdicts} == {"differs"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -348,6 +352,7 @@ def test_a_reason_is_kept_up_to_a_length_and_without_what_cannot_be_written() ->
     assert judge_all(["long-reason"], settings(1))[0].reason == "?" + "x" * 999
 
 
+@pytest.mark.slow
 def test_a_verifier_that_needs_much_memory_to_get_ready_judges_like_any_other() -> None:
     with VerifierPool(settings(1)) as pool:
         verdicts = dict(pool.verify(NeedsMuch(), [(problem(), text, text) for text in ("gold", "lead", "hoard")]))
@@ -405,6 +410,7 @@ def test_an_error_in_the_block_ends_the_workers() -> None:
     assert gone(pids[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("busy_with", ["spin", "sleep"])
@@ -513,6 +519,7 @@ def test_validate_lists_references_that_their_own_verifier_does_not_accept_in_or
     ]
 
 
+@pytest.mark.slow
 @needs_shared
 @pytest.mark.parametrize("benchmark", ["aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k"])
 def test_every_gold_answer_of_the_six_sets_passes_its_own_verifier(benchmark: str) -> None:
@@ -544,6 +551,7 @@ def test_verdicts_on_real_responses_agree_with_their_scores_but_for_nine_where_o
     assert differing == [*half_past_four, (72, 7, "10{,}000", False, "10000")]
 
 
+@pytest.mark.slow
 def test_a_parent_larger_than_a_worker_may_be_is_no_reason_to_end() -> None:
     # Measured on Linux: the peak size that the kernel reports for a new program includes that of its parent.
     hoard = np.ones(HOARD_BYTES // 8 + 2**20)

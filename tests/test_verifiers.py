@@ -106,6 +106,7 @@ def skip_where_it_cannot_judge(member: str) -> None:
         pytest.skip("the [server] extra is not installed")
 
 
+@pytest.mark.slow
 def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_text(member: str) -> None:
     skip_where_it_cannot_judge(member)
     asked, wrong, silent = MEMBERS[member]
@@ -120,6 +121,7 @@ def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_t
     ]
 
 
+@pytest.mark.slow
 def test_a_hang_is_bounded_and_unscored(member: str) -> None:
     skip_where_it_cannot_judge(member)
     asked = MEMBERS[member][0]
@@ -173,6 +175,7 @@ LONG_TEXTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LONG_TEXTS)
 def test_extraction_takes_linear_time_on_a_megabyte_of(kind: str, member: str) -> None:
     # The worst takes 0.6 s on the machine where this was written; anything quadratic takes minutes.
@@ -694,6 +697,7 @@ def gold_verdicts(problems: list[Problem], mutate: Callable[[str], str] = str) -
     return {(p.benchmark, v.outcome) for (p, _), v in zip(golds, judge(verifier, *golds), strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["chain_sum", "basic_arithmetic", "arc_agi", "simple_equations", "letter_counting"])
 def test_reasoning_gyms_own_answers_pass_and_others_fail(task: str) -> None:
     problems = gym_problems(task, 3)

@@ -89,6 +89,7 @@ def test_a_prompt_and_a_request_of_ones_own_are_sent(judge: ScriptedJudge) -> No
     assert (body["seed"], body["max_completion_tokens"], "max_tokens" in body) == (7, 9, False)
 
 
+@pytest.mark.slow
 def test_a_failure_that_passes_is_tried_again_and_one_that_stays_is_unscored(judge: ScriptedJudge) -> None:
     answers = ["fail 429 twice", "fail 500 once", "fail 503 always", "fail 400 always", "fail 429 always"]
     answers += ["malformed", "another shape", "mumble", "negation", "thinker", "silence"]
@@ -133,6 +134,7 @@ def deaf(judge: ScriptedJudge) -> None:
     judge.reply = lambda body, key: (200, json.dumps({"choices": [{"message": {"content": "Yes."}}]}).encode())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -153,6 +155,7 @@ def test_a_judge_that_cannot_judge_ends_the_pass_before_anything_is_marked_unsco
     )
 
 
+@pytest.mark.slow
 def test_as_many_requests_are_in_flight_as_may_be_and_no_more() -> None:
     server = ScriptedJudge(delay_seconds=0.2)
     settings = options(server, concurrency=6, timeout_seconds=30).model_copy(update={"workers": 1})
@@ -207,6 +210,7 @@ def test_answers_judged_side_by_side_get_their_own_verdicts_and_take_the_time_of
     assert time.monotonic() - start < 7  # one after the other they would take 8 s
 
 
+@pytest.mark.slow
 def test_what_hangs_or_crashes_beside_others_is_found_and_the_others_are_judged() -> None:
     with VerifierPool(VerificationConfig(workers=1, timeout_seconds=0.3)) as pool:
         texts = ["never", *(f"slow {i}" for i in range(20))]
