@@ -224,6 +224,6 @@ def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tm
     figures = pipeline.verify_run(RunStore.open(tmp_path / "run"), retry_unscored=True)
     assert {name: sum(counts.values()) for name, counts in figures["verified"].items()} == before
     after = RunStore.open(tmp_path / "run")
-    assert [int(after.tally(name).unscored.sum()) for name in ("base", "rl")] == [0, 0]
-    assert [int(after.tally(name).n.sum()) for name in ("base", "rl")] == [24, 24]
+    assert [int(RunEvidence(after).tally(name).unscored.sum()) for name in ("base", "rl")] == [0, 0]
+    assert [int(RunEvidence(after).tally(name).n.sum()) for name in ("base", "rl")] == [24, 24]
     assert len((tmp_path / "graded").read_text()) <= sum(before.values())
