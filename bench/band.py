@@ -27,6 +27,7 @@ from move37.analyses.curves import CurveDifference, curve_difference
 from move37.counts import Tally
 from move37.estimates.bands import spread
 from move37.estimates.pass_at_k import pass_at_k
+from move37.estimates.settings import BandSettings
 from move37.types import IntArray
 
 DRAWS, ROUNDS = 100_000, 7
@@ -57,7 +58,7 @@ def tally_of(model: str, correct: IntArray, n: int = 128) -> Tally:
 def ours(base: Tally, rl: Tally) -> CurveDifference:
     pass_at_k(base.correct, base.n)  # the two curves, which the peer returns as well
     pass_at_k(rl.correct, rl.n)
-    return curve_difference(base, rl, draws=DRAWS)
+    return curve_difference(base, rl, BandSettings(draws=DRAWS))
 
 
 def peer(base: Tally, rl: Tally) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from move37.estimates.bands import FEW_PROBLEMS, Band, band_from, critical_value
 from move37.estimates.curtailed import failure_by_plan
 from move37.estimates.pass_at_k import pass_at_k
 from move37.estimates.paths import stopping_points
+from move37.estimates.settings import BandSettings, Design
 from move37.estimates.two_level import TwoLevelBand, two_level_band
 from move37.types import FloatArray, IntArray
 
@@ -142,7 +143,7 @@ def check(world: World, plan: StoppingPlan, problems: int, repetitions: int) -> 
     truth, crosses = world.truth(plan.n_max), world.crosses(plan.n_max)
     counts = np.zeros(6)
     for number, rows in enumerate(studies(world, plan, problems, repetitions, problems)):
-        band = simultaneous_band(rows, draws=DRAWS, seed=number)
+        band = simultaneous_band(rows, BandSettings(draws=DRAWS, seed=number))
         holds, told = covered((band.lower, band.upper), truth), ~_few(band)
         gain, loss = band.lower > 0, band.upper < 0
         wrong = (gain & (truth <= 1e-12)) | (loss & (truth >= -1e-12))
@@ -176,7 +177,10 @@ def strata(repetitions: int) -> Iterator[tuple[bool, bool]]:
     halves = (studies(world, PLANS["n=64"], 150, repetitions, seed) for seed, world in ((1, easy), (2, hard)))
     for number, both in enumerate(zip(*halves, strict=True)):
         rows = np.concatenate(both)
-        bands = [simultaneous_band(rows, draws=DRAWS, seed=number, strata=each) for each in (label, None)]
+        bands = [
+            simultaneous_band(rows, BandSettings(draws=DRAWS, seed=number), Design(strata=each))
+            for each in (label, None)
+        ]
         yield _both(bands, truth)
 
 
@@ -189,7 +193,10 @@ def clusters(repetitions: int) -> Iterator[tuple[bool, bool]]:
         label = np.repeat(np.arange(150), rng.integers(1, 5, 150))
         kind = rng.choice(len(world.share), 150, p=world.share)[label]
         rows = table[rng.binomial(plan.n_max, world.rl[kind])] - table[rng.binomial(plan.n_max, world.base[kind])]
-        bands = [simultaneous_band(rows, draws=DRAWS, seed=number, clusters=each) for each in (label, None)]
+        bands = [
+            simultaneous_band(rows, BandSettings(draws=DRAWS, seed=number), Design(clusters=each))
+            for each in (label, None)
+        ]
         yield _both(bands, truth)
 
 
@@ -204,8 +211,8 @@ def family_of_eight(repetitions: int) -> Iterator[tuple[bool, bool]]:
         p = world.base[rng.choice(len(world.share), 300, p=world.share)]
         base = table[rng.binomial(64, p)]
         spreads = [spread(table[rng.binomial(64, p**power)] - base) for power in powers]
-        together = critical_value(spreads, draws=DRAWS, seed=number)
-        alone = [critical_value([each], draws=DRAWS, seed=number) for each in spreads]
+        together = critical_value(spreads, BandSettings(draws=DRAWS, seed=number))
+        alone = [critical_value([each], BandSettings(draws=DRAWS, seed=number)) for each in spreads]
         held = []
         for criticals in ([together] * len(spreads), alone):
             bands = [band_from(s, c, 0.95, (-1.0, 1.0)) for s, c in zip(spreads, criticals, strict=True)]
@@ -227,8 +234,8 @@ def seeds(
             tilt, shift = rng.normal(0, between, (2, count, 1))
             skill = (0.7 + 0.2 * tilt) * logit + 0.8 + shift + 0.3 * rng.normal(size=(count, problems))
             rows = table[rng.binomial(64, expit(skill))] - table[rng.binomial(64, expit(logit))]
-            band = two_level_band(rows, draws=DRAWS, seed=number)
-            one_level = simultaneous_band(rows.mean(axis=0), draws=DRAWS, seed=number)
+            band = two_level_band(rows, BandSettings(draws=DRAWS, seed=number))
+            one_level = simultaneous_band(rows.mean(axis=0), BandSettings(draws=DRAWS, seed=number))
             other = _satterthwaite(band, problems) if satterthwaite else (one_level.lower, one_level.upper)
             told = ~_few(one_level)
             yield bool(covered((band.lower, band.upper), truth)[told].all()), bool(covered(other, truth)[told].all())
@@ -277,8 +284,8 @@ def budgets(repetitions: int) -> Iterator[tuple[bool, bool]]:
             tokens.append(dict(zip(ids, each.tolist(), strict=True)))
             k = grid / each.mean()
             rows.append(np.array([np.interp(k, np.arange(65), curve) for curve in table[correct]]))
-        result = token_budget(*tallies, *tokens, budgets=grid.tolist(), draws=DRAWS, seed=number)
-        known = simultaneous_band(rows[1] - rows[0], draws=DRAWS, seed=number)
+        result = token_budget(*tallies, *tokens, settings=BandSettings(draws=DRAWS, seed=number), budgets=grid.tolist())
+        known = simultaneous_band(rows[1] - rows[0], BandSettings(draws=DRAWS, seed=number))
         yield (
             bool(covered((result.lower, result.upper), truth).all()),
             bool(covered((known.lower, known.upper), truth).all()),

@@ -23,6 +23,7 @@ from move37.analyses import compare
 from move37.analyses.curves import model_curve
 from move37.analyses.families import family
 from move37.counts import Tally
+from move37.estimates.settings import BandSettings
 from move37.types import FloatArray
 
 MODELS, PROBLEMS, N, DRAWS = 50, 500, 1024, 100_000
@@ -51,13 +52,13 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 def main() -> None:
     models = made_models(int(sys.argv[1]) if len(sys.argv) > 1 else MODELS)
     base, others = models[0], models[1:]
-    compare(base, others[0], draws=DRAWS)  # imports and first touches
+    compare(base, others[0], BandSettings(draws=DRAWS))  # imports and first touches
     phases = {
-        "curves with bands": timed(lambda: [model_curve(tally, draws=DRAWS) for tally in models]),
-        "each against the base": timed(lambda: [compare(base, rl, draws=DRAWS) for rl in others]),
+        "curves with bands": timed(lambda: [model_curve(tally, BandSettings(draws=DRAWS)) for tally in models]),
+        "each against the base": timed(lambda: [compare(base, rl, BandSettings(draws=DRAWS)) for rl in others]),
         "all in one family": timed(lambda: family(base, others)),
     }
-    one_pair = timed(lambda: compare(base, others[0], draws=DRAWS))
+    one_pair = timed(lambda: compare(base, others[0], BandSettings(draws=DRAWS)))
     first = others[0]
     peer = timed(lambda: passk_inference.compare(base.correct, base.n, first.correct, first.n, bootstrap=DRAWS))
     print(f"{len(models)} models x {PROBLEMS} problems x n={N}, {DRAWS:,} draws; seconds")

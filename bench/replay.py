@@ -22,6 +22,7 @@ from move37.counts import StoppedTally, StoppingPlan
 from move37.estimates.bands import first_loss_set, simultaneous_band
 from move37.estimates.curtailed import stopped_pass_at_k
 from move37.estimates.pass_at_k import failure_of, pass_at_k
+from move37.estimates.settings import BandSettings
 from move37.stopping import Stops, apply_plan
 from move37.types import FloatArray, IntArray
 
@@ -50,7 +51,7 @@ def estimated(stops: Stops, plan: StoppingPlan) -> FloatArray:
 
 
 def loss_set(difference: FloatArray, draws: int, seed: int) -> tuple[int, int]:
-    band = simultaneous_band(difference, draws=draws, seed=seed)
+    band = simultaneous_band(difference, BandSettings(draws=draws, seed=seed))
     first, last = first_loss_set(band.lower, band.upper)
     return first, NO_LOSS if last is None else last
 

@@ -19,6 +19,7 @@ from move37.analyses.curves import sampling_gap
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.bands import FEW_PROBLEMS, Band, first_loss_set, simultaneous_band
 from move37.estimates.rows import benchmark_error, pass_at_k_rows
+from move37.estimates.settings import BandSettings
 from move37.stopping import apply_plan
 from move37.types import FloatArray
 
@@ -57,8 +58,11 @@ def one_study(seed: int) -> dict[str, list[float]]:
     for plan in PLANS:
         tallies = {model: tally_of(model, table, plan) for model, table in outcomes.items()}
         rows = {model: pass_at_k_rows(tally) for model, tally in tallies.items()}
-        bands = {model: simultaneous_band(each, draws=DRAWS, seed=seed, support=(0, 1)) for model, each in rows.items()}
-        between = simultaneous_band(rows["rl"] - rows["base"], draws=DRAWS, seed=seed)
+        bands = {
+            model: simultaneous_band(each, BandSettings(draws=DRAWS, seed=seed), support=(0, 1))
+            for model, each in rows.items()
+        }
+        between = simultaneous_band(rows["rl"] - rows["base"], BandSettings(draws=DRAWS, seed=seed))
         first, last = first_loss_set(between.lower, between.upper)
         gap = sampling_gap(tallies["base"], tallies["rl"])
         found[str(plan)] = [

@@ -14,14 +14,15 @@ from move37.analyses.curves import curve_difference, mean_interval, model_curve,
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
-from move37.analyses.record import comparison_json, findings_json, plain
 from move37.analyses.reliability import MEASURES, default_ks, reliability
+from move37.analyses.serialise import comparison_json, findings_json, plain
 from move37.analyses.solvable_sets import solvable_table
 from move37.analyses.truncation import outcome_audit
 from move37.counts import Tally
 from move37.errors import InputError
 from move37.estimates.majority import answers_by_problem
 from move37.estimates.pass_at_k import failure_variance
+from move37.estimates.settings import BandSettings, Design
 
 SHARED = Path(__file__).parents[2] / "shared"
 DEEPSCALER = SHARED / "data" / "counts" / "deepscaler32k"
@@ -92,7 +93,7 @@ def test_no_problems_are_refused():
 
 def test_a_problem_that_nobody_scored_leaves_every_model_with_a_warning():
     base, rl = tally("base", [1, 2, 4], 4), tally("rl", [2, 0, 4], [4, 0, 4], unscored=[0, 4, 0])
-    findings = find([Evidence(base), Evidence(rl)], draws=1000)
+    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.warnings[0].startswith("1 problem (p1) left out for every model")
     assert [audit.samples for audit in findings.audits] == [12, 12]  # the audit still counts all of them
@@ -102,7 +103,7 @@ def test_a_problem_that_nobody_scored_leaves_every_model_with_a_warning():
 
 
 def test_a_curve_ends_at_the_smallest_n():
-    curve = model_curve(tally("m", [1, 1], [2, 4]), draws=1000)
+    curve = model_curve(tally("m", [1, 1], [2, 4]), BandSettings(draws=1000))
     # (1/2 + 1/4) / 2 and (1 + 1/2) / 2.
     assert curve.pass_at_k == pytest.approx([0.375, 0.75])
     assert curve.n == (2, 4)
@@ -112,7 +113,7 @@ def test_a_curve_ends_at_the_smallest_n():
 
 
 def test_the_difference_is_rl_minus_base_per_problem():
-    difference = curve_difference(tally("base", [0, 1, 2], 2), tally("rl", [1, 1, 2], 2), draws=1000)
+    difference = curve_difference(tally("base", [0, 1, 2], 2), tally("rl", [1, 1, 2], 2), BandSettings(draws=1000))
     # Only p0 differs: pass@1 by 1/2, pass@2 by 1.
     assert difference.mean == pytest.approx([1 / 6, 1 / 3])
     assert difference.few_problems == (1, 2)
@@ -120,7 +121,10 @@ def test_the_difference_is_rl_minus_base_per_problem():
 
 def test_swapping_the_models_mirrors_everything_that_is_said():
     base, rl = made_pair()
-    one, other = curve_difference(base, rl, draws=2000), curve_difference(rl, base, draws=2000)
+    one, other = (
+        curve_difference(base, rl, BandSettings(draws=2000)),
+        curve_difference(rl, base, BandSettings(draws=2000)),
+    )
     assert one.mean == pytest.approx(-other.mean, abs=1e-15)
     assert one.lower == pytest.approx(-other.upper, abs=1e-6)
     assert (one.gain, one.loss) == (other.loss, other.gain)
@@ -269,17 +273,17 @@ def test_programs_that_ended_in_two_ways_are_a_caution():
         ("incorrect", "raises ValueError alone, was killed before", 1),
         ("unscored", "the sandbox failed", 7),
     ]
-    (caution,) = find([Evidence(tally("m", [1, 0], 2), reasons=reasons)], draws=1000).warnings
+    (caution,) = find([Evidence(tally("m", [1, 0], 2), reasons=reasons)], BandSettings(draws=1000)).warnings
     assert caution.startswith("m: 3 samples ran out of time or were killed beside others")
     assert "2 correct and 1 incorrect" in caution
-    assert find([Evidence(tally("m", [1, 0], 2), reasons=reasons[:1])], draws=1000).warnings == ()
+    assert find([Evidence(tally("m", [1, 0], 2), reasons=reasons[:1])], BandSettings(draws=1000)).warnings == ()
 
 
 def test_a_grader_that_errs_is_a_caution_with_what_it_makes_of_pass_at_k():
     facts = Facts(
         calibrations=[("judge@1", (9, 10), (1, 100)), ("math@1", (10, 10), (0, 100)), ("code@1", (1, 1), (0, 0))]
     )
-    findings = find([Evidence(tally("m", [1, 0], 2))], draws=1000, facts=facts)
+    findings = find([Evidence(tally("m", [1, 0], 2))], BandSettings(draws=1000), facts=facts)
     judge, math = findings.grader_errors  # nothing corrupted was scored under code@1
     # Always wrong, accepted one time in a hundred: 1 - .99^2 = .0199 in two tries.
     assert (judge.k, judge.floor) == (2, pytest.approx(0.0199))
@@ -337,7 +341,7 @@ def test_findings_join_the_evidence_of_a_run():
         verifier="math@1",
         references={"p0": "7"},
     )
-    findings = find([evidence], draws=1000)
+    findings = find([evidence], BandSettings(draws=1000))
     # p0: {7, blank} drawn together -> 7 wins; p1: always wrong. maj@2 = 1/2.
     votes = [row for row in findings.models[0].reliability if row.measure == "maj@k"]
     assert [(row.k, row.estimate.value) for row in votes] == [(2, 0.5)]
@@ -390,12 +394,12 @@ def test_a_k_beyond_n_is_refused():
 
 
 def warnings_of(base: Tally, rl: Tally) -> str:
-    return " | ".join(compare(base, rl, draws=1000).warnings)
+    return " | ".join(compare(base, rl, BandSettings(draws=1000)).warnings)
 
 
 def test_a_pair_without_trouble_warns_of_nothing():
     base, rl = made_pair(400, 8)
-    assert compare(base, rl, draws=1000).warnings == ()
+    assert compare(base, rl, BandSettings(draws=1000)).warnings == ()
 
 
 def test_too_few_discordant_problems_are_announced():
@@ -405,8 +409,8 @@ def test_too_few_discordant_problems_are_announced():
 
 def test_where_outcomes_ended_the_sampling_no_caution_points_to_a_test_that_does_not_allow_for_it():
     pair = tally("base", [9] * 19 + [2] * 4 + [0] * 7, 16), tally("rl", [12] * 19 + [0] * 11, 16)
-    fixed = " | ".join(compare(*pair, draws=1000).warnings)
-    decided = " | ".join(compare(*pair, draws=1000, stopped_by_outcomes=True).warnings)
+    fixed = " | ".join(compare(*pair, settings=BandSettings(draws=1000)).warnings)
+    decided = " | ".join(compare(*pair, settings=BandSettings(draws=1000), stopped_by_outcomes=True).warnings)
     assert "exact test" in fixed
     assert "exact test" not in decided
     assert "rely on the e-value" in decided
@@ -443,17 +447,19 @@ def test_ks_that_few_problems_carry_are_announced():
 )
 def test_a_gain_that_few_problems_carry_is_judged_again_with_a_wider_band(better: int, said: str):
     base, rl = tally("base", [4] * 40, 8), tally("rl", [8] * better + [4] * (40 - better), 8)
-    assert curve_difference(base, rl, draws=2000).gain
+    assert curve_difference(base, rl, BandSettings(draws=2000)).gain
     assert said in warnings_of(base, rl)
 
 
 def test_strata_clusters_and_the_monte_carlo_error_reach_the_band():
     base, rl = made_pair()
-    plain = curve_difference(base, rl, draws=1000)
-    twice = curve_difference(base, rl, draws=1000, clusters=np.arange(60) // 2)
+    plain = curve_difference(base, rl, BandSettings(draws=1000))
+    twice = curve_difference(base, rl, BandSettings(draws=1000), Design(clusters=np.arange(60) // 2))
     assert twice.mean == pytest.approx(plain.mean)
     assert twice.standard_error[0] != plain.standard_error[0]
-    fixed = curve_difference(base, rl, draws=1000, strata=np.arange(60) % 3, monte_carlo_error=0.1)
+    fixed = curve_difference(
+        base, rl, BandSettings(draws=1000, monte_carlo_error=0.1), Design(strata=np.arange(60) % 3)
+    )
     assert fixed.draws > 1000
     low, high = fixed.critical_value_monte_carlo
     assert high - low <= 0.1
@@ -471,7 +477,7 @@ def test_one_problem_alone_is_announced():
 
 def test_several_pairs_name_themselves_in_the_warnings_of_a_run():
     one, same, other = tally("base", [2, 4], 4), tally("rl1", [2, 4], 4), tally("rl2", [4, 2], 4)
-    warnings = find([Evidence(one), Evidence(same), Evidence(other)], draws=1000).warnings
+    warnings = find([Evidence(one), Evidence(same), Evidence(other)], BandSettings(draws=1000)).warnings
     assert any(w.startswith("rl1 against base: k=1-4") for w in warnings)
     assert all("\n" not in w for w in warnings)
 
@@ -481,7 +487,7 @@ def test_several_pairs_name_themselves_in_the_warnings_of_a_run():
 
 def test_the_json_of_a_comparison_has_the_promised_keys():
     base, rl = made_pair()
-    findings = find([Evidence(base), Evidence(rl)], draws=1000)
+    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
     found = comparison_json(findings.comparisons[0], *findings.curves)
     shape = {key: sorted(value) if isinstance(value, dict) else type(value).__name__ for key, value in found.items()}
     assert shape == {
@@ -503,7 +509,7 @@ def test_the_json_of_a_comparison_has_the_promised_keys():
 
 def test_curves_of_unequal_length_end_together_in_the_json():
     base, rl = tally("base", [3, 1, 0], 8), tally("rl", [2, 2, 1], 4)
-    findings = find([Evidence(base), Evidence(rl)], draws=1000)
+    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
     found = comparison_json(findings.comparisons[0], *findings.curves)
     assert {len(found["curves"][key]) for key in ("k", "base", "rl")} == {4}
     assert found["n"] == {"base": [8, 8], "rl": [4, 4]}
@@ -511,7 +517,7 @@ def test_curves_of_unequal_length_end_together_in_the_json():
 
 def test_findings_are_json_with_null_for_what_does_not_exist():
     base, rl = made_pair()
-    recorded = findings_json(find([Evidence(base), Evidence(rl)], draws=1000))
+    recorded = findings_json(find([Evidence(base), Evidence(rl)], BandSettings(draws=1000)))
     assert json.loads(json.dumps(recorded, allow_nan=False)) == recorded
     errors = recorded["curves"][0]["se_benchmark"]
     assert None not in errors[:8]
@@ -541,7 +547,7 @@ def published() -> Comparison:
 def test_the_published_curves_are_met_to_every_printed_digit(published: Comparison):
     expected = json.loads((DEEPSCALER / "expected.json").read_text(encoding="utf-8"))
     for model in ("base", "rl"):
-        curve = model_curve(deepscaler(model), draws=1000)
+        curve = model_curve(deepscaler(model), BandSettings(draws=1000))
         assert curve.pass_at_k == pytest.approx(np.array(expected[f"{model}_pass_at_k"]), abs=1e-12)
         shown = [f"{curve.pass_at_k[k - 1]:.5f}" for k in (1, 8, 16, 32, 64, 128)]
         assert (
@@ -576,7 +582,7 @@ def test_the_published_band_and_first_loss_set_are_met(published: Comparison):
 @needs_deepscaler
 def test_the_upper_end_of_the_first_loss_set_moves_with_few_draws_as_published():
     base, rl = deepscaler("base"), deepscaler("rl")
-    ends = [curve_difference(base, rl, draws=4000, seed=seed).first_loss_set for seed in range(40)]
+    ends = [curve_difference(base, rl, BandSettings(draws=4000, seed=seed)).first_loss_set for seed in range(40)]
     assert {first for first, _ in ends} == {11}
     # Published: 60 to 63 over 40 seeds. The critical value is 2.554 with a standard error of .025 at 4000 draws; 59
     # needs one below 2.497, which 2 of 200 other seeds gave, so it is allowed too.

@@ -17,7 +17,7 @@ from move37.analyses.beyond import (
     pair_beyond,
     pass_at_k_continued,
 )
-from move37.analyses.record import plain
+from move37.analyses.serialise import plain
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.extrapolation import DEFAULT_METHOD, METHODS

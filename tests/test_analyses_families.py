@@ -10,6 +10,7 @@ from move37.analyses.families import family, family_sentences
 from move37.analyses.strata import OTHER, by_stratum, strata_sentences
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
+from move37.estimates.settings import BandSettings
 
 PROBLEMS, N = 80, 16
 
@@ -29,7 +30,7 @@ def made_models(count: int) -> list[Tally]:
 
 def test_a_family_of_one_is_the_comparison_alone():
     base, rl = made_models(2)
-    alone, member = curve_difference(base, rl), family(base, [rl], draws=100_000).members[0]
+    alone, member = curve_difference(base, rl), family(base, [rl], BandSettings(draws=100_000)).members[0]
     assert member.mean == pytest.approx(alone.mean, abs=1e-15)
     assert member.standard_error == pytest.approx(alone.standard_error, abs=1e-15)
     # Other draws and 10 of 16 ks: two quantiles with standard errors of .005.
@@ -38,15 +39,15 @@ def test_a_family_of_one_is_the_comparison_alone():
 
 def test_more_models_widen_the_band_but_less_than_bonferroni():
     base, *models = made_models(7)
-    criticals = [family(base, models[:size], draws=20_000).critical_value for size in (1, 3, 6)]
+    criticals = [family(base, models[:size], BandSettings(draws=20_000)).critical_value for size in (1, 3, 6)]
     assert all(a < b for a, b in pairwise(criticals))
-    strict = curve_difference(base, models[0], confidence=1 - 0.05 / 6).critical_value
+    strict = curve_difference(base, models[0], BandSettings(1 - 0.05 / 6)).critical_value
     assert criticals[-1] < strict
 
 
 def test_every_member_has_the_family_critical_value_and_its_own_model():
     base, *models = made_models(4)
-    result = family(base, models, draws=2000)
+    result = family(base, models, BandSettings(draws=2000))
     assert [member.rl for member in result.members] == ["m1", "m2", "m3"]
     assert {member.critical_value for member in result.members} == {result.critical_value}
     assert result.draws == 2000
@@ -57,7 +58,7 @@ def test_models_match_by_problem_id_and_curves_end_at_the_smallest_limit():
     base, rl, other = made_models(3)
     backwards = rl.select(np.arange(PROBLEMS)[::-1])
     short = tally("short", np.minimum(other.correct, 8), n=8)
-    result = family(base, [backwards, short], draws=500)
+    result = family(base, [backwards, short], BandSettings(draws=500))
     assert [len(member.k) for member in result.members] == [8, 8]
     assert result.members[0].mean == pytest.approx(curve_difference(base, rl).mean[:8])
 
@@ -70,7 +71,7 @@ def test_a_model_that_was_stopped_early_may_be_a_member():
     stopped = StoppedTally(
         "stopped", base.problem_ids, ones, trials, trials - 1, none, none, none, StoppingPlan.until(1, N)
     )
-    assert [len(member.k) for member in family(base, [rl, stopped], draws=500).members] == [N, N]
+    assert [len(member.k) for member in family(base, [rl, stopped], BandSettings(draws=500)).members] == [N, N]
 
 
 def test_a_family_is_summed_up_by_who_is_better_worse_and_crosses():
@@ -80,7 +81,7 @@ def test_a_family_is_summed_up_by_who_is_better_worse_and_crosses():
     better = tally("better", 12 + rng.integers(-1, 2, 100))
     worse = tally("worse", 4 + rng.integers(-1, 2, 100))
     crossing = tally("crossing", [16] * 70 + [0] * 30)
-    result = family(base, [better, worse, crossing], draws=2000)
+    result = family(base, [better, worse, crossing], BandSettings(draws=2000))
     assert result.better_somewhere == ("better", "crossing")
     assert result.worse_somewhere == ("worse", "crossing")
     assert result.crossing == ("crossing",)
@@ -92,7 +93,7 @@ def test_a_family_is_summed_up_by_who_is_better_worse_and_crosses():
 def test_a_claim_that_few_problems_carry_is_called_insecure():
     base = tally("base", [8] * 40)
     lucky = tally("lucky", [8] * 34 + [16] * 6)
-    said = " ".join(family_sentences(family(base, [lucky], draws=500)))
+    said = " ".join(family_sentences(family(base, [lucky], BandSettings(draws=500))))
     assert "Few problems carry some of these ks for lucky" in said
 
 
@@ -121,9 +122,9 @@ def labelled(sizes: dict[str, int]) -> dict[str, str]:
 
 def test_each_stratum_is_compared_alone_and_the_total_holds_the_strata_fixed():
     base, rl = made_models(2)
-    result = by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", draws=2000)
+    result = by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", BandSettings(draws=2000))
     assert [(each.name, each.problems) for each in result.strata] == [("easy", 30), ("hard", 50)]
-    first = curve_difference(base.select(np.arange(30)), rl.select(np.arange(30)), draws=2000)
+    first = curve_difference(base.select(np.arange(30)), rl.select(np.arange(30)), BandSettings(draws=2000))
     assert result.strata[0].difference.mean == pytest.approx(first.mean)
     # Sidak: .95^(1/2) each, so that both hold with .95.
     assert result.strata[0].difference.confidence == pytest.approx(0.95**0.5)
@@ -135,15 +136,15 @@ def test_each_stratum_is_compared_alone_and_the_total_holds_the_strata_fixed():
 
 def test_problems_that_are_alone_in_their_stratum_are_put_together():
     base, rl = made_models(2)
-    two_alone = by_stratum(base, rl, labelled({"a": 1, "b": 1, "c": 78}), draws=500)
+    two_alone = by_stratum(base, rl, labelled({"a": 1, "b": 1, "c": 78}), settings=BandSettings(draws=500))
     assert [(each.name, each.problems) for each in two_alone.strata] == [(OTHER, 2), ("c", 78)]
-    one_alone = by_stratum(base, rl, labelled({"a": 1, "b": 20, "c": 59}), draws=500)
+    one_alone = by_stratum(base, rl, labelled({"a": 1, "b": 20, "c": 59}), settings=BandSettings(draws=500))
     assert [(each.name, each.problems) for each in one_alone.strata] == [(OTHER, 21), ("c", 59)]
 
 
 def test_strata_are_told_one_by_one_and_then_over_all():
     base, rl = made_models(2)
-    said = strata_sentences(by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", draws=500))
+    said = strata_sentences(by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", BandSettings(draws=500)))
     assert said[0] == "By level, all 2 strata together at 95% confidence:"
     assert said[1].startswith("easy (30 problems): ")
     assert said[-1].startswith("Over all problems, strata held fixed: m1 is ")

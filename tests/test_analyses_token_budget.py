@@ -7,6 +7,7 @@ from move37.analyses.curves import curve_difference
 from move37.analyses.token_budget import GRID, TokenBudget, budget_sentences, token_budget
 from move37.counts import Tally
 from move37.errors import InputError
+from move37.estimates.settings import BandSettings
 
 Tokens = dict[str, float]
 
@@ -29,8 +30,10 @@ def same(tokens: float, problems: int = 60) -> Tokens:
 
 def test_equal_costs_give_the_comparison_at_equal_samples():
     base, rl = pair()
-    by_k = curve_difference(base, rl, draws=2000)
-    by_tokens = token_budget(base, rl, same(100), same(100), budgets=[100.0 * k for k in range(1, 17)], draws=2000)
+    by_k = curve_difference(base, rl, BandSettings(draws=2000))
+    by_tokens = token_budget(
+        base, rl, same(100), same(100), settings=BandSettings(draws=2000), budgets=[100.0 * k for k in range(1, 17)]
+    )
     assert by_tokens.k_rl.tolist() == pytest.approx(list(range(1, 17)))
     assert by_tokens.mean == pytest.approx(by_k.mean)
     assert by_tokens.lower == pytest.approx(by_k.lower, abs=1e-6)
@@ -39,7 +42,9 @@ def test_equal_costs_give_the_comparison_at_equal_samples():
 
 def test_a_model_with_answers_twice_as_long_gets_half_the_samples():
     base, rl = pair()
-    result = token_budget(base, rl, same(100), same(200), budgets=[200.0, 400.0, 1600.0], draws=500)
+    result = token_budget(
+        base, rl, same(100), same(200), settings=BandSettings(draws=500), budgets=[200.0, 400.0, 1600.0]
+    )
     assert result.k_base.tolist() == pytest.approx([2, 4, 16])
     assert result.k_rl.tolist() == pytest.approx([1, 2, 8])
 
@@ -47,9 +52,9 @@ def test_a_model_with_answers_twice_as_long_gets_half_the_samples():
 def test_between_whole_ks_pass_at_k_is_on_the_straight_line():
     # 2 samples, 1 right: pass@1 = .5, pass@2 = 1. k = 1.5: .75. Half a sample: .25.
     base, rl = tally("base", [1, 1], 2), tally("rl", [0, 0], 2)
-    result = token_budget(base, rl, same(10, 2), same(5, 2), budgets=[5.0, 10.0], draws=500)
+    result = token_budget(base, rl, same(10, 2), same(5, 2), settings=BandSettings(draws=500), budgets=[5.0, 10.0])
     assert result.base_pass.tolist() == pytest.approx([0.25, 0.5])
-    result = token_budget(base, rl, same(10, 2), same(10, 2), budgets=[15.0, 20.0], draws=500)
+    result = token_budget(base, rl, same(10, 2), same(10, 2), settings=BandSettings(draws=500), budgets=[15.0, 20.0])
     assert result.base_pass.tolist() == pytest.approx([0.75, 1.0])
 
 
@@ -57,7 +62,7 @@ def test_per_problem_budgets_give_short_problems_more_samples():
     # 60 tokens: 2 samples at 30 tokens (1 of 4 right: 1/2), 4 at 15 (2 of 4 right: all four hold one).
     base, rl = tally("base", [1, 2], 4), tally("rl", [4, 4], 4)
     costs = {"p0": 30.0, "p1": 15.0}
-    result = token_budget(base, rl, costs, costs, budgets=[60.0], per_problem=True, draws=500)
+    result = token_budget(base, rl, costs, costs, settings=BandSettings(draws=500), budgets=[60.0], per_problem=True)
     assert result.base_pass[0] == pytest.approx((0.5 + 1.0) / 2)
     assert result.k_base[0] == pytest.approx(3)
 
@@ -71,7 +76,7 @@ def test_the_error_of_the_mean_cost_is_part_of_the_standard_error():
 
     def compared(keep: np.ndarray) -> TokenBudget:
         chosen = [base.select(keep), rl.select(keep)]
-        return token_budget(*chosen, *costs, budgets=[budget], draws=500)
+        return token_budget(*chosen, *costs, settings=BandSettings(draws=500), budgets=[budget])
 
     without = [compared(np.delete(np.arange(120), i)).mean[0] for i in range(120)]
     jackknife = np.sqrt(119 / 120 * np.sum((np.array(without) - np.mean(without)) ** 2))
@@ -82,7 +87,7 @@ def test_the_error_of_the_mean_cost_is_part_of_the_standard_error():
 
 def test_the_grid_runs_from_one_sample_of_the_costlier_to_all_that_both_afford():
     base, rl = pair()
-    result = token_budget(base, rl, same(100), same(250), draws=500)
+    result = token_budget(base, rl, same(100), same(250), settings=BandSettings(draws=500))
     assert len(result.tokens) == GRID
     assert result.tokens[0] == pytest.approx(250)
     assert result.tokens[-1] == pytest.approx(1600)
@@ -91,7 +96,7 @@ def test_the_grid_runs_from_one_sample_of_the_costlier_to_all_that_both_afford()
 def test_a_crossing_at_equal_tokens_lies_between_the_last_gain_and_the_first_loss():
     # RL: always right on 70 problems, never on 30; base: 8 of 16 everywhere, so all are solved in a few samples.
     base, rl = tally("base", [8] * 100, 16), tally("rl", [16] * 70 + [0] * 30, 16)
-    result = token_budget(base, rl, same(10, 100), same(10, 100), draws=2000)
+    result = token_budget(base, rl, same(10, 100), same(10, 100), settings=BandSettings(draws=2000))
     assert result.crossing is not None
     assert result.gain[-1] == result.crossing[0] < result.point_crossing < result.crossing[1] == result.loss[0]
     # Base's curve is .5 at k=1 and 23/30 at k=2, so the line passes .7 at k = 1 + .2/(8/30) = 1.75: about 17.5 tokens.
@@ -105,7 +110,8 @@ def test_where_nothing_is_established_it_is_said():
     base = tally("base", [3, 5, 4, 2], 8)
     rl = tally("rl", [4, 4, 3, 3], 8)
     assert (
-        "no difference is established" in budget_sentences(token_budget(base, rl, same(9, 4), same(9, 4), draws=500))[1]
+        "no difference is established"
+        in budget_sentences(token_budget(base, rl, same(9, 4), same(9, 4), settings=BandSettings(draws=500)))[1]
     )
 
 

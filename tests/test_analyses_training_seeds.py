@@ -7,6 +7,7 @@ from move37.analyses.curves import curve_difference
 from move37.analyses.training_seeds import seeds_sentences, training_seeds
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
+from move37.estimates.settings import BandSettings
 
 
 def tally(model: str, correct: list[int] | np.ndarray, n: int = 8) -> Tally:
@@ -28,7 +29,9 @@ def runs(problems: int, apart: float, count: int = 3) -> tuple[Tally, list[Tally
 def test_the_mean_and_both_errors_are_those_of_the_two_way_table():
     # pass@1 minus base's, in eighths. Seed a: 2, 0, 4 (mean 2); seed b: 6, 4, 2 (mean 4). Mean 3; between seeds
     # sd sqrt(2), over sqrt(2): 1. Problems' means 4, 2, 3: sd 1, over sqrt(3): .577.
-    result = training_seeds(tally("base", [1, 1, 1]), [tally("a", [3, 1, 5]), tally("b", [7, 5, 3])], "PPO", draws=500)
+    result = training_seeds(
+        tally("base", [1, 1, 1]), [tally("a", [3, 1, 5]), tally("b", [7, 5, 3])], "PPO", BandSettings(draws=500)
+    )
     assert result.mean[0] * 8 == pytest.approx(3)
     assert (result.by_seed[:, 0] * 8).tolist() == pytest.approx([2, 4])
     assert result.between_seeds[0] * 8 == pytest.approx(2**0.5)
@@ -40,20 +43,22 @@ def test_the_mean_and_both_errors_are_those_of_the_two_way_table():
 
 def test_runs_that_agree_say_as_much_as_one_and_runs_apart_say_less():
     base, together = runs(300, 0.0)
-    alike = training_seeds(base, [tally(f"copy{i}", together[0].correct) for i in range(3)], draws=2000)
-    alone = curve_difference(base, together[0], draws=2000)
+    alike = training_seeds(
+        base, [tally(f"copy{i}", together[0].correct) for i in range(3)], settings=BandSettings(draws=2000)
+    )
+    alone = curve_difference(base, together[0], BandSettings(draws=2000))
     # The critical value is the larger of two simulated ones: at 2,000 draws each is known to about .03.
     assert alike.lower == pytest.approx(alone.lower, abs=0.06 * float(alone.standard_error.max()))
     assert alike.gain == alone.gain == tuple(range(1, 9))
-    apart = training_seeds(*runs(300, 0.1), draws=2000)
+    apart = training_seeds(*runs(300, 0.1), settings=BandSettings(draws=2000))
     assert apart.mean[0] > 0.1
     assert apart.gain == ()  # runs gain .05, .15 and .25: another one might gain nothing
     assert apart.seed_share[0] > 0.7
 
 
 def test_more_seeds_establish_what_three_leave_open():
-    assert training_seeds(*runs(300, 0.06, count=3), draws=2000).gain == ()
-    assert training_seeds(*runs(300, 0.06, count=8), draws=2000).gain != ()
+    assert training_seeds(*runs(300, 0.06, count=3), settings=BandSettings(draws=2000)).gain == ()
+    assert training_seeds(*runs(300, 0.06, count=8), settings=BandSettings(draws=2000)).gain != ()
 
 
 def test_runs_that_were_stopped_early_are_taken_as_they_are():
@@ -63,14 +68,14 @@ def test_runs_that_were_stopped_early_are_taken_as_they_are():
     stopped = StoppedTally(
         "stopped", base.problem_ids, successes, trials, trials - 1, none, none, none, StoppingPlan.until(1, 8)
     )
-    assert len(training_seeds(base, [first, stopped], draws=500).k) == 8
+    assert len(training_seeds(base, [first, stopped], settings=BandSettings(draws=500)).k) == 8
 
 
 def test_what_is_said_names_the_algorithm_the_seeds_and_the_confidence():
-    said = seeds_sentences(training_seeds(*runs(300, 0.0), "GRPO", draws=2000))
+    said = seeds_sentences(training_seeds(*runs(300, 0.0), "GRPO", settings=BandSettings(draws=2000)))
     assert said[0].startswith("GRPO, over 3 training seeds and 300 problems, is better than base at k=1")
     assert "95% confidence for other seeds and other problems" in said[0]
-    nothing = seeds_sentences(training_seeds(*runs(300, 0.1), "GRPO", draws=2000))
+    nothing = seeds_sentences(training_seeds(*runs(300, 0.1), "GRPO", settings=BandSettings(draws=2000)))
     assert "not shown to differ from base at any k up to 8" in nothing[0]
 
 

@@ -28,6 +28,7 @@ from move37.estimates.bands import (
     thinned_columns,
 )
 from move37.estimates.pass_at_k import pass_at_k
+from move37.estimates.settings import BandSettings, Design
 from move37.estimates.two_level import two_level_band
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "passk_inference.json").read_text(encoding="utf-8"))
@@ -51,7 +52,7 @@ def direct_maxima(rows: np.ndarray, draws: int, seed: int) -> np.ndarray:
 @pytest.mark.parametrize("case", range(3))
 def test_the_band_equals_the_peers(case: int):
     golden, rows = GOLDEN["cases"][case], golden_rows(case)
-    band = simultaneous_band(rows, draws=GOLDEN["draws"])
+    band = simultaneous_band(rows, BandSettings(draws=GOLDEN["draws"]))
     assert band.mean == pytest.approx(np.array(golden["mean"]), abs=1e-12)
     assert band.standard_error == pytest.approx(np.array(golden["se"]), abs=1e-12)
     # Two sets of 100,000 draws: each quantile has a standard error of about .005, so .03 is four of the difference.
@@ -72,7 +73,7 @@ def test_the_installed_peer_still_gives_the_golden_values():
     golden = GOLDEN["cases"][0]
     counts = golden["counts"]
     result = peer.compare(counts["base"], counts["n"], counts["rl"], counts["n"], bootstrap=2000)
-    band = simultaneous_band(golden_rows(0), draws=2000)
+    band = simultaneous_band(golden_rows(0), BandSettings(draws=2000))
     assert result["base_pass_at_k"] == pytest.approx(golden["base_pass_at_k"], abs=1e-12)
     assert result["se"] == pytest.approx(list(band.standard_error), abs=1e-12)
 
@@ -89,40 +90,40 @@ def test_few_normals_have_the_law_of_one_multiplier_per_problem(case: int):
 def test_one_column_has_the_absolute_normals_quantile_scaled_by_root_of_m_minus_one_over_m():
     # T = |N(0, (M-1)/M)|: 1.959964 sqrt(9/10) = 1.8594 for M = 10; standard error at 400,000 draws about .0027.
     rows = np.arange(10.0)[:, None] / 10
-    assert simultaneous_band(rows, draws=400_000).critical_value == pytest.approx(1.8594, abs=0.012)
+    assert simultaneous_band(rows, BandSettings(draws=400_000)).critical_value == pytest.approx(1.8594, abs=0.012)
 
 
 def test_the_order_of_problems_does_not_matter():
     rows = golden_rows(1)
     shuffled = rows[np.random.default_rng(0).permutation(len(rows))]
-    one, other = (simultaneous_band(r, draws=5000) for r in (rows, shuffled))
+    one, other = (simultaneous_band(r, BandSettings(draws=5000)) for r in (rows, shuffled))
     assert one.critical_value == pytest.approx(other.critical_value, abs=1e-4)
 
 
 def test_the_same_seed_gives_the_same_band_and_another_seed_another():
     rows = golden_rows(0)
-    values = [simultaneous_band(rows, draws=1000, seed=seed).critical_value for seed in (3, 3, 4)]
+    values = [simultaneous_band(rows, BandSettings(draws=1000, seed=seed)).critical_value for seed in (3, 3, 4)]
     assert values[0] == values[1] != values[2]
 
 
 def test_the_monte_carlo_range_holds_the_critical_value_of_many_draws():
     # 95 % ranges: fewer than 34 of 40 would happen with probability .003.
     rows = golden_rows(1)
-    reference = simultaneous_band(rows, draws=1_000_000, seed=99).critical_value
-    ranges = [simultaneous_band(rows, draws=4000, seed=s).critical_value_monte_carlo for s in range(40)]
+    reference = simultaneous_band(rows, BandSettings(draws=1_000_000, seed=99)).critical_value
+    ranges = [simultaneous_band(rows, BandSettings(draws=4000, seed=s)).critical_value_monte_carlo for s in range(40)]
     assert sum(low <= reference <= high for low, high in ranges) >= 34
 
 
 def test_a_column_without_variation_gets_the_whole_support():
     rows = np.column_stack([np.linspace(-0.1, 0.3, 30), np.full(30, 0.2)])
-    band = simultaneous_band(rows, draws=500)
+    band = simultaneous_band(rows, BandSettings(draws=500))
     assert (band.lower[1], band.upper[1]) == (-1.0, 1.0)
     assert band.effective_problems[1] == 0.0
     assert -1.0 < band.lower[0] < band.upper[0] < 1.0
 
 
 def test_one_problem_supports_no_inference():
-    band = simultaneous_band(np.array([[0.2, 0.4]]), draws=500, support=(0.0, 1.0))
+    band = simultaneous_band(np.array([[0.2, 0.4]]), BandSettings(draws=500), support=(0.0, 1.0))
     assert band.lower.tolist() == [0.0, 0.0]
     assert band.upper.tolist() == [1.0, 1.0]
     assert np.isnan(band.critical_value)
@@ -130,7 +131,7 @@ def test_one_problem_supports_no_inference():
 
 def test_bands_are_cut_off_at_the_support():
     rows = np.array([[0.0], [1.0], [1.0], [1.0]])
-    assert simultaneous_band(rows, draws=500, support=(0.0, 1.0)).upper[0] == 1.0
+    assert simultaneous_band(rows, BandSettings(draws=500), support=(0.0, 1.0)).upper[0] == 1.0
 
 
 def test_effective_problems_count_those_that_carry_the_variance():
@@ -192,8 +193,10 @@ def test_the_point_crossing_needs_a_gain_before():
     ],
 )
 def test_impossible_input_is_refused_in_one_line(rows: np.ndarray, settings: dict, message: str):
+    settings = dict(settings)
     with pytest.raises(InputError, match=message) as error:
-        simultaneous_band(rows, **settings)
+        labels = {name: settings.pop(name) for name in ("strata", "clusters") if name in settings}
+        simultaneous_band(rows, BandSettings(**settings), Design(**labels))
     assert "\n" not in str(error.value)
 
 
@@ -202,28 +205,28 @@ def test_impossible_input_is_refused_in_one_line(rows: np.ndarray, settings: dic
 
 def test_draws_are_doubled_until_the_monte_carlo_range_is_as_narrow_as_asked():
     rows = golden_rows(1)
-    band = simultaneous_band(rows, draws=1000, monte_carlo_error=0.03)
+    band = simultaneous_band(rows, BandSettings(draws=1000, monte_carlo_error=0.03))
     low, high = band.critical_value_monte_carlo
     assert high - low <= 0.03
     assert band.draws in {1000 * 2**i for i in range(1, 12)}
     # The earlier draws are kept: as many draws at once give the same numbers.
-    at_once = simultaneous_band(rows, draws=band.draws)
+    at_once = simultaneous_band(rows, BandSettings(draws=band.draws))
     assert band.critical_value == pytest.approx(at_once.critical_value, abs=1e-5)
-    half = simultaneous_band(rows, draws=band.draws // 2).critical_value_monte_carlo
+    half = simultaneous_band(rows, BandSettings(draws=band.draws // 2)).critical_value_monte_carlo
     assert half[1] - half[0] > 0.03
 
 
 def test_doubling_stops_at_the_most_draws_and_reports_what_was_reached(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bands, "MOST_DRAWS", 4000)
-    band = simultaneous_band(golden_rows(0), draws=1000, monte_carlo_error=1e-9)
+    band = simultaneous_band(golden_rows(0), BandSettings(draws=1000, monte_carlo_error=1e-9))
     assert band.draws == 4000
     assert band.critical_value_monte_carlo[0] < band.critical_value < band.critical_value_monte_carlo[1]
 
 
 def test_draws_that_are_enough_already_are_left_alone():
     rows = golden_rows(0)
-    assert simultaneous_band(rows, draws=1000, monte_carlo_error=9.0).critical_value == (
-        simultaneous_band(rows, draws=1000).critical_value
+    assert simultaneous_band(rows, BandSettings(draws=1000, monte_carlo_error=9.0)).critical_value == (
+        simultaneous_band(rows, BandSettings(draws=1000)).critical_value
     )
 
 
@@ -233,25 +236,25 @@ def test_draws_that_are_enough_already_are_left_alone():
 def test_differences_between_fixed_strata_are_not_part_of_the_error():
     # Stratum 3: 0, .2 (variance .02); stratum 8: .6, 1 (variance .08). (2 x .02 + 2 x .08) / 4^2 = .0125.
     rows = np.array([[0.0], [0.6], [0.2], [1.0]])
-    band = simultaneous_band(rows, draws=500, strata=np.array([3, 8, 3, 8]))
+    band = simultaneous_band(rows, BandSettings(draws=500), Design(strata=np.array([3, 8, 3, 8])))
     assert band.mean[0] == pytest.approx(0.45)
     assert band.standard_error[0] == pytest.approx(0.0125**0.5)
-    assert simultaneous_band(rows, draws=500).standard_error[0] > 0.2  # sd .443 / 2
+    assert simultaneous_band(rows, BandSettings(draws=500)).standard_error[0] > 0.2  # sd .443 / 2
 
 
 def test_the_multipliers_of_strata_have_the_variance_of_their_mean():
     # e @ scaled has variance (units - strata) / units in every column, here 4/6.
     rows = np.random.default_rng(2).random((6, 3))
-    each = spread(rows, np.array([0, 0, 1, 1, 1, 1]))
+    each = spread(rows, Design(strata=np.array([0, 0, 1, 1, 1, 1])))
     assert (each.scaled**2).sum(axis=0) == pytest.approx(4 / 6)
     assert each.variance == pytest.approx(4 / 6)
 
 
 def test_one_stratum_is_no_stratum_and_single_clusters_are_no_clusters():
     rows = golden_rows(0)
-    plain = simultaneous_band(rows, draws=2000)
+    plain = simultaneous_band(rows, BandSettings(draws=2000))
     for labels in ({"strata": np.full(len(rows), 5)}, {"clusters": np.arange(len(rows))}):
-        band = simultaneous_band(rows, draws=2000, **labels)
+        band = simultaneous_band(rows, BandSettings(draws=2000), Design(**labels))
         assert band.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
         assert band.critical_value == pytest.approx(plain.critical_value, abs=1e-5)
 
@@ -259,8 +262,10 @@ def test_one_stratum_is_no_stratum_and_single_clusters_are_no_clusters():
 def test_near_duplicates_count_once():
     # Two copies of each of 0, .4, .2 are three problems: sd .2, standard error .2 / sqrt(3), not sd .179 / sqrt(6).
     rows = np.array([0.0, 0.4, 0.2])[:, None] * np.array([1.0, 0.5])
-    twice = simultaneous_band(np.repeat(rows, 2, axis=0), draws=2000, clusters=np.array([7, 7, 1, 1, 4, 4]))
-    once = simultaneous_band(rows[[1, 2, 0]], draws=2000)
+    twice = simultaneous_band(
+        np.repeat(rows, 2, axis=0), BandSettings(draws=2000), Design(clusters=np.array([7, 7, 1, 1, 4, 4]))
+    )
+    once = simultaneous_band(rows[[1, 2, 0]], BandSettings(draws=2000))
     assert twice.standard_error == pytest.approx([0.2 / 3**0.5, 0.1 / 3**0.5])
     assert twice.mean == pytest.approx(once.mean)
     assert twice.critical_value == pytest.approx(once.critical_value, abs=1e-6)
@@ -271,12 +276,14 @@ def test_clusters_within_strata_are_centred_on_their_stratum():
     # Stratum 0: clusters {0, .2} and {.6}, mean .8/3; sums -.3333, .3333. Stratum 1: .5, .7: -.1, .1.
     # (2 (2/9) + 2 (.02)) / 5^2 = .019378.
     rows = np.array([[0.0], [0.2], [0.6], [0.5], [0.7]])
-    band = simultaneous_band(rows, draws=500, strata=np.array([0, 0, 0, 1, 1]), clusters=np.array([0, 0, 1, 2, 3]))
+    band = simultaneous_band(
+        rows, BandSettings(draws=500), Design(strata=np.array([0, 0, 0, 1, 1]), clusters=np.array([0, 0, 1, 2, 3]))
+    )
     assert band.standard_error[0] == pytest.approx(((4 / 9 + 0.04) / 25) ** 0.5)
 
 
 def test_a_single_cluster_supports_no_inference():
-    band = simultaneous_band(np.array([[0.1], [0.3]]), draws=500, clusters=np.array([1, 1]))
+    band = simultaneous_band(np.array([[0.1], [0.3]]), BandSettings(draws=500), Design(clusters=np.array([1, 1])))
     assert (band.lower[0], band.upper[0]) == (-1.0, 1.0)
 
 
@@ -286,7 +293,9 @@ def test_a_single_cluster_supports_no_inference():
 def test_a_family_of_the_same_curve_twice_costs_nothing_and_of_unlike_curves_something():
     rows = golden_rows(1)
     one, other = spread(rows), spread(np.random.default_rng(0).permutation(rows))
-    alone, same, unlike = (critical_value(each, draws=50_000).value for each in ([one], [one, one], [one, other]))
+    alone, same, unlike = (
+        critical_value(each, BandSettings(draws=50_000)).value for each in ([one], [one, one], [one, other])
+    )
     assert same == pytest.approx(alone, abs=0.03)  # another pivot order, so other draws
     # Unrelated curves: the 95 % quantile of the larger of two is the 97.5 % quantile of one, about .25 more.
     assert 0.15 < unlike - alone < 0.35
@@ -302,14 +311,14 @@ def test_thinned_columns_lose_less_than_a_hundredth_of_the_critical_value():
     assert thinned[-1] == 511
     assert len(thinned) < 30
     # Each quantile has a standard error of .0025, so .02 is the hundredth and three of their difference's.
-    every = simultaneous_band(rows, draws=400_000).critical_value
-    some = simultaneous_band(rows, draws=400_000, simulate_at=thinned).critical_value
+    every = simultaneous_band(rows, BandSettings(draws=400_000)).critical_value
+    some = simultaneous_band(rows, BandSettings(draws=400_000), simulate_at=thinned).critical_value
     assert abs(every - some) < 0.02
 
 
 def test_the_band_holds_at_all_columns_wherever_the_maximum_was_simulated():
     rows = golden_rows(0)
-    band = simultaneous_band(rows, draws=1000, simulate_at=np.array([0, rows.shape[1] - 1]))
+    band = simultaneous_band(rows, BandSettings(draws=1000), simulate_at=np.array([0, rows.shape[1] - 1]))
     varying = band.standard_error > 1e-12
     half = (band.upper - band.lower)[varying] / 2
     assert half == pytest.approx(band.critical_value * band.standard_error[varying])
@@ -320,7 +329,7 @@ def test_the_widened_band_uses_students_quantile_and_says_nothing_below_ten_prob
     first = np.tile([0.1, -0.1], 10)
     second = np.zeros(20)
     second[0] = 0.5
-    band = simultaneous_band(np.column_stack([first, second]), draws=2000)
+    band = simultaneous_band(np.column_stack([first, second]), BandSettings(draws=2000))
     lower, upper = band.widened()
     level = norm.cdf(band.critical_value)
     assert upper[0] - band.mean[0] == pytest.approx(student.ppf(level, 19) * band.standard_error[0])
@@ -333,7 +342,7 @@ def test_the_widened_band_uses_students_quantile_and_says_nothing_below_ten_prob
 
 def test_both_levels_have_their_own_standard_error():
     # Seeds' means .1, .5: variance .08 / 2. Problems' means .2, .4: variance .02 / 2.
-    band = two_level_band(np.array([[[0.0], [0.2]], [[0.4], [0.6]]]), draws=500)
+    band = two_level_band(np.array([[[0.0], [0.2]], [[0.4], [0.6]]]), BandSettings(draws=500))
     assert band.mean[0] == pytest.approx(0.3)
     assert band.se_seeds[0] == pytest.approx(0.2)
     assert band.se_problems[0] == pytest.approx(0.1)
@@ -341,8 +350,8 @@ def test_both_levels_have_their_own_standard_error():
 
 def test_seeds_that_agree_leave_the_band_over_problems():
     rows = golden_rows(1)
-    plain = simultaneous_band(rows, draws=5000)
-    band = two_level_band(np.stack([rows, rows, rows]), draws=5000)
+    plain = simultaneous_band(rows, BandSettings(draws=5000))
+    band = two_level_band(np.stack([rows, rows, rows]), BandSettings(draws=5000))
     assert band.critical_value == pytest.approx(plain.critical_value, abs=1e-5)
     assert band.lower == pytest.approx(plain.lower, abs=1e-7)
     assert band.upper == pytest.approx(plain.upper, abs=1e-7)
@@ -351,7 +360,7 @@ def test_seeds_that_agree_leave_the_band_over_problems():
 def test_the_seeds_part_is_multiplied_by_students_quantile():
     rng = np.random.default_rng(1)
     rows = rng.normal(0, 0.05, (3, 40, 2)) + rng.normal(0, 0.1, (3, 1, 1))
-    band = two_level_band(rows, draws=2000)
+    band = two_level_band(rows, BandSettings(draws=2000))
     assert band.critical_value_seeds == pytest.approx(student.ppf(norm.cdf(band.critical_value), 2))
     half = np.hypot(band.critical_value_seeds * band.se_seeds, band.critical_value * band.se_problems)
     assert (band.upper - band.lower) / 2 == pytest.approx(half)
@@ -366,8 +375,8 @@ def test_three_seeds_do_not_make_the_band_too_narrow():
     both = one = 0
     for repetition in range(400):
         rows = rng.normal(0, 0.02, (3, 1, 1)) * shape + rng.normal(0, 0.1, (1, 50, 4)) + rng.normal(0, 0.02, (3, 50, 4))
-        band = two_level_band(rows, draws=1000, seed=repetition)
-        alone = simultaneous_band(rows.mean(axis=0), draws=1000, seed=repetition)
+        band = two_level_band(rows, BandSettings(draws=1000, seed=repetition))
+        alone = simultaneous_band(rows.mean(axis=0), BandSettings(draws=1000, seed=repetition))
         both += bool(((band.lower <= 0) & (band.upper >= 0)).all())
         one += bool(((alone.lower <= 0) & (alone.upper >= 0)).all())
     assert both / 400 >= 0.92
@@ -384,12 +393,12 @@ def test_three_seeds_do_not_make_the_band_too_narrow():
 )
 def test_two_levels_need_two_seeds_and_finite_rows(rows: np.ndarray, message: str):
     with pytest.raises(InputError, match=message) as error:
-        two_level_band(rows, draws=500)
+        two_level_band(rows, BandSettings(draws=500))
     assert "\n" not in str(error.value)
 
 
 def test_two_levels_without_any_variation_give_the_whole_support():
-    band = two_level_band(np.full((3, 4, 2), 0.25), draws=500)
+    band = two_level_band(np.full((3, 4, 2), 0.25), BandSettings(draws=500))
     assert band.lower.tolist() == [-1.0, -1.0]
     assert np.isnan(band.critical_value)
 
@@ -413,7 +422,7 @@ def coverage(world: tuple, problems: int, n: int, seed: int) -> tuple[float, flo
     for repetition in range(REPETITIONS):
         kind = rng.choice(len(shares), size=problems, p=shares)
         counts = [rng.binomial(n, p[kind]).tolist() for p in (p_base, p_rl)]
-        band = simultaneous_band(difference_rows(*counts, [n] * problems), draws=1000, seed=repetition)
+        band = simultaneous_band(difference_rows(*counts, [n] * problems), BandSettings(draws=1000, seed=repetition))
         holds = (band.lower <= truth) & (truth <= band.upper)
         everywhere += bool(holds.all())
         carried += bool(holds[band.effective_problems >= FEW_PROBLEMS].all())

@@ -18,6 +18,7 @@ from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.counts import Tally
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
+from move37.estimates.settings import BandSettings
 from move37.evidence import RunEvidence
 from move37.session import Silent
 from move37.store import RunStore
@@ -293,7 +294,7 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
     ids = ("a", "b", "c")
     base = Tally("base", ids, three, 4 - three, zero, zero)
     rl = Tally("rl", ids, three * [1, 0, 1], (4 - three) * [1, 0, 1], 4 * np.array([0, 1, 0]), zero)
-    findings = find([Evidence(base), Evidence(rl)], draws=2000)
+    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=2000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.curves[0].pass_at_k[0] == pytest.approx(0.5)  # a: 1/4, c: 3/4
     assert findings.warnings[0].startswith("1 problem (b) left out for every model")

@@ -21,6 +21,7 @@ from move37.analyses.decision import decide, decision_plan
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
 from move37.counts import Tally
+from move37.estimates.settings import BandSettings
 from move37.report import ReportContext, verdict_sentences, verdicts
 from move37.report.beyond import unseen_sentence
 from move37.report.exports import csv_files
@@ -67,7 +68,7 @@ def tally(name: str, correct: list[int], n: int, unscored: int = 0) -> Tally:
 
 
 def findings_of(*tallies: Tally) -> Findings:
-    return find([Evidence(each) for each in tallies], draws=DRAWS)
+    return find([Evidence(each) for each in tallies], BandSettings(draws=DRAWS))
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def everything() -> Findings:
         for i, name in enumerate(evidence[0].tally.problem_ids)
     ]
     facts = Facts(problems=problems, strata=("subset",), runs={"GRPO": ("seed 0", "seed 1")}, beyond=True)
-    return find(evidence, draws=DRAWS, facts=facts)
+    return find(evidence, BandSettings(draws=DRAWS), facts=facts)
 
 
 @pytest.fixture(scope="module")
@@ -972,7 +973,7 @@ def hostile_findings() -> Findings:
     evidence = [Evidence(each, reasons=[("incorrect", HOSTILE, 3)], tokens_by_problem=tokens) for each in models]
     tags = [{HOSTILE: f"{HOSTILE}{i % 2}"} for i in range(12)]
     problems = [Problem(id, HOSTILE, (HOSTILE,), HOSTILE, "math", tags=tag) for id, tag in zip(ids, tags, strict=True)]
-    found = find(evidence, draws=DRAWS, facts=Facts(problems=problems, strata=(HOSTILE,), beyond=True))
+    found = find(evidence, BandSettings(draws=DRAWS), facts=Facts(problems=problems, strata=(HOSTILE,), beyond=True))
     wrong = Disagreement(ids[0], 0, "correct", "incorrect", HOSTILE, HOSTILE)
     return replace(
         found, warnings=(HOSTILE,), agreements=(Agreement(HOSTILE, HOSTILE, HOSTILE, 2, 1, (wrong,), 0, None, None),)
@@ -1032,7 +1033,9 @@ def test_degenerate_runs_with_tokens_subsets_and_guessers_still_give_a_report(
     problems = [Problem(name, "?", ("A",), "letters", "choice", tags={"subset": "only"}) for name in ids]
     facts = Facts(problems=problems, strata=("subset",) if len(ids) > 1 else (), beyond=True)
     found = find(
-        [Evidence(each, tokens_by_problem=dict.fromkeys(ids, 4.0)) for each in tallies], draws=DRAWS, facts=facts
+        [Evidence(each, tokens_by_problem=dict.fromkeys(ids, 4.0)) for each in tallies],
+        BandSettings(draws=DRAWS),
+        facts=facts,
     )
     write_report(found, CONTEXT, tmp_path)
     for path in [tmp_path / "report.md", *(tmp_path / "tables").glob("*.csv")]:
@@ -1048,7 +1051,7 @@ def test_a_single_token_budget_is_drawn_as_a_bar() -> None:
             Evidence(each, tokens_by_problem=dict.fromkeys(each.problem_ids, cost))
             for each, cost in zip(tallies, (10.0, 40.0), strict=True)
         ],
-        draws=DRAWS,
+        BandSettings(draws=DRAWS),
     )
     budget = found.pairs[0].tokens
     assert budget is not None

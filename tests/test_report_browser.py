@@ -21,6 +21,7 @@ import pytest
 
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
+from move37.estimates.settings import BandSettings
 from move37.report.page import write_report
 from move37.types import Problem
 from tests.test_report import CONTEXT, DRAWS, hostile_context, hostile_findings, tally
@@ -159,7 +160,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Problem(name, "?", (str(i % 7),), "sums", "math", tags={"subset": subsets[i % 3]}) for i, name in enumerate(ids)
     ]
     facts = Facts(problems=problems, strata=("subset",), runs={"GRPO or DAPO": names[1:]})
-    return write_report(find(evidence, draws=DRAWS, facts=facts), CONTEXT, tmp_path_factory.mktemp("report"))
+    return write_report(
+        find(evidence, BandSettings(draws=DRAWS), facts=facts), CONTEXT, tmp_path_factory.mktemp("report")
+    )
 
 
 FIGURES = """

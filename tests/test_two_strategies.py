@@ -27,6 +27,7 @@ from move37.estimates.bands import FEW_PROBLEMS, simultaneous_band
 from move37.estimates.curtailed import stopped_interval
 from move37.estimates.planning import AssumedPair, MeanTokens, planned_errors, sampling_cost
 from move37.estimates.rows import pass_at_k_rows
+from move37.estimates.settings import BandSettings
 from move37.stopping import apply_plan
 
 SHARE = np.array([0.9, 0.1])
@@ -98,7 +99,7 @@ def test_curves_are_within_their_standard_error_of_these_problems_truth(model: s
     ks = np.array([1, 2, 4, 8, 128])
     errors = planned_errors(PLANS[plan], pair, ks, PROBLEMS)
     exact = errors.base_benchmark if model == "base" else errors.rl_benchmark
-    estimate = model_curve(tally(model, plan), draws=1000).pass_at_k
+    estimate = model_curve(tally(model, plan), BandSettings(draws=1000)).pass_at_k
     assert (np.abs(estimate - true)[ks - 1] <= Z * exact + 1e-12).all()
 
 
@@ -109,7 +110,7 @@ def test_the_stated_error_over_fresh_samples_is_the_exact_one(model: str, plan: 
     pair = AssumedPair(P["base"], P["rl"], np.bincount(kinds()) / PROBLEMS)
     errors = planned_errors(PLANS[plan], pair, np.array([1, 2, 4]), PROBLEMS)
     exact = errors.base_benchmark if model == "base" else errors.rl_benchmark
-    stated = model_curve(tally(model, plan), draws=1000).se_benchmark[[0, 1, 3]]
+    stated = model_curve(tally(model, plan), BandSettings(draws=1000)).se_benchmark[[0, 1, 3]]
     assert stated == pytest.approx(exact, rel=0.1)
 
 
@@ -118,8 +119,11 @@ def test_the_stated_error_over_fresh_samples_is_the_exact_one(model: str, plan: 
 def test_the_band_of_a_model_holds_the_population_curve_at_all_ks(model: str, plan: str) -> None:
     """Confidence .999 over the ks that at least 10 problems carry. Where fewer do, nearly all is settled, the band is
     too narrow, and the curve is held to six exact standard errors (Chebyshev: .03 at one k, whatever the law)."""
-    curve = model_curve(tally(model, plan), confidence=0.999)
-    carried = simultaneous_band(pass_at_k_rows(tally(model, plan)), draws=100).effective_problems >= FEW_PROBLEMS
+    curve = model_curve(tally(model, plan), BandSettings(0.999))
+    carried = (
+        simultaneous_band(pass_at_k_rows(tally(model, plan)), BandSettings(draws=100)).effective_problems
+        >= FEW_PROBLEMS
+    )
     inside = (curve.lower <= TRUTH[model]) & (TRUTH[model] <= curve.upper)
     assert inside[carried].all()
     errors = planned_errors(PLANS[plan], AssumedPair(P["base"], P["rl"], SHARE), KS, PROBLEMS)
@@ -130,7 +134,7 @@ def test_the_band_of_a_model_holds_the_population_curve_at_all_ks(model: str, pl
 @every_plan
 def test_the_band_of_the_difference_holds_the_truth_and_claims_only_what_is_true(plan: str) -> None:
     """Confidence .999; more than 10 problems carry the difference at every k here."""
-    found = curve_difference(tally("base", plan), tally("rl", plan), confidence=0.999)
+    found = curve_difference(tally("base", plan), tally("rl", plan), BandSettings(0.999))
     assert found.few_problems == ()
     assert ((found.lower <= DIFFERENCE) & (found.upper >= DIFFERENCE)).all()
     assert (DIFFERENCE[np.array(found.gain) - 1] > 0).all()
@@ -142,7 +146,7 @@ def test_the_band_of_the_difference_holds_the_truth_and_claims_only_what_is_true
 @every_plan
 def test_the_first_loss_set_holds_the_true_crossing(plan: str) -> None:
     # The first k with a negative mean is 7. Confidence .999.
-    found = curve_difference(tally("base", plan), tally("rl", plan), confidence=0.999)
+    found = curve_difference(tally("base", plan), tally("rl", plan), BandSettings(0.999))
     first, last = found.first_loss_set
     assert last is not None
     assert first <= 7 <= last <= 12

@@ -21,7 +21,7 @@ from typer.exceptions import TyperException
 
 from move37 import imports, pipeline, terminal
 from move37.analyses.decision import decision_sentences
-from move37.analyses.record import findings_json
+from move37.analyses.serialise import findings_json
 from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
 from move37.demo import demo_recipe, demo_study

@@ -102,6 +102,15 @@ class RunEvidence:
         counts = self._count_verdicts(model, _below(below) & ~pl.col("truncated"))
         return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
+    def correct_among_truncated(self, model: str) -> int | None:
+        """Samples that were cut at the token limit and are correct, of those that the study uses; None without any."""
+        cut_and_right = pl.col("truncated") & (pl.col("outcome") == Outcome.CORRECT.value)
+        counts = [
+            self._collect(model, rows.select(cut_and_right.sum())).item()
+            for _, rows in self._used_verdicts(model, ["outcome", "truncated"])
+        ]
+        return int(sum(counts)) if counts else None
+
     # -- what else verdicts and samples say ------------------------------------------------------------------------
 
     def reasons(self, model: str) -> list[tuple[str, str, int]]:
@@ -191,6 +200,7 @@ class RunEvidence:
             tally=tally,
             fixed=fixed,
             not_truncated=self.tally_not_truncated(model, first_stop),
+            correct_among_truncated=self.correct_among_truncated(model),
             reasons=self.reasons(model),
             mean_tokens=self.mean_tokens(model),
             tokens_by_problem=self.mean_tokens_by_problem(model),
@@ -218,7 +228,6 @@ class RunEvidence:
             problems=self.store.problems(),
             strata=study.analysis.strata,
             clusters=study.analysis.clusters,
-            monte_carlo_error=study.analysis.monte_carlo_error,
             runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
             decision=self.decision(),
             calibrations=self.calibrations(),

@@ -25,11 +25,12 @@ from move37.analyses.decision import Decision, decide, decision_plan, finished_p
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
-from move37.analyses.record import comparison_json, findings_json, plain
+from move37.analyses.serialise import comparison_json, findings_json, plain
 from move37.calibration import calibrate_each
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
+from move37.estimates.settings import BandSettings
 from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision
 from move37.importers import IMPORTERS
 from move37.parts import read_json, write_json
@@ -183,9 +184,13 @@ def analyse_run(store: RunStore) -> Findings:
     ordered = sorted(models, key=lambda name: name != base)
     evidence = RunEvidence(store)
     known = [evidence.of_model(name) for name in ordered]
-    findings = find(known, settings.confidence, settings.draws, settings.seed, evidence.facts())
+    findings = find(known, _band(settings), evidence.facts())
     write_json(store.folder / "analyses.json", findings_json(findings))
     return findings
+
+
+def _band(settings: AnalysisConfig) -> BandSettings:
+    return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error)
 
 
 def report_run(store: RunStore) -> Figures:
@@ -205,8 +210,8 @@ def compare_counts(
     load = IMPORTERS.load("counts")().load
     imported = [load(path, name, "counts") for path, name in ((base, "base"), (rl, "rl"))]
     evidence = [Evidence(each.counts) for each in imported if each.counts is not None]
-    facts = Facts(monte_carlo_error=settings.monte_carlo_error, beyond=out is not None and settings.beyond)
-    findings = find(evidence, settings.confidence, settings.draws, settings.seed, facts)
+    facts = Facts(beyond=out is not None and settings.beyond)
+    findings = find(evidence, _band(settings), facts)
     figures = comparison_json(findings.comparisons[0], *findings.curves)
     if at_k is not None:
         base_tally, rl_tally = (each.tally for each in evidence)

@@ -15,7 +15,7 @@ from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
 from move37.counts import AnyTally
-from move37.types import IntArray
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,30 +57,24 @@ class Findings:
 def compare(
     base: AnyTally,
     rl: AnyTally,
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
     *,
-    clusters: IntArray | None = None,
-    monte_carlo_error: float | None = None,
     stopped_by_outcomes: bool = False,
 ) -> Comparison:
     """Everything about one pair. Raises InputError unless both cover the same problems, each with a scored sample.
 
-    `draws` and `seed` are of the band's multipliers; `seed` also thins unequal samples for the four-way table.
-    `clusters` label near duplicates among base's problems, int (M,); `monte_carlo_error`: see `simultaneous_band`.
+    The seed also thins unequal samples for the four-way table. `design` labels base's problems.
     `stopped_by_outcomes`: sampling went on until something was decided, which no test here allows for.
     """
-    difference = curve_difference(
-        base, rl, confidence, draws, seed, clusters=clusters, monte_carlo_error=monte_carlo_error
-    )
-    table = solvable_table(base, rl, confidence, seed)
+    difference = curve_difference(base, rl, settings, design)
+    table = solvable_table(base, rl, settings.confidence, settings.seed, design=design)
     about_pair = comparison_cautions(base, rl, difference, table, stopped_by_outcomes)
     cautions = [*model_cautions(base), *model_cautions(rl), *about_pair]
     return Comparison(
         difference=difference,
         solvable=table,
         shift=accuracy_shift(base, rl),
-        sampling_gap=sampling_gap(base, rl, confidence),
+        sampling_gap=sampling_gap(base, rl, settings.confidence, design=design),
         warnings=tuple(cautions),
     )

@@ -33,6 +33,7 @@ from move37.estimates.extrapolation import (
 )
 from move37.estimates.npmle import fit_joint_mixture, fit_mixture, noise_floor_posterior
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
 
 WITHIN = (1.0, 1.25, 1.5, 2.0)
@@ -131,14 +132,18 @@ class PairBeyond:
     refusals: tuple[Refusal, ...]
 
 
-def model_beyond(tally: AnyTally, confidence: float = 0.95, draws: int = 100, seed: int = 0) -> ModelBeyond:
+def model_beyond(
+    tally: AnyTally, confidence: float = 0.95, draws: int = 100, seed: int = 0, design: Design = INDEPENDENT
+) -> ModelBeyond:
     """One model from n to 2n. `draws` and `seed` are of the bootstrap. Raises InputError for n < 2."""
     require_scored(tally)
     n = k_limit(tally)
     ks = _multiples(n, WITHIN)
     ranges = pass_range(tally, ks, confidence)
     rows = tuple(
-        MethodRow(method, method == DEFAULT_METHOD, interval(tally, FARTHEST * n, method, confidence, draws, seed))
+        MethodRow(
+            method, method == DEFAULT_METHOD, interval(tally, FARTHEST * n, method, confidence, draws, seed, design)
+        )
         for method in METHODS
     )
     try:

@@ -131,10 +131,11 @@ def _what_stands(difference: CurveDifference) -> str:
 def _about_table(table: SolvableTable) -> list[str]:
     cautions = []
     alpha = 1 - table.confidence
-    discordant, needed = table.base_only + table.rl_only, fewest_discordant(alpha)
+    discordant, needed = table.discordant, fewest_discordant(alpha)
+    unit = "problem" if table.discordant_clusters is None else "cluster"
     if discordant < needed:
         cautions.append(
-            f"four-way table: {discordant} problem{'s' * (discordant != 1)} solved by one model only; the exact test "
+            f"four-way table: {discordant} {unit}{'s' * (discordant != 1)} solved by one model only; the exact test "
             f"needs at least {needed} to reach p < {alpha:.2g}, so this set cannot show a difference at k={table.k}"
         )
     for model, count in ((table.base, table.base_only), (table.rl, table.rl_only)):

@@ -6,7 +6,7 @@ all problems. Tallies that were stopped early go in as they are: their rows are 
 always paired by problem: two marginal bands are never compared. Left out: any k beyond K.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -21,11 +21,12 @@ from move37.estimates.bands import (
     first_loss_set,
     gain_and_loss,
     point_crossing,
+    population_error,
     simultaneous_band,
     thinned_columns,
 )
-from move37.estimates.pass_at_k import standard_error_population
 from move37.estimates.rows import benchmark_error, k_limit, pass_at_k_rows
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
 CURVE_DRAWS = 20_000
@@ -104,12 +105,13 @@ class SamplingGap:
     confidence: float
 
 
-def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000, seed: int = 0) -> ModelCurve:
+def model_curve(tally: AnyTally, settings: BandSettings = DEFAULT_BAND, design: Design = INDEPENDENT) -> ModelCurve:
     """pass@k of one model for every k = 1..K. Raises InputError for a problem without scored samples."""
     require_scored(tally)
     rows = pass_at_k_rows(tally)
     simulated = simulated_columns(rows.shape[1])
-    band = simultaneous_band(rows, confidence, min(draws, CURVE_DRAWS), seed, support=(0.0, 1.0), simulate_at=simulated)
+    few = replace(settings, draws=min(settings.draws, CURVE_DRAWS), monte_carlo_error=None)
+    band = simultaneous_band(rows, few, design, support=(0.0, 1.0), simulate_at=simulated)
     return ModelCurve(
         model=tally.model,
         k=np.arange(1, rows.shape[1] + 1),
@@ -118,7 +120,7 @@ def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000,
         se_population=band.standard_error,
         lower=band.lower,
         upper=band.upper,
-        confidence=confidence,
+        confidence=settings.confidence,
         problems=tally.problems,
         n=(int(tally.scored.min()), int(tally.scored.max())),
         samples=int(tally.scored.sum()),
@@ -130,32 +132,17 @@ def model_curve(tally: AnyTally, confidence: float = 0.95, draws: int = 100_000,
 def curve_difference(
     base: AnyTally,
     rl: AnyTally,
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
-    *,
-    strata: IntArray | None = None,
-    clusters: IntArray | None = None,
-    monte_carlo_error: float | None = None,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
 ) -> CurveDifference:
     """pass@k of rl minus base for k = 1..K. Raises InputError unless problems match.
 
-    `strata` and `clusters` label the base's problems, int (M,), and `draws` are doubled until the critical value's
-    range is at most `monte_carlo_error` wide: see `simultaneous_band`.
+    `design` labels the base's problems.
     """
     base, rl = paired(base, rl)
     k_max = _common_k(base, rl)
     rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    band = simultaneous_band(
-        rows,
-        confidence,
-        draws,
-        seed,
-        strata=strata,
-        clusters=clusters,
-        monte_carlo_error=monte_carlo_error,
-        simulate_at=simulated_columns(k_max),
-    )
+    band = simultaneous_band(rows, settings, design, simulate_at=simulated_columns(k_max))
     return difference_of(base.model, rl.model, band)
 
 
@@ -193,7 +180,9 @@ def simulated_columns(k_max: int) -> IntArray | None:
     return thinned_columns(k_max) if k_max > EVERY_K_UP_TO else None
 
 
-def sampling_gap(base: AnyTally, rl: AnyTally, confidence: float = 0.95, k: int | None = None) -> SamplingGap:
+def sampling_gap(
+    base: AnyTally, rl: AnyTally, confidence: float = 0.95, k: int | None = None, design: Design = INDEPENDENT
+) -> SamplingGap:
     """Delta_SE with a paired interval for the population of problems (Student t over the per-problem gaps).
 
     `k` defaults to the paper's 256, or to K where that is less. A single problem, or no variation
@@ -202,21 +191,25 @@ def sampling_gap(base: AnyTally, rl: AnyTally, confidence: float = 0.95, k: int 
     base, rl = paired(base, rl)
     k = min(256, _common_k(base, rl)) if k is None else k
     gaps = pass_at_k_rows(base, k)[:, -1] - pass_at_k_rows(rl, 1)[:, 0]
-    lower, upper = mean_interval(gaps, confidence, (-1.0, 1.0)) or (-1.0, 1.0)
+    lower, upper = mean_interval(gaps, confidence, (-1.0, 1.0), design) or (-1.0, 1.0)
     return SamplingGap(k, float(gaps.mean()), lower, upper, confidence)
 
 
-def mean_interval(values: FloatArray, confidence: float, support: tuple[float, float]) -> tuple[float, float] | None:
-    """Student t interval for the mean of independent `values`, one per problem, cut off at `support`.
+def mean_interval(
+    values: FloatArray, confidence: float, support: tuple[float, float], design: Design = INDEPENDENT
+) -> tuple[float, float] | None:
+    """Student t interval for the mean of `values`, one per problem, cut off at `support`.
+
+    Degrees of freedom are the independent units less one: problems, or clusters of them.
 
     None where the values do not vary (or there is one): they say nothing about other problems.
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence must be between 0 and 1, not {confidence}")
-    error = float(standard_error_population(values))
+    error = float(population_error(values[:, None], design)[0])
     if not error > DEGENERATE:
         return None
-    half = float(stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    half = float(stdtrit(design.units(len(values)) - 1, (1 + confidence) / 2)) * error
     mean = float(values.mean())
     return max(support[0], mean - half), min(support[1], mean + half)
 

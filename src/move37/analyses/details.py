@@ -47,6 +47,7 @@ from move37.analyses.token_budget import TokenBudget, token_budget
 from move37.counts import AnyTally, Tally
 from move37.estimates.majority import AnswerCounts, answers_by_problem
 from move37.estimates.rows import k_limit
+from move37.estimates.settings import DEFAULT_BAND, BandSettings, Design
 
 BUDGET_DRAWS = 20_000
 """Multiplier draws behind the band over token budgets: it supports no published number."""
@@ -67,6 +68,8 @@ class Evidence:
     """Counts over the samples before the first look; None where they are the tally itself, or not known."""
     not_truncated: Tally | None = None
     """Counts over those of them that ended by themselves."""
+    correct_among_truncated: int | None = None
+    """Of the samples that the estimates use, those that were cut and are correct; None where it is not known."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(outcome, reason, count)."""
     mean_tokens: float | None = None
@@ -134,82 +137,104 @@ class PairDetail:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How far to go: confidence of all intervals, seed of all draws, tags to stratify by, whether to look beyond n."""
+    """How far to go: what all intervals depend on, tags to stratify by, whether to look beyond n."""
 
-    confidence: float = 0.95
-    seed: int = 0
+    band: BandSettings = DEFAULT_BAND
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Value of each tag by problem id."""
     beyond: bool = False
 
+    @property
+    def side_band(self) -> BandSettings:
+        """For bands that support no published number: fewer draws."""
+        return BandSettings(self.band.confidence, BUDGET_DRAWS, self.band.seed)
 
-def model_detail(evidence: Evidence, tally: AnyTally, ks: Sequence[int] | None, depth: Depth) -> ModelDetail:
-    """`tally` is the evidence's on the problems that are analysed; `ks` are those of the reliability measures."""
-    fixed, confidence = evidence.fixed_tally(tally.problem_ids), depth.confidence
+
+def model_detail(
+    evidence: Evidence, tally: AnyTally, ks: Sequence[int] | None, depth: Depth, design: Design
+) -> ModelDetail:
+    """`tally` is the evidence's on the problems that are analysed, `design` labels these; `ks` are those of the
+    reliability measures."""
+    fixed, confidence = evidence.fixed_tally(tally.problem_ids), depth.band.confidence
+    in_order = design if fixed is None else _as_in(fixed, tally, design)
     unscored = unscored_bracket(tally) if tally.unscored.any() else None
     finished = None
     if evidence.not_truncated is not None and tally.truncated.any():
         finished = finished_curve(tally, on_problems(evidence.not_truncated, tally.problem_ids))
     return ModelDetail(
         model=tally.model,
-        reliability=_reliability(fixed, tally, evidence, ks, confidence),
-        coverage=() if fixed is None else coverage(fixed, confidence=confidence),
+        reliability=_reliability((fixed, in_order), (tally, design), evidence, ks, confidence),
+        coverage=() if fixed is None else coverage(fixed, confidence=confidence, design=in_order),
         bayes=None if fixed is None else bayes_at_n(fixed, confidence=confidence),
         unscored=unscored,
         finished=finished,
-        beyond=model_beyond(tally, confidence, BOOTSTRAP_DRAWS, depth.seed) if _far(depth, tally) else None,
+        beyond=(
+            model_beyond(tally, confidence, BOOTSTRAP_DRAWS, depth.band.seed, design) if _far(depth, tally) else None
+        ),
     )
 
 
 def pair_detail(
-    evidence: tuple[Evidence, Evidence], base: AnyTally, rl: AnyTally, table: SolvableTable, depth: Depth
+    evidence: tuple[Evidence, Evidence],
+    base: AnyTally,
+    rl: AnyTally,
+    table: SolvableTable,
+    depth: Depth,
+    design: Design,
 ) -> PairDetail:
-    """`base` and `rl` are the evidence's tallies on the problems that are analysed, `table` their four-way table."""
+    """`base` and `rl` are the evidence's tallies on the problems that are analysed, `table` their four-way table;
+    `design` labels the base's problems."""
     base, rl = paired(base, rl)
-    confidence, seed = depth.confidence, depth.seed
+    confidence, seed = depth.band.confidence, depth.band.seed
     of_base, of_rl = evidence
     fixed_base, fixed_rl = (each.fixed_tally(base.problem_ids) for each in evidence)
     differences: tuple[ReliabilityDifference, ...] = ()
     shares, posterior = (), None
     if fixed_base is not None and fixed_rl is not None:
         votes = of_base.votes, of_rl.votes
-        differences = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence=confidence)
-        shares = coverage_differences(fixed_base, fixed_rl, confidence=confidence)
+        in_order = _as_in(fixed_base, base, design)
+        differences = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence, in_order)
+        shares = coverage_differences(fixed_base, fixed_rl, None, confidence, in_order)
         posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence)
     smaller = sorted({1, *default_ks(table.k)} - {table.k})
     if table.k > 1 and not (fixed_base is base and fixed_rl is rl):  # areas take what was stopped early too
-        areas = area_differences(base, rl, confidence=confidence)
+        areas = area_differences(base, rl, confidence=confidence, design=design)
         differences = (*(row for row in differences if not row.measure.startswith("AUC")), *areas)
     brackets = [unscored_bracket(tally) for tally in (base, rl)] if _any_unscored(base, rl) else []
     return PairDetail(
         base=base.model,
         rl=rl.model,
-        tables=(*(solvable_table(base, rl, confidence, seed, k) for k in smaller), table),
+        tables=(*(solvable_table(base, rl, confidence, seed, k, design) for k in smaller), table),
         support=support(table),
         differences=differences,
         coverage=shares,
         bayes=posterior,
-        tokens=_tokens(of_base, of_rl, base, rl, depth),
-        strata=tuple(
-            by_stratum(base, rl, labels, tag, confidence, BUDGET_DRAWS, seed) for tag, labels in depth.tags.items()
-        ),
+        tokens=_tokens(of_base, of_rl, base, rl, depth, design),
+        strata=tuple(by_stratum(base, rl, labels, tag, depth.side_band, design) for tag, labels in depth.tags.items()),
         unscored=difference_bracket(*brackets) if brackets else None,
         beyond=pair_beyond(base, rl, confidence) if _far(depth, base, rl) else None,
     )
 
 
 def _reliability(
-    fixed: Tally | None, tally: AnyTally, evidence: Evidence, ks: Sequence[int] | None, confidence: float
+    known: tuple[Tally | None, Design],
+    whole: tuple[AnyTally, Design],
+    evidence: Evidence,
+    ks: Sequence[int] | None,
+    confidence: float,
 ) -> tuple[ReliabilityRow, ...]:
     """Rows at a fixed n where one is known, with the areas under the whole curve."""
-    rows = () if fixed is None else reliability(fixed, ks, evidence.votes, confidence)
+    (fixed, in_order), (tally, design) = known, whole
+    rows = () if fixed is None else reliability(fixed, ks, evidence.votes, confidence, in_order)
     if fixed is tally:
         return rows
-    areas = area(tally, confidence=confidence) if k_limit(tally) > 1 else ()
+    areas = area(tally, confidence=confidence, design=design) if k_limit(tally) > 1 else ()
     return (*(row for row in rows if not row.measure.startswith("AUC")), *areas)
 
 
-def _tokens(of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, depth: Depth) -> TokenBudget | None:
+def _tokens(
+    of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, depth: Depth, design: Design
+) -> TokenBudget | None:
     known = of_base.tokens_by_problem, of_rl.tokens_by_problem
     if not all(set(base.problem_ids) <= tokens.keys() for tokens in known):
         return None
@@ -217,7 +242,15 @@ def _tokens(of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, de
     most = min(cost * k_limit(tally) for cost, tally in zip(costs, (base, rl), strict=True))
     if min(costs) <= 0 or max(costs) > most:
         return None  # what one sample of the one costs is more than all samples of the other
-    return token_budget(base, rl, *known, confidence=depth.confidence, draws=BUDGET_DRAWS, seed=depth.seed)
+    return token_budget(base, rl, *known, settings=depth.side_band, design=design)
+
+
+def _as_in(fixed: Tally, tally: AnyTally, design: Design) -> Design:
+    """The design in the order of `fixed`, which has the problems of `tally`."""
+    if fixed.problem_ids == tally.problem_ids:
+        return design
+    place = {problem: i for i, problem in enumerate(tally.problem_ids)}
+    return design.select(np.array([place[problem] for problem in fixed.problem_ids]))
 
 
 def _any_unscored(*tallies: AnyTally) -> bool:

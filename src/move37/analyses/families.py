@@ -22,7 +22,10 @@ from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import band_from, critical_value, spread, thinned_columns
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.types import IntArray
+from move37.estimates.settings import INDEPENDENT, BandSettings, Design
+
+FAMILY_BAND = BandSettings(draws=20_000)
+"""Many columns at once: fewer draws than a pair's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +59,10 @@ class Family:
 def family(
     base: AnyTally,
     models: Sequence[AnyTally],
-    confidence: float = 0.95,
-    draws: int = 20_000,
-    seed: int = 0,
-    *,
-    strata: IntArray | None = None,
-    clusters: IntArray | None = None,
-    monte_carlo_error: float | None = None,
+    settings: BandSettings = FAMILY_BAND,
+    design: Design = INDEPENDENT,
 ) -> Family:
-    """Compare every model with the base in one band. `strata` and `clusters` label the base's problems, int (M,).
+    """Compare every model with the base in one band. `design` labels the base's problems.
 
     Raises InputError for no model, a model given twice or named as the base, and problems that do not match.
     """
@@ -76,18 +74,18 @@ def family(
     pairs = [paired(base, model)[1] for model in models]
     k_max = min(k_limit(tally) for tally in (base, *pairs))
     base_rows, simulated = pass_at_k_rows(base, k_max), thinned_columns(k_max)
-    spreads = [spread(pass_at_k_rows(model, k_max) - base_rows, strata, clusters, simulated) for model in pairs]
-    critical = critical_value(spreads, confidence, draws, seed, monte_carlo_error)
+    spreads = [spread(pass_at_k_rows(model, k_max) - base_rows, design, simulated) for model in pairs]
+    critical = critical_value(spreads, settings)
     return Family(
         base=base.model,
         members=tuple(
-            difference_of(base.model, model.model, band_from(each, critical, confidence, (-1.0, 1.0)))
+            difference_of(base.model, model.model, band_from(each, critical, settings.confidence, (-1.0, 1.0)))
             for model, each in zip(pairs, spreads, strict=True)
         ),
         critical_value=critical.value,
         critical_value_monte_carlo=critical.monte_carlo,
         draws=critical.draws,
-        confidence=confidence,
+        confidence=settings.confidence,
         problems=base.problems,
         simulated_ks=len(simulated),
     )

@@ -5,7 +5,8 @@ several, one family-wise band beside them covers all together.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from types import MappingProxyType
 
 import numpy as np
@@ -16,7 +17,7 @@ from move37.analyses.cautions import flaky_cautions, model_cautions
 from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
-from move37.analyses.families import family
+from move37.analyses.families import FAMILY_BAND, family
 from move37.analyses.grader_errors import grader_cautions, grader_errors
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
@@ -26,6 +27,7 @@ from move37.analyses.truncation import outcome_audit
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.rows import k_limit
+from move37.estimates.settings import DEFAULT_BAND, BandSettings, Design
 from move37.types import IntArray, Problem
 
 
@@ -45,19 +47,11 @@ class Facts:
     """Of the run's verifiers by label: (accepted, scored) of the references and of corrupted answers."""
     beyond: bool = False
     """Whether to continue the curves beyond n, which takes a second or two for each model and pair."""
-    monte_carlo_error: float | None = None
-    """Width of the critical values' Monte-Carlo range up to which multiplier draws are doubled."""
     notices: Sequence[str] = ()
     """What is in the run and not in the findings, one sentence each: they become warnings."""
 
 
-def find(
-    evidence: Sequence[Evidence],
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
-    facts: Facts | None = None,
-) -> Findings:
+def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, facts: Facts | None = None) -> Findings:
     """Each model alone, then each one against the first. Raises InputError for no model, or different problems.
 
     Problems on which some model has no scored sample at all are left out for every model, with a warning.
@@ -67,22 +61,13 @@ def find(
     facts = facts or Facts()
     tallies, left_out = leave_out_unscored([each.tally for each in evidence])
     base, others = tallies[0], tallies[1:]
-    clusters, error = _clusters(facts, base), facts.monte_carlo_error
-    depth = Depth(confidence, seed, _labels(facts, base), facts.beyond)
+    designs = [Design(clusters=_clusters(facts, tally)) for tally in tallies]
+    depth, confidence = Depth(settings, _labels(facts, base), facts.beyond), settings.confidence
     comparisons, pairs = [], []
     for each, rl in zip(evidence[1:], others, strict=True):
-        comparison = compare(
-            base,
-            rl,
-            confidence,
-            draws,
-            seed,
-            clusters=clusters,
-            monte_carlo_error=error,
-            stopped_by_outcomes=facts.decision is not None,
-        )
+        comparison = compare(base, rl, settings, designs[0], stopped_by_outcomes=facts.decision is not None)
         comparisons.append(comparison)
-        pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth))
+        pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth, designs[0]))
     fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
     errors = tuple(
@@ -91,17 +76,29 @@ def find(
         if (found := grader_errors(label, references, corrupted, k_limit(base), confidence)) is not None
     )
     return Findings(
-        curves=tuple(model_curve(tally, confidence, draws, seed) for tally in tallies),
+        curves=tuple(model_curve(*each) for each in zip(tallies, repeat(settings), designs)),
         audits=tuple(
-            outcome_audit(each.tally, each.reasons, each.mean_tokens, each.not_truncated, each.fixed)
+            outcome_audit(
+                each.tally,
+                each.reasons,
+                each.mean_tokens,
+                each.not_truncated,
+                each.fixed,
+                each.correct_among_truncated,
+            )
             for each in evidence
         ),
-        models=tuple(model_detail(each, tally, ks, depth) for each, tally in zip(evidence, tallies, strict=True)),
+        models=tuple(
+            model_detail(each, tally, ks, depth, design)
+            for each, tally, design in zip(evidence, tallies, designs, strict=True)
+        ),
         guesses=_guesses(facts, base),
         comparisons=tuple(comparisons),
         pairs=tuple(pairs),
-        family=family(base, others, confidence, seed=seed, clusters=clusters) if len(others) > 1 else None,
-        seeds=tuple(_over_seeds(base, others, algorithm, runs, depth) for algorithm, runs in facts.runs.items()),
+        family=family(base, others, _of_family(settings), designs[0]) if len(others) > 1 else None,
+        seeds=tuple(
+            _over_seeds(base, others, algorithm, runs, settings, designs[0]) for algorithm, runs in facts.runs.items()
+        ),
         agreements=tuple(
             agreement(each.tally.model, each.verifier, label, twice, each.references, each.first_stop)
             for each in evidence
@@ -116,6 +113,7 @@ def find(
             *_warnings(tallies, comparisons),
             *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.reasons)),
             *grader_cautions(errors),
+            *_about_clusters(facts, len(others), bool(errors)),
         ),
     )
 
@@ -146,10 +144,19 @@ def _guesses(facts: Facts, base: AnyTally) -> tuple[GuessBaseline, ...]:
 
 
 def _over_seeds(
-    base: AnyTally, others: Sequence[AnyTally], algorithm: str, runs: Sequence[str], depth: Depth
+    base: AnyTally,
+    others: Sequence[AnyTally],
+    algorithm: str,
+    runs: Sequence[str],
+    settings: BandSettings,
+    design: Design,
 ) -> TrainingSeeds:
     chosen = [tally for tally in others if tally.model in runs]
-    return training_seeds(base, chosen, algorithm, depth.confidence, seed=depth.seed)
+    return training_seeds(base, chosen, algorithm, BandSettings(settings.confidence, seed=settings.seed), design)
+
+
+def _of_family(settings: BandSettings) -> BandSettings:
+    return replace(settings, draws=FAMILY_BAND.draws, monte_carlo_error=None)
 
 
 def _about_decision(decision: Decision | None) -> list[str]:
@@ -159,6 +166,24 @@ def _about_decision(decision: Decision | None) -> list[str]:
         "sampled until it was decided which model solves more: "
         f"{decision.examined} of {decision.problems} problems, in random order. The e-value allows for that stop; the "
         "curves, bands and tables of the problems examined do not"
+    ]
+
+
+def _about_clusters(facts: Facts, others: int, calibrated: bool) -> list[str]:
+    """Names the intervals that take every problem as one of its own although some are near duplicates."""
+    if facts.clusters is None:
+        return []
+    alone = [
+        "standard errors and intervals over fresh samples of these problems (se_benchmark, Bayes@N, avg@n beside it)"
+    ]
+    alone.append("the bounds of Cover@tau that assume nothing (its interval where few problems carry it)")
+    alone += ["SRR, NDR, SDS and NSCR"] if others else []
+    alone += ["what the counts do not exclude beyond n, and Chao's bound"] if facts.beyond else []
+    alone += ["the e-value"] if facts.decision is not None else []
+    alone += ["shares of calibrated answers"] if calibrated else []
+    return [
+        f"problems with the same {facts.clusters!r} are drawn together in every other interval and test; these take "
+        f"each problem as one of its own and are too narrow where near duplicates weigh: {'; '.join(alone)}"
     ]
 
 

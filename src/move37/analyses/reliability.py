@@ -22,13 +22,12 @@ from move37.analyses.curves import mean_interval
 from move37.analyses.pairing import paired, require_scored
 from move37.counts import AnyTally, Estimate, Tally
 from move37.errors import InputError
-from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS, effective_problems
+from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS, effective_problems, population_error
 from move37.estimates.majority import AnswerCounts, majority_at_ks
 from move37.estimates.pass_at_k import (
     average,
     checked_k,
     g_pass_at_k,
-    standard_error_population,
 )
 from move37.estimates.reliability import (
     accuracy_posterior,
@@ -43,6 +42,7 @@ from move37.estimates.reliability import (
     posterior_interval,
 )
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray
 
 MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k", "AUC@k", "AUC_log@k")
@@ -138,6 +138,7 @@ def reliability(
     ks: Sequence[int] | None = None,
     answers: Mapping[str, AnswerCounts] | None = None,
     confidence: float = 0.95,
+    design: Design = INDEPENDENT,
 ) -> tuple[ReliabilityRow, ...]:
     """Rows ordered by measure, then k. `ks` defaults to `default_ks`; `answers` by problem id add maj@k.
 
@@ -147,7 +148,9 @@ def reliability(
     require_scored(tally)
     smallest = int(tally.n.min())
     return tuple(
-        ReliabilityRow(tally.model, measure, k, _estimate(_name(measure, k), [tally], values, confidence, (0.0, 1.0)))
+        ReliabilityRow(
+            tally.model, measure, k, _estimate(_name(measure, k), [tally], values, confidence, (0.0, 1.0), design)
+        )
         for measure, k, values in _measures(tally, default_ks(smallest) if ks is None else ks, answers)
     )
 
@@ -159,6 +162,7 @@ def reliability_differences(
     base_answers: Mapping[str, AnswerCounts] | None = None,
     rl_answers: Mapping[str, AnswerCounts] | None = None,
     confidence: float = 0.95,
+    design: Design = INDEPENDENT,
 ) -> tuple[ReliabilityDifference, ...]:
     """Every measure that both models have, rl minus base, paired by problem. `ks` defaults to `common_ks`.
 
@@ -175,7 +179,12 @@ def reliability_differences(
             name,
             k,
             _estimate(
-                _between(_name(name, k), base, rl), [base, rl], theirs[name, k] - values, confidence, (-1.0, 1.0)
+                _between(_name(name, k), base, rl),
+                [base, rl],
+                theirs[name, k] - values,
+                confidence,
+                (-1.0, 1.0),
+                design,
             ),
         )
         for name, k, values in _measures(base, ks, base_answers, smallest)
@@ -183,18 +192,22 @@ def reliability_differences(
     )
 
 
-def area(tally: AnyTally, k_max: int | None = None, confidence: float = 0.95) -> tuple[ReliabilityRow, ReliabilityRow]:
+def area(
+    tally: AnyTally, k_max: int | None = None, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> tuple[ReliabilityRow, ReliabilityRow]:
     """The area under pass@k up to `k_max` (default: the largest k), over k and over ln k, under any stopping plan."""
     k_max = k_limit(tally) if k_max is None else k_max
     over_k, over_log_k = (
-        ReliabilityRow(tally.model, name, k_max, _estimate(_name(name, k_max), [tally], values, confidence, (0.0, 1.0)))
+        ReliabilityRow(
+            tally.model, name, k_max, _estimate(_name(name, k_max), [tally], values, confidence, (0.0, 1.0), design)
+        )
         for name, _, values in _areas(tally, k_max)
     )
     return over_k, over_log_k
 
 
 def area_differences(
-    base: AnyTally, rl: AnyTally, k_max: int | None = None, confidence: float = 0.95
+    base: AnyTally, rl: AnyTally, k_max: int | None = None, confidence: float = 0.95, design: Design = INDEPENDENT
 ) -> tuple[ReliabilityDifference, ReliabilityDifference]:
     """The areas of rl minus base, paired by problem, under any stopping plans; `k_max` as in `area`, for both."""
     base, rl = paired(base, rl)
@@ -205,26 +218,34 @@ def area_differences(
             rl.model,
             name,
             k_max,
-            _estimate(_between(_name(name, k_max), base, rl), [base, rl], theirs - ours, confidence, (-1.0, 1.0)),
+            _estimate(
+                _between(_name(name, k_max), base, rl), [base, rl], theirs - ours, confidence, (-1.0, 1.0), design
+            ),
         )
         for (name, _, ours), (_, _, theirs) in zip(_areas(base, k_max), _areas(rl, k_max), strict=True)
     )
     return over_k, over_log_k
 
 
-def coverage(tally: Tally, taus: Sequence[float] | None = None, confidence: float = 0.95) -> tuple[Coverage, ...]:
+def coverage(
+    tally: Tally, taus: Sequence[float] | None = None, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> tuple[Coverage, ...]:
     """Cover@tau at every tau, by default at those of COVER_TAUS that n allows. Raises InputError for any other tau that
     needs more samples."""
     require_scored(tally)
-    return tuple(_coverage(tally, tau, confidence) for tau in _taus([tally], taus))
+    return tuple(_coverage(tally, tau, confidence, design) for tau in _taus([tally], taus))
 
 
 def coverage_differences(
-    base: Tally, rl: Tally, taus: Sequence[float] | None = None, confidence: float = 0.95
+    base: Tally,
+    rl: Tally,
+    taus: Sequence[float] | None = None,
+    confidence: float = 0.95,
+    design: Design = INDEPENDENT,
 ) -> tuple[CoverageDifference, ...]:
     """Cover@tau of rl minus base at every tau, paired by problem."""
     base, rl = paired(base, rl)
-    return tuple(_coverage_difference(base, rl, tau, confidence) for tau in _taus([base, rl], taus))
+    return tuple(_coverage_difference(base, rl, tau, confidence, design) for tau in _taus([base, rl], taus))
 
 
 def bayes_at_n(tally: Tally, prior: tuple[float, float] = UNIFORM_PRIOR, confidence: float = 0.95) -> BayesAtN:
@@ -351,11 +372,11 @@ def _bracket(tally: Tally, tau: float) -> tuple[FloatArray, FloatArray]:
     return cover_bracket(tally.correct, tally.n, tau)
 
 
-def _coverage(tally: Tally, tau: float, confidence: float) -> Coverage:
+def _coverage(tally: Tally, tau: float, confidence: float, design: Design) -> Coverage:
     values = _cover(tally, tau)
     bounds = cover_bounds(tally.correct, tally.n, tau, confidence)
-    estimate = _estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0))
-    few = _few(values)
+    estimate = _estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0), design)
+    few = _few(values, design)
     return Coverage(
         model=tally.model,
         tau=tau,
@@ -367,12 +388,12 @@ def _coverage(tally: Tally, tau: float, confidence: float) -> Coverage:
     )
 
 
-def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) -> CoverageDifference:
+def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float, design: Design) -> CoverageDifference:
     values = _cover(rl, tau) - _cover(base, tau)
-    bounds = _difference_bounds(base, rl, tau, confidence)
+    bounds = _difference_bounds(base, rl, tau, confidence, design)
     name = _between(f"Cover@{tau:g}", base, rl)
-    estimate = _estimate(name, [base, rl], values, confidence, (-1.0, 1.0))
-    few = _few(values)
+    estimate = _estimate(name, [base, rl], values, confidence, (-1.0, 1.0), design)
+    few = _few(values, design)
     return CoverageDifference(
         base=base.model,
         rl=rl.model,
@@ -384,12 +405,12 @@ def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float) 
     )
 
 
-def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float) -> tuple[float, float]:
+def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float, design: Design) -> tuple[float, float]:
     """Whatever p is: Student t over the paired brackets; the two models' own bounds where few problems carry those."""
     (base_low, base_high), (low, high) = (_bracket(tally, tau) for tally in (base, rl))
-    at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0))
-    at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0))
-    if at_least and at_most and not _few(low - base_high) and not _few(high - base_low):
+    at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0), design)
+    at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0), design)
+    if at_least and at_most and not _few(low - base_high, design) and not _few(high - base_low, design):
         return at_least[0], at_most[1]
     # Each at half of the error, so that both hold together.
     base_bounds, rl_bounds = (cover_bounds(t.correct, t.n, tau, (1 + confidence) / 2) for t in (base, rl))
@@ -407,16 +428,21 @@ def _bounded(estimate: Estimate, bounds: tuple[float, float], confidence: float)
     )
 
 
-def _few(values: FloatArray) -> bool:
+def _few(values: FloatArray, design: Design) -> bool:
     """Whether fewer than FEW_PROBLEMS problems carry the variance."""
-    return bool(effective_problems(values[:, None])[0] < FEW_PROBLEMS)
+    return bool(effective_problems(values[:, None], design)[0] < FEW_PROBLEMS)
 
 
 def _estimate(
-    name: str, tallies: Sequence[AnyTally], values: FloatArray, confidence: float, support: tuple[float, float]
+    name: str,
+    tallies: Sequence[AnyTally],
+    values: FloatArray,
+    confidence: float,
+    support: tuple[float, float],
+    design: Design,
 ) -> Estimate:
-    error = float(standard_error_population(values))
-    lower, upper = mean_interval(values, confidence, support) or (None, None)
+    error = float(population_error(values[:, None], design)[0])
+    lower, upper = mean_interval(values, confidence, support, design) or (None, None)
     return Estimate(
         name=name,
         value=float(values.mean()),

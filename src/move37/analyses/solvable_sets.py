@@ -16,7 +16,8 @@ from move37.analyses.pairing import paired
 from move37.counts import AnyTally, Tally
 from move37.estimates.pass_at_k import checked_k
 from move37.estimates.rows import correct_samples, pass_at_k_rows
-from move37.estimates.solvable import mcnemar_p, never_solved_bound, noise_floor_pooled, noise_floor_smoothed
+from move37.estimates.settings import INDEPENDENT, Design
+from move37.estimates.solvable import never_solved_bound, noise_floor_pooled, noise_floor_smoothed, sign_flip_p
 from move37.types import IntArray
 
 
@@ -32,7 +33,7 @@ class SolvableTable:
     rl_only: int
     neither: int
     mcnemar_p: float
-    """Exact two-sided McNemar test on the discordant problems."""
+    """Exact two-sided McNemar test on the discordant problems; with clusters, whole clusters are flipped."""
     noise_floor: float
     """Expected rl_only (and base_only) if both models had the same chance on every problem."""
     never_solved_bound_base: float
@@ -41,10 +42,22 @@ class SolvableTable:
     confidence: float
     base_only_ids: tuple[str, ...]
     rl_only_ids: tuple[str, ...]
+    discordant_clusters: int | None = None
+    """Clusters in which one model alone solves more problems, which is what the test counts; None without clusters."""
+
+    @property
+    def discordant(self) -> int:
+        """Independent units that the test has: problems solved by one model only, or clusters."""
+        return self.base_only + self.rl_only if self.discordant_clusters is None else self.discordant_clusters
 
 
 def solvable_table(
-    base: AnyTally, rl: AnyTally, confidence: float = 0.95, seed: int = 0, k: int | None = None
+    base: AnyTally,
+    rl: AnyTally,
+    confidence: float = 0.95,
+    seed: int = 0,
+    k: int | None = None,
+    design: Design = INDEPENDENT,
 ) -> SolvableTable:
     """The four-way table at `k` samples, or at each problem's common number of samples (its `k` is the smallest).
 
@@ -58,6 +71,7 @@ def solvable_table(
     # Two streams, by problem id, so that neither the order of the problems nor the other model changes the thinning.
     base_solves, rl_solves = _solved(base, draws, seed, 0), _solved(rl, draws, seed, 1)
     base_only, rl_only = base_solves & ~rl_solves, rl_solves & ~base_solves
+    clustered = _by_cluster(rl_only.astype(np.int64) - base_only, design)
     bound = never_solved_bound(int(draws.min()), 1 - confidence)
     return SolvableTable(
         base=base.model,
@@ -67,14 +81,22 @@ def solvable_table(
         base_only=int(base_only.sum()),
         rl_only=int(rl_only.sum()),
         neither=int((~base_solves & ~rl_solves).sum()),
-        mcnemar_p=mcnemar_p(int(base_only.sum()), int(rl_only.sum())),
+        mcnemar_p=sign_flip_p(clustered),
         noise_floor=_noise_floor(base, rl, draws),
         never_solved_bound_base=bound,
         never_solved_bound_rl=bound,
         confidence=confidence,
         base_only_ids=_ids(base, base_only),
         rl_only_ids=_ids(rl, rl_only),
+        discordant_clusters=None if design.clusters is None else int(np.count_nonzero(clustered)),
     )
+
+
+def _by_cluster(lead: IntArray, design: Design) -> IntArray:
+    """What rl alone solves less what base alone solves, per problem or summed over each cluster."""
+    if design.clusters is None:
+        return lead
+    return np.bincount(np.unique(design.clusters, return_inverse=True)[1], lead).astype(np.int64)
 
 
 def _noise_floor(base: AnyTally, rl: AnyTally, draws: IntArray) -> float:

@@ -13,8 +13,9 @@ Decisions:
 Left out: macro averages (every subset counts the same); a test for equality between strata.
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import IntArray
 
 OTHER = "other"
@@ -54,25 +56,28 @@ def by_stratum(
     rl: AnyTally,
     labels: Mapping[str, str],
     tag: str = "subset",
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
 ) -> StratifiedComparison:
     """Compare within each stratum and over all. `labels`: the tag's value by problem id.
 
     Raises InputError for a problem without a label, fewer than two problems, and problems that do not match.
     """
     base, rl = paired(base, rl)
-    names, stratum = _strata(base, labels, tag)
+    names, stratum, clusters = _strata(base, labels, tag, design.clusters)
     k_max = min(k_limit(base), k_limit(rl))
     rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    each = confidence ** (1 / len(names)) if 0 < confidence < 1 else confidence
-    columns = simulated_columns(k_max)
-    bands = [simultaneous_band(rows[stratum == h], each, draws, seed, simulate_at=columns) for h in range(len(names))]
-    total = simultaneous_band(rows, confidence, draws, seed, strata=stratum, simulate_at=columns)
+    each = replace(settings, confidence=settings.confidence ** (1 / len(names)))
+    columns, within = simulated_columns(k_max), Design(clusters=clusters)
+    bands = [
+        simultaneous_band(rows[stratum == h], each, within.select(stratum == h), simulate_at=columns)
+        for h in range(len(names))
+    ]
+    whole = Design(stratum, clusters) if within.units(base.problems) > 1 else within  # one unit has no spread
+    total = simultaneous_band(rows, settings, whole, simulate_at=columns)
     return StratifiedComparison(
         tag=tag,
-        confidence=confidence,
+        confidence=settings.confidence,
         strata=tuple(
             Stratum(name, int((stratum == h).sum()), difference_of(base.model, rl.model, band))
             for h, (name, band) in enumerate(zip(names, bands, strict=True))
@@ -103,18 +108,27 @@ def _established(difference: CurveDifference) -> str:
     return " and ".join(parts) + caution if parts else "not shown to differ"
 
 
-def _strata(tally: AnyTally, labels: Mapping[str, str], tag: str) -> tuple[list[str], IntArray]:
-    """Names in order of first appearance, and each problem's stratum (M,); every stratum has two problems or more."""
+def _strata(
+    tally: AnyTally, labels: Mapping[str, str], tag: str, clusters: IntArray | None
+) -> tuple[list[str], IntArray, IntArray | None]:
+    """Names in order of first appearance, each problem's stratum and its cluster within that, (M,) each.
+
+    Every stratum has two independent units or more. A cluster that lies in several strata counts once in each.
+    """
     lacking = [problem for problem in tally.problem_ids if problem not in labels]
     if lacking:
         raise InputError(f"{name_some(lacking)} without the tag {tag!r}; tag every problem, or do not stratify by it")
     if tally.problems < 2:
         raise InputError("strata need at least two problems")
     names = [labels[problem] for problem in tally.problem_ids]
-    sizes = {name: names.count(name) for name in dict.fromkeys(names)}
+    units = list(range(tally.problems)) if clusters is None else clusters.tolist()
+    sizes = Counter(name for name, _ in set(zip(names, units, strict=True)))
     alone = {name for name, size in sizes.items() if size == 1}
     if len(alone) == 1 and len(sizes) > 1:
         alone.add(min((name for name in sizes if name not in alone), key=lambda name: sizes[name]))
     names = [OTHER if name in alone else name for name in names]
-    order = list(dict.fromkeys(names))
-    return order, np.array([order.index(name) for name in names])
+    order = {name: position for position, name in enumerate(dict.fromkeys(names))}
+    stratum = np.array([order[name] for name in names])
+    if clusters is not None:
+        clusters = np.unique(np.stack([stratum, clusters]), axis=1, return_inverse=True)[1].reshape(-1)
+    return list(order), stratum, clusters

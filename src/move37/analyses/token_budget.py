@@ -27,6 +27,7 @@ from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import FEW_PROBLEMS, simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray
 
 GRID = 64
@@ -76,9 +77,8 @@ def token_budget(
     rl_tokens: Mapping[str, float],
     budgets: Sequence[float] | None = None,
     per_problem: bool = False,
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
 ) -> TokenBudget:
     """Compare at equal tokens. `*_tokens`: mean generated tokens per sample of each problem, by id.
 
@@ -100,7 +100,7 @@ def token_budget(
             solved = solved - slope.mean(axis=0) * k * (cost[:, None] / cost.mean() - 1)
         rows.append(solved)
     # The linearised part has mean zero over problems, so the band is around the difference itself.
-    band = simultaneous_band(rows[1] - rows[0], confidence, draws, seed)
+    band = simultaneous_band(rows[1] - rows[0], settings, design)
     few = (band.effective_problems > 0) & (band.effective_problems < FEW_PROBLEMS)
     return TokenBudget(
         base=base.model,
@@ -117,7 +117,7 @@ def token_budget(
         critical_value=band.critical_value,
         critical_value_monte_carlo=band.critical_value_monte_carlo,
         draws=band.draws,
-        confidence=confidence,
+        confidence=settings.confidence,
         mean_tokens_base=float(costs[0].mean()),
         mean_tokens_rl=float(costs[1].mean()),
         per_problem=per_problem,

@@ -25,6 +25,7 @@ from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import carried_by_few, first_loss_set, gain_and_loss
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.estimates.two_level import two_level_band
 from move37.types import FloatArray, IntArray
 
@@ -71,15 +72,10 @@ def training_seeds(
     base: AnyTally,
     runs: Sequence[AnyTally],
     algorithm: str = "",
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
-    *,
-    strata: IntArray | None = None,
-    clusters: IntArray | None = None,
-    monte_carlo_error: float | None = None,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
 ) -> TrainingSeeds:
-    """Compare an algorithm with the base by its runs. `strata` and `clusters` label the base's problems, int (M,).
+    """Compare an algorithm with the base by its runs. `design` labels the base's problems.
 
     `algorithm` defaults to the runs' names. Raises InputError for fewer than two runs, a run given twice, and problems
     that do not match.
@@ -95,16 +91,7 @@ def training_seeds(
     k_max = min(k_limit(tally) for tally in (base, *pairs))
     base_rows = pass_at_k_rows(base, k_max)
     rows = np.stack([pass_at_k_rows(run, k_max) - base_rows for run in pairs])
-    band = two_level_band(
-        rows,
-        confidence,
-        draws,
-        seed,
-        strata=strata,
-        clusters=clusters,
-        monte_carlo_error=monte_carlo_error,
-        simulate_at=simulated_columns(k_max),
-    )
+    band = two_level_band(rows, settings, design, simulate_at=simulated_columns(k_max))
     by_seed = rows.mean(axis=1)
     gain, loss = gain_and_loss(band.lower, band.upper)
     last_low, last_high = (first_loss_set(*band.at(critical))[1] for critical in band.critical_value_monte_carlo)
@@ -124,7 +111,7 @@ def training_seeds(
         critical_value_seeds=band.critical_value_seeds,
         critical_value_monte_carlo=band.critical_value_monte_carlo,
         draws=band.draws,
-        confidence=confidence,
+        confidence=settings.confidence,
         problems=base.problems,
         gain=gain,
         loss=loss,

@@ -38,6 +38,8 @@ class OutcomeAudit:
     accuracy_if_unscored_right: float | None
     accuracy_not_truncated: float | None
     """Correct share among samples that were not truncated; None where that is not known or none is left."""
+    correct_among_truncated: int | None = None
+    """Samples cut at the token limit that count as correct all the same; None where it is not known."""
 
 
 def outcome_audit(
@@ -46,9 +48,11 @@ def outcome_audit(
     mean_tokens: float | None = None,
     not_truncated: Tally | None = None,
     before_any_stop: Tally | None = None,
+    correct_among_truncated: int | None = None,
 ) -> OutcomeAudit:
     """Audit one model. For a tally that was stopped early, `before_any_stop` holds what its accuracies are made of.
-    `not_truncated` counts only the samples that ended by themselves.
+    `not_truncated` counts only the samples that ended by themselves. `correct_among_truncated` is known where samples
+    are; where none was truncated it is 0.
 
     A problem without any scored sample is left out of `accuracy` (NaN if there is no other) but is in both brackets.
     Raises InputError for a problem without any sample.
@@ -72,6 +76,7 @@ def outcome_audit(
         accuracy_if_unscored_wrong=if_wrong,
         accuracy_if_unscored_right=if_right,
         accuracy_not_truncated=_accuracy_or_none(not_truncated),
+        correct_among_truncated=correct_among_truncated,
     )
 
 

@@ -43,6 +43,7 @@ from scipy.special import bdtrik, ndtr, stdtrit
 
 from move37.errors import InputError
 from move37.estimates.pass_at_k import standard_error_population
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
 Float32Array = NDArray[np.float32]
@@ -117,36 +118,25 @@ class CriticalValue:
 
 def simultaneous_band(
     rows: FloatArray,
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
     support: tuple[float, float] = (-1.0, 1.0),
     *,
-    strata: IntArray | None = None,
-    clusters: IntArray | None = None,
-    monte_carlo_error: float | None = None,
     simulate_at: IntArray | None = None,
 ) -> Band:
     """Band that holds the population mean of all K columns of `rows` (M, K) at once, with about `confidence`.
 
-    `strata` and `clusters` label the problems, int (M,). `draws` are doubled until the 95 % range of the critical value
-    is at most `monte_carlo_error` wide (up to `MOST_DRAWS`). `simulate_at`: the column positions over which the maximum
-    is simulated, all by default. One row gives the whole support everywhere. Raises InputError for NaN, an empty array
-    or impossible settings.
+    `design` labels the problems. Draws are doubled up to `MOST_DRAWS`. `simulate_at`: the column positions over which
+    the maximum is simulated, all by default. One row gives the whole support everywhere. Raises InputError for NaN, an
+    empty array or labels that do not fit.
     """
-    each = spread(rows, strata, clusters, simulate_at)
-    critical = critical_value([each], confidence, draws, seed, monte_carlo_error)
-    return band_from(each, critical, confidence, support)
+    each = spread(rows, design, simulate_at)
+    return band_from(each, critical_value([each], settings), settings.confidence, support)
 
 
-def spread(
-    rows: FloatArray,
-    strata: IntArray | None = None,
-    clusters: IntArray | None = None,
-    simulate_at: IntArray | None = None,
-) -> Spread:
+def spread(rows: FloatArray, design: Design = INDEPENDENT, simulate_at: IntArray | None = None) -> Spread:
     """Mean, standard error and multiplier process of `rows` (M, K). Arguments and errors as in `simultaneous_band`."""
-    sums, error, variance = unit_sums(rows, strata, clusters)
+    sums, error, variance = unit_sums(rows, design)
     varying = error >= DEGENERATE
     carriers = np.where(varying, _effective(sums), 0.0)
     chosen = np.flatnonzero(varying) if simulate_at is None else simulate_at[varying[simulate_at]]
@@ -155,9 +145,7 @@ def spread(
     return Spread(rows.mean(axis=0), error, carriers, scaled, variance, residual)
 
 
-def unit_sums(
-    rows: FloatArray, strata: IntArray | None = None, clusters: IntArray | None = None
-) -> tuple[FloatArray, FloatArray, float]:
+def unit_sums(rows: FloatArray, design: Design = INDEPENDENT) -> tuple[FloatArray, FloatArray, float]:
     """The independent units' centred sums (U, K), the standard error of the mean (K,), and (U - H) / U for H strata.
 
     Without clusters every problem is a unit. The sums of stratum h are scaled by sqrt(G_h/(G_h-1) (U-H)/U), so that
@@ -167,7 +155,7 @@ def unit_sums(
         raise InputError(f"a band needs rows of shape (problems, ks), not {rows.shape}")
     if not np.isfinite(rows).all():
         raise InputError("a band needs finite rows: some are NaN or infinite")
-    problems = len(rows)
+    problems, strata, clusters = len(rows), design.strata, design.clusters
     if strata is None and clusters is None:
         return rows - rows.mean(axis=0), standard_error_population(rows), (problems - 1) / problems
     stratum = _labels(strata, problems, "strata") if strata is not None else np.zeros(problems, dtype=np.int64)
@@ -188,21 +176,14 @@ def unit_sums(
     return sums * np.sqrt(correction * variance)[:, None], error, variance
 
 
-def critical_value(
-    spreads: Sequence[Spread],
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
-    monte_carlo_error: float | None = None,
-) -> CriticalValue:
+def critical_value(spreads: Sequence[Spread], settings: BandSettings = DEFAULT_BAND) -> CriticalValue:
     """The critical value for all columns of all `spreads` at once; they must be of the same problems in one order."""
-    checked_settings(confidence, draws, monte_carlo_error)
     scaled = np.concatenate([each.scaled for each in spreads], axis=1)
     if not scaled.shape[1]:
-        return CriticalValue(float("nan"), (float("nan"), float("nan")), draws)
+        return CriticalValue(float("nan"), (float("nan"), float("nan")), settings.draws)
     residual = max(each.residual_variance for each in spreads)
     factor = multiplier_factor(scaled, spreads[0].variance, residual)
-    return simulated_quantile(factor, confidence, draws, seed, monte_carlo_error)
+    return simulated_quantile(factor, settings)
 
 
 def band_from(each: Spread, critical: CriticalValue, confidence: float, support: tuple[float, float]) -> Band:
@@ -222,12 +203,11 @@ def band_from(each: Spread, critical: CriticalValue, confidence: float, support:
     )
 
 
-def simulated_quantile(
-    factor: Float32Array, confidence: float, draws: int, seed: int, monte_carlo_error: float | None = None
-) -> CriticalValue:
-    """The `confidence` quantile of max |factor @ g|, g standard normal; draws as in `simultaneous_band`."""
-    rng = np.random.default_rng(seed)
-    maxima = multiplier_maxima(factor, draws, rng)
+def simulated_quantile(factor: Float32Array, settings: BandSettings) -> CriticalValue:
+    """The quantile of max |factor @ g| at the settings' confidence, g standard normal; draws up to `MOST_DRAWS`."""
+    confidence, monte_carlo_error = settings.confidence, settings.monte_carlo_error
+    rng = np.random.default_rng(settings.seed)
+    maxima = multiplier_maxima(factor, settings.draws, rng)
     value, span = _quantile_with_range(maxima, confidence)
     while monte_carlo_error is not None and span[1] - span[0] > monte_carlo_error and 2 * len(maxima) <= MOST_DRAWS:
         maxima = np.concatenate([maxima, multiplier_maxima(factor, len(maxima), rng)])
@@ -278,12 +258,17 @@ def thinned_columns(k_max: int, ratio: float = 1.25) -> IntArray:
     return np.array([*ks, k_max]) - 1
 
 
-def effective_problems(rows: FloatArray) -> FloatArray:
-    """(sum d^2)^2 / sum d^4 over problems with d = row - mean, shape (K,).
+def effective_problems(rows: FloatArray, design: Design = INDEPENDENT) -> FloatArray:
+    """(sum d^2)^2 / sum d^4 over problems with d = row - mean, or over the clusters' sums of d, shape (K,).
 
-    M if all problems deviate equally, 1 if a single one does, 0 if none does.
+    M if all deviate equally, 1 if a single one does, 0 if none does.
     """
-    return _effective(rows - rows.mean(axis=0))
+    return _effective(unit_sums(rows, design)[0])
+
+
+def population_error(rows: FloatArray, design: Design = INDEPENDENT) -> FloatArray:
+    """Standard error of the mean of `rows` (M, K) over fresh problems, or fresh clusters of them, shape (K,)."""
+    return unit_sums(rows, design)[1]
 
 
 def gain_and_loss(lower: FloatArray, upper: FloatArray) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -321,16 +306,6 @@ def band_ends(
     known = error >= DEGENERATE
     half = np.where(known, critical * error, np.inf)
     return np.maximum(mean - half, support[0]), np.minimum(mean + half, support[1])
-
-
-def checked_settings(confidence: float, draws: int, monte_carlo_error: float | None) -> None:
-    """Raises InputError for settings that no simulated quantile can have."""
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must be between 0 and 1, not {confidence}")
-    if draws < 100:
-        raise InputError(f"draws must be at least 100 for a quantile, not {draws}")
-    if monte_carlo_error is not None and not monte_carlo_error > 0:
-        raise InputError(f"monte_carlo_error must be above 0, not {monte_carlo_error}")
 
 
 def _effective(deviations: FloatArray) -> FloatArray:

@@ -36,6 +36,7 @@ from move37.counts import AnyTally, Estimate, StoppedTally
 from move37.errors import InputError
 from move37.estimates import npmle
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
 
 FARTHEST = 2
@@ -121,19 +122,34 @@ def fit(tally: AnyTally, method: str | None = None) -> Extrapolation:
     return _fitter(method)(evidence, np.ones(evidence.problems))
 
 
-def bootstrap(tally: AnyTally, ks: IntArray, method: str | None = None, draws: int = 200, seed: int = 0) -> FloatArray:
-    """pass@k of the method refitted to problems drawn with replacement, shape (draws, K)."""
+def bootstrap(
+    tally: AnyTally,
+    ks: IntArray,
+    method: str | None = None,
+    draws: int = 200,
+    seed: int = 0,
+    design: Design = INDEPENDENT,
+) -> FloatArray:
+    """pass@k of the method refitted to problems, or clusters of them, drawn with replacement, shape (draws, K)."""
     if draws < 2:
         raise InputError(f"draws must be at least 2, not {draws}")
     evidence, fitter = evidence_of(tally), _fitter(method)
     rng = np.random.default_rng(seed)
-    shares = np.full(evidence.problems, 1.0 / evidence.problems)
-    resamples = rng.multinomial(evidence.problems, shares, size=draws).astype(float)
+    units = design.units(evidence.problems)
+    resamples = rng.multinomial(units, np.full(units, 1.0 / units), size=draws).astype(float)
+    if design.clusters is not None:
+        resamples = resamples[:, np.unique(design.clusters, return_inverse=True)[1]]
     return np.array([fitter(evidence, weights).pass_at_k(ks) for weights in resamples])
 
 
 def interval(
-    tally: AnyTally, k: int, method: str | None = None, confidence: float = 0.95, draws: int = 200, seed: int = 0
+    tally: AnyTally,
+    k: int,
+    method: str | None = None,
+    confidence: float = 0.95,
+    draws: int = 200,
+    seed: int = 0,
+    design: Design = INDEPENDENT,
 ) -> Estimate:
     """pass@k by `method`, with a bootstrap interval for the population of problems (estimate -+ z sd, within [0, 1]).
 
@@ -143,7 +159,7 @@ def interval(
         raise InputError(f"confidence must be between 0 and 1, not {confidence}")
     ks = _checked_ks(np.array([k]))
     value = float(fit(tally, method).pass_at_k(ks)[0])
-    error = float(bootstrap(tally, ks, method, draws, seed).std(ddof=1))
+    error = float(bootstrap(tally, ks, method, draws, seed, design).std(ddof=1))
     half = float(ndtri((1 + confidence) / 2)) * error
     trials = counts_of(tally)[1]
     return Estimate(

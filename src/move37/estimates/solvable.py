@@ -8,6 +8,8 @@ A problem is solved in k samples if at least one is correct. Decisions:
   unbiased for sum_i u_i (1 - u_i), u_i = (1 - p_i)^k, up to k = n, where a single model's own version stops at n / 2.
 - Counts that were stopped early have no such split. There the mean of u (1 - u) given a problem's pooled counts is
   taken under the fitted distribution of p over the benchmark (`npmle.py`), whose likelihood ignores the stopping rule.
+- Clusters of near duplicates are flipped as a whole (`sign_flip_p`), so that copies of a problem are one witness. The
+  noise floor is an expected number of problems, which adds up whatever belongs together.
 - A problem never solved in n samples has p < 1 - alpha^(1/n) at confidence 1 - alpha; it is not "unsolvable".
 
 Left out: anytime-valid tests, and correction for testing many models.
@@ -28,6 +30,24 @@ def mcnemar_p(base_only: int, rl_only: int) -> float:
         raise InputError(f"discordant problems cannot be negative: {base_only} and {rl_only}")
     discordant = base_only + rl_only
     return min(1.0, 2.0 * float(bdtr(min(base_only, rl_only), discordant, 0.5)))
+
+
+def sign_flip_p(leads: IntArray) -> float:
+    """Two-sided exact p-value of sum(leads) if the sign of every entry were a fair coin, entries being independent.
+
+    Leads are RL-only minus base-only problems of each cluster; where all are -1, 0 or 1 this is `mcnemar_p`.
+    """
+    sizes, counts = np.unique(np.abs(leads[leads != 0]), return_counts=True)
+    if sizes.size <= 1:
+        return mcnemar_p(int((leads < 0).sum()), int((leads > 0).sum()))
+    law = np.ones(1)  # of the sum of the leads that point to RL
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        stretched = np.zeros(size * count + 1)
+        heads = np.arange(count + 1)
+        stretched[::size] = np.exp(log_choose(np.full_like(heads, count), heads) - count * np.log(2.0))
+        law = np.convolve(law, stretched)
+    smaller = min(int(leads[leads > 0].sum()), int(-leads[leads < 0].sum()))
+    return min(1.0, 2.0 * float(law[: smaller + 1].sum()))
 
 
 def fewest_discordant(alpha: float) -> int:

@@ -35,6 +35,7 @@ from move37.estimates.bands import (
     spread,
     unit_sums,
 )
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
 
@@ -66,14 +67,10 @@ class TwoLevelBand:
 
 def two_level_band(
     rows: FloatArray,
-    confidence: float = 0.95,
-    draws: int = 100_000,
-    seed: int = 0,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
     support: tuple[float, float] = (-1.0, 1.0),
     *,
-    strata: IntArray | None = None,
-    clusters: IntArray | None = None,
-    monte_carlo_error: float | None = None,
     simulate_at: IntArray | None = None,
 ) -> TwoLevelBand:
     """Band for the mean over seeds and problems of all K columns of `rows` (S, M, K) at once.
@@ -85,19 +82,19 @@ def two_level_band(
         raise InputError(f"a two-level band needs rows of shape (seeds, problems, ks), not {rows.shape}")
     if len(rows) < 2:
         raise InputError("one training seed cannot say how another would differ; give two or more, or compare it alone")
-    problems = spread(rows.mean(axis=0), strata, clusters, simulate_at)
+    problems = spread(rows.mean(axis=0), design, simulate_at)
     seed_sums, se_seeds, _ = unit_sums(rows.mean(axis=1))
     # The squares of the first add up to V_seeds, those of the second to all but 1 / units of V_problems.
     seed_parts = seed_sums / np.sqrt(len(rows) * (len(rows) - 1))
-    problem_parts = unit_sums(rows.mean(axis=0), strata, clusters)[0] / rows.shape[1]
+    problem_parts = unit_sums(rows.mean(axis=0), design)[0] / rows.shape[1]
     error = np.hypot(se_seeds, problems.standard_error)
     chosen = np.arange(rows.shape[2]) if simulate_at is None else simulate_at
     chosen = chosen[error[chosen] >= DEGENERATE]
-    critical = critical_value([problems], confidence, draws, seed, monte_carlo_error)
+    critical = critical_value([problems], settings)
     if chosen.size:
         parts = np.concatenate([seed_parts, problem_parts])[:, chosen] / error[chosen]
         factor = multiplier_factor(parts, (parts**2).sum(axis=0), problems.residual_variance)
-        both = simulated_quantile(factor, confidence, draws, seed, monte_carlo_error)
+        both = simulated_quantile(factor, settings)
         critical = critical if critical.value > both.value else both
     half = _half_width(se_seeds, problems.standard_error, critical.value, len(rows))
     lower, upper = band_ends(problems.mean, half, 1.0, support)
@@ -111,7 +108,7 @@ def two_level_band(
         critical_value_monte_carlo=critical.monte_carlo,
         critical_value_seeds=_student(critical.value, len(rows)),
         draws=critical.draws,
-        confidence=confidence,
+        confidence=settings.confidence,
         support=support,
         seeds=len(rows),
         effective_problems=problems.effective_problems,

@@ -43,7 +43,7 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         ),
         "outcomes.csv": _csv(
             "model,samples,correct,incorrect,unscored,truncated,mean_tokens,accuracy,accuracy_if_unscored_wrong,"
-            "accuracy_if_unscored_right,accuracy_not_truncated",
+            "accuracy_if_unscored_right,accuracy_not_truncated,correct_among_truncated",
             _outcomes(findings),
         ),
         "reasons.csv": _csv(
@@ -171,6 +171,7 @@ def _outcomes(findings: Findings) -> Iterator[Row]:
             audit.accuracy_if_unscored_wrong,
             audit.accuracy_if_unscored_right,
             audit.accuracy_not_truncated,
+            audit.correct_among_truncated,
         )
 
 

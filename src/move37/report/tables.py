@@ -36,7 +36,6 @@ from move37.report.numerals import (
 from move37.report.wording import settled, split_test, stopped_by_outcomes
 
 SHOWN_DISAGREEMENTS = 200
-SHOWN_IDS = 500
 """Longer lists go on in the CSV file."""
 
 
@@ -279,6 +278,7 @@ def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
         ("incorrect", lambda a: count(a.incorrect)),
         ("unscored", lambda a: count(a.unscored)),
         ("truncated at the token limit", lambda a: count(a.truncated)),
+        ("… of these correct", _cut_and_correct),
         ("tokens per sample, mean", _tokens),
         ("accuracy", lambda a: percent(a.accuracy, None, "no sample was scored")),
         ("… if unscored were all wrong", lambda a: percent(a.accuracy_if_unscored_wrong)),
@@ -298,6 +298,12 @@ def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
             "lines below it say how much they could change. Truncated samples count as they were judged.",
         ),
     )
+
+
+def _cut_and_correct(audit: OutcomeAudit) -> Shown:
+    if audit.correct_among_truncated is None:
+        return Missing("counts do not say which samples were truncated")
+    return count(audit.correct_among_truncated)
 
 
 def _tokens(audit: OutcomeAudit) -> Shown:

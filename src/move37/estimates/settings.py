@@ -1,0 +1,60 @@
+"""What every interval depends on beside the counts: how sure it is to be, and which problems belong together.
+
+`BandSettings` is the statement (confidence) and the simulation behind it (draws, seed, Monte-Carlo error). `Design`
+says how the problems came about: fixed strata, and clusters of near duplicates. With clusters an interval for other
+problems treats a cluster as what another benchmark would draw anew, with clusters - 1 degrees of freedom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.errors import InputError
+from move37.types import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class BandSettings:
+    """How a simultaneous band is made. Raises InputError for settings that no simulated quantile can have."""
+
+    confidence: float = 0.95
+    draws: int = 100_000
+    """Multiplier draws behind the critical value."""
+    seed: int = 0
+    """Of the draws."""
+    monte_carlo_error: float | None = None
+    """Draws are doubled until the critical value's 95 % range is at most this wide; None: they are not."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.confidence < 1:
+            raise InputError(f"confidence must be between 0 and 1, not {self.confidence}")
+        if self.draws < 100:
+            raise InputError(f"draws must be at least 100 for a quantile, not {self.draws}")
+        if self.monte_carlo_error is not None and not self.monte_carlo_error > 0:
+            raise InputError(f"monte_carlo_error must be above 0, not {self.monte_carlo_error}")
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Labels of the problems, int (M,) each, in the order of the counts they go with; None: none."""
+
+    strata: IntArray | None = None
+    """Fixed: another benchmark would have as many problems of each."""
+    clusters: IntArray | None = None
+    """Near duplicates share a label: another benchmark would draw them together."""
+
+    def select(self, rows: IntArray | NDArray[np.bool_]) -> "Design":
+        """The design of some problems."""
+        return Design(
+            None if self.strata is None else self.strata[rows], None if self.clusters is None else self.clusters[rows]
+        )
+
+    def units(self, problems: int) -> int:
+        """How many independent units `problems` problems make: the clusters, or the problems themselves."""
+        return problems if self.clusters is None else len(np.unique(self.clusters))
+
+
+DEFAULT_BAND = BandSettings()
+INDEPENDENT = Design()
+"""Problems drawn one by one."""
