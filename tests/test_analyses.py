@@ -201,6 +201,15 @@ def test_thinning_does_not_depend_on_the_order_of_problems():
     assert solvable_table(base, rl).both == solvable_table(backwards, rl).both
 
 
+def test_the_two_models_are_thinned_independently_of_each_other():
+    # One of two samples is right, so a draw of one finds it half of the time. With one stream for both models they
+    # would find it on the same problems, and no problem would be discordant: 250 are expected, with sd 14.
+    base, rl = tally("base", [1] * 1000, 2), tally("rl", [1] * 1000, 2)
+    table = solvable_table(base, rl, k=1)
+    assert 180 < table.base_only < 320
+    assert 180 < table.rl_only < 320
+
+
 # -- accuracy shift --------------------------------------------------------------------------------------------------
 
 

@@ -222,6 +222,12 @@ def test_the_joint_fit_of_decided_problems_is_their_four_way_table():
     assert fit.difference_at_k(ints(1, 100)) == pytest.approx([0, 0], abs=1e-4)
 
 
+def test_the_four_way_shares_say_which_model_alone_solves_a_problem():
+    base, rl = ints(8, 8, 8, 0, 0, 0, 0, 0), ints(8, 0, 0, 8, 0, 0, 0, 0)
+    fit = fit_joint_mixture(base, full(8, base), rl, full(8, rl))
+    assert fit.four_way(1) == pytest.approx((1 / 8, 2 / 8, 1 / 8, 4 / 8), abs=1e-4)
+
+
 def test_the_joint_fit_sees_that_two_models_solve_the_same_problems():
     # Both have p = 0 or 1/2 on the same problems, so nothing is discordant at k = 64; independent models would be on
     # half of the problems. 400 problems: the share of p = 0 has a standard deviation of .025.
