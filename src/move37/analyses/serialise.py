@@ -1,23 +1,100 @@
-"""Result objects as plain JSON values: every number, under the names of the result objects' fields.
+"""Result objects as plain JSON values and back: every number, under the names of the result objects' fields.
 
-NaN and infinities become null (JSON has neither), arrays become lists, tuples become lists. `comparison_json` is the
-contract of `move37 compare --json`; its keys do not change. Nothing is computed or rounded here.
+NaN and infinities become null (JSON has neither), arrays and tuples become lists. analyses.json begins with its
+`FORMAT` and the version that wrote it; `load_findings` makes the typed objects again, null being NaN where a number is
+required and None where it may be missing. Files from before there was a format number are format 0, and a higher
+format is refused. `comparison_json` is the contract of `move37 compare --json`; its keys do not change. Nothing is
+computed or rounded here.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from move37 import __version__
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import ModelCurve
+from move37.errors import StoreError
+from move37.parts import read_json
+
+FORMAT = 1
+"""Rises when what is written today could no longer be read by the version before."""
 
 
 def findings_json(findings: Findings) -> dict[str, Any]:
-    """All findings of a run, nested as the result objects are."""
-    return plain(findings)
+    """All findings of a run, nested as the result objects are, after the format and the version."""
+    return {"format": FORMAT, "move37": __version__, **plain(findings)}
+
+
+def load_findings(path: Path) -> Findings:
+    """The findings in an analyses.json. Raises StoreError in one line for a file that is torn, newer, or none."""
+    recorded = read_json(path)
+    if recorded is None:
+        raise StoreError(f"{path}: no such file; `move37 analyse RUN` writes it")
+    number = recorded.get("format", 0) if isinstance(recorded, dict) else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise StoreError(f"{path}: no findings in it; run `move37 analyse` again")
+    if number > FORMAT:
+        raise StoreError(
+            f"{path}: format {number}, written by move37 {recorded.get('move37', 'of a later version')}; this is "
+            f"{__version__}, which reads up to format {FORMAT}: update it (pip install -U move37)"
+        )
+    try:
+        return _rebuilt(Findings, recorded)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{path}: not the findings that move37 {__version__} writes ({error}); run `move37 analyse` again"
+        ) from None
+
+
+def _rebuilt(kind: Any, value: Any) -> Any:
+    """`value` of JSON as an object of the type `kind`. Raises KeyError, TypeError or ValueError where it is none."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        (known,) = (each for each in inner if each is not NoneType)
+        return None if value is None else _rebuilt(known, value)
+    if is_dataclass(kind):
+        return _rebuilt_object(kind, value)
+    if origin is tuple:
+        _require(isinstance(value, list), kind, value)
+        kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_rebuilt(each, item) for each, item in zip(kinds, value, strict=True))
+    if origin is np.ndarray:
+        (number,) = get_args(inner[1])
+        return np.array(value, dtype=float).astype(number)
+    if kind is float:
+        _require(value is None or (isinstance(value, int | float) and not isinstance(value, bool)), kind, value)
+        return float("nan") if value is None else float(value)
+    if kind in (int, bool, str):
+        _require(type(value) is kind, kind, value)
+    return kind(value)  # an enumeration takes its value
+
+
+def _rebuilt_object(kind: Any, value: Any) -> Any:
+    _require(isinstance(value, dict), kind, value)
+    found = {}
+    for field in fields(kind):
+        if field.name in value:
+            found[field.name] = _rebuilt(_hints(kind)[field.name], value[field.name])
+        elif field.default is MISSING and field.default_factory is MISSING:
+            raise KeyError(f"no {field.name}")
+    return kind(**found)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _require(fits: bool, kind: Any, value: Any) -> None:
+    if not fits:
+        raise TypeError(f"{str(value)[:40]!r} where {getattr(kind, '__name__', kind)} is expected")
 
 
 def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: ModelCurve) -> dict[str, Any]:

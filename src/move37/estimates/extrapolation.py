@@ -249,7 +249,7 @@ def unseen_solvable(tally: AnyTally, confidence: float = 0.95) -> UnseenSolvable
         + shrink**2 * f2 * f1**2 * (f1 - 1) ** 2 / (4 * (f2 + 1) ** 4)
     )
     spread = np.exp(float(ndtri(confidence)) * np.sqrt(np.log1p(variance / value**2))) if value > 0 else 1.0
-    return UnseenSolvable(min(value, f0), min(value / float(spread), f0), confidence, f0, f1, f2)
+    return UnseenSolvable(float(min(value, f0)), float(min(value / float(spread), f0)), confidence, f0, f1, f2)
 
 
 def _fit_npmle(evidence: Evidence, weights: FloatArray) -> Extrapolation:
