@@ -1,6 +1,7 @@
 """SIGKILL at twenty random moments: after each restart the run goes on, and in the end equals an undisturbed one."""
 
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -110,13 +111,13 @@ def test_verification_killed_eight_times_equals_an_undisturbed_run_verdict_for_v
     # 6 problems x 40,000 samples x 2 models take several seconds to verify, and seconds more to start.
     store = pipeline.start_run(load_study(sums_study(tmp_path, n=40_000)), tmp_path / "run")
     pipeline.sample_run(store)
+    shutil.copytree(store.folder, tmp_path / "undisturbed")
     killed = kill_at_random(8, (0.0, 2.5), 1, "verify", str(store.folder))
     halfway = sum(len(rows) for folder, rows in content(store.folder).items() if folder.startswith("verdicts/"))
     assert killed == 8 or halfway == 480_000
     finish("verify", str(store.folder))
 
-    undisturbed = pipeline.start_run(load_study(sums_study(tmp_path, n=40_000)), tmp_path / "undisturbed")
-    pipeline.sample_run(undisturbed)
+    undisturbed = RunStore.open(tmp_path / "undisturbed")
     pipeline.verify_run(undisturbed)
     assert content(store.folder) == content(undisturbed.folder)
     assert not list(store.folder.rglob(".unfinished-*"))

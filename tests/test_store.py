@@ -177,6 +177,11 @@ class TestRun:
         assert store.owed("base", ["p", "q"], StoppingPlan((4,), 1)) == {"p": [2, 3], "q": [0, 1, 2, 3]}
         assert store.owed("base", ["p"], StoppingPlan((2,), 1)) == {}
 
+    def test_a_gap_between_samples_is_owed_and_not_as_many_at_the_end(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path, 4)
+        store.samples("base").drop(pl.col("index").is_in([0, 2]))
+        assert store.owed("base", ["p"], StoppingPlan((4,), 1)) == {"p": [0, 2]}
+
     def test_problems_come_back_as_they_went_in(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)
         problem = Problem("b/1", "1+1?", ("2", "two"), "b", "exact", {"level": "1"}, {"entry": {"x": [1, None]}})
