@@ -1,4 +1,4 @@
-"""A grader as a user would write one: the function behind the shelf's member `function` in tests."""
+"""A grader as a user would write one: the function behind the registry's member `function` in tests."""
 
 from move37.types import Problem
 

@@ -283,7 +283,11 @@ CASES = [
         r"1 problem ids have samples but no question in the file.*\(first: math500/nope\); give the rows their .*",
     ),
     # The command line itself.
-    Case("unknown shelf", lambda f: ["list", "engine"], r".*no shelf 'engine' \(shelves: engines, verifiers, .*\)"),
+    Case(
+        "unknown registry",
+        lambda f: ["list", "engine"],
+        r".*no registry 'engine' \(registries: engines, verifiers, .*\)",
+    ),
     Case("unknown command", lambda f: ["smaple"], r".*No such command 'smaple'.*"),
     Case("unknown option", lambda f: ["demo", "--fast"], r".*No such option: --fast.*"),
     Case("missing argument", lambda f: ["run"], r"Missing parameter: study"),

@@ -1,4 +1,4 @@
-"""Every benchmark keeps the shelf's contract; the published sets read as they should; files are checked.
+"""Every benchmark keeps the registry's contract; the published sets read as they should; files are checked.
 
 The contract for each: problems in order, ids unique and stable, the count checked, references without marks. That
 every gold answer passes its verifier is tests/test_verifiers.py's and `move37 validate`'s.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from move37.cli import SHELVES
+from move37.cli import REGISTRIES
 from move37.config import parse_study
 from move37.training.recipe import parse_recipe
 from tests import settings_page
@@ -19,10 +19,10 @@ def section(name: str) -> str:
     return next(part for part in parts if part.lower().startswith(name))
 
 
-@pytest.mark.parametrize("shelf", SHELVES)
-def test_every_member_of_a_shelf_has_a_row_and_every_row_a_member(shelf: str) -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \|", section(shelf), flags=re.MULTILINE)
-    assert sorted(rows) == sorted(SHELVES[shelf])
+@pytest.mark.parametrize("registry", REGISTRIES)
+def test_every_member_of_a_registry_has_a_row_and_every_row_a_member(registry: str) -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|", section(registry), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(REGISTRIES[registry].names)
 
 
 def test_the_map_in_the_readme_names_every_file_and_folder_of_the_package() -> None:

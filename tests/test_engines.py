@@ -1,4 +1,4 @@
-"""Engines: the contract of the shelf, then what each member promises beyond it."""
+"""Engines: the contract of the registry, then what each member promises beyond it."""
 
 import json
 import math
@@ -47,14 +47,14 @@ COLD = SamplingConfig(temperature=0.0, max_new_tokens=24)
 QUESTIONS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.")
 
 
-# ---- The contract, for every member of the shelf.
+# ---- The contract, for every member of the registry.
 
 
 @pytest.fixture(params=ENGINES.names)
 def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
     if request.param == "scripted":
         return load("scripted", "a label", length=12)
-    assert request.param == "transformers", "a new member of the shelf joins the contract here"
+    assert request.param == "transformers", "a new member of the registry joins the contract here"
     return load("transformers", llama, batch_size=4)
 
 

@@ -1,4 +1,4 @@
-"""Types, errors, seeds and shelves: what every layer stands on."""
+"""Types, errors, seeds and registries: what every layer stands on."""
 
 import pickle
 
@@ -8,8 +8,8 @@ import pytest
 from move37 import errors
 from move37.counts import Estimate, Tally
 from move37.errors import MissingExtraError, Move37Error, UnknownNameError
+from move37.registry import Registry
 from move37.seeds import analysis_seed, sample_seed
-from move37.shelf import Shelf
 
 
 def every_error() -> list[type[Move37Error]]:
@@ -58,20 +58,22 @@ class TestSeeds:
 FIRST_SEED = 8963295137142222138
 
 
-class TestShelf:
-    shelf = Shelf("fruit", {"apple": "fractions:Fraction", "pear": "no_such_package:Pear"}, extras={"pear": "orchard"})
+class TestRegistry:
+    registry = Registry(
+        "fruit", {"apple": "fractions:Fraction", "pear": "no_such_package:Pear"}, extras={"pear": "orchard"}
+    )
 
     def test_a_name_loads_its_class(self) -> None:
-        assert self.shelf.load("apple").__name__ == "Fraction"
+        assert self.registry.load("apple").__name__ == "Fraction"
 
     def test_an_unknown_name_lists_the_known_ones_and_the_closest(self) -> None:
         with pytest.raises(UnknownNameError) as caught:
-            self.shelf.load("aple")
+            self.registry.load("aple")
         assert str(caught.value) == "unknown fruit 'aple'; did you mean 'apple'? (known: apple, pear)"
 
     def test_a_missing_package_names_the_line_that_installs_it(self) -> None:
         with pytest.raises(MissingExtraError, match=r"needs the package 'no_such_package': pip install 'move37\[orch"):
-            self.shelf.load("pear")
+            self.registry.load("pear")
 
 
 class TestTally:

@@ -1,4 +1,4 @@
-"""Every importer keeps the shelf's contract; each format reads as its tool wrote it; bad files are named.
+"""Every importer keeps the registry's contract; each format reads as its tool wrote it; bad files are named.
 
 The contract: problems have content ids, sample keys are unique and run from 0, reported scores belong to samples,
 and nothing depends on the order of rows or files.

@@ -1,4 +1,4 @@
-"""The contract of the verifier shelf, and what each member calls an answer and a right one."""
+"""The contract of the verifiers, and what each member calls an answer and a right one."""
 
 import json
 import time
@@ -84,7 +84,7 @@ class Hangs:
             pass
 
 
-def test_every_member_of_the_shelf_has_a_case_here() -> None:
+def test_every_member_of_the_registry_has_a_case_here() -> None:
     assert set(MEMBERS) == set(VERIFIERS.names)
 
 
@@ -132,7 +132,7 @@ def test_a_hang_is_bounded_and_unscored(member: str) -> None:
     assert time.monotonic() - start < 20
 
 
-def test_it_has_the_name_on_the_shelf_and_a_version(member: str) -> None:
+def test_it_has_the_name_in_the_registry_and_a_version(member: str) -> None:
     skip_where_it_cannot_judge(member)
     verifier = made(member)
     assert verifier.name == member

@@ -34,13 +34,7 @@ from move37.training.recipe import load_recipe
 from move37.verifiers import VERIFIERS
 from move37.verifiers.options import with_options
 
-SHELVES = {
-    "engines": ENGINES.names,
-    "verifiers": VERIFIERS.names,
-    "benchmarks": BENCHMARKS.names,
-    "algorithms": ALGORITHMS.names,
-    "importers": IMPORTERS.names,
-}
+REGISTRIES = {each.plural: each for each in (ENGINES, VERIFIERS, BENCHMARKS, ALGORITHMS, IMPORTERS)}
 
 app = typer.Typer(
     name="move37",
@@ -334,15 +328,15 @@ def calibrate(
 
 @app.command("list")
 def list_(
-    shelf: Annotated[str, typer.Argument(help=" | ".join(SHELVES), metavar="SHELF")],
+    registry: Annotated[str, typer.Argument(help=" | ".join(REGISTRIES), metavar="REGISTRY")],
     as_json: Json = False,
 ) -> None:
-    """List what is on a shelf."""
+    """List the names in a registry, those that installed packages add too."""
     with command("list", as_json) as emit:
-        if shelf not in SHELVES:
-            raise InputError(f"no shelf {shelf!r} (shelves: {', '.join(SHELVES)})")
-        names = list(SHELVES[shelf])
-        emit({shelf: names})
+        if registry not in REGISTRIES:
+            raise InputError(f"no registry {registry!r} (registries: {', '.join(REGISTRIES)})")
+        names = list(REGISTRIES[registry].known())
+        emit({registry: names})
     terminal.tell(as_json, "\n".join(names))
 
 

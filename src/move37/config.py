@@ -2,7 +2,7 @@
 
 Defaults are the reference study's protocol (arXiv 2504.13837: T=0.6, top-p 0.95, 16,384 new tokens, the same
 zero-shot prompt for both models). Unknown keys, impossible combinations and missing files are refused with one line
-that names the key. Names of engines, benchmarks, templates and verifiers are checked where the shelves are, in
+that names the key. Names of engines, benchmarks, templates and verifiers are checked where the registries are, in
 `pipeline.py`. What may change when a run is continued is decided here (`changed_keys`).
 """
 
@@ -31,6 +31,12 @@ SELECTED = ("livecodebench",)
 
 _LONGEST_NAME = 200
 """Bytes of a name that becomes a folder or a file: file systems take 255, and some is added to it."""
+
+PUBLISHED = (
+    *("aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k", "humaneval", "humaneval-plus"),
+    *("mbpp", "mbpp-plus", *SELECTED, "jsonl"),
+)
+"""Benchmarks of the table that are read, not generated. One from outside decides itself about its settings."""
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -75,13 +81,13 @@ class ProblemsConfig(Settings):
         if self.shuffle_options and self.benchmark != "jsonl":
             raise ValueError("shuffle_options: only benchmark = 'jsonl' has choice questions")
         family = self.benchmark.partition(":")[0]
-        if family not in GENERATED:
+        if family in PUBLISHED:
             fields = type(self).model_fields
             refused = {"size", "seed", "options"} - ({"options"} if family in SELECTED else set())
             for key in sorted(refused - ({"seed"} if self.shuffle_options else set())):
                 if getattr(self, key) != fields[key].default:
                     raise ValueError(f"{key}: only generated problems (reasoning-gym:<task>, countdown) take it")
-        elif self.path is not None:
+        elif family in GENERATED and self.path is not None:
             raise ValueError(f"path: {family} problems are generated, not read")
         return self
 
@@ -368,11 +374,23 @@ def anchored_sources(sources: tuple[ProblemsConfig, ...], folder: Path, where: s
         paths: dict[str, Any] = {}
         if source.path is not None:
             paths["path"] = there(folder, source.path, f"{where}.{position}.path")
-        grader, colon, function = (source.verifier or "").rpartition(":")
-        if grader.endswith(".py"):
-            paths["verifier"] = f"{there(folder, Path(grader), f'{where}.{position}.verifier')}{colon}{function}"
+        paths["benchmark"] = anchored_name(source.benchmark, folder, f"{where}.{position}.benchmark")
+        if source.verifier is not None:
+            paths["verifier"] = anchored_name(source.verifier, folder, f"{where}.{position}.verifier")
         anchored.append(source.model_copy(update=paths))
     return tuple(anchored)
+
+
+def anchored_name(name: str, folder: Path, where: str) -> str:
+    """A name whose "file.py" in "file.py:Class", if it is one, is made absolute. Raises ConfigError."""
+    file, colon, attribute = name.rpartition(":")
+    return f"{there(folder, Path(file), where)}{colon}{attribute}" if file.endswith(".py") else name
+
+
+def anchored_verification(settings: VerificationConfig, folder: Path, where: str) -> VerificationConfig:
+    """The settings with the names of verifiers whose options they are made absolute. Raises ConfigError."""
+    options = {anchored_name(name, folder, where): own for name, own in settings.options.items()}
+    return settings.model_copy(update={"options": options})
 
 
 def there(folder: Path, path: Path, where: str) -> Path:
@@ -393,5 +411,7 @@ def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
             model = model.model_copy(update={"path": str(local)})
         elif model.path.startswith((".", "/", "~")):
             raise ConfigError(f"{where}: models.{name}.path: no such file or folder: {model.path}")
-        models[name] = model
-    return study.model_copy(update={"problems": sources, "models": models})
+        engine = anchored_name(model.engine, folder, f"{where}: models.{name}.engine")
+        models[name] = model.model_copy(update={"engine": engine})
+    verification = anchored_verification(study.verification, folder, f"{where}: verification.options")
+    return study.model_copy(update={"problems": sources, "models": models, "verification": verification})

@@ -4,7 +4,7 @@
     |-- UsageError (ValueError)            the caller can mend it: exit code 2
     |   |-- ConfigError                    a key of a study file
     |   |-- InputError                     a file or a value that the user handed in
-    |   |-- UnknownNameError (LookupError) a name that no shelf holds
+    |   |-- UnknownNameError (LookupError) a name that no registry holds
     |   `-- MissingExtraError (ImportError) a package that an extra installs
     `-- RunError (RuntimeError)            the run broke: exit code 1
         |-- StoreError (OSError)           the run folder: torn, foreign or contradictory files, full disk
@@ -37,7 +37,7 @@ class InputError(UsageError):
 
 
 class UnknownNameError(UsageError, LookupError):
-    """A name is on no shelf; the message lists the known ones."""
+    """A name is in no registry; the message lists the known ones."""
 
 
 class MissingExtraError(UsageError, ImportError):

@@ -33,7 +33,8 @@ def _load(source: ProblemsConfig) -> tuple[Problem, ...]:
     family, colon, _ = source.benchmark.partition(":")
     # Only generated benchmarks have names with a colon; "math500:x" is unknown as a whole.
     name = family if family in GENERATED or not colon else source.benchmark
-    benchmark: Benchmark = BENCHMARKS.load(name)
+    found = BENCHMARKS.load(name)
+    benchmark: Benchmark = found() if isinstance(found, type) else found
     problems = benchmark.load(source)[: source.limit]
     if source.verifier is not None:
         problems = tuple(replace(problem, verifier=source.verifier) for problem in problems)

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from move37.config import ProblemsConfig
-from move37.shelf import Shelf
+from move37.registry import Registry
 from move37.types import Problem
 
 
 class Benchmark(Protocol):
+    """One object; from outside the table a class that is made without arguments will do."""
+
     @property
     def name(self) -> str: ...
 
@@ -31,7 +33,7 @@ class Benchmark(Protocol):
         ...
 
 
-BENCHMARKS = Shelf(
+BENCHMARKS = Registry(
     "benchmark",
     {
         "aime24": "move37.benchmarks.math_sets:AIME24",
@@ -50,4 +52,5 @@ BENCHMARKS = Shelf(
         "jsonl": "move37.benchmarks.jsonl:JSONL",
     },
     extras={"reasoning-gym": "gym"},
+    methods=("load",),
 )

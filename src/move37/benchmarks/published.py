@@ -14,8 +14,8 @@ from typing import Any
 from move37.config import ProblemsConfig
 from move37.errors import InputError
 from move37.identity import content_id, number_repeats
+from move37.registry import missing_extra
 from move37.rows import SUFFIXES, Row, numbered_rows, read_rows
-from move37.shelf import missing_extra
 from move37.types import Problem
 
 

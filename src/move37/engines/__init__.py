@@ -1,4 +1,4 @@
-"""Engines continue prompts. One shelf, one shape; the table is below, the contract is in tests/test_engines.py.
+"""Engines continue prompts. One registry, one shape; the table is below, the contract is in tests/test_engines.py.
 
 An engine yields exactly one Sample for every Request, in any order: the key says which is which. All randomness of
 a sample comes from its request's seed. An engine never cuts a prompt or a response short on its own: the caller
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from move37.config import ModelConfig, SamplingConfig, Settings, describe_validation_error
 from move37.errors import ConfigError
 from move37.prompting import Message
-from move37.shelf import Shelf
+from move37.registry import Registry
 from move37.types import Request, Sample
 
 
@@ -70,11 +70,12 @@ def parse_options(model: ModelConfig, options: type[OptionsT]) -> OptionsT:
         raise ConfigError(f"model {model.path!r} (engine {model.engine!r}): options.{reason}") from None
 
 
-ENGINES = Shelf(
+ENGINES = Registry(
     "engine",
     {
         "scripted": "move37.engines.scripted:ScriptedEngine",
         "transformers": "move37.engines.transformers:TransformersEngine",
     },
     extras={"transformers": "local"},
+    methods=("load",),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from move37.counts import AnyTally
-from move37.shelf import Shelf
+from move37.registry import Registry
 from move37.types import Problem, Sample
 
 MATH = "math"
@@ -40,11 +40,12 @@ class Importer(Protocol):
         ...
 
 
-IMPORTERS = Shelf(
+IMPORTERS = Registry(
     "importer",
     {
         "jsonl": "move37.importers.jsonl:JsonlImporter",
         "paper": "move37.importers.paper:PaperImporter",
         "counts": "move37.importers.counts:CountsImporter",
     },
+    methods=("load",),
 )

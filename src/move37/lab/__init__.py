@@ -1,8 +1,8 @@
 """Laptop-sized worlds whose truth is known: a tokenizer, a pretraining recipe, a teacher, and shipped checkpoints.
 
-The rules of a world are a module of their own (`move37.countdown`), because the shelves of benchmarks and verifiers,
-which lie below, need them too. Here is what a world needs to have models: everything that comes out is a Hugging Face
-folder, so every engine and every other trainer loads it. torch is imported when used.
+The rules of a world are a module of their own (`move37.countdown`), because the registries of benchmarks and
+verifiers, which lie below, need them too. Here is what a world needs to have models: everything that comes out is a
+Hugging Face folder, so every engine and every other trainer loads it. torch is imported when used.
 """
 
 from pathlib import Path

@@ -19,7 +19,9 @@ from move37.config import (
     Settings,
     TemplateConfig,
     VerificationConfig,
+    anchored_name,
     anchored_sources,
+    anchored_verification,
     describe_validation_error,
     read_toml,
     there,
@@ -217,11 +219,14 @@ class TrainConfig(Settings):
 
 def load_recipe(path: Path) -> TrainConfig:
     """Read a recipe from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
-    return _anchored(parse_recipe(read_toml(path, "recipe"), str(path)), path.parent, str(path))
+    return _anchored(parse_recipe(read_toml(path, "recipe"), str(path), path.parent), path.parent, str(path))
 
 
-def parse_recipe(raw: Mapping[str, Any], where: str = "recipe") -> TrainConfig:
-    """Validate a recipe given as a mapping; the algorithm's own settings too. Raises ConfigError, UnknownNameError."""
+def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | None = None) -> TrainConfig:
+    """Validate a recipe given as a mapping; the algorithm's own settings too. Raises ConfigError, UnknownNameError.
+
+    An algorithm's own file ("file.py:Class") is relative to `folder`; without one, to the working folder.
+    """
     try:
         recipe = TrainConfig.model_validate(raw)
     except ValidationError as error:
@@ -229,6 +234,8 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe") -> TrainConfig:
     if recipe.algorithm.name == IMITATION:
         _refuse_idle(recipe, Needs(), where)
         return recipe
+    name = anchored_name(recipe.algorithm.name, folder or Path(), f"{where}: algorithm.name")
+    recipe = recipe.model_copy(update={"algorithm": recipe.algorithm.model_copy(update={"name": name})})
     kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
     algorithm = kind(_algorithm_options(recipe, kind, where))
     said = recipe.loss.model_dump(exclude_unset=True)
@@ -334,6 +341,7 @@ def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
         "evaluation": recipe.evaluation.model_copy(
             update={"problems": anchored_sources(recipe.evaluation.problems, folder, f"{where}: evaluation.problems")}
         ),
+        "verification": anchored_verification(recipe.verification, folder, f"{where}: verification.options"),
     }
     if recipe.teacher is not None:
         changes["teacher"] = model_path("teacher", recipe.teacher)

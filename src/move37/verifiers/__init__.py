@@ -1,4 +1,4 @@
-"""Verifiers judge one answer. One shelf, one shape; the contract is in tests/test_verifiers.py.
+"""Verifiers judge one answer. One registry, one shape; the contract is in tests/test_verifiers.py.
 
 Judging is split in two so that equal answers are judged once: `extract` finds the answer in the text (pure string
 work, fast, total), `judge` decides (may be slow, may hang, may crash). Nobody calls `judge` directly:
@@ -7,7 +7,7 @@ work, fast, total), `judge` decides (may be slow, may hang, may crash). Nobody c
 
 from typing import Protocol
 
-from move37.shelf import Shelf
+from move37.registry import Registry
 from move37.types import Problem, Verdict
 
 
@@ -61,7 +61,7 @@ CODE = "code"
 FUNCTION = "function"
 """The verifier that a user's own function is: the only one whose name may stand for it as "grader.py:function"."""
 
-VERIFIERS = Shelf(
+VERIFIERS = Registry(
     "verifier",
     {
         "math": "move37.verifiers.math:MathVerifier",
@@ -75,4 +75,5 @@ VERIFIERS = Shelf(
         "judge": "move37.verifiers.judge:JudgeVerifier",
     },
     extras={"reasoning-gym": "gym", "judge": "server"},
+    methods=("extract", "judge", "present", "warm"),
 )

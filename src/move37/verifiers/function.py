@@ -11,24 +11,25 @@ once. `present(problem, reference) -> str` may say how a response with a right a
 
 The function stands in a file ("graders/mine.py:grade", in a study relative to the study's file) or in an importable
 module ("package.module:grade"). The verifier's version is a digest of that file: after an edit every sample is graded
-anew. Left out of it: what the file imports. It is your code, and runs with your rights: no sandbox.
+anew. Left out of it: what the file imports. A class that stands there is a
+verifier of its own (`source.py`). It is your code, and runs with your rights: no sandbox.
 """
 
-import importlib.util
 import inspect
-import sys
 import traceback
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from difflib import get_close_matches
-from hashlib import blake2b
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from move37.errors import InputError
+from move37.registry import Source
 from move37.types import Outcome, Problem, Verdict
+
+FORM = "grader.py:function"
+"""How a function is named, for messages."""
 
 
 class FunctionVerifier:
@@ -37,17 +38,13 @@ class FunctionVerifier:
     name = "function"
 
     def __init__(self, source: str) -> None:
-        place, colon, function = source.rpartition(":")
-        if not (place and colon and function.isidentifier()):
-            raise InputError(f"verifier {source!r}: write it as path/to/grader.py:function or package.module:function")
-        self._path = _file_of(place, source)
-        self._source = f"{self._path}:{function}" if place.endswith(".py") else source
-        self._digest = _digest(self._path)
-        self._module = _load(place, self._path, self._digest, source)
-        self._function = _function(self._module, function, source)
+        found = Source.parse("verifier", source, FORM)
+        self._path, self._source, self._digest = found.path, found.full, found.digest
+        self._module = found.module()
+        self._function = _function(self._module, found.attribute, source)
         self._extract: Callable[..., Any] | None = getattr(self._module, "extract", None)
         self._present: Callable[..., Any] | None = getattr(self._module, "present", None)
-        self.version = f"1+{function}-{self._digest}"
+        self.version = f"1+{found.attribute}-{self._digest}"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
         return _made_again, (self._source, self._digest)
@@ -97,45 +94,6 @@ def _made_again(source: str, digest: str) -> FunctionVerifier:
     if verifier._digest != digest:
         raise InputError(f"{verifier._path}: was edited while it was judging; verify again")
     return verifier
-
-
-def _file_of(place: str, source: str) -> Path:
-    if place.endswith(".py"):
-        path = Path(place).expanduser().resolve()
-        if not path.is_file():
-            raise InputError(f"verifier {source!r}: no such file: {place}")
-        return path
-    try:
-        spec = importlib.util.find_spec(place)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise InputError(f"verifier {source!r}: {place} cannot be imported ({error})") from None
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        raise InputError(
-            f"verifier {source!r}: no Python module {place!r}; a file is written as path/to/grader.py:function"
-        )
-    return Path(spec.origin)
-
-
-def _digest(path: Path) -> str:
-    return blake2b(path.read_bytes(), digest_size=6).hexdigest()
-
-
-def _load(place: str, path: Path, digest: str, source: str) -> ModuleType:
-    """The module that holds the function: what running a user's file may raise becomes one line."""
-    try:
-        if not place.endswith(".py"):
-            return importlib.import_module(place)
-        name = f"move37_grader_{digest}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module  # where dataclasses and pickle look for what the file defines
-        spec.loader.exec_module(module)
-        return module
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"verifier {source!r}: {path} cannot be loaded ({reason})") from error
 
 
 def _function(module: ModuleType, name: str, source: str) -> Callable[..., Any]:

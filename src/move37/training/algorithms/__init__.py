@@ -1,4 +1,5 @@
-"""Algorithms say how rewards become advantages. One shelf, one shape; one small file each, whose docstring is its card.
+"""Algorithms say how rewards become advantages. One registry, one shape; one small file each, whose docstring
+is its card.
 
 The loss around all of them is one and the same (`losses.py`), so a comparison differs in the credit alone; where a
 paper changes the loss too (DAPO's clip range), the algorithm says so in `loss_defaults`, and a recipe may say
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from move37.config import Settings
-from move37.shelf import Shelf
+from move37.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,4 +95,4 @@ _TABLE = {
     "on_policy_distillation": "move37.training.distillation:OnPolicyDistillation",
 }
 
-ALGORITHMS = Shelf("algorithm", _TABLE, extras=dict.fromkeys(_TABLE, "local"))
+ALGORITHMS = Registry("algorithm", _TABLE, extras=dict.fromkeys(_TABLE, "local"), methods=("advantages",))
