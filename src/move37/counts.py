@@ -5,6 +5,7 @@ which plan its counts came about, so that no estimator can be given counts that 
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -132,6 +133,10 @@ class Tally:
     def problems(self) -> int:
         return len(self.problem_ids)
 
+    @cached_property
+    def id_set(self) -> frozenset[str]:
+        return frozenset(self.problem_ids)
+
 
 @dataclass(frozen=True, eq=False)
 class StoppedTally:
@@ -163,6 +168,10 @@ class StoppedTally:
     @property
     def problems(self) -> int:
         return len(self.problem_ids)
+
+    @cached_property
+    def id_set(self) -> frozenset[str]:
+        return frozenset(self.problem_ids)
 
     @property
     def scored(self) -> IntArray:

@@ -19,7 +19,7 @@ from move37.errors import InputError
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 """How the names of readable files end."""
 
-_LARGEST_COUNT = 2**31 - 1
+LARGEST_COUNT = 2**31 - 1
 """Indices and token counts are stored in 32 bits."""
 
 
@@ -75,7 +75,7 @@ class Row:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         if isinstance(value, bool) or not whole or value < least:
             raise self.error(f"{self._name(fields)}: expected a whole number from {least}, found {_shown(value)}")
-        if value > _LARGEST_COUNT:
+        if value > LARGEST_COUNT:
             raise self.error(f"{self._name(fields)}: {_shown(value)} is too large")
         return int(value)
 

@@ -21,11 +21,11 @@ def require_scored(tally: AnyTally) -> None:
     """Raises InputError if there are no problems, a problem occurs twice, or one has no scored sample."""
     if not tally.problems:
         raise InputError(f"{tally.model}: no problems, nothing to analyse")
-    if len(set(tally.problem_ids)) < tally.problems:
+    if len(tally.id_set) < tally.problems:
         seen: set[str] = set()
         twice = [i for i in tally.problem_ids if i in seen or seen.add(i)]
         raise InputError(f"{tally.model}: {name_some(twice)} more than once; every problem needs one row of counts")
-    empty = [problem_id for problem_id, n in zip(tally.problem_ids, tally.scored, strict=True) if n == 0]
+    empty = [tally.problem_ids[place] for place in np.flatnonzero(tally.scored == 0)]
     if empty:
         raise InputError(
             f"{tally.model}: {name_some(empty)} without a single scored sample; verify again, sample more, or leave "
@@ -38,16 +38,18 @@ def leave_out_unscored(tallies: Sequence[AnyTally]) -> tuple[list[AnyTally], tup
 
     Such a problem says nothing about that model, so it leaves the set of every model: the comparison stays paired.
     """
-    unscored = {i for tally in tallies for i, n in zip(tally.problem_ids, tally.scored, strict=True) if n == 0}
+    unscored = {tally.problem_ids[place] for tally in tallies for place in np.flatnonzero(tally.scored == 0)}
     if not unscored:
         return list(tallies), ()
-    return [on_problems(t, set(t.problem_ids) - unscored) for t in tallies], tuple(sorted(unscored))
+    return [on_problems(t, t.id_set - unscored) for t in tallies], tuple(sorted(unscored))
 
 
 def on_problems(tally: T, problem_ids: Collection[str]) -> T:
     """The tally of those of its problems that are among `problem_ids`, itself if they all are."""
+    if problem_ids is tally.problem_ids:
+        return tally
     kept = set(problem_ids)
-    if kept.issuperset(tally.problem_ids):
+    if tally.id_set <= kept:
         return tally
     return tally.select(np.array([problem in kept for problem in tally.problem_ids], dtype=bool))
 
@@ -56,16 +58,16 @@ def paired(base: B, rl: R) -> tuple[B, R]:
     """Both tallies with the problems in base's order. Raises InputError unless they cover the same problems."""
     require_scored(base)
     require_scored(rl)
+    if rl.problem_ids == base.problem_ids:
+        return base, rl
     for one, other in ((base, rl), (rl, base)):
-        missing = set(one.problem_ids) - set(other.problem_ids)
+        missing = one.id_set - other.id_set
         if missing:
             lacking = [problem_id for problem_id in one.problem_ids if problem_id in missing]
             raise InputError(
                 f"{other.model} lacks {name_some(lacking)} of {one.model}'s {one.problems}; compare the models on the "
                 "same problems"
             )
-    if rl.problem_ids == base.problem_ids:
-        return base, rl
     position = {problem_id: i for i, problem_id in enumerate(rl.problem_ids)}
     order = np.array([position[problem_id] for problem_id in base.problem_ids])
     return base, rl.select(order)

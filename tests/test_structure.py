@@ -1,0 +1,56 @@
+"""The shape of the code: functions fit a screen, imports stand at the top unless one is heavy, and in no circle."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import grimp
+
+SOURCE = Path(__file__).parents[1] / "src" / "move37"
+LONGEST = 60
+
+LATE_IMPORTS = {
+    "benchmarks/published.py": "datasets is in the extra hub",
+    "pipeline.py": "the trainer loads torch",
+    "report/page.py": "altair and vl-convert take half a second, which --help should not",
+    "rows.py": "only Parquet files need a table library",
+    "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
+    "training/policy.py": "peft is in the extra lora",
+    "training/records.py": "tensorboard and wandb are in the extra track",
+    "verifiers/math.py": "SymPy and Math-Verify take seconds, in the worker that judges",
+    "verifiers/reasoning_gym.py": "reasoning-gym is in the extra gym",
+}
+"""Files whose functions may import, with the reason."""
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield str(path.relative_to(SOURCE)), node
+
+
+def test_every_function_fits_a_screen() -> None:
+    lengths = {f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_functions_import_only_what_is_heavy_or_optional() -> None:
+    importing = {
+        path for path, node in functions() for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+    assert importing == set(LATE_IMPORTS), "add the file with its reason, or import at the top"
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    graph = grimp.build_graph("move37", cache_dir=None)
+    packages = {module for module in graph.modules if graph.find_children(module)}
+    imports = {
+        module: {found for found in graph.find_modules_directly_imported_by(module) if found not in packages}
+        for module in graph.modules - packages
+    }
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        raise AssertionError(f"import circle: {' -> '.join(error.args[1])}") from None
