@@ -6,10 +6,12 @@ and nothing depends on the order of rows or files.
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from move37.config import ProblemsConfig
 from move37.errors import InputError
 from move37.identity import content_id
 from move37.importers import IMPORTERS, Imported
+from move37.importers.counts import _plain_counts, load_counts
 from move37.problems import load_problems
 from move37.types import FinishReason
 
@@ -478,3 +481,52 @@ class TestCounts:
         assert set(counts.n.tolist()) == {128}
         # The published success rates .60411 and .68006, of 1060 x 128 = 135,680 samples.
         assert counts.correct.sum() == correct
+
+
+class TestLargeCounts:
+    """Read at once where nothing is unusual, and then as if row by row."""
+
+    @pytest.fixture(autouse=True)
+    def every_file_is_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("move37.importers.counts._LARGE_BYTES", 0)
+
+    def test_they_are_the_counts_that_are_read_row_by_row(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "c.jsonl"
+        path.write_text("".join(f'{{"id": "p{i}", "c": {i % 5}, "n": {4 + i % 3}}}\n' for i in range(50)))
+        assert _plain_counts(path) is not None
+        at_once = load_counts(path, "m")
+        monkeypatch.setattr("move37.importers.counts._LARGE_BYTES", 10**9)
+        one_by_one = load_counts(path, "m")
+        assert at_once.problem_ids == one_by_one.problem_ids
+        for name in ("correct", "incorrect", "unscored", "truncated"):
+            assert getattr(at_once, name).tolist() == getattr(one_by_one, name).tolist()
+            assert getattr(at_once, name).dtype == np.int64
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ('{"id": "p", "c": 5, "n": 4}', "c = 5 is more than n = 4"),
+            ('{"id": "p", "c": -1, "n": 4}', "expected a whole number from 0"),
+            ('{"id": "p", "c": 1, "n": 0}', "expected a whole number from 1"),
+            ('{"id": "p", "c": 1}', "no 'n'"),
+            ('{"id": "p", "c": true, "n": 4}', "found True"),
+            ('{"id": " ", "c": 1, "n": 4}', "'id': expected a text"),
+            ('{"id": "a", "c": 1, "n": 4}', "id 'a' stands already at"),
+            ('{"id": "p", "c": 1, "n": 99999999999}', "too large"),
+            ('{"id": "p", "c": 1, "n"', "not valid JSON"),
+            ('{"id": "p", "c": NaN, "n": 4}', "expected a whole number"),
+        ],
+    )
+    def test_what_is_wrong_is_named_with_its_line(self, tmp_path: Path, line: str, said: str) -> None:
+        path = tmp_path / "c.jsonl"
+        path.write_text('{"id": "a", "c": 1, "n": 4}\n{"id": "b", "c": 2, "n": 4}\n' + line)
+        with pytest.raises(InputError, match=r"c\.jsonl:3: .*" + re.escape(said)):
+            load_counts(path, "m")
+
+    @pytest.mark.parametrize("line", ['{"id": 7, "c": 1, "n": 4}', '{"id": "p", "c": 2.0, "n": 4}'])
+    def test_what_is_unusual_is_read_all_the_same(self, tmp_path: Path, line: str) -> None:
+        path = tmp_path / "c.jsonl"
+        path.write_text('{"id": "a", "c": 1, "n": 4}\n' + line)
+        assert load_counts(path, "m").scored.tolist() == [4, 4]

@@ -153,6 +153,7 @@ def _range(values: Sequence[int] | IntArray) -> str:
 
 def _runs(ks: Sequence[int]) -> str:
     """1-3, 7 for (1, 2, 3, 7)."""
-    starts = [k for k in ks if k - 1 not in ks]
-    ends = [k for k in ks if k + 1 not in ks]
+    known = set(ks)
+    starts = [k for k in ks if k - 1 not in known]
+    ends = [k for k in ks if k + 1 not in known]
     return ", ".join(_range(run) for run in zip(starts, ends, strict=True))

@@ -18,12 +18,12 @@ from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
 from move37.analyses.families import FAMILY_BAND, family
-from move37.analyses.grader_errors import grader_cautions, grader_errors
+from move37.analyses.grader_errors import GraderErrors, grader_cautions, grader_errors
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
-from move37.analyses.truncation import outcome_audit
+from move37.analyses.truncation import OutcomeAudit, outcome_audit
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.rows import k_limit
@@ -62,7 +62,7 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
     tallies, left_out = leave_out_unscored([each.tally for each in evidence])
     base, others = tallies[0], tallies[1:]
     designs = [Design(clusters=_clusters(facts, tally)) for tally in tallies]
-    depth, confidence = Depth(settings, _labels(facts, base), facts.beyond), settings.confidence
+    depth = Depth(settings, _labels(facts, base), facts.beyond)
     comparisons, pairs = [], []
     for each, rl in zip(evidence[1:], others, strict=True):
         comparison = compare(base, rl, settings, designs[0], stopped_by_outcomes=facts.decision is not None)
@@ -70,24 +70,10 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
         pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth, designs[0]))
     fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
-    errors = tuple(
-        found
-        for label, references, corrupted in facts.calibrations
-        if (found := grader_errors(label, references, corrupted, k_limit(base), confidence)) is not None
-    )
+    errors = _grader_errors(facts, base, settings.confidence)
     return Findings(
         curves=tuple(model_curve(*each) for each in zip(tallies, repeat(settings), designs)),
-        audits=tuple(
-            outcome_audit(
-                each.tally,
-                each.reasons,
-                each.mean_tokens,
-                each.not_truncated,
-                each.fixed,
-                each.correct_among_truncated,
-            )
-            for each in evidence
-        ),
+        audits=tuple(map(_audit, evidence)),
         models=tuple(
             model_detail(each, tally, ks, depth, design)
             for each, tally, design in zip(evidence, tallies, designs, strict=True)
@@ -116,6 +102,18 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
             *_about_clusters(facts, len(others), bool(errors)),
         ),
     )
+
+
+def _audit(of: Evidence) -> OutcomeAudit:
+    known = of.tally, of.reasons, of.mean_tokens, of.not_truncated, of.fixed, of.correct_among_truncated
+    return outcome_audit(*known)
+
+
+def _grader_errors(facts: Facts, base: AnyTally, confidence: float) -> tuple[GraderErrors, ...]:
+    """What is known of the verifiers' errors, with what it does to pass@k up to the largest k."""
+    k = k_limit(base)
+    found = [grader_errors(label, right, wrong, k, confidence) for label, right, wrong in facts.calibrations]
+    return tuple(each for each in found if each is not None)
 
 
 def _labels(facts: Facts, base: AnyTally) -> dict[str, dict[str, str]]:

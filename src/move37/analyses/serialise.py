@@ -142,6 +142,8 @@ def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: Mo
 
 def plain(value: Any) -> Any:
     """`value` with dataclasses as dicts, arrays and sequences as lists, numpy numbers as Python's, NaN as None."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and np.isfinite(value).all():
+        return value.tolist()  # long curves, number by number, would take longer than making them
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if is_dataclass(value) and not isinstance(value, type):
