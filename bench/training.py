@@ -148,7 +148,7 @@ class Judged:
     def __call__(self, prompt: str, text: str) -> float:
         problem = self.problems[prompt]
         answer = self.verifier.extract(problem, text)
-        return float(answer is not None and self.verifier.judge(problem, answer).outcome is Outcome.CORRECT)
+        return float(answer is not None and self.verifier.verify(problem, answer).outcome is Outcome.CORRECT)
 
 
 class MadeUp:

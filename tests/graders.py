@@ -8,7 +8,7 @@ def extract(problem: Problem, text: str) -> str | None:
     return answer.strip() if mark else None
 
 
-def present(problem: Problem, reference: str) -> str:
+def format_answer(problem: Problem, reference: str) -> str:
     return f"ANSWER {reference}"
 
 

@@ -83,7 +83,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
         with VerifierPool(VerificationConfig(workers=1)) as pool:
             seconds_before = time_of_honest_programs(pool, verifier, "before")
             items = [
-                (SUM_OF_SQUARES, verifier.present(SUM_OF_SQUARES, program), name)
+                (SUM_OF_SQUARES, verifier.format_answer(SUM_OF_SQUARES, program), name)
                 for attack, source in programs.items()
                 for program, name in ((source, attack), (f"{RIGHT}# after {attack}", f"after {attack}"))
             ]
@@ -107,7 +107,7 @@ def time_of_honest_programs(pool: VerifierPool, verifier: CodeVerifier, when: st
     times = []
     for turn in range(6):
         start = time.perf_counter()
-        texts = [verifier.present(SUM_OF_SQUARES, f"{RIGHT}# {when} {turn} {i}") for i in range(10)]
+        texts = [verifier.format_answer(SUM_OF_SQUARES, f"{RIGHT}# {when} {turn} {i}") for i in range(10)]
         verdicts = dict(pool.verify(verifier, ((SUM_OF_SQUARES, text, i) for i, text in enumerate(texts))))
         assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.CORRECT}
         times.append(time.perf_counter() - start)

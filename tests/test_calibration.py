@@ -28,7 +28,7 @@ class Gullible(ExactVerifier):
 
     name = "gullible"
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         outcome = {"17": Outcome.INCORRECT, "18": Outcome.UNSCORED}.get(answer, Outcome.CORRECT)
         return Verdict(outcome, "so be it")
 

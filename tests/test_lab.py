@@ -354,7 +354,7 @@ def test_bad_usage_is_one_line(
 
 def test_a_problem_without_a_puzzle_is_unscored() -> None:
     asked = Problem("made-up/1", "2+2", ("4",), "made-up", "countdown")
-    assert CountdownVerifier().judge(asked, "2+2=4") == Verdict(
+    assert CountdownVerifier().verify(asked, "2+2=4") == Verdict(
         Outcome.UNSCORED, "no numbers and target in the problem"
     )
 

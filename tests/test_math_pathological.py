@@ -192,23 +192,23 @@ def test_they_take_no_longer_than_their_budgets(judged: Judged) -> None:
 @pytest.mark.parametrize("answer", ["9^{9^9}", "(10^9)!", "1e999999999", "\\binom{10^9}{5 \\cdot 10^8}"])
 def test_a_huge_answer_costs_milliseconds(answer: str) -> None:
     verifier = MathVerifier()
-    verifier.warm()
+    verifier.set_up()
     start = time.process_time()
-    assert verifier.judge(NUMBER, answer).outcome is INCORRECT
-    assert verifier.judge(FORMULA, answer).outcome is INCORRECT
-    assert verifier.judge(EQUATION, answer) == Verdict(UNSCORED, "answer too large to work out")
+    assert verifier.verify(NUMBER, answer).outcome is INCORRECT
+    assert verifier.verify(FORMULA, answer).outcome is INCORRECT
+    assert verifier.verify(EQUATION, answer) == Verdict(UNSCORED, "answer too large to work out")
     assert time.process_time() - start < 0.5
 
 
 def test_a_huge_reference_matches_the_same_string() -> None:
     huge = Problem("made-up/huge", "How many?", ("9^{9^9}",), "made-up", "math")
-    assert MathVerifier().judge(huge, "9^{ 9^9 }").outcome is CORRECT
-    assert MathVerifier().judge(huge, "8").outcome is INCORRECT
-    assert MathVerifier().judge(huge, "9^{9^9}+0").outcome is UNSCORED
+    assert MathVerifier().verify(huge, "9^{ 9^9 }").outcome is CORRECT
+    assert MathVerifier().verify(huge, "8").outcome is INCORRECT
+    assert MathVerifier().verify(huge, "9^{9^9}+0").outcome is UNSCORED
 
 
 def test_an_answer_at_the_size_limit_is_judged_and_one_above_it_is_not() -> None:
     limit = "8" + "+0" * ((LONGEST_ANSWER - 1) // 2)
     assert len(limit) <= LONGEST_ANSWER < len(limit + "+0")
-    assert MathVerifier().judge(NUMBER, limit).outcome is CORRECT
-    assert MathVerifier().judge(NUMBER, limit + "+0") == Verdict(UNSCORED, "answer too long to decide")
+    assert MathVerifier().verify(NUMBER, limit).outcome is CORRECT
+    assert MathVerifier().verify(NUMBER, limit + "+0") == Verdict(UNSCORED, "answer too long to decide")

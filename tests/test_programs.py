@@ -160,7 +160,7 @@ PROGRAMS = {
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_a_program_is_judged_by_what_its_function_returns(kind: str, verifier: CodeVerifier) -> None:
     program, outcome, reason = PROGRAMS[kind]
-    assert verifier.judge(DOUBLE, program) == Verdict(outcome, reason)
+    assert verifier.verify(DOUBLE, program) == Verdict(outcome, reason)
 
 
 SIZE = "import sys\ndef size(t): return sys.getsizeof(t)"
@@ -266,7 +266,7 @@ WAYS_OF_TESTING: dict[str, tuple[Problem, str, bool]] = {
 @pytest.mark.parametrize("way", WAYS_OF_TESTING)
 def test_tests_run_as_they_were_published(way: str, verifier: CodeVerifier) -> None:
     problem, program, passes = WAYS_OF_TESTING[way]
-    assert verifier.judge(problem, program).outcome is (CORRECT if passes else INCORRECT)
+    assert verifier.verify(problem, program).outcome is (CORRECT if passes else INCORRECT)
 
 
 @needs_isolation
@@ -281,7 +281,7 @@ def test_tests_run_as_they_were_published(way: str, verifier: CodeVerifier) -> N
 def test_tests_that_cannot_be_run_leave_a_program_unscored(
     problem: Problem, reason: str, verifier: CodeVerifier
 ) -> None:
-    assert verifier.judge(problem, "def f(x): return 1") == Verdict(UNSCORED, reason)
+    assert verifier.verify(problem, "def f(x): return 1") == Verdict(UNSCORED, reason)
 
 
 @pytest.mark.slow
@@ -315,7 +315,7 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
     ],
 )  # fmt: skip
 def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason: str, verifier: CodeVerifier) -> None:
-    assert verifier.judge(ECHO, program) == Verdict(outcome, reason)
+    assert verifier.verify(ECHO, program) == Verdict(outcome, reason)
 
 
 @needs_isolation
@@ -398,7 +398,7 @@ def test_without_bubblewrap_programs_are_refused_with_the_line_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "apt install bubblewrap" in refusal(CodeVerifier().warm)
+    assert "apt install bubblewrap" in refusal(CodeVerifier().set_up)
 
     def judge() -> None:
         with VerifierPool(VerificationConfig(workers=1)) as pool:
@@ -411,7 +411,7 @@ def test_without_bubblewrap_programs_are_refused_with_the_line_that_installs_it(
 def test_programs_that_are_not_isolated_are_judged_alike_and_marked() -> None:
     verifier = CodeVerifier(isolated=False, cpu_seconds=1.0)
     try:
-        verdicts = [verifier.judge(DOUBLE, program) for program in ("    return 2 * n", "    return n")]
+        verdicts = [verifier.verify(DOUBLE, program) for program in ("    return 2 * n", "    return n")]
     finally:
         verifier.close()
     assert verdicts == [Verdict(CORRECT, "passes (not isolated)"), Verdict(INCORRECT, "differs (not isolated)")]
@@ -442,7 +442,7 @@ def test_a_program_sees_four_devices_its_connection_and_nobodys_environment(veri
         "assert (s['user'], s['host'], s['working folder'], s['files']) == (65534, 'sandbox', '/tmp', [])\n"
         "assert s['open'] == ['device', 'device', 'device', 'socket']\n"
     )
-    assert verifier.judge(problem, SEEN) == Verdict(CORRECT, "passes")
+    assert verifier.verify(problem, SEEN) == Verdict(CORRECT, "passes")
 
 
 # -- time ----------------------------------------------------------------------------------------------------------
@@ -456,8 +456,8 @@ def test_a_slow_published_solution_gives_every_program_more_time() -> None:
     problem = posed("assert f()", reference=work.format(20_000_000))
     verifier = CodeVerifier(cpu_seconds=0.3)
     try:
-        slow = verifier.judge(problem, work.format(20_000_001))
-        endless = verifier.judge(problem, "def f():\n    while True: pass")
+        slow = verifier.verify(problem, work.format(20_000_001))
+        endless = verifier.verify(problem, "def f():\n    while True: pass")
     finally:
         verifier.close()
     assert slow == Verdict(CORRECT, "passes alone, ran out of time before")
@@ -478,7 +478,7 @@ def test_no_correct_program_turns_incorrect_on_a_busy_machine() -> None:
         burner.start()
     try:
         verifier = CodeVerifier()
-        texts = [verifier.present(DOUBLE, f"{WHOLE}# {i}") for i in range(200)]
+        texts = [verifier.format_answer(DOUBLE, f"{WHOLE}# {i}") for i in range(200)]
         with VerifierPool(VerificationConfig(workers=2)) as pool:
             outcomes = {verdict.outcome for _, verdict in pool.verify(verifier, ((DOUBLE, text, 0) for text in texts))}
     finally:
@@ -499,7 +499,7 @@ def humaneval() -> dict[str, Problem]:
 def judged(items: list[tuple[Problem, str, Any]], workers: int = 2) -> dict[Any, Verdict]:
     verifier = CodeVerifier()
     with VerifierPool(VerificationConfig(workers=workers)) as pool:
-        presented = ((problem, verifier.present(problem, program), key) for problem, program, key in items)
+        presented = ((problem, verifier.format_answer(problem, program), key) for problem, program, key in items)
         return dict(pool.verify(verifier, presented))
 
 
@@ -580,7 +580,7 @@ def test_evalplus_releases_are_judged_by_what_the_solution_returns(tmp_path: Pat
     rows = [PLUS_ROW | {"prompt": f"# {i}\n{PLUS_ROW['prompt']}"} for i in range(164)]
     [problem, *_] = load_problems((ProblemsConfig(benchmark="humaneval-plus", path=write(tmp_path / "p.jsonl", rows)),))
     reasons = [
-        verifier.judge(problem, program).reason
+        verifier.verify(problem, program).reason
         for program in ("    return x / 2", "    return x * 0.5 + 1e-9", "    return x // 2", "    return x / 2 + 1e-3")
     ]
     assert reasons == ["passes", "passes", "differs", "differs"]
@@ -613,7 +613,7 @@ def test_mbpp_plus_arguments_are_the_tuples_and_sets_that_json_has_not(tmp_path:
     problems = load_problems((ProblemsConfig(benchmark="mbpp-plus", path=write(tmp_path / "p.jsonl", rows)),))
     for problem, (_, shown) in zip(problems, kinds.values(), strict=False):
         wanted = f"def shown(*a):\n    return repr(a) if a == ({shown},) else None"
-        assert verifier.judge(problem, wanted) == Verdict(CORRECT, "passes"), problem.metadata["task_id"]
+        assert verifier.verify(problem, wanted) == Verdict(CORRECT, "passes"), problem.metadata["task_id"]
 
 
 def packed(tests: list[dict[str, str]]) -> str:
@@ -651,11 +651,11 @@ def livecodebench(path: Path, **options: Any) -> tuple[Problem, ...]:
 def test_livecodebench_judges_scripts_by_output_and_functions_by_value(tmp_path: Path, verifier: CodeVerifier) -> None:
     script, function = livecodebench(write(tmp_path / "rows.jsonl", [CONTEST_ROW, FUNCTION_ROW]))
     assert script.tags == {"contest_date": "2024-08-01", "platform": "atcoder", "difficulty": "easy"}
-    assert verifier.judge(script, "print(sum(map(int, input().split())))") == Verdict(CORRECT, "passes")
-    assert verifier.judge(script, "print(3)").reason == "differs"  # passes the public test alone
+    assert verifier.verify(script, "print(sum(map(int, input().split())))") == Verdict(CORRECT, "passes")
+    assert verifier.verify(script, "print(3)").reason == "differs"  # passes the public test alone
     right = "class Solution:\n    def pairs(self, xs: List[int], k):\n        return [(x, k) for x in xs]"
-    assert verifier.judge(function, right) == Verdict(CORRECT, "passes")
-    assert verifier.judge(function, right.replace("(x, k)", "(k, x)")).reason == "differs"
+    assert verifier.verify(function, right) == Verdict(CORRECT, "passes")
+    assert verifier.verify(function, right.replace("(x, k)", "(k, x)")).reason == "differs"
 
 
 def test_livecodebench_dates_select_both_ends_included(tmp_path: Path) -> None:

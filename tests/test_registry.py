@@ -32,20 +32,15 @@ STRICT = """
         def extract(self, problem, text):
             return text.removeprefix(self.prefix) if text.startswith(self.prefix) else None
 
-        def judge(self, problem, answer):
+        def verify(self, problem, answer):
             return Verdict(Outcome.CORRECT if answer in problem.references else Outcome.INCORRECT, "said")
 
-        verify = judge
-
-        def present(self, problem, reference):
+        def format_answer(self, problem, reference):
             return self.prefix + reference
 
-        format_answer = present
-
-        def warm(self):
+        def set_up(self):
             pass
 
-        set_up = warm
 
     def grade(problem, text):
         return True

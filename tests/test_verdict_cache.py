@@ -28,11 +28,11 @@ class Repeatable(Obedient):
 
     name = "repeatable"
 
-    def lasting(self, verdict: Verdict) -> bool:
+    def is_cacheable(self, verdict: Verdict) -> bool:
         return verdict.reason != "fickle"
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
-        verdict = super().judge(problem, answer)
+    def verify(self, problem: Problem, answer: str) -> Verdict:
+        verdict = super().verify(problem, answer)
         return replace(verdict, reason="fickle") if answer.startswith("fickle") else verdict
 
 
@@ -81,10 +81,10 @@ def test_a_verifier_that_does_not_promise_to_repeat_itself_is_asked_again(tmp_pa
 
 def test_programs_that_time_decided_about_are_run_again_in_every_run() -> None:
     verifier = VERIFIERS.load("code")()
-    assert verifier.lasting(Verdict(Outcome.CORRECT, "passes"))
-    assert verifier.lasting(Verdict(Outcome.INCORRECT, "raises ValueError"))
-    assert not verifier.lasting(Verdict(Outcome.INCORRECT, "ran out of time"))
-    assert not verifier.lasting(Verdict(Outcome.CORRECT, "passes alone, was killed before"))
+    assert verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes"))
+    assert verifier.is_cacheable(Verdict(Outcome.INCORRECT, "raises ValueError"))
+    assert not verifier.is_cacheable(Verdict(Outcome.INCORRECT, "ran out of time"))
+    assert not verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes alone, was killed before"))
 
 
 def test_two_writers_share_the_file(tmp_path: Path) -> None:

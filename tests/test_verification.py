@@ -45,13 +45,13 @@ class Obedient:
             raise LookupError("no such thing")
         return text or None
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return reference
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         pass
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         log = problem.metadata.get("log")
         if log:
             with open(log, "a", encoding="utf-8") as file:
@@ -97,7 +97,7 @@ class Obedient:
             case "raise":
                 raise ValueError("two\nlines")
             case "recurse":
-                return self.judge(problem, answer)
+                return self.verify(problem, answer)
             case "hoard":  # 1.2 GiB, resident, and then a swallowed MemoryError for all we know
                 hoard = bytearray(1_300_000_000)
                 hoard[::4096] = b"x" * len(hoard[::4096])
@@ -123,7 +123,7 @@ def _spin() -> None:
 class CannotWarm(Obedient):
     name = "cold"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         raise ImportError("no module\nnamed 'gold'")
 
 
@@ -132,7 +132,7 @@ class NeedsMuch(Obedient):
 
     name = "large"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         self.table = bytearray(HOARD_BYTES + 2**20)
         self.table[::4096] = b"x" * len(self.table[::4096])
 
@@ -140,7 +140,7 @@ class NeedsMuch(Obedient):
 class DiesAtStart(Obedient):
     name = "stillborn"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         os._exit(7)
 
 
@@ -205,18 +205,18 @@ def test_equal_answers_to_two_problems_are_judged_twice() -> None:
 class Yes(Obedient):
     name = "yes"
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         return Verdict(Outcome.CORRECT, "yes")
 
 
 def test_verifiers_that_come_and_go_are_never_taken_for_each_other() -> None:
     # A verifier made for each answer: the next one may lie where the last one lay in memory.
     found = {}
-    with VerifierPool(settings(1)) as pool, pool.judging() as judging:
+    with VerifierPool(settings(1)) as pool, pool.in_flight() as in_flight:
         for i in range(40):
-            judging.offer(Yes() if i % 2 else Obedient(), problem(), f"lead {i}", i)
-        while judging.waiting:
-            found |= dict(judging.decided(wait=True))
+            in_flight.offer(Yes() if i % 2 else Obedient(), problem(), f"lead {i}", i)
+        while in_flight.waiting:
+            found |= dict(in_flight.decided(wait=True))
     assert [found[i].reason for i in range(40)] == ["differs", "yes"] * 20
 
 

@@ -77,9 +77,9 @@ class Hangs:
 
     def __init__(self, member: Verifier) -> None:
         self.member, self.name, self.version = member, f"hanging {member.name}", member.version
-        self.extract, self.present, self.warm = member.extract, member.present, member.warm
+        self.extract, self.format_answer, self.set_up = member.extract, member.format_answer, member.set_up
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         while True:
             pass
 
@@ -111,7 +111,7 @@ def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_t
     skip_where_it_cannot_judge(member)
     asked, wrong, silent = MEMBERS[member]
     verifier = made(member)
-    gold = verifier.present(asked, asked.references[0])
+    gold = verifier.format_answer(asked, asked.references[0])
     verdicts = judge(verifier, (asked, gold), (asked, wrong), (asked, silent), (asked, ""))
     assert [(v.outcome, v.reason) for v in verdicts] == [
         (CORRECT, "passes" if member == "code" else "matches"),
@@ -127,7 +127,7 @@ def test_a_hang_is_bounded_and_unscored(member: str) -> None:
     asked = MEMBERS[member][0]
     verifier = Hangs(made(member))
     start = time.monotonic()
-    [verdict] = judge(verifier, (asked, verifier.present(asked, asked.references[0])), timeout_seconds=0.3)
+    [verdict] = judge(verifier, (asked, verifier.format_answer(asked, asked.references[0])), timeout_seconds=0.3)
     assert (verdict.outcome, verdict.reason) == (UNSCORED, "timed out after 0.3 s")
     assert time.monotonic() - start < 20
 
@@ -141,7 +141,7 @@ def test_it_has_the_name_in_the_registry_and_a_version(member: str) -> None:
 
 @pytest.mark.parametrize("name", ["math", "exact", "choice", "numeric"])  # Reasoning Gym's scorers need no reference
 def test_a_problem_without_references_is_unscored(name: str) -> None:
-    assert VERIFIERS.load(name)().judge(problem(), "A") == Verdict(UNSCORED, "no reference answer")
+    assert VERIFIERS.load(name)().verify(problem(), "A") == Verdict(UNSCORED, "no reference answer")
 
 
 MEGABYTE = 1_000_000
@@ -387,7 +387,7 @@ def test_a_math_answer_is_the_box_the_tag_the_phrase_or_the_last_number(text: st
     ],
 )
 def test_math(reference: str, answer: str, outcome: Outcome) -> None:
-    assert MathVerifier().judge(problem(reference), answer).outcome is outcome
+    assert MathVerifier().verify(problem(reference), answer).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -480,26 +480,26 @@ def test_math(reference: str, answer: str, outcome: Outcome) -> None:
     ],
 )
 def test_math_reads_what_models_write_in_many_ways(reference: str, answer: str, outcome: Outcome) -> None:
-    assert MathVerifier().judge(problem(reference), answer).outcome is outcome
+    assert MathVerifier().verify(problem(reference), answer).outcome is outcome
 
 
 def test_a_number_too_long_to_read_is_wrong_only_where_its_length_shows_it() -> None:
     # 10^1200 has 1201 digits
-    assert MathVerifier().judge(problem("10^{1200}"), "1" + "0" * 1200).outcome is UNSCORED
-    assert MathVerifier().judge(problem("10^{1200}"), "1" + "0" * 1202).outcome is INCORRECT
-    assert MathVerifier().judge(problem("-10^{1200}"), "-1" + "0" * 1200).outcome is UNSCORED
-    assert MathVerifier().judge(problem("-10^{1200}"), "1" + "0" * 1200).outcome is INCORRECT
+    assert MathVerifier().verify(problem("10^{1200}"), "1" + "0" * 1200).outcome is UNSCORED
+    assert MathVerifier().verify(problem("10^{1200}"), "1" + "0" * 1202).outcome is INCORRECT
+    assert MathVerifier().verify(problem("-10^{1200}"), "-1" + "0" * 1200).outcome is UNSCORED
+    assert MathVerifier().verify(problem("-10^{1200}"), "1" + "0" * 1200).outcome is INCORRECT
 
 
 def test_a_reference_nested_too_deeply_is_unscored() -> None:
     deep = problem("(" * 400 + "1" + ")" * 400)
-    assert MathVerifier().judge(deep, "2") == Verdict(UNSCORED, "reference nested too deeply to decide")
+    assert MathVerifier().verify(deep, "2") == Verdict(UNSCORED, "reference nested too deeply to decide")
 
 
 def test_the_reference_is_the_first_argument_of_math_verify() -> None:
     # Math-Verify unwraps an equation given for a value, but takes no value for an equation in two unknowns.
-    assert MathVerifier().judge(problem("1"), "2x+z=1").outcome is CORRECT
-    assert MathVerifier().judge(problem("2x+z=1"), "1").outcome is INCORRECT
+    assert MathVerifier().verify(problem("1"), "2x+z=1").outcome is CORRECT
+    assert MathVerifier().verify(problem("2x+z=1"), "1").outcome is INCORRECT
 
 
 def test_the_pool_does_not_swap_them_either() -> None:
@@ -512,16 +512,16 @@ def test_the_pool_does_not_swap_them_either() -> None:
 
 def test_any_of_several_references_will_do() -> None:
     for answer in ("3.83e35", "3.83 \\times 10^{35}", "383000000000000000000000000000000000"):
-        assert MathVerifier().judge(problem("x^2", "3.83e35"), answer).outcome is CORRECT
-    assert MathVerifier().judge(problem("x^2", "3.83e35"), "3.84e35").outcome is INCORRECT
+        assert MathVerifier().verify(problem("x^2", "3.83e35"), answer).outcome is CORRECT
+    assert MathVerifier().verify(problem("x^2", "3.83e35"), "3.84e35").outcome is INCORRECT
 
 
 def test_a_latex_reference_that_cannot_be_read_decides_only_about_the_same_string() -> None:
     unreadable = problem("\\frac{\\odot}{")
-    assert MathVerifier().judge(unreadable, "\\frac{ \\odot }{").outcome is CORRECT
-    assert MathVerifier().judge(unreadable, "7") == Verdict(UNSCORED, "reference cannot be read")
+    assert MathVerifier().verify(unreadable, "\\frac{ \\odot }{").outcome is CORRECT
+    assert MathVerifier().verify(unreadable, "7") == Verdict(UNSCORED, "reference cannot be read")
     # ... unless another reference matches
-    assert MathVerifier().judge(problem("\\frac{\\odot}{", "7"), "7.0").outcome is CORRECT
+    assert MathVerifier().verify(problem("\\frac{\\odot}{", "7"), "7.0").outcome is CORRECT
 
 
 # -- exact, choice -------------------------------------------------------------------------------------------------
@@ -544,7 +544,7 @@ def test_a_latex_reference_that_cannot_be_read_decides_only_about_the_same_strin
 )
 def test_exact(reference: str, text: str, outcome: Outcome) -> None:
     asked = problem(reference, verifier="exact")
-    assert ExactVerifier().judge(asked, ExactVerifier().extract(asked, text) or "").outcome is outcome
+    assert ExactVerifier().verify(asked, ExactVerifier().extract(asked, text) or "").outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -578,10 +578,10 @@ def test_choice_reads_the_letter_that_stands_first(text: str, letter: str | None
 
 
 def test_choice_takes_references_in_any_spelling_and_leaves_others_unscored() -> None:
-    assert ChoiceVerifier().judge(problem("(B)"), "B").outcome is CORRECT
-    assert ChoiceVerifier().judge(problem("B. Paris"), "B").outcome is CORRECT
-    assert ChoiceVerifier().judge(problem("A, B"), "A") == Verdict(UNSCORED, "reference is not a letter")
-    assert ChoiceVerifier().judge(problem("Paris"), "B") == Verdict(UNSCORED, "reference is not a letter")
+    assert ChoiceVerifier().verify(problem("(B)"), "B").outcome is CORRECT
+    assert ChoiceVerifier().verify(problem("B. Paris"), "B").outcome is CORRECT
+    assert ChoiceVerifier().verify(problem("A, B"), "A") == Verdict(UNSCORED, "reference is not a letter")
+    assert ChoiceVerifier().verify(problem("Paris"), "B") == Verdict(UNSCORED, "reference is not a letter")
 
 
 # -- reasoning gym -------------------------------------------------------------------------------------------------
@@ -617,7 +617,7 @@ def test_reasoning_gym_takes_as_many_last_lines_as_the_tasks_answer_has() -> Non
 
 
 def test_a_problem_that_no_reasoning_gym_task_made_is_unscored() -> None:
-    verdict = ReasoningGymVerifier().judge(problem("12", verifier="reasoning-gym"), "12")
+    verdict = ReasoningGymVerifier().verify(problem("12", verifier="reasoning-gym"), "12")
     assert verdict == Verdict(UNSCORED, "no task, options and entry in the problem")
 
 
@@ -636,20 +636,20 @@ def test_a_problem_that_no_reasoning_gym_task_made_is_unscored() -> None:
 def test_what_a_reasoning_gym_scorer_takes_by_mistake_or_fails_over_is_incorrect(task: str, wrong: list[str]) -> None:
     verifier = ReasoningGymVerifier()
     [asked] = gym_problems(task, 1)
-    assert verifier.judge(asked, asked.references[0]).outcome is CORRECT
-    assert {answer: verifier.judge(asked, answer).outcome for answer in wrong} == dict.fromkeys(wrong, INCORRECT)
+    assert verifier.verify(asked, asked.references[0]).outcome is CORRECT
+    assert {answer: verifier.verify(asked, answer).outcome for answer in wrong} == dict.fromkeys(wrong, INCORRECT)
 
 
 def test_a_scorer_that_fails_over_its_own_answer_has_failed_itself() -> None:
     [asked] = gym_problems("prime_factorization", 1)
     broken = problem("abc", verifier="reasoning-gym", **(dict(asked.metadata) | {"entry": {"answer": "abc"}}))
     with pytest.raises((KeyError, ValueError)):
-        ReasoningGymVerifier().judge(broken, "7")
+        ReasoningGymVerifier().verify(broken, "7")
 
 
 def test_partial_credit_is_not_correct() -> None:
     # chain_sum's scorer gives len("12") / len("about 12") for an answer that contains the right one.
-    assert ReasoningGymVerifier().judge(chain_sum(), "about 12").outcome is INCORRECT
+    assert ReasoningGymVerifier().verify(chain_sum(), "about 12").outcome is INCORRECT
 
 
 @pytest.mark.parametrize(
@@ -669,7 +669,7 @@ def test_partial_credit_is_not_correct() -> None:
 def test_an_answer_that_would_be_run_as_a_program_is_incorrect_unseen(answer: str, harmful: bool) -> None:
     entry = {"question": "", "answer": "1 + 1", "metadata": {"target": 2, "numbers": [1, 1]}}
     asked = problem("1 + 1", verifier="reasoning-gym", task="countdown", options={}, entry=entry)
-    assert (ReasoningGymVerifier().judge(asked, answer).reason == "a program, not an answer") is harmful
+    assert (ReasoningGymVerifier().verify(asked, answer).reason == "a program, not an answer") is harmful
 
 
 def gym_problems(task: str, size: int) -> list[Problem]:
@@ -693,7 +693,7 @@ def gym_problems(task: str, size: int) -> list[Problem]:
 def gold_verdicts(problems: list[Problem], mutate: Callable[[str], str] = str) -> set[tuple[str, Outcome]]:
     """(benchmark, outcome) of the reference answers, changed by `mutate`, as responses."""
     verifier = ReasoningGymVerifier()
-    golds = [(p, verifier.present(p, mutate(p.references[0]))) for p in problems if p.references]
+    golds = [(p, verifier.format_answer(p, mutate(p.references[0]))) for p in problems if p.references]
     return {(p.benchmark, v.outcome) for (p, _), v in zip(golds, judge(verifier, *golds), strict=True)}
 
 

@@ -32,7 +32,7 @@ def refusal(folder: Path, row: dict[str, Any], **keys: Any) -> str:
 
 def judge(problem: Problem, text: str) -> Verdict:
     answer = ChoiceVerifier().extract(problem, text)
-    return Verdict(INCORRECT, "no answer") if answer is None else ChoiceVerifier().judge(problem, answer)
+    return Verdict(INCORRECT, "no answer") if answer is None else ChoiceVerifier().verify(problem, answer)
 
 
 # -- rows ----------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ def test_its_file_may_say_where_the_answer_is_and_what_a_right_response_looks_li
         def extract(problem, text):
             return text.partition(":")[2] or (3 if text == "broken" else None)
 
-        def present(problem, reference):
+        def format_answer(problem, reference):
             return f"name:{reference}"
 
         def grade(problem, answer):
@@ -127,7 +127,7 @@ def test_its_file_may_say_where_the_answer_is_and_what_a_right_response_looks_li
     assert (right.outcome, right.answer) == (CORRECT, "Evelyn")
     assert (no_answer.outcome, no_answer.reason) == (INCORRECT, "no answer")
     assert (broken.outcome, broken.reason) == (UNSCORED, "verifier crashed: TypeError")
-    assert FunctionVerifier(f"{path}:grade").present(PROBLEM, "Evelyn") == "name:Evelyn"
+    assert FunctionVerifier(f"{path}:grade").format_answer(PROBLEM, "Evelyn") == "name:Evelyn"
 
 
 def test_an_edited_file_is_another_version_and_an_untouched_one_the_same(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_an_edited_file_is_another_version_and_an_untouched_one_the_same(tmp_pat
     path.write_text("def grade(problem, text):\n    return False\n")
     after = FunctionVerifier(f"{path}:grade")
     assert before.version == again.version != after.version
-    assert (before.judge(PROBLEM, "x").outcome, after.judge(PROBLEM, "x").outcome) == (CORRECT, INCORRECT)
-    with pytest.raises(InputError, match="was edited while it was judging; verify again"):
+    assert (before.verify(PROBLEM, "x").outcome, after.verify(PROBLEM, "x").outcome) == (CORRECT, INCORRECT)
+    with pytest.raises(InputError, match="was edited while answers were verified; verify again"):
         pickle.loads(sent)
 
 
@@ -148,7 +148,7 @@ def test_two_functions_of_one_file_are_two_versions(tmp_path: Path) -> None:
 
 
 def test_a_function_of_an_importable_module_needs_no_path() -> None:
-    assert make_verifier("tests.graders:grade").judge(PROBLEM, "Evelyn").outcome is CORRECT
+    assert make_verifier("tests.graders:grade").verify(PROBLEM, "Evelyn").outcome is CORRECT
 
 
 @pytest.mark.parametrize(

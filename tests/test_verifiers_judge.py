@@ -114,10 +114,10 @@ def test_a_failure_that_passes_is_tried_again_and_one_that_stays_is_unscored(jud
 
 def test_an_endpoint_that_goes_down_leaves_answers_unscored_with_the_reason(judge: ScriptedJudge) -> None:
     verifier = JudgeVerifier(judge.base_url, "scripted", retries=1)
-    assert verifier.judge(PROBLEM, "Evelyn").outcome is CORRECT
+    assert verifier.verify(PROBLEM, "Evelyn").outcome is CORRECT
     judge.close()
     # The client's open connection may live on in the server's thread: a new one cannot be made.
-    assert JudgeVerifier(judge.base_url, "scripted", retries=1).judge(PROBLEM, "Evelyn") == Verdict(
+    assert JudgeVerifier(judge.base_url, "scripted", retries=1).verify(PROBLEM, "Evelyn") == Verdict(
         UNSCORED, "judge cannot be reached"
     )
 
@@ -169,7 +169,7 @@ def test_as_many_requests_are_in_flight_as_may_be_and_no_more() -> None:
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'data: {"choices": []}\n\n', b"null", b"[1]", b"\xff", b""])
 def test_a_page_a_stream_or_nothing_in_place_of_a_completion_is_unscored(judge: ScriptedJudge, body: bytes) -> None:
     judge.reply = lambda asked, key: (200, body)
-    verdict = JudgeVerifier(f"{judge.base_url}/", "scripted", retries=0).judge(PROBLEM, "Evelyn")
+    verdict = JudgeVerifier(f"{judge.base_url}/", "scripted", retries=0).verify(PROBLEM, "Evelyn")
     assert verdict == Verdict(UNSCORED, "judge's answer is no chat completion")
 
 
@@ -181,13 +181,13 @@ class Waits:
     def extract(self, problem: Problem, text: str) -> str | None:
         return text
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return reference
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Nothing to import."""
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if answer.startswith("slow"):
             time.sleep(1)
         if answer == "never":
@@ -334,9 +334,9 @@ def test_model_prompt_and_request_are_in_the_version_and_the_address_is_not() ->
 
 def test_only_verdicts_at_temperature_0_outlive_their_run() -> None:
     verdict = Verdict(CORRECT, "matches")
-    assert JudgeVerifier("http://a/v1", "m").lasting(verdict)
-    assert not JudgeVerifier("http://a/v1", "m", request={"temperature": 0.7}).lasting(verdict)
-    assert not JudgeVerifier("http://a/v1", "m", request={}).lasting(verdict)
+    assert JudgeVerifier("http://a/v1", "m").is_cacheable(verdict)
+    assert not JudgeVerifier("http://a/v1", "m", request={"temperature": 0.7}).is_cacheable(verdict)
+    assert not JudgeVerifier("http://a/v1", "m", request={}).is_cacheable(verdict)
 
 
 def test_a_response_cannot_end_its_own_quotation(judge: ScriptedJudge) -> None:

@@ -16,7 +16,7 @@ def problem(*references: str) -> Problem:
 
 
 def outcome(reference: str, answer: str, **options: object) -> Outcome:
-    return NumericVerifier(**options).judge(problem(reference), answer).outcome  # pyright: ignore[reportArgumentType]
+    return NumericVerifier(**options).verify(problem(reference), answer).outcome  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_a_unit_stands_behind_its_number(text: str, unit: str) -> None:
 )
 def test_what_would_have_to_be_evaluated_or_guessed_is_no_number(text: str) -> None:
     assert quantity(text) is None
-    assert NumericVerifier().judge(problem("5"), text) == Verdict(INCORRECT, "not a number")
-    assert NumericVerifier().judge(problem(text), "5") == Verdict(UNSCORED, "reference is not a number")
+    assert NumericVerifier().verify(problem("5"), text) == Verdict(INCORRECT, "not a number")
+    assert NumericVerifier().verify(problem(text), "5") == Verdict(UNSCORED, "reference is not a number")
 
 
 def test_a_difference_of_exactly_the_tolerance_is_right_and_a_hair_more_is_not() -> None:
@@ -163,9 +163,9 @@ def test_units_are_dropped_or_compared_and_never_converted() -> None:
 
 
 def test_any_reference_will_do_and_one_that_is_no_number_leaves_the_rest_unscored() -> None:
-    assert NumericVerifier().judge(problem("about five", "5"), "5").outcome is CORRECT
-    assert NumericVerifier().judge(problem("about five", "5"), "6") == Verdict(UNSCORED, "reference is not a number")
-    assert NumericVerifier().judge(problem("4", "5"), "6") == Verdict(INCORRECT, "differs")
+    assert NumericVerifier().verify(problem("about five", "5"), "5").outcome is CORRECT
+    assert NumericVerifier().verify(problem("about five", "5"), "6") == Verdict(UNSCORED, "reference is not a number")
+    assert NumericVerifier().verify(problem("4", "5"), "6") == Verdict(INCORRECT, "differs")
 
 
 @pytest.mark.parametrize("value", [-1e-9, float("nan"), float("inf")])

@@ -37,6 +37,7 @@ from move37.verifiers import CODE, Verifier, label_of
 from move37.verifiers.choice import LETTERS, letter
 from move37.verifiers.exact import normal
 from move37.verifiers.numeric import quantity
+from move37.verifiers.old_names import with_new_names
 from move37.verifiers.options import make_verifier
 
 GOLD = "reference"
@@ -137,12 +138,13 @@ def calibrate(
     """
     if per_kind < 1 or k_max < 1 or not 0 < confidence < 1:
         raise InputError("a calibration needs per_kind and k of at least 1, and a confidence between 0 and 1")
+    verifier = with_new_names(verifier)
     asked = attempts(problems, verifier, per_kind, seed)
     if not asked:
         raise InputError("there is no reference answer to calibrate with")
     judged: list[tuple[Attempt, Verdict]] = []
     with VerifierPool(settings) as pool, track(len(asked)) as advance:
-        responses = ((a.problem, verifier.present(a.problem, a.answer), a) for a in asked)
+        responses = ((a.problem, verifier.format_answer(a.problem, a.answer), a) for a in asked)
         for attempt, verdict in pool.verify(verifier, responses):
             judged.append((attempt, verdict))
             advance(1)

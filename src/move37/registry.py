@@ -30,13 +30,15 @@ from move37.errors import InputError, MissingExtraError, UnknownNameError
 class Registry:
     """`kind` is the singular noun for messages; `extras` maps a name to the extra that installs what it imports.
 
-    `methods` are what a member cannot do without: one from outside the table that lacks any is refused.
+    `methods` are what a member cannot do without: one from outside the table that lacks any is refused, unless it has
+    the method under the name that it had before (`old_names`: new name -> old name).
     """
 
     kind: str
     table: Mapping[str, str]
     extras: Mapping[str, str] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
+    old_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,7 +111,12 @@ class Registry:
 
     def _checked(self, name: str, found: Any, of: str = "") -> Any:
         """A member from outside the table, if it can do what a member must."""
-        missing = [each for each in self.methods if not callable(getattr(found, each, None))]
+        missing = [
+            each
+            for each in self.methods
+            if not callable(getattr(found, each, None))
+            and not callable(getattr(found, self.old_names.get(each, each), None))
+        ]
         if missing:
             raise InputError(f"{self.kind} {name!r}{of} has no {', '.join(missing)}: see docs/extending.md")
         return found

@@ -19,7 +19,7 @@ from move37.engines import ENGINES, Engine
 from move37.prompting import Template, find_template, pose, user_template
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Problem, Sample
-from move37.verification import Judging, VerifierPool
+from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import VerdictCache, cache_path
 from move37.verifiers.options import check_options, make_verifier
@@ -192,8 +192,8 @@ class Session:
                 label: stack.enter_context(self.store.appending_verdicts(label, model, samples))
                 for label in {label_of(verifier) for verifier in verifiers.values()}
             }
-            judging = stack.enter_context(self.pool.judging())
-            stream = VerdictStream(judging, self.store.problems(), verifiers, writers)
+            in_flight = stack.enter_context(self.pool.in_flight())
+            stream = VerdictStream(in_flight, self.store.problems(), verifiers, writers)
             yield stream
         answers = self.pool.answers - before
         for label, counts in stream.counts.items():
@@ -206,12 +206,12 @@ class VerdictStream:
 
     def __init__(
         self,
-        judging: Judging,
+        in_flight: InFlight,
         problems: Iterable[Problem],
         verifiers: Mapping[str, Verifier],
         writers: Mapping[str, VerdictWriter],
     ) -> None:
-        self._judging, self._verifiers, self._writers = judging, verifiers, writers
+        self._in_flight, self._verifiers, self._writers = in_flight, verifiers, writers
         self._problems = {problem.id: problem for problem in problems}
         self.counts: dict[str, Counter[str]] = {label: Counter() for label in writers}
         """Verdicts by label and outcome."""
@@ -219,25 +219,25 @@ class VerdictStream:
     @property
     def waiting(self) -> int:
         """Samples that were taken and have no verdict yet."""
-        return self._judging.waiting
+        return self._in_flight.waiting
 
     def take(self, sample: Sample) -> int:
         """Take a sample in; how many verdicts were written meanwhile."""
         problem = self._problems[sample.problem_id]
         verifier = self._verifiers[problem.verifier]
-        self._judging.offer(verifier, problem, sample.text, (label_of(verifier), sample))
+        self._in_flight.offer(verifier, problem, sample.text, (label_of(verifier), sample))
         written = self._write(wait=False)
-        while self._judging.full:
+        while self._in_flight.full:
             written += self._write(wait=True)
         return written
 
     def finish(self, advance: Callable[[int], None]) -> None:
         """Wait for the verdicts that are missing."""
-        while self._judging.waiting:
+        while self._in_flight.waiting:
             advance(self._write(wait=True))
 
     def _write(self, wait: bool) -> int:
-        decided = self._judging.decided(wait)
+        decided = self._in_flight.decided(wait)
         for (label, sample), verdict in decided:
             self._writers[label].add(sample, verdict)
             self.counts[label][verdict.outcome.value] += 1

@@ -26,7 +26,7 @@ from move37.types import Outcome, Problem, Verdict
 from move37.verifiers import Verifier
 from move37.verifiers.cache import VerdictCache
 from move37.verifiers.options import make_verifier
-from move37.verifiers.workforce import BATCH, Judge, Judgement, Workforce
+from move37.verifiers.workforce import BATCH, Job, VerifierSpec, Workforce
 
 Key = TypeVar("Key")
 LOOK_EVERY_SECONDS = 0.005
@@ -69,7 +69,7 @@ def validate(problems: Iterable[Problem], settings: VerificationConfig | None = 
         for name, numbered in by_verifier.items():
             verifier = make_verifier(name, settings)
             golds = (
-                (problem, verifier.present(problem, reference), (position, place, problem, reference))
+                (problem, verifier.format_answer(problem, reference), (position, place, problem, reference))
                 for position, problem in numbered
                 for place, reference in enumerate(problem.references)
             )
@@ -117,17 +117,17 @@ class VerifierPool:
         Reads ahead only as far as memory is bounded. Raises InputError where two different problems share an id,
         UsageError where the verifier cannot be sent to a process, VerifierError where no process can be started.
         """
-        with self.judging() as judging:
+        with self.in_flight() as in_flight:
             for problem, text, key in items:
-                judging.offer(verifier, problem, text, key)
-                yield from judging.decided()
-                while judging.full:
-                    yield from judging.decided(wait=True)
-            while judging.waiting:
-                yield from judging.decided(wait=True)
+                in_flight.offer(verifier, problem, text, key)
+                yield from in_flight.decided()
+                while in_flight.full:
+                    yield from in_flight.decided(wait=True)
+            while in_flight.waiting:
+                yield from in_flight.decided(wait=True)
 
     @contextmanager
-    def judging(self) -> Iterator["Judging"]:
+    def in_flight(self) -> Iterator["InFlight"]:
         """For responses that come one by one: `offer` each, take what is `decided`. One block at a time."""
         if self._workforce is None:
             raise UsageError("a VerifierPool judges inside its own block: with VerifierPool() as pool: ...")
@@ -135,33 +135,33 @@ class VerifierPool:
             raise UsageError("this VerifierPool is judging already: finish that iterator, or use another pool")
         self._busy = True
         try:
-            yield Judging(self, self._workforce)
+            yield InFlight(self, self._workforce)
         finally:
             self._busy = False
             if self._workforce is not None:
                 self._workforce.abandon()  # there is work left only if the caller stopped early
 
-    def recall(self, judge: Judge, problem: Problem, answer: str) -> tuple[bytes, Verdict | None]:
+    def recall(self, spec: VerifierSpec, problem: Problem, answer: str) -> tuple[bytes, Verdict | None]:
         """The fingerprint of an answer to a problem under a verifier's version, and its verdict if there is one."""
-        known = self._problems.get((judge.label, problem.id))
+        known = self._problems.get((spec.label, problem.id))
         if known is None:
-            content = repr((judge.label, *problem.plain())).encode("utf-8", "surrogatepass")
-            known = self._problems[judge.label, problem.id] = problem, blake2b(content).digest()
+            content = repr((spec.label, *problem.plain())).encode("utf-8", "surrogatepass")
+            known = self._problems[spec.label, problem.id] = problem, blake2b(content).digest()
         if known[0] is not problem and known[0] != problem:
             raise InputError(f"two different problems have the id {problem.id!r}; give each an id of its own")
         fingerprint = blake2b(answer.encode("utf-8", "surrogatepass"), digest_size=16, key=known[1]).digest()
         verdict = self._verdicts.get(fingerprint)
-        if verdict is None and self._cache is not None and judge.lasting is not None:
+        if verdict is None and self._cache is not None and spec.is_cacheable is not None:
             verdict = self._cache.find(fingerprint)
             if verdict is not None:
                 self._hold(fingerprint, verdict, "recalled")
         return fingerprint, verdict
 
-    def remember(self, judgement: Judgement, verdict: Verdict) -> None:
-        self._hold(judgement.fingerprint, verdict, "judged")
-        lasting = judgement.judge.lasting
-        if self._cache is not None and lasting and verdict.outcome is not Outcome.UNSCORED and lasting(verdict):
-            self._cache.keep(judgement.fingerprint, verdict)
+    def remember(self, job: Job, verdict: Verdict) -> None:
+        self._hold(job.fingerprint, verdict, "judged")
+        scored, is_cacheable = verdict.outcome is not Outcome.UNSCORED, job.spec.is_cacheable
+        if self._cache is not None and scored and is_cacheable is not None and is_cacheable(verdict):
+            self._cache.keep(job.fingerprint, verdict)
 
     def _hold(self, fingerprint: bytes, verdict: Verdict, origin: str) -> None:
         self.answers[origin] += 1
@@ -170,7 +170,7 @@ class VerifierPool:
             del self._verdicts[next(iter(self._verdicts))]
 
 
-class Judging:
+class InFlight:
     """Responses on their way to a verdict. What is offered comes back from `decided`, in any order."""
 
     def __init__(self, pool: VerifierPool, workforce: Workforce) -> None:
@@ -178,7 +178,7 @@ class Judging:
         self._keys: dict[bytes, list[Any]] = {}
         """The keys that wait, by fingerprint of their answer."""
         self._ready: list[tuple[Any, Verdict]] = []
-        self._judges: dict[int, tuple[Verifier, Judge]] = {}
+        self._specs: dict[int, tuple[Verifier, VerifierSpec]] = {}
         """By the verifier's identity, which is its own only while it is held here."""
         self._looked = time.monotonic()
         self.waiting = 0
@@ -191,9 +191,9 @@ class Judging:
 
     def offer(self, verifier: Verifier, problem: Problem, text: str, key: Any) -> None:
         """Take in one response. Raises InputError and UsageError as `VerifierPool.verify`."""
-        if id(verifier) not in self._judges:
-            self._judges[id(verifier)] = verifier, self._workforce.employ(verifier)
-        judge = self._judges[id(verifier)][1]
+        if id(verifier) not in self._specs:
+            self._specs[id(verifier)] = verifier, self._workforce.register(verifier)
+        spec = self._specs[id(verifier)][1]
         try:
             answer = verifier.extract(problem, text)
         except Exception as error:  # any verifier's bug: the instrument failed, not the model
@@ -202,13 +202,13 @@ class Judging:
         if answer is None:
             self._ready.append((key, Verdict(Outcome.INCORRECT, "no answer")))
             return
-        fingerprint, verdict = self._pool.recall(judge, problem, answer)
+        fingerprint, verdict = self._pool.recall(spec, problem, answer)
         if verdict is not None:
             self._ready.append((key, Verdict(verdict.outcome, verdict.reason, answer)))
             return
         if fingerprint not in self._keys:
             self._keys[fingerprint] = []
-            self._workforce.submit(Judgement(fingerprint, judge, problem, answer))
+            self._workforce.submit(Job(fingerprint, spec, problem, answer))
         self._keys[fingerprint].append(key)
         self.waiting += 1
 
@@ -216,11 +216,11 @@ class Judging:
         """What has a verdict by now; with `wait`, what has one after the next event among the workers."""
         if self.waiting and (wait or time.monotonic() - self._looked > LOOK_EVERY_SECONDS):
             self._looked = time.monotonic()
-            for judgement, verdict in self._workforce.decided(wait and not self._ready):
-                self._pool.remember(judgement, verdict)
-                keys = self._keys.pop(judgement.fingerprint)
+            for job, verdict in self._workforce.decided(wait and not self._ready):
+                self._pool.remember(job, verdict)
+                keys = self._keys.pop(job.fingerprint)
                 self.waiting -= len(keys)
-                answered = replace(verdict, answer=judgement.answer)
+                answered = replace(verdict, answer=job.answer)
                 self._ready += [(key, answered) for key in keys]
         ready, self._ready = self._ready, []
         return ready

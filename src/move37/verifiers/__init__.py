@@ -1,7 +1,7 @@
-"""Verifiers judge one answer. One registry, one shape; the contract is in tests/test_verifiers.py.
+"""Verifiers decide about one answer. One registry, one shape; the contract is in tests/test_verifiers.py.
 
-Judging is split in two so that equal answers are judged once: `extract` finds the answer in the text (pure string
-work, fast, total), `judge` decides (may be slow, may hang, may crash). Nobody calls `judge` directly:
+Verifying is split in two so that equal answers are decided once: `extract` finds the answer in the text (pure string
+work, fast, total), `verify` decides (may be slow, may hang, may crash). Nobody calls `verify` directly:
 `verification.py` is the one door, for evaluation, regrading and training reward, and it bounds every call.
 """
 
@@ -15,10 +15,12 @@ class Verifier(Protocol):
     """Instances are pickled to the worker processes, so a class lives in a module that they can import.
 
     A verifier may also have
-      threads: int                 answers that one process judges at once, if it mostly waits for others
+      threads: int                 answers that one process verifies at once, if it mostly waits for others
       wall_seconds: float          how long it may be silent, if it bounds its own work
-      lasting(verdict) -> bool     whether judging again would give this correct or incorrect verdict again: those are
-                                   kept from one run to the next (`cache.py`). Without it none is.
+      is_cacheable(verdict) -> bool  whether verifying again would give this correct or incorrect verdict again: those
+                                   are kept from one run to the next (`cache.py`). Without it none is.
+
+    Names of before (judge, present, warm, lasting) still work: `old_names.py`.
     """
 
     name: str
@@ -32,19 +34,19 @@ class Verifier(Protocol):
         """
         ...
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         """Decide about an extracted answer. What it raises makes the sample unscored, not incorrect.
 
         The verdict's own `answer` is not read: the pool fills in what was extracted.
         """
         ...
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         """A response whose answer is `reference`, as this verifier expects responses to be written."""
         ...
 
-    def warm(self) -> None:
-        """Import what `judge` needs. Called once in each worker, off every answer's clock."""
+    def set_up(self) -> None:
+        """Import what `verify` needs. Called once in each worker, off every answer's clock."""
         ...
 
 
@@ -61,6 +63,9 @@ CODE = "code"
 FUNCTION = "function"
 """The verifier that a user's own function is: the only one whose name may stand for it as "grader.py:function"."""
 
+OLD_NAMES = {"verify": "judge", "format_answer": "present", "set_up": "warm", "is_cacheable": "lasting"}
+"""What a verifier's methods were called before (`old_names.py`)."""
+
 VERIFIERS = Registry(
     "verifier",
     {
@@ -75,5 +80,6 @@ VERIFIERS = Registry(
         "judge": "move37.verifiers.judge:JudgeVerifier",
     },
     extras={"reasoning-gym": "gym", "judge": "server"},
-    methods=("extract", "judge", "present", "warm"),
+    methods=("extract", "verify", "format_answer", "set_up"),
+    old_names=OLD_NAMES,
 )

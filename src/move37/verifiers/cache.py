@@ -1,10 +1,10 @@
-"""Verdicts kept from one run to the next: an answer is judged once per verifier version, whoever asks.
+"""Verdicts kept from one run to the next: an answer is verified once per verifier version, whoever asks.
 
 One SQLite file per user (`$MOVE37_CACHE/verdicts.sqlite`, else in the cache folder of the system), which several
 processes may read and write at once. A verdict is found by a digest of the verifier's name and version, all that a
-verifier can see of the problem, and the answer; nothing of them is stored. Kept is what judging again would repeat:
-correct and incorrect verdicts that the verifier itself calls `lasting`. Unscored ones never are: the instrument gets
-another chance.
+verifier can see of the problem, and the answer; nothing of them is stored. Kept is what verifying again would repeat:
+correct and incorrect verdicts that the verifier itself calls cacheable (`is_cacheable`). Unscored ones never are: the
+instrument gets another chance.
 
 Left out: forgetting. The file grows by about 60 bytes a verdict and may be deleted at any time.
 """

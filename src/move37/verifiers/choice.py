@@ -45,13 +45,13 @@ class ChoiceVerifier:
         named = None if normal(answer).upper() in shown else letter_of_text(answer, options)
         return named or letter(answer)
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"The answer is ({letter(reference) or reference})."
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Nothing to import."""
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         right = [letter(reference) for reference in problem.references]
         if not right or None in right:
             return Verdict(Outcome.UNSCORED, "reference is not a letter" if right else "no reference answer")

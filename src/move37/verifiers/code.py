@@ -75,7 +75,7 @@ _INDENTED = re.compile(r"(?:[ \t]*\r?\n)*[ \t]+\S")
 class CodeVerifier:
     """With `isolated=False` programs run without bubblewrap, as the user; their verdicts say so, and so does `version`.
 
-    `judge` starts what it needs, `warm` does so beforehand: it raises MissingExtraError where bubblewrap is not
+    `verify` starts what it needs, `set_up` does so beforehand: it raises MissingExtraError where bubblewrap is not
     installed and VerifierError where it is not permitted. What was started ends with `close`, or with the process.
     """
 
@@ -108,22 +108,22 @@ class CodeVerifier:
         continues = bool(problem.metadata.get("prefix")) and _INDENTED.match(program)
         return program.strip("\r\n") if continues or _PYTHON.search(program) else None
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"```python\n{reference}\n```"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         if self._court is None:
             self._court = _Court(self.isolated)
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not (problem.metadata.get("tests") or problem.metadata.get("cases")):
             return Verdict(Outcome.UNSCORED, "no tests")
         if self._court is None:
             self._court = _Court(self.isolated)
-        verdict = self._court.judge(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
+        verdict = self._court.verify(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
         return verdict if self.isolated else Verdict(verdict.outcome, f"{verdict.reason} (not isolated)")
 
-    def lasting(self, verdict: Verdict) -> bool:
+    def is_cacheable(self, verdict: Verdict) -> bool:
         """What time or the machine's load decided is decided again."""
         return not any(reason in verdict.reason for reason in _BY_CHANCE)
 
@@ -145,7 +145,7 @@ class _Court:
     def close(self) -> None:
         self._sandboxes.close()
 
-    def judge(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
+    def verify(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
         cpu_seconds *= self._slowness
         with self._turns.shared():
             some = FIRST_PART * cpu_seconds

@@ -17,13 +17,13 @@ class CountdownVerifier:
     def extract(self, problem: Problem, text: str) -> str | None:
         return find_chain(text)
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return reference
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Nothing to import."""
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not {"numbers", "target"} <= problem.metadata.keys():
             return Verdict(Outcome.UNSCORED, "no numbers and target in the problem")
         fault = find_fault(Puzzle.of(problem.metadata), answer)

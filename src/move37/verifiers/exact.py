@@ -20,13 +20,13 @@ class ExactVerifier:
     def extract(self, problem: Problem, text: str) -> str | None:
         return last_tagged(text) or last_boxed(text) or after_phrase(text) or last_lines(text)
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"<answer>{reference}</answer>"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Nothing to import."""
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
         if normal(answer) in map(normal, problem.references):

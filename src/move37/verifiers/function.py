@@ -7,7 +7,8 @@ It returns True, False or None (correct, incorrect, unscored), or a `move37.type
 other value, makes the response unscored with the reason: a grader's bug is not a model's mistake. It runs in the
 worker processes within their budgets, like every verifier. It is given the whole response, or, where its file also
 has `extract(problem, text) -> str | None`, what that returns (None: no answer, incorrect); equal answers are graded
-once. `present(problem, reference) -> str` may say how a response with a right answer looks, for `move37 validate`.
+once. `format_answer(problem, reference) -> str` may say what a response with a right answer looks like, which
+`move37 validate` asks.
 
 The function stands in a file ("graders/mine.py:grade", in a study relative to the study's file) or in an importable
 module ("package.module:grade"). The verifier's version is a digest of that file: after an edit every sample is graded
@@ -27,6 +28,7 @@ from typing import Any
 from move37.errors import InputError
 from move37.registry import Source
 from move37.types import Outcome, Problem, Verdict
+from move37.verifiers.old_names import format_answer_of
 
 FORM = "grader.py:function"
 """How a function is named, for messages."""
@@ -43,7 +45,7 @@ class FunctionVerifier:
         self._module = found.module()
         self._function = _function(self._module, found.attribute, source)
         self._extract: Callable[..., Any] | None = getattr(self._module, "extract", None)
-        self._present: Callable[..., Any] | None = getattr(self._module, "present", None)
+        self._format_answer = format_answer_of(self._module)
         self.version = f"1+{found.attribute}-{self._digest}"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
@@ -58,13 +60,13 @@ class FunctionVerifier:
             raise TypeError(f"extract returned {type(found).__name__}, not a text or None")
         return found
 
-    def present(self, problem: Problem, reference: str) -> str:
-        return str(self._present(problem, reference)) if self._present else f"\\boxed{{{reference}}}"
+    def format_answer(self, problem: Problem, reference: str) -> str:
+        return str(self._format_answer(problem, reference)) if self._format_answer else f"\\boxed{{{reference}}}"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Loaded when it was made."""
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         name = self._function.__name__
         try:
             # a copy, so that what a function does to it is not the next answer's problem
@@ -92,7 +94,7 @@ def _made_again(source: str, digest: str) -> FunctionVerifier:
     """The verifier in another process, from the same file as before."""
     verifier = FunctionVerifier(source)
     if verifier._digest != digest:
-        raise InputError(f"{verifier._path}: was edited while it was judging; verify again")
+        raise InputError(f"{verifier._path}: was edited while answers were verified; verify again")
     return verifier
 
 

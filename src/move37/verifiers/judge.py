@@ -101,7 +101,7 @@ class JudgeVerifier:
         """Longer than the endpoint can keep one answer waiting, all tries included."""
         return (self.retries + 1) * (self.timeout_seconds + _LONGEST_WAIT)
 
-    def lasting(self, verdict: Verdict) -> bool:
+    def is_cacheable(self, verdict: Verdict) -> bool:
         """At temperature 0 the judge is asked once for good; a drawn verdict belongs to its run."""
         return self.request.get("temperature") == 0
 
@@ -113,18 +113,18 @@ class JudgeVerifier:
             return text.strip() or None
         return last_boxed(text) or last_tagged(text) or after_phrase(text) or last_lines(text)
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"<answer>{reference}</answer>"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Ask for a verdict that is beyond doubt. Raises RuntimeError with what stands in the way, in one line."""
-        verdict = self.judge(_SETTLED, "2")
+        verdict = self.verify(_SETTLED, "2")
         if verdict.outcome is not Outcome.CORRECT:
             raise RuntimeError(
                 f"asked whether 2 answers 1 + 1, {self.model} at {self.base_url} did not say CORRECT ({verdict.reason})"
             )
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
         shown = _CLOSING.sub("< /", answer)  # a response cannot end its own quotation

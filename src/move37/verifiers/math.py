@@ -3,7 +3,7 @@ r"""Is the final answer mathematically equal to the reference? Math-Verify decid
 The answer is, in this order: the last complete `\boxed{}`, the `<answer>` tag, the last final-answer phrase, the last
 formula or number of the response. The order is the same for every model, in evaluation and in training.
 
-Judging, in this order:
+How an answer is verified, in this order:
   equal strings, up to spacing and sizing commands, match;
   both sides are put into one spelling (`spelling.py`): Unicode, formatting, mixed numbers, "3 million" and the like;
   an answer of more than `LONGEST_ANSWER` characters or `DEEPEST_NESTING` nested brackets is unscored, and SymPy
@@ -121,18 +121,18 @@ class MathVerifier:
     def extract(self, problem: Problem, text: str) -> str | None:
         return last_boxed(text) or last_tagged(text) or after_phrase(text) or last_math_or_number(text)
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"\\boxed{{{reference}}}"
 
-    def lasting(self, verdict: Verdict) -> bool:
+    def is_cacheable(self, verdict: Verdict) -> bool:
         """The rules and Math-Verify always decide alike."""
         return True
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Import Math-Verify and SymPy and let them build their tables: half a second, once per worker."""
         _compare("\\frac{1}{2}", "0.5")
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
         answer = _unwrapped(answer)

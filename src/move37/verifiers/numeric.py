@@ -107,13 +107,13 @@ class NumericVerifier:
             return sentence
         return after_phrase(text) or _last_number(text)
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"\\boxed{{{reference}}}"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Nothing to import."""
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
         references = [quantity(reference) for reference in problem.references]

@@ -20,6 +20,7 @@ from move37.errors import ConfigError, InputError, UsageError
 from move37.registry import Source
 from move37.verifiers import CODE, FUNCTION, VERIFIERS, Verifier
 from move37.verifiers.function import FORM
+from move37.verifiers.old_names import with_new_names
 from move37.verifiers.source import SourceVerifier
 
 _ANY_NUMBER = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -77,7 +78,7 @@ def _known_by_its_name(name: str, verifier: Verifier) -> Verifier:
     """An installed package's verifier, whose verdicts must not be taken for another's."""
     if getattr(verifier, "name", None) != name:
         raise InputError(f"verifier {name!r}: its class calls itself {getattr(verifier, 'name', None)!r}; see `name`")
-    return _usable(name, verifier)
+    return _usable(name, with_new_names(verifier))
 
 
 def _usable(name: str, verifier: Verifier) -> Verifier:

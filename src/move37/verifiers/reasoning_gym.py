@@ -92,14 +92,14 @@ class ReasoningGymVerifier:
             return _number_in(answer, prose=marked is None)
         return answer or None
 
-    def present(self, problem: Problem, reference: str) -> str:
+    def format_answer(self, problem: Problem, reference: str) -> str:
         return f"<answer>{reference}</answer>"
 
-    def warm(self) -> None:
+    def set_up(self) -> None:
         """Import the hundred task modules: a second, once per worker."""
         import reasoning_gym  # noqa: F401
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
+    def verify(self, problem: Problem, answer: str) -> Verdict:
         if not {"task", "options", "entry"} <= problem.metadata.keys():
             return Verdict(Outcome.UNSCORED, "no task, options and entry in the problem")
         task, entry = problem.metadata["task"], dict(problem.metadata["entry"])

@@ -13,7 +13,8 @@ from typing import Any
 from move37.errors import InputError
 from move37.registry import Source
 from move37.types import Problem, Verdict
-from move37.verifiers import VERIFIERS, Verifier
+from move37.verifiers import VERIFIERS
+from move37.verifiers.old_names import with_new_names
 
 
 class SourceVerifier:
@@ -21,7 +22,7 @@ class SourceVerifier:
 
     def __init__(self, source: Source, options: Mapping[str, Any]) -> None:
         self._source, self._options = source, dict(options)
-        self._own: Verifier = VERIFIERS.load(source.full)(**options)
+        self._own = with_new_names(VERIFIERS.load(source.full)(**options))
         self.name = self._own.name
         self.version = f"{self._own.version}{'-' if '+' in self._own.version else '+'}{source.digest}"
 
@@ -37,19 +38,19 @@ class SourceVerifier:
     def extract(self, problem: Problem, text: str) -> str | None:
         return self._own.extract(problem, text)
 
-    def judge(self, problem: Problem, answer: str) -> Verdict:
-        return self._own.judge(problem, answer)
+    def verify(self, problem: Problem, answer: str) -> Verdict:
+        return self._own.verify(problem, answer)
 
-    def present(self, problem: Problem, reference: str) -> str:
-        return self._own.present(problem, reference)
+    def format_answer(self, problem: Problem, reference: str) -> str:
+        return self._own.format_answer(problem, reference)
 
-    def warm(self) -> None:
-        self._own.warm()
+    def set_up(self) -> None:
+        self._own.set_up()
 
 
 def _made_again(full: str, digest: str, options: dict[str, Any]) -> SourceVerifier:
     """The verifier in another process, from the same file as before."""
     source = Source.parse("verifier", full)
     if source.digest != digest:
-        raise InputError(f"{source.path}: was edited while it was verifying; verify again")
+        raise InputError(f"{source.path}: was edited while answers were verified; verify again")
     return SourceVerifier(source, options)

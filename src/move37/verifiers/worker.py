@@ -7,7 +7,7 @@ hoarding into an unscored answer; and the loss of the lifeline (a pipe that only
 what it forked, when the parent is gone, however it went. What comes back is JSON, never a pickle.
 
 What an answer leaves behind must not cost the next one: a worker that hoards memory, or in which a thread goes on
-computing, says that it is spoilt and is replaced.
+computing, says that it is tainted and is replaced.
 
 A separate program, not a fork: no torch, no threads, no open files of the parent, no second run of its main script.
 """
@@ -69,12 +69,12 @@ def _serve(channel: Connection) -> None:
     verifier: Verifier | None = None
     threads: ThreadPoolExecutor | None = None
     lock = Lock()
-    usual, spoilt = _Usual(HOARD_BYTES, 1), False
-    while not spoilt:
+    usual, tainted = _Usual(HOARD_BYTES, 1), False
+    while not tainted:
         job = channel.recv()
         if isinstance(job, bytes):
             before = _peak_bytes()
-            verifier = _take_up(channel, job)
+            verifier = _load(channel, job)
             usual = _Usual(usual.most_bytes + _peak_bytes() - before, threading.active_count())
             size = getattr(verifier, "threads", 1)
             threads = ThreadPoolExecutor(size) if size > 1 else None
@@ -82,22 +82,22 @@ def _serve(channel: Connection) -> None:
         assert verifier is not None
         cpu_seconds, answers = job
         if threads is None:
-            spoilt = _judge_in_turn(channel, verifier, answers, cpu_seconds, usual)
+            tainted = _verify_one_by_one(channel, verifier, answers, cpu_seconds, usual)
         else:
             for number, problem, answer in answers:
-                judging = channel, lock, verifier, usual.most_bytes
-                threads.submit(_judge_beside_others, *judging, number, problem, answer)
-            spoilt = _peak_bytes() > usual.most_bytes
+                shared = channel, lock, verifier, usual.most_bytes
+                threads.submit(_verify_beside_others, *shared, number, problem, answer)
+            tainted = _peak_bytes() > usual.most_bytes
     if threads is not None:
         threads.shutdown()
-    channel.send_bytes(json.dumps({"spoilt": True}).encode())
+    channel.send_bytes(json.dumps({"tainted": True}).encode())
 
 
-def _take_up(channel: Connection, pickled: bytes) -> Verifier:
+def _load(channel: Connection, pickled: bytes) -> Verifier:
     """Get ready to judge with a verifier. If that is impossible the parent is told why, and the process ends."""
     try:
         verifier: Verifier = pickle.loads(pickled)
-        verifier.warm()
+        verifier.set_up()
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         channel.send_bytes(json.dumps({"failed": reason}).encode())
@@ -106,14 +106,14 @@ def _take_up(channel: Connection, pickled: bytes) -> Verifier:
     return verifier
 
 
-def _judge_in_turn(
+def _verify_one_by_one(
     channel: Connection,
     verifier: Verifier,
     answers: Sequence[tuple[int, tuple[Any, ...], str]],
     cpu_seconds: float,
     usual: _Usual,
 ) -> bool:
-    """Judge and report one after the other; whether one spoilt this process, then the rest is not judged."""
+    """Verify and report one after the other; whether one tainted this process, then the rest is not verified."""
     for number, problem, answer in answers:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         verdict = _decide(verifier, problem, answer, usual.most_bytes)
@@ -124,7 +124,7 @@ def _judge_in_turn(
     return False
 
 
-def _judge_beside_others(
+def _verify_beside_others(
     channel: Connection,
     lock: Lock,
     verifier: Verifier,
@@ -146,7 +146,7 @@ def _report(channel: Connection, number: int, verdict: Verdict) -> None:
 def _decide(verifier: Verifier, problem: tuple[Any, ...], answer: str, most_bytes: int) -> Verdict:
     """What the verifier says, in the form that crosses. Whatever it raises, also to leave, is its failure."""
     try:
-        said = verifier.judge(Problem(*problem), answer)
+        said = verifier.verify(Problem(*problem), answer)
         known = isinstance(said, Verdict) and said.outcome in _OUTCOMES
         verdict = Verdict(Outcome(said.outcome), _plain(said.reason)) if known else NO_VERDICT
     except MemoryError:

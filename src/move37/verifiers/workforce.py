@@ -7,7 +7,7 @@ known: that one is decided by how the worker ended, the rest of the batch goes b
   crashed                  judged once more, since the cause may lie outside (a machine short of memory); if it
                            crashes again it is unscored, "verifier crashed: SIGSEGV". An end without a word is a
                            crash whatever the exit code, and so is news that cannot be read
-A worker that says that it is spoilt has reported the answer that spoilt it, and is replaced at once. What a worker
+A worker that says that it is tainted has reported the answer that tainted it, and is replaced at once. What a worker
 forked ends with it.
 A verifier that mostly waits (`threads`) has several answers judged at once in one worker; of these the oldest is taken
 for the cause.
@@ -33,6 +33,7 @@ from multiprocessing import Pipe
 from move37.errors import UsageError, VerifierError
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers import Verifier, label_of
+from move37.verifiers.old_names import with_new_names
 
 BATCH = 16
 """Answers sent to a worker at once."""
@@ -47,8 +48,8 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judge:
-    """A verifier as the workers get it. Made once per verifier by `Workforce.employ`."""
+class VerifierSpec:
+    """A verifier as the workers get it. Made once per verifier by `Workforce.register`."""
 
     verifier: Verifier
     label: str
@@ -58,16 +59,16 @@ class Judge:
     """Answers that one worker judges at once."""
     wall_seconds: float
     """Without news for so long a worker is stuck."""
-    lasting: Callable[[Verdict], bool] | None
+    is_cacheable: Callable[[Verdict], bool] | None
     """Whether judging again would give this verdict again; None where that cannot be known."""
 
 
 @dataclass(eq=False, slots=True)
-class Judgement:
+class Job:
     """One answer to decide. `fingerprint` is the caller's name for it."""
 
     fingerprint: bytes
-    judge: Judge
+    spec: VerifierSpec
     problem: Problem
     answer: str
     crashes: int = 0
@@ -78,18 +79,18 @@ class Workforce:
 
     def __init__(self, size: int, cpu_seconds: float) -> None:
         self.size, self.cpu_seconds = size, cpu_seconds
-        self._queue: deque[Judgement] = deque()
+        self._queue: deque[Job] = deque()
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()
         self._false_starts = 0
-        self._judges: dict[bytes, Judge] = {}
+        self._specs: dict[bytes, VerifierSpec] = {}
 
     @property
     def backlog(self) -> int:
         """Answers that no worker has yet."""
         return len(self._queue)
 
-    def employ(self, verifier: Verifier) -> Judge:
+    def register(self, verifier: Verifier) -> VerifierSpec:
         """The verifier, ready to be sent to workers. Raises UsageError if it cannot be.
 
         What it may have beside its protocol is read here (`verifiers/__init__.py`).
@@ -99,6 +100,7 @@ class Workforce:
                 f"verifier {verifier.name!r} is defined in the script itself, which workers do not run; "
                 "move its class into a module and import it"
             )
+        verifier = with_new_names(verifier)
         try:
             pickled = pickle.dumps(verifier)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -108,32 +110,32 @@ class Workforce:
             ) from None
         threads = getattr(verifier, "threads", 1)
         wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
-        lasting = getattr(verifier, "lasting", None)
-        judge = Judge(verifier, label_of(verifier), pickled, threads, wall_seconds, lasting)
-        return self._judges.setdefault(pickled, judge)  # workers that have it need not get ready again
+        is_cacheable = getattr(verifier, "is_cacheable", None)
+        spec = VerifierSpec(verifier, label_of(verifier), pickled, threads, wall_seconds, is_cacheable)
+        return self._specs.setdefault(pickled, spec)  # workers that have it need not get ready again
 
-    def submit(self, judgement: Judgement) -> None:
-        self._queue.append(judgement)
+    def submit(self, job: Job) -> None:
+        self._queue.append(job)
 
-    def decided(self, wait: bool) -> list[tuple[Judgement, Verdict]]:
+    def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """Answers decided by now; with `wait`, after the next event. Raises VerifierError if no worker will start."""
         self._hand_out()
-        decided: list[tuple[Judgement, Verdict]] = []
+        decided: list[tuple[Job, Verdict]] = []
         for event, _ in self._selector.select(self._patience() if wait else 0):
             worker: _Worker = event.data
             try:
                 news = worker.receive()
             except (EOFError, OSError, ValueError, TypeError, KeyError):  # the end, or what no worker says
-                decided += self._bury(worker, gone=True)
+                decided += self._retire(worker, gone=True)
                 continue
             self._false_starts = 0
             decided += [news] if news else []
-            if worker.spoilt:
+            if worker.tainted:
                 self._remove(worker)
                 self._queue.extendleft(reversed(worker.batch.values()))
         for worker in self._workers[:]:
             if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
-                decided += self._bury(worker, gone=False)
+                decided += self._retire(worker, gone=False)
         return decided
 
     def abandon(self) -> None:
@@ -154,24 +156,24 @@ class Workforce:
         for worker in self._workers:
             if not self._queue or not worker.room:
                 continue
-            if worker.judge is self._queue[0].judge:
+            if worker.spec is self._queue[0].spec:
                 worker.set_to(self._next_batch(worker.room), self.cpu_seconds)
             elif not worker.batch:
-                worker.take_up(self._queue[0].judge)
+                worker.load(self._queue[0].spec)
         while len(self._workers) < self.size and len(self._queue) > sum(not w.ready for w in self._workers):
-            worker = _Worker(self._queue[0].judge)
+            worker = _Worker(self._queue[0].spec)
             self._workers.append(worker)
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
-    def _next_batch(self, room: int) -> list[Judgement]:
+    def _next_batch(self, room: int) -> list[Job]:
         """At most `room` answers from the front of the queue, all for one judge."""
-        judge, batch = self._queue[0].judge, [self._queue.popleft()]
+        spec, batch = self._queue[0].spec, [self._queue.popleft()]
         size = min(room, (1 + len(self._queue)) // self.size)
-        while len(batch) < size and self._queue[0].judge is judge:
+        while len(batch) < size and self._queue[0].spec is spec:
             batch.append(self._queue.popleft())
         return batch
 
-    def _bury(self, worker: "_Worker", gone: bool) -> list[tuple[Judgement, Verdict]]:
+    def _retire(self, worker: "_Worker", gone: bool) -> list[tuple[Job, Verdict]]:
         """Take out a worker that is gone, or past its deadline, and decide what becomes of its answers."""
         status = self._remove(worker, gone)
         # One that is late may have ended long ago, where a process that it forked holds the channel open.
@@ -208,8 +210,8 @@ class Workforce:
 
     def _deadline(self, worker: "_Worker") -> float:
         if not worker.ready:
-            return worker.since + max(START_SECONDS, worker.judge.wall_seconds)
-        return worker.since + worker.judge.wall_seconds if worker.batch else math.inf
+            return worker.since + max(START_SECONDS, worker.spec.wall_seconds)
+        return worker.since + worker.spec.wall_seconds if worker.batch else math.inf
 
     def _patience(self) -> float | None:
         first = min((self._deadline(worker) for worker in self._workers), default=math.inf)
@@ -219,11 +221,11 @@ class Workforce:
 class _Worker:
     """One process, started at once; `ready` once it has imported what its verifier needs."""
 
-    def __init__(self, judge: Judge) -> None:
-        self.batch: dict[int, Judgement] = {}
+    def __init__(self, spec: VerifierSpec) -> None:
+        self.batch: dict[int, Job] = {}
         self._numbers = count()
         self.complaint = ""
-        self.spoilt = False
+        self.tainted = False
         """Whether it asked to be replaced."""
         self.channel, theirs = Pipe()
         lifeline, self._lifeline = os.pipe()
@@ -239,27 +241,27 @@ class _Worker:
         )
         theirs.close()
         os.close(lifeline)
-        self.take_up(judge)
+        self.load(spec)
 
     @property
     def room(self) -> int:
         """How many answers it can be given now: a batch where it judges one by one, else as many as are missing."""
         if not self.ready:
             return 0
-        if self.judge.threads == 1:
+        if self.spec.threads == 1:
             return 0 if self.batch else BATCH
-        return self.judge.threads - len(self.batch)
+        return self.spec.threads - len(self.batch)
 
-    def take_up(self, judge: Judge) -> None:
-        self.judge, self.ready = judge, False
-        self._send(judge.pickled)
+    def load(self, spec: VerifierSpec) -> None:
+        self.spec, self.ready = spec, False
+        self._send(spec.pickled)
 
-    def set_to(self, judgements: list[Judgement], cpu_seconds: float) -> None:
-        new = dict(zip(self._numbers, judgements, strict=False))
+    def set_to(self, jobs: list[Job], cpu_seconds: float) -> None:
+        new = dict(zip(self._numbers, jobs, strict=False))
         self.batch |= new
         self._send((cpu_seconds, [(number, each.problem.plain(), each.answer) for number, each in new.items()]))
 
-    def receive(self) -> tuple[Judgement, Verdict] | None:
+    def receive(self) -> tuple[Job, Verdict] | None:
         """The next decided answer, or None for other news.
 
         Raises EOFError or OSError when the worker is gone, ValueError, TypeError or KeyError for what is no news.
@@ -267,8 +269,8 @@ class _Worker:
         news = json.loads(self.channel.recv_bytes(LONGEST_NEWS))
         self.since = time.monotonic()
         if isinstance(news, dict):
-            self.spoilt = "spoilt" in news
-            self.ready, self.complaint = self.spoilt or "ready" in news, news.get("failed", "")
+            self.tainted = "tainted" in news
+            self.ready, self.complaint = self.tainted or "ready" in news, news.get("failed", "")
             return None
         number, outcome, reason = news
         return self.batch.pop(number), Verdict(Outcome(outcome), reason)

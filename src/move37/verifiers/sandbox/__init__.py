@@ -1,6 +1,6 @@
 """Runs programs that nobody trusts, and their tests, apart from each other and from the machine.
 
-    host.py        outside: starts bubblewrap, hands programs in, keeps the wall clock, replaces what is spoilt
+    host.py        outside: starts bubblewrap, hands programs in, keeps the wall clock, replaces what is tainted
     supervisor.py  inside, process 1: forks one confined child per program, kills and reaps whatever it leaves
     program.py     inside, in that child: runs the program, answers calls with data
     examiner.py    inside another sandbox: runs the tests, in which the program's functions are calls across a socket

@@ -311,7 +311,7 @@ class Sandboxes:
         programs, room = self.start()
         ours, theirs = socket.socketpair()
         try:
-            if not room.take_up(tests):
+            if not room.load(tests):
                 return Examined("broken", "the tests cannot be run", _NO_REPORT)
             programs.start("program", [theirs.fileno()], limits)
             room.begin(program, ours.fileno())
@@ -401,7 +401,7 @@ class _TestRoom:
         theirs.close()
         self._link = Link(os.dup(self.channel.fileno()))
 
-    def take_up(self, tests: dict[str, Any]) -> bool:
+    def load(self, tests: dict[str, Any]) -> bool:
         """Use these tests from now on; False if they cannot be run."""
         if tests == self._current:
             return True
