@@ -114,8 +114,7 @@ class Registry:
         missing = [
             each
             for each in self.methods
-            if not callable(getattr(found, each, None))
-            and not callable(getattr(found, self.old_names.get(each, each), None))
+            if not any(callable(getattr(found, name, None)) for name in (each, self.old_names.get(each, each)))
         ]
         if missing:
             raise InputError(f"{self.kind} {name!r}{of} has no {', '.join(missing)}: see docs/extending.md")
