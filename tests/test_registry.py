@@ -12,10 +12,11 @@ from move37.config import ConfigError, ProblemsConfig, VerificationConfig, load_
 from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error, UnknownNameError
 from move37.problems import load_problems
+from move37.testing import check_verifier
 from move37.training.recipe import load_recipe
 from move37.types import Outcome, Problem
 from move37.verification import verify
-from move37.verifiers import VERIFIERS, label_of
+from move37.verifiers import VERIFIERS, Verifier, label_of
 from move37.verifiers.options import check_options, make_verifier, with_options
 
 PROBLEM = Problem("fruit/1", "Which?", ("apple",), "fruit", "exact")
@@ -262,3 +263,30 @@ def test_importing_move37_and_its_help_look_at_no_installed_package() -> None:
         "c.app(['--help'], standalone_mode=False); c.ENGINES.load('scripted')\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).returncode == 0
+
+
+class TestContractTests:
+    """`move37.testing` finds what is not kept."""
+
+    def strict(self, folder: Path, old: str = "", new: str = "") -> Verifier:
+        return make_verifier(f"{write(folder, STRICT.replace(old, new) if old else STRICT)}:Strict")
+
+    @pytest.mark.parametrize(
+        ("old", "new", "said"),
+        [
+            (
+                "CORRECT if answer in problem",
+                "INCORRECT if answer in problem",
+                "the reference 'apple' has to be correct",
+            ),
+            ("else Outcome.INCORRECT", "else Outcome.CORRECT", "the wrong response has to be incorrect"),
+            ("else None", "else 3", "extract has to return a text or None, not 3"),
+            ('version = "1"', 'version = "one"', "has to begin with your own revision"),
+        ],
+    )
+    def test_a_verifier_that_breaks_its_contract(self, tmp_path: Path, old: str, new: str, said: str) -> None:
+        with pytest.raises(AssertionError, match=said):
+            check_verifier(self.strict(tmp_path, old, new), [PROBLEM], "fruit:pear")
+
+    def test_a_verifier_that_keeps_it(self, tmp_path: Path) -> None:
+        check_verifier(self.strict(tmp_path), [PROBLEM], "fruit:pear")

@@ -1,0 +1,13 @@
+"""Contract tests for whoever writes a verifier or an importer of their own: plain functions, no test framework.
+
+    from move37.testing import check_verifier
+    check_verifier(MyVerifier(), [problem], wrong="a response with another answer")
+
+Each raises AssertionError with one sentence that says what is not kept. move37's own tests call them for its own
+members. Importing this loads no torch.
+"""
+
+from move37.testing.importers import check_importer
+from move37.testing.verifiers import check_verifier
+
+__all__ = ["check_importer", "check_verifier"]
