@@ -1,17 +1,19 @@
 """The commands. Each reads its arguments, calls one function of `pipeline.py`, and prints what it returns.
 
-With --json a command prints one JSON object to standard output and nothing else: {"command", "ok", ...figures}, for
-`compare` the comparison alone. Exit codes: 0 done, 1 the run failed, 2 bad usage or input. Errors are one line on
-standard error; --debug adds the traceback.
+With --json, wherever it stands, one JSON object goes to standard output and nothing else, however the command ends:
+{"command", "ok", ...figures}, for `compare` the comparison alone; after an error {"command", "ok": false, "error",
+"exit_code"}; for --help {"command", "ok", "help"}. Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 130
+interrupted. Errors are one line on standard error; --debug adds the traceback.
 """
 
+import io
 import json
 import os
 import sys
 import traceback
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +28,7 @@ from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
 from move37.demo import demo_recipe, demo_study
 from move37.engines import ENGINES
-from move37.errors import InputError, Move37Error
+from move37.errors import InputError, Move37Error, described
 from move37.importers import IMPORTERS
 from move37.store import RunStore
 from move37.training.algorithms import ALGORITHMS
@@ -56,13 +58,8 @@ Options = Annotated[
 
 @contextmanager
 def command(name: str, as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Enter for a function that takes the figures to print under --json. An error becomes one line and an exit code."""
-    try:
-        yield lambda figures: print(json.dumps({"command": name, "ok": True} | figures)) if as_json else None
-    except Move37Error as error:
-        if as_json:
-            print(json.dumps({"command": name, "ok": False, "error": str(error)}))
-        raise
+    """Enter for a function that takes the figures to print under --json. Errors are for `main` to print."""
+    yield lambda figures: print(json.dumps({"command": name, "ok": True} | figures)) if as_json else None
 
 
 @app.command()
@@ -157,21 +154,21 @@ def verify(
 
 
 @app.command()
-def analyse(run: Run, as_json: Json = False) -> None:
+def analyse(run: Run, out: Out = None, as_json: Json = False) -> None:
     """Turn verdicts into curves, tables and intervals; every number goes to analyses.json."""
     with command("analyse", as_json) as emit:
-        findings = pipeline.analyse_run(RunStore.open(run))
+        findings = pipeline.analyse_run(RunStore.open(run), out)
         emit(findings_json(findings))
     if not as_json:
         terminal.print_findings(findings)
-        terminal.tell(False, f"Every number: {run / 'analyses.json'}", findings.warnings)
+        terminal.tell(False, f"Every number: {(out or run) / 'analyses.json'}", findings.warnings)
 
 
 @app.command()
-def report(run: Run, as_json: Json = False) -> None:
+def report(run: Run, out: Out = None, as_json: Json = False) -> None:
     """Analyse, then write report.html (one page that opens offline), report.md, figures/ and tables/."""
     with command("report", as_json) as emit:
-        figures = pipeline.report_run(RunStore.open(run))
+        figures = pipeline.report_run(RunStore.open(run), out)
         emit(figures)
     terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
 
@@ -285,8 +282,9 @@ def validate(
     with command("validate", as_json) as emit:
         source = from_options(ProblemsConfig, benchmark=benchmark, path=path, verifier=verifier)
         figures = pipeline.validate_benchmark(source, with_options(from_options(VerificationConfig), option or ()))
-        emit(figures | {"ok": not figures["failures"]})
-    failures = figures["failures"]
+        failures = figures["failures"]
+        wrong = {"ok": False, "error": f"{len(failures)} references do not pass", "exit_code": 1}
+        emit(figures | (wrong if failures else {}))
     if not as_json:
         rows = [tuple(str(failure[key]) for key in failure) for failure in failures]
         if rows:
@@ -370,19 +368,75 @@ def let_threads_sleep() -> None:
 
 
 def main() -> None:
-    """Entry point: errors become one line and an exit code."""
+    """Entry point: every end becomes an exit code, an error one line, and under --json all of it one JSON object."""
     let_threads_sleep()
-    debug = "--debug" in sys.argv
-    code: Any = 0
+    for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    arguments, switches = _without_switches(sys.argv[1:])
+    as_json, debug = "--json" in switches, "--debug" in switches
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if as_json and name is not None:
+        arguments.insert(arguments.index(name) + 1, "--json")
+    printed = io.StringIO()
+    with redirect_stdout(printed if as_json else sys.stdout):
+        line, code = _ended(arguments, debug)
     try:
-        code = app([argument for argument in sys.argv[1:] if argument != "--debug"], standalone_mode=False)
+        if as_json:
+            print(_as_one_object(name, printed.getvalue(), line, code))
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        code = _lost_output(error)
+    sys.exit(code)
+
+
+def _without_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
+    """The arguments without --json and --debug, which may stand anywhere before a "--", and those that were there."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    switches = {"--json", "--debug"}
+    kept = [argument for argument in arguments[:end] if argument not in switches]
+    return kept + arguments[end:], switches.intersection(arguments[:end])
+
+
+def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
+    """Run the command; the line that was said about an error, None where there was none, and the exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+        if code != 130:  # typer's word for a keyboard interrupt
+            return None, code
+        return terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
+    except SystemExit as error:  # Rich's answer to a closed pipe
+        return None, error.code if isinstance(error.code, int) else 1
     except (KeyboardInterrupt, typer.Abort):
-        code = terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
+        return terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
+    except BrokenPipeError as error:
+        return None, _lost_output(error)
     except Exception as error:
         if debug:
             traceback.print_exc()
         if isinstance(error, Move37Error | TyperException):
-            code = terminal.complain(str(error), error.exit_code)
-        else:
-            code = terminal.complain(f"{type(error).__name__}: {error} (a defect of move37; --debug shows where)", 1)
-    sys.exit(code if isinstance(code, int) else 0)
+            return terminal.complain(str(error) or "no command given; `move37 --help` lists them", error.exit_code)
+        line, code = described(error) or (
+            f"{type(error).__name__}: {error} (a defect of move37; --debug shows where)",
+            1,
+        )
+        return terminal.complain(line, code)
+
+
+def _as_one_object(name: str | None, printed: str, line: str | None, code: int) -> str:
+    """The one JSON object: what the command printed, the help that was asked for, or what went wrong."""
+    if line is not None:
+        return json.dumps({"command": name, "ok": False, "error": line, "exit_code": code})
+    # What a library printed on the way is not ours: the figures are the last line.
+    last = printed.rstrip("\n").rpartition("\n")[2]
+    return last if last.startswith("{") else json.dumps({"command": name, "ok": code == 0, "help": printed})
+
+
+def _lost_output(error: OSError) -> int:
+    """Nobody reads any more (silence), or the output cannot be written (a line). What is left is thrown away."""
+    if not isinstance(error, BrokenPipeError):
+        terminal.complain(f"standard output cannot be written: {error.strerror or error}", 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1

@@ -126,7 +126,7 @@ class StoppingConfig(Settings):
 class SamplingConfig(Settings):
     """How every model of the study is sampled."""
 
-    n: int = Field(default=256, ge=1, description="Samples per problem, at most.")
+    n: int = Field(default=256, ge=1, le=1_000_000, description="Samples per problem, at most.")
     stop: StoppingConfig = Field(default=StoppingConfig(), description="When a problem has been sampled enough.")
     token_budget: float | None = Field(
         default=None, gt=0, description="Lowers n, before sampling, until all models and problems together fit it."
@@ -279,6 +279,8 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error})") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {' '.join(str(error).split())}") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a thousand brackets
+        raise ConfigError(f"{path}: not usable TOML: {' '.join(str(error).split())}") from None
 
 
 def parse_study(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:

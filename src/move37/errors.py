@@ -11,9 +11,18 @@
         |-- EngineError                    a model could not be loaded or failed while sampling
         `-- VerifierError                  the judging machinery itself failed
 
-Messages are one line and say what to do. Plugins raise whatever is natural to them; the module that calls
-a plugin classifies it. A bad sample is data (a verdict with a reason), never an error.
+Messages are one line and say what to do. What the machine or a file's content can cause anywhere (a disk, a lack of
+memory, a name that is no text) and no module has named is put into such a line by `described`. Plugins raise whatever
+is natural to them; the module that calls a plugin classifies it. A bad sample is data (a verdict with a reason), never
+an error.
 """
+
+import errno
+
+_INPUT_ERRNOS = (
+    errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EEXIST
+)  # fmt: skip
+"""What is wrong with a path that somebody gave, as opposed to a machine that refuses."""
 
 
 class Move37Error(Exception):
@@ -58,3 +67,24 @@ class EngineError(RunError):
 
 class VerifierError(RunError):
     """The judging machinery failed, as opposed to one verdict (which is then unscored)."""
+
+
+def described(error: BaseException) -> tuple[str, int] | None:
+    """One line about an error of the machine or of a file's content, and the exit code; None for anything else.
+
+    None means a mistake in this package: an error on purpose has its own message.
+    """
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename is not None else ""
+        code = 2 if error.errno in _INPUT_ERRNOS else 1
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"{place}the disk is full; make room and run the same command again", 1
+        return f"{place}cannot be used: {error.strerror or error or type(error).__name__}", code
+    if isinstance(error, MemoryError):
+        what = f" ({error})" if str(error) else ""
+        return f"out of memory{what}; lower n, k, draws, batch_size or the number of problems", 1
+    if isinstance(error, RecursionError):
+        return f"a value is nested too deeply ({error}); flatten the file that holds it", 2
+    if isinstance(error, UnicodeError):
+        return f"a name or a text is not valid Unicode ({error}); rename or rewrite it as UTF-8", 2
+    return None

@@ -20,6 +20,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -56,7 +57,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file in the place of the folder, a disk that only reads: nothing is there to remove
+            temporary.unlink(missing_ok=True)
         raise StoreError(_unwritable(path, error)) from error
 
 
@@ -377,9 +379,9 @@ def _torn(path: Path) -> str:
 def _unwritable(path: Path, error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
     reason = "the disk is full" if full else (error.strerror or str(error))
+    advice = "make room" if full else "write to a folder where you may"
     return (
-        f"{path}: cannot be written: {reason}; everything finished before is kept, "
-        "make room and run the same command again"
+        f"{path}: cannot be written: {reason}; everything finished before is kept, {advice} and run the command again"
     )
 
 

@@ -174,8 +174,8 @@ def compare_verifiers(
     return {"run": str(store.folder), "verifiers": list(labels), "models": differences}
 
 
-def analyse_run(store: RunStore) -> Findings:
-    """What the verdicts say. Also written to analyses.json, every number of it."""
+def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
+    """What the verdicts say. Also written to analyses.json, every number of it: in the run folder, or in `out`."""
     settings = store.study().analysis
     models = store.models()
     if not models:
@@ -185,7 +185,7 @@ def analyse_run(store: RunStore) -> Findings:
     evidence = RunEvidence(store)
     known = [evidence.of_model(name) for name in ordered]
     findings = find(known, _band(settings), evidence.facts())
-    write_json(store.folder / "analyses.json", findings_json(findings))
+    write_json((out or store.folder) / "analyses.json", findings_json(findings))
     return findings
 
 
@@ -193,10 +193,13 @@ def _band(settings: AnalysisConfig) -> BandSettings:
     return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error)
 
 
-def report_run(store: RunStore) -> Figures:
-    """Analyse and write report.html, report.md, figures/ and tables/ into the run folder."""
-    findings = analyse_run(store)
-    page = write_report(findings, run_context(store), store.folder)
+def report_run(store: RunStore, out: Path | None = None) -> Figures:
+    """Analyse and write report.html, report.md, figures/ and tables/ into the run folder.
+
+    With `out` all of it goes there and nothing is written to the run, which may be on a share that is only read.
+    """
+    findings = analyse_run(store, out)
+    page = write_report(findings, run_context(store), out or store.folder)
     return {"run": str(store.folder), "report": str(page), "warnings": list(findings.warnings)}
 
 

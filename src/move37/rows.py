@@ -9,6 +9,7 @@ Left out: what the fields mean, writing, remote files.
 import gzip
 import json
 import math
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,9 +105,11 @@ class Row:
 
 def read_rows(path: Path) -> list[Row]:
     """All rows of a file, in order, at least one. Raises InputError with the file and the line."""
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; give one of its files")
     try:
+        if path.is_dir():
+            raise InputError(f"{path}: a folder; give one of its files")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: not a file (a pipe or a device); save its content to a file first")
         if path.name.endswith(".parquet"):
             rows = _parquet_rows(path)
         elif path.name.endswith(".json"):
@@ -121,8 +124,12 @@ def read_rows(path: Path) -> list[Row]:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except EOFError:
         raise InputError(f"{path}: the compressed file is cut short; copy it again") from None
+    except zlib.error as error:
+        raise InputError(f"{path}: the compressed file is damaged ({error}); copy it again") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except MemoryError:
+        raise InputError(f"{path}: does not fit into memory; split the file") from None
     if not rows:
         raise InputError(f"{path}: empty, it holds no rows")
     return rows
@@ -162,7 +169,7 @@ def _parquet_rows(path: Path) -> list[Row]:
     import polars as pl  # here: the other formats need no table library
 
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]})") from None
     return numbered_rows(frame.iter_rows(named=True), str(path))

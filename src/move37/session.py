@@ -21,7 +21,7 @@ from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Problem, Sample
 from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
-from move37.verifiers.cache import VerdictCache, cache_path
+from move37.verifiers.cache import open_cache
 from move37.verifiers.options import check_options, make_verifier
 
 
@@ -70,8 +70,7 @@ class Session:
         self.store = store
         self.settings = settings or store.study().verification
         self.progress = progress or Silent()
-        path = cache_path()
-        self._cache = VerdictCache(path) if self.settings.cache and path else None
+        self._cache = open_cache() if self.settings.cache else None
         self.pool = VerifierPool(self.settings, self._cache)
         self.verified: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
         """Verdicts made in this session, by model and outcome."""

@@ -40,10 +40,11 @@ def tell(quiet: bool, line: str, warnings: Sequence[str] = ()) -> None:
         console.print(_plain(line))
 
 
-def complain(message: str, code: int) -> int:
-    """One line on standard error; returns the exit code."""
-    print(f"move37: {' '.join(message.split())}", file=sys.stderr)
-    return code
+def complain(message: str, code: int) -> tuple[str, int]:
+    """One line on standard error; returns it with the exit code."""
+    line = " ".join(message.split()).replace("\0", "\\0")
+    print(f"move37: {line}", file=sys.stderr)
+    return line, code
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

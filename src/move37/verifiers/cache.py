@@ -6,9 +6,14 @@ verifier can see of the problem, and the answer; nothing of them is stored. Kept
 correct and incorrect verdicts that the verifier itself calls cacheable (`is_cacheable`). Unscored ones never are: the
 instrument gets another chance.
 
+A folder that the user named and that cannot be used is an error. In the default place the cache is a convenience: where
+there is no home or it cannot be written to, one warning says so and the run goes on without; a damaged file there is
+moved aside.
+
 Left out: forgetting. The file grows by about 60 bytes a verdict and may be deleted at any time.
 """
 
+import logging
 import os
 import sqlite3
 import sys
@@ -24,6 +29,7 @@ from move37.types import Outcome, Verdict
 
 SWITCH = "MOVE37_CACHE"
 """Environment variable: the folder of the file, or "off"."""
+_WARNINGS = logging.getLogger(__name__)
 WRITE_EVERY_SECONDS = 2.0
 WAIT_SECONDS = 60.0
 """For another process that writes at this moment."""
@@ -39,6 +45,35 @@ def cache_path() -> Path | None:
         return Path(folder) / "verdicts.sqlite"
     home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "move37" / "verdicts.sqlite"
+
+
+def open_cache() -> "VerdictCache | None":
+    """The cache of this machine; None where it is switched off or, in the default place, cannot be used (a warning).
+
+    Raises StoreError for a place that the user named and that cannot be used.
+    """
+    try:
+        path = cache_path()
+    except RuntimeError as error:  # no home
+        return _without(f"{error}")
+    if path is None or os.environ.get(SWITCH):
+        return None if path is None else VerdictCache(path)
+    try:
+        return VerdictCache(path)
+    except StoreError as error:
+        cause = error.__cause__
+        if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
+            return _without(str(error))
+    try:
+        path.replace(path.with_name(f"{path.name}.damaged"))
+        _WARNINGS.warning("Warning: %s: damaged, moved aside; verdicts are kept in a new file", path)
+        return VerdictCache(path)
+    except OSError as error:  # a StoreError is one
+        return _without(str(error))
+
+
+def _without(reason: str) -> None:
+    _WARNINGS.warning("Warning: no verdicts are kept for later runs: %s", " ".join(reason.split()))
 
 
 class VerdictCache:
