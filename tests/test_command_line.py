@@ -31,7 +31,7 @@ from tests.test_bad_inputs import run
         (["--json", "demo", "--fast"], "demo", 2, "No such option"),
         (["demo", "--json", "--seed", "x"], "demo", 2, "valid integer"),
         (["compare", "a", "b", "--at-k", "0", "--json"], "compare", 2, "greater than or equal to 1"),
-        (["--json", "list", "engine"], "list", 2, "no shelf"),
+        (["--json", "list", "engine"], "list", 2, "no registry"),
         (["report", "x" * 300, "--json"], "report", 2, "File name too long"),
     ],
 )
