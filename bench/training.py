@@ -350,7 +350,7 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
     device = policy.device
     batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens, device=device)
     credit_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
-    turn = Turn(batch, Credit(credit_B[:, None] * batch.mask_BT), policy.logprobs(batch))
+    turn = Turn(batch, Credit(credit_B[:, None] * batch.own_BT), policy.logprobs(batch))
     policy.accumulate(turn, torch.arange(6, device=device), Means())
     width = max(map(len, batch.prompts))
     prompts = [batch.prompts[g] for g in groups]
@@ -358,9 +358,9 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
         "prompt_ids": torch.tensor([[0] * (width - len(p)) + list(p) for p in prompts], device=device),
         "prompt_mask": torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device),
         "completion_ids": batch.tokens_BT,
-        "completion_mask": batch.mask_BT.long(),
+        "completion_mask": batch.own_BT.long(),
         "advantages": credit_B,
-        "num_items_in_batch": batch.mask_BT.sum(),
+        "num_items_in_batch": batch.own_BT.sum(),
     }
     model = theirs.model.train()
     theirs.current_gradient_accumulation_steps = theirs.args.steps_per_generation

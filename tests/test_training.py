@@ -34,6 +34,8 @@ from move37.training.records import Recorder, Silent, why_no_update  # noqa: E40
 from move37.training.responses import TokenLogprobs  # noqa: E402
 from move37.types import FinishReason, Outcome, Problem, Prompt, Request, Sample, Verdict  # noqa: E402
 from move37.verification import VerifierPool  # noqa: E402
+from tests import plain_training  # noqa: E402
+from tests.plain_training import Constants  # noqa: E402
 from tests.tiny_models import VOCABULARY, save_model  # noqa: E402
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
@@ -118,41 +120,28 @@ def alike_batch(seed: int = 0) -> Batch:
 def turn_of(batch: Batch, seed: int = 1) -> Turn:
     """Random credit; groups 1 and 3 (all right, all wrong) have none."""
     generator = torch.Generator().manual_seed(seed)
-    advantages = torch.randn(batch.mask_BT.shape, generator=generator) * batch.mask_BT
+    advantages = torch.randn(batch.own_BT.shape, generator=generator) * batch.own_BT
     advantages[(batch.groups_B == 1) | (batch.groups_B == 3)] = 0
-    reference = batch.behaviour_logprobs_BT + 0.1 * torch.randn(batch.mask_BT.shape, generator=generator)
+    reference = batch.behaviour_logprobs_BT + 0.1 * torch.randn(batch.own_BT.shape, generator=generator)
     return Turn(batch, Credit(advantages, advantages + 0.5), batch.behaviour_logprobs_BT, reference, advantages * 0.1)
 
 
 def gradient_of(policy: Policy, turn: Turn) -> Any:
     policy.optimizer.zero_grad(set_to_none=True)
     policy.accumulate(turn, torch.arange(len(turn.batch), device=policy.device), Means())
-    return torch.cat([p.grad.flatten() for p in policy.model.parameters() if p.grad is not None])
+    return plain_training.gradient_held(policy)
 
 
 def plain_gradient(policy: Policy, turn: Turn) -> Any:
-    """Row by row through the whole model, with the formulas written out once more."""
-    batch, settings, temperature = turn.batch, policy.recipe.loss, policy.recipe.rollout.temperature
-    tokens = int(batch.mask_BT.sum())
-    total = torch.zeros(())
-    for row in range(len(batch)):
-        prompt, length = list(batch.prompts[batch.groups_B[row]]), int(batch.lengths_B[row])
-        response = batch.tokens_BT[row, :length]
-        logits = policy.model(torch.tensor([prompt + response.tolist()])).logits[0, len(prompt) - 1 : -1] / temperature
-        law = logits.log_softmax(-1)
-        logprobs = law[torch.arange(length), response]
-        ratio = (logprobs - turn.old_logprobs_BT[row, :length]).exp()
-        credit = turn.credit.advantages_BT[row, :length]
-        loss = -torch.minimum(credit * ratio, credit * ratio.clamp(0.8, 1.2))
-        if settings.kl_coefficient:
-            assert turn.reference_logprobs_BT is not None
-            d = turn.reference_logprobs_BT[row, :length] - logprobs
-            loss = loss + settings.kl_coefficient * (d.exp() - d - 1)
-        loss = loss + settings.entropy_coefficient * (law.exp() * law).sum(-1)
-        total = total + loss.sum() / tokens
-    policy.model.zero_grad()
-    total.backward()
-    return torch.cat([p.grad.flatten() for p in policy.model.parameters() if p.grad is not None])
+    """Row by row through the whole model, with the formulas written out once more (tests/plain_training.py)."""
+    batch, reference = turn.batch, turn.reference_logprobs_BT
+    old, advantages, reference = (
+        None if each is None else [each[row, : batch.lengths_B[row]] for row in range(len(batch))]
+        for each in (turn.old_logprobs_BT, turn.credit.advantages_BT, reference)
+    )
+    assert old is not None
+    assert advantages is not None
+    return plain_training.plain_gradient(policy, batch, Constants(old, advantages, reference), list(range(len(batch))))
 
 
 def relative_error(made: Any, expected: Any) -> float:
@@ -251,7 +240,7 @@ def test_a_state_is_shared_with_the_row_before_exactly_where_prompt_and_tokens_a
     (shard,) = plan(batch, torch.arange(30), 10_000, shares=True)
     (rows,) = shard.micro_batches
     order = torch.tensor(rows)
-    groups, tokens, mask = batch.groups_B[order], batch.tokens_BT[order], batch.mask_BT[order]
+    groups, tokens, mask = batch.groups_B[order], batch.tokens_BT[order], batch.present_BT[order]
     places, first, again = shared_states(groups, tokens, mask)
     behind: dict[tuple[int, ...], int] = {}
     for row, column in torch.nonzero(mask[:, 1:]).tolist():
@@ -268,7 +257,7 @@ def test_a_shared_plan_has_every_row_once_and_counts_what_is_computed() -> None:
         pieces = [piece for shard in plan(batch, torch.arange(30), most, shares=True) for piece in shard.micro_batches]
         assert sorted(row for piece in pieces for row in piece) == list(range(30))
         for rows in map(list, pieces):
-            groups, tokens, mask = batch.groups_B[rows], batch.tokens_BT[rows], batch.mask_BT[rows]
+            groups, tokens, mask = batch.groups_B[rows], batch.tokens_BT[rows], batch.present_BT[rows]
             assert len(rows) == 1 or len(shared_states(groups, tokens, mask).first_M) <= most
     whole = sum(len(shard.micro_batches) for shard in plan(batch, torch.arange(30), 40, shares=True))
     assert whole < sum(len(shard.micro_batches) for shard in plan(batch, torch.arange(30), 40, shares=False))

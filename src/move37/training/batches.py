@@ -3,6 +3,10 @@
 Letters: B responses, T token positions padded at the right, P prompts. Token ids are the sampler's own; nothing is
 encoded again.
 
+A response may hold tokens that the model did not write (what a tool returned, say). They are part of the text, so they
+are read and attended to; nothing is learnt from them, and nothing about them enters a ratio, a KL, an entropy or a
+credit. Two masks keep the two questions apart: `present_BT` (is there a token?) and `own_BT` (did the model write it?).
+
 A response whose verdict is unscored is neither right nor wrong: its reward is nan, and it enters a batch only where an
 algorithm reads no rewards.
 """
@@ -41,15 +45,19 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B responses to P prompts. All tensors are on one device; (B, T) ones are 0 or False off the responses."""
+    """B responses to P prompts. All tensors are on one device. (B, T) ones are 0 or False off the responses,
+    and log-probabilities are 0 off the own tokens.
+    """
 
     prompts: tuple[tuple[int, ...], ...]
     """Token ids of the P prompts."""
     groups_B: Tensor
     """int64: the place of a response's prompt in `prompts`."""
     tokens_BT: Tensor
-    mask_BT: Tensor
-    """bool: the model's own tokens, the end token included."""
+    present_BT: Tensor
+    """bool: not padding. What is read and attended to."""
+    own_BT: Tensor
+    """bool: the model's own tokens, the end token included. What is learnt from."""
     behaviour_logprobs_BT: Tensor
     """Log-probabilities under which the tokens were drawn, temperature included."""
     rewards_B: Tensor
@@ -60,13 +68,20 @@ class Batch:
 
     @property
     def lengths_B(self) -> Tensor:
-        return self.mask_BT.sum(-1)
+        """Tokens of each response, whoever wrote them."""
+        return self.present_BT.sum(-1)
+
+    @property
+    def own_lengths_B(self) -> Tensor:
+        """Tokens of each response that the model wrote."""
+        return self.own_BT.sum(-1)
 
     @property
     def token_rewards_BT(self) -> Tensor:
-        """The reward on the last token of each response, shape (B, T)."""
-        rewards_BT = torch.zeros_like(self.behaviour_logprobs_BT)
-        return rewards_BT.scatter(1, (self.lengths_B - 1).clamp(min=0)[:, None], self.rewards_B[:, None])
+        """The reward on the last own token of each response, shape (B, T). Without an own token there is none."""
+        places = torch.arange(self.own_BT.shape[1], device=self.own_BT.device)
+        last_B = torch.where(self.own_BT, places, -1).amax(-1, keepdim=True)
+        return torch.where(self.own_BT & (places == last_B), self.rewards_B[:, None], 0.0)
 
 
 def make_batch(
@@ -76,19 +91,30 @@ def make_batch(
     logprobs: Sequence[Sequence[float]] | None = None,
     rewards: Sequence[float] | None = None,
     device: torch.device | str = "cpu",
+    own: Sequence[Sequence[bool]] | None = None,
 ) -> Batch:
-    """A batch from lists. Raises ValueError for an empty batch, prompt or response."""
+    """A batch from lists. `own` says of every token whether the model wrote it; without it, all are.
+
+    Raises ValueError for an empty batch, prompt or response, and for rows that are not as long as their responses.
+    """
     if not tokens or min(map(len, tokens)) == 0 or min(map(len, prompts)) == 0:
         raise ValueError("a batch needs at least one response, and no empty prompt or response")
+    for name, rows in (("logprobs", logprobs), ("own", own)):
+        if rows is not None and list(map(len, rows)) != list(map(len, tokens)):
+            raise ValueError(f"{name}: a batch needs one row per response, and one value per token of it")
     lengths = torch.tensor([len(ids) for ids in tokens])
-    mask_BT = torch.arange(int(lengths.max()))[None] < lengths[:, None]
-    tokens_BT = torch.zeros(mask_BT.shape, dtype=torch.int64)
-    tokens_BT[mask_BT] = torch.tensor([i for ids in tokens for i in ids])
-    logprobs_BT = torch.zeros(mask_BT.shape)
+    present_BT = torch.arange(int(lengths.max()))[None] < lengths[:, None]
+    tokens_BT = torch.zeros(present_BT.shape, dtype=torch.int64)
+    tokens_BT[present_BT] = torch.tensor([i for ids in tokens for i in ids])
+    own_BT = present_BT.clone()
+    if own is not None:
+        own_BT[present_BT] = torch.tensor([bool(value) for row in own for value in row])
+    logprobs_BT = torch.zeros(present_BT.shape)
     if logprobs is not None:
-        logprobs_BT[mask_BT] = torch.tensor([value for row in logprobs for value in row], dtype=torch.float32)
+        logprobs_BT[present_BT] = torch.tensor([value for row in logprobs for value in row], dtype=torch.float32)
+        logprobs_BT = torch.where(own_BT, logprobs_BT, 0.0)
     rewards_B = torch.tensor(rewards if rewards is not None else [0.0] * len(tokens), dtype=torch.float32)
-    tensors = (torch.tensor(groups, dtype=torch.int64), tokens_BT, mask_BT, logprobs_BT, rewards_B)
+    tensors = (torch.tensor(groups, dtype=torch.int64), tokens_BT, present_BT, own_BT, logprobs_BT, rewards_B)
     return Batch(tuple(tuple(ids) for ids in prompts), *(tensor.to(device) for tensor in tensors))
 
 

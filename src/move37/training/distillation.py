@@ -146,7 +146,7 @@ def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
     for group in policy.optimizer.param_groups:
         group["lr"] = rate * group["factor"]
     policy.optimizer.zero_grad(set_to_none=True)
-    tokens = int(batch.mask_BT.sum())
+    tokens = int(batch.own_BT.sum())
     for piece in policy.reader.pieces(batch, torch.arange(len(batch))):
         logprobs_N, _ = policy.head.logprobs(piece, batch, temperature=1.0, with_entropy=False)
         loss = -logprobs_N.float().sum() / tokens

@@ -142,16 +142,16 @@ class Trainer:
         needs_kl = loss.kl_coefficient != 0
         reference_BT = self.policy.reference_logprobs(batch) if needs_kl or measures_kl else None
         token_rewards_BT = batch.token_rewards_BT
-        if reference_BT is not None:
-            figures["kl_to_start"] = float(kl_estimate(old_BT, reference_BT, "k3")[batch.mask_BT].mean())
+        if reference_BT is not None and batch.own_BT.any():
+            figures["kl_to_start"] = float(kl_estimate(old_BT, reference_BT, "k3")[batch.own_BT].mean())
             if needs_kl and loss.kl_in == "reward":
                 penalty_BT = loss.kl_coefficient * kl_estimate(old_BT, reference_BT, loss.kl_estimator)
-                token_rewards_BT = token_rewards_BT - penalty_BT * batch.mask_BT
+                token_rewards_BT = token_rewards_BT - penalty_BT * batch.own_BT
         greedy = [gathered.greedy_rewards[rollout.group] for rollout in gathered.kept if gathered.greedy_rewards]
         evidence = Evidence(
             token_rewards_BT=token_rewards_BT,
             groups_B=batch.groups_B,
-            mask_BT=batch.mask_BT,
+            mask_BT=batch.own_BT,
             max_length=self.recipe.rollout.max_new_tokens,
             values_BT=self.policy.values(batch) if self.algorithm.needs.critic else None,
             greedy_rewards_B=torch.tensor(greedy, device=self.policy.device) if greedy else None,
@@ -159,7 +159,7 @@ class Trainer:
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
         )
         credit = self.algorithm.advantages(evidence)
-        figures |= _advantage_figures(credit.advantages_BT[batch.mask_BT])
+        figures |= _advantage_figures(credit.advantages_BT[batch.own_BT])
         if self.algorithm.needs.verdicts:
             figures["reward"] = float(evidence.rewards_B.mean())
         return Turn(batch, credit, old_BT, reference_BT, evidence.values_BT)
@@ -201,6 +201,9 @@ def _mixed(rollouts: Sequence[Rollout]) -> list[Rollout]:
 
 
 def _advantage_figures(advantages_N: torch.Tensor) -> dict[str, Any]:
+    """Of all own tokens; nothing where there is none."""
+    if not len(advantages_N):
+        return {}
     return {
         "advantage_mean": float(advantages_N.mean()),
         "advantage_std": float(advantages_N.std(correction=0)),

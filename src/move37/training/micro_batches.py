@@ -91,7 +91,7 @@ def _by_text(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> It
 
 def _sorted_by_text(batch: Batch, rows: list[int]) -> Iterator[tuple[int, int, int]]:
     """Rows by prompt and text, with their lengths and how many tokens each has in common with the one before."""
-    tokens = torch.where(batch.mask_BT[rows], batch.tokens_BT[rows], -1).cpu().numpy()
+    tokens = torch.where(batch.present_BT[rows], batch.tokens_BT[rows], -1).cpu().numpy()
     groups, lengths = batch.groups_B[rows].cpu().numpy(), batch.lengths_B[rows].cpu().numpy()
     order = np.lexsort((*tokens.T[::-1], groups))
     tokens, groups, lengths = tokens[order], groups[order], lengths[order]
@@ -112,9 +112,9 @@ class Shared(NamedTuple):
     """Where a state comes again, likewise; there is no padding among them."""
 
 
-def shared_states(groups_b: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Shared:
+def shared_states(groups_b: Tensor, tokens_bR: Tensor, present_bR: Tensor) -> Shared:
     """The states behind all tokens but the last of each row. `groups_b` has the prompt of every row."""
-    inputs_bI = mask_bR[:, 1:]
+    inputs_bI = present_bR[:, 1:]
     same = (tokens_bR[1:, :-1] == tokens_bR[:-1, :-1]) & inputs_bI[1:] & inputs_bI[:-1]
     shared = (same & (groups_b[1:] == groups_b[:-1])[:, None]).int().cumprod(1).bool()
     new_bI = inputs_bI.clone()

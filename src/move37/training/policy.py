@@ -100,23 +100,23 @@ class Policy:
                 self.engine.model.load_state_dict(merged_weights(self.model, self.recipe.model))
 
     def logprobs(self, batch: Batch) -> Tensor:
-        """Of every response token under the present weights, (B, T)."""
+        """Of every own token under the present weights, (B, T)."""
         return score(self.reader, self.head, batch, self.recipe.rollout.temperature)
 
     def reference_logprobs(self, batch: Batch) -> Tensor:
-        """Of every response token under the start model, (B, T)."""
+        """Of every own token under the start model, (B, T)."""
         if self._reference is not None:
             return score(*self._reference, batch, self.recipe.rollout.temperature)
         with self._adapted.disable_adapter():
             return self.logprobs(batch)
 
     def values(self, batch: Batch) -> Tensor:
-        """The critic's value of the state in which each token was chosen, (B, T)."""
+        """The critic's value of the state in which each own token was chosen, (B, T)."""
         assert self.critic is not None
         values_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
         with torch.no_grad():
             for piece in self.critic.reader.pieces(batch, torch.arange(len(batch))):
-                values_BT[piece.rows, : piece.mask_bR.shape[1]] = piece.scatter(self.critic.values(piece))
+                values_BT[piece.rows, : piece.own_bR.shape[1]] = piece.scatter(self.critic.values(piece))
         return values_BT
 
     def update(self, turn: Turn, step: int) -> dict[str, float]:
@@ -133,13 +133,13 @@ class Policy:
 
     def accumulate(self, turn: Turn, rows: Tensor, means: Means, is_first: bool = False) -> None:
         """Add the gradient of the loss over `rows` (row numbers of the batch: one mini-batch) to the parameters'."""
-        batch, mask_BT = turn.batch, turn.batch.mask_BT
+        batch, own_BT = turn.batch, turn.batch.own_BT
         weights_BT = torch.zeros_like(turn.old_logprobs_BT)
         limit = self.recipe.rollout.max_new_tokens
-        weights_BT[rows] = token_weights(mask_BT[rows], self._loss.aggregation, limit)
+        weights_BT[rows] = token_weights(own_BT[rows], self._loss.aggregation, limit)
         live = self._with_gradient(turn, rows)
-        means.total("trained_tokens", float(batch.lengths_B[live].sum()))
-        means.add("clip_share", 0.0, float(batch.lengths_B[rows].sum()))
+        means.total("trained_tokens", float(batch.own_lengths_B[live].sum()))
+        means.add("clip_share", 0.0, float(batch.own_lengths_B[rows].sum()))
         for piece in self.reader.pieces(batch, live):
             self._policy_loss(turn, piece, weights_BT, means, is_first).backward()
         if is_first:
@@ -179,15 +179,15 @@ class Policy:
         always = self._kl_in_loss() or self._loss.entropy_coefficient != 0 or shared
         if always or not self._optim.skip_zero_advantage:
             return rows
-        return rows[turn.credit.advantages_BT[rows].ne(0).any(-1)]
+        return rows[(turn.credit.advantages_BT[rows].ne(0) & turn.batch.own_BT[rows]).any(-1)]
 
     def _policy_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means, is_first: bool) -> Tensor:
-        settings, rows, mask_bR = self._loss, piece.rows, piece.mask_bR
-        cut = (rows, slice(mask_bR.shape[1]))
+        settings, rows, own_bR = self._loss, piece.rows, piece.own_bR
+        cut = (rows, slice(own_bR.shape[1]))
         with_entropy = settings.entropy_coefficient != 0
         flat, entropies = self.head.logprobs(piece, turn.batch, self.recipe.rollout.temperature, with_entropy)
         logprobs_bR = piece.scatter(flat.float())
-        ratio_bR = log_ratio(logprobs_bR, turn.old_logprobs_BT[cut], mask_bR, settings.ratio == "sequence")
+        ratio_bR = log_ratio(logprobs_bR, turn.old_logprobs_BT[cut], own_bR, settings.ratio == "sequence")
         advantages_bR = turn.credit.advantages_BT[cut]
         loss_bR, clipped_bR = clipped_loss(
             ratio_bR, advantages_bR, settings.clip_low, settings.clip_high, settings.dual_clip
@@ -201,10 +201,10 @@ class Policy:
         loss = (loss_bR * weights_BT[cut]).sum()
         if self.critic is not None and self.critic.reader is self.reader:
             loss = loss + settings.value_coefficient * self._value_loss(turn, piece, weights_BT, means)
-        means.add("clip_share", float((clipped_bR & mask_bR).sum()), 0.0)
+        means.add("clip_share", float((clipped_bR & own_bR).sum()), 0.0)
         means.add("loss", float(loss.detach()), 0.0)
         if is_first:
-            gap = (logprobs_bR.detach() - turn.batch.behaviour_logprobs_BT[cut])[mask_bR].abs()
+            gap = (logprobs_bR.detach() - turn.batch.behaviour_logprobs_BT[cut])[own_bR].abs()
             means.largest("logprob_gap_max", float(gap.max()))
             means.add("logprob_gap", float(gap.sum()), gap.numel())
         return loss
@@ -213,7 +213,7 @@ class Policy:
         assert self.critic is not None
         assert turn.old_values_BT is not None
         assert turn.credit.returns_BT is not None
-        cut = (piece.rows, slice(piece.mask_bR.shape[1]))
+        cut = (piece.rows, slice(piece.own_bR.shape[1]))
         values_bR = piece.scatter(self.critic.values(piece))
         loss_bR = value_loss(values_bR, turn.old_values_BT[cut], turn.credit.returns_BT[cut], self._loss.value_clip)
         loss = (loss_bR * weights_BT[cut]).sum()

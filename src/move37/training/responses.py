@@ -38,15 +38,15 @@ class Piece(NamedTuple):
 
     rows: Tensor
     """Row numbers of the batch, (b,)."""
-    mask_bR: Tensor
-    """The rows' tokens, cut to the longest of them."""
+    own_bR: Tensor
+    """The rows' tokens that are the model's own, R tokens of the longest of them."""
     hidden_ND: Tensor
-    """The state in which each token is chosen, N = the number of tokens of these rows, row by row."""
+    """The state in which each own token is chosen, N = the number of own tokens of these rows, row by row."""
 
     def scatter(self, values_N: Tensor) -> Tensor:
-        """One value per token -> (b, R), 0 elsewhere."""
-        out_bR = values_N.new_zeros(self.mask_bR.shape)
-        return out_bR.masked_scatter(self.mask_bR, values_N)
+        """One value per own token -> (b, R), 0 elsewhere."""
+        out_bR = values_N.new_zeros(self.own_bR.shape)
+        return out_bR.masked_scatter(self.own_bR, values_N)
 
 
 @dataclass(slots=True)
@@ -74,7 +74,11 @@ class ResponseReader:
         self._tokens_at_once = tokens_at_once
 
     def pieces(self, batch: Batch, rows: Tensor) -> Iterator[Piece]:
-        """Every row in one piece. With gradients on, call backward on a piece before asking for the next."""
+        """Every row with a token of the model's own, in one piece. There is nothing to say about the others.
+
+        With gradients on, call backward on a piece before asking for the next.
+        """
+        rows = rows[batch.own_BT[rows].any(-1)]
         for shard in plan(batch, rows, self._tokens_at_once, self._trunk.shares):
             read = None if self._trunk.recomputes else self._read(batch, shard.prompts)
             for micro_batch in shard.micro_batches:
@@ -83,15 +87,15 @@ class ResponseReader:
                 read.backward()
 
     def _piece(self, batch: Batch, rows: Tensor, read: _Read | None) -> Piece:
-        longest = int(batch.mask_BT[rows].sum(-1).max())
-        mask_bR = batch.mask_BT[rows, :longest]
+        longest = int(batch.lengths_B[rows].max())
+        present_bR, own_bR = batch.present_BT[rows, :longest], batch.own_BT[rows, :longest]
         tokens_bR = batch.tokens_BT[rows, :longest]
         places = batch.groups_B[rows]
         if read is None:
-            hidden_ND = self._whole(batch, places, tokens_bR, mask_bR)[mask_bR]
+            hidden_ND = self._whole(batch, places, tokens_bR, present_bR)[own_bR]
         else:
-            hidden_ND = self._continued(read, places, tokens_bR, mask_bR)
-        return Piece(rows, mask_bR, hidden_ND)
+            hidden_ND = self._continued(read, places, tokens_bR, present_bR, own_bR)
+        return Piece(rows, own_bR, hidden_ND)
 
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
@@ -102,7 +106,7 @@ class ResponseReader:
         places = {place: index for index, place in enumerate(prompts)}
         return _Read(places, mask_PS.sum(-1), sources, leaves)
 
-    def _continued(self, read: _Read, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
+    def _continued(self, read: _Read, places: Tensor, tokens_bR: Tensor, present_bR: Tensor, own_bR: Tensor) -> Tensor:
         index = torch.tensor([read.places[place] for place in places.tolist()], device=tokens_bR.device)
         firsts_PD = read.leaves[0]
         if tokens_bR.shape[1] == 1:
@@ -112,17 +116,17 @@ class ResponseReader:
         own = [states[:, :, -width:].index_select(0, index) for states in read.leaves[1:]]
         past = list(zip(own[::2], own[1::2], strict=True))
         columns = torch.arange(width, device=tokens_bR.device)
-        mask = torch.cat([columns >= (width - lengths_b)[:, None], mask_bR[:, :-1]], dim=1)
+        mask = torch.cat([columns >= (width - lengths_b)[:, None], present_bR[:, :-1]], dim=1)
         positions = lengths_b[:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
-        shared = shared_states(places, tokens_bR, mask_bR)
+        shared = shared_states(places, tokens_bR, present_bR)
         hidden_MD = self._trunk.behind(past, tokens_bR[:, :-1], mask, positions, shared)
         states_bR = torch.cat([index[:, None], len(firsts_PD) + shared.places_bI], dim=1)
-        return torch.cat([firsts_PD, hidden_MD]).index_select(0, states_bR[mask_bR])
+        return torch.cat([firsts_PD, hidden_MD]).index_select(0, states_bR[own_bR])
 
-    def _whole(self, batch: Batch, places: Tensor, tokens_bR: Tensor, mask_bR: Tensor) -> Tensor:
+    def _whole(self, batch: Batch, places: Tensor, tokens_bR: Tensor, present_bR: Tensor) -> Tensor:
         prompts_bS, prompt_mask_bS = _left_padded([batch.prompts[place] for place in places.tolist()], tokens_bR.device)
         tokens = torch.cat([prompts_bS, tokens_bR[:, :-1]], dim=1)
-        mask = torch.cat([prompt_mask_bS, mask_bR[:, :-1]], dim=1)
+        mask = torch.cat([prompt_mask_bS, present_bR[:, :-1]], dim=1)
         hidden, _ = self._trunk.read(tokens, mask, _positions(mask))
         return hidden[:, prompts_bS.shape[1] - 1 :]
 
@@ -201,8 +205,8 @@ class Head:
         _check_head(model, layer)
 
     def logprobs(self, piece: Piece, batch: Batch, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of the piece's tokens and entropies (empty unless asked for), both (N,)."""
-        tokens_N = batch.tokens_BT[piece.rows, : piece.mask_bR.shape[1]][piece.mask_bR]
+        """Log-probabilities of the piece's own tokens and entropies (empty unless asked for), both (N,)."""
+        tokens_N = batch.tokens_BT[piece.rows, : piece.own_bR.shape[1]][piece.own_bR]
         hidden_ND = piece.hidden_ND if self._compute is None else piece.hidden_ND.to(self._compute)
         arguments = (hidden_ND, self._layer.weight, self._layer.bias, tokens_N, temperature, with_entropy)
         return TokenLogprobs.apply(*arguments)  # type: ignore[return-value]
@@ -210,11 +214,11 @@ class Head:
 
 @torch.no_grad()
 def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float) -> Tensor:
-    """Log-probabilities of every token of the batch, (B, T), without gradients."""
+    """Log-probabilities of every own token of the batch, (B, T), 0 elsewhere, without gradients."""
     out_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
     for piece in reader.pieces(batch, torch.arange(len(batch))):
         logprobs_N, _ = head.logprobs(piece, batch, temperature, with_entropy=False)
-        out_BT[piece.rows, : piece.mask_bR.shape[1]] = piece.scatter(logprobs_N.float())
+        out_BT[piece.rows, : piece.own_bR.shape[1]] = piece.scatter(logprobs_N.float())
     return out_BT
 
 

@@ -26,5 +26,5 @@ class Teacher:
         self._reader, self._head = ResponseReader(model, student.tokens_at_once), Head(model)
 
     def logprobs(self, batch: Batch) -> Tensor:
-        """Of every response token under the teacher at the sampling temperature, (B, T)."""
+        """Of every own token under the teacher at the sampling temperature, (B, T)."""
         return score(self._reader, self._head, batch, self._temperature)
