@@ -162,6 +162,7 @@ def test_the_reward_is_on_the_last_own_token_and_nowhere_without_one() -> None:
 
 
 def test_rows_that_are_not_as_long_as_their_responses_are_refused() -> None:
+    wrong: dict[str, Any]
     for wrong in ({"own": [[True], [True]]}, {"logprobs": [[-1.0, -1.0]]}, {"own": [[True, True], [True, True]]}):
         with pytest.raises(ValueError, match="one value per token"):
             make_batch([[3]], [0, 0], [[3, 4], [3]], **wrong)

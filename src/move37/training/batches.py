@@ -45,8 +45,9 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B responses to P prompts. All tensors are on one device. (B, T) ones are 0 or False off the responses,
-    and log-probabilities are 0 off the own tokens.
+    """B responses to P prompts, all tensors on one device.
+
+    (B, T) ones are 0 or False off the responses, and log-probabilities are 0 off the own tokens.
     """
 
     prompts: tuple[tuple[int, ...], ...]
