@@ -11,6 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "move37"
 LONGEST = 60
 
 LATE_IMPORTS = {
+    "__main__.py": "Ctrl-C is answered before the rest is loaded",
     "benchmarks/published.py": "datasets is in the extra hub",
     "pipeline.py": "the trainer loads torch",
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
