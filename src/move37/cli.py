@@ -58,8 +58,14 @@ Options = Annotated[
 
 @contextmanager
 def command(name: str, as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Enter for a function that takes the figures to print under --json. Errors are for `main` to print."""
-    yield lambda figures: print(json.dumps({"command": name, "ok": True} | figures)) if as_json else None
+    """Enter for a function that takes the figures to print under --json. An error is printed too, for whoever calls the
+    app in his own process; `main` has the last word on what is printed."""
+    try:
+        yield lambda figures: print(json.dumps({"command": name, "ok": True} | figures)) if as_json else None
+    except Move37Error as error:
+        if as_json:
+            print(json.dumps({"command": name, "ok": False, "error": str(error)}))
+        raise
 
 
 @app.command()

@@ -70,8 +70,8 @@ def _check_verdicts(verifier: Verifier, problems: Sequence[Problem], wrong: str,
 
 
 def _right_response(verifier: Verifier, problem: Problem, reference: str) -> str:
-    text = verifier.present(problem, reference)
-    require(isinstance(text, str), f"present has to return a text, not {type(text).__name__}")
+    text = verifier.format_answer(problem, reference)
+    require(isinstance(text, str), f"format_answer has to return a text, not {type(text).__name__}")
     return text
 
 
