@@ -39,7 +39,7 @@ from move37.engines.transformers_forward import LlamaForward, ModelForward
 from move37.engines.transformers_text import ResponseText
 from move37.pipeline import sample_run, start_run
 from move37.seeds import sample_seed
-from move37.types import Prompt, Request
+from move37.types import Message, Prompt, Request
 from tests.real_models import smollm2_file
 
 QUESTIONS = (
@@ -218,9 +218,9 @@ def main() -> None:
             ModelConfig(path=str(path), options={"batch_size": args.n, "packed": False})
         ),
     }
-    chat = engines["move37"].render_chat
+    chat = engines["move37"].render_prompt
     prompts = [
-        Prompt(f"q{i}", chat([{"role": "user", "content": question}]), (), "chat")
+        Prompt(f"q{i}", chat([Message.of("user", question)]), (), "chat")
         for i, question in enumerate(QUESTIONS[: args.questions])
     ]
     peer = Peer(path, sampling)

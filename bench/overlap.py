@@ -23,7 +23,7 @@ from move37.engines import ENGINES
 from move37.pipeline import sample_run, start_run, verify_run
 from move37.problems import load_problems
 from move37.store import RunStore
-from move37.types import FinishReason, Request, Sample
+from move37.types import FinishReason, Prompt, Request, Sample
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples" / "humaneval_gpt-3.5-turbo.jsonl"
 N, ROUNDS, SECONDS_PER_SAMPLE = 10, 3, 0.008
@@ -33,6 +33,7 @@ class ReplayedEngine:
     """What a model wrote before, one response every `SECONDS_PER_SAMPLE`."""
 
     context_length = None
+    seed_reproduces_sample = True
 
     def __init__(self) -> None:
         self._written: dict[str, list[str]] = {}
@@ -48,10 +49,13 @@ class ReplayedEngine:
     def identity(self) -> Mapping[str, str]:
         return {"engine": "replayed: no model"}
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
+    def count_tokens(self, prompt: Prompt) -> int:
+        return len(prompt.text.split())
 
-    def render_chat(self, messages: Any) -> str:
+    def close(self) -> None:
+        self._written.clear()
+
+    def render_prompt(self, messages: Any) -> str:
         return str(messages)
 
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:

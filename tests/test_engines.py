@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 
 from move37.config import ModelConfig, SamplingConfig
-from move37.engines import ENGINES, Engine
+from move37.engines import ENGINES, Engine, Scorer
 from move37.errors import ConfigError, EngineError, InputError
 from move37.seeds import sample_seed
-from move37.types import FinishReason, Prompt, Request, Sample
+from move37.types import FinishReason, ImagePart, Message, Prompt, Request, Sample
 from tests.real_models import smollm2_file
 from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
 
@@ -35,6 +36,10 @@ def ask(*texts: str, n: int = 1, stop: tuple[str, ...] = (), run_seed: int = 0) 
     """n requests for every text, prompt by prompt; problem i is the i-th text."""
     prompts = [Prompt(f"p{i}", text, stop, "completion") for i, text in enumerate(texts)]
     return [Request(p, i, sample_seed(run_seed, "m", p.problem_id, i)) for p in prompts for i in range(n)]
+
+
+def prompt_of(text: str) -> Prompt:
+    return Prompt("p", text, (), "completion")
 
 
 def by_key(samples: Sequence[Sample]) -> dict[tuple[str, int], Sample]:
@@ -62,6 +67,98 @@ def test_every_request_gets_exactly_one_sample(engine: Engine) -> None:
     requests = ask(*QUESTIONS, n=5)
     keys = Counter((s.problem_id, s.index) for s in engine.generate(requests, HOT))
     assert keys == Counter((r.prompt.problem_id, r.index) for r in requests)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p", "stop"), [(1.0, 1.0, ()), (0.7, 0.8, ("e",)), (0.0, 1.0, ()), (1.6, 0.5, ())]
+)
+def test_kept_tokens_are_those_of_the_sample_and_their_log_probabilities_sum_to_its_own(
+    engine: Engine, temperature: float, top_p: float, stop: tuple[str, ...]
+) -> None:
+    settings = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=24)
+    requests = ask(*QUESTIONS, n=5, stop=stop)
+    plain = by_key(list(engine.generate(requests, settings)))
+    kept = by_key(list(engine.generate(requests, settings.model_copy(update={"keep_tokens": True}))))
+    assert kept.keys() == plain.keys()
+    for key, sample in kept.items():
+        assert replace(sample, segments=None) == plain[key], "keeping changes nothing else"
+        assert (plain[key].segments, plain[key].token_ids, plain[key].logprobs) == (None, None, None)
+        assert sample.token_ids is not None
+        assert sample.logprobs is not None
+        assert len(sample.token_ids) == len(sample.logprobs) == sample.tokens
+        assert sum(sample.logprobs) == pytest.approx(sample.logprob, abs=1e-9)
+        assert [segment.text for segment in sample.trajectory.segments] == [sample.text]
+
+
+def test_an_engine_says_whether_a_seed_reproduces_a_sample(engine: Engine) -> None:
+    assert engine.identity()["seeds"] == ("reproduce" if engine.seed_reproduces_sample else "do not reproduce")
+    once, again = (by_key(list(engine.generate(ask(*QUESTIONS, n=n), HOT))) for n in (2, 5))
+    assert engine.seed_reproduces_sample, "both members promise it; one that does not gets a test of its own"
+    for key, sample in once.items():
+        # The sum of log-probabilities is rounded otherwise where other samples run beside it.
+        assert replace(again[key], logprob=sample.logprob) == sample
+        assert again[key].logprob == pytest.approx(sample.logprob, abs=1e-3)
+
+
+def test_an_engine_without_vision_refuses_an_image_in_one_line(engine: Engine) -> None:
+    message = Message.of("user", "what is this?", (ImagePart.of(b"bytes", "image/png"),))
+    prompt = Prompt("p", "what is this?", (), "completion", (message,))
+    for refused in (
+        lambda: engine.render_prompt([message]),
+        lambda: list(engine.generate([Request(prompt, 0, 0)], HOT)),
+    ):
+        with pytest.raises(ConfigError, match=r"the engine reads text only, and the prompt has an image; use a model"):
+            refused()
+
+
+def test_an_engine_can_be_closed_twice(llama: Path) -> None:
+    for made in (load("scripted", "a label"), load("transformers", llama)):
+        made.close()
+        made.close()
+
+
+def test_a_renderer_needs_no_weights(llama: Path, tmp_path: Path) -> None:
+    from move37.engines.transformers import TransformersEngine
+
+    whole = load("transformers", llama)
+    for file in llama.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    alone = TransformersEngine.renderer(ModelConfig(path=str(tmp_path)))
+    message = [Message.of("user", "what is 2 and 2?")]
+    assert alone.render_prompt(message) == whole.render_prompt(message)
+    assert alone.context_length == whole.context_length
+    assert [alone.count_tokens(prompt_of(q)) for q in QUESTIONS] == [
+        whole.count_tokens(prompt_of(q)) for q in QUESTIONS
+    ]
+
+
+@pytest.mark.parametrize("stretch", [256, 5, 1])
+def test_scores_of_what_was_sampled_are_the_log_probabilities_it_was_sampled_with(
+    llama: Path, stretch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from move37.engines import transformers_score
+
+    monkeypatch.setattr(transformers_score, "_STRETCH", stretch)
+    engine = load("transformers", llama)
+    assert isinstance(engine, Scorer)
+    settings = SamplingConfig(temperature=0.7, top_p=0.9, max_new_tokens=24, keep_tokens=True)
+    for sample in engine.generate(ask(*QUESTIONS, n=3), settings):
+        assert sample.token_ids is not None
+        prompt = engine.encode(QUESTIONS[int(sample.problem_id[1:])])  # type: ignore[attr-defined]
+        scored = engine.score(prompt, sample.token_ids)
+        assert scored == pytest.approx(sample.logprobs, abs=2e-4)
+        assert sum(scored) == pytest.approx(sample.logprob, abs=1e-3)
+
+
+def test_a_response_that_cannot_be_scored_is_refused(llama: Path) -> None:
+    engine = load("transformers", llama)
+    assert isinstance(engine, Scorer)
+    assert engine.score([2], []) == []
+    with pytest.raises(EngineError, match="without a prompt"):
+        engine.score([], [2, 3])
+    with pytest.raises(EngineError, match="exceed the context"):
+        engine.score([2] * 400, [3] * 400)
 
 
 def test_no_requests_make_no_samples(engine: Engine) -> None:
@@ -117,11 +214,11 @@ def test_identity_is_text_that_a_report_can_print(engine: Engine) -> None:
 
 
 def test_tokens_of_a_prompt_are_counted(engine: Engine) -> None:
-    assert engine.count_tokens("one two three") >= 3
+    assert engine.count_tokens(prompt_of("one two three")) >= 3
 
 
 def test_a_conversation_is_rendered_and_left_open_for_the_answer(engine: Engine) -> None:
-    text = engine.render_chat([{"role": "user", "content": "what is 2 and 2?"}])
+    text = engine.render_prompt([Message.of("user", "what is 2 and 2?")])
     assert "what is 2 and 2?" in text
     assert text.rstrip().endswith("assistant:")
 
@@ -732,8 +829,8 @@ def test_memory_is_taken_again_where_it_fits_and_let_go_where_it_does_not(monkey
 
 def test_a_prompt_that_begins_with_the_begin_token_gets_no_second_one(llama: Path) -> None:
     transformers = load("transformers", llama)
-    assert transformers.count_tokens("abc") == 4
-    assert transformers.count_tokens(BEGIN + "abc") == 4
+    assert transformers.count_tokens(prompt_of("abc")) == 4
+    assert transformers.count_tokens(prompt_of(BEGIN + "abc")) == 4
 
 
 def test_a_model_without_a_chat_template_says_which_templates_work(tmp_path: Path) -> None:
@@ -741,7 +838,7 @@ def test_a_model_without_a_chat_template_says_which_templates_work(tmp_path: Pat
     save_tokenizer(folder, chat_template=None)
     (folder / "chat_template.jinja").unlink(missing_ok=True)
     with pytest.raises(ConfigError, match="has no chat template; use qwen-boxed"):
-        load("transformers", folder).render_chat([{"role": "user", "content": "a"}])
+        load("transformers", folder).render_prompt([Message.of("user", "a")])
 
 
 def test_a_prompt_that_leaves_too_little_room_is_refused_before_the_first_sample(llama: Path) -> None:
@@ -867,7 +964,7 @@ def test_a_gguf_file_of_a_real_model_decodes_as_generate_does() -> None:
     folder, file = path.parent, path.name
     engine = load("transformers", path, batch_size=2)
     texts = [
-        engine.render_chat([{"role": "user", "content": question}])
+        engine.render_prompt([Message.of("user", question)])
         for question in ("What is 2 + 2?", "Name the capital of France.", "Count from one to five.")
     ]
     made = by_key(list(engine.generate(ask(*texts, stop=("<|im_end|>",)), COLD)))

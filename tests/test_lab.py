@@ -606,15 +606,15 @@ def base() -> Any:
 
 def judged(engine: Any, tier: str, size: int, n: int) -> list[tuple[Sample, Verdict]]:
     """The engine's samples at temperature 1 with their verdicts, along the path of any study."""
-    from move37.prompting import TEMPLATES, pose
-    from move37.sampling import check_context, owed_requests, sample
+    from move37.prompting import TEMPLATES, render_prompt
+    from move37.rollouts import Room, check_room, owed_requests, roll_out
 
     asked = {problem.id: problem for problem in problems(f"countdown:{tier}", size=size, seed=7)}
     settings = from_options(SamplingConfig, n=n, temperature=1.0, top_p=1.0, max_new_tokens=48, template="completion")
-    prompts = [pose(problem, TEMPLATES["completion"]) for problem in asked.values()]
-    check_context(engine, prompts, settings, "base")
+    prompts = [render_prompt(problem, TEMPLATES["completion"]) for problem in asked.values()]
+    check_room(engine, prompts, Room("sampling", settings.max_new_tokens), "base")
     requests = owed_requests(prompts, dict.fromkeys(asked, range(n)), 0, "base")
-    samples = sample(engine, requests, settings, "base")
+    samples = roll_out(lambda asked: engine.generate(asked, settings), requests, "base")
     with VerifierPool() as pool:
         return list(pool.verify(CountdownVerifier(), ((asked[s.problem_id], s.text, s) for s in samples)))
 

@@ -229,7 +229,7 @@ def greedy_tokens(questions: list[str]) -> list[list[int]]:
     engine = TransformersEngine.load(ModelConfig(path=str(BASE), options={"device": "cpu", "threads": 1}))
     sampling = SamplingConfig(n=1, temperature=0.0, top_p=1.0, max_new_tokens=48, template="completion")
     prompts = [Prompt(question, question, (), "completion") for question in questions]
-    made = engine.trajectories([Request(prompt, 0, 0) for prompt in prompts], sampling)
+    made = engine.completions([Request(prompt, 0, 0) for prompt in prompts], sampling)
     found = {each.sample.problem_id: list(each.token_ids) for each in made}
     return [found[question] for question in questions]
 

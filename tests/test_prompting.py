@@ -1,10 +1,15 @@
 """How a problem becomes a prompt, and what a template of the user's own may do."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from move37.errors import ConfigError, UnknownNameError
-from move37.prompting import TEMPLATES, find_template, pose, user_template
-from move37.types import Problem
+from move37.identity import content_id
+from move37.prompting import TEMPLATES, find_template, render_prompt, user_template
+from move37.types import ImagePart, Message, Problem
 
 
 def problem(question: str) -> Problem:
@@ -12,7 +17,7 @@ def problem(question: str) -> Problem:
 
 
 def test_qwen_boxed_is_the_reference_studys_prompt() -> None:
-    prompt = pose(problem("What is 1+1?"), TEMPLATES["qwen-boxed"])
+    prompt = render_prompt(problem("What is 1+1?"), TEMPLATES["qwen-boxed"])
     assert prompt.text == (
         "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
         "<|im_start|>user\nWhat is 1+1?\nPlease reason step by step, and put your final answer within \\boxed{}."
@@ -22,23 +27,64 @@ def test_qwen_boxed_is_the_reference_studys_prompt() -> None:
 
 
 def test_r1_opens_the_thought_and_ends_with_the_answer() -> None:
-    prompt = pose(problem("What is 1+1?"), TEMPLATES["r1"])
+    prompt = render_prompt(problem("What is 1+1?"), TEMPLATES["r1"])
     assert prompt.text.endswith("User: What is 1+1?\nPut your final answer within \\boxed{}. Assistant: <think>")
     assert prompt.stop == ("</answer>",)
 
 
 def test_chat_hands_one_user_message_to_the_models_own_template() -> None:
-    prompt = pose(problem("1+1?"), TEMPLATES["chat"], lambda messages: f"<{messages}>")
+    prompt = render_prompt(
+        problem("1+1?"), TEMPLATES["chat"], lambda messages: f"<{messages[0].role}: {messages[0].text}>"
+    )
     boxed = "1+1?\nPlease reason step by step, and put your final answer within \\boxed{}."
-    assert prompt.text == f"<{[{'role': 'user', 'content': boxed}]}>"
+    assert prompt.text == f"<user: {boxed}>"
+    assert prompt.messages == (Message.of("user", boxed),)
 
 
 def test_chat_needs_a_model_with_a_chat_template() -> None:
     with pytest.raises(ConfigError) as caught:
-        pose(problem("1+1?"), TEMPLATES["chat"])
+        render_prompt(problem("1+1?"), TEMPLATES["chat"])
     assert str(caught.value) == (
         "sampling.template: 'chat' needs a model with a chat template; use qwen-boxed, r1 or completion"
     )
+
+
+def test_every_template_writes_the_text_that_it_wrote_before_there_were_messages() -> None:
+    # golden/prompts.json was written by the code of commit 05bb719, whose messages were dicts.
+    golden = json.loads((Path(__file__).parent / "golden" / "prompts.json").read_text())
+    assert {case["template"] for case in golden} == set(TEMPLATES)
+    for case in golden:
+        made = render_prompt(
+            problem(case["question"]),
+            TEMPLATES[case["template"]],
+            lambda messages: json.dumps([{"role": message.role, "content": message.text} for message in messages]),
+        )
+        assert (made.text, list(made.stop)) == (case["text"], case["stop"])
+
+
+def test_images_of_a_problem_are_in_the_users_message_and_in_the_id_of_the_problem() -> None:
+    image, other = ImagePart.of(b"one", "image/png"), ImagePart.of(b"two", "image/png")
+    asked = replace(problem("What is this?"), images=(image,))
+    prompt = render_prompt(asked, TEMPLATES["completion"])
+    assert prompt.text == "What is this?"
+    assert prompt.images == (image,)
+    ids = {content_id("b", "What is this?", images) for images in ((), (image,), (other,), (image, other))}
+    assert len(ids) == 4
+    # The id that the code of commit 05bb719 gave to the question.
+    assert content_id("b", "What is this?") == "b/9435de822bc2"
+
+
+def test_an_image_in_a_file_is_known_by_its_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(b"one")
+    image = ImagePart.at(file)
+    assert image == ImagePart.of(b"one", "image/png")
+    assert image.read() == b"one"
+    file.write_bytes(b"another")
+    with pytest.raises(ValueError, match="another image"):
+        image.read()
+    with pytest.raises(ValueError, match="not the name of an image"):
+        ImagePart.at(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -46,7 +92,7 @@ def test_chat_needs_a_model_with_a_chat_template() -> None:
     "question", ["{{ 1+1 }} {% if %} {# #}", "a < b & c > 'd'", "  def f():\n    \n", "\\frac{1}{2}\r\n"]
 )
 def test_a_question_goes_into_every_template_as_it_stands(name: str, question: str) -> None:
-    prompt = pose(problem(question), TEMPLATES[name], lambda messages: messages[0]["content"])
+    prompt = render_prompt(problem(question), TEMPLATES[name], lambda messages: messages[0].text)
     assert question in prompt.text
 
 
@@ -60,7 +106,7 @@ def test_no_stop_string_would_cut_ordinary_words(name: str) -> None:
 def test_the_users_own_template_comes_first() -> None:
     own = user_template("r1", "Q: {{ question }}\nA:\n", ("\nQ:",))
     found = find_template("r1", {"r1": own})
-    assert pose(problem("1+1?"), found).text == "Q: 1+1?\nA:\n"
+    assert render_prompt(problem("1+1?"), found).text == "Q: 1+1?\nA:\n"
     assert found.stop == ("\nQ:",)
 
 

@@ -17,7 +17,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from move37.config import ModelConfig, SamplingConfig  # noqa: E402
-from move37.engines import Trajectory  # noqa: E402
+from move37.engines import Completion  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.evidence import RunEvidence  # noqa: E402
@@ -324,7 +324,7 @@ def test_the_trainer_gives_the_samplers_tokens_the_samplers_log_probabilities(ll
     engine = TransformersEngine.load(ModelConfig(path=str(llama), options={"packed": False}))
     sampling = SamplingConfig(n=4, temperature=0.7, top_p=1.0, max_new_tokens=20)
     requests = [Request(Prompt(q, q, (), "completion"), i, 10 * i + len(q)) for q in ("ab", "say d:") for i in range(4)]
-    made = sorted(engine.trajectories(requests, sampling), key=lambda t: (t.sample.problem_id, t.sample.index))
+    made = sorted(engine.completions(requests, sampling), key=lambda t: (t.sample.problem_id, t.sample.index))
     prompts = [engine.encode("ab"), engine.encode("say d:")]
     groups = [0] * 4 + [1] * 4
     batch = make_batch(prompts, groups, [t.token_ids for t in made], [t.logprobs for t in made])
@@ -671,7 +671,7 @@ def test_unscored_responses_are_counted_and_not_trained_on(llama: Path, letters:
 
 def rollout(group: int, outcome: Outcome) -> Rollout:
     sample = Sample(f"x/{group}", 0, "a", FinishReason.STOP, seed=0)
-    made = Trajectory(sample, (2, 3), (5,), (-1.0,))
+    made = Completion(sample, (2, 3), (5,), (-1.0,))
     return Rollout(problem(f"question {group}"), group, made, Verdict(outcome, ""))
 
 

@@ -138,6 +138,10 @@ class SamplingConfig(Settings):
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
     max_new_tokens: int = Field(default=16_384, ge=1, description="Token limit of a response.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same for all models.")
+    keep_tokens: bool = Field(
+        default=False,
+        description="Keep every sample's token ids and their natural-log probabilities under the model itself.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "SamplingConfig":
@@ -303,15 +307,16 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     """Keys whose change would mix two different laws in one run.
 
     A run may be continued with more samples per problem (n, which must not be raised for the sake of a result: the
-    stopping plan is unbiased only if n was decided without looking), more models, and other verification and analysis
-    settings. Problems and models are compared by what they are, where that is known: problems by the store, weights and
-    engine options when a model is loaded. So files and folders may be moved. Everything else needs a new run folder.
+    stopping plan is unbiased only if n was decided without looking), more models, other verification and analysis
+    settings, and tokens kept from now on or no longer. Problems and models are compared by what they are, where that is
+    known: problems by the store, weights and engine options when a model is loaded. So files and folders may be moved.
+    Everything else needs a new run folder.
     """
     changes: list[str] = []
     if old.seed != new.seed:
         changes.append("seed")
     for key in SamplingConfig.model_fields:
-        if key != "n" and getattr(old.sampling, key) != getattr(new.sampling, key):
+        if key not in ("n", "keep_tokens") and getattr(old.sampling, key) != getattr(new.sampling, key):
             changes.append(f"sampling.{key}")
     if old.sampling.template in old.templates or new.sampling.template in new.templates:
         name = new.sampling.template

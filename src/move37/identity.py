@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
 
-from move37.types import Problem
+from move37.types import ImagePart, Problem
 
 
-def content_id(benchmark: str, question: str) -> str:
+def content_id(benchmark: str, question: str, images: Iterable[ImagePart] = ()) -> str:
     """The id of a problem, "math500/3f2a9c1b7d04": the benchmark and 48 bits of BLAKE2b of the question.
 
     Runs of white space count as one space and the ends are trimmed. Among 10^5 problems of one benchmark two
-    different questions share an id with probability 1.8e-5.
+    different questions share an id with probability 1.8e-5. Images count by their bytes, in their order.
     """
-    normal = " ".join(question.split())
+    normal = "\0".join((" ".join(question.split()), *(image.digest for image in images)))
     return f"{benchmark}/{blake2b(normal.encode('utf-8', 'surrogatepass'), digest_size=6).hexdigest()}"
 
 

@@ -1,13 +1,13 @@
-"""Problem + template -> Prompt. The same file serves evaluation and training, so both pose the question alike.
+"""Problem + template -> Prompt. The same file serves evaluation and training, so both ask in the same words.
 
-A template is a Jinja text over `question`, or a conversation that the model's own chat template renders. Stop strings
-belong to the template: they end a response in every engine and are printed in the report. Only turn markers are
-stop strings here; the reference code's plain words "user" and "assistant" would cut honest answers short.
-Stop strings are not part of the response; a verifier must not wait for them. Images, tools and few-shot examples
-are left out.
+A template is a Jinja text over `question`, or a message that the model's own chat template renders. A prompt keeps the
+messages beside the text that was written from them; a problem's images go into the user's message, before its text.
+Stop strings belong to the template: they end a response in every engine and are printed in the report. Only turn
+markers are stop strings here; the reference code's plain words "user" and "assistant" would cut honest answers short.
+Stop strings are not part of the response; a verifier must not wait for them. Tools and few-shot examples are left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,10 +15,10 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from move37.errors import ConfigError, UnknownNameError
-from move37.types import Problem, Prompt
+from move37.types import Message, Problem, Prompt
 
-Message = Mapping[str, str]
-ChatRenderer = Callable[[list[Message]], str]
+RenderMessages = Callable[[Sequence[Message]], str]
+"""A conversation -> the text that a model continues: `Renderer.render_prompt` of an engine."""
 
 _BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
 
@@ -98,17 +98,18 @@ def user_template(name: str, text: str, stop: tuple[str, ...]) -> Template:
     return template
 
 
-def pose(problem: Problem, template: Template, render_chat: ChatRenderer | None = None) -> Prompt:
+def render_prompt(problem: Problem, template: Template, render: RenderMessages | None = None) -> Prompt:
     """The prompt for `problem`. Raises ConfigError where a chat template is needed and the model has none."""
     text = _render(template, problem.question)
-    if template.chat:
-        if render_chat is None:
-            raise ConfigError(
-                f"sampling.template: {template.name!r} needs a model with a chat template; "
-                "use qwen-boxed, r1 or completion"
-            )
-        text = render_chat([{"role": "user", "content": text}])
-    return Prompt(problem.id, text, template.stop, template.name)
+    if not template.chat:
+        asked = Message.of("user", problem.question, problem.images)
+        return Prompt(problem.id, text, template.stop, template.name, (asked,))
+    if render is None:
+        raise ConfigError(
+            f"sampling.template: {template.name!r} needs a model with a chat template; use qwen-boxed, r1 or completion"
+        )
+    messages = (Message.of("user", text, problem.images),)
+    return Prompt(problem.id, render(messages), template.stop, template.name, messages)
 
 
 def _render(template: Template, question: str) -> str:

@@ -13,12 +13,11 @@ from itertools import product
 from types import TracebackType
 from typing import Protocol, Self
 
-from move37 import sampling
 from move37.config import IMPORTED, StudyConfig, VerificationConfig
 from move37.engines import ENGINES, Engine
-from move37.prompting import Template, find_template, pose, user_template
+from move37.rollouts import Room, check_room, owed_requests, render_prompts, roll_out, template_of
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
-from move37.types import Problem, Sample
+from move37.types import Problem, Request, Sample
 from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import open_cache
@@ -43,15 +42,9 @@ def sampled_models(study: StudyConfig) -> list[str]:
     return [name for name, model in study.models.items() if model.engine != IMPORTED]
 
 
-def template_of(study: StudyConfig) -> Template:
-    """The study's prompt template, of the user's own or a known one. Raises ConfigError for an unknown name."""
-    own = {name: user_template(name, template.text, template.stop) for name, template in study.templates.items()}
-    return find_template(study.sampling.template, own)
-
-
 def check_names(study: StudyConfig) -> None:
     """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded."""
-    template_of(study)
+    template_of(study.sampling.template, study.templates)
     check_options(study.verification)
     for name in sampled_models(study):
         ENGINES.load(study.models[name].engine)
@@ -81,6 +74,7 @@ class Session:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self.store.writing())
+        self._stack.callback(self._release_all)
         self.store.require_problems()
         if self._cache is not None:
             self._stack.enter_context(self._cache)
@@ -130,7 +124,13 @@ class Session:
 
     def release(self, name: str) -> None:
         """Let go of a loaded model."""
-        self._samplers.pop(name, None)
+        sampler = self._samplers.pop(name, None)
+        if sampler is not None:
+            sampler.close()
+
+    def _release_all(self) -> None:
+        for name in list(self._samplers):
+            self.release(name)
 
     def verify(
         self,
@@ -249,19 +249,25 @@ class Sampler:
     def __init__(self, store: RunStore, name: str) -> None:
         self._store, self._name, self._study = store, name, store.study()
         self._settings = self._study.sampling_of(name)
-        model, template = self._study.models[name], template_of(self._study)
+        model, template = self._study.models[name], template_of(self._study.sampling.template, self._study.templates)
         self._engine: Engine = ENGINES.load(model.engine).load(model)
-        self._prompts = [pose(problem, template, self._engine.render_chat) for problem in store.problems()]
-        sampling.check_context(self._engine, self._prompts, self._settings, name)
+        self._prompts = render_prompts(store.problems(), template, self._engine)
+        check_room(self._engine, self._prompts, Room("sampling", self._settings.max_new_tokens), repr(name))
         store.record_model(name, ModelRecord(self._engine.identity(), tuple(self._prompts)))
         store.log("loaded", model=name, engine=dict(self._engine.identity()))
 
     def sample(self, owed: Mapping[str, list[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:
         """Hand the owed samples to `keep` as they come; how many were made."""
-        requests = sampling.owed_requests(self._prompts, owed, self._study.seed, self._name)
+        requests = owed_requests(self._prompts, owed, self._study.seed, self._name)
         with progress.track(f"Sampling {self._name}", len(requests), "samples") as advance:
-            for made in sampling.sample(self._engine, requests, self._settings, self._name):
+            for made in roll_out(self._generate, requests, self._name):
                 keep(made)
                 advance(1)
         self._store.log("sampled", model=self._name, samples=len(requests))
         return len(requests)
+
+    def _generate(self, requests: Sequence[Request]) -> Iterator[Sample]:
+        return self._engine.generate(requests, self._settings)
+
+    def close(self) -> None:
+        self._engine.close()

@@ -3,17 +3,22 @@
 All are frozen and hold plain Python values, so that every layer may import them. What is counted of them has its own
 nouns (`counts.py`).
 
-How they will grow (built when an issue asks, and paid for in the shapes now): a `Problem` and a `Prompt` gain
-`images`; a `Sample` is a trajectory of one turn, later turns become a list of segments of which some are not the
-model's; a `Verdict` gains step verdicts; `Prompt.template` already records everything that was put around the
-question, so a hint or a prefix is one more recorded field.
+A `Prompt` is messages and the text written from them. A `Sample` is a trajectory seen from its last turn: a million of
+them are one turn of text each, so segments are kept only where there is more to say (`Sample.trajectory` always works).
+
+How they will grow (built when an issue asks, and paid for in the shapes now): a `Verdict` gains step verdicts;
+`Prompt.template` already records everything that was put around the question, so a hint or a prefix is one more
+recorded field.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
+from mimetypes import guess_type
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +27,65 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image, by its bytes or by the file that holds them. `digest` (BLAKE2b of the bytes) says which image it is."""
+
+    digest: str
+    media_type: str
+    data: bytes | None = field(default=None, repr=False, compare=False)
+    path: str | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, data: bytes, media_type: str) -> Self:
+        return cls(blake2b(data, digest_size=16).hexdigest(), media_type, data)
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """The image in a file, read once for its digest. Raises OSError, ValueError if it is no image's name."""
+        media_type = guess_type(path.name)[0]
+        if media_type is None or not media_type.startswith("image/"):
+            raise ValueError(f"{path}: not the name of an image (expected .png, .jpg, .webp, ...)")
+        return cls(blake2b(path.read_bytes(), digest_size=16).hexdigest(), media_type, path=str(path))
+
+    def read(self) -> bytes:
+        """The bytes. Raises OSError where the file is gone, ValueError where it holds another image by now."""
+        if self.data is not None:
+            return self.data
+        if self.path is None:
+            raise ValueError(f"image {self.digest}: neither its bytes nor its file are known")
+        data = Path(self.path).read_bytes()
+        if blake2b(data, digest_size=16).hexdigest() != self.digest:
+            raise ValueError(f"{self.path}: holds another image than when the problem was loaded")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation: `role` is "system", "user", "assistant" or "tool"."""
+
+    role: str
+    content: tuple[TextPart | ImagePart, ...]
+
+    @classmethod
+    def of(cls, role: str, text: str, images: tuple[ImagePart, ...] = ()) -> Self:
+        """Images first, then the text."""
+        return cls(role, (*images, TextPart(text)))
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.content if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        return tuple(part for part in self.content if isinstance(part, ImagePart))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +104,35 @@ class Problem:
     verifier: str
     tags: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    images: tuple[ImagePart, ...] = ()
 
     def plain(self) -> tuple[Any, ...]:
-        """The fields in their order as values that can be pickled, which read-only mappings cannot."""
+        """The fields in their order as values that can be pickled, which read-only mappings cannot.
+
+        Images come last, and only where there are some.
+        """
         named = self.id, self.question, self.references, self.benchmark, self.verifier
-        return *named, dict(self.tags), dict(self.metadata)
+        return *named, dict(self.tags), dict(self.metadata), *((self.images,) if self.images else ())
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The exact text a model continues, and the strings that end its answer. `template` names how it was made."""
+    """The exact text a model continues, and the strings that end its answer. `template` names how it was made.
+
+    `messages` are the conversation that `text` was written from, by a template or by the model's own chat template;
+    they carry the images. They are not compared: a prompt is known by its problem and its text, and one that was
+    written down before there were messages equals one made today.
+    """
 
     problem_id: str
     text: str
     stop: tuple[str, ...]
     template: str
+    messages: tuple[Message, ...] = field(default=(), compare=False)
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        return tuple(image for message in self.messages for image in message.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +153,39 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a trajectory. `own`: the model wrote it; otherwise the environment did (a tool's answer).
+
+    `logprobs` are natural-log probabilities of `token_ids`, one each, under the model itself (temperature 1, no top-p),
+    whatever distribution they were drawn from; those of own segments sum to the sample's `logprob`. None: not kept.
+    """
+
+    role: str
+    text: str
+    token_ids: tuple[int, ...] | None = None
+    own: bool = True
+    logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """All that came after a prompt, by segment."""
+
+    problem_id: str
+    index: int
+    segments: tuple[Segment, ...]
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One response. Its key in a run is (model, problem_id, index).
 
     `tokens` counts generated tokens including the end token; `logprob` is the sum of their natural-log
-    probabilities under the model itself (temperature 1, no top-p), whatever law they were drawn from. Both are None
-    where an import does not know them. `text` has the stop string and special tokens removed.
+    probabilities under the model itself (temperature 1, no top-p), whatever distribution they were
+    drawn from. Both are None where an import does not know them. `text` has the stop string and special tokens
+    removed; of several turns it is the model's last, which is what verifiers and analyses read. `segments` are kept
+    where there was more than one, or where token ids were asked for (`sampling.keep_tokens`).
     """
 
     problem_id: str
@@ -90,6 +195,27 @@ class Sample:
     tokens: int | None = None
     logprob: float | None = None
     seed: int | None = None
+    segments: tuple[Segment, ...] | None = None
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The whole episode: one segment of the model's own unless `segments` says otherwise."""
+        segments = self.segments or (Segment("assistant", self.text),)
+        return Trajectory(self.problem_id, self.index, segments, self.finish_reason)
+
+    @property
+    def token_ids(self) -> tuple[int, ...] | None:
+        """The model's own tokens, the end token included; None unless they were kept."""
+        return self._kept("token_ids")
+
+    @property
+    def logprobs(self) -> tuple[float, ...] | None:
+        """Of each of `token_ids`: natural log, under the model itself; they sum to `logprob`. None unless kept."""
+        return self._kept("logprobs")
+
+    def _kept(self, name: str) -> tuple[Any, ...] | None:
+        own = [getattr(segment, name) for segment in self.segments or () if segment.own]
+        return None if not own or None in own else tuple(value for values in own for value in values)
 
 
 class Outcome(StrEnum):

@@ -1,29 +1,36 @@
-"""Engines continue prompts. One registry, one shape; the table is below, the contract is in tests/test_engines.py.
+"""Engines continue prompts. One registry, a protocol by capability; the contract is in tests/test_engines.py.
 
+    Renderer    messages -> the text that is continued, and the length of a prompt; needs no weights
+    Generator   prompts -> samples
+    Scorer      a prompt's and a response's token ids -> log-probabilities
+    Trainable   what the trainer needs: the weights themselves, and samples with what they are made of
+
+Every member is a Renderer and a Generator (`Engine`); the others are asked for with `isinstance` where they are needed.
 An engine yields exactly one Sample for every Request, in any order: the key says which is which. All randomness of
-a sample comes from its request's seed. An engine never cuts a prompt or a response short on its own: the caller
-(`sampling.py`) checks beforehand that prompt + max_new_tokens fits `context_length`.
+a sample comes from its request's seed, and `seed_reproduces_sample` says whether the same seed then gives the same
+sample. An engine never cuts a prompt or a response short on its own: the caller (`rollouts.py`) checks beforehand that
+prompt + max_new_tokens fits `context_length`. An engine that reads text only refuses messages and prompts with images.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import ValidationError
 
 from move37.config import ModelConfig, SamplingConfig, Settings, describe_validation_error
 from move37.errors import ConfigError
-from move37.prompting import Message
 from move37.registry import Registry
-from move37.types import Request, Sample
+from move37.types import Message, Prompt, Request, Sample
 
 
 @dataclass(frozen=True, slots=True)
-class Trajectory:
+class Completion:
     """A sample with the tokens it is made of, for whoever trains on it: ids are never made again from the text.
 
-    `logprobs` are the natural-log probabilities of `token_ids` under the law they were drawn from: the temperature is
-    in them. (At temperature 0 they are the model's own, at 1.)
+    `logprobs` are the natural-log probabilities of `token_ids` under the sampling distribution: the temperature is in
+    them. (At temperature 0 they are the model's own, at 1.)
     """
 
     sample: Sample
@@ -35,30 +42,124 @@ class Trajectory:
 OptionsT = TypeVar("OptionsT", bound=Settings)
 
 
-class Engine(Protocol):
+class Renderer(Protocol):
     context_length: int | None
     """Most tokens that prompt and response may have together; None where there is no limit."""
 
-    @classmethod
-    def load(cls, model: ModelConfig) -> "Engine":
-        """Open the model. Raises EngineError, or ConfigError for an option that the engine does not know."""
+    def render_prompt(self, messages: Sequence[Message]) -> str:
+        """The conversation in the model's own chat template, opened for the answer.
+
+        Raises ConfigError where the model has no chat template, or does not see the images of the messages.
+        """
         ...
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        """The prompt's length in tokens, as `generate` would see it, images included."""
+        ...
+
+
+class Generator(Protocol):
+    seed_reproduces_sample: bool
+    """Whether a request made again, alone or in other company, gives the same sample."""
 
     def identity(self) -> Mapping[str, str]:
         """What a reader needs to load the same thing: versions, weights, dtype, device. Goes into the report."""
         ...
 
-    def count_tokens(self, text: str) -> int:
-        """Prompt length in tokens, as `generate` would see it."""
-        ...
-
-    def render_chat(self, messages: list[Message]) -> str:
-        """The conversation in the model's own chat template, opened for the answer. Raises ConfigError if none."""
-        ...
-
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
-        """One sample per request. Requests that share a prompt come one after another."""
+        """One sample per request. Requests that share a prompt come one after another.
+
+        With `sampling.keep_tokens` each has its token ids and log-probabilities.
+        """
         ...
+
+    def close(self) -> None:
+        """Let go of the weights. A second call does nothing; any other call after it is the caller's mistake."""
+        ...
+
+
+class Engine(Renderer, Generator, Protocol):
+    @classmethod
+    def load(cls, model: ModelConfig) -> "Engine":
+        """Open the model. Raises EngineError, or ConfigError for an option that the engine does not know."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    def score(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> list[float]:
+        """The natural-log probability of every token of the response under the model itself (temperature 1).
+
+        In memory that the length of the text bounds, not its length times the vocabulary. Raises EngineError where
+        both do not fit the context, or the prompt is empty.
+        """
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """`model` and `tokenizer` are those of transformers: this module must not import it."""
+
+    context_length: int | None
+
+    @classmethod
+    def load_to_train(cls, path: str, settings: "TrainableSettings") -> "Trainable":
+        """Open the model in this precision, plain layers and all. Raises EngineError, ConfigError."""
+        ...
+
+    @property
+    def model(self) -> Any: ...
+
+    @property
+    def tokenizer(self) -> Any: ...
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens at which a response ends."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it."""
+        ...
+
+    def render_prompt(self, messages: Sequence[Message]) -> str: ...
+
+    def count_tokens(self, prompt: Prompt) -> int: ...
+
+    def completions(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Completion]:
+        """`generate` with what the samples are made of. Raises ConfigError unless top_p is 1."""
+        ...
+
+    def sampling_layout(self, rows: int) -> AbstractContextManager[object]:
+        """Weights in the layout that samples `rows` at once fastest, in this block; they must not change in it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainableSettings:
+    """How weights that learn are opened. `rows`: samples decoded together, None for the engine's choice."""
+
+    device: str
+    dtype: str
+    threads: int | None
+    trust_remote_code: bool
+    rows: int | None
+
+
+def seeds_statement(engine: Generator) -> dict[str, str]:
+    """The line of an engine's identity that says whether a seed reproduces a sample."""
+    return {"seeds": "reproduce" if engine.seed_reproduces_sample else "do not reproduce"}
+
+
+def refuse_images(label: str, messages: Iterable[Message]) -> None:
+    """For engines that read text only. Raises ConfigError."""
+    if any(message.images for message in messages):
+        raise ConfigError(
+            f"{label}: the engine reads text only, and the prompt has an image; use a model and an engine that see "
+            "images, or leave such problems out"
+        )
 
 
 def parse_options(model: ModelConfig, options: type[OptionsT]) -> OptionsT:

@@ -8,7 +8,8 @@ sample that is not cut off is right with probability p = accuracy + spread * (2v
 Decisions. An engine sees prompts, not references, so the right answer comes from a file (`answers`) or, for prompts
 that hold a sum, difference or product of two integers ("What is 12 + 30?"), from working it out; where neither
 applies every answer is a number drawn from the seed. A token is a word, and the end of a response is one more. The
-log-probability of a sample is that of its branch (right, wrong or cut off). Temperature and top-p change nothing.
+log-probability of a sample is that of its branch (right, wrong or cut off); by token, all of it lies on the first.
+Token ids are checksums of the words, 0 the end. Temperature and top-p change nothing.
 """
 
 import json
@@ -20,16 +21,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import parse_options
+from move37.engines import parse_options, refuse_images, seeds_statement
 from move37.errors import InputError
-from move37.prompting import Message
-from move37.types import FinishReason, Prompt, Request, Sample
+from move37.types import FinishReason, Message, Prompt, Request, Sample, Segment
 
 _CHUNK = 4096
 _WORDS = ("so", "then", "we", "add", "this", "to", "that", "and", "check", "each", "step", "once", "more", "before")
@@ -57,6 +58,7 @@ class ScriptedEngine:
     """See the module. `path` of the model is a free label."""
 
     context_length: int | None = None
+    seed_reproduces_sample = True
 
     def __init__(self, label: str, options: Options) -> None:
         self._label = label
@@ -71,14 +73,20 @@ class ScriptedEngine:
 
     def identity(self) -> Mapping[str, str]:
         shown = {key: str(value) for key, value in self._options.model_dump(mode="json").items()}
-        return {"engine": "scripted: a deterministic fake, no model", "label": self._label, **shown}
+        return {"engine": "scripted: a deterministic fake, no model", "label": self._label, **shown} | seeds_statement(
+            self
+        )
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
+    def count_tokens(self, prompt: Prompt) -> int:
+        return len(prompt.text.split())
 
-    def render_chat(self, messages: list[Message]) -> str:
-        turns = "".join(f"{message['role']}: {message['content']}\n" for message in messages)
+    def render_prompt(self, messages: Sequence[Message]) -> str:
+        refuse_images(self._label, messages)
+        turns = "".join(f"{message.role}: {message.text}\n" for message in messages)
         return turns + "assistant: "
+
+    def close(self) -> None:
+        self._parts.clear()
 
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
         for start in range(0, len(requests), _CHUNK):
@@ -87,9 +95,10 @@ class ScriptedEngine:
             for request, draws in zip(chunk, uniforms, strict=True):
                 if self._options.delay_seconds:
                     time.sleep(self._options.delay_seconds)
-                yield self._respond(request, draws, sampling.max_new_tokens)
+                yield self._respond(request, draws, sampling)
 
-    def _respond(self, request: Request, draws: list[float], limit: int) -> Sample:
+    def _respond(self, request: Request, draws: list[float], sampling: SamplingConfig) -> Sample:
+        limit, segments = sampling.max_new_tokens, None
         part = self._part(request.prompt)
         cut_off, is_right, length, opening, number = draws
         right = is_right < part.accuracy
@@ -105,14 +114,19 @@ class ScriptedEngine:
         tokens, finish = max(words, 6) + 1, FinishReason.STOP
         if tokens > limit:
             text, tokens, finish = " ".join(text.split(" ")[:limit]), limit, FinishReason.LENGTH
+        logprob, made, cut = math.log(chance), text, finish is FinishReason.LENGTH
         for stop in request.prompt.stop:
             if stop in text:
                 text, finish = text[: text.index(stop)], FinishReason.STOP
-        return Sample(request.prompt.problem_id, request.index, text, finish, tokens, math.log(chance), request.seed)
+        if sampling.keep_tokens:
+            ids = _token_ids(made, tokens) if cut else (*_token_ids(made, tokens - 1), 0)
+            segments = (Segment("assistant", text, ids, True, (logprob, *[0.0] * (tokens - 1))),)
+        return Sample(request.prompt.problem_id, request.index, text, finish, tokens, logprob, request.seed, segments)
 
     def _part(self, prompt: Prompt) -> _Part:
         part = self._parts.get(prompt.text)
         if part is None:
+            refuse_images(self._label, prompt.messages)
             asked = [question for question in self._answers if question in prompt.text]
             question = max(asked, key=len) if asked else prompt.text
             hardness = int.from_bytes(blake2b(question.encode(), digest_size=7).digest(), "big") / 2**56
@@ -152,6 +166,11 @@ def _other_number(answer: str | None, uniform: float) -> str:
     if answer is not None and re.fullmatch(r"-?\d+", answer):
         return str(int(answer) + 1 + int(uniform * 9))
     return str(int(uniform * 1_000_000))
+
+
+def _token_ids(text: str, tokens: int) -> tuple[int, ...]:
+    """A checksum for each of so many words; what an answer of several words has beyond them belongs to the last."""
+    return tuple(crc32(word.encode("utf-8", "surrogatepass")) >> 1 for word in text.split(" ", tokens - 1))
 
 
 def _filler(start: int, words: int) -> str:

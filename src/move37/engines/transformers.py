@@ -1,18 +1,19 @@
 """Models on this machine through transformers: a Hugging Face folder, a hub name or a GGUF file, on CPU or GPU.
 
-Decisions. The law is the study's alone: temperature, then top-p, then nothing. Of a model's own generation settings
-only the end tokens are taken; penalties and top-k that it recommends are left out, and `identity` lists them. A
-prompt that already begins with the beginning-of-text token (chat templates write it out) does not get a second one.
-`auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32. A model whose
-samples would be wrong is refused when it is loaded: rows of the cache are compared with the model's own reading.
+Decisions. The sampling distribution is the study's alone: temperature, then top-p, then nothing. Of a model's own
+generation settings only the end tokens are taken; penalties and top-k that it recommends are left out, and `identity`
+lists them. A prompt that already begins with the beginning-of-text token (chat templates write it out) does not get a
+second one. `auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32. A
+model whose samples would be wrong is refused when it is loaded: rows of the cache are compared with the model's own
+reading.
 
-The loop is in `transformers_decode.py`, the sampling law in `transformers_draw.py`, the cache in
-`transformers_cache.py`, the calls of the model in `transformers_forward.py`. Several GPUs, quantised kernels and
-adapters are left out: serve such a model elsewhere.
+The loop is in `transformers_decode.py`, the sampling distribution in `transformers_draw.py`, the cache in
+`transformers_cache.py`, the calls of the model in `transformers_forward.py`, scores in `transformers_score.py`. Images,
+several GPUs, quantised kernels and adapters are left out: serve such a model elsewhere.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr
 from functools import cached_property
 from hashlib import blake2b
 from io import StringIO
@@ -22,33 +23,48 @@ from typing import Any, Literal, TypeVar
 import torch
 import transformers
 from pydantic import Field
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import Trajectory, parse_options
+from move37.engines import Completion, TrainableSettings, parse_options, refuse_images, seeds_statement
 from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_forward import distance_of_rows, forward_of
-from move37.engines.transformers_packed import can_pack, pack
+from move37.engines.transformers_packed import can_pack, pack, packed
+from move37.engines.transformers_score import score
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.prompting import Message
-from move37.types import Request, Sample
+from move37.types import Message, Prompt, Request, Sample
 
-Made = TypeVar("Made", Sample, Trajectory)
+Made = TypeVar("Made", Sample, Completion)
 
 _WEIGHTS = (".safetensors", ".bin", ".gguf")
 _MEBIBYTE = 2**20
 _GPU_ROWS = 128
+_GPU_ROWS_IN_TRAINING = 512
 _CPU_ROWS = (64, 1024)
 """A large model gains nothing beyond 64 rows; of a small one a step costs little more for many than for few."""
 _CPU_CACHE = 2**29
 """Bytes of keys and values that more than the fewest rows may take."""
 _LARGEST_DISTANCE = 0.2
 """See `distance_of_rows`: far above what rounding does."""
-_LAW_SETTINGS = ("repetition_penalty", "top_k", "min_p", "typical_p", "no_repeat_ngram_size", "suppress_tokens")
+_DISTRIBUTION_SETTINGS = (
+    "repetition_penalty",
+    "top_k",
+    "min_p",
+    "typical_p",
+    "no_repeat_ngram_size",
+    "suppress_tokens",
+)
 
 
 class Options(Settings):
@@ -66,18 +82,48 @@ class Options(Settings):
     cuda_graphs: bool = Field(True, description="Record steps of Llama-type models on a GPU; off: launch every kernel.")
 
 
-class TransformersEngine:
+class TransformersRenderer:
+    """The tokenizer and the configuration of a model, without its weights: prompts, and how long they are."""
+
+    def __init__(self, path: str, tokenizer: PreTrainedTokenizerBase, context_length: int | None) -> None:
+        self._path, self._tokenizer, self.context_length = path, tokenizer, context_length
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._tokenizer
+
+    def render_prompt(self, messages: Sequence[Message]) -> str:
+        refuse_images(self._path, messages)
+        if self._tokenizer.chat_template is None:
+            raise ConfigError(f"sampling.template: {self._path} has no chat template; use qwen-boxed, r1 or completion")
+        written = [{"role": message.role, "content": message.text} for message in messages]
+        text = self._tokenizer.apply_chat_template(written, add_generation_prompt=True, tokenize=False)
+        assert isinstance(text, str)
+        return text
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        refuse_images(self._path, prompt.messages)
+        return len(self.encode(prompt.text))
+
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it."""
+        begin = self._tokenizer.bos_token
+        written_out = isinstance(begin, str) and text.startswith(begin)
+        return self._tokenizer(text, add_special_tokens=not written_out)["input_ids"]  # type: ignore[return-value]
+
+
+class TransformersEngine(TransformersRenderer):
     """See the module."""
 
+    seed_reproduces_sample = True
+
     def __init__(self, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: Options) -> None:
-        self._path = path
+        super().__init__(path, tokenizer, _context_length(model.config))
         self._model = model
-        self._tokenizer = tokenizer
         self._options = options
         self._text = ResponseText(tokenizer)
         self._end_tokens = _end_tokens(model, tokenizer)
         self._parameters = model.num_parameters()
-        self.context_length: int | None = _context_length(model)
         self._forward, self._memory = forward_of(model, options.cuda_graphs), SlotMemory()
         self._packed = 0
         if options.packed and model.device.type == "cpu" and can_pack():
@@ -108,6 +154,39 @@ class TransformersEngine:
             raise EngineError(f"{model.path}: {type(loaded).__name__} {reason}")
         return engine
 
+    @classmethod
+    def renderer(cls, model: ModelConfig) -> TransformersRenderer:
+        """The tokenizer alone, for prompts and their lengths where no weights are needed. Raises as `load` does."""
+        options = parse_options(model, Options)
+        with _classified(model.path), quiet():
+            where = _where(model.path, options)
+            tokenizer, config = AutoTokenizer.from_pretrained(**where), AutoConfig.from_pretrained(**where)
+        return TransformersRenderer(model.path, tokenizer, _context_length(config))
+
+    @classmethod
+    def load_to_train(cls, path: str, settings: TrainableSettings) -> "TransformersEngine":
+        """A model whose layers stay torch's own. Raises ConfigError for a GGUF file, and as `load` does."""
+        if path.endswith(".gguf"):
+            raise ConfigError(
+                f"model.path: {path}: a GGUF file holds rounded weights and can only be sampled; train a folder"
+            )
+        options: dict[str, Any] = {
+            "device": settings.device,
+            "dtype": settings.dtype,
+            "threads": settings.threads,
+            "trust_remote_code": settings.trust_remote_code,
+            "packed": False,
+        }
+        cuda = settings.device.startswith("cuda") or (settings.device == "auto" and torch.cuda.is_available())
+        options["batch_size"] = settings.rows or (_GPU_ROWS_IN_TRAINING if cuda else None)
+        return cls.load(ModelConfig(path=path, options=options))
+
+    def close(self) -> None:
+        for name in ("_model", "_forward", "_memory"):
+            self.__dict__.pop(name, None)
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
     def _why_unfit(self) -> str | None:
         """Why samples of this model would be wrong or impossible, or None."""
         if not supports(self._model.config) or self._token_bytes == 0:
@@ -132,13 +211,11 @@ class TransformersEngine:
         """The tokens at which a response ends."""
         return self._end_tokens
 
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        return self._tokenizer
-
     def identity(self) -> Mapping[str, str]:
         model, settings = self._model, self._model.generation_config
-        ignored = {name: getattr(settings, name, None) for name in _LAW_SETTINGS} if settings is not None else {}
+        ignored = (
+            {name: getattr(settings, name, None) for name in _DISTRIBUTION_SETTINGS} if settings is not None else {}
+        )
         revision = getattr(model.config, "_commit_hash", None) or self._options.revision
         return {
             "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
@@ -153,19 +230,8 @@ class TransformersEngine:
             "context_length": str(self.context_length),
             "end_tokens": ", ".join(str(token) for token in sorted(self._end_tokens)) or "none",
             "ignored_settings": ", ".join(f"{k}={v}" for k, v in ignored.items() if v not in (None, 1.0)) or "none",
+            **seeds_statement(self),
         }
-
-    def count_tokens(self, text: str) -> int:
-        return len(self.encode(text))
-
-    def render_chat(self, messages: list[Message]) -> str:
-        if self._tokenizer.chat_template is None:
-            raise ConfigError(f"sampling.template: {self._path} has no chat template; use qwen-boxed, r1 or completion")
-        text = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
-        )
-        assert isinstance(text, str)
-        return text
 
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
         """One sample per request, as they end.
@@ -174,11 +240,26 @@ class TransformersEngine:
         """
         yield from self._decode(requests, sampling, DecodeLoop.run)
 
-    def trajectories(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Trajectory]:
-        """`generate` with token ids and their log-probabilities under the law. Raises ConfigError unless top_p is 1."""
+    def completions(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Completion]:
+        """`generate` with token ids and their log-probabilities under the sampling distribution.
+
+        Raises ConfigError unless top_p is 1.
+        """
         if sampling.top_p != 1:
             raise ConfigError("top_p must be 1 where a model is trained: cut-off tokens have no log-probability")
-        yield from self._decode(requests, sampling, DecodeLoop.trajectories)
+        yield from self._decode(requests, sampling, DecodeLoop.completions)
+
+    def score(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> list[float]:
+        """See `engines.Scorer`. A response to an empty prompt, or one beyond the context, is an EngineError."""
+        tokens = len(prompt_ids) + len(response_ids)
+        if not prompt_ids:
+            raise EngineError(f"{self._path}: a response without a prompt has no probability of its first token")
+        if self.context_length is not None and tokens > self.context_length:
+            raise EngineError(f"{self._path}: {tokens} tokens to score exceed the context of {self.context_length}")
+        return score(self._model, prompt_ids, response_ids)
+
+    def sampling_layout(self, rows: int) -> AbstractContextManager[object]:
+        return packed(self._model, rows)
 
     def _decode(
         self,
@@ -186,6 +267,8 @@ class TransformersEngine:
         sampling: SamplingConfig,
         run: Callable[[DecodeLoop], Iterator[Made]],
     ) -> Iterator[Made]:
+        for problem_id, prompt in {request.prompt.problem_id: request.prompt for request in requests}.items():
+            refuse_images(f"problem {problem_id}", prompt.messages)
         prompts = {text: self.encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
         for request in requests:
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
@@ -226,12 +309,6 @@ class TransformersEngine:
                 f"{max_new_tokens} exceed the context of {self.context_length} tokens of {self._path}; set "
                 f"max_new_tokens to at most {self.context_length - prompt_tokens}"
             )
-
-    def encode(self, text: str) -> list[int]:
-        """The token ids of a prompt, as `generate` would see it."""
-        begin = self._tokenizer.bos_token
-        written_out = isinstance(begin, str) and text.startswith(begin)
-        return self._tokenizer(text, add_special_tokens=not written_out)["input_ids"]  # type: ignore[return-value]
 
 
 def _where(path: str, options: Options) -> dict[str, Any]:
@@ -303,13 +380,13 @@ def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
     return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])  # type: ignore[arg-type]
 
 
-def _context_length(model: PreTrainedModel) -> int | None:
+def _context_length(model_config: PreTrainedConfig) -> int | None:
     """Most tokens of a prompt and its response, None where there is no limit.
 
     Beyond its first length `longrope` turns all tokens by other angles, which keys that are kept and other rows cannot
     follow: such models end there.
     """
-    config = model.config.get_text_config(decoder=True)
+    config = model_config.get_text_config(decoder=True)
     longest = getattr(config, "max_position_embeddings", None)
     angles: Any = getattr(config, "rope_parameters", None) or {}
     return angles["original_max_position_embeddings"] if angles.get("rope_type") == "longrope" else longest

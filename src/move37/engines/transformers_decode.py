@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from move37.config import SamplingConfig
-from move37.engines import Trajectory
+from move37.engines import Completion
 from move37.engines.transformers_cache import RowCache, SlotMemory
-from move37.engines.transformers_draw import draw, law_logprobs
+from move37.engines.transformers_draw import distribution_logprobs, draw
 from move37.engines.transformers_forward import Forward, ReadPrompt
 from move37.engines.transformers_lines import Lines, Response, Waiting
 from move37.engines.transformers_text import ResponseText
 from move37.errors import EngineError
-from move37.types import FinishReason, Request, Sample
+from move37.types import FinishReason, Request, Sample, Segment
 
 
 class DecodeLoop:
@@ -64,22 +64,22 @@ class DecodeLoop:
         self._cache = RowCache(slots, longest, sampling.max_new_tokens, len(requests) <= slots, memory)
         self._lines = Lines(slots, sampling.max_new_tokens)
         self._forward, self._device = forward, forward.model.device
-        self._keeps_law = False
+        self._keeps_distribution = False
         self._logits: Tensor | None = None
         self._newest = np.zeros(0, dtype=np.int64)
         self._last_read: tuple[str, ReadPrompt] | None = None
 
     def run(self) -> Iterator[Sample]:
-        """Samples as they end. Inference mode is never on while the caller has the word."""
+        """Samples as they end. Inference mode is never on while the caller is at work between two of them."""
         for response in self._ending():
             yield self._sample(response)
 
-    def trajectories(self) -> Iterator[Trajectory]:
-        """Samples with their tokens, as they end. The sampling law must have no nucleus (top_p = 1)."""
-        self._keeps_law = True
+    def completions(self) -> Iterator[Completion]:
+        """Samples with their tokens, as they end. The sampling distribution must have no nucleus (top_p = 1)."""
+        self._keeps_distribution = True
         for response in self._ending():
             prompt = self._prompts[response.request.prompt.text]
-            yield Trajectory(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.law))
+            yield Completion(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.logprobs))
 
     def _ending(self) -> Iterator[Response]:
         while self._waiting or self._lines:
@@ -117,9 +117,9 @@ class DecodeLoop:
         lines, logits, temperature = self._lines, self._logits, self._sampling.temperature
         rows, uniforms = torch.from_numpy(lines.rows).to(self._device), lines.uniforms().to(self._device)
         drawn, logprobs = draw(logits, rows, uniforms, temperature, self._sampling.top_p)
-        asked = self._keeps_law and temperature not in (0, 1)
-        law = law_logprobs(logits, rows, drawn, temperature) if asked else logprobs
-        made = torch.stack([drawn.double(), logprobs, law]).cpu().numpy()  # waits for a GPU once
+        asked = self._keeps_distribution and temperature not in (0, 1)
+        kept = distribution_logprobs(logits, rows, drawn, temperature) if asked else logprobs
+        made = torch.stack([drawn.double(), logprobs, kept]).cpu().numpy()  # waits for a GPU once
         tokens = made[0].astype(np.int64)
         lines.note(tokens, self._sound(made[1]), made[2])
         stops = np.isin(tokens, self._ends)
@@ -135,7 +135,7 @@ class DecodeLoop:
         return responses
 
     def _sound(self, logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Raises EngineError where the model gave no law to draw from: what was drawn then says nothing about it."""
+        """Raises EngineError where the model gave nothing to draw by: what was drawn says nothing about it."""
         broken = np.flatnonzero(~np.isfinite(logprobs))
         if len(broken):
             problem, made = self._lines.at(int(broken[0]))
@@ -171,6 +171,9 @@ class DecodeLoop:
         request, tokens = response.request, response.tokens
         said = tokens[:-1] if tokens[-1] in self._ends else tokens
         text = self._text.visible(said, request.prompt.stop)
+        segments = None
+        if self._sampling.keep_tokens and not self._keeps_distribution:
+            segments = (Segment("assistant", text, tuple(tokens), True, tuple(response.logprobs)),)
         return Sample(
             request.prompt.problem_id,
             request.index,
@@ -179,4 +182,5 @@ class DecodeLoop:
             len(tokens),
             response.logprob,
             request.seed,
+            segments,
         )

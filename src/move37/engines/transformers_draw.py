@@ -1,8 +1,9 @@
-"""Logits -> the next token of every sample, under the temperature and nucleus law of transformers' own warpers.
+"""Logits -> the next token of every sample, from the temperature and nucleus distribution of transformers' own warpers.
 
-The law: divide by the temperature, then keep the smallest set of most probable tokens whose mass reaches `top_p`,
-the token that crosses included (Holtzman et al. 2020, arXiv 1904.09751, section 3.1; `TopPLogitsWarper`), then draw
-in proportion. Which of several tokens with exactly equal logits the set keeps is open there and here.
+The sampling distribution: divide by the temperature, then keep the smallest set of most probable tokens whose mass
+reaches `top_p`, the token that crosses included (Holtzman et al. 2020, arXiv 1904.09751, section 3.1;
+`TopPLogitsWarper`), then draw in proportion. Which of several tokens with exactly equal logits the set keeps is open
+there and here.
 
 Decisions. A sample's draw is the inverse distribution function at one uniform of its own, so it does not depend on
 the others. Samples whose texts agree so far read the same row of logits; whatever concerns a row alone is computed once
@@ -27,22 +28,22 @@ def draw(logits: Tensor, rows: Tensor, uniforms: Tensor, temperature: float, top
     """Next tokens and their natural-log probabilities under the model itself (temperature 1, no top-p).
 
     Both have the shape (samples,). `logits` is float32 of shape (rows, vocabulary); `rows`, int64 of shape (samples,),
-    is the row that each sample reads; `uniforms` is float64 in [0, 1) of shape (samples,). Where a row of logits has no
-    law (a nan, or an infinity at the top), the log-probability is nan and the token has no meaning.
+    is the row that each sample reads; `uniforms` is float64 in [0, 1) of shape (samples,). Where a row of logits gives
+    nothing to draw by (a nan, or an infinity at the top), the log-probability is nan and the token has no meaning.
     """
     if temperature == 0:
         tokens = logits.argmax(-1)[rows]
     else:
         probabilities = (logits if temperature == 1 else logits / temperature).softmax(-1)
-        law = (probabilities, rows, uniforms)
-        tokens = _from_all(*law) if top_p == 1 else _from_nucleus(*law, top_p)
+        given = (probabilities, rows, uniforms)
+        tokens = _from_all(*given) if top_p == 1 else _from_nucleus(*given, top_p)
         if temperature == 1:  # what was drawn is never 0
             return tokens, probabilities[rows, tokens].double().log()
-    return tokens, law_logprobs(logits, rows, tokens, 1.0)
+    return tokens, distribution_logprobs(logits, rows, tokens, 1.0)
 
 
-def law_logprobs(logits: Tensor, rows: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-    """Natural-log probabilities of the tokens under the law without a nucleus at this temperature, (samples,)."""
+def distribution_logprobs(logits: Tensor, rows: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+    """Natural-log probabilities of the tokens at this temperature, without a nucleus, (samples,)."""
     scaled = logits if temperature == 1 else logits / temperature
     return scaled[rows, tokens].double() - scaled.logsumexp(-1).double()[rows]
 

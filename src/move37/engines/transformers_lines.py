@@ -28,13 +28,14 @@ _SHARING_PAYS = 0.75
 class Response(NamedTuple):
     """A response that has ended.
 
-    `logprob` is the model's own of the whole; `law` is by token what `Trajectory.logprobs` says, where that is wanted.
+    `logprob` is the model's own of the whole. `logprobs` are by token: under the model itself, or under the sampling
+    distribution where a completion was asked for (`Completion.logprobs`).
     """
 
     request: Request
     tokens: list[int]
     logprob: float
-    law: list[float]
+    logprobs: list[float]
     reason: FinishReason
 
 
@@ -85,7 +86,7 @@ class Lines:
     def __init__(self, lines: int, limit: int) -> None:
         self._requests: list[Request | None] = [None] * lines
         self._tokens = np.zeros((lines, limit), dtype=np.int32)
-        self._law = np.zeros((lines, limit))
+        self._kept = np.zeros((lines, limit))
         self._uniforms = np.zeros((lines, limit))
         self._logprobs = np.zeros(lines)
         self._counts = np.zeros(lines, dtype=np.int64)
@@ -110,10 +111,10 @@ class Lines:
         """What decides every live line's next token, float64."""
         return torch.from_numpy(self._uniforms[self.live, self._counts[self.live]])
 
-    def note(self, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], law: NDArray[np.float64]) -> None:
-        """Add every live line's newest token, with its log-probability under the model and under the sampling law."""
+    def note(self, tokens: NDArray[np.int64], logprobs: NDArray[np.float64], kept: NDArray[np.float64]) -> None:
+        """Add every live line's newest token, with its log-probability under the model and the one to keep."""
         places = self.live, self._counts[self.live]
-        self._tokens[places], self._law[places] = tokens, law
+        self._tokens[places], self._kept[places] = tokens, kept
         self._logprobs[self.live] += logprobs
         self._counts[self.live] += 1
 
@@ -144,8 +145,8 @@ class Lines:
         assert request is not None
         self._free.append(line)
         made = slice(0, int(self._counts[line]))
-        tokens, law = self._tokens[line, made].tolist(), self._law[line, made].tolist()
-        return Response(request, tokens, float(self._logprobs[line]), law, reason)
+        tokens, kept = self._tokens[line, made].tolist(), self._kept[line, made].tolist()
+        return Response(request, tokens, float(self._logprobs[line]), kept, reason)
 
     def keep(self, places: NDArray[np.bool_], rows: NDArray[np.int64]) -> None:
         """Go on with these of the live lines, at these rows."""

@@ -1,4 +1,4 @@
-"""Contract tests for whoever writes a verifier or an importer of their own: plain functions, no test framework.
+"""Contract tests for whoever writes a member of a registry of their own: plain functions, no test framework.
 
     from move37.testing import check_verifier
     check_verifier(MyVerifier(), [problem], wrong="a response with another answer")
@@ -8,6 +8,7 @@ members. Importing this loads no torch.
 """
 
 from move37.testing.importers import check_importer
+from move37.testing.rollouts import check_environment, check_executor
 from move37.testing.verifiers import check_verifier
 
-__all__ = ["check_importer", "check_verifier"]
+__all__ = ["check_environment", "check_executor", "check_importer", "check_verifier"]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from move37.engines import Trajectory
+from move37.engines import Completion
 from move37.types import Outcome, Problem, Verdict
 
 
@@ -28,7 +28,7 @@ class Rollout:
 
     problem: Problem
     group: int
-    made: Trajectory
+    made: Completion
     verdict: Verdict
 
     @property

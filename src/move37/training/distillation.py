@@ -21,10 +21,11 @@ import polars as pl
 import torch
 
 from move37.config import Settings
-from move37.engines.transformers import TransformersEngine
+from move37.engines import Trainable
 from move37.errors import ConfigError, InputError
 from move37.problems import load_problems
-from move37.prompting import pose
+from move37.prompting import render_prompt
+from move37.rollouts import template_of
 from move37.rows import read_rows
 from move37.seeds import analysis_seed
 from move37.store import RunStore
@@ -34,7 +35,7 @@ from move37.training.disjoint import check_disjoint
 from move37.training.policy import Means, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
 from move37.training.records import Clock, Record, View
-from move37.training.rollouts import Roller, recipe_template
+from move37.training.rollouts import Roller
 from move37.training.run import TrainingRun
 from move37.types import FinishReason, Outcome, Problem
 from move37.verification import VerifierPool
@@ -156,20 +157,20 @@ def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
     return {"learning_rate": rate, "trained_tokens": float(tokens), **means.figures()}
 
 
-def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: TransformersEngine) -> Iterator[Example]:
-    """The responses to imitate, posed with the recipe's template. Raises InputError or ConfigError."""
-    template = recipe_template(recipe)
+def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: Trainable) -> Iterator[Example]:
+    """The responses to imitate, their prompts from the recipe's template. Raises InputError or ConfigError."""
+    template = template_of(recipe.rollout.template, recipe.templates)
     if settings.file is not None:
         for row in read_rows(settings.file):
             question, response = row.text("question"), row.text("response")
             problem = Problem(row.place, question, (), "", "")
-            yield Example(problem, pose(problem, template, engine.render_chat).text, response, True)
+            yield Example(problem, render_prompt(problem, template, engine.render_prompt).text, response, True)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)
     problems = {problem.id: problem for problem in store.problems()}
     for problem_id, texts in _verified_texts(store, settings).items():
-        prompt = pose(problems[problem_id], template, engine.render_chat).text
+        prompt = render_prompt(problems[problem_id], template, engine.render_prompt).text
         for text, finish in list(texts.items())[: settings.per_problem]:
             yield Example(problems[problem_id], prompt, text, finish is not FinishReason.LENGTH)
 
@@ -203,7 +204,7 @@ def _correct_keys(store: RunStore, model: str) -> pl.DataFrame:
     return verdicts.filter(pl.col("outcome").cast(pl.String) == Outcome.CORRECT.value)
 
 
-def encode(example: Example, engine: TransformersEngine) -> tuple[list[int], list[int]]:
+def encode(example: Example, engine: Trainable) -> tuple[list[int], list[int]]:
     """Token ids of the prompt and of the response, the end token behind it."""
     prompt = engine.encode(example.prompt)
     response: Any = engine.tokenizer(example.response, add_special_tokens=False)["input_ids"]

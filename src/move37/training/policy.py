@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from move37.config import ModelConfig
-from move37.engines.transformers import TransformersEngine
+from move37.engines import ENGINES, Trainable, TrainableSettings
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.training.algorithms import Credit, Needs
 from move37.training.batches import Batch
@@ -28,7 +27,6 @@ from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_w
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
 from move37.training.responses import Head, Piece, ResponseReader, score
 
-_CUDA_ROWS = 512
 _MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 """On a CPU a micro-batch should stay in the cache: 1024 tokens took 1.1 s where 8192 took 1.7 s (0.8 M weights)."""
 _GAPS = {"float32": 1e-3, "bfloat16": 2.0}
@@ -304,22 +302,13 @@ class Critic(nn.Module):
         return self.output(piece.hidden_ND.float())[:, 0]
 
 
-def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> TransformersEngine:
-    """A model with its tokenizer, loaded exactly as evaluation loads it. Raises EngineError or ConfigError."""
-    if path.endswith(".gguf"):
-        raise ConfigError(
-            f"model.path: {path}: a GGUF file holds rounded weights and can only be sampled; train a folder"
-        )
-    options: dict[str, Any] = {
-        "device": model.device,
-        "dtype": dtype,
-        "threads": model.threads,
-        "trust_remote_code": model.trust_remote_code,
-        "packed": False,
-    }
-    cuda = model.device.startswith("cuda") or (model.device == "auto" and torch.cuda.is_available())
-    options["batch_size"] = rows or (_CUDA_ROWS if cuda else None)
-    return TransformersEngine.load(ModelConfig(path=path, options=options))
+def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> Trainable:
+    """A model with its tokenizer, loaded as evaluation loads it. Raises EngineError, ConfigError, UnknownNameError."""
+    kind = ENGINES.load(model.engine)
+    if not hasattr(kind, "load_to_train"):
+        raise ConfigError(f"model.engine: {model.engine!r} samples and cannot be trained; use transformers")
+    settings = TrainableSettings(model.device, dtype, model.threads, model.trust_remote_code, rows)
+    return kind.load_to_train(path, settings)
 
 
 def learning_rate(settings: OptimizerConfig, step: int, steps: int) -> float:

@@ -44,6 +44,7 @@ class ModelToTrain(Settings):
     """The start model, and how its weights are held."""
 
     path: str = Field(description="Hugging Face folder or hub name of a causal language model.")
+    engine: str = Field(default="transformers", description="A name of `move37 list engines` that can be trained.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     threads: int | None = Field(default=None, ge=1, description="Threads of torch; default: torch's own choice.")
     precision: Literal["float32", "bfloat16"] = Field(

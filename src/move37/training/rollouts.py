@@ -7,26 +7,21 @@ Evaluation during training is the same sampling on held-out problems, with the p
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from move37.config import SamplingConfig
-from move37.engines import Trajectory
-from move37.engines.transformers import TransformersEngine
-from move37.engines.transformers_packed import packed
-from move37.errors import ConfigError
+from move37.engines import Completion, Trainable
 from move37.estimates.pass_at_k import pass_at_k
-from move37.prompting import Template, find_template, pose, user_template
-from move37.seeds import sample_seed
+from move37.rollouts import Room, check_room, render_prompts, requests_for, roll_out, template_of
 from move37.training.batches import Rollout
 from move37.training.recipe import TrainConfig
-from move37.types import Outcome, Problem, Prompt, Request, Verdict
+from move37.types import Outcome, Problem, Prompt, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers import Verifier
 from move37.verifiers.options import check_options, make_verifier
-
-_SHOWN = 5
 
 
 class Slot(NamedTuple):
@@ -39,43 +34,27 @@ class Slot(NamedTuple):
 class Roller:
     """Samples and verifies. `pool` must be open."""
 
-    def __init__(self, recipe: TrainConfig, engine: TransformersEngine, pool: VerifierPool) -> None:
+    def __init__(self, recipe: TrainConfig, engine: Trainable, pool: VerifierPool) -> None:
         self._recipe, self._engine, self._pool = recipe, engine, pool
-        self._template = recipe_template(recipe)
+        self._template = template_of(recipe.rollout.template, recipe.templates)
         self._prompts: dict[str, Prompt] = {}
         self._verifiers: dict[str, Verifier] = {}
 
     def check(self, problems: Sequence[Problem], what: str) -> None:
         """Refuse prompts for which there is no room, and unknown verifiers. Raises ConfigError, UnknownNameError."""
         settings = self._recipe.rollout
-        most = settings.max_prompt_tokens
-        if self._engine.context_length is not None:
-            room = self._engine.context_length - settings.max_new_tokens
-            if room < 1:
-                raise ConfigError(
-                    f"rollout.max_new_tokens: {settings.max_new_tokens} leaves no room for a prompt in the model's "
-                    f"context of {self._engine.context_length} tokens"
-                )
-            most = room if most is None else min(most, room)
         check_options(self._recipe.verification)
         for name in {problem.verifier for problem in problems}:
             self._verifier(name)
-        if most is None:
-            return
-        long = [p.id for p in problems if self._engine.count_tokens(self._prompt(p).text) > most]
-        if long:
-            shown = ", ".join(long[:_SHOWN]) + (f" and {len(long) - _SHOWN} more" if len(long) > _SHOWN else "")
-            raise ConfigError(
-                f"{what}: {len(long)} prompts are longer than {most} tokens ({shown}); leave them out, or change "
-                "rollout.max_prompt_tokens or rollout.max_new_tokens"
-            )
+        prompts = [self._prompt(problem) for problem in problems]
+        check_room(self._engine, prompts, Room("rollout", settings.max_new_tokens, settings.max_prompt_tokens), what)
 
     def roll(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> list[Rollout]:
         """`n` verified responses to every slot, in the order of the slots. `purpose` goes into the seeds."""
         made = self.sample(slots, n, purpose, greedy)
-        return self.verify([(slot, trajectory) for slot in slots for trajectory in made[slot.group]])
+        return self.verify([(slot, completion) for slot in slots for completion in made[slot.group]])
 
-    def sample(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> dict[int, list[Trajectory]]:
+    def sample(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> dict[int, list[Completion]]:
         """`n` responses to every slot by group number, in the order of their indices."""
         settings = self._recipe.rollout
         sampling = SamplingConfig(
@@ -87,18 +66,18 @@ class Roller:
         )
         requests, groups = [], {}
         for slot in slots:
-            for index in range(slot.group * n, slot.group * n + n):
-                seed = sample_seed(self._recipe.seed, purpose, slot.problem.id, index)
-                requests.append(Request(self._prompt(slot.problem), index, seed))
-                groups[slot.problem.id, index] = slot.group
-        made: dict[int, list[Trajectory]] = {slot.group: [] for slot in slots}
+            indices = range(slot.group * n, slot.group * n + n)
+            requests += requests_for(self._prompt(slot.problem), indices, self._recipe.seed, purpose)
+            groups |= {(slot.problem.id, index): slot.group for index in indices}
+        made: dict[int, list[Completion]] = {slot.group: [] for slot in slots}
         plain = not self._recipe.model.lora_rank  # adapters read the weights of the layers they sit on
-        with packed(self._engine.model, min(len(requests), 64)) if plain else nullcontext():
-            for trajectory in self._engine.trajectories(requests, sampling):
-                made[groups[trajectory.sample.problem_id, trajectory.sample.index]].append(trajectory)
-        return {group: sorted(of, key=lambda trajectory: trajectory.sample.index) for group, of in made.items()}
+        generate = partial(self._engine.completions, sampling=sampling)
+        with self._engine.sampling_layout(min(len(requests), 64)) if plain else nullcontext():
+            for completion in roll_out(generate, requests, self._recipe.model.path):
+                made[groups[completion.sample.problem_id, completion.sample.index]].append(completion)
+        return {group: sorted(of, key=lambda completion: completion.sample.index) for group, of in made.items()}
 
-    def verify(self, made: Sequence[tuple[Slot, Trajectory]]) -> list[Rollout]:
+    def verify(self, made: Sequence[tuple[Slot, Completion]]) -> list[Rollout]:
         """Verdicts from the problems' own verifiers, in the order given."""
         by_verifier: dict[str, list[int]] = {}
         for place, (slot, _) in enumerate(made):
@@ -129,16 +108,10 @@ class Roller:
 
     def _prompt(self, problem: Problem) -> Prompt:
         if problem.id not in self._prompts:
-            self._prompts[problem.id] = pose(problem, self._template, self._engine.render_chat)
+            (self._prompts[problem.id],) = render_prompts([problem], self._template, self._engine)
         return self._prompts[problem.id]
 
     def _verifier(self, name: str) -> Verifier:
         if name not in self._verifiers:
             self._verifiers[name] = make_verifier(name, self._recipe.verification)
         return self._verifiers[name]
-
-
-def recipe_template(recipe: TrainConfig) -> Template:
-    """The recipe's prompt template. Raises UnknownNameError or ConfigError."""
-    own = {name: user_template(name, t.text, t.stop) for name, t in recipe.templates.items()}
-    return find_template(recipe.rollout.template, own)

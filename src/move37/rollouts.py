@@ -1,0 +1,218 @@
+"""Model x environment x seeds -> trajectories, for evaluation and for training alike.
+
+Which samples are owed is the caller's knowledge, how a prompt is continued is the engine's. Here is what lies between:
+the template by its name, prompts, the check that prompt and response fit the model's context before a single token is
+made, requests with their seeds in an order that lets an engine prefill each prompt once, the turns of an episode, and
+the check that each sample that was asked for is delivered once. What follows the model's turn is the environment's
+(`environments/`), where the work is done the executor's (`executors/`).
+
+An episode of several turns goes on in text: what the environment adds is put behind the model's own, and the next turn
+has a seed made from the first one's. Its room is checked by the engine, turn by turn. Left out: verdicts, stopping.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar, cast
+
+from move37.config import TemplateConfig
+from move37.engines import Completion, Renderer, Trainable
+from move37.environments import ENVIRONMENTS, Environment
+from move37.errors import ConfigError, EngineError, Move37Error
+from move37.executors import EXECUTORS, Executor, Generate, Lost
+from move37.prompting import Template, find_template, render_prompt, user_template
+from move37.seeds import sample_seed
+from move37.types import Problem, Prompt, Request, Sample, Segment
+
+MadeT = TypeVar("MadeT", Sample, Completion)
+
+_SHOWN = 5
+
+
+def template_of(name: str, own: Mapping[str, TemplateConfig]) -> Template:
+    """The template that a study or a recipe names, of the user's own or a known one.
+
+    Raises UnknownNameError, or ConfigError for one of the user's own that cannot be.
+    """
+    return find_template(name, {each: user_template(each, of.text, of.stop) for each, of in own.items()})
+
+
+def render_prompts(problems: Iterable[Problem], template: Template, engine: Renderer | Trainable) -> list[Prompt]:
+    """The prompts, in order. Raises ConfigError where the model has no chat template or does not see images."""
+    return [render_prompt(problem, template, engine.render_prompt) for problem in problems]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How long a prompt may be. `section` is the table of the settings that a message should name."""
+
+    section: str
+    max_new_tokens: int
+    max_prompt_tokens: int | None = None
+
+
+def check_room(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Room, what: str) -> None:
+    """Refuse settings under which a response would be cut short in silence. Raises ConfigError with the ids."""
+    key, most = f"{room.section}.max_new_tokens", room.max_prompt_tokens
+    context = engine.context_length
+    if context is not None:
+        left = context - room.max_new_tokens
+        if left < 1:
+            raise ConfigError(
+                f"{key}: {room.max_new_tokens} leaves no room for a prompt in the model's context of {context} tokens"
+            )
+        most = left if most is None else min(most, left)
+    lengths = {prompt.problem_id: engine.count_tokens(prompt) for prompt in prompts}
+    if most is None:
+        return
+    long = [problem_id for problem_id, length in lengths.items() if length > most]
+    if not long:
+        return
+    longest = max(lengths.values())
+    if context is not None and most == context - room.max_new_tokens:
+        fits = context - longest
+        why = f"{key} is {room.max_new_tokens} in a context of {context}"
+        advice = f"set {key} to at most {fits}" if fits > 0 else "use a model with a longer context"
+    else:
+        why, advice = f"{room.section}.max_prompt_tokens is {most}", f"raise it to {longest}"
+    shown = ", ".join(long[:_SHOWN]) + (f" and {len(long) - _SHOWN} more" if len(long) > _SHOWN else "")
+    raise ConfigError(
+        f"{what}: {len(long)} prompts are longer than {most} tokens ({shown}; the longest takes {longest}): {why}; "
+        f"leave them out, or {advice}"
+    )
+
+
+def requests_for(prompt: Prompt, indices: Iterable[int], run_seed: int, model: str) -> list[Request]:
+    """One request per index, each with the seed that belongs to its key. `model`: whoever answers, or for what."""
+    return [Request(prompt, index, sample_seed(run_seed, model, prompt.problem_id, index)) for index in indices]
+
+
+def owed_requests(
+    prompts: Sequence[Prompt], owed: Mapping[str, Sequence[int]], run_seed: int, model: str
+) -> list[Request]:
+    """One request per owed sample, prompt by prompt."""
+    return [
+        request
+        for prompt in prompts
+        for request in requests_for(prompt, owed.get(prompt.problem_id, ()), run_seed, model)
+    ]
+
+
+def roll_out(
+    generate: Generate[MadeT],
+    requests: Sequence[Request],
+    model: str,
+    environment: str = "single_turn",
+    executor: str = "local",
+) -> Iterator[MadeT]:
+    """What `generate` makes of the requests, as episodes end, each checked against what was asked.
+
+    Raises EngineError where the engine fails, delivers what it does not owe, or not what it owes, and where workers
+    died: then everything that was finished has been delivered before.
+    """
+    if not requests:
+        return
+    episodes = _Episodes(requests, ENVIRONMENTS.load(environment)(), model)
+    workers: Executor[MadeT] = EXECUTORS.load(executor)(generate)
+    lost: list[Lost] = []
+    try:
+        while requests:
+            workers.submit(requests)
+            for made in _classified(workers.results(), model):
+                if isinstance(made, Lost):
+                    lost.append(made)
+                    continue
+                ended = episodes.take(made)
+                if ended is not None:
+                    yield ended
+            requests = episodes.next_turns()
+    finally:
+        workers.close()
+    if lost:
+        raise EngineError(
+            f"{model!r}: workers died and left {episodes.open} samples unfinished ({lost[0].reason}); the others are "
+            "kept: run the same command again to make the rest"
+        )
+    if episodes.open:
+        raise EngineError(f"{model!r}: the engine finished without {episodes.open} of the samples that it owes")
+
+
+def _classified(results: Iterator[MadeT | Lost], model: str) -> Iterator[MadeT | Lost]:
+    """What an engine raises, as one line."""
+    try:
+        yield from results
+    except Move37Error:
+        raise
+    except Exception as error:  # an engine is a plugin: it may raise anything
+        first = str(error).splitlines()[0] if str(error) else ""
+        raise EngineError(f"{model!r}: the engine failed while sampling: {type(error).__name__}: {first}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Episode:
+    """Turns that are done: the request that began it, all segments so far, and what they sum to."""
+
+    first: Request
+    segments: tuple[Segment, ...]
+    tokens: int | None
+    logprob: float | None
+
+
+class _Episodes:
+    """Episodes in the making, by the key of their sample. Most have one turn and are nothing but their request."""
+
+    def __init__(self, requests: Sequence[Request], environment: Environment, model: str) -> None:
+        self._running = {(request.prompt.problem_id, request.index): request for request in requests}
+        self._environment, self._model = environment, model
+        self._begun: dict[tuple[str, int], _Episode] = {}
+        self._next: list[Request] = []
+
+    @property
+    def open(self) -> int:
+        """Samples that were asked for and have not ended."""
+        return len(self._running) + len(self._next)
+
+    def take(self, made: MadeT) -> MadeT | None:
+        """The model's turn: the whole episode where it ended with it, else None. Raises EngineError."""
+        sample = made if isinstance(made, Sample) else made.sample
+        key = (sample.problem_id, sample.index)
+        request = self._running.pop(key, None)
+        if request is None:
+            raise EngineError(f"{self._model!r}: the engine returned a sample that it does not owe: {key[0]} {key[1]}")
+        added = self._environment.after(request.prompt, sample)
+        if added is None and key not in self._begun:
+            return made
+        if not isinstance(made, Sample):
+            raise EngineError(f"{self._model!r}: an environment of several turns cannot be trained in yet")
+        episode = _with_turn(self._begun.pop(key, _Episode(request, (), 0, 0.0)), made)
+        if added is None:
+            first = episode.first
+            return cast(
+                "MadeT",
+                replace(
+                    made, tokens=episode.tokens, logprob=episode.logprob, seed=first.seed, segments=episode.segments
+                ),
+            )
+        self._begun[key] = replace(episode, segments=(*episode.segments, *added))
+        self._next.append(_next_request(request, self._begun[key], made, added))
+        return None
+
+    def next_turns(self) -> list[Request]:
+        """The requests of episodes that go on, once."""
+        asked, self._next = self._next, []
+        self._running.update({(request.prompt.problem_id, request.index): request for request in asked})
+        return asked
+
+
+def _with_turn(episode: _Episode, made: Sample) -> _Episode:
+    return replace(
+        episode,
+        segments=(*episode.segments, *made.trajectory.segments),
+        tokens=None if made.tokens is None or episode.tokens is None else episode.tokens + made.tokens,
+        logprob=None if made.logprob is None or episode.logprob is None else episode.logprob + made.logprob,
+    )
+
+
+def _next_request(request: Request, episode: _Episode, made: Sample, added: Sequence[Segment]) -> Request:
+    text = request.prompt.text + made.text + "".join(segment.text for segment in added)
+    seed = sample_seed(episode.first.seed, "turn", made.problem_id, len(episode.segments))
+    return Request(replace(request.prompt, text=text), request.index, seed)
