@@ -18,4 +18,6 @@ class Environment(Protocol):
         ...
 
 
-ENVIRONMENTS = Registry("environment", {"single_turn": "move37.environments.single_turn:SingleTurn"}, methods=("after",))
+ENVIRONMENTS = Registry(
+    "environment", {"single_turn": "move37.environments.single_turn:SingleTurn"}, methods=("after",)
+)

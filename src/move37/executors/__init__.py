@@ -42,4 +42,6 @@ class Executor(Protocol[ResultT]):
         ...
 
 
-EXECUTORS = Registry("executor", {"local": "move37.executors.local:LocalExecutor"}, methods=("submit", "results", "close"))
+EXECUTORS = Registry(
+    "executor", {"local": "move37.executors.local:LocalExecutor"}, methods=("submit", "results", "close")
+)
