@@ -120,9 +120,7 @@ def roll_out(
             for made in _classified(workers.results(), model):
                 if isinstance(made, Lost):
                     lost.append(made)
-                    continue
-                ended = episodes.take(made)
-                if ended is not None:
+                elif (ended := episodes.take(made)) is not None:
                     yield ended
             requests = episodes.next_turns()
     finally:
@@ -162,7 +160,7 @@ class _Episodes:
 
     def __init__(self, requests: Sequence[Request], environment: Environment, model: str) -> None:
         self._running = {(request.prompt.problem_id, request.index): request for request in requests}
-        self._environment, self._model = environment, model
+        self._after, self._model = environment.after, model
         self._begun: dict[tuple[str, int], _Episode] = {}
         self._next: list[Request] = []
 
@@ -173,15 +171,15 @@ class _Episodes:
 
     def take(self, made: MadeT) -> MadeT | None:
         """The model's turn: the whole episode where it ended with it, else None. Raises EngineError."""
-        sample = made if isinstance(made, Sample) else made.sample
+        sample = made.sample if isinstance(made, Completion) else made
         key = (sample.problem_id, sample.index)
         request = self._running.pop(key, None)
         if request is None:
             raise EngineError(f"{self._model!r}: the engine returned a sample that it does not owe: {key[0]} {key[1]}")
-        added = self._environment.after(request.prompt, sample)
-        if added is None and key not in self._begun:
+        added = self._after(request.prompt, sample)
+        if added is None and not (self._begun and key in self._begun):
             return made
-        if not isinstance(made, Sample):
+        if isinstance(made, Completion):
             raise EngineError(f"{self._model!r}: an environment of several turns cannot be trained in yet")
         episode = _with_turn(self._begun.pop(key, _Episode(request, (), 0, 0.0)), made)
         if added is None:

@@ -73,9 +73,8 @@ class ScriptedEngine:
 
     def identity(self) -> Mapping[str, str]:
         shown = {key: str(value) for key, value in self._options.model_dump(mode="json").items()}
-        return {"engine": "scripted: a deterministic fake, no model", "label": self._label, **shown} | seeds_statement(
-            self
-        )
+        known = {"engine": "scripted: a deterministic fake, no model", "label": self._label}
+        return {**known, **shown, **seeds_statement(self)}
 
     def count_tokens(self, prompt: Prompt) -> int:
         return len(prompt.text.split())
@@ -89,16 +88,16 @@ class ScriptedEngine:
         self._parts.clear()
 
     def generate(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Sample]:
+        limit, keep = sampling.max_new_tokens, sampling.keep_tokens
         for start in range(0, len(requests), _CHUNK):
             chunk = requests[start : start + _CHUNK]
             uniforms = _uniforms([request.seed for request in chunk], 5).tolist()
             for request, draws in zip(chunk, uniforms, strict=True):
                 if self._options.delay_seconds:
                     time.sleep(self._options.delay_seconds)
-                yield self._respond(request, draws, sampling)
+                yield self._respond(request, draws, limit, keep)
 
-    def _respond(self, request: Request, draws: list[float], sampling: SamplingConfig) -> Sample:
-        limit, segments = sampling.max_new_tokens, None
+    def _respond(self, request: Request, draws: list[float], limit: int, keep: bool) -> Sample:
         part = self._part(request.prompt)
         cut_off, is_right, length, opening, number = draws
         right = is_right < part.accuracy
@@ -114,11 +113,11 @@ class ScriptedEngine:
         tokens, finish = max(words, 6) + 1, FinishReason.STOP
         if tokens > limit:
             text, tokens, finish = " ".join(text.split(" ")[:limit]), limit, FinishReason.LENGTH
-        logprob, made, cut = math.log(chance), text, finish is FinishReason.LENGTH
+        logprob, made, cut, segments = math.log(chance), text, finish is FinishReason.LENGTH, None
         for stop in request.prompt.stop:
             if stop in text:
                 text, finish = text[: text.index(stop)], FinishReason.STOP
-        if sampling.keep_tokens:
+        if keep:
             ids = _token_ids(made, tokens) if cut else (*_token_ids(made, tokens - 1), 0)
             segments = (Segment("assistant", text, ids, True, (logprob, *[0.0] * (tokens - 1))),)
         return Sample(request.prompt.problem_id, request.index, text, finish, tokens, logprob, request.seed, segments)
