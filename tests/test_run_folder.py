@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from move37.config import ModelConfig, SamplingConfig, load_study
 from move37.engines.scripted import Options, ScriptedEngine
 from move37.errors import ConfigError, Move37Error, StoreError
 from move37.evidence import RunEvidence
+from move37.schema import samples_of
 from move37.store import RunStore
 from move37.types import FinishReason, Sample
 from tests import studies
@@ -224,6 +226,23 @@ class TestContentDecidesNotPaths:
             ("n = 8", "n = 9"),
         )
         assert right(judged_run(study, tmp_path / "run")) > 0
+
+
+class TestKeptTokens:
+    def test_a_study_that_asks_for_tokens_has_them_and_nothing_else_is_other(self, tmp_path: Path) -> None:
+        study = sums_study(tmp_path, n=4)
+        without = judged_run(study, tmp_path / "without")
+        edited(study, ("n = 4", "n = 4\nkeep_tokens = true"))
+        store = judged_run(study, tmp_path / "run")
+        assert without.samples("rl").read(["segments"])["segments"].is_null().all()
+        kept = list(samples_of(store.samples("rl").read()))
+        plain = {(each.problem_id, each.index): each for each in samples_of(without.samples("rl").read())}
+        for sample in kept:
+            assert sample.logprobs is not None
+            assert len(sample.token_ids or ()) == len(sample.logprobs) == sample.tokens
+            assert sum(sample.logprobs) == pytest.approx(sample.logprob)
+            assert replace(sample, segments=None) == plain[sample.problem_id, sample.index]
+        assert analyses(store) == analyses(without)
 
 
 class TestNames:

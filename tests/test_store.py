@@ -17,9 +17,9 @@ from move37.counts import StoppingPlan, Tally
 from move37.errors import ConfigError, InputError, StoreError
 from move37.evidence import RunEvidence
 from move37.parts import Appender, PartFolder
-from move37.schema import sample_rows
+from move37.schema import sample_rows, samples_of
 from move37.store import ModelRecord, RunStore
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Segment, Verdict
 
 ROWS = {"problem_id": pl.String, "index": pl.Int32, "text": pl.String}
 KEY = ("problem_id", "index")
@@ -373,3 +373,45 @@ def test_the_package_imports_without_torch_or_plotting() -> None:
     code = "import sys, move37; print([m for m in ('torch', 'altair', 'polars', 'transformers') if m in sys.modules])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+class TestKeptTokens:
+    KEPT = (
+        Segment("assistant", "Let me look.", (5, 6), True, (-0.5, -0.25)),
+        Segment("tool", "42", (7,), False),
+        Segment("assistant", "It is 42.", (8, 9, 2), True, (-1.0, -0.125, -0.0625)),
+    )
+
+    def stored(self, folder: Path, *samples: Sample) -> RunStore:
+        store = RunStore(folder)
+        with store.writing(), store.appending_samples("base") as writer:
+            for sample in samples:
+                writer.add(sample)
+        return store
+
+    def test_segments_with_their_tokens_are_read_back_as_they_were(self, tmp_path: Path) -> None:
+        sample = Sample("p", 0, "It is 42.", FinishReason.STOP, 5, -1.9375, 7, self.KEPT)
+        plain = Sample("p", 1, "no", FinishReason.STOP, 1, -1.0, 8)
+        store = self.stored(tmp_path, sample, plain)
+        back = list(store.unverified("exact@1", "base", ["p"]))
+        assert back == [sample, plain]
+        assert back[0].token_ids == (5, 6, 8, 9, 2)  # the tool's token is not the model's own
+        assert sum(back[0].logprobs or ()) == sample.logprob
+
+    def test_rows_with_segments_stand_compaction_and_equal_copies(self, tmp_path: Path) -> None:
+        sample = Sample("p", 0, "It is 42.", FinishReason.STOP, 5, -1.9375, 7, self.KEPT)
+        store = self.stored(tmp_path, sample)
+        store.samples("base").append(sample_rows([sample]).collect())
+        store.compact()
+        assert list(samples_of(store.samples("base").read())) == [sample]
+        other = sample_rows([Sample("p", 0, "It is 43.", FinishReason.STOP, 5, -1.9375, 7)]).collect()
+        store.samples("base").append(other)
+        with pytest.raises(StoreError, match="stand here twice with different content"):
+            store.samples("base").read()
+
+    def test_pooling_takes_tokens_along_and_does_not_ask_for_them(self, tmp_path: Path) -> None:
+        sample = Sample("p", 0, "It is 42.", FinishReason.STOP, 5, -1.9375, 7, self.KEPT)
+        store = self.stored(tmp_path, Sample("p", 0, "It is 42.", FinishReason.STOP, 5, -1.9375, 7))
+        new = Sample("p", 1, "It is 42.", FinishReason.STOP, 5, -1.9375, 7, self.KEPT)
+        assert store.absorb_samples("base", sample_rows([sample, new]), "other") == 1
+        assert [each.segments for each in samples_of(store.samples("base").read())] == [None, self.KEPT]

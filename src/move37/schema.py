@@ -25,7 +25,7 @@ import polars as pl
 from move37.counts import StoppingPlan
 from move37.errors import StoreError
 from move37.parts import PartFolder, write_atomically
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Verdict
+from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Segment, Verdict
 
 FORMAT = 2
 KEY = ("problem_id", "index")
@@ -35,6 +35,19 @@ _FINISH = pl.Enum([reason.value for reason in FinishReason])
 _OUTCOME = pl.Enum([outcome.value for outcome in Outcome])
 _FINISH_CODES = {reason.value: code for code, reason in enumerate(FinishReason)}
 _REASONS = {reason.value: reason for reason in FinishReason}
+
+
+_SEGMENTS = pl.List(
+    pl.Struct(
+        {
+            "role": pl.String,
+            "text": pl.String,
+            "own": pl.Boolean,
+            "token_ids": pl.List(pl.Int32),
+            "logprobs": pl.List(pl.Float64),
+        }
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -63,10 +76,16 @@ SAMPLES = Table(
         "logprob": pl.Float64,
         "seed": pl.Int64,
         "digest": pl.Int64,
+        "segments": _SEGMENTS,
     },
     KEY,
-    {"digest": pl.struct("text", "finish_reason").map_batches(_digests, return_dtype=pl.Int64)},
+    {
+        "digest": pl.struct("text", "finish_reason").map_batches(_digests, return_dtype=pl.Int64),
+        "segments": pl.lit(None, _SEGMENTS),
+    },
 )
+"""`segments` is null unless there were several turns or `sampling.keep_tokens` asked for it; in it, a null text is the
+sample's own."""
 VERDICTS = Table(
     {
         "problem_id": pl.String,
@@ -130,8 +149,24 @@ def sample_row(sample: Sample) -> tuple[Any, ...]:
         sample.text,
         sample.finish_reason._value_,
     )  # twice as fast as .value, and this is done for every sample
-    digest = sample_digest(text, finish)
-    return sample.problem_id, sample.index, text, finish, sample.tokens, sample.logprob, sample.seed, digest
+    digest, segments = sample_digest(text, finish), sample.segments
+    kept = None if segments is None else [_segment_row(each, text) for each in segments]
+    return sample.problem_id, sample.index, text, finish, sample.tokens, sample.logprob, sample.seed, digest, kept
+
+
+def _segment_row(segment: Segment, text: str) -> dict[str, Any]:
+    return {
+        "role": segment.role,
+        "text": None if segment.text == text else segment.text,
+        "own": segment.own,
+        "token_ids": None if segment.token_ids is None else list(segment.token_ids),
+        "logprobs": None if segment.logprobs is None else list(segment.logprobs),
+    }
+
+
+def _segment_of(row: Mapping[str, Any], text: str) -> Segment:
+    ids, logprobs = (None if row[name] is None else tuple(row[name]) for name in ("token_ids", "logprobs"))
+    return Segment(row["role"], text if row["text"] is None else row["text"], ids, row["own"], logprobs)
 
 
 def sample_rows(samples: Sequence[Sample]) -> pl.LazyFrame:
@@ -140,9 +175,10 @@ def sample_rows(samples: Sequence[Sample]) -> pl.LazyFrame:
 
 def samples_of(rows: pl.DataFrame) -> Iterator[Sample]:
     """The samples in rows of `SAMPLES`."""
-    names = ("problem_id", "index", "text", "finish_reason", "tokens", "logprob", "seed")
-    for problem_id, index, text, finish, *rest in zip(*(rows[name].to_list() for name in names), strict=True):
-        yield Sample(problem_id, index, text, _REASONS[finish], *rest)
+    names = ("problem_id", "index", "text", "finish_reason", "segments", "tokens", "logprob", "seed")
+    for problem_id, index, text, finish, kept, *rest in zip(*(rows[name].to_list() for name in names), strict=True):
+        segments = None if kept is None else tuple(_segment_of(each, text) for each in kept)
+        yield Sample(problem_id, index, text, _REASONS[finish], *rest, segments=segments)
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------

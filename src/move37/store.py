@@ -320,7 +320,9 @@ class RunStore:
         """
         mine = self.samples(model)
         differs = pl.any_horizontal(
-            pl.col(name).ne_missing(pl.col(f"{name}_mine")) for name in SAMPLES.columns if name not in KEY
+            pl.col(name).ne_missing(pl.col(f"{name}_mine"))
+            for name in SAMPLES.columns
+            if name not in (*KEY, "segments")
         )
         both = rows.join(mine.scan(), on=KEY, suffix="_mine").filter(differs).select(KEY).sort(KEY)
         contradictions = mine.collect(both)
