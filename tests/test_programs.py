@@ -22,7 +22,7 @@ from move37.benchmarks import BENCHMARKS
 from move37.config import ProblemsConfig, VerificationConfig
 from move37.errors import ConfigError, InputError, Move37Error, VerifierError
 from move37.problems import load_problems
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier, same_output
 from move37.verifiers.sandbox import host, wire
@@ -460,7 +460,7 @@ def test_a_slow_published_solution_gives_every_program_more_time() -> None:
         endless = verifier.verify(problem, "def f():\n    while True: pass")
     finally:
         verifier.close()
-    assert slow == Verdict(CORRECT, "passes alone, ran out of time before")
+    assert slow == Verdict(CORRECT, "passes alone, ran out of time before", flags=(Flag.DECIDED_ALONE,))
     assert endless == Verdict(INCORRECT, "ran out of time")
 
 

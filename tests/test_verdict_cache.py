@@ -14,7 +14,7 @@ import pytest
 from move37 import pipeline
 from move37.config import load_study
 from move37.errors import StoreError
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers import VERIFIERS
 from move37.verifiers.cache import VerdictCache, cache_path
@@ -84,7 +84,7 @@ def test_programs_that_time_decided_about_are_run_again_in_every_run() -> None:
     assert verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes"))
     assert verifier.is_cacheable(Verdict(Outcome.INCORRECT, "raises ValueError"))
     assert not verifier.is_cacheable(Verdict(Outcome.INCORRECT, "ran out of time"))
-    assert not verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes alone, was killed before"))
+    assert not verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes", flags=(Flag.DECIDED_ALONE,)))
 
 
 def test_two_writers_share_the_file(tmp_path: Path) -> None:

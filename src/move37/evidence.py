@@ -4,6 +4,7 @@ Only verdicts that stand are read (`store.py`), and only the samples that the st
 since, the rest stays in the run and counts nowhere, so that a report is the one that a run made at once would give.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -123,6 +124,17 @@ class RunEvidence:
         ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
         return [(outcome, reason, count) for (outcome, reason), count in ordered]
 
+    def flags(self, model: str) -> list[tuple[str, str, int]]:
+        """(outcome, flag, count) over the current verdicts, by outcome and flag."""
+        frames = [
+            self._collect(model, rows.explode("flags").drop_nulls("flags").group_by("outcome", "flags").len())
+            for _, rows in self._used_verdicts(model, ["outcome", "flags"])
+        ]
+        totals: Counter[tuple[str, str]] = Counter()
+        for frame in frames:
+            totals.update({(outcome, flag): count for outcome, flag, count in frame.rows()})
+        return [(outcome, flag, count) for (outcome, flag), count in sorted(totals.items())]
+
     def answers(self, model: str, below: int | None = None) -> pl.DataFrame:
         """Distinct answers: problem_id, answer (null: none), correct, count; unscored samples are left out.
 
@@ -202,6 +214,7 @@ class RunEvidence:
             not_truncated=self.tally_not_truncated(model, first_stop),
             correct_among_truncated=self.correct_among_truncated(model),
             reasons=self.reasons(model),
+            flags=self.flags(model),
             mean_tokens=self.mean_tokens(model),
             tokens_by_problem=self.mean_tokens_by_problem(model),
             answers=self.answers(model, first_stop),

@@ -13,7 +13,7 @@ are not those that stand in the run, the verdict is about something else and cou
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +25,7 @@ import polars as pl
 from move37.counts import StoppingPlan
 from move37.errors import StoreError
 from move37.parts import PartFolder, write_atomically
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Segment, Verdict
+from move37.types import FinishReason, Flag, Outcome, Problem, Prompt, Sample, Segment, Verdict
 
 FORMAT = 2
 KEY = ("problem_id", "index")
@@ -48,6 +48,9 @@ _SEGMENTS = pl.List(
         }
     )
 )
+
+
+_STEPS = pl.List(pl.Struct({"text": pl.String, "outcome": pl.String, "score": pl.Float64}))
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,22 @@ VERDICTS = Table(
         "truncated": pl.Boolean,
         "sample": pl.Int64,
         "problem": pl.Int64,
+        "flags": pl.List(pl.String),
+        "steps": _STEPS,
     },
     KEY,
-    {name: pl.lit(None, pl.Int64) for name in ("sample", "problem")},
+    {
+        "sample": pl.lit(None, pl.Int64),
+        "problem": pl.lit(None, pl.Int64),
+        # In format 1 it was said in the reason alone, in these words.
+        "flags": pl.when(pl.col("reason").str.contains(r" alone, (?:ran out of time|was killed) before$"))
+        .then(pl.lit([Flag.DECIDED_ALONE.value], pl.List(pl.String)))
+        .otherwise(pl.lit(None, pl.List(pl.String))),
+        "steps": pl.lit(None, _STEPS),
+    },
 )
-"""`sample` and `problem` are digests. A null `problem` is a verdict of another tool, which had its own references."""
+"""`flags` and `steps` are null where there are none. `sample` and `problem` are digests; a null `problem` is a verdict of
+another tool, which had its own references."""
 COUNTS = Table(
     {
         "problem_id": pl.String,
@@ -189,7 +203,9 @@ def verdict_row(sample: Sample, verdict: Verdict, problem: int | None) -> tuple[
     finish, outcome = sample.finish_reason, verdict.outcome._value_
     about = sample_digest(sample.text, finish._value_)
     truncated = finish is FinishReason.LENGTH
-    return sample.problem_id, sample.index, outcome, verdict.reason, verdict.answer, truncated, about, problem
+    said = outcome, verdict.reason, verdict.answer
+    more = list(verdict.flags) or None, None if verdict.steps is None else [asdict(step) for step in verdict.steps]
+    return sample.problem_id, sample.index, *said, truncated, about, problem, *more
 
 
 # -- problems and prompts ----------------------------------------------------------------------------------------------

@@ -226,10 +226,45 @@ class Outcome(StrEnum):
     UNSCORED = "unscored"
 
 
+class Flag(StrEnum):
+    """What code may ask of a verdict beside its outcome. `reason` is for people: nothing reads it."""
+
+    DECIDED_ALONE = "decided-alone"
+    """What ran beside others ended otherwise when it ran alone, and that decided."""
+    NOT_ISOLATED = "not-isolated"
+    """A program ran as the user, without a sandbox."""
+    TIMED_OUT = "timed-out"
+    """The verifier used up its time: unscored."""
+    CRASHED = "crashed"
+    """The verifier crashed or ran out of memory: unscored."""
+    STEPS_DROPPED = "steps-dropped"
+    """The step verdicts were too large to be kept; the verdict stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepVerdict:
+    """What a verifier says of one step of a response: an outcome, a score in [0, 1] (a process reward), or both."""
+
+    text: str
+    outcome: Outcome | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.outcome is None and self.score is None:
+            raise ValueError("a step verdict needs an outcome or a score")
+        if self.score is not None and not 0 <= self.score <= 1:
+            raise ValueError(f"the score of a step lies between 0 and 1, not at {self.score}")
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A judgement, why, and the answer that was judged (None where the text held none)."""
+    """A judgement, why, and the answer that was judged (None where the text held none).
+
+    `flags` are of a closed set. `steps` are in the order of the response; None where the verifier looks at no steps.
+    """
 
     outcome: Outcome
     reason: str
     answer: str | None = None
+    flags: tuple[Flag, ...] = ()
+    steps: tuple[StepVerdict, ...] | None = None

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 
 from move37.config import VerificationConfig
 from move37.errors import InputError, UsageError
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers import Verifier
 from move37.verifiers.cache import VerdictCache
 from move37.verifiers.options import make_verifier
@@ -159,8 +159,10 @@ class VerifierPool:
 
     def remember(self, job: Job, verdict: Verdict) -> None:
         self._hold(job.fingerprint, verdict, "judged")
-        scored, is_cacheable = verdict.outcome is not Outcome.UNSCORED, job.spec.is_cacheable
-        if self._cache is not None and scored and is_cacheable is not None and is_cacheable(verdict):
+        is_cacheable = job.spec.is_cacheable
+        # The cache holds an outcome and a reason: what says more is made again.
+        plain = verdict.outcome is not Outcome.UNSCORED and not verdict.flags and verdict.steps is None
+        if self._cache is not None and plain and is_cacheable is not None and is_cacheable(verdict):
             self._cache.keep(job.fingerprint, verdict)
 
     def _hold(self, fingerprint: bytes, verdict: Verdict, origin: str) -> None:
@@ -197,14 +199,15 @@ class InFlight:
         try:
             answer = verifier.extract(problem, text)
         except Exception as error:  # any verifier's bug: the instrument failed, not the model
-            self._ready.append((key, Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}")))
+            reason = f"verifier crashed: {type(error).__name__}"
+            self._ready.append((key, Verdict(Outcome.UNSCORED, reason, flags=(Flag.CRASHED,))))
             return
         if answer is None:
             self._ready.append((key, Verdict(Outcome.INCORRECT, "no answer")))
             return
         fingerprint, verdict = self._pool.recall(spec, problem, answer)
         if verdict is not None:
-            self._ready.append((key, Verdict(verdict.outcome, verdict.reason, answer)))
+            self._ready.append((key, replace(verdict, answer=answer)))
             return
         if fingerprint not in self._keys:
             self._keys[fingerprint] = []

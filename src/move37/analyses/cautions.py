@@ -14,15 +14,14 @@ from move37.analyses.solvable_sets import SolvableTable
 from move37.counts import AnyTally, StoppedTally
 from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS
 from move37.estimates.solvable import fewest_discordant
-from move37.types import IntArray
-from move37.verifiers import FLAKY
+from move37.types import Flag, IntArray
 
 
-def flaky_cautions(model: str, reasons: Sequence[tuple[str, str, int]]) -> list[str]:
-    """About programs that ended in two ways. `reasons` are (outcome, reason, samples)."""
+def flaky_cautions(model: str, flags: Sequence[tuple[str, str, int]]) -> list[str]:
+    """About programs that ended in two ways. `flags` are (outcome, flag, samples)."""
     flaky: Counter[str] = Counter()
-    for outcome, reason, samples in reasons:
-        flaky[outcome] += samples * (FLAKY in reason)
+    for outcome, flag, samples in flags:
+        flaky[outcome] += samples * (flag == Flag.DECIDED_ALONE)
     total = flaky.total()
     if not total:
         return []

@@ -72,6 +72,8 @@ class Evidence:
     """Of the samples that the estimates use, those that were cut and are correct; None where it is not known."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(outcome, reason, count)."""
+    flags: Sequence[tuple[str, str, int]] = ()
+    """(outcome, flag, count)."""
     mean_tokens: float | None = None
     tokens_by_problem: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Mean generated tokens per sample of each problem; empty where they are not known."""

@@ -97,7 +97,7 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
             *_about_decision(facts.decision),
             *_about_left_out(left_out),
             *_warnings(tallies, comparisons),
-            *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.reasons)),
+            *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.flags)),
             *grader_cautions(errors),
             *_about_clusters(facts, len(others), bool(errors)),
         ),

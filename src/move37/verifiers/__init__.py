@@ -55,8 +55,6 @@ def label_of(verifier: Verifier) -> str:
     return f"{verifier.name}@{verifier.version}"
 
 
-FLAKY = " alone, "
-"""In the reason of a verdict: what ran beside others ended otherwise when it ran alone, and that decided."""
 CODE = "code"
 """The verifier that runs programs: the only one that takes `isolated`."""
 

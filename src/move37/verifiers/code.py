@@ -26,14 +26,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from move37.errors import VerifierError
-from move37.types import Outcome, Problem, Verdict
-from move37.verifiers import FLAKY
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.sandbox.host import Examined, Limits, Report, Sandboxes, SandboxLostError
 
 REFERENCE_PROGRAM = (
@@ -121,11 +121,14 @@ class CodeVerifier:
         if self._court is None:
             self._court = _Court(self.isolated)
         verdict = self._court.verify(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
-        return verdict if self.isolated else Verdict(verdict.outcome, f"{verdict.reason} (not isolated)")
+        if self.isolated:
+            return verdict
+        return replace(verdict, reason=f"{verdict.reason} (not isolated)", flags=(*verdict.flags, Flag.NOT_ISOLATED))
 
     def is_cacheable(self, verdict: Verdict) -> bool:
         """What time or the machine's load decided is decided again."""
-        return not any(reason in verdict.reason for reason in _BY_CHANCE)
+        by_chance = any(verdict.reason.startswith(reason) for reason in _BY_CHANCE)
+        return not by_chance and Flag.DECIDED_ALONE not in verdict.flags
 
     def close(self) -> None:
         if self._court is not None:
@@ -159,7 +162,8 @@ class _Court:
             )
         if second.outcome is first.outcome:
             return second
-        return Verdict(second.outcome, f"{second.reason}{FLAKY}{first.reason} before")
+        reason = f"{second.reason} alone, {first.reason} before"
+        return Verdict(second.outcome, reason, flags=(Flag.DECIDED_ALONE,))
 
     def _attempt(self, problem: Problem, program: str, limits: Limits) -> Verdict:
         """One run; the sandbox's own failure is tried once more."""

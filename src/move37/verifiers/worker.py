@@ -30,18 +30,20 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
 from move37.verifiers import Verifier
 
-OUT_OF_MEMORY = Verdict(Outcome.UNSCORED, "out of memory")
+OUT_OF_MEMORY = Verdict(Outcome.UNSCORED, "out of memory", flags=(Flag.CRASHED,))
 NO_VERDICT = Verdict(Outcome.UNSCORED, "verifier returned no verdict")
-_OUTCOMES = frozenset(Outcome)
+_OUTCOMES, _FLAGS = frozenset(Outcome), tuple(Flag)
 
 ADDRESS_SPACE_BYTES = 4 << 30
 """Beyond it, allocation fails in a worker. A warm one has about 0.3 GiB, of which 0.1 are resident."""
 HOARD_BYTES = 1 << 30
 """A worker that was ever this much larger than its verifier made it while it got ready is replaced, and an answer that
 it could not match is unscored."""
+LONGEST_RECORD = (1 << 16) - 1024
+"""Bytes of a verdict with its steps; from one that is longer the steps are dropped, and a flag says so."""
 LONGEST_REASON = 1000
 """Characters of a verdict's reason that are kept."""
 LOOK_SECONDS = 0.01
@@ -140,7 +142,21 @@ def _verify_beside_others(
 
 
 def _report(channel: Connection, number: int, verdict: Verdict) -> None:
-    channel.send_bytes(json.dumps([number, verdict.outcome, verdict.reason]).encode())
+    sent = _record(number, verdict)
+    if len(sent) > LONGEST_RECORD:
+        flags = (*verdict.flags, Flag.STEPS_DROPPED)
+        sent = _record(number, Verdict(verdict.outcome, verdict.reason, flags=flags))
+    channel.send_bytes(sent)
+
+
+def _record(number: int, verdict: Verdict) -> bytes:
+    """A verdict as it crosses: a JSON object, to which fields may be added. What is empty is left out."""
+    record: dict[str, Any] = {"number": number, "outcome": verdict.outcome, "reason": verdict.reason}
+    if verdict.flags:
+        record["flags"] = verdict.flags
+    if verdict.steps is not None:
+        record["steps"] = [(step.text, step.outcome, step.score) for step in verdict.steps]
+    return json.dumps(record).encode()
 
 
 def _decide(verifier: Verifier, problem: tuple[Any, ...], answer: str, most_bytes: int) -> Verdict:
@@ -148,13 +164,31 @@ def _decide(verifier: Verifier, problem: tuple[Any, ...], answer: str, most_byte
     try:
         said = verifier.verify(Problem(*problem), answer)
         known = isinstance(said, Verdict) and said.outcome in _OUTCOMES
-        verdict = Verdict(Outcome(said.outcome), _plain(said.reason)) if known else NO_VERDICT
+        verdict = _crossing(said) if known else NO_VERDICT
     except MemoryError:
         verdict = OUT_OF_MEMORY
     except BaseException as error:  # sys.exit() in a user's function, for one
-        verdict = Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}")
+        verdict = Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}", flags=(Flag.CRASHED,))
     # Libraries catch MemoryError themselves and go on to "not equal".
     return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _peak_bytes() > most_bytes else verdict
+
+
+def _crossing(said: Verdict) -> Verdict:
+    """A verdict without what cannot be kept. Flags and steps that are none make it unscored, with the reason."""
+    unknown = [str(flag) for flag in said.flags if flag not in _FLAGS]
+    if unknown:
+        return Verdict(Outcome.UNSCORED, _plain(f"unknown flag {unknown[0]!r} (known: {', '.join(_FLAGS)})"))
+    if said.steps is not None and not all(isinstance(step, StepVerdict) for step in said.steps):
+        return Verdict(Outcome.UNSCORED, "its steps are not StepVerdicts")
+    steps = said.steps and tuple(
+        StepVerdict(
+            step.text.encode("utf-8", "replace").decode(),
+            None if step.outcome is None else Outcome(step.outcome),
+            None if step.score is None else float(step.score),
+        )
+        for step in said.steps
+    )
+    return Verdict(Outcome(said.outcome), _plain(said.reason), flags=tuple(map(Flag, said.flags)), steps=steps)
 
 
 def _plain(reason: object) -> str:

@@ -29,9 +29,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing import Pipe
+from typing import Any
 
 from move37.errors import UsageError, VerifierError
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.old_names import with_new_names
 
@@ -186,10 +187,12 @@ class Workforce:
         current, *mates = worker.batch.values()
         self._queue.extendleft(reversed(mates))
         if timed_out:
-            return [(current, Verdict(Outcome.UNSCORED, f"timed out after {self.cpu_seconds:g} s"))]
+            reason = f"timed out after {self.cpu_seconds:g} s"
+            return [(current, Verdict(Outcome.UNSCORED, reason, flags=(Flag.TIMED_OUT,)))]
         current.crashes += 1
         if current.crashes > 1:
-            return [(current, Verdict(Outcome.UNSCORED, f"verifier crashed: {_cause(status)}"))]
+            reason = f"verifier crashed: {_cause(status)}"
+            return [(current, Verdict(Outcome.UNSCORED, reason, flags=(Flag.CRASHED,)))]
         self._queue.appendleft(current)
         return []
 
@@ -268,12 +271,11 @@ class _Worker:
         """
         news = json.loads(self.channel.recv_bytes(LONGEST_NEWS))
         self.since = time.monotonic()
-        if isinstance(news, dict):
-            self.tainted = "tainted" in news
-            self.ready, self.complaint = self.tainted or "ready" in news, news.get("failed", "")
-            return None
-        number, outcome, reason = news
-        return self.batch.pop(number), Verdict(Outcome(outcome), reason)
+        if "number" in news:
+            return self.batch.pop(news["number"]), _verdict_of(news)
+        self.tainted = "tainted" in news
+        self.ready, self.complaint = self.tainted or "ready" in news, news.get("failed", "")
+        return None
 
     def end(self, gone: bool) -> int:
         """Collect its status, the exit code or minus the signal that ended it. Unless it is `gone`, kill it first.
@@ -295,6 +297,21 @@ class _Worker:
         self.since = time.monotonic()
         with suppress(BrokenPipeError, ConnectionResetError):
             self.channel.send(job)
+
+
+def _verdict_of(news: dict[str, Any]) -> Verdict:
+    """The verdict in a worker's record; fields that are not known here are left alone (`worker._record`)."""
+    steps = news.get("steps")
+    return Verdict(
+        Outcome(news["outcome"]),
+        news["reason"],
+        flags=tuple(map(Flag, news.get("flags", ()))),
+        steps=None if steps is None else tuple(_step_of(*step) for step in steps),
+    )
+
+
+def _step_of(text: str, outcome: str | None, score: float | None) -> StepVerdict:
+    return StepVerdict(text, None if outcome is None else Outcome(outcome), score)
 
 
 def _cause(status: int) -> str:
