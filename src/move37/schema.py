@@ -113,8 +113,8 @@ VERDICTS = Table(
         "steps": pl.lit(None, _STEPS),
     },
 )
-"""`flags` and `steps` are null where there are none. `sample` and `problem` are digests; a null `problem` is a verdict of
-another tool, which had its own references."""
+"""`flags` and `steps` are null where there are none. `sample` and `problem` are digests; a null `problem` is a verdict
+of another tool, which had its own references."""
 COUNTS = Table(
     {
         "problem_id": pl.String,
