@@ -414,7 +414,9 @@ def test_programs_that_are_not_isolated_are_judged_alike_and_marked() -> None:
         verdicts = [verifier.verify(DOUBLE, program) for program in ("    return 2 * n", "    return n")]
     finally:
         verifier.close()
-    assert verdicts == [Verdict(CORRECT, "passes (not isolated)"), Verdict(INCORRECT, "differs (not isolated)")]
+    marked = {"flags": (Flag.NOT_ISOLATED,)}
+    right, wrong = ("passes (not isolated)", "differs (not isolated)")
+    assert verdicts == [Verdict(CORRECT, right, **marked), Verdict(INCORRECT, wrong, **marked)]
     assert verifier.version == f"{CodeVerifier(cpu_seconds=1.0).version}+not-isolated"
 
 

@@ -26,7 +26,7 @@ from move37 import verification
 from move37.config import ProblemsConfig, VerificationConfig
 from move37.errors import InputError, UsageError, VerifierError
 from move37.problems import load_problems
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool, validate, verify
 from move37.verifiers.math import MathVerifier
 from move37.verifiers.worker import HOARD_BYTES
@@ -294,7 +294,7 @@ def test_what_the_source_of_responses_raises_is_raised_and_the_pool_goes_on() ->
 def test_an_answer_that_spins_is_unscored_and_costs_its_batch_mates_nothing() -> None:
     texts = [f"lead {i}" for i in range(20)] + ["spin"] + [f"lead {i}" for i in range(20, 40)] + ["gold"]
     verdicts = judge_all(texts, settings(1, timeout_seconds=0.5))
-    assert verdicts[20] == Verdict(Outcome.UNSCORED, "timed out after 0.5 s", "spin")
+    assert verdicts[20] == Verdict(Outcome.UNSCORED, "timed out after 0.5 s", "spin", (Flag.TIMED_OUT,))
     assert [v.reason for v in verdicts[:20] + verdicts[21:]] == ["differs"] * 40 + ["matches"]
 
 
@@ -357,7 +357,7 @@ def test_a_verifier_that_needs_much_memory_to_get_ready_judges_like_any_other() 
     with VerifierPool(settings(1)) as pool:
         verdicts = dict(pool.verify(NeedsMuch(), [(problem(), text, text) for text in ("gold", "lead", "hoard")]))
     assert [verdicts[text].reason for text in ("gold", "lead")] == ["matches", "differs"]
-    assert verdicts["hoard"] == Verdict(Outcome.UNSCORED, "out of memory", "hoard")
+    assert verdicts["hoard"] == Verdict(Outcome.UNSCORED, "out of memory", "hoard", (Flag.CRASHED,))
 
 
 def test_an_answer_whose_worker_was_killed_from_outside_is_judged_again(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from move37.config import VerificationConfig
 from move37.errors import ConfigError, InputError, VerifierError
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
 from tests.scripted_judge import ScriptedJudge
@@ -206,7 +206,7 @@ def test_answers_judged_side_by_side_get_their_own_verdicts_and_take_the_time_of
         verdicts = dict(pool.verify(Waits(), ((PROBLEM, text, text) for text in texts)))
     assert all(verdicts[f"slow {i}"].outcome is CORRECT for i in range(8))
     assert verdicts["quick"].reason == "quick"
-    assert verdicts["raise"] == Verdict(UNSCORED, "verifier crashed: ValueError", "raise")
+    assert verdicts["raise"] == Verdict(UNSCORED, "verifier crashed: ValueError", "raise", (Flag.CRASHED,))
     assert time.monotonic() - start < 7  # one after the other they would take 8 s
 
 
