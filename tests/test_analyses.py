@@ -276,14 +276,14 @@ def test_the_audit_refuses_problems_without_samples():
 
 
 def test_programs_that_ended_in_two_ways_are_a_caution():
-    flags = [("correct", "decided-alone", 2), ("incorrect", "decided-alone", 1), ("unscored", "crashed", 7)]
+    flags = [("correct", "unsandboxed", 90), ("correct", "rerun_alone", 2), ("incorrect", "rerun_alone", 1)]
     (caution,) = find([Evidence(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
     assert caution.startswith("m: 3 samples ran out of time or were killed beside others")
     assert "2 correct and 1 incorrect" in caution
-    assert find([Evidence(tally("m", [1, 0], 2), flags=flags[2:])], BandSettings(draws=1000)).warnings == ()
-    # Words are for people: a grader may write what it likes.
+    # A reason is for people: whatever a grader writes there is no caution.
     reasons = [("correct", "passes alone, ran out of time before", 2)]
-    assert find([Evidence(tally("m", [1, 0], 2), reasons=reasons)], BandSettings(draws=1000)).warnings == ()
+    unflagged = Evidence(tally("m", [1, 0], 2), reasons=reasons, flags=flags[:1])
+    assert find([unflagged], BandSettings(draws=1000)).warnings == ()
 
 
 def test_a_grader_that_errs_is_a_caution_with_what_it_makes_of_pass_at_k():

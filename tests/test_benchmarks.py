@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from move37.benchmarks import BENCHMARKS
-from move37.benchmarks.math_sets import last_boxed
+from move37.benchmarks.math_sets import solution_box
 from move37.benchmarks.published import HubSet, PublishedBenchmark
 from move37.config import ProblemsConfig
 from move37.errors import ConfigError, InputError, Move37Error, UnknownNameError
@@ -243,7 +243,7 @@ class TestGolds:
         ],
     )
     def test_the_last_box_is_read_with_its_braces(self, text: str, inside: str | None) -> None:
-        assert last_boxed(text) == inside
+        assert solution_box(text) == inside
 
     @pytest.mark.parametrize(
         ("name", "changes", "line"),

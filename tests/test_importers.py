@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from move37.config import ProblemsConfig
@@ -111,6 +111,8 @@ _FIELDS = ("idx", "id", "question", "gt", "answer", "code", "response", "score",
 
 class TestAnyRows:
     @pytest.mark.parametrize("name", IMPORTERS.names)
+    # A machine at work on other tests draws slowly, and files are written for every example.
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.dictionaries(st.sampled_from(_FIELDS), st.sampled_from(_VALUES)), min_size=1, max_size=4))
     def test_any_rows_are_read_or_refused_with_one_line(
         self, tmp_path_factory: pytest.TempPathFactory, name: str, rows: list[Row]
@@ -171,6 +173,7 @@ class TestPaper:
         assert [(s.index, s.text) for s in imported.samples] == [(0, "a"), (1, "b")]
         assert imported.settings == {"files": "a.jsonl, b.jsonl"}
 
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.randoms(use_true_random=False))
     def test_the_order_of_rows_changes_nothing(
         self, tmp_path_factory: pytest.TempPathFactory, rng: random.Random

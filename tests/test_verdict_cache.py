@@ -14,7 +14,7 @@ import pytest
 from move37 import pipeline
 from move37.config import load_study
 from move37.errors import StoreError
-from move37.types import Flag, Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers import VERIFIERS
 from move37.verifiers.cache import VerdictCache, cache_path
@@ -83,8 +83,30 @@ def test_programs_that_time_decided_about_are_run_again_in_every_run() -> None:
     verifier = VERIFIERS.load("code")()
     assert verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes"))
     assert verifier.is_cacheable(Verdict(Outcome.INCORRECT, "raises ValueError"))
-    assert not verifier.is_cacheable(Verdict(Outcome.INCORRECT, "ran out of time"))
-    assert not verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes", flags=(Flag.DECIDED_ALONE,)))
+    for flag in (Flag.TIMED_OUT, Flag.KILLED, Flag.RERUN_ALONE):
+        assert not verifier.is_cacheable(Verdict(Outcome.INCORRECT, "says nothing", flags=frozenset({flag})))
+    assert verifier.is_cacheable(Verdict(Outcome.CORRECT, "passes", flags=frozenset({Flag.UNSANDBOXED})))
+
+
+def test_flags_and_steps_are_kept_with_the_verdict_and_a_file_of_before_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.sqlite"
+    with sqlite3.connect(path) as file:  # as it was made before there were flags
+        columns = "digest BLOB PRIMARY KEY, correct INTEGER NOT NULL, reason TEXT NOT NULL"
+        file.execute(f"CREATE TABLE verdicts ({columns}) WITHOUT ROWID")
+        file.execute("INSERT INTO verdicts VALUES (x'01', 1, 'matches')")
+    file.close()
+    steps = (StepVerdict(Outcome.CORRECT, 1.0, (0, 3)), StepVerdict(score=0.5))
+    verdict = Verdict(Outcome.INCORRECT, "differs", flags=frozenset({Flag.UNSANDBOXED}), steps=steps)
+    with VerdictCache(path) as cache:
+        assert cache.find(b"\x01") == Verdict(Outcome.CORRECT, "matches")
+        cache.keep(b"2", verdict)
+    with VerdictCache(path) as cache:
+        assert cache.find(b"2") == verdict
+    with sqlite3.connect(path) as file:
+        file.execute("""UPDATE further SET fields = '{"flags": ["of a later version"]}'""")
+    file.close()
+    with VerdictCache(path) as cache:
+        assert cache.find(b"2") is None  # verified again
 
 
 def test_two_writers_share_the_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ machine, never measurements.
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -26,8 +28,9 @@ from move37 import verification
 from move37.config import ProblemsConfig, VerificationConfig
 from move37.errors import InputError, UsageError, VerifierError
 from move37.problems import load_problems
-from move37.types import Flag, Outcome, Problem, Verdict
+from move37.types import Flag, ImagePart, Outcome, Problem, StepVerdict, Verdict
 from move37.verification import VerifierPool, validate, verify
+from move37.verifiers import messages
 from move37.verifiers.math import MathVerifier
 from move37.verifiers.worker import HOARD_BYTES
 
@@ -80,6 +83,11 @@ class Obedient:
                 for descriptor in range(3, 256):
                     with suppress(OSError):
                         os.write(descriptor, b"\0\0\0\5hello")
+            case "write":  # a whole message, but none that a worker sends
+                message = answer.partition(" ")[2].encode()
+                for descriptor in range(3, 256):
+                    with suppress(OSError):
+                        os.write(descriptor, len(message).to_bytes(4, "big") + message)
             case "no-verdict":
                 return True  # type: ignore[return-value]
             case "no-outcome":
@@ -108,6 +116,17 @@ class Obedient:
                 os.write(1, b"noise")
             case "who":
                 return Verdict(Outcome.CORRECT, str(os.getpid()))
+            case "steps":
+                steps = (StepVerdict(Outcome.CORRECT, span=(0, 2)), StepVerdict(score=np.float32(0.25)))  # type: ignore[arg-type]
+                return Verdict(Outcome.CORRECT, "in steps", flags=frozenset({Flag.UNSANDBOXED}), steps=steps)
+            case "many-steps":
+                return Verdict(Outcome.INCORRECT, "in steps", steps=(StepVerdict(score=1 / 3),) * 10_000)
+            case "no-flag":
+                return Verdict(Outcome.CORRECT, "matches", flags={"alone"})  # type: ignore[arg-type]
+            case "no-step":
+                return Verdict(Outcome.CORRECT, "matches", steps=(0.5,))  # type: ignore[arg-type]
+            case "text-flag":
+                return Verdict(Outcome.CORRECT, "matches", flags="timed_out")  # type: ignore[arg-type]
             case "torch":
                 return Verdict(Outcome.INCORRECT if "torch" in sys.modules else Outcome.CORRECT, "loaded?")
         if answer in problem.references:
@@ -152,6 +171,10 @@ def problem(name: str = "p", references: tuple[str, ...] = ("gold",), **metadata
     return Problem(name, "What is it?", references, "made-up", "exact", metadata=MappingProxyType(metadata))
 
 
+def flagged(*flags: Flag) -> frozenset[Flag]:
+    return frozenset(flags)
+
+
 def judge_all(texts: list[str], pool_settings: VerificationConfig, of: Problem | None = None) -> list[Verdict]:
     """The verdicts on texts, in their order."""
     with VerifierPool(pool_settings) as pool:
@@ -180,7 +203,7 @@ def test_every_response_gets_its_verdict_with_its_answer_and_an_empty_one_is_inc
     assert judge_all(["gold", "lead", ""], settings(1)) == [
         Verdict(Outcome.CORRECT, "matches", "gold"),
         Verdict(Outcome.INCORRECT, "differs", "lead"),
-        Verdict(Outcome.INCORRECT, "no answer", None),
+        Verdict(Outcome.INCORRECT, "no answer", None, flagged(Flag.NO_ANSWER)),
     ]
 
 
@@ -294,7 +317,7 @@ def test_what_the_source_of_responses_raises_is_raised_and_the_pool_goes_on() ->
 def test_an_answer_that_spins_is_unscored_and_costs_its_batch_mates_nothing() -> None:
     texts = [f"lead {i}" for i in range(20)] + ["spin"] + [f"lead {i}" for i in range(20, 40)] + ["gold"]
     verdicts = judge_all(texts, settings(1, timeout_seconds=0.5))
-    assert verdicts[20] == Verdict(Outcome.UNSCORED, "timed out after 0.5 s", "spin", (Flag.TIMED_OUT,))
+    assert verdicts[20] == Verdict(Outcome.UNSCORED, "timed out after 0.5 s", "spin", flagged(Flag.TIMED_OUT))
     assert [v.reason for v in verdicts[:20] + verdicts[21:]] == ["differs"] * 40 + ["matches"]
 
 
@@ -334,6 +357,28 @@ def test_the_time_in_the_queue_does_not_count() -> None:
 def test_a_judge_that_breaks_leaves_the_answer_unscored_and_the_others_judged(answer: str, reason: str) -> None:
     verdicts = judge_all(["lead 1", answer, "lead 2", "gold"], settings(1))
     assert (verdicts[1].outcome, verdicts[1].reason) == (Outcome.UNSCORED, reason)
+    flags = {"verifier crashed": {Flag.CRASHED}, "out of memory": {Flag.OUT_OF_MEMORY}}.get(reason.split(":")[0], set())
+    assert verdicts[1].flags == flags
+    assert [v.reason for v in (verdicts[0], *verdicts[2:])] == ["differs", "differs", "matches"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '"hello"',
+        "[]",
+        "7",
+        "null",
+        '{"failed": 7, "number": []}',
+        '{"number": 1, "outcome": "correct", "reason": "x", "flags": ["of nobody"]}',
+        '{"number": 1, "outcome": "correct", "reason": "x", "steps": [[0.5, null]]}',
+        '{"number": 1, "outcome": "banana", "reason": "x"}',
+        '{"number": 1, "outcome": "correct"}',
+    ],
+)
+def test_a_message_that_is_none_ends_its_worker_and_loses_no_answer(message: str) -> None:
+    verdicts = judge_all(["lead 1", f"write {message}", "lead 2", "gold"], settings(1))
+    assert (verdicts[1].outcome, verdicts[1].reason) == (Outcome.UNSCORED, "verifier crashed: SIGKILL")
     assert [v.reason for v in (verdicts[0], *verdicts[2:])] == ["differs", "differs", "matches"]
 
 
@@ -352,12 +397,60 @@ def test_a_reason_is_kept_up_to_a_length_and_without_what_cannot_be_written() ->
     assert judge_all(["long-reason"], settings(1))[0].reason == "?" + "x" * 999
 
 
+def test_flags_and_steps_reach_the_caller_and_what_is_none_of_them_is_refused_in_one_line() -> None:
+    steps, many, no_flag, no_step, text, after = judge_all(
+        ["steps", "many-steps", "no-flag", "no-step", "text-flag", "gold"], settings(1)
+    )
+    expected = (StepVerdict(Outcome.CORRECT, span=(0, 2)), StepVerdict(score=0.25))
+    assert steps == Verdict(Outcome.CORRECT, "in steps", "steps", flagged(Flag.UNSANDBOXED), expected)
+    # 10,000 steps of {"score": 0.3333333333333333} take 300 kB: the verdict is sound, its steps are not kept.
+    assert many == Verdict(Outcome.INCORRECT, "in steps", "many-steps", flagged(Flag.STEPS_DROPPED))
+    assert no_flag == Verdict(
+        Outcome.UNSCORED,
+        "verifier's verdict is refused: unknown flag 'alone' (known: no_answer, timed_out, out_of_memory, crashed, "
+        "killed, rerun_alone, unsandboxed, steps_dropped)",
+        "no-flag",
+    )
+    refused = "verifier's verdict is refused: its steps hold float, not StepVerdict"
+    assert no_step == Verdict(Outcome.UNSCORED, refused, "no-step")
+    assert text == Verdict(Outcome.CORRECT, "matches", "text-flag", flagged(Flag.TIMED_OUT))
+    assert after == Verdict(Outcome.CORRECT, "matches", "gold")
+
+
+@pytest.mark.parametrize("step", [{}, {"score": 1.5}, {"score": float("nan")}, {"score": 0.5, "span": (3, 2)}])
+def test_a_step_that_says_nothing_or_the_impossible_is_refused(step: dict) -> None:
+    with pytest.raises(ValueError, match="step"):
+        StepVerdict(**step)
+
+
+def test_messages_may_gain_fields_and_lack_those_that_are_optional() -> None:
+    asked = problem(unit="m")
+    written = messages.asking([(7, asked, "\ud800 5"), (9, asked, "6")], cpu_seconds=2.0)
+    assert len(written["problems"]) == 1  # each once, however large its tests
+    written["problems"][0]["sounds"] = ["of a later version"]
+    written["later"] = 1
+    assert messages.answers_in(written) == [(7, asked, "\ud800 5"), (9, asked, "6")]
+    del written["problems"][0]["tags"], written["problems"][0]["metadata"]
+    assert messages.answers_in(written)[1] == (9, problem(), "6")
+    news = {"number": 7, "outcome": "correct", "reason": "matches", "later": [], "steps": [{"score": 1, "later": 0}]}
+    assert messages.verdict_in(news) == Verdict(Outcome.CORRECT, "matches", steps=(StepVerdict(score=1),))
+
+
+def test_the_images_of_a_problem_reach_its_verifier() -> None:
+    images = (ImagePart.of(b"\x89PNG", "image/png"), ImagePart("0" * 32, "image/webp", path="/somewhere/a.webp"))
+    sent = messages.asking([(0, replace(problem(), images=images), "x")], 1.0)
+    [(_, asked, _)] = messages.answers_in(pickle.loads(pickle.dumps(sent)))  # as a channel sends it
+    assert [(each.digest, each.media_type, each.data, each.path) for each in asked.images] == [
+        (each.digest, each.media_type, each.data, each.path) for each in images
+    ]
+
+
 @pytest.mark.slow
 def test_a_verifier_that_needs_much_memory_to_get_ready_judges_like_any_other() -> None:
     with VerifierPool(settings(1)) as pool:
         verdicts = dict(pool.verify(NeedsMuch(), [(problem(), text, text) for text in ("gold", "lead", "hoard")]))
     assert [verdicts[text].reason for text in ("gold", "lead")] == ["matches", "differs"]
-    assert verdicts["hoard"] == Verdict(Outcome.UNSCORED, "out of memory", "hoard", (Flag.CRASHED,))
+    assert verdicts["hoard"] == Verdict(Outcome.UNSCORED, "out of memory", "hoard", flagged(Flag.OUT_OF_MEMORY))
 
 
 def test_an_answer_whose_worker_was_killed_from_outside_is_judged_again(tmp_path: Path) -> None:
@@ -470,7 +563,7 @@ def test_a_pool_serves_one_iterator_at_a_time() -> None:
         next(first)
         with pytest.raises(UsageError) as error:
             list(pool.verify(Obedient(), items))
-        assert "judging already" in one_line(error)
+        assert "verifying already" in one_line(error)
         assert len(list(first)) == 49
 
 

@@ -548,6 +548,16 @@ def test_exact(reference: str, text: str, outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize(
+    ("verifier", "golds", "other"), [(ExactVerifier(), ("Eve", "Lin"), "Bob"), (ChoiceVerifier(), ("A", "C"), "B")]
+)
+def test_either_of_two_references_will_do_and_nothing_else(
+    verifier: Verifier, golds: tuple[str, str], other: str
+) -> None:
+    asked = problem(*golds, verifier=verifier.name)
+    assert [verifier.verify(asked, answer).outcome for answer in (*golds, other)] == [CORRECT, CORRECT, INCORRECT]
+
+
+@pytest.mark.parametrize(
     ("text", "letter"),
     [
         ("The answer is (B).", "B"),

@@ -12,7 +12,7 @@ from move37.config import VerificationConfig, load_study
 from move37.errors import ConfigError, InputError, Move37Error
 from move37.evidence import RunEvidence
 from move37.store import RunStore
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.function import FunctionVerifier
 from move37.verifiers.options import make_verifier
@@ -227,3 +227,33 @@ def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tm
     assert [int(RunEvidence(after).tally(name).unscored.sum()) for name in ("base", "rl")] == [0, 0]
     assert [int(RunEvidence(after).tally(name).n.sum()) for name in ("base", "rl")] == [24, 24]
     assert len((tmp_path / "graded").read_text()) <= sum(before.values())
+
+
+def test_what_a_grader_writes_into_a_reason_sets_off_no_caution(tmp_path: Path) -> None:
+    code = """
+        from move37.types import Outcome, Verdict
+
+        def grade(problem, text):
+            return Verdict(Outcome.CORRECT, "passes alone, ran out of time before")
+    """
+    write(tmp_path, code)
+    store = judged_run(sums_study(tmp_path, n=2, verifier="grader.py:grade"), tmp_path / "run")
+    evidence = RunEvidence(store)
+    models = list(store.study().models)
+    for model in models:
+        assert [reason for _, reason, _ in evidence.reasons(model)] == ["passes alone, ran out of time before"]
+    assert [evidence.flags(model) for model in models] == [[] for _ in models]
+    assert not [line for line in pipeline.analyse_run(store).warnings if "ended otherwise" in line]
+
+
+def test_a_grader_may_return_flags_and_steps(tmp_path: Path) -> None:
+    code = """
+        from move37.types import Flag, Outcome, StepVerdict, Verdict
+
+        def grade(problem, text):
+            steps = [StepVerdict(Outcome.CORRECT, span=(0, 1)), StepVerdict(score=0.5, span=(1, len(text)))]
+            return Verdict(Outcome.INCORRECT, "in steps", flags=[Flag.TIMED_OUT], steps=steps)
+    """
+    [verdict] = judged(write(tmp_path, code), "abc")
+    assert verdict.steps == (StepVerdict(Outcome.CORRECT, span=(0, 1)), StepVerdict(score=0.5, span=(1, 3)))
+    assert (verdict.flags, verdict.answer) == (frozenset({Flag.TIMED_OUT}), "abc")

@@ -206,7 +206,8 @@ def test_answers_judged_side_by_side_get_their_own_verdicts_and_take_the_time_of
         verdicts = dict(pool.verify(Waits(), ((PROBLEM, text, text) for text in texts)))
     assert all(verdicts[f"slow {i}"].outcome is CORRECT for i in range(8))
     assert verdicts["quick"].reason == "quick"
-    assert verdicts["raise"] == Verdict(UNSCORED, "verifier crashed: ValueError", "raise", (Flag.CRASHED,))
+    assert verdicts["raise"] == Verdict(UNSCORED, "verifier crashed: ValueError", "raise", frozenset({Flag.CRASHED}))
+    assert [verdicts[f"slow {i}"].reason for i in range(8)] == [f"slow {i}" for i in range(8)]  # each its own
     assert time.monotonic() - start < 7  # one after the other they would take 8 s
 
 

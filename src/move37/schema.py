@@ -13,7 +13,7 @@ are not those that stand in the run, the verdict is about something else and cou
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -25,7 +25,7 @@ import polars as pl
 from move37.counts import StoppingPlan
 from move37.errors import StoreError
 from move37.parts import PartFolder, write_atomically
-from move37.types import FinishReason, Flag, Outcome, Problem, Prompt, Sample, Segment, Verdict
+from move37.types import FinishReason, Flag, Outcome, Problem, Prompt, Sample, Segment, StepVerdict, Verdict
 
 FORMAT = 2
 KEY = ("problem_id", "index")
@@ -50,7 +50,8 @@ _SEGMENTS = pl.List(
 )
 
 
-_STEPS = pl.List(pl.Struct({"text": pl.String, "outcome": pl.String, "score": pl.Float64}))
+_NO_FLAGS = pl.lit(None, pl.List(pl.String))
+_STEPS = pl.List(pl.Struct({"outcome": pl.String, "score": pl.Float64, "span": pl.List(pl.Int32)}))
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Table:
 
     columns: Mapping[str, Any]
     key: tuple[str, ...]
-    absent: Mapping[str, pl.Expr] = field(default_factory=dict)
+    absent: dict[str, pl.Expr] = field(default_factory=dict)
 
     def parts(self, folder: Path) -> PartFolder:
         return PartFolder(folder, self.columns, self.key, self.absent)
@@ -108,8 +109,8 @@ VERDICTS = Table(
         "problem": pl.lit(None, pl.Int64),
         # In format 1 it was said in the reason alone, in these words.
         "flags": pl.when(pl.col("reason").str.contains(r" alone, (?:ran out of time|was killed) before$"))
-        .then(pl.lit([Flag.DECIDED_ALONE.value], pl.List(pl.String)))
-        .otherwise(pl.lit(None, pl.List(pl.String))),
+        .then(pl.lit([Flag.RERUN_ALONE.value], pl.List(pl.String)))
+        .otherwise(_NO_FLAGS),
         "steps": pl.lit(None, _STEPS),
     },
 )
@@ -204,8 +205,18 @@ def verdict_row(sample: Sample, verdict: Verdict, problem: int | None) -> tuple[
     about = sample_digest(sample.text, finish._value_)
     truncated = finish is FinishReason.LENGTH
     said = outcome, verdict.reason, verdict.answer
-    more = list(verdict.flags) or None, None if verdict.steps is None else [asdict(step) for step in verdict.steps]
+    more = sorted(verdict.flags) or None, None if verdict.steps is None else [_step_row(step) for step in verdict.steps]
     return sample.problem_id, sample.index, *said, truncated, about, problem, *more
+
+
+def _step_row(step: StepVerdict) -> dict[str, Any]:
+    outcome = None if step.outcome is None else step.outcome.value
+    return {"outcome": outcome, "score": step.score, "span": None if step.span is None else list(step.span)}
+
+
+def verdict_table(of_programs: bool) -> Table:
+    """The table of one verifier's verdicts: only the verifier of programs said in words what is a flag now."""
+    return VERDICTS if of_programs else replace(VERDICTS, absent=VERDICTS.absent | {"flags": _NO_FLAGS})
 
 
 # -- problems and prompts ----------------------------------------------------------------------------------------------

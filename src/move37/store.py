@@ -50,7 +50,6 @@ from move37.schema import (
     PROBLEMS,
     PROMPTS,
     SAMPLES,
-    VERDICTS,
     plan_json,
     plan_of,
     problem_digest,
@@ -62,11 +61,13 @@ from move37.schema import (
     sample_row,
     samples_of,
     verdict_row,
+    verdict_table,
     write_table,
 )
 from move37.stopping import apply_plan
 from move37.tallies import counts_frame, outcome_tables
 from move37.types import Outcome, Problem, Prompt, Sample, Verdict
+from move37.verifiers import CODE
 
 REPORTED = "reported"
 """Verdicts under the label "reported@<format>" are another tool's, kept for comparison and never tallied."""
@@ -340,7 +341,7 @@ class RunStore:
 
     def verdicts(self, label: str, model: str) -> PartFolder:
         """Verdicts of one verifier, those that do not stand among them; `label` is "<verifier>@<version>"."""
-        return VERDICTS.parts(self.folder / "verdicts" / label / model)
+        return verdict_table(label.startswith(f"{CODE}@")).parts(self.folder / "verdicts" / label / model)
 
     def standing(self, label: str, model: str, columns: Sequence[str]) -> pl.LazyFrame:
         """Those columns of the verdicts of one verifier that are about samples and problems as they are here now."""

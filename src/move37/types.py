@@ -6,9 +6,8 @@ nouns (`counts.py`).
 A `Prompt` is messages and the text written from them. A `Sample` is a trajectory seen from its last turn: a million of
 them are one turn of text each, so segments are kept only where there is more to say (`Sample.trajectory` always works).
 
-How they will grow (built when an issue asks, and paid for in the shapes now): a `Verdict` gains step verdicts;
-`Prompt.template` already records everything that was put around the question, so a hint or a prefix is one more
-recorded field.
+How they will grow (built when an issue asks, and paid for in the shapes now): `Prompt.template` already records
+everything that was put around the question, so a hint or a prefix is one more recorded field.
 """
 
 from collections.abc import Mapping
@@ -227,44 +226,57 @@ class Outcome(StrEnum):
 
 
 class Flag(StrEnum):
-    """What code may ask of a verdict beside its outcome. `reason` is for people: nothing reads it."""
+    """What code may ask of a verdict: its `reason` is for people, and nothing reads it. The outcome says whose fault
+    it was: a crash that is unscored is the verifier's, one that is incorrect the program's."""
 
-    DECIDED_ALONE = "decided-alone"
-    """What ran beside others ended otherwise when it ran alone, and that decided."""
-    NOT_ISOLATED = "not-isolated"
-    """A program ran as the user, without a sandbox."""
-    TIMED_OUT = "timed-out"
-    """The verifier used up its time: unscored."""
+    NO_ANSWER = "no_answer"
+    """The text held no answer."""
+    TIMED_OUT = "timed_out"
+    """The verifier, or the program that it ran, used up its time."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The verifier, or the program that it ran, wanted more memory than it may have."""
     CRASHED = "crashed"
-    """The verifier crashed or ran out of memory: unscored."""
-    STEPS_DROPPED = "steps-dropped"
-    """The step verdicts were too large to be kept; the verdict stands."""
+    """The verifier raised or its process died, or a signal ended the program that it ran."""
+    KILLED = "killed"
+    """Something outside ended the program that was run."""
+    RERUN_ALONE = "rerun_alone"
+    """The program ran out of time or was killed beside others, and ended otherwise alone, which decided."""
+    UNSANDBOXED = "unsandboxed"
+    """The program ran without a sandbox (`--unsafe-local`)."""
+    STEPS_DROPPED = "steps_dropped"
+    """There were step verdicts, too many of them to keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
-    """What a verifier says of one step of a response: an outcome, a score in [0, 1] (a process reward), or both."""
+    """One step of an answer, for process rewards: an outcome, a score in [0, 1], or both.
 
-    text: str
+    `span` is where the step stands in the answer that was verified: its first character, and the one after its last.
+    Raises ValueError for a step without outcome and score, a score outside [0, 1], or a span that is none.
+    """
+
     outcome: Outcome | None = None
     score: float | None = None
+    span: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.outcome is None and self.score is None:
             raise ValueError("a step verdict needs an outcome or a score")
         if self.score is not None and not 0 <= self.score <= 1:
-            raise ValueError(f"the score of a step lies between 0 and 1, not at {self.score}")
+            raise ValueError(f"the score of a step lies in [0, 1], not {self.score!r}")
+        if self.span is not None and not 0 <= self.span[0] <= self.span[1]:
+            raise ValueError(f"the span of a step is (start, end) with 0 <= start <= end, not {self.span!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A judgement, why, and the answer that was judged (None where the text held none).
+    """An outcome, why, and the answer that was verified (None where the text held none).
 
-    `flags` are of a closed set. `steps` are in the order of the response; None where the verifier looks at no steps.
+    `steps` are verdicts on parts of the answer, in its order; None where the verifier gives none.
     """
 
     outcome: Outcome
     reason: str
     answer: str | None = None
-    flags: tuple[Flag, ...] = ()
+    flags: frozenset[Flag] = frozenset()
     steps: tuple[StepVerdict, ...] | None = None

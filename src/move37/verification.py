@@ -1,14 +1,14 @@
 """Responses -> verdicts. The one door to the verifiers, for evaluation, regrading and training reward.
 
-Three decisions. An answer is judged once: equal answers to one problem share a verdict for as long as the pool lives,
-and beyond if it has a `VerdictCache`. Judging happens in processes that can be killed (`verifiers/workforce.py`): an
-answer may spend a number of CPU seconds counted from the start of its own judging, not from the queue; beyond it, or if
-its judge crashes, it is unscored with the reason and costs no other answer anything. Finding the answer in the text
+Three decisions. An answer is verified once: equal answers to one problem share a verdict for as long as the pool lives,
+and beyond if it has a `VerdictCache`. Verifying happens in processes that can be killed (`verifiers/workforce.py`): an
+answer may spend a number of CPU seconds counted from the start of its own job, not from the queue; beyond it, or if
+its verifier crashes, it is unscored with the reason and costs no other answer anything. Finding the answer in the text
 happens here, in the caller's process: it takes microseconds and saves sending the texts.
 
 A verdict depends on verifier version, problem and answer alone, not on the number of workers, the order or what else
-is judged, unless an answer needs almost exactly the time allowed. Only the order of results varies.
-Left out: which samples need a verdict (the store knows), truncation (a truncated response is judged like any other).
+is verified, unless an answer needs almost exactly the time allowed. Only the order of results varies.
+Left out: which samples need a verdict (the store knows), truncation (a truncated response is verified like any other).
 """
 
 import time
@@ -25,10 +25,12 @@ from move37.errors import InputError, UsageError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers import Verifier
 from move37.verifiers.cache import VerdictCache
+from move37.verifiers.messages import crashed
 from move37.verifiers.options import make_verifier
 from move37.verifiers.workforce import BATCH, Job, VerifierSpec, Workforce
 
 Key = TypeVar("Key")
+NO_ANSWER = Verdict(Outcome.INCORRECT, "no answer", flags=frozenset({Flag.NO_ANSWER}))
 LOOK_EVERY_SECONDS = 0.005
 """How long responses are taken in before looking after the workers again."""
 QUEUED_PER_WORKER = 4 * BATCH
@@ -80,7 +82,7 @@ def validate(problems: Iterable[Problem], settings: VerificationConfig | None = 
 
 
 class VerifierPool:
-    """Judges responses; a context manager.
+    """Gives responses their verdicts; a context manager.
 
         with VerifierPool(settings) as pool:
             for key, verdict in pool.verify(verifier, items):
@@ -130,9 +132,9 @@ class VerifierPool:
     def in_flight(self) -> Iterator["InFlight"]:
         """For responses that come one by one: `offer` each, take what is `decided`. One block at a time."""
         if self._workforce is None:
-            raise UsageError("a VerifierPool judges inside its own block: with VerifierPool() as pool: ...")
+            raise UsageError("a VerifierPool verifies inside its own block: with VerifierPool() as pool: ...")
         if self._busy:
-            raise UsageError("this VerifierPool is judging already: finish that iterator, or use another pool")
+            raise UsageError("this VerifierPool is verifying already: finish that iterator, or use another pool")
         self._busy = True
         try:
             yield InFlight(self, self._workforce)
@@ -159,10 +161,8 @@ class VerifierPool:
 
     def remember(self, job: Job, verdict: Verdict) -> None:
         self._hold(job.fingerprint, verdict, "judged")
-        is_cacheable = job.spec.is_cacheable
-        # The cache holds an outcome and a reason: what says more is made again.
-        plain = verdict.outcome is not Outcome.UNSCORED and not verdict.flags and verdict.steps is None
-        if self._cache is not None and plain and is_cacheable is not None and is_cacheable(verdict):
+        scored, is_cacheable = verdict.outcome is not Outcome.UNSCORED, job.spec.is_cacheable
+        if self._cache is not None and scored and is_cacheable is not None and is_cacheable(verdict):
             self._cache.keep(job.fingerprint, verdict)
 
     def _hold(self, fingerprint: bytes, verdict: Verdict, origin: str) -> None:
@@ -199,11 +199,10 @@ class InFlight:
         try:
             answer = verifier.extract(problem, text)
         except Exception as error:  # any verifier's bug: the instrument failed, not the model
-            reason = f"verifier crashed: {type(error).__name__}"
-            self._ready.append((key, Verdict(Outcome.UNSCORED, reason, flags=(Flag.CRASHED,))))
+            self._ready.append((key, crashed(type(error).__name__)))
             return
         if answer is None:
-            self._ready.append((key, Verdict(Outcome.INCORRECT, "no answer")))
+            self._ready.append((key, NO_ANSWER))
             return
         fingerprint, verdict = self._pool.recall(spec, problem, answer)
         if verdict is not None:

@@ -21,7 +21,7 @@ def flaky_cautions(model: str, flags: Sequence[tuple[str, str, int]]) -> list[st
     """About programs that ended in two ways. `flags` are (outcome, flag, samples)."""
     flaky: Counter[str] = Counter()
     for outcome, flag, samples in flags:
-        flaky[outcome] += samples * (flag == Flag.DECIDED_ALONE)
+        flaky[outcome] += samples * (flag == Flag.RERUN_ALONE)
     total = flaky.total()
     if not total:
         return []

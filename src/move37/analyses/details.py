@@ -73,7 +73,7 @@ class Evidence:
     reasons: Sequence[tuple[str, str, int]] = ()
     """(outcome, reason, count)."""
     flags: Sequence[tuple[str, str, int]] = ()
-    """(outcome, flag, count)."""
+    """(outcome, flag, count), of `types.Flag`."""
     mean_tokens: float | None = None
     tokens_by_problem: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Mean generated tokens per sample of each problem; empty where they are not known."""

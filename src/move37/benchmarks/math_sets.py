@@ -23,8 +23,11 @@ _CONTEST = re.compile(r"(\d{4}_(?:AIME|AMC)_\w+?)_Problems")
 _SCIENTIFIC = re.compile(r"([+-]?\d+(?:\.\d*)?)e([+-]?\d+)")
 
 
-def last_boxed(text: str) -> str | None:
-    """What stands in the last `\\boxed{...}`, braces matched; None where there is none or it is not closed."""
+def solution_box(text: str) -> str | None:
+    """What stands in the last `\\boxed{...}` of a published solution, braces matched; None where there is none or it
+    is not closed. Not the rule for responses (`verifiers/extraction.last_boxed`), where a box that was cut off or is
+    empty makes an earlier one count and `\\fbox` is a box: a solution with such an end is refused, not guessed at.
+    """
     start = text.rfind("\\boxed{")
     if start < 0:
         return None
@@ -88,7 +91,7 @@ def _gold(row: Row) -> str:
     """The answer field, or the last box of the solution where the set has no answer field."""
     if row.find(*_ANSWER) is not None:
         return _bare(row.answer(*_ANSWER))
-    boxed = last_boxed(row.text(*_ANSWER, *_SOLUTION))
+    boxed = solution_box(row.text(*_ANSWER, *_SOLUTION))
     if not boxed:
         raise row.error("no answer field, and no \\boxed{...} in the solution")
     return _bare(boxed)
@@ -98,7 +101,7 @@ def _bare(answer: str) -> str:
     """Without the marks around it: `$`, an outer `\\boxed{}`, a final full stop."""
     answer = re.sub(r"(?<!\\)\$", "", answer).strip().removesuffix(".").strip()
     if answer.startswith("\\boxed{") and answer.endswith("}"):
-        answer = last_boxed(answer) or answer
+        answer = solution_box(answer) or answer
     return answer
 
 

@@ -13,6 +13,7 @@ moved aside.
 Left out: forgetting. The file grows by about 60 bytes a verdict and may be deleted at any time.
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -22,18 +23,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from move37.errors import StoreError
 from move37.types import Outcome, Verdict
+from move37.verifiers.messages import verdict_fields, verdict_in
 
 SWITCH = "MOVE37_CACHE"
 """Environment variable: the folder of the file, or "off"."""
 _WARNINGS = logging.getLogger(__name__)
 WRITE_EVERY_SECONDS = 2.0
+_FIND = "SELECT correct, reason, fields FROM verdicts LEFT JOIN further USING (digest) WHERE digest = ?"
 WAIT_SECONDS = 60.0
 """For another process that writes at this moment."""
-_DIGEST = "digest BLOB PRIMARY KEY, correct INTEGER NOT NULL, reason TEXT NOT NULL"
+_VERDICTS = "verdicts (digest BLOB PRIMARY KEY, correct INTEGER NOT NULL, reason TEXT NOT NULL)"
+_FURTHER = "further (digest BLOB PRIMARY KEY, fields TEXT NOT NULL)"
+"""What few verdicts have: flags and steps, as the JSON of `messages.py`. A table of its own, so that versions which
+know `verdicts` alone read the same file."""
 
 
 def cache_path() -> Path | None:
@@ -85,7 +91,8 @@ class VerdictCache:
         with self._named():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path, timeout=WAIT_SECONDS)
-            self._file.execute(f"CREATE TABLE IF NOT EXISTS verdicts ({_DIGEST}) WITHOUT ROWID")
+            for table in (_VERDICTS, _FURTHER):
+                self._file.execute(f"CREATE TABLE IF NOT EXISTS {table} WITHOUT ROWID")
             self._refuse_what_cannot_be_used()
         self._new: dict[bytes, Verdict] = {}
         self._since = time.monotonic()
@@ -93,8 +100,15 @@ class VerdictCache:
     def find(self, digest: bytes) -> Verdict | None:
         """The verdict kept under `digest`, without its answer."""
         with self._named():
-            row = self._file.execute("SELECT correct, reason FROM verdicts WHERE digest = ?", (digest,)).fetchone()
-        return None if row is None else Verdict(Outcome.CORRECT if row[0] else Outcome.INCORRECT, row[1])
+            row = self._file.execute(_FIND, (digest,)).fetchone()
+        if row is None:
+            return None
+        correct, reason, further = row
+        outcome = Outcome.CORRECT if correct else Outcome.INCORRECT
+        try:
+            return verdict_in({"outcome": outcome, "reason": reason, **json.loads(further or "{}")})
+        except (ValueError, TypeError, LookupError):  # flags or steps of a version that knows more of them
+            return None
 
     def keep(self, digest: bytes, verdict: Verdict) -> None:
         """Keep a decided verdict. Raises ValueError for an unscored one."""
@@ -106,8 +120,10 @@ class VerdictCache:
 
     def flush(self) -> None:
         rows = [(digest, v.outcome is Outcome.CORRECT, v.reason) for digest, v in self._new.items()]
+        further = [(digest, json.dumps(fields)) for digest, v in self._new.items() if (fields := _further(v))]
         self._new.clear()
         with self._named(), self._file:
+            self._file.executemany("INSERT OR IGNORE INTO further VALUES (?, ?)", further)
             self._file.executemany("INSERT OR IGNORE INTO verdicts VALUES (?, ?, ?)", rows)
         self._since = time.monotonic()
 
@@ -139,3 +155,9 @@ class VerdictCache:
                 f"{self.path}: verdicts cannot be kept here ({error}); delete the file, name another folder in "
                 f"{SWITCH}, or switch this off with {SWITCH}=off"
             ) from error
+
+
+def _further(verdict: Verdict) -> dict[str, Any]:
+    """Its flags and steps, where it has any."""
+    fields = verdict_fields(verdict)
+    return {name: fields[name] for name in ("flags", "steps") if name in fields}

@@ -87,7 +87,7 @@ class CodeVerifier:
         self.isolated, self.cpu_seconds = isolated, cpu_seconds
         marks = "" if cpu_seconds == 3.0 else f"+{cpu_seconds:g}s", "" if isolated else "+not-isolated"
         self.version = f"2+python-{sys.version_info.major}.{sys.version_info.minor}{''.join(marks)}"
-        self._court: _Court | None = None
+        self._runner: _ProgramRunner | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"isolated": self.isolated, "cpu_seconds": self.cpu_seconds}
@@ -112,35 +112,34 @@ class CodeVerifier:
         return f"```python\n{reference}\n```"
 
     def set_up(self) -> None:
-        if self._court is None:
-            self._court = _Court(self.isolated)
+        if self._runner is None:
+            self._runner = _ProgramRunner(self.isolated)
 
     def verify(self, problem: Problem, answer: str) -> Verdict:
         if not (problem.metadata.get("tests") or problem.metadata.get("cases")):
             return Verdict(Outcome.UNSCORED, "no tests")
-        if self._court is None:
-            self._court = _Court(self.isolated)
-        verdict = self._court.verify(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
+        if self._runner is None:
+            self._runner = _ProgramRunner(self.isolated)
+        verdict = self._runner.verify(problem, answer, float(problem.metadata.get("cpu_seconds", self.cpu_seconds)))
         if self.isolated:
             return verdict
-        return replace(verdict, reason=f"{verdict.reason} (not isolated)", flags=(*verdict.flags, Flag.NOT_ISOLATED))
+        return replace(verdict, reason=f"{verdict.reason} (not isolated)", flags=verdict.flags | {Flag.UNSANDBOXED})
 
     def is_cacheable(self, verdict: Verdict) -> bool:
         """What time or the machine's load decided is decided again."""
-        by_chance = any(verdict.reason.startswith(reason) for reason in _BY_CHANCE)
-        return not by_chance and Flag.DECIDED_ALONE not in verdict.flags
+        return not verdict.flags & {*_BY_CHANCE, Flag.RERUN_ALONE}
 
     def close(self) -> None:
-        if self._court is not None:
-            self._court.close()
-            self._court = None
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
 
 
-class _Court:
+class _ProgramRunner:
     """The sandboxes of one process, how slow programs run here, and the rule for programs that ran out of time."""
 
     def __init__(self, isolated: bool) -> None:
-        self._turns = _Turns()
+        self._lock = _RunLock()
         self._sandboxes = Sandboxes(PACKAGES, isolated)
         self._slowness = max(1.0, self._reference_program_seconds() / REFERENCE_SECONDS)
         self._solution_cpu: dict[str, float] = {}
@@ -150,20 +149,20 @@ class _Court:
 
     def verify(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
         cpu_seconds *= self._slowness
-        with self._turns.shared():
+        with self._lock.shared():
             some = FIRST_PART * cpu_seconds
             first = self._attempt(problem, program, Limits(some, WALL_PER_CPU * cpu_seconds))
-        if first.reason not in _BY_CHANCE:
+        if not first.flags & _BY_CHANCE:
             return first
-        with self._turns.alone():
+        with self._lock.alone():
             allowed = max(cpu_seconds, min(MOST_ALONE, SOLUTION_FACTOR * self._solution_seconds(problem)))
             second = self._attempt(
                 problem, program, Limits(allowed, max(ALONE_WALL_PER_CPU * cpu_seconds, 2 * allowed))
             )
         if second.outcome is first.outcome:
             return second
-        reason = f"{second.reason} alone, {first.reason} before"
-        return Verdict(second.outcome, reason, flags=(Flag.DECIDED_ALONE,))
+        both = f"{second.reason} alone, {first.reason} before"
+        return replace(second, reason=both, flags=second.flags | {Flag.RERUN_ALONE})
 
     def _attempt(self, problem: Problem, program: str, limits: Limits) -> Verdict:
         """One run; the sandbox's own failure is tried once more."""
@@ -198,8 +197,10 @@ class _Court:
         return self._solution_cpu[problem.id]
 
 
-_TIMED_OUT, _KILLED = "ran out of time", "was killed"
-_BY_CHANCE = {_TIMED_OUT, _KILLED}
+_TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
+_KILLED = Verdict(Outcome.INCORRECT, "was killed", flags=frozenset({Flag.KILLED}))
+_OUT_OF_MEMORY = Verdict(Outcome.INCORRECT, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
+_BY_CHANCE = frozenset({Flag.TIMED_OUT, Flag.KILLED})
 """What the machine's load may have done."""
 
 
@@ -227,8 +228,9 @@ def _verdict(examined: Examined, limits: Limits) -> Verdict:
     if examined.kind == "broken":
         return Verdict(Outcome.UNSCORED, examined.reason)
     ended = _end(examined.report, limits) if examined.reason == "ends early" else None
-    reason = "out of memory" if examined.reason == "raises MemoryError" else examined.reason
-    return Verdict(Outcome.INCORRECT, ended or reason)
+    if ended is not None:
+        return ended
+    return _OUT_OF_MEMORY if examined.reason == "raises MemoryError" else Verdict(Outcome.INCORRECT, examined.reason)
 
 
 def _run_cases(sandboxes: Sandboxes, problem: Problem, program: str, limits: Limits) -> Verdict:
@@ -238,7 +240,7 @@ def _run_cases(sandboxes: Sandboxes, problem: Problem, program: str, limits: Lim
         ran = sandboxes.run_script(sources, case["input"].encode(), limits)
         ended = _end(ran.report, limits)
         if ended is not None:
-            return Verdict(Outcome.INCORRECT, ended)
+            return ended
         if not ran.complete:
             return Verdict(Outcome.INCORRECT, "prints without end")
         if ran.report.status != 0:
@@ -264,7 +266,7 @@ def _numbers(line: str) -> list[Decimal] | None:
     return None if any(number.is_nan() for number in numbers) else numbers  # comparing a signalling one raises
 
 
-def _end(report: Report, limits: Limits) -> str | None:
+def _end(report: Report, limits: Limits) -> Verdict | None:
     """How the program came to its end, where that decides."""
     if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
         return _TIMED_OUT
@@ -273,7 +275,8 @@ def _end(report: Report, limits: Limits) -> str | None:
             return None
         return _TIMED_OUT if report.cpu_seconds >= limits.cpu_seconds else _KILLED
     if report.status < 0:  # also where it was asked to stop meanwhile: that is done by SIGKILL alone
-        return f"crashes ({_signal_name(-report.status)})"
+        reason = f"crashes ({_signal_name(-report.status)})"
+        return Verdict(Outcome.INCORRECT, reason, flags=frozenset({Flag.CRASHED}))
     return None
 
 
@@ -337,7 +340,7 @@ def _runnable(head: str) -> str:
     return ""
 
 
-class _Turns:
+class _RunLock:
     """Lets programs of all worker processes of this user run side by side, or one alone.
 
     Two bytes of one file are locked: who wants to be alone takes the gate, so that nobody enters any more, and then

@@ -27,7 +27,7 @@ from typing import Any
 
 from move37.errors import InputError
 from move37.registry import Source
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.old_names import format_answer_of
 
 FORM = "grader.py:function"
@@ -74,7 +74,8 @@ class FunctionVerifier:
         except MemoryError:
             raise
         except Exception as error:
-            return Verdict(Outcome.UNSCORED, f"{name} raises {type(error).__name__} ({self._line(error)})")
+            raised = f"{name} raises {type(error).__name__} ({self._line(error)})"
+            return Verdict(Outcome.UNSCORED, raised, flags=frozenset({Flag.CRASHED}))
         if isinstance(said, Verdict):
             return said
         if said is None:

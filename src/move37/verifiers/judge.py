@@ -23,7 +23,7 @@ from typing import Any
 import openai
 
 from move37.errors import InputError
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_tagged
 
 PROMPT = """\
@@ -133,7 +133,8 @@ class JudgeVerifier:
         try:
             reply = self._ask(content)
         except openai.APITimeoutError:
-            return Verdict(Outcome.UNSCORED, f"judge timed out after {self.timeout_seconds:g} s")
+            timed_out = f"judge timed out after {self.timeout_seconds:g} s"
+            return Verdict(Outcome.UNSCORED, timed_out, flags=frozenset({Flag.TIMED_OUT}))
         except openai.APIConnectionError:
             return Verdict(Outcome.UNSCORED, "judge cannot be reached")
         except openai.APIStatusError as error:

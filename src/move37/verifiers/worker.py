@@ -1,10 +1,10 @@
-"""The process in which answers are judged: `python -m move37.verifiers.worker CHANNEL LIFELINE`.
+"""The process in which answers are verified: `python -m move37.verifiers.worker CHANNEL LIFELINE`.
 
-It reads jobs from one inherited socket, judges them one after the other and sends each outcome at once, so that the
-parent always knows which answer a dead worker died of. It bounds itself through the kernel, whatever its Python code
-is stuck in: a CPU timer that runs from the start of each answer ends the process; a limit on address space turns
-hoarding into an unscored answer; and the loss of the lifeline (a pipe that only the parent holds open) ends it, and
-what it forked, when the parent is gone, however it went. What comes back is JSON, never a pickle.
+It reads messages (`messages.py`) from one inherited socket, verifies answers one after the other and sends each verdict
+at once, so that the parent always knows which answer a dead worker died of. It bounds itself through the kernel,
+whatever its Python code is stuck in: a CPU timer that runs from the start of each answer ends the process; a limit on
+address space turns hoarding into an unscored answer; and the loss of the lifeline (a pipe that only the parent holds
+open) ends it, and what it forked, when the parent is gone, however it went.
 
 What an answer leaves behind must not cost the next one: a worker that hoards memory, or in which a thread goes on
 computing, says that it is tainted and is replaced.
@@ -23,29 +23,24 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
-from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers import Verifier
+from move37.verifiers.messages import answers_in, as_it_crosses, crashed, reporting
 
-OUT_OF_MEMORY = Verdict(Outcome.UNSCORED, "out of memory", flags=(Flag.CRASHED,))
-NO_VERDICT = Verdict(Outcome.UNSCORED, "verifier returned no verdict")
-_OUTCOMES, _FLAGS = frozenset(Outcome), tuple(Flag)
+OUT_OF_MEMORY = Verdict(Outcome.UNSCORED, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
 
 ADDRESS_SPACE_BYTES = 4 << 30
 """Beyond it, allocation fails in a worker. A warm one has about 0.3 GiB, of which 0.1 are resident."""
 HOARD_BYTES = 1 << 30
 """A worker that was ever this much larger than its verifier made it while it got ready is replaced, and an answer that
 it could not match is unscored."""
-LONGEST_RECORD = (1 << 16) - 1024
-"""Bytes of a verdict with its steps; from one that is longer the steps are dropped, and a flag says so."""
-LONGEST_REASON = 1000
-"""Characters of a verdict's reason that are kept."""
 LOOK_SECONDS = 0.01
 """How long a worker watches threads that an answer left, to see whether they compute."""
 
@@ -67,24 +62,24 @@ class _Usual(NamedTuple):
 
 
 def _serve(channel: Connection) -> None:
-    """Jobs are a pickled verifier to judge with from now on, or (CPU seconds, [(number, problem, answer), ...])."""
+    """Do what the messages say: load a verifier and use it from now on, or verify answers."""
     verifier: Verifier | None = None
     threads: ThreadPoolExecutor | None = None
     lock = Lock()
     usual, tainted = _Usual(HOARD_BYTES, 1), False
     while not tainted:
-        job = channel.recv()
-        if isinstance(job, bytes):
+        message = channel.recv()
+        if "load" in message:
             before = _peak_bytes()
-            verifier = _load(channel, job)
+            verifier = _load(channel, message)
             usual = _Usual(usual.most_bytes + _peak_bytes() - before, threading.active_count())
             size = getattr(verifier, "threads", 1)
             threads = ThreadPoolExecutor(size) if size > 1 else None
             continue
         assert verifier is not None
-        cpu_seconds, answers = job
+        answers = answers_in(message)
         if threads is None:
-            tainted = _verify_one_by_one(channel, verifier, answers, cpu_seconds, usual)
+            tainted = _verify_one_by_one(channel, verifier, answers, message["cpu_seconds"], usual)
         else:
             for number, problem, answer in answers:
                 shared = channel, lock, verifier, usual.most_bytes
@@ -95,10 +90,10 @@ def _serve(channel: Connection) -> None:
     channel.send_bytes(json.dumps({"tainted": True}).encode())
 
 
-def _load(channel: Connection, pickled: bytes) -> Verifier:
-    """Get ready to judge with a verifier. If that is impossible the parent is told why, and the process ends."""
+def _load(channel: Connection, message: Mapping[str, Any]) -> Verifier:
+    """Set up the verifier that a message holds. If that is impossible the parent is told why, and the process ends."""
     try:
-        verifier: Verifier = pickle.loads(pickled)
+        verifier: Verifier = pickle.loads(message["load"])
         verifier.set_up()
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -111,7 +106,7 @@ def _load(channel: Connection, pickled: bytes) -> Verifier:
 def _verify_one_by_one(
     channel: Connection,
     verifier: Verifier,
-    answers: Sequence[tuple[int, tuple[Any, ...], str]],
+    answers: Sequence[tuple[int, Problem, str]],
     cpu_seconds: float,
     usual: _Usual,
 ) -> bool:
@@ -132,7 +127,7 @@ def _verify_beside_others(
     verifier: Verifier,
     most_bytes: int,
     number: int,
-    problem: tuple[Any, ...],
+    problem: Problem,
     answer: str,
 ) -> None:
     """In a thread of its own: the CPU time of one answer is not known there, and who waits spends none."""
@@ -142,58 +137,19 @@ def _verify_beside_others(
 
 
 def _report(channel: Connection, number: int, verdict: Verdict) -> None:
-    sent = _record(number, verdict)
-    if len(sent) > LONGEST_RECORD:
-        flags = (*verdict.flags, Flag.STEPS_DROPPED)
-        sent = _record(number, Verdict(verdict.outcome, verdict.reason, flags=flags))
-    channel.send_bytes(sent)
+    channel.send_bytes(reporting(number, verdict))
 
 
-def _record(number: int, verdict: Verdict) -> bytes:
-    """A verdict as it crosses: a JSON object, to which fields may be added. What is empty is left out."""
-    record: dict[str, Any] = {"number": number, "outcome": verdict.outcome, "reason": verdict.reason}
-    if verdict.flags:
-        record["flags"] = verdict.flags
-    if verdict.steps is not None:
-        record["steps"] = [(step.text, step.outcome, step.score) for step in verdict.steps]
-    return json.dumps(record).encode()
-
-
-def _decide(verifier: Verifier, problem: tuple[Any, ...], answer: str, most_bytes: int) -> Verdict:
+def _decide(verifier: Verifier, problem: Problem, answer: str, most_bytes: int) -> Verdict:
     """What the verifier says, in the form that crosses. Whatever it raises, also to leave, is its failure."""
     try:
-        said = verifier.verify(Problem(*problem), answer)
-        known = isinstance(said, Verdict) and said.outcome in _OUTCOMES
-        verdict = _crossing(said) if known else NO_VERDICT
+        verdict = as_it_crosses(verifier.verify(problem, answer))
     except MemoryError:
         verdict = OUT_OF_MEMORY
     except BaseException as error:  # sys.exit() in a user's function, for one
-        verdict = Verdict(Outcome.UNSCORED, f"verifier crashed: {type(error).__name__}", flags=(Flag.CRASHED,))
+        verdict = crashed(type(error).__name__)
     # Libraries catch MemoryError themselves and go on to "not equal".
     return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _peak_bytes() > most_bytes else verdict
-
-
-def _crossing(said: Verdict) -> Verdict:
-    """A verdict without what cannot be kept. Flags and steps that are none make it unscored, with the reason."""
-    unknown = [str(flag) for flag in said.flags if flag not in _FLAGS]
-    if unknown:
-        return Verdict(Outcome.UNSCORED, _plain(f"unknown flag {unknown[0]!r} (known: {', '.join(_FLAGS)})"))
-    if said.steps is not None and not all(isinstance(step, StepVerdict) for step in said.steps):
-        return Verdict(Outcome.UNSCORED, "its steps are not StepVerdicts")
-    steps = said.steps and tuple(
-        StepVerdict(
-            step.text.encode("utf-8", "replace").decode(),
-            None if step.outcome is None else Outcome(step.outcome),
-            None if step.score is None else float(step.score),
-        )
-        for step in said.steps
-    )
-    return Verdict(Outcome(said.outcome), _plain(said.reason), flags=tuple(map(Flag, said.flags)), steps=steps)
-
-
-def _plain(reason: object) -> str:
-    """A reason as text that can be kept: of bounded length, without halves of surrogate pairs."""
-    return str(reason)[:LONGEST_REASON].encode("utf-8", "replace").decode()
 
 
 def _left_computing(usual_threads: int) -> bool:

@@ -1,17 +1,17 @@
-"""The parent's side of the judging processes: hands out answers, enforces deadlines, replaces the dead.
+"""The parent's side of the verifying processes: hands out answers, enforces deadlines, replaces the dead.
 
 A worker (`worker.py`) gets a small batch at a time and reports every answer at once, so the answer it died of is
 known: that one is decided by how the worker ended, the rest of the batch goes back to the front of the queue.
   ended by its CPU timer   unscored, "timed out after 10 s"
   no news for too long     the same: a worker that sleeps spends no CPU time, so the parent watches the wall clock
-  crashed                  judged once more, since the cause may lie outside (a machine short of memory); if it
+  crashed                  verified once more, since the cause may lie outside (a machine short of memory); if it
                            crashes again it is unscored, "verifier crashed: SIGSEGV". An end without a word is a
                            crash whatever the exit code, and so is news that cannot be read
 A worker that says that it is tainted has reported the answer that tainted it, and is replaced at once. What a worker
 forked ends with it.
-A verifier that mostly waits (`threads`) has several answers judged at once in one worker; of these the oldest is taken
-for the cause.
-Left out: what is judged, and for whom (`verification.py`).
+A verifier that mostly waits (`threads`) has several answers verified at once in one worker; of these the oldest is
+taken for the cause.
+Left out: what is verified, and for whom (`verification.py`).
 """
 
 import json
@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -32,8 +32,9 @@ from multiprocessing import Pipe
 from typing import Any
 
 from move37.errors import UsageError, VerifierError
-from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
+from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers import Verifier, label_of
+from move37.verifiers.messages import LONGEST_NEWS, asking, crashed, verdict_in
 from move37.verifiers.old_names import with_new_names
 
 BATCH = 16
@@ -42,9 +43,9 @@ WALL_PER_CPU = 10
 """A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
 START_SECONDS = 120.0
 """Wall time in which a worker must be ready, or longer if its verifier may be silent for longer."""
-LONGEST_NEWS = 1 << 16
-"""Bytes of one message from a worker; in what is longer, its verifier has written."""
 MOST_FALSE_STARTS = 3
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
+"""What reading may raise where the code that verifies has written into the channel."""
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
@@ -57,11 +58,11 @@ class VerifierSpec:
     """ "<verifier>@<version>": under what its verdicts are kept."""
     pickled: bytes
     threads: int
-    """Answers that one worker judges at once."""
+    """Answers that one worker verifies at once."""
     wall_seconds: float
     """Without news for so long a worker is stuck."""
     is_cacheable: Callable[[Verdict], bool] | None
-    """Whether judging again would give this verdict again; None where that cannot be known."""
+    """Whether verifying again would give this verdict again; None where that cannot be known."""
 
 
 @dataclass(eq=False, slots=True)
@@ -121,12 +122,14 @@ class Workforce:
     def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """Answers decided by now; with `wait`, after the next event. Raises VerifierError if no worker will start."""
         self._hand_out()
+        if wait and not self._queue and not any(worker.batch for worker in self._workers):
+            raise RuntimeError("an answer was lost: one is waited for, and no worker has it")
         decided: list[tuple[Job, Verdict]] = []
         for event, _ in self._selector.select(self._patience() if wait else 0):
             worker: _Worker = event.data
             try:
                 news = worker.receive()
-            except (EOFError, OSError, ValueError, TypeError, KeyError):  # the end, or what no worker says
+            except (EOFError, OSError, *_UNREADABLE):  # the end, or what no worker says
                 decided += self._retire(worker, gone=True)
                 continue
             self._false_starts = 0
@@ -167,7 +170,7 @@ class Workforce:
             self._selector.register(worker.channel, selectors.EVENT_READ, worker)
 
     def _next_batch(self, room: int) -> list[Job]:
-        """At most `room` answers from the front of the queue, all for one judge."""
+        """At most `room` answers from the front of the queue, all for one verifier."""
         spec, batch = self._queue[0].spec, [self._queue.popleft()]
         size = min(room, (1 + len(self._queue)) // self.size)
         while len(batch) < size and self._queue[0].spec is spec:
@@ -187,12 +190,13 @@ class Workforce:
         current, *mates = worker.batch.values()
         self._queue.extendleft(reversed(mates))
         if timed_out:
-            reason = f"timed out after {self.cpu_seconds:g} s"
-            return [(current, Verdict(Outcome.UNSCORED, reason, flags=(Flag.TIMED_OUT,)))]
+            late = Verdict(
+                Outcome.UNSCORED, f"timed out after {self.cpu_seconds:g} s", flags=frozenset({Flag.TIMED_OUT})
+            )
+            return [(current, late)]
         current.crashes += 1
         if current.crashes > 1:
-            reason = f"verifier crashed: {_cause(status)}"
-            return [(current, Verdict(Outcome.UNSCORED, reason, flags=(Flag.CRASHED,)))]
+            return [(current, crashed(_cause(status)))]
         self._queue.appendleft(current)
         return []
 
@@ -248,7 +252,7 @@ class _Worker:
 
     @property
     def room(self) -> int:
-        """How many answers it can be given now: a batch where it judges one by one, else as many as are missing."""
+        """How many answers it can be given now: a batch where it verifies one by one, else as many as are missing."""
         if not self.ready:
             return 0
         if self.spec.threads == 1:
@@ -257,22 +261,25 @@ class _Worker:
 
     def load(self, spec: VerifierSpec) -> None:
         self.spec, self.ready = spec, False
-        self._send(spec.pickled)
+        self._send({"load": spec.pickled})
 
     def set_to(self, jobs: list[Job], cpu_seconds: float) -> None:
         new = dict(zip(self._numbers, jobs, strict=False))
         self.batch |= new
-        self._send((cpu_seconds, [(number, each.problem.plain(), each.answer) for number, each in new.items()]))
+        self._send(asking([(number, job.problem, job.answer) for number, job in new.items()], cpu_seconds))
 
     def receive(self) -> tuple[Job, Verdict] | None:
         """The next decided answer, or None for other news.
 
-        Raises EOFError or OSError when the worker is gone, ValueError, TypeError or KeyError for what is no news.
+        Raises EOFError or OSError when the worker is gone, one of `_UNREADABLE` for what is no news.
         """
         news = json.loads(self.channel.recv_bytes(LONGEST_NEWS))
         self.since = time.monotonic()
+        if not isinstance(news, dict):
+            raise ValueError("no news")
         if "number" in news:
-            return self.batch.pop(news["number"]), _verdict_of(news)
+            verdict = verdict_in(news)
+            return self.batch.pop(news["number"]), verdict
         self.tainted = "tainted" in news
         self.ready, self.complaint = self.tainted or "ready" in news, news.get("failed", "")
         return None
@@ -292,26 +299,11 @@ class _Worker:
         os.close(self._lifeline)
         return status
 
-    def _send(self, job: object) -> None:
-        """Send a job. To a worker that is gone this does nothing: reading from it will tell."""
+    def _send(self, message: Mapping[str, Any]) -> None:
+        """Send a message. To a worker that is gone this does nothing: reading from it will tell."""
         self.since = time.monotonic()
         with suppress(BrokenPipeError, ConnectionResetError):
-            self.channel.send(job)
-
-
-def _verdict_of(news: dict[str, Any]) -> Verdict:
-    """The verdict in a worker's record; fields that are not known here are left alone (`worker._record`)."""
-    steps = news.get("steps")
-    return Verdict(
-        Outcome(news["outcome"]),
-        news["reason"],
-        flags=tuple(map(Flag, news.get("flags", ()))),
-        steps=None if steps is None else tuple(_step_of(*step) for step in steps),
-    )
-
-
-def _step_of(text: str, outcome: str | None, score: float | None) -> StepVerdict:
-    return StepVerdict(text, None if outcome is None else Outcome(outcome), score)
+            self.channel.send(message)
 
 
 def _cause(status: int) -> str:
