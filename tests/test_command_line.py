@@ -79,7 +79,9 @@ def test_json_is_one_object_for_every_exception(
 
 
 @pytest.mark.parametrize(
-    "content", [b"no gzip", gzip.compress(b"{}" * 99)[:-9], gzip.compress(b"{}\n")[:12] + b"\xff" * 30]
+    "content",
+    [b"no gzip", gzip.compress(b"{}" * 99, mtime=0)[:-9], gzip.compress(b"{}\n", mtime=0)[:12] + b"\xff" * 30],
+    ids=["no gzip", "cut", "garbage"],
 )
 def test_a_damaged_gz_is_named_in_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
