@@ -114,9 +114,9 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
 def test_report_elsewhere_writes_nothing_to_the_run(tmp_path: Path) -> None:
     store, out = judged_run(sums_study(tmp_path), tmp_path / "run"), tmp_path / "out"
     before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}
-    figures = pipeline.report_run(store, out)
+    done = pipeline.report_run(store, out)
     assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")} == before
-    assert figures["report"] == str(out / "report.html")
+    assert done.report == out / "report.html"
     assert {path.name for path in out.iterdir()} >= {"analyses.json", "report.html", "report.md", "figures", "tables"}
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from move37 import imports, pipeline
+from move37.analyses.beyond import DifferenceAtK, Refusal, at_k_in_words
 from move37.config import AnalysisConfig, StudyConfig, load_study, parse_study, resolved_json
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import ConfigError, InputError
@@ -59,7 +60,7 @@ def test_a_stopped_run_is_a_prefix_of_the_fixed_one_that_ends_where_the_plan_say
 
 
 def test_the_same_run_again_owes_nothing(both: tuple[RunStore, RunStore]) -> None:
-    assert pipeline.sample_run(both[1])["sampled"] == {}
+    assert pipeline.sample_run(both[1]).sampled == {}
 
 
 def test_the_curves_of_both_runs_reach_the_same_k(both: tuple[RunStore, RunStore]) -> None:
@@ -201,14 +202,15 @@ def test_compare_takes_counts_that_say_how_they_were_stopped(tmp_path: Path) -> 
             for row, c, n in zip(rows, stops.successes, stops.trials, strict=True)
         ]
         (tmp_path / f"{model}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in stopped))
-    findings, figures = pipeline.compare_counts(
+    findings = pipeline.compare_counts(
         tmp_path / "base.jsonl", tmp_path / "rl.jsonl", AnalysisConfig(), tmp_path / "out"
-    )
+    ).findings
+    base, rl = findings.curves
     assert used < 0.3 * 2 * 1060 * 128
-    assert figures["curves"]["base"][127] == pytest.approx(0.89057, abs=1e-5)  # at k = n nothing is lost
-    assert figures["curves"]["rl"][127] == pytest.approx(0.87075, abs=1e-5)
-    assert figures["curves"]["base"][0] == pytest.approx(0.60411, abs=0.01)
-    first, last = figures["first_loss_set"]
+    assert base.pass_at_k[127] == pytest.approx(0.89057, abs=1e-5)  # at k = n nothing is lost
+    assert rl.pass_at_k[127] == pytest.approx(0.87075, abs=1e-5)
+    assert base.pass_at_k[0] == pytest.approx(0.60411, abs=0.01)
+    (first, last) = findings.comparisons[0].difference.first_loss_set
     assert 9 <= first <= 13
     assert 58 <= last <= 67
     table = findings.comparisons[0].solvable
@@ -232,7 +234,8 @@ def test_a_fixed_and_a_stopped_model_can_be_compared(tmp_path: Path) -> None:
     stopped = [{"id": "p0", "c": 1, "n": 2}, {"id": "p1", "c": 1, "n": 5}]
     rows = (json.dumps(row | {"stop_successes": 1, "n_max": 8}) + "\n" for row in stopped)
     (tmp_path / "rl.jsonl").write_text("".join(rows))
-    findings, _ = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", AnalysisConfig(draws=1000))
+    quick = AnalysisConfig(draws=1000)
+    findings = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", quick).findings
     table = findings.comparisons[0].solvable
     assert (table.k, table.both, table.base_only, table.rl_only, table.neither) == (8, 1, 0, 1, 0)
     assert isinstance(findings.comparisons[0].difference.mean[7], float)
@@ -245,13 +248,14 @@ def test_the_tally_of_a_fixed_plan_is_an_ordinary_one(both: tuple[RunStore, RunS
 @pytest.mark.skipif(not COUNTS.exists(), reason="needs the published counts")
 def test_a_claim_beyond_twice_n_is_refused_with_bounds() -> None:
     settings = AnalysisConfig(draws=1000)
-    _, within = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=256)
-    assert within["at_k"]["extrapolated"] is True
-    assert within["at_k"]["lower"] < within["at_k"]["value"] < within["at_k"]["upper"] < 0
-    _, beyond = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=1024)
-    assert "value" not in beyond["at_k"]
-    assert beyond["at_k"]["lower"] < 0 < beyond["at_k"]["upper"]
-    assert beyond["at_k"]["in_words"].startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
+    within = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=256).at_k
+    assert isinstance(within, DifferenceAtK)
+    assert within.extrapolated
+    assert within.lower < within.value < within.upper < 0
+    beyond = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=1024).at_k
+    assert isinstance(beyond, Refusal)
+    assert beyond.lower < 0 < beyond.upper
+    assert at_k_in_words(beyond).startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
 
 
 def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Path) -> None:

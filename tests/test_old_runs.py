@@ -64,9 +64,9 @@ def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
     run = old / "complete"
     samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)
     before = json.loads((run / "analyses.json").read_text())
-    figures = pipeline.run_study(load_study(old / "study.toml"), run)
-    assert figures["sampled"] == {}
-    assert figures["verified"] == {"base": {}, "rl": {}}  # no verdict had to be made again
+    done = pipeline.run_study(load_study(old / "study.toml"), run)
+    assert done.sampled == {}
+    assert done.verified == {"base": {}, "rl": {}}  # no verdict had to be made again
     assert rows(run, "samples", SAMPLE) == samples
     assert rows(run, "verdicts", VERDICT) == verdicts
     contained(before, json.loads((run / "analyses.json").read_text()))
@@ -115,7 +115,7 @@ def test_an_old_run_is_pooled_with_a_new_one(old: Path, tmp_path: Path) -> None:
     new = pipeline.start_run(study.model_copy(update={"models": {"base": study.models["base"]}}), tmp_path / "new")
     pipeline.sample_run(new)
     pooled = imports.pool_runs(new.folder, [old / "complete"])
-    assert pooled["added"] == {"base": 0, "rl": 96}
+    assert pooled.added == {"base": 0, "rl": 96}
     assert RunStore.open(new.folder).study().base_model() == "base"
 
 

@@ -83,9 +83,9 @@ class TestStudy:
     @pytest.mark.slow
     def test_running_again_changes_nothing(self, finished: Path) -> None:
         before = content(finished)
-        figures = pipeline.run_study(RunStore.open(finished).study(), finished)
-        assert figures["sampled"] == {}
-        assert figures["verified"] == {"base": {}, "rl": {}}
+        done = pipeline.run_study(RunStore.open(finished).study(), finished)
+        assert done.sampled == {}
+        assert done.verified == {"base": {}, "rl": {}}
         assert content(finished) == before
 
     def test_analyses_json_holds_valid_json_without_nan(self, finished: Path) -> None:
@@ -100,7 +100,7 @@ class TestStudy:
         pipeline.sample_run(store)
         before = content(tmp_path / "run")["samples/base"]
         store.adopt(study.model_copy(update={"sampling": study.sampling.model_copy(update={"n": 8})}))
-        assert pipeline.sample_run(store)["sampled"] == {"base": 24, "rl": 24}
+        assert pipeline.sample_run(store).sampled == {"base": 24, "rl": 24}
         assert set(before) < set(content(tmp_path / "run")["samples/base"])
 
     def test_two_halves_pooled_equal_the_whole(self, tmp_path: Path, finished: Path) -> None:
@@ -109,8 +109,7 @@ class TestStudy:
         for name, n in (("a", 3), ("b", 8)):
             smaller = study.model_copy(update={"sampling": study.sampling.model_copy(update={"n": n})})
             pipeline.sample_run(pipeline.start_run(smaller, tmp_path / name))
-        figures = imports.pool_runs(tmp_path / "a", [tmp_path / "b"])
-        assert figures["added"] == {"base": 30, "rl": 30}
+        assert imports.pool_runs(tmp_path / "a", [tmp_path / "b"]).added == {"base": 30, "rl": 30}
         whole, pooled = content(finished), content(tmp_path / "a")
         assert pooled["samples/base"] == whole["samples/base"]
         assert pooled["samples/rl"] == whole["samples/rl"]
@@ -137,16 +136,16 @@ class TestStudy:
         # Right answers are numbers, which `choice` does not take for letters: it calls every sample wrong.
         store = pipeline.start_run(load_study(sums_study(tmp_path)), tmp_path / "run")
         pipeline.sample_run(store)
-        figures = pipeline.compare_verifiers(store, "math", "choice")
+        compared = pipeline.compare_verifiers(store, "math", "choice")
         right = int(RunEvidence(store).fixed_tally("base").correct.sum())
         assert right > 0
-        found = figures["models"]["base"]
-        assert (found["samples"], found["differ"]) == (48, right)
-        assert found["pass_at_1"] == (pytest.approx(right / 48), 0.0)
+        found = compared.models["base"]
+        assert (found.samples, len(found.disagreements)) == (48, right)
+        assert found.pass_at_1 == (pytest.approx(right / 48), 0.0)
         (agreement, _) = pipeline.analyse_run(store).agreements  # the report shows it too
         assert (agreement.other.partition("@")[0], agreement.k, agreement.pass_at_k[1]) == ("choice", 8, 0.0)
-        assert {(row["ours"], row["theirs"]) for row in found["disagreements"]} == {("correct", "incorrect")}
-        assert [label.partition("@")[0] for label in figures["verifiers"]] == ["math", "choice"]
+        assert {(row.ours, row.theirs) for row in found.disagreements} == {("correct", "incorrect")}
+        assert [label.partition("@")[0] for label in compared.verifiers] == ["math", "choice"]
         assert store.current_labels()["math"].startswith("math@")
 
     @pytest.mark.slow
@@ -226,8 +225,8 @@ class TestImports:
         run = tmp_path / "run"
         for model, right in (("base", 1), ("rl", 3)):
             path = self.rows(tmp_path / f"{model}.jsonl", right)
-            figures = imports.import_samples("paper", path, model, "math500", run)
-            assert (figures["problems"], figures["samples"]) == (5, 20)
+            done = imports.import_samples("paper", path, model, "math500", run)
+            assert (done.problems, done.samples) == (5, 20)
         store = RunStore.open(run)
         pipeline.verify_run(store)
         pipeline.report_run(store)
@@ -237,8 +236,8 @@ class TestImports:
 
     def test_importing_the_same_file_again_adds_nothing(self, tmp_path: Path) -> None:
         path = self.rows(tmp_path / "base.jsonl", 2)
-        assert imports.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 20
-        assert imports.import_samples("paper", path, "base", "math500", tmp_path / "run")["samples"] == 0
+        assert imports.import_samples("paper", path, "base", "math500", tmp_path / "run").samples == 20
+        assert imports.import_samples("paper", path, "base", "math500", tmp_path / "run").samples == 0
 
     def test_other_samples_under_a_known_name_are_refused(self, tmp_path: Path) -> None:
         first, second = self.rows(tmp_path / "a.jsonl", 2), self.rows(tmp_path / "b.jsonl", 3)
@@ -264,10 +263,11 @@ class TestImports:
         for model, c in (("base", 2), ("rl", 6)):
             rows = "".join(json.dumps({"id": f"p{i}", "c": c + i % 2, "n": 8}) + "\n" for i in range(6))
             (tmp_path / f"{model}.jsonl").write_text(rows)
-        _, figures = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", QUICK, tmp_path / "out")
+        done = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", QUICK, tmp_path / "out")
         assert (tmp_path / "out" / "report.html").is_file()
         assert (tmp_path / "out" / "analyses.json").is_file()
-        assert figures["problems"] == 6
+        assert done.report == tmp_path / "out" / "report.html"
+        assert done.findings.curves[0].problems == 6
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the project")
@@ -284,8 +284,8 @@ def test_the_papers_sample_file_agrees_with_its_own_scores_but_where_ours_are_ri
 
 
 def test_validate_names_the_references_that_fail(tmp_path: Path) -> None:
-    figures = pipeline.validate_benchmark(ProblemsConfig(benchmark="jsonl", path=write_problems(tmp_path)))
-    assert (figures["problems"], figures["references"], figures["failures"]) == (6, 6, [])
+    found = pipeline.validate_benchmark(ProblemsConfig(benchmark="jsonl", path=write_problems(tmp_path)))
+    assert (found.problems, found.references, found.failures) == (6, 6, ())
 
 
 def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and_named() -> None:

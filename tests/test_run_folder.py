@@ -134,8 +134,8 @@ class TestContentDecidesNotPaths:
         (tmp_path / "here").rename(tmp_path / "there")
         edited(tmp_path / "there" / "study.toml", ("n = 4", "n = 6"))
         run = tmp_path / "there" / "run"
-        figures = pipeline.sample_run(pipeline.start_run(load_study(tmp_path / "there" / "study.toml"), run))
-        assert figures["sampled"] == {"base": 12, "rl": 12}
+        done = pipeline.sample_run(pipeline.start_run(load_study(tmp_path / "there" / "study.toml"), run))
+        assert done.sampled == {"base": 12, "rl": 12}
         after = RunStore.open(run).samples("base").read().sort("problem_id", "index")
         assert after.join(before, on=["problem_id", "index"], how="semi").equals(before)
 
@@ -254,13 +254,13 @@ class TestNames:
         store = judged_run(study, tmp_path / "run")
         assert store.models() == ("base", model)
         assert store.labels(model) == store.labels("base")
-        assert pipeline.verify_run(store, "numeric")["verified"][model].total() == 24
+        assert pipeline.verify_run(store, "numeric").verified[model].total() == 24
         assert json.loads(json.dumps(analyses(store)))["curves"][0] == plain["curves"][0]
 
     @pytest.mark.parametrize("folder", ["run [1]", "all*", "what?", "a" * 250, "模型"])
     def test_a_run_may_stand_anywhere(self, tmp_path: Path, folder: str) -> None:
         store = judged_run(sums_study(tmp_path, n=4), tmp_path / folder)
-        assert pipeline.sample_run(store)["sampled"] == {}
+        assert pipeline.sample_run(store).sampled == {}
         pipeline.verify_run(store, "numeric")
         assert right(store) > 0
 

@@ -36,19 +36,20 @@ def study_of(folder: Path, base_accuracy: float, rl_accuracy: float, problems: i
 def test_sampling_ends_when_it_is_clear_which_model_solves_more(tmp_path: Path) -> None:
     # Solved in 4 tries: .04 of the problems against .94. e(0, 7) = 26.8 >= 20: seven one way decide.
     store = pipeline.start_run(load_study(study_of(tmp_path, 0.01, 0.5)), tmp_path / "run")
-    decision, figures = pipeline.sample_until_decided(store, block=8)
+    done = pipeline.sample_until_decided(store, block=8)
+    decision = done.decision
     assert decision.status is Status.DECIDED
     assert decision.better == "rl"
     assert decision.rl_only >= 7
     assert decision.examined < 64
-    assert figures["sampled"] == {"base": 4 * decision.examined, "rl": 4 * decision.examined}
+    assert done.sampled == {"base": 4 * decision.examined, "rl": 4 * decision.examined}
     assert json.loads((store.folder / "decision.json").read_text())["better"] == "rl"
     # It examined the first problems of the order that the seed gives, and nothing else.
     order = decision_plan([p.id for p in store.problems()], 4, store.study().seed).order
     assert set(store.samples("base").read()["problem_id"]) == set(order[: decision.examined])
-    again, figures = pipeline.sample_until_decided(store, block=8)
-    assert again == decision
-    assert sum(figures["sampled"].values()) == 0
+    again = pipeline.sample_until_decided(store, block=8)
+    assert again.decision == decision
+    assert sum(again.sampled.values()) == 0
     with pytest.raises(ConfigError, match="was sampled until decided with n = 4 and alpha = 0.05; another question"):
         pipeline.sample_until_decided(store, alpha=0.1)
 
@@ -56,7 +57,7 @@ def test_sampling_ends_when_it_is_clear_which_model_solves_more(tmp_path: Path) 
 @pytest.mark.slow
 def test_the_report_says_that_sampling_stopped_at_a_decision(tmp_path: Path) -> None:
     store = pipeline.start_run(load_study(study_of(tmp_path, 0.01, 0.5)), tmp_path / "run")
-    decision, _ = pipeline.sample_until_decided(store, block=8)
+    decision = pipeline.sample_until_decided(store, block=8).decision
     findings = pipeline.analyse_run(store)
     assert findings.decision == decision
     assert any("sampled until it was decided" in warning for warning in findings.warnings)
@@ -66,7 +67,7 @@ def test_the_report_says_that_sampling_stopped_at_a_decision(tmp_path: Path) -> 
 
 def test_equal_models_end_undecided_and_before_all_problems_where_that_is_futile(tmp_path: Path) -> None:
     store = pipeline.start_run(load_study(study_of(tmp_path, 0.99, 0.99, problems=16)), tmp_path / "run")
-    decision, _ = pipeline.sample_until_decided(store, block=4)
+    decision = pipeline.sample_until_decided(store, block=4).decision
     assert decision.status is Status.UNDECIDABLE
     assert decision.better is None
     assert decision.examined == 12  # at the fourth block, 4 problems cannot bring 6 discordant ones
@@ -112,7 +113,7 @@ def test_a_plan_says_before_spending_what_thirty_problems_cannot_show(tmp_path: 
 
 def test_a_pilot_gives_the_plan_its_law_and_its_lengths(tmp_path: Path) -> None:
     judged_run(sums_study(tmp_path, n=32, problems=12), tmp_path / "pilot")
-    planned, _ = pipeline.plan_study(load_study(sums_study(tmp_path, n=64, problems=12)), tmp_path / "pilot")
+    planned = pipeline.plan_study(load_study(sums_study(tmp_path, n=64, problems=12)), tmp_path / "pilot")
     pilot = pipeline.analyse_run(RunStore.open(tmp_path / "pilot"))
     # Up to k = 32 the fitted law repeats the pilot's own curves, and its lengths are the pilot's.
     at_8 = int(np.flatnonzero(planned.k == 8)[0])

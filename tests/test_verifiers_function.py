@@ -190,8 +190,8 @@ def test_a_study_names_a_grader_beside_it_and_verify_takes_one_too(tmp_path: Pat
     assert label.startswith("function@1+grade-")
     # ... regraded with another function, whose verdicts lie beside
     other = write(tmp_path, "def grade(problem, text):\n    return False\n", "never.py")
-    figures = pipeline.verify_run(RunStore.open(tmp_path / "run"), f"{other}:grade")
-    assert figures["verified"] == {"base": {"incorrect": 12}, "rl": {"incorrect": 12}}
+    done = pipeline.verify_run(RunStore.open(tmp_path / "run"), f"{other}:grade")
+    assert done.verified == {"base": {"incorrect": 12}, "rl": {"incorrect": 12}}
     assert len(store.labels("rl")) == 2
 
 
@@ -220,9 +220,9 @@ def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tm
     before = {name: int(RunEvidence(store).tally(name).unscored.sum()) for name in ("base", "rl")}
     assert min(before.values()) > 0
     (tmp_path / "up").touch()
-    assert pipeline.verify_run(RunStore.open(tmp_path / "run"))["verified"] == {"base": {}, "rl": {}}
-    figures = pipeline.verify_run(RunStore.open(tmp_path / "run"), retry_unscored=True)
-    assert {name: sum(counts.values()) for name, counts in figures["verified"].items()} == before
+    assert pipeline.verify_run(RunStore.open(tmp_path / "run")).verified == {"base": {}, "rl": {}}
+    done = pipeline.verify_run(RunStore.open(tmp_path / "run"), retry_unscored=True)
+    assert {name: sum(counts.values()) for name, counts in done.verified.items()} == before
     after = RunStore.open(tmp_path / "run")
     assert [int(RunEvidence(after).tally(name).unscored.sum()) for name in ("base", "rl")] == [0, 0]
     assert [int(RunEvidence(after).tally(name).n.sum()) for name in ("base", "rl")] == [24, 24]

@@ -22,14 +22,16 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from move37 import imports, pipeline, terminal
+from move37.analyses.beyond import at_k_in_words
 from move37.analyses.decision import decision_sentences
-from move37.analyses.serialise import findings_json
+from move37.analyses.serialise import agreement_json, comparison_json, findings_json, plain
 from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
 from move37.demo import demo_recipe, demo_study
 from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error, described
 from move37.importers import IMPORTERS
+from move37.results import Decided, VerifiersCompared
 from move37.store import RunStore
 from move37.training.algorithms import ALGORITHMS
 from move37.training.recipe import load_recipe
@@ -57,11 +59,11 @@ Options = Annotated[
 
 
 @contextmanager
-def command(name: str, as_json: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Enter for a function that takes the figures to print under --json. An error is printed too, for whoever calls the
-    app in his own process; `main` has the last word on what is printed."""
+def command(name: str, as_json: bool) -> Iterator[Callable[[Any], None]]:
+    """Enter for a function that takes what to print under --json: an object of `results.py`, or its figures. An error
+    is printed too, for whoever calls the app in his own process; `main` has the last word on what is printed."""
     try:
-        yield lambda figures: print(json.dumps({"command": name, "ok": True} | figures)) if as_json else None
+        yield lambda result: print(json.dumps({"command": name, "ok": True} | plain(result))) if as_json else None
     except Move37Error as error:
         if as_json:
             print(json.dumps({"command": name, "ok": False, "error": str(error)}))
@@ -77,9 +79,9 @@ def run(
     """Run a whole study: sample, verify, analyse, report. The same command continues a stopped run."""
     with command("run", as_json) as emit:
         config = load_study(study)
-        figures = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
-        emit(figures)
-    terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
+        done = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
+        emit(done)
+    terminal.tell(as_json, f"Report: {done.report}", done.warnings)
 
 
 @app.command()
@@ -103,15 +105,15 @@ def sample(
             store = pipeline.start_run(config, out or Path("runs") / config.name)
         else:
             store = RunStore.open(run)
-        bars, decision = terminal.progress(as_json), None
+        bars = terminal.progress(as_json)
         if until == "decided":
-            decision, figures = pipeline.sample_until_decided(store, alpha, block, bars)
+            done = pipeline.sample_until_decided(store, alpha, block, bars)
         else:
-            figures = pipeline.sample_run(store, bars)
-        emit(figures)
-    if decision is not None:
-        terminal.tell(as_json, "\n".join(decision_sentences(decision)))
-    made = ", ".join(f"{count:,} from {model}" for model, count in figures["sampled"].items())
+            done = pipeline.sample_run(store, bars)
+        emit(done)
+    if isinstance(done, Decided):
+        terminal.tell(as_json, "\n".join(decision_sentences(done.decision)))
+    made = ", ".join(f"{count:,} from {model}" for model, count in done.sampled.items())
     terminal.tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
 
 
@@ -146,16 +148,18 @@ def verify(
         store, bars = RunStore.open(run), terminal.progress(as_json)
         settings = with_options(store.study().verification, option or (), unsafe_local)
         if len(chosen) == 2:
-            figures = pipeline.compare_verifiers(store, chosen[0], chosen[1], bars, settings)
+            done = pipeline.compare_verifiers(store, chosen[0], chosen[1], bars, settings)
+            models = {model: agreement_json(found) for model, found in done.models.items()}
+            emit({"run": done.run, "verifiers": done.verifiers, "models": models})
         else:
-            figures = pipeline.verify_run(store, chosen[0] if chosen else None, bars, settings, retry_unscored)
-        emit(figures)
-    if len(chosen) == 2:
-        if not as_json:
-            terminal.print_disagreements(figures)
+            done = pipeline.verify_run(store, chosen[0] if chosen else None, bars, settings, retry_unscored)
+            emit(done)
+    if as_json:
         return
-    if not as_json:
-        terminal.print_verdicts(figures["verified"])
+    if isinstance(done, VerifiersCompared):
+        terminal.print_disagreements(done)
+    else:
+        terminal.print_verdicts(done.verified)
         terminal.tell(False, f"Next: move37 report {run}")
 
 
@@ -174,9 +178,9 @@ def analyse(run: Run, out: Out = None, as_json: Json = False) -> None:
 def report(run: Run, out: Out = None, as_json: Json = False) -> None:
     """Analyse, then write report.html (one page that opens offline), report.md, figures/ and tables/."""
     with command("report", as_json) as emit:
-        figures = pipeline.report_run(RunStore.open(run), out)
-        emit(figures)
-    terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
+        done = pipeline.report_run(RunStore.open(run), out)
+        emit(done)
+    terminal.tell(as_json, f"Report: {done.report}", done.warnings)
 
 
 @app.command()
@@ -202,14 +206,17 @@ def compare(
         settings = from_options(
             AnalysisConfig, confidence=confidence, draws=draws, seed=seed, monte_carlo_error=monte_carlo_error
         )
-        findings, figures = pipeline.compare_counts(base, rl, settings, out, at_k)
+        done = pipeline.compare_counts(base, rl, settings, out, at_k)
+    findings, said = done.findings, at_k_in_words(done.at_k) if done.at_k is not None else ""
     if as_json:
+        figures = comparison_json(findings.comparisons[0], *findings.curves)
+        figures |= {"at_k": plain(done.at_k) | {"in_words": said}} if said else {}
+        figures |= {"report": str(done.report)} if done.report else {}
         print(json.dumps(figures))
         return
     terminal.print_findings(findings)
-    if at_k is not None:
-        terminal.tell(False, figures["at_k"]["in_words"])
-    terminal.tell(False, f"Report: {figures['report']}" if out else "", findings.comparisons[0].warnings)
+    terminal.tell(False, said)
+    terminal.tell(False, f"Report: {done.report}" if done.report else "", findings.comparisons[0].warnings)
 
 
 @app.command("import")
@@ -223,9 +230,9 @@ def import_(
 ) -> None:
     """Bring samples or counts of another tool into a run folder."""
     with command("import", as_json) as emit:
-        figures = imports.import_samples(format, path, model, benchmark, out)
-        emit(figures)
-    terminal.tell(as_json, f"Imported {figures['samples']:,} samples of {figures['problems']:,} problems into {out}.")
+        done = imports.import_samples(format, path, model, benchmark, out)
+        emit(done)
+    terminal.tell(as_json, f"Imported {done.samples:,} samples of {done.problems:,} problems into {out}.")
 
 
 @app.command()
@@ -236,9 +243,9 @@ def pool(
 ) -> None:
     """Add the samples of other run folders of the same study to RUN: a union by key."""
     with command("pool", as_json) as emit:
-        figures = imports.pool_runs(run, others)
-        emit(figures)
-    added = ", ".join(f"{count:,} of {model}" for model, count in figures["added"].items())
+        done = imports.pool_runs(run, others)
+        emit(done)
+    added = ", ".join(f"{count:,} of {model}" for model, count in done.added.items())
     terminal.tell(as_json, f"Added {added}. Next: move37 verify {run}")
 
 
@@ -270,8 +277,8 @@ def plan(
 ) -> None:
     """Say what a study will cost under each stopping plan and what it can show, before anything is spent."""
     with command("plan", as_json) as emit:
-        planned, figures = pipeline.plan_study(load_study(study), pilot, token_budget, tokens)
-        emit(figures)
+        planned = pipeline.plan_study(load_study(study), pilot, token_budget, tokens)
+        emit(planned)
     if not as_json:
         terminal.print_forecast(planned)
 
@@ -287,17 +294,13 @@ def validate(
     """Check that every reference answer of a benchmark passes its own verifier."""
     with command("validate", as_json) as emit:
         source = from_options(ProblemsConfig, benchmark=benchmark, path=path, verifier=verifier)
-        figures = pipeline.validate_benchmark(source, with_options(from_options(VerificationConfig), option or ()))
-        failures = figures["failures"]
-        wrong = {"ok": False, "error": f"{len(failures)} references do not pass", "exit_code": 1}
-        emit(figures | (wrong if failures else {}))
+        done = pipeline.validate_benchmark(source, with_options(from_options(VerificationConfig), option or ()))
+        failed = len(done.failures)
+        wrong = {"ok": False, "error": f"{failed} references do not pass", "exit_code": 1}
+        emit(plain(done) | (wrong if failed else {}))
     if not as_json:
-        rows = [tuple(str(failure[key]) for key in failure) for failure in failures]
-        if rows:
-            terminal.print_table("References that do not pass", tuple(failures[0]), rows)
-        passed = figures["references"] - len(failures)
-        terminal.tell(False, f"{benchmark}: {passed:,} of {figures['references']:,} reference answers pass.")
-    if failures:
+        terminal.print_validation(done)
+    if failed:
         raise typer.Exit(1)
 
 
@@ -319,14 +322,14 @@ def calibrate(
         if (Path(target) / "config.json").exists():
             store = RunStore.open(Path(target))
             settings = with_options(store.study().verification, option or ())
-            figures = pipeline.calibrate_run(store, settings, verifier, limit, bars, **numbers)
+            done = pipeline.calibrate_run(store, settings, verifier, limit, bars, **numbers)
         else:
             source = from_options(ProblemsConfig, benchmark=target, path=path, verifier=verifier, limit=limit)
             settings = with_options(from_options(VerificationConfig), option or ())
-            figures = pipeline.calibrate_benchmark(source, settings, bars, **numbers)
-        emit(figures)
+            done = pipeline.calibrate_benchmark(source, settings, bars, **numbers)
+        emit({key: value for key, value in plain(done).items() if value is not None})
     if not as_json:
-        for calibration in figures["calibrations"]:
+        for calibration in done.calibrations:
             terminal.print_calibration(calibration)
 
 
@@ -356,11 +359,11 @@ def demo(
     with command("demo", as_json) as emit:
         trained = pipeline.train_model(demo_recipe(seed), folder / "training", watched)
         study = demo_study(Path(trained["model"]), seed)
-        figures = pipeline.run_study(study, folder, terminal.progress(as_json))
-        emit(figures | {"trained": trained["model"]})
-    terminal.tell(as_json, f"Report: {figures['report']}", figures["warnings"])
+        done = pipeline.run_study(study, folder, terminal.progress(as_json))
+        emit(plain(done) | {"trained": trained["model"]})
+    terminal.tell(as_json, f"Report: {done.report}", done.warnings)
     if watched is not None:
-        webbrowser.open(Path(figures["report"]).resolve().as_uri())
+        webbrowser.open(done.report.resolve().as_uri())
 
 
 def let_threads_sleep() -> None:

@@ -5,19 +5,17 @@ not know where samples came from. Verdicts of others are kept beside ours for co
 """
 
 from pathlib import Path
-from typing import Any
 
 from move37.config import IMPORTED, ModelConfig, ProblemsConfig, StudyConfig, changed_keys, from_options
 from move37.errors import ConfigError, InputError, StoreError
 from move37.importers import IMPORTERS, Imported
+from move37.results import ImportedSamples, Pooled
 from move37.schema import sample_rows
 from move37.store import REPORTED, ModelRecord, RunStore
 from move37.types import Outcome, Verdict
 
-Figures = dict[str, Any]
 
-
-def import_samples(format_name: str, path: Path, model: str, benchmark: str, folder: Path) -> Figures:
+def import_samples(format_name: str, path: Path, model: str, benchmark: str, folder: Path) -> ImportedSamples:
     """Bring samples or counts of another tool into a run, which is made if it is not there."""
     imported: Imported = IMPORTERS.load(format_name)().load(path, model, benchmark)
     source = ModelConfig(path=str(path), engine=IMPORTED)
@@ -30,10 +28,10 @@ def import_samples(format_name: str, path: Path, model: str, benchmark: str, fol
         else:
             problems, samples = len(imported.problems), _add_imported_samples(store, model, imported, format_name)
         store.compact()
-    return {"run": str(folder), "model": model, "problems": problems, "samples": samples}
+    return ImportedSamples(folder, model, problems, samples)
 
 
-def pool_runs(folder: Path, others: list[Path]) -> Figures:
+def pool_runs(folder: Path, others: list[Path]) -> Pooled:
     """Add the samples of other runs of the same study to this one: a union by key.
 
     Verdicts are not copied (`move37 verify` makes them). Raises StoreError where a key has other content.
@@ -50,7 +48,7 @@ def pool_runs(folder: Path, others: list[Path]) -> Figures:
                 rows = other.samples(model).scan()
                 added[model] = added.get(model, 0) + store.absorb_samples(model, rows, str(other.folder))
         store.compact()
-    return {"run": str(folder), "added": added}
+    return Pooled(folder, added)
 
 
 def _study_with_import(store: RunStore, model: str, source: ModelConfig, benchmark: str) -> StudyConfig:

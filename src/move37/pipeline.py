@@ -9,7 +9,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
     report_run    findings become figures, a page and tables
 
 `compare_counts` joins the last two for people who only have counts; what was sampled elsewhere comes in through
-`imports.py`. Each function returns the figures that the command line prints.
+`imports.py`. Each function returns what it did as an object of `results.py`, which the command line prints.
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from rich.console import Console
 
 from move37.analyses import Findings
 from move37.analyses.agreement import agreement
-from move37.analyses.beyond import at_k_in_words, difference_at_k
-from move37.analyses.decision import Decision, decide, decision_plan, finished_problems, refuse_another_question
+from move37.analyses.beyond import difference_at_k
+from move37.analyses.decision import decide, decision_plan, finished_problems, refuse_another_question
 from move37.analyses.details import Evidence
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
-from move37.analyses.serialise import comparison_json, findings_json, plain
+from move37.analyses.serialise import findings_json, plain
 from move37.calibration import calibrate_each
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
 from move37.errors import InputError, MissingExtraError, RunError
@@ -38,24 +38,40 @@ from move37.problems import load_problems
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
+from move37.results import (
+    Calibrated,
+    CountsCompared,
+    Decided,
+    FailedReference,
+    Reported,
+    Sampled,
+    StudyRun,
+    Validated,
+    Verified,
+    VerifiersCompared,
+)
 from move37.session import Progress, Session, Silent, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.verification import validate
 
-Figures = dict[str, Any]
 
-MOST_DISAGREEMENTS = 1000
-"""Disagreements of two verifiers that are listed; all are counted."""
-
-
-def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> Figures:
+def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> StudyRun:
     """The whole study. The same call continues a run that was stopped at any point."""
     store = start_run(study, folder)
     sampled = sample_run(store, progress, verify=True)
     rest = verify_run(store, progress=progress)  # of imported samples, and what an earlier call left
-    verified = {model: counts + sampled["verified"].get(model, Counter()) for model, counts in rest["verified"].items()}
-    return sampled | rest | {"verified": verified} | report_run(store)
+    reported = report_run(store)
+    return StudyRun(
+        run=store.folder,
+        problems=sampled.problems,
+        sampled=sampled.sampled,
+        plan=sampled.plan,
+        verified={model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()},
+        verifiers=rest.verifiers,
+        report=reported.report,
+        warnings=reported.warnings,
+    )
 
 
 def start_run(study: StudyConfig, folder: Path) -> RunStore:
@@ -71,7 +87,7 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
     return store
 
 
-def sample_run(store: RunStore, progress: Progress | None = None, verify: bool = False) -> Figures:
+def sample_run(store: RunStore, progress: Progress | None = None, verify: bool = False) -> Sampled:
     """Ask every model for the samples that it owes. Models that owe nothing are not loaded.
 
     With `verify` samples are judged while the next ones are made. Under a stopping plan they always are: there a model
@@ -84,19 +100,13 @@ def sample_run(store: RunStore, progress: Progress | None = None, verify: bool =
             samples = session.sample(name, problem_ids, verify)
             made |= {name: samples} if samples else {}
             session.release(name)  # one model in memory at a time
-    plan = str(store.study().sampling.plan())
-    return {
-        "run": str(store.folder),
-        "problems": len(problem_ids),
-        "sampled": made,
-        "plan": plan,
-        "verified": session.verified,
-    }
+    plan = store.study().sampling.plan()
+    return Sampled(store.folder, len(problem_ids), made, str(plan), session.verified)
 
 
 def sample_until_decided(
     store: RunStore, alpha: float = 0.05, block: int = 16, progress: Progress | None = None
-) -> tuple[Decision, Figures]:
+) -> Decided:
     """Sample two models problem by problem, in random order, until it is clear which of them solves more.
 
     `block` problems at a time; both models stay loaded. The error probability `alpha` holds for looking after every
@@ -123,7 +133,7 @@ def sample_until_decided(
             for name in names:
                 made[name] += session.sample(name, asked)
         write_json(store.folder / DECISION, plain(decision))
-    return decision, {"run": str(store.folder), "sampled": made, "decision": plain(decision)}
+    return Decided(store.folder, made, decision)
 
 
 def verify_run(
@@ -132,7 +142,7 @@ def verify_run(
     progress: Progress | None = None,
     settings: VerificationConfig | None = None,
     retry_unscored: bool = False,
-) -> Figures:
+) -> Verified:
     """Give a verdict to every sample that has none under the verifier's present version.
 
     `verifier` replaces the problems' own (regrading). The verdicts made or completed here become the current ones.
@@ -141,7 +151,7 @@ def verify_run(
     """
     with Session(store, progress, settings) as session:
         session.verify(store.models(), verifier, retry_unscored=retry_unscored)
-    return {"run": str(store.folder), "verified": session.verified, "verifiers": store.current_labels()}
+    return Verified(store.folder, session.verified, store.current_labels())
 
 
 def compare_verifiers(
@@ -150,7 +160,7 @@ def compare_verifiers(
     second: str,
     progress: Progress | None = None,
     settings: VerificationConfig | None = None,
-) -> Figures:
+) -> VerifiersCompared:
     """Judge all samples with two verifiers: where they differ, and what that does to the curves.
 
     The first one's verdicts become the current ones.
@@ -159,19 +169,12 @@ def compare_verifiers(
     with Session(store, progress, settings) as session:
         labels = session.verify(models, first), session.verify(models, second, make_current=False)
     evidence = RunEvidence(store, judged_by=labels[0])
-    differences = {}
+    found = {}
     for model in models:
         twice, plan = evidence.compare_verdicts(model, labels[1]), store.plan(model)
-        found = agreement(model, *labels, twice, evidence.references, None if plan is None else plan.first_stop)
-        differences[model] = {
-            "samples": found.samples,
-            "differ": len(found.disagreements),
-            "k": found.k,
-            "pass_at_1": found.pass_at_1,
-            "pass_at_k": found.pass_at_k,
-            "disagreements": [plain(each) for each in found.disagreements[:MOST_DISAGREEMENTS]],
-        }
-    return {"run": str(store.folder), "verifiers": list(labels), "models": differences}
+        first_stop = None if plan is None else plan.first_stop
+        found[model] = agreement(model, *labels, twice, evidence.references, first_stop)
+    return VerifiersCompared(store.folder, labels, found)
 
 
 def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
@@ -193,19 +196,19 @@ def _band(settings: AnalysisConfig) -> BandSettings:
     return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error)
 
 
-def report_run(store: RunStore, out: Path | None = None) -> Figures:
+def report_run(store: RunStore, out: Path | None = None) -> Reported:
     """Analyse and write report.html, report.md, figures/ and tables/ into the run folder.
 
     With `out` all of it goes there and nothing is written to the run, which may be on a share that is only read.
     """
     findings = analyse_run(store, out)
     page = write_report(findings, run_context(store), out or store.folder)
-    return {"run": str(store.folder), "report": str(page), "warnings": list(findings.warnings)}
+    return Reported(store.folder, page, findings.warnings)
 
 
 def compare_counts(
     base: Path, rl: Path, settings: AnalysisConfig, out: Path | None = None, at_k: int | None = None
-) -> tuple[Findings, Figures]:
+) -> CountsCompared:
     """Compare two files of counts. With `out`, the report and analyses.json are written there too.
 
     `at_k` asks for the difference at one k, also beyond n; past twice n the answer is a refusal with bounds.
@@ -215,11 +218,10 @@ def compare_counts(
     evidence = [Evidence(each.counts) for each in imported if each.counts is not None]
     facts = Facts(beyond=out is not None and settings.beyond)
     findings = find(evidence, _band(settings), facts)
-    figures = comparison_json(findings.comparisons[0], *findings.curves)
+    at = page = None
     if at_k is not None:
         base_tally, rl_tally = (each.tally for each in evidence)
-        found = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
-        figures["at_k"] = plain(found) | {"in_words": at_k_in_words(found)}
+        at = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
     if out is not None:
         write_json(out / "analyses.json", findings_json(findings))
         context = ReportContext(
@@ -229,11 +231,11 @@ def compare_counts(
             prompts=(),
             command=f"move37 compare {base} {rl} --out {out}",
         )
-        figures["report"] = str(write_report(findings, context, out))
-    return findings, figures
+        page = write_report(findings, context, out)
+    return CountsCompared(findings, at, page)
 
 
-def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None) -> Figures:
+def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None) -> dict[str, Any]:
     """Do what a training recipe says, in `folder`, and draw it on `console` as it goes.
 
     Raises MissingExtraError where torch is not installed.
@@ -248,7 +250,7 @@ def train_model(recipe: TrainConfig, folder: Path, console: Console | None = Non
 
 def plan_study(
     study: StudyConfig, pilot: Path | None = None, token_budget: float | None = None, tokens: float | None = None
-) -> tuple[Forecast, Figures]:
+) -> Forecast:
     """What the study will cost and can show, before anything is spent.
 
     The problems are taken to be like those of `pilot`, a run that has verdicts of base and another model; without it,
@@ -258,7 +260,7 @@ def plan_study(
     lengths = None if tokens is None else (MeanTokens(tokens, tokens), MeanTokens(tokens, tokens))
     names = list(study.models) or ["base", "rl"]
     known = RunEvidence(RunStore.open(pilot)).pilot() if pilot is not None else None
-    planned = forecast(
+    return forecast(
         len(problems),
         study.sampling.plan(),
         known.pair if known else None,
@@ -271,35 +273,24 @@ def plan_study(
         token_budget=token_budget,
         alpha=1 - study.analysis.confidence,
     )
-    return planned, plain(planned)
 
 
-def validate_benchmark(source: ProblemsConfig, settings: VerificationConfig | None = None) -> Figures:
+def validate_benchmark(source: ProblemsConfig, settings: VerificationConfig | None = None) -> Validated:
     """Does every reference answer of a benchmark pass the benchmark's own verifier?"""
     problems = load_problems((source,))
-    failures = validate(problems, settings)
-    return {
-        "benchmark": source.benchmark,
-        "problems": len(problems),
-        "references": sum(len(problem.references) for problem in problems),
-        "failures": [
-            {
-                "problem": f.problem.id,
-                "reference": f.reference,
-                "outcome": f.verdict.outcome,
-                "reason": f.verdict.reason,
-            }
-            for f in failures
-        ],
-    }
+    failures = tuple(
+        FailedReference(f.problem.id, f.reference, f.verdict.outcome, f.verdict.reason)
+        for f in validate(problems, settings)
+    )
+    return Validated(source.benchmark, len(problems), sum(len(each.references) for each in problems), failures)
 
 
 def calibrate_benchmark(
     source: ProblemsConfig, settings: VerificationConfig, progress: Progress | None = None, **numbers: int
-) -> Figures:
+) -> Calibrated:
     """What the benchmark's verifier does with its references and with corrupted ones; `numbers` are `calibrate`'s."""
-    found = calibrate_each(load_problems((source,)), settings, None, (progress or Silent()).track, **numbers)
-    return {"calibrations": plain(found)}
+    track = (progress or Silent()).track
+    return Calibrated(tuple(calibrate_each(load_problems((source,)), settings, None, track, **numbers)))
 
 
 def calibrate_run(
@@ -309,11 +300,11 @@ def calibrate_run(
     limit: int | None = None,
     progress: Progress | None = None,
     **numbers: int,
-) -> Figures:
+) -> Calibrated:
     """The same for a run's problems. Kept in calibration.json, by the verifier's label."""
     track = (progress or Silent()).track
-    found = plain(calibrate_each(store.problems()[:limit], settings, verifier, track, **numbers))
+    found = calibrate_each(store.problems()[:limit], settings, verifier, track, **numbers)
     path = store.folder / CALIBRATION
     with store.writing():
-        write_json(path, (read_json(path) or {}) | {each["verifier"]: each for each in found})
-    return {"run": str(store.folder), "calibrations": found}
+        write_json(path, (read_json(path) or {}) | {each.verifier: plain(each) for each in found})
+    return Calibrated(tuple(found), store.folder)

@@ -6,7 +6,6 @@ Results go to standard output, bars and errors to standard error. Under --json n
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -16,11 +15,16 @@ from rich.table import Table
 from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast, forecast_sentences
+from move37.calibration import Calibration
 from move37.report import verdict_sentences
 from move37.report.sections import section_lines
 from move37.report.wording import split_test
+from move37.results import Validated, VerifiersCompared
 from move37.session import Progress, Silent
 from move37.types import Outcome
+
+MOST_ROWS = 20
+"""Of a table that lists single answers."""
 
 
 def progress(quiet: bool) -> Progress:
@@ -78,74 +82,86 @@ def print_findings(findings: Findings) -> None:
     tell(False, "\n".join(section_lines(findings)))
 
 
-def print_disagreements(figures: Mapping[str, Any]) -> None:
+def print_validation(found: Validated) -> None:
+    """The references that do not pass, and how many do."""
+    if found.failures:
+        print_table(
+            "References that do not pass",
+            ("problem", "reference", "outcome", "reason"),
+            [(f.problem, f.reference, f.outcome.value, f.reason) for f in found.failures],
+        )
+    passed = found.references - len(found.failures)
+    tell(False, f"{found.benchmark}: {passed:,} of {found.references:,} reference answers pass.")
+
+
+def print_disagreements(found: VerifiersCompared) -> None:
     """Where two verifiers differ, and the curves under each."""
-    first, second = figures["verifiers"]
+    first, second = found.verifiers
     print_table(
         f"{first} against {second}",
         ("model", "samples", "differ", "pass@1", "pass@k", "k"),
         [
             (
                 model,
-                f"{found['samples']:,}",
-                f"{found['differ']:,}",
-                " / ".join(f"{value:.4f}" for value in found["pass_at_1"] or ()),
-                " / ".join(f"{value:.4f}" for value in found["pass_at_k"] or ()),
-                str(found["k"]),
+                f"{each.samples:,}",
+                f"{len(each.disagreements):,}",
+                " / ".join(f"{value:.4f}" for value in each.pass_at_1 or ()),
+                " / ".join(f"{value:.4f}" for value in each.pass_at_k or ()),
+                str(each.k),
             )
-            for model, found in figures["models"].items()
+            for model, each in found.models.items()
         ],
     )
-    for model, found in figures["models"].items():
+    for model, each in found.models.items():
         print_table(
             f"{model}: where they differ",
             ("problem", "index", "answer", first, second),
             [
-                (row["problem_id"], str(row["index"]), str(row["answer"])[:60], row["ours"], row["theirs"])
-                for row in found["disagreements"][:20]
+                (row.problem_id, str(row.index), str(row.answer)[:60], row.ours, row.theirs)
+                for row in each.disagreements[:MOST_ROWS]
             ],
         )
 
 
-def print_calibration(figures: Mapping[str, Any]) -> None:
+def print_calibration(found: Calibration) -> None:
     """What a verifier did with right and with corrupted answers, what that means for pass@k, and where it was wrong."""
     print_table(
-        figures["verifier"],
-        ("answers", "accepted", "of scored", "share", f"{figures['confidence']:.0%} interval", "unscored"),
+        found.verifier,
+        ("answers", "accepted", "of scored", "share", f"{found.confidence:.0%} interval", "unscored"),
         [
             (
-                rate["kind"],
-                f"{rate['accepted']:,}",
-                f"{rate['scored']:,}",
-                "–" if rate["share"] is None else f"{rate['share']:.4f}",
-                f"{rate['lower']:.4f} to {rate['upper']:.4f}",
-                f"{rate['unscored']:,}",
+                rate.kind,
+                f"{rate.accepted:,}",
+                f"{rate.scored:,}",
+                "–" if rate.share is None else f"{rate.share:.4f}",
+                f"{rate.lower:.4f} to {rate.upper:.4f}",
+                f"{rate.unscored:,}",
             )
-            for rate in (figures["references"], *figures["by_kind"], figures["corrupted"])
+            for rate in (found.references, *found.by_kind, found.corrupted)
         ],
     )
-    last = figures["floor"][-1]
-    if last["value"] is not None:
+    last = found.floor[-1]
+    if last.value is not None:
         tell(
             False,
-            f"A model that is always wrong, each time in another way, would reach pass@{last['k']} = "
-            f"{last['value']:.3f} under this verifier (up to {last['upper']:.3f}). To show at most 0.05 takes "
-            f"{figures['answers_needed']:,} corruptions of which none is accepted.",
+            f"A model that is always wrong, each time in another way, would reach pass@{last.k} = {last.value:.3f} "
+            f"under this verifier (up to {last.upper:.3f}). To show at most 0.05 takes {found.answers_needed:,} "
+            "corruptions of which none is accepted.",
         )
-    if figures["surprises"]:
+    if found.surprises:
         print_table(
             "Judged against expectation, or not at all",
             ("problem", "kind", "answer", "references", "outcome", "reason"),
             [
                 (
-                    each["problem"],
-                    each["kind"],
-                    each["answer"][:60],
-                    " or ".join(each["references"])[:60],
-                    each["outcome"],
-                    each["reason"],
+                    each.problem,
+                    each.kind,
+                    each.answer[:60],
+                    " or ".join(each.references)[:60],
+                    each.outcome.value,
+                    each.reason,
                 )
-                for each in figures["surprises"][:20]
+                for each in found.surprises[:MOST_ROWS]
             ],
         )
 

@@ -19,12 +19,16 @@ import numpy as np
 
 from move37 import __version__
 from move37.analyses import Comparison, Findings
+from move37.analyses.agreement import Agreement
 from move37.analyses.curves import ModelCurve
 from move37.errors import StoreError
 from move37.parts import read_json
 
 FORMAT = 1
 """Rises when what is written today could no longer be read by the version before."""
+
+MOST_DISAGREEMENTS = 1000
+"""Disagreements of two verifiers that are listed; all are counted."""
 
 
 def findings_json(findings: Findings) -> dict[str, Any]:
@@ -140,8 +144,22 @@ def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: Mo
     )
 
 
+def agreement_json(found: Agreement) -> dict[str, Any]:
+    """One model in the shape of `verify --verifier A --verifier B --json`; the first disagreements are listed."""
+    return plain(
+        {
+            "samples": found.samples,
+            "differ": len(found.disagreements),
+            "k": found.k,
+            "pass_at_1": found.pass_at_1,
+            "pass_at_k": found.pass_at_k,
+            "disagreements": found.disagreements[:MOST_DISAGREEMENTS],
+        }
+    )
+
+
 def plain(value: Any) -> Any:
-    """`value` with dataclasses as dicts, arrays and sequences as lists, numpy numbers as Python's, NaN as None."""
+    """`value` with dataclasses as dicts, arrays as lists, numpy numbers as Python's, paths as text, NaN as None."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and np.isfinite(value).all():
         return value.tolist()  # long curves, number by number, would take longer than making them
     if isinstance(value, np.ndarray | np.generic):
@@ -150,7 +168,7 @@ def plain(value: Any) -> Any:
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, str):
+    if isinstance(value, str | Path):
         return str(value)
     if isinstance(value, Sequence):
         return [plain(item) for item in value]

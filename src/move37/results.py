@@ -1,0 +1,135 @@
+"""What the functions of `pipeline.py` and `imports.py` hand back: typed, one class per function.
+
+The command line prints them as JSON (`analyses/serialise.py` makes the dicts); a notebook reads their fields. Verdicts
+are counted by "correct", "incorrect" and "unscored".
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from move37.analyses import Findings
+from move37.analyses.agreement import Agreement
+from move37.analyses.beyond import DifferenceAtK, Refusal
+from move37.analyses.decision import Decision
+from move37.calibration import Calibration
+from move37.types import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A pass that sampled. `sampled` holds how many samples each model was asked for; models that owed none lack."""
+
+    run: Path
+    problems: int
+    sampled: Mapping[str, int]
+    plan: str
+    """The stopping plan, in words."""
+    verified: Mapping[str, Counter[str]]
+    """Verdicts made meanwhile, by model and outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Two models sampled until it was clear which of them solves more problems, or that it cannot become clear."""
+
+    run: Path
+    sampled: Mapping[str, int]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A pass that verified: the verdicts that it made, and the label whose verdicts count now, by verifier name."""
+
+    run: Path
+    verified: Mapping[str, Counter[str]]
+    verifiers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiersCompared:
+    """Two verifiers on the samples of a run: their labels, and where they differ by model."""
+
+    run: Path
+    verifiers: tuple[str, str]
+    models: Mapping[str, Agreement]
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A report: its page, and what its reader is warned of."""
+
+    run: Path
+    report: Path
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """A whole study: what was sampled, verified and reported in this call."""
+
+    run: Path
+    problems: int
+    sampled: Mapping[str, int]
+    plan: str
+    verified: Mapping[str, Counter[str]]
+    verifiers: Mapping[str, str]
+    report: Path
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CountsCompared:
+    """Two models compared from counts; `at_k` and `report` only where they were asked for."""
+
+    findings: Findings
+    at_k: DifferenceAtK | Refusal | None = None
+    report: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedReference:
+    """A reference answer that its problem's own verifier does not accept."""
+
+    problem: str
+    reference: str
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """All reference answers of a benchmark put before its verifier."""
+
+    benchmark: str
+    problems: int
+    references: int
+    failures: tuple[FailedReference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A calibration of each verifier; `run` where the problems are those of a run."""
+
+    calibrations: tuple[Calibration, ...]
+    run: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedSamples:
+    """What another tool's file brought into a run: its problems, and the samples that are new."""
+
+    run: Path
+    model: str
+    problems: int
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """Samples that other runs brought into one, by model."""
+
+    run: Path
+    added: Mapping[str, int]
