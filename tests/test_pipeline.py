@@ -20,7 +20,7 @@ from move37.counts import Tally
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
 from move37.estimates.settings import BandSettings
 from move37.evidence import RunEvidence
-from move37.session import Silent
+from move37.progress import Silent
 from move37.store import RunStore
 from tests.studies import SHARED, sums_study, write_problems
 

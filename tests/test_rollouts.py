@@ -10,7 +10,7 @@ from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError, EngineError
 from move37.executors import EXECUTORS, Lost
 from move37.executors.local import LocalExecutor
-from move37.rollouts import Room, check_room, owed_requests, roll_out
+from move37.rollouts import Room, Where, check_room, owed_requests, roll_out
 from move37.seeds import sample_seed
 from move37.testing import check_environment, check_executor
 from move37.types import Prompt, Request, Sample, Segment
@@ -131,7 +131,7 @@ def test_an_episode_goes_on_in_the_text_of_both_until_the_environment_has_nothin
         seen.extend(asked)
         yield from engine.generate(asked, SETTINGS)
 
-    made = list(roll_out(generate, requests, "base", "asking"))
+    made = list(roll_out(generate, requests, "base", Where(environment="asking")))
     assert sorted((s.problem_id, s.index) for s in made) == [("a", 0), ("a", 1), ("b", 0)]
     assert len(seen) == 9
     assert len({request.seed for request in seen}) == 9, "every turn draws its own"
@@ -184,7 +184,7 @@ def test_a_worker_that_dies_loses_its_shard_and_nothing_else(monkeypatch: pytest
     requests = owed_requests(PROMPTS, {"a": [0, 1, 2], "b": [0]}, 0, "base")
     made: list[Sample] = []
     with pytest.raises(EngineError) as caught:
-        for sample in roll_out(answering(scripted()), requests, "base", executor="dying"):
+        for sample in roll_out(answering(scripted()), requests, "base", Where(executor="dying")):
             made.append(sample)
     assert sorted((s.problem_id, s.index) for s in made) == [("a", 0), ("a", 2), ("b", 0)]
     assert str(caught.value) == (

@@ -14,7 +14,7 @@ import pytest
 from move37 import imports, pipeline
 from move37.config import ModelConfig, SamplingConfig, load_study
 from move37.engines.scripted import Options, ScriptedEngine
-from move37.errors import ConfigError, Move37Error, StoreError
+from move37.errors import ConfigError, Move37Error, StoreError, UnknownNameError
 from move37.evidence import RunEvidence
 from move37.schema import samples_of
 from move37.store import RunStore
@@ -314,3 +314,63 @@ class TestWhatIsNoLongerNamed:
         assert {k: v for k, v in found.items() if k != "warnings"} == {
             k: v for k, v in fresh.items() if k != "warnings"
         }
+
+
+REFLECTING = '''
+from move37.types import Segment
+
+class Reflecting:
+    """Asks once more."""
+
+    def after(self, prompt, sample):
+        if "Sure?" in prompt.text:
+            return None
+        return (Segment("user", " Sure? ", own=False),)
+'''
+
+
+class TestClassesOfOnesOwn:
+    """An environment beside the study; an engine in a file goes the same way."""
+
+    def study(self, folder: Path) -> Path:
+        folder.mkdir(exist_ok=True)
+        (folder / "mine.py").write_text(REFLECTING)
+        study = sums_study(folder, n=4)
+        edited(study, ("n = 4", 'n = 4\nenvironment = "mine.py:Reflecting"'))
+        return study
+
+    def test_a_study_names_its_environment_and_samples_keep_every_turn(self, tmp_path: Path) -> None:
+        store = judged_run(self.study(tmp_path), tmp_path / "run")
+        for sample in samples_of(store.samples("rl").read()):
+            turns = [segment.role for segment in sample.trajectory.segments]
+            assert turns == ["assistant", "user", "assistant"]
+            assert sample.trajectory.segments[-1].text == sample.text
+        assert "environment_file" in store.model_record("rl").identity
+
+    def test_a_renamed_folder_goes_on_and_an_edited_file_is_refused(self, tmp_path: Path) -> None:
+        judged_run(self.study(tmp_path / "here"), tmp_path / "here" / "run")
+        (tmp_path / "here").rename(tmp_path / "there")
+        study, run = tmp_path / "there" / "study.toml", tmp_path / "there" / "run"
+        edited(study, ("n = 4", "n = 5"))
+        assert pipeline.sample_run(pipeline.start_run(load_study(study), run)).sampled == {"base": 6, "rl": 6}
+        edited(study, ("n = 5", "n = 6"))
+        edited(study.parent / "mine.py", (" Sure? ", " Sure? Really? "))
+        with pytest.raises(ConfigError, match=r"models\.base: its samples in .* were made with environment_file"):
+            pipeline.sample_run(pipeline.start_run(load_study(study), run))
+
+    def test_another_environment_is_refused_and_another_executor_is_not(self, tmp_path: Path) -> None:
+        study = self.study(tmp_path)
+        judged_run(study, tmp_path / "run")
+        edited(study, ('environment = "mine.py:Reflecting"', 'executor = "move37.executors.local:LocalExecutor"'))
+        with pytest.raises(ConfigError, match=r"^sampling\.environment: differs"):
+            pipeline.start_run(load_study(study), tmp_path / "run")
+        edited(study, ("executor =", 'environment = "mine.py:Reflecting"\nexecutor ='), ("n = 4", "n = 5"))
+        assert pipeline.sample_run(pipeline.start_run(load_study(study), tmp_path / "run")).sampled["rl"] == 6
+
+    @pytest.mark.parametrize("key", ["environment", "executor"])
+    def test_an_unknown_name_is_refused_before_anything_is_made(self, tmp_path: Path, key: str) -> None:
+        study = sums_study(tmp_path, n=4)
+        edited(study, ("n = 4", f'n = 4\n{key} = "loca"'))
+        with pytest.raises(UnknownNameError, match=f"unknown {key} 'loca'.* \\(known: "):
+            pipeline.start_run(load_study(study), tmp_path / "run")
+        assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from move37.counts import StoppingPlan, Tally
 from move37.errors import ConfigError, InputError, StoreError
 from move37.evidence import RunEvidence
 from move37.parts import Appender, PartFolder
-from move37.schema import sample_rows, samples_of
+from move37.schema import problem_digest, sample_rows, samples_of
 from move37.store import ModelRecord, RunStore
-from move37.types import FinishReason, Outcome, Problem, Prompt, Sample, Segment, Verdict
+from move37.types import FinishReason, ImagePart, Message, Outcome, Problem, Prompt, Sample, Segment, Verdict
 
 ROWS = {"problem_id": pl.String, "index": pl.Int32, "text": pl.String}
 KEY = ("problem_id", "index")
@@ -193,6 +194,27 @@ class TestRun:
         assert store.problems() == (problem,)
         store.add_problems([problem])
         assert len(store.problems()) == 1
+
+    def test_images_and_messages_come_back_and_cost_nothing_where_there_are_none(self, tmp_path: Path) -> None:
+        (tmp_path / "plot.png").write_bytes(b"not really a picture")
+        images = ImagePart.of(b"GIF89a", "image/gif"), ImagePart.at(tmp_path / "plot.png")
+        seen = Problem("a", "What do you see?", ("1",), "b", "exact", images=images)
+        plain = Problem("b", "1?", ("1",), "b", "exact")
+        messages = Message.of("system", "Look."), Message.of("user", "What do you see?", images)
+        prompts = Prompt("a", "Look. What do you see?", (), "chat", messages), Prompt("b", "1?", (), "completion")
+        store = RunStore(tmp_path / "run")
+        store.adopt(study())
+        store.add_problems([seen, plain])
+        store.record_model("m", ModelRecord({}, prompts))
+        store = RunStore.open(tmp_path / "run")
+        assert store.problems() == (seen, plain)
+        assert [image.read() for image in store.problems()[0].images] == [b"GIF89a", b"not really a picture"]
+        assert [each.messages for each in store.model_record("m").prompts] == [messages, ()]
+        assert pl.read_parquet(tmp_path / "run" / "problems.parquet")["images"].null_count() == 1
+        # An image is part of what a verdict is about; without one the digest is what it was before there were images.
+        other = replace(seen, images=images[:1])
+        assert len({problem_digest(each) for each in (seen, other, replace(seen, images=()))}) == 3
+        assert problem_digest(plain) == 9017101990948417059
 
     def test_a_known_id_with_another_question_is_refused(self, tmp_path: Path) -> None:
         store = RunStore(tmp_path)

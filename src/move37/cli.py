@@ -29,7 +29,9 @@ from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
 from move37.demo import demo_recipe, demo_study
 from move37.engines import ENGINES
+from move37.environments import ENVIRONMENTS
 from move37.errors import InputError, Move37Error, described
+from move37.executors import EXECUTORS
 from move37.importers import IMPORTERS
 from move37.results import Decided, VerifiersCompared
 from move37.store import RunStore
@@ -38,7 +40,9 @@ from move37.training.recipe import load_recipe
 from move37.verifiers import VERIFIERS
 from move37.verifiers.options import with_options
 
-REGISTRIES = {each.plural: each for each in (ENGINES, VERIFIERS, BENCHMARKS, ALGORITHMS, IMPORTERS)}
+REGISTRIES = {
+    each.plural: each for each in (ENGINES, ENVIRONMENTS, EXECUTORS, VERIFIERS, BENCHMARKS, ALGORITHMS, IMPORTERS)
+}
 
 app = typer.Typer(
     name="move37",

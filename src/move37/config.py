@@ -8,7 +8,7 @@ that names the key. Names of engines, benchmarks, templates and verifiers are ch
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -142,6 +142,10 @@ class SamplingConfig(Settings):
         default=False,
         description="Keep every sample's token ids and their natural-log probabilities under the model itself.",
     )
+    environment: str = Field(
+        default="single_turn", description="A name of `move37 list environments`: what comes after the model's turn."
+    )
+    executor: str = Field(default="local", description="A name of `move37 list executors`: where samples are made.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "SamplingConfig":
@@ -308,15 +312,16 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
 
     A run may be continued with more samples per problem (n, which must not be raised for the sake of a result: the
     stopping plan is unbiased only if n was decided without looking), more models, other verification and analysis
-    settings, and tokens kept from now on or no longer. Problems and models are compared by what they are, where that is
-    known: problems by the store, weights and engine options when a model is loaded. So files and folders may be moved.
-    Everything else needs a new run folder.
+    settings, another executor, and tokens kept from now on or no longer. Problems, models and classes in files of the
+    user's own are compared by what they are, where that is known: problems by the store, weights, engine options and
+    the content of such files when a model is loaded. So files and folders may be moved. Everything else needs a new run
+    folder.
     """
     changes: list[str] = []
     if old.seed != new.seed:
         changes.append("seed")
     for key in SamplingConfig.model_fields:
-        if key not in ("n", "keep_tokens") and getattr(old.sampling, key) != getattr(new.sampling, key):
+        if key not in ("n", "keep_tokens", "executor") and _law(old.sampling, key) != _law(new.sampling, key):
             changes.append(f"sampling.{key}")
     if old.sampling.template in old.templates or new.sampling.template in new.templates:
         name = new.sampling.template
@@ -328,9 +333,16 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         if was.path != now.path and not folders and IMPORTED not in (was.engine, now.engine):
             changes.append(f"models.{name}.path")
         for key in ("engine", "temperature", "top_p"):
-            if getattr(was, key) != getattr(now, key):
+            if _law(was, key) != _law(now, key):
                 changes.append(f"models.{name}.{key}")
     return changes
+
+
+def _law(settings: Settings, key: str) -> Any:
+    """A setting as far as it names a distribution; of "folder/file.py:Class" what a renamed folder leaves as it is."""
+    value = getattr(settings, key)
+    file, colon, attribute = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    return f"{Path(file).name}{colon}{attribute}" if file.endswith(".py") else value
 
 
 def resolved_json(study: StudyConfig, about: Mapping[str, Any] = MappingProxyType({})) -> str:
@@ -394,6 +406,12 @@ def anchored_name(name: str, folder: Path, where: str) -> str:
     return f"{there(folder, Path(file), where)}{colon}{attribute}" if file.endswith(".py") else name
 
 
+def anchored_names(settings: S, keys: Sequence[str], folder: Path, where: str) -> S:
+    """The settings with `anchored_name` of what stands under those keys. Raises ConfigError."""
+    names = {key: anchored_name(getattr(settings, key), folder, f"{where}.{key}") for key in keys}
+    return settings.model_copy(update=names)
+
+
 def anchored_verification(settings: VerificationConfig, folder: Path, where: str) -> VerificationConfig:
     """The settings with the names of verifiers whose options they are made absolute. Raises ConfigError."""
     options = {anchored_name(name, folder, where): own for name, own in settings.options.items()}
@@ -420,5 +438,8 @@ def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
             raise ConfigError(f"{where}: models.{name}.path: no such file or folder: {model.path}")
         engine = anchored_name(model.engine, folder, f"{where}: models.{name}.engine")
         models[name] = model.model_copy(update={"engine": engine})
+    sampling = anchored_names(study.sampling, ("environment", "executor"), folder, f"{where}: sampling")
     verification = anchored_verification(study.verification, folder, f"{where}: verification.options")
-    return study.model_copy(update={"problems": sources, "models": models, "verification": verification})
+    return study.model_copy(
+        update={"problems": sources, "models": models, "sampling": sampling, "verification": verification}
+    )

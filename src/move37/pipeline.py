@@ -35,6 +35,7 @@ from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision
 from move37.importers import IMPORTERS
 from move37.parts import read_json, write_json
 from move37.problems import load_problems
+from move37.progress import Progress, Silent
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
@@ -50,7 +51,7 @@ from move37.results import (
     Verified,
     VerifiersCompared,
 )
-from move37.session import Progress, Session, Silent, check_names, sampled_models
+from move37.session import Session, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.verification import validate

@@ -88,6 +88,15 @@ class Registry:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UnknownNameError(f"unknown {self.kind} {name!r}{hint} (known: {', '.join(known)})")
 
+    def origin(self, name: str) -> dict[str, str]:
+        """What says which code is behind `name`: {"file": digest of its content} for one of the user's own, {"package":
+        name and version} for one that is installed, nothing for the table's. Raises InputError."""
+        if name in self.table:
+            return {}
+        if is_source(name):
+            return {"file": Source.parse(self.kind, name).digest}
+        return {"package": ", ".join(map(_package, self.installed().get(name, ())))}
+
     def _load_installed(self, name: str, claims: list[EntryPoint]) -> Any:
         self._refuse_conflict(name, claims)
         [entry] = claims

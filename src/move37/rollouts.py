@@ -11,7 +11,8 @@ has a seed made from the first one's. Its room is checked by the engine, turn by
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from move37.config import TemplateConfig
@@ -19,6 +20,7 @@ from move37.engines import Completion, Renderer, Trainable
 from move37.environments import ENVIRONMENTS, Environment
 from move37.errors import ConfigError, EngineError, Move37Error
 from move37.executors import EXECUTORS, Executor, Generate, Lost
+from move37.progress import Progress, Silent
 from move37.prompting import Template, find_template, render_prompt, user_template
 from move37.seeds import sample_seed
 from move37.types import Problem, Prompt, Request, Sample, Segment
@@ -97,12 +99,18 @@ def owed_requests(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The surroundings of a rollout: names of the two registries, and who watches, under which label."""
+
+    environment: str = "single_turn"
+    executor: str = "local"
+    progress: Progress = field(default_factory=Silent)
+    label: str = "Sampling"
+
+
 def roll_out(
-    generate: Generate[MadeT],
-    requests: Sequence[Request],
-    model: str,
-    environment: str = "single_turn",
-    executor: str = "local",
+    generate: Generate[MadeT], requests: Sequence[Request], model: str, where: Where | None = None
 ) -> Iterator[MadeT]:
     """What `generate` makes of the requests, as episodes end, each checked against what was asked.
 
@@ -111,10 +119,11 @@ def roll_out(
     """
     if not requests:
         return
-    episodes = _Episodes(requests, ENVIRONMENTS.load(environment)(), model)
-    workers: Executor[MadeT] = EXECUTORS.load(executor)(generate)
+    where = where or Where()
+    episodes = _Episodes(requests, ENVIRONMENTS.load(where.environment)(), model)
+    workers: Executor[MadeT] = EXECUTORS.load(where.executor)(generate)
     lost: list[Lost] = []
-    try:
+    with closing(workers), where.progress.track(where.label, len(requests), "samples") as advance:
         while requests:
             workers.submit(requests)
             for made in _classified(workers.results(), model):
@@ -122,9 +131,8 @@ def roll_out(
                     lost.append(made)
                 elif (ended := episodes.take(made)) is not None:
                     yield ended
+                    advance(1)
             requests = episodes.next_turns()
-    finally:
-        workers.close()
     if lost:
         raise EngineError(
             f"{model!r}: workers died and left {episodes.open} samples unfinished ({lost[0].reason}); the others are "

@@ -25,7 +25,20 @@ import polars as pl
 from move37.counts import StoppingPlan
 from move37.errors import StoreError
 from move37.parts import PartFolder, write_atomically
-from move37.types import FinishReason, Flag, Outcome, Problem, Prompt, Sample, Segment, StepVerdict, Verdict
+from move37.types import (
+    FinishReason,
+    Flag,
+    ImagePart,
+    Message,
+    Outcome,
+    Problem,
+    Prompt,
+    Sample,
+    Segment,
+    StepVerdict,
+    TextPart,
+    Verdict,
+)
 
 FORMAT = 2
 KEY = ("problem_id", "index")
@@ -49,6 +62,11 @@ _SEGMENTS = pl.List(
     )
 )
 
+_IMAGE = {"digest": pl.String, "media_type": pl.String}
+_IMAGES = pl.List(pl.Struct(_IMAGE | {"path": pl.String, "data": pl.Binary}))
+_MESSAGES = pl.List(
+    pl.Struct({"role": pl.String, "content": pl.List(pl.Struct({"text": pl.String, "image": pl.Struct(_IMAGE)}))})
+)
 
 _NO_FLAGS = pl.lit(None, pl.List(pl.String))
 _STEPS = pl.List(pl.Struct({"outcome": pl.String, "score": pl.Float64, "span": pl.List(pl.Int32)}))
@@ -137,12 +155,25 @@ PROBLEMS = Table(
         "verifier": pl.String,
         "tags": pl.String,
         "metadata": pl.String,
+        "images": _IMAGES,
     },
     ("id",),
+    {"images": pl.lit(None, _IMAGES)},
 )
+"""`images` is null where there is none; of an image that is known by its file, `data` is null."""
 PROMPTS = Table(
-    {"problem_id": pl.String, "text": pl.String, "stop": pl.List(pl.String), "template": pl.String}, ("problem_id",)
+    {
+        "problem_id": pl.String,
+        "text": pl.String,
+        "stop": pl.List(pl.String),
+        "template": pl.String,
+        "messages": _MESSAGES,
+    },
+    ("problem_id",),
+    {"messages": pl.lit(None, _MESSAGES)},
 )
+"""`messages` is null where the text was not written from any. A content part is a text or an image's digest; its bytes
+stand with the problem."""
 
 
 # -- samples -----------------------------------------------------------------------------------------------------------
@@ -255,6 +286,11 @@ def problem_row(problem: Problem) -> dict[str, Any]:
         "verifier": problem.verifier,
         "tags": _json_of(problem.tags),
         "metadata": _json_of(problem.metadata),
+        "images": [
+            {"digest": each.digest, "media_type": each.media_type, "path": each.path, "data": each.data}
+            for each in problem.images
+        ]
+        or None,
     }
 
 
@@ -267,13 +303,16 @@ def problem_of(row: Mapping[str, Any]) -> Problem:
         verifier=row["verifier"],
         tags=json.loads(row["tags"]),
         metadata=StoredJson(row["metadata"]),
+        images=tuple(ImagePart(**each) for each in row["images"] or ()),
     )
 
 
 def problem_digest(problem: Problem) -> int:
-    """63 bits of BLAKE2b of all that a verifier may look at."""
+    """63 bits of BLAKE2b of all that a verifier may look at. An image counts by its own digest."""
     row = problem_row(problem)
-    content = repr(tuple(row.values())).encode("utf-8", "surrogatepass")
+    del row["images"]
+    seen = *row.values(), *(image.digest for image in problem.images)
+    content = repr(seen).encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 1
 
 
@@ -283,11 +322,32 @@ def prompt_row(prompt: Prompt) -> dict[str, Any]:
         "text": prompt.text,
         "stop": list(prompt.stop),
         "template": prompt.template,
+        "messages": [_message_row(message) for message in prompt.messages] or None,
     }
 
 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:
-    return Prompt(row["problem_id"], row["text"], tuple(row["stop"]), row["template"])
+    messages = tuple(_message_of(each) for each in row["messages"] or ())
+    return Prompt(row["problem_id"], row["text"], tuple(row["stop"]), row["template"], messages)
+
+
+def _message_row(message: Message) -> dict[str, Any]:
+    return {
+        "role": message.role,
+        "content": [
+            {"text": part.text, "image": None}
+            if isinstance(part, TextPart)
+            else {"text": None, "image": {"digest": part.digest, "media_type": part.media_type}}
+            for part in message.content
+        ],
+    }
+
+
+def _message_of(row: Mapping[str, Any]) -> Message:
+    parts = (
+        TextPart(part["text"]) if part["text"] is not None else ImagePart(**part["image"]) for part in row["content"]
+    )
+    return Message(row["role"], tuple(parts))
 
 
 def _json_of(value: Mapping[str, Any]) -> str:

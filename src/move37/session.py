@@ -8,33 +8,23 @@ for the last verdicts.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from move37.config import IMPORTED, StudyConfig, VerificationConfig
+from move37.config import IMPORTED, ModelConfig, StudyConfig, VerificationConfig
 from move37.engines import ENGINES, Engine
-from move37.rollouts import Room, check_room, owed_requests, render_prompts, roll_out, template_of
+from move37.environments import ENVIRONMENTS
+from move37.executors import EXECUTORS
+from move37.progress import Progress, Silent
+from move37.rollouts import Room, Where, check_room, owed_requests, render_prompts, roll_out, template_of
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Problem, Request, Sample
 from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import open_cache
 from move37.verifiers.options import check_options, make_verifier
-
-
-class Progress(Protocol):
-    """Shows how far a pass is; `Silent` here, a terminal's bars in `terminal.py`."""
-
-    def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
-        """Enter for a function that is told how many more are done."""
-        ...
-
-
-class Silent:
-    def track(self, label: str, total: int, unit: str) -> AbstractContextManager[Callable[[int], None]]:
-        return nullcontext(lambda done: None)
 
 
 def sampled_models(study: StudyConfig) -> list[str]:
@@ -45,6 +35,8 @@ def sampled_models(study: StudyConfig) -> list[str]:
 def check_names(study: StudyConfig) -> None:
     """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded."""
     template_of(study.sampling.template, study.templates)
+    ENVIRONMENTS.load(study.sampling.environment)
+    EXECUTORS.load(study.sampling.executor)
     check_options(study.verification)
     for name in sampled_models(study):
         ENGINES.load(study.models[name].engine)
@@ -253,16 +245,21 @@ class Sampler:
         self._engine: Engine = ENGINES.load(model.engine).load(model)
         self._prompts = render_prompts(store.problems(), template, self._engine)
         check_room(self._engine, self._prompts, Room("sampling", self._settings.max_new_tokens), repr(name))
-        store.record_model(name, ModelRecord(self._engine.identity(), tuple(self._prompts)))
-        store.log("loaded", model=name, engine=dict(self._engine.identity()))
+        identity = dict(self._engine.identity()) | self._origins(model)
+        store.record_model(name, ModelRecord(identity, tuple(self._prompts)))
+        store.log("loaded", model=name, engine=identity)
+
+    def _origins(self, model: ModelConfig) -> dict[str, str]:
+        """Which code made the samples, as "engine_file", "environment_package", ..., where it is not move37's own."""
+        named = (ENGINES, model.engine), (ENVIRONMENTS, self._study.sampling.environment)
+        return {f"{each.kind}_{of}": what for each, name in named for of, what in each.origin(name).items()}
 
     def sample(self, owed: Mapping[str, list[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:
         """Hand the owed samples to `keep` as they come; how many were made."""
         requests = owed_requests(self._prompts, owed, self._study.seed, self._name)
-        with progress.track(f"Sampling {self._name}", len(requests), "samples") as advance:
-            for made in roll_out(self._generate, requests, self._name):
-                keep(made)
-                advance(1)
+        where = Where(self._settings.environment, self._settings.executor, progress, f"Sampling {self._name}")
+        for made in roll_out(self._generate, requests, self._name, where):
+            keep(made)
         self._store.log("sampled", model=self._name, samples=len(requests))
         return len(requests)
 

@@ -74,7 +74,7 @@ REPORTED = "reported"
 
 NEUTRAL = frozenset(
     {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
-    | {"ignored_settings", "batch_size", "delay_seconds", "seeds"}
+    | {"ignored_settings", "batch_size", "delay_seconds", "seeds", "engine_package", "environment_package"}
 )
 """What may change in an engine's identity while a model is sampled: it leaves the sampling distribution as it is.
 Everything else that an engine says of itself (weights, dtype, end tokens, options of its own) may not."""

@@ -16,11 +16,11 @@ from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast, forecast_sentences
 from move37.calibration import Calibration
+from move37.progress import Progress, Silent
 from move37.report import verdict_sentences
 from move37.report.sections import section_lines
 from move37.report.wording import split_test
 from move37.results import Validated, VerifiersCompared
-from move37.session import Progress, Silent
 from move37.types import Outcome
 
 MOST_ROWS = 20
