@@ -166,13 +166,13 @@ def test_a_trunk_that_takes_no_cache_is_refused_unless_prompts_are_read_with_eve
     policy = Policy(recipe_of(save_model(tmp_path / "llama"), letters), Needs())
     from transformers import AutoModelForCausalLM
 
-    from move37.training.trunks import trunk_of
+    from move37.training.backbones import backbone_of
 
-    assert trunk_of(policy.model, None).shares
+    assert backbone_of(policy.model, None).shares
     with pytest.raises(
-        EngineError, match="OpenAIGPTLMHeadModel: its trunk takes no cache.*gradient_checkpointing = true"
+        EngineError, match="OpenAIGPTLMHeadModel: its backbone takes no cache.*gradient_checkpointing = true"
     ):
-        trunk_of(AutoModelForCausalLM.from_pretrained(model), None)
+        backbone_of(AutoModelForCausalLM.from_pretrained(model), None)
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen3", "mistral"])  # written out, and by its own forward
@@ -989,7 +989,7 @@ def test_a_critic_beside_adapters_is_a_whole_model_without_any(llama: Path, lett
     assert policy.critic is not None
     names = [name for name, weight in policy.critic.named_parameters() if weight.requires_grad]
     assert not [name for name in names if "lora" in name]
-    assert "trunk.layers.0.mlp.up_proj.weight" in names
+    assert "backbone.layers.0.mlp.up_proj.weight" in names
     assert all("lora" in name for name in policy._trained())
 
 

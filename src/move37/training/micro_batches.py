@@ -9,10 +9,10 @@ Responses to one prompt often begin alike, and some are equal:
     row 1    3 + 4 * 2 = 8             . . . 5 6 7 8       new where row 1 leaves row 0
     row 2    3 - 1                     . 9 10
 
-The state behind a token is a function of the prompt and the tokens so far, so a trunk that shares computes equal
+The state behind a token is a function of the prompt and the tokens so far, so a backbone that shares computes equal
 beginnings once and the gradients of all who follow meet there: nothing is approximated. Responses are sorted by text
-for such a trunk, and a row is compared with the row before it only. A trunk that does not share gets them sorted by
-length, so that little is padded.
+for such a backbone, and a row is compared with the row before it only. A backbone that does not share gets them sorted
+by length, so that little is padded.
 """
 
 from collections.abc import Iterator, Sequence

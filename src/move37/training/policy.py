@@ -158,7 +158,7 @@ class Policy:
             raise ValueError("it holds other weights than this recipe trains")
         self.model.load_state_dict(state["model"], strict=False)
         if self.critic is not None:
-            self.critic.load_state_dict(state["critic"])
+            self.critic.load_state_dict({_present_name(name): value for name, value in state["critic"].items()})
         self.optimizer.load_state_dict(state["optimizer"])
         self.sync()
 
@@ -260,7 +260,7 @@ class Policy:
         return ResponseReader(frozen, self.tokens_at_once, self._compute), Head(frozen, self._compute)
 
     def _make_critic(self, own: PreTrainedModel | None) -> "Critic":
-        """A critic on `own`, a copy of the start model; without one, on the policy's trunk."""
+        """A critic on `own`, a copy of the start model; without one, on the policy's backbone."""
         width = self.model.get_output_embeddings().in_features  # type: ignore[union-attr]
         if own is None:
             return Critic(None, self.reader, width, self.device)
@@ -287,11 +287,11 @@ class Policy:
 
 
 class Critic(nn.Module):
-    """One value per token: a trunk of its own (or the policy's) and a linear layer that starts at 0."""
+    """One value per token: a backbone of its own (or the policy's) and a linear layer that starts at 0."""
 
-    def __init__(self, trunk: nn.Module | None, reader: ResponseReader, width: int, device: torch.device) -> None:
+    def __init__(self, backbone: nn.Module | None, reader: ResponseReader, width: int, device: torch.device) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.backbone = backbone
         self.output = nn.Linear(width, 1, device=device)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
@@ -300,6 +300,11 @@ class Critic(nn.Module):
     def values(self, piece: Piece) -> Tensor:
         """Of the state before each token of the piece, (N,)."""
         return self.output(piece.hidden_ND.float())[:, 0]
+
+
+def _present_name(name: str) -> str:
+    """Of a critic's weight: in states written up to commit ee66617 its backbone is called trunk."""
+    return f"backbone.{name.removeprefix('trunk.')}" if name.startswith("trunk.") else name
 
 
 def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> Trainable:
