@@ -49,7 +49,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from move37.lab import checkpoint_folder
 from move37.problems import load_problems
-from move37.training.algorithms import Credit, Needs
+from move37.training.algorithms import Advantages, Needs
 from move37.training.batches import Rollout, make_batch
 from move37.training.loop import Trainer
 from move37.training.policy import Means, Policy, Turn
@@ -349,8 +349,8 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
     groups, tokens = [0, 0, 0, 1, 1, 1], [torch.randint(3, vocabulary, (n,)).tolist() for n in (2, 9, 5, 5, 12, 7)]
     device = policy.device
     batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens, device=device)
-    credit_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
-    turn = Turn(batch, Credit(credit_B[:, None] * batch.own_BT), policy.logprobs(batch))
+    advantages_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
+    turn = Turn(batch, Advantages(advantages_B[:, None] * batch.own_BT), policy.logprobs(batch))
     policy.accumulate(turn, torch.arange(6, device=device), Means())
     width = max(map(len, batch.prompts))
     prompts = [batch.prompts[g] for g in groups]
@@ -359,7 +359,7 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
         "prompt_mask": torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device),
         "completion_ids": batch.tokens_BT,
         "completion_mask": batch.own_BT.long(),
-        "advantages": credit_B,
+        "advantages": advantages_B,
         "num_items_in_batch": batch.own_BT.sum(),
     }
     model = theirs.model.train()

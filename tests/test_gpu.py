@@ -94,7 +94,7 @@ def test_a_gpu_has_the_gradient_of_a_cpu(kind: str, tmp_path: Path) -> None:
         batch=replace(
             turn.batch, **{key: getattr(turn.batch, key).cuda() for key in turn.batch.__slots__ if key != "prompts"}
         ),
-        credit=replace(turn.credit, advantages_BT=turn.credit.advantages_BT.cuda()),
+        advantages=replace(turn.advantages, advantages_BT=turn.advantages.advantages_BT.cuda()),
         old_logprobs_BT=turn.old_logprobs_BT.cuda(),
     )
     assert relative_error(gradient_of(policies["cuda"], there).cpu(), expected) < 1e-5

@@ -22,7 +22,7 @@ from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.training import responses  # noqa: E402
-from move37.training.algorithms import Credit, Needs  # noqa: E402
+from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
@@ -118,12 +118,14 @@ def alike_batch(seed: int = 0) -> Batch:
 
 
 def turn_of(batch: Batch, seed: int = 1) -> Turn:
-    """Random credit; groups 1 and 3 (all right, all wrong) have none."""
+    """Random advantages; groups 1 and 3 (all right, all wrong) have none."""
     generator = torch.Generator().manual_seed(seed)
     advantages = torch.randn(batch.own_BT.shape, generator=generator) * batch.own_BT
     advantages[(batch.groups_B == 1) | (batch.groups_B == 3)] = 0
     reference = batch.behaviour_logprobs_BT + 0.1 * torch.randn(batch.own_BT.shape, generator=generator)
-    return Turn(batch, Credit(advantages, advantages + 0.5), batch.behaviour_logprobs_BT, reference, advantages * 0.1)
+    return Turn(
+        batch, Advantages(advantages, advantages + 0.5), batch.behaviour_logprobs_BT, reference, advantages * 0.1
+    )
 
 
 def gradient_of(policy: Policy, turn: Turn) -> Any:
@@ -137,7 +139,7 @@ def plain_gradient(policy: Policy, turn: Turn) -> Any:
     batch, reference = turn.batch, turn.reference_logprobs_BT
     old, advantages, reference = (
         None if each is None else [each[row, : batch.lengths_B[row]] for row in range(len(batch))]
-        for each in (turn.old_logprobs_BT, turn.credit.advantages_BT, reference)
+        for each in (turn.old_logprobs_BT, turn.advantages.advantages_BT, reference)
     )
     assert old is not None
     assert advantages is not None
@@ -154,7 +156,7 @@ def test_the_gradient_is_that_of_reading_every_response_alone(kind: str, tmp_pat
     loss = {"kl_coefficient": 0.05, "entropy_coefficient": 0.01}
     policy = Policy(recipe_of(model, letters, loss=loss, rollout={"temperature": 0.7}), Needs())
     turn = turn_of(random_batch())
-    near = policy.logprobs(turn.batch) + (turn.credit.advantages_BT * 0.1)  # where k3 is not cut off at 10
+    near = policy.logprobs(turn.batch) + (turn.advantages.advantages_BT * 0.1)  # where k3 is not cut off at 10
     turn = replace(turn, reference_logprobs_BT=near)
     assert relative_error(gradient_of(policy, turn), plain_gradient(policy, turn)) < 2e-6
 
@@ -342,7 +344,7 @@ def test_a_sampler_that_is_another_model_is_an_error(llama: Path, letters: Path)
 def test_a_log_probability_that_is_no_number_is_a_disagreement_too(llama: Path, letters: Path) -> None:
     policy, turn = Policy(recipe_of(llama, letters), Needs()), turn_of(random_batch())
     behaviour = policy.logprobs(turn.batch)
-    behaviour[6, 2] = float("nan")  # a row with credit
+    behaviour[6, 2] = float("nan")  # a row with an advantage
     turn = replace(turn, batch=replace(turn.batch, behaviour_logprobs_BT=behaviour), old_logprobs_BT=behaviour)
     with pytest.raises(EngineError, match="disagree by nan"):
         policy.update(turn, 0)
@@ -362,7 +364,7 @@ def test_several_updates_use_the_ratio_to_the_start_of_the_step(llama: Path, let
     optimizer = {"epochs": 2, "mini_batches": 2, "max_logprob_gap": 100.0, "learning_rate": 0.05}
     policy = Policy(recipe_of(llama, letters, optimizer=optimizer), Needs())
     turn = turn_of(random_batch())
-    turn = Turn(turn.batch, turn.credit, policy.logprobs(turn.batch))
+    turn = Turn(turn.batch, turn.advantages, policy.logprobs(turn.batch))
     figures = policy.update(turn, 0)
     assert figures["clip_share"] > 0  # in the first of four updates the ratio is 1; later it is not
     assert figures["trained_tokens"] == 2 * int(turn.batch.lengths_B[[0, 1, 5, 6]].sum())

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from move37.training.algorithms import Credit, Needs  # noqa: E402
+from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
 from move37.training.loop import Trainer  # noqa: E402
 from move37.training.policy import Means, Policy, Turn  # noqa: E402
@@ -76,7 +76,7 @@ def holed_batch(holes: str, device: str = "cpu", odd: bool = False) -> Batch:
 
 
 def turn_on(policy: Policy, batch: Batch) -> tuple[Turn, Constants]:
-    """Random credit on the own tokens, old log-probabilities near the present ones, and the same as plain lists."""
+    """Random advantages on the own tokens, old log-probabilities near the present ones, and the same as plain lists."""
     generator = torch.Generator().manual_seed(1)
 
     def noise(scale: float) -> Any:
@@ -84,8 +84,8 @@ def turn_on(policy: Policy, batch: Batch) -> tuple[Turn, Constants]:
 
     now_BT, advantages_BT = policy.logprobs(batch), noise(1.0)
     old_BT, reference_BT, values_BT = now_BT + noise(0.3), now_BT + noise(0.3), noise(0.1)
-    turn = Turn(batch, Credit(advantages_BT, noise(0.5)), old_BT, reference_BT, values_BT)
-    returns_BT = turn.credit.returns_BT
+    turn = Turn(batch, Advantages(advantages_BT, noise(0.5)), old_BT, reference_BT, values_BT)
+    returns_BT = turn.advantages.returns_BT
     lists = [rows_of(each, batch) for each in (old_BT, advantages_BT, reference_BT, values_BT, returns_BT)]
     return turn, Constants(*lists)
 
@@ -140,14 +140,14 @@ def test_what_stands_in_the_holes_of_log_probabilities_and_credit_changes_nothin
     for odd in (False, True):
         batch = holed_batch(holes, odd=odd)
         turn, _ = turn_on(policy, batch)
-        advantages_BT = turn.credit.advantages_BT.clone()
+        advantages_BT = turn.advantages.advantages_BT.clone()
         advantages_BT[batch.groups_B == 0] = 0
         if odd:
             advantages_BT = torch.where(batch.own_BT, advantages_BT, 7.0)
             turn = replace(turn, old_logprobs_BT=torch.where(batch.own_BT, turn.old_logprobs_BT, 3.0))
         means = Means()
         policy.optimizer.zero_grad(set_to_none=True)
-        policy.accumulate(replace(turn, credit=Credit(advantages_BT)), torch.arange(12), means, is_first=True)
+        policy.accumulate(replace(turn, advantages=Advantages(advantages_BT)), torch.arange(12), means, is_first=True)
         made.append((gradient_held(policy), means.figures()))
     assert torch.equal(made[0][0], made[1][0])
     assert made[0][1] == made[1][1]
@@ -204,9 +204,9 @@ def plain_advantages(recipe: Any, rewards: list[Any], groups: list[int], values:
     if name == "ppo":
         assert values is not None
         left = [torch.stack([row[place:].sum() for place in range(len(row))]) for row in rewards]
-        credit = [a - v for a, v in zip(left, values, strict=True)]
-        flat = torch.cat(credit)
-        return [(row - flat.mean()) / (flat.var() + 1e-8).sqrt() for row in credit]
+        advantages = [a - v for a, v in zip(left, values, strict=True)]
+        flat = torch.cat(advantages)
+        return [(row - flat.mean()) / (flat.var() + 1e-8).sqrt() for row in advantages]
     sums = [float(row.sum()) for row in rewards]
     made = []
     for place, row in enumerate(rewards):

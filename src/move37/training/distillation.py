@@ -29,7 +29,7 @@ from move37.rollouts import template_of
 from move37.rows import read_rows
 from move37.seeds import analysis_seed
 from move37.store import RunStore
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 from move37.training.batches import Batch, make_batch
 from move37.training.disjoint import check_disjoint
 from move37.training.policy import Means, Policy, learning_rate
@@ -57,10 +57,10 @@ class OnPolicyDistillation:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        if evidence.teacher_logprobs_BT is None or evidence.old_logprobs_BT is None:
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        if inputs.teacher_logprobs_BT is None or inputs.old_logprobs_BT is None:
             raise ValueError("on-policy distillation needs the teacher's and the student's log-probabilities")
-        return Credit((evidence.teacher_logprobs_BT - evidence.old_logprobs_BT) * evidence.mask_BT)
+        return Advantages((inputs.teacher_logprobs_BT - inputs.old_logprobs_BT) * inputs.mask_BT)
 
 
 class Example(NamedTuple):

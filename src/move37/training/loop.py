@@ -1,4 +1,4 @@
-"""One run of reinforcement learning, step by step: sample, verify, credit, update, sync, record.
+"""One run of reinforcement learning, step by step: sample, verify, advantages, update, sync, record.
 
 No algorithm is named here: `needs` says what the loop must bring, `advantages` what the responses are worth, and the
 rest is the same for all, which is what makes a comparison of algorithms fair. `train` is the way in, for imitation
@@ -17,7 +17,7 @@ import torch
 from move37.errors import InputError
 from move37.problems import load_problems
 from move37.seeds import analysis_seed
-from move37.training.algorithms import Evidence
+from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
@@ -148,7 +148,7 @@ class Trainer:
                 penalty_BT = loss.kl_coefficient * kl_estimate(old_BT, reference_BT, loss.kl_estimator)
                 token_rewards_BT = token_rewards_BT - penalty_BT * batch.own_BT
         greedy = [gathered.greedy_rewards[rollout.group] for rollout in gathered.kept if gathered.greedy_rewards]
-        evidence = Evidence(
+        inputs = AdvantageInputs(
             token_rewards_BT=token_rewards_BT,
             groups_B=batch.groups_B,
             mask_BT=batch.own_BT,
@@ -158,11 +158,11 @@ class Trainer:
             old_logprobs_BT=old_BT,
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
         )
-        credit = self.algorithm.advantages(evidence)
-        figures |= _advantage_figures(credit.advantages_BT[batch.own_BT])
+        advantages = self.algorithm.advantages(inputs)
+        figures |= _advantage_figures(advantages.advantages_BT[batch.own_BT])
         if self.algorithm.needs.verdicts:
-            figures["reward"] = float(evidence.rewards_B.mean())
-        return Turn(batch, credit, old_BT, reference_BT, evidence.values_BT)
+            figures["reward"] = float(inputs.rewards_B.mean())
+        return Turn(batch, advantages, old_BT, reference_BT, inputs.values_BT)
 
     def _slots(self, first: int, count: int) -> list[Slot]:
         return [Slot(first + place, problem) for place, problem in enumerate(self.order.take(count))]

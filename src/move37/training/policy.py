@@ -2,10 +2,10 @@
 
 Decisions. Dropout is off: the policy that is updated is the one that sampled. The model that samples is the model that
 learns, so with float32 there is nothing to copy; with bfloat16 a copy in that precision samples and `sync` refreshes
-it. The learning rate is a function of the step, so nothing about it has to be stored. A response whose credit is zero
-is skipped where that is exact: without a KL or entropy term in the loss and without a critic on the same weights.
+it. The learning rate is a function of the step, so nothing about it has to be stored. A response whose advantage is
+zero is skipped where that is exact: without a KL or entropy term in the loss and without a critic on the same weights.
 
-Left out: which credit (`algorithms/`), how a batch is read (`responses.py`), when to save (`loop.py`).
+Left out: the advantages (`algorithms/`), how a batch is read (`responses.py`), when to save (`loop.py`).
 """
 
 import copy
@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from move37.engines import ENGINES, Trainable, TrainableSettings
 from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.training.algorithms import Credit, Needs
+from move37.training.algorithms import Advantages, Needs
 from move37.training.batches import Batch
 from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
@@ -37,7 +37,7 @@ class Turn:
     """A batch with everything that its updates need, fixed before the first of them."""
 
     batch: Batch
-    credit: Credit
+    advantages: Advantages
     old_logprobs_BT: Tensor
     reference_logprobs_BT: Tensor | None = None
     old_values_BT: Tensor | None = None
@@ -177,7 +177,7 @@ class Policy:
         always = self._kl_in_loss() or self._loss.entropy_coefficient != 0 or shared
         if always or not self._optim.skip_zero_advantage:
             return rows
-        return rows[(turn.credit.advantages_BT[rows].ne(0) & turn.batch.own_BT[rows]).any(-1)]
+        return rows[(turn.advantages.advantages_BT[rows].ne(0) & turn.batch.own_BT[rows]).any(-1)]
 
     def _policy_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means, is_first: bool) -> Tensor:
         settings, rows, own_bR = self._loss, piece.rows, piece.own_bR
@@ -186,7 +186,7 @@ class Policy:
         flat, entropies = self.head.logprobs(piece, turn.batch, self.recipe.rollout.temperature, with_entropy)
         logprobs_bR = piece.scatter(flat.float())
         ratio_bR = log_ratio(logprobs_bR, turn.old_logprobs_BT[cut], own_bR, settings.ratio == "sequence")
-        advantages_bR = turn.credit.advantages_BT[cut]
+        advantages_bR = turn.advantages.advantages_BT[cut]
         loss_bR, clipped_bR = clipped_loss(
             ratio_bR, advantages_bR, settings.clip_low, settings.clip_high, settings.dual_clip
         )
@@ -210,10 +210,10 @@ class Policy:
     def _value_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means) -> Tensor:
         assert self.critic is not None
         assert turn.old_values_BT is not None
-        assert turn.credit.returns_BT is not None
+        assert turn.advantages.returns_BT is not None
         cut = (piece.rows, slice(piece.own_bR.shape[1]))
         values_bR = piece.scatter(self.critic.values(piece))
-        loss_bR = value_loss(values_bR, turn.old_values_BT[cut], turn.credit.returns_BT[cut], self._loss.value_clip)
+        loss_bR = value_loss(values_bR, turn.old_values_BT[cut], turn.advantages.returns_BT[cut], self._loss.value_clip)
         loss = (loss_bR * weights_BT[cut]).sum()
         means.add("value_loss", float(loss.detach()), 0.0)
         return loss
@@ -234,7 +234,7 @@ class Policy:
             means.add("value_loss", 0.0)
         for name, group in zip(("policy", "critic"), self._parameter_groups(), strict=False):
             for parameter in group:
-                # No response had credit: the step is the one that a gradient of zero gives.
+                # No response had an advantage: the step is the one that a gradient of zero gives.
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             norm = nn.utils.clip_grad_norm_(group, self._optim.gradient_norm)
             if not norm.isfinite():
