@@ -52,7 +52,7 @@ from move37.problems import load_problems
 from move37.training.algorithms import Advantages, Needs
 from move37.training.batches import Rollout, make_batch
 from move37.training.loop import Trainer
-from move37.training.policy import Means, Policy, Turn
+from move37.training.policy import Metrics, Policy, UpdateBatch
 from move37.training.recipe import TrainConfig, parse_recipe
 from move37.training.records import Silent
 from move37.training.rollouts import Roller
@@ -350,8 +350,8 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
     device = policy.device
     batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens, device=device)
     advantages_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
-    turn = Turn(batch, Advantages(advantages_B[:, None] * batch.own_BT), policy.logprobs(batch))
-    policy.accumulate(turn, torch.arange(6, device=device), Means())
+    update = UpdateBatch(batch, Advantages(advantages_B[:, None] * batch.own_BT), policy.logprobs(batch))
+    policy.accumulate(update, torch.arange(6, device=device), Metrics())
     width = max(map(len, batch.prompts))
     prompts = [batch.prompts[g] for g in groups]
     rows = {

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
 from move37.training.loop import Trainer  # noqa: E402
-from move37.training.policy import Means, Policy, Turn  # noqa: E402
+from move37.training.policy import Metrics, Policy, UpdateBatch  # noqa: E402
 from move37.training.records import Silent  # noqa: E402
 from move37.types import Outcome, Verdict  # noqa: E402
 from move37.verification import VerifierPool  # noqa: E402
@@ -75,7 +75,7 @@ def holed_batch(holes: str, device: str = "cpu", odd: bool = False) -> Batch:
     return make_batch([[3, 4], [4, 4, 3, 3, 3], [3]], groups, tokens, logprobs, [1.0, 0.0] * 6, device, own=own)
 
 
-def turn_on(policy: Policy, batch: Batch) -> tuple[Turn, Constants]:
+def update_batch_on(policy: Policy, batch: Batch) -> tuple[UpdateBatch, Constants]:
     """Random advantages on the own tokens, old log-probabilities near the present ones, and the same as plain lists."""
     generator = torch.Generator().manual_seed(1)
 
@@ -84,10 +84,10 @@ def turn_on(policy: Policy, batch: Batch) -> tuple[Turn, Constants]:
 
     now_BT, advantages_BT = policy.logprobs(batch), noise(1.0)
     old_BT, reference_BT, values_BT = now_BT + noise(0.3), now_BT + noise(0.3), noise(0.1)
-    turn = Turn(batch, Advantages(advantages_BT, noise(0.5)), old_BT, reference_BT, values_BT)
-    returns_BT = turn.advantages.returns_BT
+    update = UpdateBatch(batch, Advantages(advantages_BT, noise(0.5)), old_BT, reference_BT, values_BT)
+    returns_BT = update.advantages.returns_BT
     lists = [rows_of(each, batch) for each in (old_BT, advantages_BT, reference_BT, values_BT, returns_BT)]
-    return turn, Constants(*lists)
+    return update, Constants(*lists)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -112,7 +112,7 @@ def test_tokens_of_others_are_read_and_not_learnt_from(
     if policy.critic is not None:
         torch.nn.init.normal_(policy.critic.output.weight, generator=torch.Generator(policy.device).manual_seed(2))
     batch = holed_batch(holes, device)
-    turn, fixed = turn_on(policy, batch)
+    update, fixed = update_batch_on(policy, batch)
     for row, text in enumerate(texts_of(batch)):
         with torch.no_grad():
             logprobs, _, values = read(policy, *text)
@@ -121,12 +121,12 @@ def test_tokens_of_others_are_read_and_not_learnt_from(
             torch.testing.assert_close(policy.values(batch)[row, text[2]], values, rtol=0, atol=1e-5)
     assert policy.logprobs(batch)[~batch.own_BT].abs().sum() == 0
     policy.optimizer.zero_grad(set_to_none=True)
-    means = Means()
-    policy.accumulate(turn, torch.arange(12, device=policy.device), means)
+    metrics = Metrics()
+    policy.accumulate(update, torch.arange(12, device=policy.device), metrics)
     made = gradient_held(policy)
     expected = plain_gradient(policy, batch, fixed, list(range(12)))
     assert relative_error(made, expected) < (1e-5 if device == "cuda" else 3e-6)
-    assert means.figures()["trained_tokens"] == int(batch.own_BT.sum())
+    assert metrics.figures()["trained_tokens"] == int(batch.own_BT.sum())
 
 
 @pytest.mark.parametrize("holes", list(HOLES))
@@ -139,16 +139,18 @@ def test_what_stands_in_the_holes_of_log_probabilities_and_credit_changes_nothin
     made = []
     for odd in (False, True):
         batch = holed_batch(holes, odd=odd)
-        turn, _ = turn_on(policy, batch)
-        advantages_BT = turn.advantages.advantages_BT.clone()
+        update, _ = update_batch_on(policy, batch)
+        advantages_BT = update.advantages.advantages_BT.clone()
         advantages_BT[batch.groups_B == 0] = 0
         if odd:
             advantages_BT = torch.where(batch.own_BT, advantages_BT, 7.0)
-            turn = replace(turn, old_logprobs_BT=torch.where(batch.own_BT, turn.old_logprobs_BT, 3.0))
-        means = Means()
+            update = replace(update, old_logprobs_BT=torch.where(batch.own_BT, update.old_logprobs_BT, 3.0))
+        metrics = Metrics()
         policy.optimizer.zero_grad(set_to_none=True)
-        policy.accumulate(replace(turn, advantages=Advantages(advantages_BT)), torch.arange(12), means, is_first=True)
-        made.append((gradient_held(policy), means.figures()))
+        policy.accumulate(
+            replace(update, advantages=Advantages(advantages_BT)), torch.arange(12), metrics, is_first=True
+        )
+        made.append((gradient_held(policy), metrics.figures()))
     assert torch.equal(made[0][0], made[1][0])
     assert made[0][1] == made[1][1]
 
@@ -266,7 +268,7 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
         monkeypatch.setattr(trainer.roller, "verify", verify)
         update, step, seen = policy.update, policy.step, []
 
-        def checked_update(turn: Turn, number: int) -> Any:
+        def checked_update(update_batch: UpdateBatch, number: int) -> Any:
             plain = make_batch(
                 list({r.group: r.made.prompt_ids for r in kept}.values()),
                 [r.group for r in kept],
@@ -275,13 +277,13 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
             fixed = constants(recipe, policy, plain, kept)
             parts = [[i for i, r in enumerate(kept) if r.group % 2 == part] for part in (0, 1)] * 2
 
-            def checked_step(means: Means) -> None:
+            def checked_step(metrics: Metrics) -> None:
                 expected = plain_gradient(policy, plain, fixed, parts[len(seen)])
                 seen.append(relative_error(gradient_held(policy), expected))
-                step(means)
+                step(metrics)
 
             monkeypatch.setattr(policy, "step", checked_step)
-            return update(turn, number)
+            return update(update_batch, number)
 
         monkeypatch.setattr(policy, "update", checked_update)
         trainer.begin()

@@ -1,4 +1,4 @@
-"""Rollouts -> tensors of the whole batch. How it goes through a model piece by piece is `micro_batches.py`'s.
+"""Rollouts -> tensors of the whole batch. How it is cut on its way through a model is `micro_batches.py`'s.
 
 Letters: B responses, T token positions padded at the right, P prompts. Token ids are the sampler's own; nothing is
 encoded again.

@@ -32,7 +32,7 @@ from move37.store import RunStore
 from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 from move37.training.batches import Batch, make_batch
 from move37.training.disjoint import check_disjoint
-from move37.training.policy import Means, Policy, learning_rate
+from move37.training.policy import Metrics, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
 from move37.training.records import Clock, Record, View
 from move37.training.rollouts import Roller
@@ -142,19 +142,19 @@ class _Imitation:
 
 def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
     """One update that raises the mean log-probability per token of the batch's responses."""
-    means = Means()
+    metrics = Metrics()
     rate = learning_rate(policy.recipe.optimizer, step, policy.recipe.steps)
     for group in policy.optimizer.param_groups:
         group["lr"] = rate * group["factor"]
     policy.optimizer.zero_grad(set_to_none=True)
     tokens = int(batch.own_BT.sum())
-    for piece in policy.reader.pieces(batch, torch.arange(len(batch))):
-        logprobs_N, _ = policy.head.logprobs(piece, batch, temperature=1.0, with_entropy=False)
+    for micro_batch in policy.reader.micro_batches(batch, torch.arange(len(batch))):
+        logprobs_N, _ = policy.head.logprobs(micro_batch, batch, temperature=1.0, with_entropy=False)
         loss = -logprobs_N.float().sum() / tokens
         loss.backward()
-        means.add("loss", float(loss.detach()), 0.0)
-    policy.step(means)
-    return {"learning_rate": rate, "trained_tokens": float(tokens), **means.figures()}
+        metrics.add("loss", float(loss.detach()), 0.0)
+    policy.step(metrics)
+    return {"learning_rate": rate, "trained_tokens": float(tokens), **metrics.figures()}
 
 
 def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: Trainable) -> Iterator[Example]:

@@ -21,7 +21,7 @@ from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
-from move37.training.policy import Policy, Turn
+from move37.training.policy import Policy, UpdateBatch
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
 from move37.training.rollouts import Roller, Slot
@@ -86,9 +86,9 @@ class Trainer:
         if gathered.kept:
             batch = batch_of(gathered.kept, self.policy.device)
             with clock.phase("credit"):
-                turn = self._credit(batch, gathered, figures)
+                update = self._credit(batch, gathered, figures)
             with clock.phase("update"):
-                figures |= self.policy.update(turn, self.training.step)
+                figures |= self.policy.update(update, self.training.step)
             with clock.phase("sync"):
                 self.policy.sync()
         note = why_no_update(figures)
@@ -133,7 +133,7 @@ class Trainer:
         with clock.phase("verify"):
             return self.roller.verify([(slot, each) for slot in slots for each in made[slot.group]])
 
-    def _credit(self, batch: Batch, gathered: Gathered, figures: Record) -> Turn:
+    def _credit(self, batch: Batch, gathered: Gathered, figures: Record) -> UpdateBatch:
         """What every token is worth, with the log-probabilities that the updates start from."""
         loss, records = self.recipe.loss, self.recipe.records
         trainer = self.recipe.optimizer.old_logprobs == "trainer"
@@ -162,7 +162,7 @@ class Trainer:
         figures |= _advantage_figures(advantages.advantages_BT[batch.own_BT])
         if self.algorithm.needs.verdicts:
             figures["reward"] = float(inputs.rewards_B.mean())
-        return Turn(batch, advantages, old_BT, reference_BT, inputs.values_BT)
+        return UpdateBatch(batch, advantages, old_BT, reference_BT, inputs.values_BT)
 
     def _slots(self, first: int, count: int) -> list[Slot]:
         return [Slot(first + place, problem) for place, problem in enumerate(self.order.take(count))]

@@ -33,7 +33,7 @@ _CHUNK_LOGITS = {"cpu": 2**23, "cuda": 2**27}
 """float32 logits formed at once (32 and 512 MiB): a GPU is filled by large products."""
 
 
-class Piece(NamedTuple):
+class MicroBatch(NamedTuple):
     """A micro-batch on its way through the model."""
 
     rows: Tensor
@@ -73,20 +73,20 @@ class ResponseReader:
         self._backbone = backbone_of(model, autocast)
         self._tokens_at_once = tokens_at_once
 
-    def pieces(self, batch: Batch, rows: Tensor) -> Iterator[Piece]:
-        """Every row with a token of the model's own, in one piece. There is nothing to say about the others.
+    def micro_batches(self, batch: Batch, rows: Tensor) -> Iterator[MicroBatch]:
+        """Every row with a token of the model's own, in one micro-batch. There is nothing to say about the others.
 
-        With gradients on, call backward on a piece before asking for the next.
+        With gradients on, call backward on a micro-batch before asking for the next.
         """
         rows = rows[batch.own_BT[rows].any(-1)]
-        for shard in plan(batch, rows, self._tokens_at_once, self._backbone.shares):
-            read = None if self._backbone.recomputes else self._read(batch, shard.prompts)
-            for micro_batch in shard.micro_batches:
-                yield self._piece(batch, torch.tensor(micro_batch, device=batch.tokens_BT.device), read)
+        for group in plan(batch, rows, self._tokens_at_once, self._backbone.shares):
+            read = None if self._backbone.recomputes else self._read(batch, group.prompts)
+            for numbers in group.micro_batches:
+                yield self._micro_batch(batch, torch.tensor(numbers, device=batch.tokens_BT.device), read)
             if read is not None and torch.is_grad_enabled():
                 read.backward()
 
-    def _piece(self, batch: Batch, rows: Tensor, read: _Read | None) -> Piece:
+    def _micro_batch(self, batch: Batch, rows: Tensor, read: _Read | None) -> MicroBatch:
         longest = int(batch.lengths_B[rows].max())
         present_bR, own_bR = batch.present_BT[rows, :longest], batch.own_BT[rows, :longest]
         tokens_bR = batch.tokens_BT[rows, :longest]
@@ -95,7 +95,7 @@ class ResponseReader:
             hidden_ND = self._whole(batch, places, tokens_bR, present_bR)[own_bR]
         else:
             hidden_ND = self._continued(read, places, tokens_bR, present_bR, own_bR)
-        return Piece(rows, own_bR, hidden_ND)
+        return MicroBatch(rows, own_bR, hidden_ND)
 
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
@@ -204,10 +204,12 @@ class Head:
         self._layer, self._compute = layer, compute
         _check_head(model, layer)
 
-    def logprobs(self, piece: Piece, batch: Batch, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of the piece's own tokens and entropies (empty unless asked for), both (N,)."""
-        tokens_N = batch.tokens_BT[piece.rows, : piece.own_bR.shape[1]][piece.own_bR]
-        hidden_ND = piece.hidden_ND if self._compute is None else piece.hidden_ND.to(self._compute)
+    def logprobs(
+        self, micro_batch: MicroBatch, batch: Batch, temperature: float, with_entropy: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of its own tokens and entropies (empty unless asked for), both (N,)."""
+        tokens_N = batch.tokens_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]][micro_batch.own_bR]
+        hidden_ND = micro_batch.hidden_ND if self._compute is None else micro_batch.hidden_ND.to(self._compute)
         arguments = (hidden_ND, self._layer.weight, self._layer.bias, tokens_N, temperature, with_entropy)
         return TokenLogprobs.apply(*arguments)  # type: ignore[return-value]
 
@@ -216,9 +218,9 @@ class Head:
 def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float) -> Tensor:
     """Log-probabilities of every own token of the batch, (B, T), 0 elsewhere, without gradients."""
     out_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
-    for piece in reader.pieces(batch, torch.arange(len(batch))):
-        logprobs_N, _ = head.logprobs(piece, batch, temperature, with_entropy=False)
-        out_BT[piece.rows, : piece.own_bR.shape[1]] = piece.scatter(logprobs_N.float())
+    for micro_batch in reader.micro_batches(batch, torch.arange(len(batch))):
+        logprobs_N, _ = head.logprobs(micro_batch, batch, temperature, with_entropy=False)
+        out_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]] = micro_batch.scatter(logprobs_N.float())
     return out_BT
 
 
