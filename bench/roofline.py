@@ -118,7 +118,7 @@ def measure_update(args: argparse.Namespace, folder: Path, limits: Limits) -> di
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, folder / "run", pool, Silent())
         trainer.begin()
-        replace_verdicts(trainer.roller, MadeUp(recipe, args.mixed))
+        replace_verdicts(trainer.rollout_worker, MadeUp(recipe, args.mixed))
         config: Any = trainer.policy.model.config
         weights = sum(p.numel() for p in trainer.policy.model.parameters())
         attention = 12 * config.num_hidden_layers * config.num_attention_heads * head_width(trainer.policy.model)

@@ -55,7 +55,7 @@ from move37.training.loop import Trainer
 from move37.training.policy import Metrics, Policy, UpdateBatch
 from move37.training.recipe import TrainConfig, parse_recipe
 from move37.training.records import Silent
-from move37.training.rollouts import Roller
+from move37.training.rollouts import RolloutWorker
 from move37.types import Outcome, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
@@ -220,27 +220,27 @@ def serve_ours(pipe: Connection, args: argparse.Namespace, folder: Path) -> None
         trainer = Trainer(recipe, folder / "run", pool, Silent())
         trainer.begin()
         if args.model != "countdown":
-            replace_verdicts(trainer.roller, MadeUp(recipe, args.mixed))
+            replace_verdicts(trainer.rollout_worker, MadeUp(recipe, args.mixed))
         while pipe.recv():
             pipe.send(our_step(trainer))
 
 
-def replace_verdicts(roller: Roller, reward: Reward) -> None:
+def replace_verdicts(rollout_worker: RolloutWorker, reward: Reward) -> None:
     """The real judge runs and is paid for; the reward that TRL gets too takes the place of what it says."""
-    verify = roller.verify
+    verify = rollout_worker.verify
 
     def judged(made: Any) -> list[Rollout]:
         kinds = {1.0: Outcome.CORRECT, 0.0: Outcome.INCORRECT}
         scored = [(r, kinds[reward(r.problem.question, r.made.sample.text)]) for r in verify(made)]
         return [replace(r, verdict=Verdict(outcome, "bench")) for r, outcome in scored]
 
-    roller.verify = judged  # type: ignore[method-assign]
+    rollout_worker.verify = judged  # type: ignore[method-assign]
 
 
 def our_step(trainer: Trainer) -> Step:
     """One step of the loop with every phase."""
     start = clocks()
-    trainer.turn()
+    trainer.step()
     last = json.loads(trainer.training.folder.log.read_text().splitlines()[-1])
     return step_since(
         start, last["sampled_tokens"], last["reward"], {key: last[key] for key in last if "seconds_" in key}

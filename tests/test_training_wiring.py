@@ -240,7 +240,7 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
         policy, kept = trainer.policy, []
-        sample = trainer.roller.sample
+        sample = trainer.rollout_worker.sample
         generator = torch.Generator().manual_seed(3)
 
         def shaken(*args: Any) -> Any:
@@ -264,8 +264,8 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
             kept.extend(r for r in rollouts if r.verdict.outcome is not Outcome.UNSCORED)
             return rollouts
 
-        monkeypatch.setattr(trainer.roller, "sample", shaken)
-        monkeypatch.setattr(trainer.roller, "verify", verify)
+        monkeypatch.setattr(trainer.rollout_worker, "sample", shaken)
+        monkeypatch.setattr(trainer.rollout_worker, "verify", verify)
         update, step, seen = policy.update, policy.step, []
 
         def checked_update(update_batch: UpdateBatch, number: int) -> Any:
@@ -287,7 +287,7 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
 
         monkeypatch.setattr(policy, "update", checked_update)
         trainer.begin()
-        trainer.turn()
+        trainer.step()
     assert len(seen) == 4
     assert max(seen) < 2e-4, seen
     record = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
@@ -318,7 +318,7 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
         asked: list[tuple[int, bool]] = []
-        sample, made = trainer.roller.sample, []
+        sample, made = trainer.rollout_worker.sample, []
 
         def watched(slots: Any, n: int, purpose: str, greedy: bool = False) -> Any:
             asked.append((n, greedy))
@@ -326,10 +326,10 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
             made.extend(t for of in found.values() for t in of if n == 1)
             return found
 
-        trainer.roller.sample = watched  # type: ignore[method-assign]
+        trainer.rollout_worker.sample = watched  # type: ignore[method-assign]
         trainer.begin()
         weights = {name: value.clone() for name, value in trainer.policy.model.state_dict().items()}
-        trainer.turn()
+        trainer.step()
     trainer.policy.model.load_state_dict(weights)
     assert len(made) == 4
     for each in made:

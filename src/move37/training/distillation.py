@@ -35,7 +35,7 @@ from move37.training.disjoint import check_disjoint
 from move37.training.policy import Metrics, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
 from move37.training.records import Clock, Record, View
-from move37.training.rollouts import Roller
+from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
 from move37.types import FinishReason, Outcome, Problem
 from move37.verification import VerifierPool
@@ -88,8 +88,8 @@ class _Imitation:
         self.recipe, self.settings = recipe, settings
         self.policy = Policy(recipe, Needs())
         held_out = load_problems(recipe.evaluation.problems)
-        roller = Roller(recipe, self.policy.engine, pool)
-        self.training = TrainingRun(recipe, folder, self.policy, roller, held_out, view)
+        rollout_worker = RolloutWorker(recipe, self.policy.engine, pool)
+        self.training = TrainingRun(recipe, folder, self.policy, rollout_worker, held_out, view)
         examples = list(find_examples(recipe, settings, self.policy.engine))
         if not examples:
             raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
@@ -99,12 +99,12 @@ class _Imitation:
         self._check_room(examples)
 
     def run(self) -> Record:
-        return self.training.carry_out(self._begin, self._turn, self.warnings)
+        return self.training.carry_out(self._begin, self._step, self.warnings)
 
     def _begin(self) -> None:
         self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses")
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
         clock, step = Clock(), self.training.step
         with clock.phase("update"):
             figures = learn(self.policy, self._batch(step), step)
