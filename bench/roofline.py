@@ -3,9 +3,9 @@ cuda` (bfloat16, 32 prompts, 16 responses each, up to 512 tokens).
 
 The floor of a decode step is the larger of two times: what it must read (all weights once, keys and values of every
 live token) over the bandwidth, and its products over the rate of products. The floor of an update is its products
-alone: six operations per weight and token that has credit (two forward, four backward), and attention's. Both limits
-are measured first, by a large copy and a large product. The share is floor over time; whatever else is done (drawing
-tokens, norms, launching kernels, the optimizer) lowers it.
+alone: six operations per weight and token that has an advantage (two forward, four backward), and attention's. Both
+limits are measured first, by a large copy and a large product. The share is floor over time; whatever else is done
+(drawing tokens, norms, launching kernels, the optimizer) lowers it.
 
     python bench/roofline.py [--rounds 3] [--unrecorded]
 
@@ -118,7 +118,7 @@ def measure_update(args: argparse.Namespace, folder: Path, limits: Limits) -> di
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, folder / "run", pool, Silent())
         trainer.begin()
-        replace_verdicts(trainer.roller, MadeUp(recipe, args.mixed))
+        replace_verdicts(trainer.rollout_worker, MadeUp(recipe, args.mixed))
         config: Any = trainer.policy.model.config
         weights = sum(p.numel() for p in trainer.policy.model.parameters())
         attention = 12 * config.num_hidden_layers * config.num_attention_heads * head_width(trainer.policy.model)

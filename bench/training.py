@@ -49,13 +49,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from move37.lab import checkpoint_folder
 from move37.problems import load_problems
-from move37.training.algorithms import Credit, Needs
+from move37.training.algorithms import Advantages, Needs
 from move37.training.batches import Rollout, make_batch
 from move37.training.loop import Trainer
-from move37.training.policy import Means, Policy, Turn
+from move37.training.policy import Metrics, Policy, UpdateBatch
 from move37.training.recipe import TrainConfig, parse_recipe
 from move37.training.records import Silent
-from move37.training.rollouts import Roller
+from move37.training.rollouts import RolloutWorker
 from move37.types import Outcome, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
@@ -220,27 +220,27 @@ def serve_ours(pipe: Connection, args: argparse.Namespace, folder: Path) -> None
         trainer = Trainer(recipe, folder / "run", pool, Silent())
         trainer.begin()
         if args.model != "countdown":
-            replace_verdicts(trainer.roller, MadeUp(recipe, args.mixed))
+            replace_verdicts(trainer.rollout_worker, MadeUp(recipe, args.mixed))
         while pipe.recv():
             pipe.send(our_step(trainer))
 
 
-def replace_verdicts(roller: Roller, reward: Reward) -> None:
+def replace_verdicts(rollout_worker: RolloutWorker, reward: Reward) -> None:
     """The real judge runs and is paid for; the reward that TRL gets too takes the place of what it says."""
-    verify = roller.verify
+    verify = rollout_worker.verify
 
     def judged(made: Any) -> list[Rollout]:
         kinds = {1.0: Outcome.CORRECT, 0.0: Outcome.INCORRECT}
         scored = [(r, kinds[reward(r.problem.question, r.made.sample.text)]) for r in verify(made)]
         return [replace(r, verdict=Verdict(outcome, "bench")) for r, outcome in scored]
 
-    roller.verify = judged  # type: ignore[method-assign]
+    rollout_worker.verify = judged  # type: ignore[method-assign]
 
 
 def our_step(trainer: Trainer) -> Step:
     """One step of the loop with every phase."""
     start = clocks()
-    trainer.turn()
+    trainer.step()
     last = json.loads(trainer.training.folder.log.read_text().splitlines()[-1])
     return step_since(
         start, last["sampled_tokens"], last["reward"], {key: last[key] for key in last if "seconds_" in key}
@@ -349,9 +349,9 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
     groups, tokens = [0, 0, 0, 1, 1, 1], [torch.randint(3, vocabulary, (n,)).tolist() for n in (2, 9, 5, 5, 12, 7)]
     device = policy.device
     batch = make_batch([policy.engine.encode(q) for q in questions(recipe)[1:3]], groups, tokens, device=device)
-    credit_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
-    turn = Turn(batch, Credit(credit_B[:, None] * batch.own_BT), policy.logprobs(batch))
-    policy.accumulate(turn, torch.arange(6, device=device), Means())
+    advantages_B = torch.tensor([1.2, -0.6, -0.6, -1.2, 0.6, 0.6], device=device)
+    update = UpdateBatch(batch, Advantages(advantages_B[:, None] * batch.own_BT), policy.logprobs(batch))
+    policy.accumulate(update, torch.arange(6, device=device), Metrics())
     width = max(map(len, batch.prompts))
     prompts = [batch.prompts[g] for g in groups]
     rows = {
@@ -359,7 +359,7 @@ def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
         "prompt_mask": torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device),
         "completion_ids": batch.tokens_BT,
         "completion_mask": batch.own_BT.long(),
-        "advantages": credit_B,
+        "advantages": advantages_B,
         "num_items_in_batch": batch.own_BT.sum(),
     }
     model = theirs.model.train()

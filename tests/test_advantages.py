@@ -20,7 +20,7 @@ from move37.training.advantages import (  # noqa: E402
     spread,
     whiten,
 )
-from move37.training.algorithms import ALGORITHMS, Credit, Evidence  # noqa: E402
+from move37.training.algorithms import ALGORITHMS, AdvantageInputs, Advantages  # noqa: E402
 
 CASES = json.loads((Path(__file__).parent / "golden" / "training.json").read_text())["cases"]
 
@@ -37,7 +37,7 @@ def mask_of(lengths: list[int], width: int) -> Any:
     return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
 
 
-def evidence_of(inputs: dict[str, Any], **changes: Any) -> Evidence:
+def advantage_inputs(inputs: dict[str, Any], **changes: Any) -> AdvantageInputs:
     mask = mask_of(inputs["lengths"], len(inputs["old"][0]))
     last = torch.tensor(inputs["lengths"])[:, None] - 1
     rewards = torch.zeros(mask.shape).scatter(1, last, torch.tensor(inputs["rewards"])[:, None])
@@ -49,12 +49,12 @@ def evidence_of(inputs: dict[str, Any], **changes: Any) -> Evidence:
         "values_BT": torch.tensor(inputs["values"]),
         "greedy_rewards_B": torch.tensor(inputs["greedy"]),
     }
-    return Evidence(**{**made, **changes})
+    return AdvantageInputs(**{**made, **changes})
 
 
-def credit(algorithm: str, evidence: Evidence, **options: Any) -> Credit:
+def advantages_of(algorithm: str, inputs: AdvantageInputs, **options: Any) -> Advantages:
     kind = ALGORITHMS.load(algorithm)
-    return kind(kind.Options(**options)).advantages(evidence)
+    return kind(kind.Options(**options)).advantages(inputs)
 
 
 # ---- By hand
@@ -178,7 +178,7 @@ def test_shapes_that_do_not_fit_are_refused_in_one_line() -> None:
 def test_every_algorithm_agrees_with_verl(
     case: dict[str, Any], name: str, algorithm: str, options: dict[str, Any]
 ) -> None:
-    made = credit(algorithm, evidence_of(case["inputs"]), **options)
+    made = advantages_of(algorithm, advantage_inputs(case["inputs"]), **options)
     theirs = torch.tensor(case["verl_advantages"][name])
     torch.testing.assert_close(made.advantages_BT, theirs, rtol=1e-6, atol=1e-6)
     if made.returns_BT is not None:
@@ -188,15 +188,15 @@ def test_every_algorithm_agrees_with_verl(
 
 @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS.names if name != "on_policy_distillation"])
 def test_no_algorithm_credits_a_position_that_is_no_token(algorithm: str) -> None:
-    evidence = evidence_of(CASES[1]["inputs"])
-    made = credit(algorithm, evidence)
-    assert made.advantages_BT[~evidence.mask_BT].abs().max() == 0
+    inputs = advantage_inputs(CASES[1]["inputs"])
+    made = advantages_of(algorithm, inputs)
+    assert made.advantages_BT[~inputs.mask_BT].abs().max() == 0
 
 
 @pytest.mark.parametrize("algorithm", ["grpo", "rloo", "dapo"])
 def test_group_methods_learn_nothing_from_equal_rewards(algorithm: str) -> None:
     inputs = CASES[0]["inputs"] | {"rewards": [1.0] * 10, "groups": [0] * 5 + [1] * 5, "lengths": [3] * 10}
-    assert credit(algorithm, evidence_of(inputs)).advantages_BT.abs().max() == 0
+    assert advantages_of(algorithm, advantage_inputs(inputs)).advantages_BT.abs().max() == 0
 
 
 def test_the_over_length_penalty_has_at_least_one_token_unless_its_share_is_zero() -> None:
@@ -208,15 +208,17 @@ def test_the_over_length_penalty_has_at_least_one_token_unless_its_share_is_zero
         "values": [],
         "greedy": [],
     }
-    made = credit("dapo", evidence_of(inputs), buffer_share=0.05).advantages_BT[:, 0]
+    made = advantages_of("dapo", advantage_inputs(inputs), buffer_share=0.05).advantages_BT[:, 0]
     assert made.tolist() == pytest.approx([math.sqrt(0.5), -math.sqrt(0.5)], abs=1e-5)
-    assert credit("dapo", evidence_of(inputs), buffer_share=0.0).advantages_BT.abs().max() == 0
+    assert advantages_of("dapo", advantage_inputs(inputs), buffer_share=0.0).advantages_BT.abs().max() == 0
 
 
 def test_whitening_moves_equal_groups_too_where_length_goes_with_reward() -> None:
     # Group 0: 1 (one token) and 0 (three tokens), less 1/2; group 1: equal. Over six tokens the mean is (1/2 - 3/2)/6.
     inputs = CASES[0]["inputs"] | {"rewards": [1.0, 0.0, 1.0, 1.0], "groups": [0, 0, 1, 1], "lengths": [1, 3, 1, 1]}
-    made = credit("reinforce_pp", evidence_of(inputs | {"values": [], "greedy": []}), baseline=True).advantages_BT
+    made = advantages_of(
+        "reinforce_pp", advantage_inputs(inputs | {"values": [], "greedy": []}), baseline=True
+    ).advantages_BT
     # Squares: (2/3)^2 + 3 (1/3)^2 + 2 (1/6)^2 = 5/6, over 5: 1/6. (1/6) / sqrt(1/6) = sqrt(1/6).
     assert made[2:, 0].tolist() == pytest.approx([math.sqrt(1 / 6)] * 2, abs=1e-6)
 
@@ -224,4 +226,14 @@ def test_whitening_moves_equal_groups_too_where_length_goes_with_reward() -> Non
 def test_what_an_algorithm_needs_and_does_not_get_is_said() -> None:
     for algorithm, missing, words in (("ppo", "values_BT", "critic"), ("remax", "greedy_rewards_B", "greedy")):
         with pytest.raises(ValueError, match=words):
-            credit(algorithm, evidence_of(CASES[0]["inputs"], **{missing: None}))
+            advantages_of(algorithm, advantage_inputs(CASES[0]["inputs"], **{missing: None}))
+
+
+def test_an_algorithm_written_with_the_names_of_before_is_told_the_new_ones() -> None:
+    import move37.training.algorithms as module
+
+    for old, new in (("Evidence", AdvantageInputs), ("Credit", Advantages)):
+        with pytest.warns(FutureWarning, match=rf"\.{old} is called {new.__name__} now; please rename it"):
+            assert getattr(module, old) is new
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        module.Nothing  # noqa: B018

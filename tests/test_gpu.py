@@ -24,7 +24,7 @@ from move37.training.loop import train  # noqa: E402
 from move37.training.policy import Policy  # noqa: E402
 from move37.training.recipe import TrainConfig, parse_recipe  # noqa: E402
 from move37.types import Prompt, Request  # noqa: E402
-from tests.test_training import gradient_of, random_batch, records, relative_error, turn_of  # noqa: E402
+from tests.test_training import gradient_of, random_batch, records, relative_error, update_batch_of  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
 ALGORITHMS = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
@@ -86,16 +86,17 @@ def test_a_gpu_draws_what_a_cpu_draws() -> None:
 
 @pytest.mark.parametrize("kind", ["llama", "mistral"])
 def test_a_gpu_has_the_gradient_of_a_cpu(kind: str, tmp_path: Path) -> None:
-    model, turn = save_model(tmp_path, kind, initializer_range=0.1), turn_of(random_batch())
+    model, update = save_model(tmp_path, kind, initializer_range=0.1), update_batch_of(random_batch())
     policies = {device: Policy(recipe(model, tmp_path, "grpo", device=device), Needs()) for device in ("cpu", "cuda")}
-    expected = gradient_of(policies["cpu"], turn)
+    expected = gradient_of(policies["cpu"], update)
     there = replace(
-        turn,
+        update,
         batch=replace(
-            turn.batch, **{key: getattr(turn.batch, key).cuda() for key in turn.batch.__slots__ if key != "prompts"}
+            update.batch,
+            **{key: getattr(update.batch, key).cuda() for key in update.batch.__slots__ if key != "prompts"},
         ),
-        credit=replace(turn.credit, advantages_BT=turn.credit.advantages_BT.cuda()),
-        old_logprobs_BT=turn.old_logprobs_BT.cuda(),
+        advantages=replace(update.advantages, advantages_BT=update.advantages.advantages_BT.cuda()),
+        old_logprobs_BT=update.old_logprobs_BT.cuda(),
     )
     assert relative_error(gradient_of(policies["cuda"], there).cpu(), expected) < 1e-5
 

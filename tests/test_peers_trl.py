@@ -7,9 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl", reason="TRL is not installed: pip install 'move37[peers]'")
 
-from move37.training.algorithms import Evidence  # noqa: E402
+from move37.training.algorithms import AdvantageInputs  # noqa: E402
 from tests.golden import make_training_golden as peers  # noqa: E402
-from tests.test_advantages import credit  # noqa: E402
+from tests.test_advantages import advantages_of  # noqa: E402
 from tests.test_losses import TRL, policy_loss  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
@@ -78,6 +78,6 @@ def test_advantages_are_those_that_trls_trainers_compute(kind: str, tmp_path: Pa
     made.train()
     theirs = torch.tensor(list(made._logs["advantages"]))
     groups, mask = torch.arange(12) // 4, torch.ones(12, 1, dtype=torch.bool)
-    evidence = Evidence(torch.tensor(given[:12])[:, None], groups, mask, max_length=9)
-    ours = credit(kind, evidence, **({"epsilon": 1e-4} if kind == "grpo" else {})).advantages_BT[:, 0]
+    inputs = AdvantageInputs(torch.tensor(given[:12])[:, None], groups, mask, max_length=9)
+    ours = advantages_of(kind, inputs, **({"epsilon": 1e-4} if kind == "grpo" else {})).advantages_BT[:, 0]
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)

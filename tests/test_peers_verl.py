@@ -11,7 +11,7 @@ pytest.importorskip(
 
 from move37.training.losses import kl_estimate, token_weights, value_loss  # noqa: E402
 from tests.golden import make_training_golden as peers  # noqa: E402
-from tests.test_advantages import credit, evidence_of  # noqa: E402
+from tests.test_advantages import advantage_inputs, advantages_of  # noqa: E402
 from tests.test_losses import mask_of, policy_loss  # noqa: E402
 
 pytestmark = pytest.mark.peer
@@ -34,7 +34,7 @@ def test_advantages_are_verls(seed: int) -> None:
     inputs = peers.make_inputs(seed, binary=seed % 2 == 0)
     theirs = peers.verl_advantages(inputs)
     for name, (algorithm, options) in ADVANTAGES.items():
-        ours = credit(algorithm, evidence_of(inputs), **options).advantages_BT
+        ours = advantages_of(algorithm, advantage_inputs(inputs), **options).advantages_BT
         torch.testing.assert_close(ours, torch.tensor(theirs[name]), rtol=1e-6, atol=1e-6)
 
 

@@ -22,13 +22,13 @@ from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.training import responses  # noqa: E402
-from move37.training.algorithms import Credit, Needs  # noqa: E402
+from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
-from move37.training.loop import Order, Trainer, train  # noqa: E402
+from move37.training.loop import EpochSampler, Trainer, train  # noqa: E402
 from move37.training.micro_batches import plan, shared_states  # noqa: E402
-from move37.training.policy import Means, Policy, Turn, learning_rate  # noqa: E402
+from move37.training.policy import Metrics, Policy, UpdateBatch, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
 from move37.training.records import Recorder, Silent, why_no_update  # noqa: E402
 from move37.training.responses import TokenLogprobs  # noqa: E402
@@ -117,27 +117,29 @@ def alike_batch(seed: int = 0) -> Batch:
     return make_batch([[3, 4], [4, 4, 3, 3, 3], [3]], groups, tokens)
 
 
-def turn_of(batch: Batch, seed: int = 1) -> Turn:
-    """Random credit; groups 1 and 3 (all right, all wrong) have none."""
+def update_batch_of(batch: Batch, seed: int = 1) -> UpdateBatch:
+    """Random advantages; groups 1 and 3 (all right, all wrong) have none."""
     generator = torch.Generator().manual_seed(seed)
     advantages = torch.randn(batch.own_BT.shape, generator=generator) * batch.own_BT
     advantages[(batch.groups_B == 1) | (batch.groups_B == 3)] = 0
     reference = batch.behaviour_logprobs_BT + 0.1 * torch.randn(batch.own_BT.shape, generator=generator)
-    return Turn(batch, Credit(advantages, advantages + 0.5), batch.behaviour_logprobs_BT, reference, advantages * 0.1)
+    return UpdateBatch(
+        batch, Advantages(advantages, advantages + 0.5), batch.behaviour_logprobs_BT, reference, advantages * 0.1
+    )
 
 
-def gradient_of(policy: Policy, turn: Turn) -> Any:
+def gradient_of(policy: Policy, update: UpdateBatch) -> Any:
     policy.optimizer.zero_grad(set_to_none=True)
-    policy.accumulate(turn, torch.arange(len(turn.batch), device=policy.device), Means())
+    policy.accumulate(update, torch.arange(len(update.batch), device=policy.device), Metrics())
     return plain_training.gradient_held(policy)
 
 
-def plain_gradient(policy: Policy, turn: Turn) -> Any:
+def plain_gradient(policy: Policy, update: UpdateBatch) -> Any:
     """Row by row through the whole model, with the formulas written out once more (tests/plain_training.py)."""
-    batch, reference = turn.batch, turn.reference_logprobs_BT
+    batch, reference = update.batch, update.reference_logprobs_BT
     old, advantages, reference = (
         None if each is None else [each[row, : batch.lengths_B[row]] for row in range(len(batch))]
-        for each in (turn.old_logprobs_BT, turn.credit.advantages_BT, reference)
+        for each in (update.old_logprobs_BT, update.advantages.advantages_BT, reference)
     )
     assert old is not None
     assert advantages is not None
@@ -153,10 +155,10 @@ def test_the_gradient_is_that_of_reading_every_response_alone(kind: str, tmp_pat
     model = save_model(tmp_path, kind, initializer_range=0.1)
     loss = {"kl_coefficient": 0.05, "entropy_coefficient": 0.01}
     policy = Policy(recipe_of(model, letters, loss=loss, rollout={"temperature": 0.7}), Needs())
-    turn = turn_of(random_batch())
-    near = policy.logprobs(turn.batch) + (turn.credit.advantages_BT * 0.1)  # where k3 is not cut off at 10
-    turn = replace(turn, reference_logprobs_BT=near)
-    assert relative_error(gradient_of(policy, turn), plain_gradient(policy, turn)) < 2e-6
+    update = update_batch_of(random_batch())
+    near = policy.logprobs(update.batch) + (update.advantages.advantages_BT * 0.1)  # where k3 is not cut off at 10
+    update = replace(update, reference_logprobs_BT=near)
+    assert relative_error(gradient_of(policy, update), plain_gradient(policy, update)) < 2e-6
 
 
 def test_a_trunk_that_takes_no_cache_is_refused_unless_prompts_are_read_with_every_response(
@@ -166,13 +168,13 @@ def test_a_trunk_that_takes_no_cache_is_refused_unless_prompts_are_read_with_eve
     policy = Policy(recipe_of(save_model(tmp_path / "llama"), letters), Needs())
     from transformers import AutoModelForCausalLM
 
-    from move37.training.trunks import trunk_of
+    from move37.training.backbones import backbone_of
 
-    assert trunk_of(policy.model, None).shares
+    assert backbone_of(policy.model, None).shares
     with pytest.raises(
-        EngineError, match="OpenAIGPTLMHeadModel: its trunk takes no cache.*gradient_checkpointing = true"
+        EngineError, match="OpenAIGPTLMHeadModel: its backbone takes no cache.*gradient_checkpointing = true"
     ):
-        trunk_of(AutoModelForCausalLM.from_pretrained(model), None)
+        backbone_of(AutoModelForCausalLM.from_pretrained(model), None)
 
 
 @pytest.mark.parametrize("kind", ["llama", "qwen3", "mistral"])  # written out, and by its own forward
@@ -185,11 +187,11 @@ def test_products_in_bfloat16_round_the_gradient_of_float32_weights_and_no_more(
         Policy(recipe_of(model, letters, model={"path": str(model), "precision": precision}), Needs())
         for precision in ("float32", "bfloat16")
     )
-    turn = turn_of(random_batch())
-    turn = replace(turn, batch=replace(turn.batch, behaviour_logprobs_BT=exact.logprobs(turn.batch)))
-    turn = replace(turn, old_logprobs_BT=turn.batch.behaviour_logprobs_BT)
+    update = update_batch_of(random_batch())
+    update = replace(update, batch=replace(update.batch, behaviour_logprobs_BT=exact.logprobs(update.batch)))
+    update = replace(update, old_logprobs_BT=update.batch.behaviour_logprobs_BT)
     assert {parameter.dtype for parameter in rounded.model.parameters()} == {torch.float32}
-    assert 1e-4 < relative_error(gradient_of(rounded, turn), gradient_of(exact, turn)) < 0.03
+    assert 1e-4 < relative_error(gradient_of(rounded, update), gradient_of(exact, update)) < 0.03
 
 
 @pytest.mark.parametrize("tokens_at_once", [1, 10, 20, 10_000])
@@ -198,20 +200,20 @@ def test_products_in_bfloat16_round_the_gradient_of_float32_weights_and_no_more(
 def test_the_size_of_micro_batches_skipping_and_recomputing_change_no_gradient(
     llama: Path, letters: Path, tokens_at_once: int, skips: bool, recomputes: bool
 ) -> None:
-    turn = turn_of(random_batch())
-    expected = plain_gradient(Policy(recipe_of(llama, letters), Needs()), turn)
+    update = update_batch_of(random_batch())
+    expected = plain_gradient(Policy(recipe_of(llama, letters), Needs()), update)
     optimizer = {"micro_batch_tokens": tokens_at_once, "skip_zero_advantage": skips}
     changed = recipe_of(llama, letters, optimizer=optimizer, model={"gradient_checkpointing": recomputes})
-    assert relative_error(gradient_of(Policy(changed, Needs()), turn), expected) < 1e-6
+    assert relative_error(gradient_of(Policy(changed, Needs()), update), expected) < 1e-6
 
 
 def test_skipping_leaves_rows_out_and_a_term_for_every_token_brings_them_back(llama: Path, letters: Path) -> None:
-    turn = turn_of(random_batch())
-    lengths = turn.batch.lengths_B
+    update = update_batch_of(random_batch())
+    lengths = update.batch.lengths_B
     for loss, trained in (({}, lengths[[0, 1, 5, 6]].sum()), ({"entropy_coefficient": 0.1}, lengths.sum())):
-        policy, means = Policy(recipe_of(llama, letters, loss=loss), Needs()), Means()
-        policy.accumulate(turn, torch.arange(9), means)
-        assert means.figures()["trained_tokens"] == int(trained)
+        policy, metrics = Policy(recipe_of(llama, letters, loss=loss), Needs()), Metrics()
+        policy.accumulate(update, torch.arange(9), metrics)
+        assert metrics.figures()["trained_tokens"] == int(trained)
 
 
 @pytest.mark.slow
@@ -224,21 +226,21 @@ def test_responses_that_begin_alike_have_the_gradient_of_each_alone(
     policy = Policy(recipe_of(model, letters, optimizer={"micro_batch_tokens": tokens_at_once}), Needs())
     batch = alike_batch()
     batch = replace(batch, behaviour_logprobs_BT=policy.logprobs(batch))
-    turn = turn_of(batch)
+    update = update_batch_of(batch)
     for row in range(len(batch)):  # scored together as if each were alone
         own = make_batch(
             [batch.prompts[batch.groups_B[row]]], [0], [batch.tokens_BT[row, : batch.lengths_B[row]].tolist()]
         )
         alone = policy.logprobs(own)[0]
         torch.testing.assert_close(alone, batch.behaviour_logprobs_BT[row, : len(alone)], rtol=0, atol=1e-6)
-    assert relative_error(gradient_of(policy, turn), plain_gradient(policy, turn)) < 2e-6
+    assert relative_error(gradient_of(policy, update), plain_gradient(policy, update)) < 2e-6
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_state_is_shared_with_the_row_before_exactly_where_prompt_and_tokens_agree(seed: int) -> None:
     batch = alike_batch(seed)
-    (shard,) = plan(batch, torch.arange(30), 10_000, shares=True)
-    (rows,) = shard.micro_batches
+    (group,) = plan(batch, torch.arange(30), 10_000, shares=True)
+    (rows,) = group.micro_batches
     order = torch.tensor(rows)
     groups, tokens, mask = batch.groups_B[order], batch.tokens_BT[order], batch.present_BT[order]
     places, first, again = shared_states(groups, tokens, mask)
@@ -254,13 +256,15 @@ def test_a_state_is_shared_with_the_row_before_exactly_where_prompt_and_tokens_a
 def test_a_shared_plan_has_every_row_once_and_counts_what_is_computed() -> None:
     batch = alike_batch()
     for most in (1, 9, 16, 1000):
-        pieces = [piece for shard in plan(batch, torch.arange(30), most, shares=True) for piece in shard.micro_batches]
-        assert sorted(row for piece in pieces for row in piece) == list(range(30))
-        for rows in map(list, pieces):
+        micro_batches = [
+            rows for group in plan(batch, torch.arange(30), most, shares=True) for rows in group.micro_batches
+        ]
+        assert sorted(row for rows in micro_batches for row in rows) == list(range(30))
+        for rows in map(list, micro_batches):
             groups, tokens, mask = batch.groups_B[rows], batch.tokens_BT[rows], batch.present_BT[rows]
             assert len(rows) == 1 or len(shared_states(groups, tokens, mask).first_M) <= most
-    whole = sum(len(shard.micro_batches) for shard in plan(batch, torch.arange(30), 40, shares=True))
-    assert whole < sum(len(shard.micro_batches) for shard in plan(batch, torch.arange(30), 40, shares=False))
+    whole = sum(len(group.micro_batches) for group in plan(batch, torch.arange(30), 40, shares=True))
+    assert whole < sum(len(group.micro_batches) for group in plan(batch, torch.arange(30), 40, shares=False))
 
 
 @pytest.mark.parametrize("shares", [True, False])
@@ -269,22 +273,22 @@ def test_short_responses_to_a_long_prompt_are_not_all_read_at_once(shares: bool)
     prompts = [list(range(99)), [1] * 98]
     batch = make_batch(prompts, [row % 2 for row in range(40)], [[3, 3]] * 39 + [[4]])
     for most, rows in ((64, 5), (26, 2), (8, 1)):
-        pieces = [piece for shard in plan(batch, torch.arange(40), most, shares) for piece in shard.micro_batches]
-        assert sorted(row for piece in pieces for row in piece) == list(range(40))
-        assert max(map(len, pieces)) == rows
+        micro_batches = [rows for group in plan(batch, torch.arange(40), most, shares) for rows in group.micro_batches]
+        assert sorted(row for rows in micro_batches for row in rows) == list(range(40))
+        assert max(map(len, micro_batches)) == rows
 
 
 def test_a_plan_has_every_row_once_and_little_padding() -> None:
     batch = random_batch()
     for most in (1, 9, 16, 1000):
-        shards = list(plan(batch, torch.arange(9), most, shares=False))
-        rows = [row for shard in shards for piece in shard.micro_batches for row in piece]
+        groups = list(plan(batch, torch.arange(9), most, shares=False))
+        rows = [row for group in groups for micro_batch in group.micro_batches for row in micro_batch]
         assert sorted(rows) == list(range(9))
-        for shard in shards:
-            for piece in shard.micro_batches:
-                longest = max(int(batch.lengths_B[row]) for row in piece)
-                assert len(piece) == 1 or len(piece) * longest <= most
-                assert {int(batch.groups_B[row]) for row in piece} <= set(shard.prompts)
+        for group in groups:
+            for micro_batch in group.micro_batches:
+                longest = max(int(batch.lengths_B[row]) for row in micro_batch)
+                assert len(micro_batch) == 1 or len(micro_batch) * longest <= most
+                assert {int(batch.groups_B[row]) for row in micro_batch} <= set(group.prompts)
 
 
 @pytest.mark.parametrize(("kept", "chunk"), [(2**25, 2**23), (0, 7 * 3), (2**25, 7 * 3)])
@@ -311,10 +315,10 @@ def test_a_shared_and_a_separate_critic_learn_the_same_values_from_the_same_star
     made = []
     for shared in (True, False):
         recipe = recipe_of(llama, letters, "ppo", optimizer={"shared_critic": shared})
-        policy, means = Policy(recipe, Needs(critic=True)), Means()
-        turn = turn_of(random_batch())
-        assert policy.values(turn.batch).abs().max() == 0
-        policy.accumulate(turn, torch.arange(9), means)
+        policy, metrics = Policy(recipe, Needs(critic=True)), Metrics()
+        update = update_batch_of(random_batch())
+        assert policy.values(update.batch).abs().max() == 0
+        policy.accumulate(update, torch.arange(9), metrics)
         assert policy.critic is not None
         made.append(policy.critic.output.weight.grad)
     torch.testing.assert_close(made[0], made[1], rtol=1e-5, atol=1e-7)
@@ -333,19 +337,19 @@ def test_the_trainer_gives_the_samplers_tokens_the_samplers_log_probabilities(ll
 
 
 def test_a_sampler_that_is_another_model_is_an_error(llama: Path, letters: Path) -> None:
-    turn = turn_of(random_batch())  # its behaviour log-probabilities are made up
+    update = update_batch_of(random_batch())  # its behaviour log-probabilities are made up
     with pytest.raises(EngineError, match="sampler and trainer disagree") as caught:
-        Policy(recipe_of(llama, letters), Needs()).update(turn, 0)
+        Policy(recipe_of(llama, letters), Needs()).update(update, 0)
     assert "\n" not in str(caught.value)
 
 
 def test_a_log_probability_that_is_no_number_is_a_disagreement_too(llama: Path, letters: Path) -> None:
-    policy, turn = Policy(recipe_of(llama, letters), Needs()), turn_of(random_batch())
-    behaviour = policy.logprobs(turn.batch)
-    behaviour[6, 2] = float("nan")  # a row with credit
-    turn = replace(turn, batch=replace(turn.batch, behaviour_logprobs_BT=behaviour), old_logprobs_BT=behaviour)
+    policy, update = Policy(recipe_of(llama, letters), Needs()), update_batch_of(random_batch())
+    behaviour = policy.logprobs(update.batch)
+    behaviour[6, 2] = float("nan")  # a row with an advantage
+    update = replace(update, batch=replace(update.batch, behaviour_logprobs_BT=behaviour), old_logprobs_BT=behaviour)
     with pytest.raises(EngineError, match="disagree by nan"):
-        policy.update(turn, 0)
+        policy.update(update, 0)
 
 
 def test_a_gradient_that_is_not_finite_ends_the_run_with_one_line(llama: Path, letters: Path) -> None:
@@ -353,7 +357,7 @@ def test_a_gradient_that_is_not_finite_ends_the_run_with_one_line(llama: Path, l
     next(policy.model.parameters()).grad = torch.full_like(next(policy.model.parameters()), float("inf"))
     before = {name: value.clone() for name, value in policy.model.state_dict().items()}
     with pytest.raises(EngineError, match="gradient of the policy is not finite: training has diverged") as caught:
-        policy.step(Means())
+        policy.step(Metrics())
     assert "\n" not in str(caught.value)
     assert same(before, policy.model.state_dict())
 
@@ -361,11 +365,11 @@ def test_a_gradient_that_is_not_finite_ends_the_run_with_one_line(llama: Path, l
 def test_several_updates_use_the_ratio_to_the_start_of_the_step(llama: Path, letters: Path) -> None:
     optimizer = {"epochs": 2, "mini_batches": 2, "max_logprob_gap": 100.0, "learning_rate": 0.05}
     policy = Policy(recipe_of(llama, letters, optimizer=optimizer), Needs())
-    turn = turn_of(random_batch())
-    turn = Turn(turn.batch, turn.credit, policy.logprobs(turn.batch))
-    figures = policy.update(turn, 0)
+    update = update_batch_of(random_batch())
+    update = UpdateBatch(update.batch, update.advantages, policy.logprobs(update.batch))
+    figures = policy.update(update, 0)
     assert figures["clip_share"] > 0  # in the first of four updates the ratio is 1; later it is not
-    assert figures["trained_tokens"] == 2 * int(turn.batch.lengths_B[[0, 1, 5, 6]].sum())
+    assert figures["trained_tokens"] == 2 * int(update.batch.lengths_B[[0, 1, 5, 6]].sum())
 
 
 def test_learning_rates_at_the_corners() -> None:
@@ -789,12 +793,12 @@ def test_a_problem_in_both_sets_is_refused_and_a_near_duplicate_is_reported() ->
 
 def test_problems_come_pass_by_pass_each_once() -> None:
     problems = [problem(f"question number {i}") for i in range(5)]
-    whole, parts = Order(problems, 3), Order(problems, 3)
+    whole, parts = EpochSampler(problems, 3), EpochSampler(problems, 3)
     drawn = whole.take(15)
     assert parts.take(7) + parts.take(8) == drawn
     for start in (0, 5, 10):
         assert {p.id for p in drawn[start : start + 5]} == {p.id for p in problems}
-    resumed = Order(problems, 3)
+    resumed = EpochSampler(problems, 3)
     resumed.drawn = 7
     assert resumed.take(8) == drawn[7:]
 
@@ -989,7 +993,7 @@ def test_a_critic_beside_adapters_is_a_whole_model_without_any(llama: Path, lett
     assert policy.critic is not None
     names = [name for name, weight in policy.critic.named_parameters() if weight.requires_grad]
     assert not [name for name in names if "lora" in name]
-    assert "trunk.layers.0.mlp.up_proj.weight" in names
+    assert "backbone.layers.0.mlp.up_proj.weight" in names
     assert all("lora" in name for name in policy._trained())
 
 

@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from move37.training.algorithms import Credit, Needs  # noqa: E402
+from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
 from move37.training.loop import Trainer  # noqa: E402
-from move37.training.policy import Means, Policy, Turn  # noqa: E402
+from move37.training.policy import Metrics, Policy, UpdateBatch  # noqa: E402
 from move37.training.records import Silent  # noqa: E402
 from move37.types import Outcome, Verdict  # noqa: E402
 from move37.verification import VerifierPool  # noqa: E402
@@ -75,8 +75,8 @@ def holed_batch(holes: str, device: str = "cpu", odd: bool = False) -> Batch:
     return make_batch([[3, 4], [4, 4, 3, 3, 3], [3]], groups, tokens, logprobs, [1.0, 0.0] * 6, device, own=own)
 
 
-def turn_on(policy: Policy, batch: Batch) -> tuple[Turn, Constants]:
-    """Random credit on the own tokens, old log-probabilities near the present ones, and the same as plain lists."""
+def update_batch_on(policy: Policy, batch: Batch) -> tuple[UpdateBatch, Constants]:
+    """Random advantages on the own tokens, old log-probabilities near the present ones, and the same as plain lists."""
     generator = torch.Generator().manual_seed(1)
 
     def noise(scale: float) -> Any:
@@ -84,10 +84,10 @@ def turn_on(policy: Policy, batch: Batch) -> tuple[Turn, Constants]:
 
     now_BT, advantages_BT = policy.logprobs(batch), noise(1.0)
     old_BT, reference_BT, values_BT = now_BT + noise(0.3), now_BT + noise(0.3), noise(0.1)
-    turn = Turn(batch, Credit(advantages_BT, noise(0.5)), old_BT, reference_BT, values_BT)
-    returns_BT = turn.credit.returns_BT
+    update = UpdateBatch(batch, Advantages(advantages_BT, noise(0.5)), old_BT, reference_BT, values_BT)
+    returns_BT = update.advantages.returns_BT
     lists = [rows_of(each, batch) for each in (old_BT, advantages_BT, reference_BT, values_BT, returns_BT)]
-    return turn, Constants(*lists)
+    return update, Constants(*lists)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -112,7 +112,7 @@ def test_tokens_of_others_are_read_and_not_learnt_from(
     if policy.critic is not None:
         torch.nn.init.normal_(policy.critic.output.weight, generator=torch.Generator(policy.device).manual_seed(2))
     batch = holed_batch(holes, device)
-    turn, fixed = turn_on(policy, batch)
+    update, fixed = update_batch_on(policy, batch)
     for row, text in enumerate(texts_of(batch)):
         with torch.no_grad():
             logprobs, _, values = read(policy, *text)
@@ -121,12 +121,12 @@ def test_tokens_of_others_are_read_and_not_learnt_from(
             torch.testing.assert_close(policy.values(batch)[row, text[2]], values, rtol=0, atol=1e-5)
     assert policy.logprobs(batch)[~batch.own_BT].abs().sum() == 0
     policy.optimizer.zero_grad(set_to_none=True)
-    means = Means()
-    policy.accumulate(turn, torch.arange(12, device=policy.device), means)
+    metrics = Metrics()
+    policy.accumulate(update, torch.arange(12, device=policy.device), metrics)
     made = gradient_held(policy)
     expected = plain_gradient(policy, batch, fixed, list(range(12)))
     assert relative_error(made, expected) < (1e-5 if device == "cuda" else 3e-6)
-    assert means.figures()["trained_tokens"] == int(batch.own_BT.sum())
+    assert metrics.figures()["trained_tokens"] == int(batch.own_BT.sum())
 
 
 @pytest.mark.parametrize("holes", list(HOLES))
@@ -139,16 +139,18 @@ def test_what_stands_in_the_holes_of_log_probabilities_and_credit_changes_nothin
     made = []
     for odd in (False, True):
         batch = holed_batch(holes, odd=odd)
-        turn, _ = turn_on(policy, batch)
-        advantages_BT = turn.credit.advantages_BT.clone()
+        update, _ = update_batch_on(policy, batch)
+        advantages_BT = update.advantages.advantages_BT.clone()
         advantages_BT[batch.groups_B == 0] = 0
         if odd:
             advantages_BT = torch.where(batch.own_BT, advantages_BT, 7.0)
-            turn = replace(turn, old_logprobs_BT=torch.where(batch.own_BT, turn.old_logprobs_BT, 3.0))
-        means = Means()
+            update = replace(update, old_logprobs_BT=torch.where(batch.own_BT, update.old_logprobs_BT, 3.0))
+        metrics = Metrics()
         policy.optimizer.zero_grad(set_to_none=True)
-        policy.accumulate(replace(turn, credit=Credit(advantages_BT)), torch.arange(12), means, is_first=True)
-        made.append((gradient_held(policy), means.figures()))
+        policy.accumulate(
+            replace(update, advantages=Advantages(advantages_BT)), torch.arange(12), metrics, is_first=True
+        )
+        made.append((gradient_held(policy), metrics.figures()))
     assert torch.equal(made[0][0], made[1][0])
     assert made[0][1] == made[1][1]
 
@@ -204,9 +206,9 @@ def plain_advantages(recipe: Any, rewards: list[Any], groups: list[int], values:
     if name == "ppo":
         assert values is not None
         left = [torch.stack([row[place:].sum() for place in range(len(row))]) for row in rewards]
-        credit = [a - v for a, v in zip(left, values, strict=True)]
-        flat = torch.cat(credit)
-        return [(row - flat.mean()) / (flat.var() + 1e-8).sqrt() for row in credit]
+        advantages = [a - v for a, v in zip(left, values, strict=True)]
+        flat = torch.cat(advantages)
+        return [(row - flat.mean()) / (flat.var() + 1e-8).sqrt() for row in advantages]
     sums = [float(row.sum()) for row in rewards]
     made = []
     for place, row in enumerate(rewards):
@@ -238,7 +240,7 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
         policy, kept = trainer.policy, []
-        sample = trainer.roller.sample
+        sample = trainer.rollout_worker.sample
         generator = torch.Generator().manual_seed(3)
 
         def shaken(*args: Any) -> Any:
@@ -262,11 +264,11 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
             kept.extend(r for r in rollouts if r.verdict.outcome is not Outcome.UNSCORED)
             return rollouts
 
-        monkeypatch.setattr(trainer.roller, "sample", shaken)
-        monkeypatch.setattr(trainer.roller, "verify", verify)
+        monkeypatch.setattr(trainer.rollout_worker, "sample", shaken)
+        monkeypatch.setattr(trainer.rollout_worker, "verify", verify)
         update, step, seen = policy.update, policy.step, []
 
-        def checked_update(turn: Turn, number: int) -> Any:
+        def checked_update(update_batch: UpdateBatch, number: int) -> Any:
             plain = make_batch(
                 list({r.group: r.made.prompt_ids for r in kept}.values()),
                 [r.group for r in kept],
@@ -275,17 +277,17 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
             fixed = constants(recipe, policy, plain, kept)
             parts = [[i for i, r in enumerate(kept) if r.group % 2 == part] for part in (0, 1)] * 2
 
-            def checked_step(means: Means) -> None:
+            def checked_step(metrics: Metrics) -> None:
                 expected = plain_gradient(policy, plain, fixed, parts[len(seen)])
                 seen.append(relative_error(gradient_held(policy), expected))
-                step(means)
+                step(metrics)
 
             monkeypatch.setattr(policy, "step", checked_step)
-            return update(turn, number)
+            return update(update_batch, number)
 
         monkeypatch.setattr(policy, "update", checked_update)
         trainer.begin()
-        trainer.turn()
+        trainer.step()
     assert len(seen) == 4
     assert max(seen) < 2e-4, seen
     record = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
@@ -316,7 +318,7 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
         asked: list[tuple[int, bool]] = []
-        sample, made = trainer.roller.sample, []
+        sample, made = trainer.rollout_worker.sample, []
 
         def watched(slots: Any, n: int, purpose: str, greedy: bool = False) -> Any:
             asked.append((n, greedy))
@@ -324,10 +326,10 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
             made.extend(t for of in found.values() for t in of if n == 1)
             return found
 
-        trainer.roller.sample = watched  # type: ignore[method-assign]
+        trainer.rollout_worker.sample = watched  # type: ignore[method-assign]
         trainer.begin()
         weights = {name: value.clone() for name, value in trainer.policy.model.state_dict().items()}
-        trainer.turn()
+        trainer.step()
     trainer.policy.model.load_state_dict(weights)
     assert len(made) == 4
     for each in made:

@@ -127,7 +127,7 @@ class LlamaForward:
     """See the module."""
 
     def __init__(self, model: PreTrainedModel, recorded: bool = True) -> None:
-        self.model, self._trunk = model, WrittenOut(model)
+        self.model, self._backbone = model, WrittenOut(model)
         config: Any = model.config
         self._heads, self._width = config.num_key_value_heads, head_width(model)
         self._group = config.num_attention_heads // config.num_key_value_heads
@@ -159,9 +159,9 @@ class LlamaForward:
             return attended.transpose(1, 2).flatten(2)
 
         positions = torch.arange(width, device=self._device).expand(tokens_PS.shape)
-        self._trunk.reach(width)
+        self._backbone.reach(width)
         with attention_kernels(self._device):
-            hidden_PSD = self._trunk(tokens_PS, positions, attend)
+            hidden_PSD = self._backbone(tokens_PS, positions, attend)
         last = torch.tensor([len(ids) - 1 for ids in prompts], device=self._device)
         logits_PV = self._logits(hidden_PSD[torch.arange(len(prompts), device=self._device), last])
         for place, ids in enumerate(prompts):
@@ -170,9 +170,9 @@ class LlamaForward:
             yield ReadPrompt(states, logits_PV[row])
 
     def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
-        self._trunk.reach(cache.longest)
+        self._backbone.reach(cache.longest)
         if self._recorded is not None:
-            return self._logits(self._recorded(tokens_R, positions_R, cache, self._trunk.table))
+            return self._logits(self._recorded(tokens_R, positions_R, cache, self._backbone.table))
         mask_RC = cache.visible(positions_R)
         bias_RC = torch.zeros(mask_RC.shape, dtype=self.model.dtype).masked_fill_(~mask_RC, -torch.inf)
 
@@ -195,7 +195,7 @@ class LlamaForward:
             scores = torch.baddbmm(bias, queries, keys.transpose(1, 2), alpha=width**-0.5)
             return torch.bmm(scores.softmax(-1), values).view(rows, 1, -1)
 
-        return self._trunk(tokens_R[:, None], positions_R[:, None], attend)[:, 0]
+        return self._backbone(tokens_R[:, None], positions_R[:, None], attend)[:, 0]
 
     def _logits(self, hidden_RD: Tensor) -> Tensor:
         head: Any = self.model.get_output_embeddings()  # asked anew: it may be packed now

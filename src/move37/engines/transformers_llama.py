@@ -41,8 +41,8 @@ def can_write_out(model: PreTrainedModel) -> bool:
 
 def head_width(model: PreTrainedModel) -> int:
     """Of a model that can be written out. Not every config says it."""
-    trunk: Any = model.base_model
-    return trunk.layers[0].self_attn.head_dim
+    backbone: Any = model.base_model
+    return backbone.layers[0].self_attn.head_dim
 
 
 def attention_kernels(device: torch.device) -> AbstractContextManager[object]:
@@ -53,13 +53,13 @@ def attention_kernels(device: torch.device) -> AbstractContextManager[object]:
 
 
 class WrittenOut:
-    """The trunk (all below the head) of a model that `can_write_out` knows: token ids -> last hidden states.
+    """The backbone (all below the head) of a model that `can_write_out` knows: token ids -> last hidden states.
 
     `products` is the precision of queries and keys where it is not the model's (autocast).
     """
 
     def __init__(self, model: PreTrainedModel, products: torch.dtype | None = None) -> None:
-        self._trunk: Any = model.base_model
+        self._backbone: Any = model.base_model
         self._width = head_width(model)
         self._dtype = products or model.dtype
         self.table = torch.empty(2, 0)
@@ -73,9 +73,9 @@ class WrittenOut:
     def __call__(self, tokens_RS: Tensor, positions_RS: Tensor, attend: Attend) -> Tensor:
         """Hidden states, (rows, tokens, width of the model). The table must `reach` beyond all positions."""
         cos, sin = self.table[:, positions_RS, None]
-        hidden = self._trunk.embed_tokens(tokens_RS)
+        hidden = self._backbone.embed_tokens(tokens_RS)
         heads = (*tokens_RS.shape, -1, self._width)
-        for number, layer in enumerate(self._trunk.layers):
+        for number, layer in enumerate(self._backbone.layers):
             attention, mlp = layer.self_attn, layer.mlp
             normed = _norm(hidden, layer.input_layernorm).to(self._dtype)  # once, where autocast would for each product
             queries, keys = attention.q_proj(normed).view(heads), attention.k_proj(normed).view(heads)
@@ -86,14 +86,14 @@ class WrittenOut:
             hidden = hidden + attention.o_proj(attend(number, queries, keys, values))
             normed = _norm(hidden, layer.post_attention_layernorm).to(self._dtype)
             hidden = hidden + mlp.down_proj(silu(mlp.gate_proj(normed)) * mlp.up_proj(normed))
-        return _norm(hidden, self._trunk.norm)
+        return _norm(hidden, self._backbone.norm)
 
     @torch.inference_mode(False)
     @torch.no_grad()
     def _angles(self, count: int) -> Tensor:
-        device = self._trunk.embed_tokens.weight.device
+        device = self._backbone.embed_tokens.weight.device
         positions = torch.arange(count, device=device)[None]
-        cos, sin = self._trunk.rotary_emb(torch.empty(0, dtype=self._dtype, device=device), positions)
+        cos, sin = self._backbone.rotary_emb(torch.empty(0, dtype=self._dtype, device=device), positions)
         sin[..., : self._width // 2] *= -1
         return torch.cat([cos, sin])
 

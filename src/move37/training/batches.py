@@ -1,11 +1,12 @@
-"""Rollouts -> tensors of the whole batch. How it goes through a model piece by piece is `micro_batches.py`'s.
+"""Rollouts -> tensors of the whole batch. How it is cut on its way through a model is `micro_batches.py`'s.
 
 Letters: B responses, T token positions padded at the right, P prompts. Token ids are the sampler's own; nothing is
 encoded again.
 
 A response may hold tokens that the model did not write (what a tool returned, say). They are part of the text, so they
-are read and attended to; nothing is learnt from them, and nothing about them enters a ratio, a KL, an entropy or a
-credit. Two masks keep the two questions apart: `present_BT` (is there a token?) and `own_BT` (did the model write it?).
+are read and attended to; nothing is learnt from them, and nothing about them enters a ratio, a KL, an entropy or an
+advantage. Two masks keep the two questions apart: `present_BT` (is there a token?) and `own_BT` (did the model write
+it?).
 
 A response whose verdict is unscored is neither right nor wrong: its reward is nan, and it enters a batch only where an
 algorithm reads no rewards.

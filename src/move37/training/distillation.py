@@ -29,13 +29,13 @@ from move37.rollouts import template_of
 from move37.rows import read_rows
 from move37.seeds import analysis_seed
 from move37.store import RunStore
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 from move37.training.batches import Batch, make_batch
 from move37.training.disjoint import check_disjoint
-from move37.training.policy import Means, Policy, learning_rate
+from move37.training.policy import Metrics, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
 from move37.training.records import Clock, Record, View
-from move37.training.rollouts import Roller
+from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
 from move37.types import FinishReason, Outcome, Problem
 from move37.verification import VerifierPool
@@ -57,10 +57,10 @@ class OnPolicyDistillation:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        if evidence.teacher_logprobs_BT is None or evidence.old_logprobs_BT is None:
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        if inputs.teacher_logprobs_BT is None or inputs.old_logprobs_BT is None:
             raise ValueError("on-policy distillation needs the teacher's and the student's log-probabilities")
-        return Credit((evidence.teacher_logprobs_BT - evidence.old_logprobs_BT) * evidence.mask_BT)
+        return Advantages((inputs.teacher_logprobs_BT - inputs.old_logprobs_BT) * inputs.mask_BT)
 
 
 class Example(NamedTuple):
@@ -88,8 +88,8 @@ class _Imitation:
         self.recipe, self.settings = recipe, settings
         self.policy = Policy(recipe, Needs())
         held_out = load_problems(recipe.evaluation.problems)
-        roller = Roller(recipe, self.policy.engine, pool)
-        self.training = TrainingRun(recipe, folder, self.policy, roller, held_out, view)
+        rollout_worker = RolloutWorker(recipe, self.policy.engine, pool)
+        self.training = TrainingRun(recipe, folder, self.policy, rollout_worker, held_out, view)
         examples = list(find_examples(recipe, settings, self.policy.engine))
         if not examples:
             raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
@@ -99,12 +99,12 @@ class _Imitation:
         self._check_room(examples)
 
     def run(self) -> Record:
-        return self.training.carry_out(self._begin, self._turn, self.warnings)
+        return self.training.carry_out(self._begin, self._step, self.warnings)
 
     def _begin(self) -> None:
         self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses")
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
         clock, step = Clock(), self.training.step
         with clock.phase("update"):
             figures = learn(self.policy, self._batch(step), step)
@@ -142,19 +142,19 @@ class _Imitation:
 
 def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
     """One update that raises the mean log-probability per token of the batch's responses."""
-    means = Means()
+    metrics = Metrics()
     rate = learning_rate(policy.recipe.optimizer, step, policy.recipe.steps)
     for group in policy.optimizer.param_groups:
         group["lr"] = rate * group["factor"]
     policy.optimizer.zero_grad(set_to_none=True)
     tokens = int(batch.own_BT.sum())
-    for piece in policy.reader.pieces(batch, torch.arange(len(batch))):
-        logprobs_N, _ = policy.head.logprobs(piece, batch, temperature=1.0, with_entropy=False)
+    for micro_batch in policy.reader.micro_batches(batch, torch.arange(len(batch))):
+        logprobs_N, _ = policy.head.logprobs(micro_batch, batch, temperature=1.0, with_entropy=False)
         loss = -logprobs_N.float().sum() / tokens
         loss.backward()
-        means.add("loss", float(loss.detach()), 0.0)
-    policy.step(means)
-    return {"learning_rate": rate, "trained_tokens": float(tokens), **means.figures()}
+        metrics.add("loss", float(loss.detach()), 0.0)
+    policy.step(metrics)
+    return {"learning_rate": rate, "trained_tokens": float(tokens), **metrics.figures()}
 
 
 def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: Trainable) -> Iterator[Example]:

@@ -1,4 +1,4 @@
-"""One run of reinforcement learning, step by step: sample, verify, credit, update, sync, record.
+"""One run of reinforcement learning, step by step: sample, verify, advantages, update, sync, record.
 
 No algorithm is named here: `needs` says what the loop must bring, `advantages` what the responses are worth, and the
 rest is the same for all, which is what makes a comparison of algorithms fair. `train` is the way in, for imitation
@@ -17,14 +17,14 @@ import torch
 from move37.errors import InputError
 from move37.problems import load_problems
 from move37.seeds import analysis_seed
-from move37.training.algorithms import Evidence
+from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
-from move37.training.policy import Policy, Turn
+from move37.training.policy import Policy, UpdateBatch
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
-from move37.training.rollouts import Roller, Slot
+from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
 from move37.training.teacher import Teacher
 from move37.types import Problem
@@ -46,7 +46,7 @@ def train(recipe: TrainConfig, folder: Path, view: View | None = None) -> Record
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class StepRollouts:
     """What was sampled for one step: everything, and what is trained on."""
 
     everything: list[Rollout]
@@ -65,39 +65,39 @@ class Trainer:
         self.warnings = check_disjoint(self.problems, held_out)
         self.policy = Policy(recipe, self.algorithm.needs)
         self.teacher = Teacher(recipe, self.policy) if self.algorithm.needs.teacher else None
-        self.roller = Roller(recipe, self.policy.engine, pool)
-        self.roller.check(self.problems, "problems")
-        self.training = TrainingRun(recipe, folder, self.policy, self.roller, held_out, view)
-        self.order = Order(self.problems, recipe.seed)
+        self.rollout_worker = RolloutWorker(recipe, self.policy.engine, pool)
+        self.rollout_worker.check(self.problems, "problems")
+        self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view)
+        self.sampler = EpochSampler(self.problems, recipe.seed)
 
     def run(self) -> Record:
         """All steps that are left."""
-        return self.training.carry_out(self.begin, self.turn, self.warnings)
+        return self.training.carry_out(self.begin, self.step, self.warnings)
 
     def begin(self) -> None:
         """Start the run, or go on where it was stopped."""
-        self.order.drawn = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}")
+        self.sampler.drawn = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}")
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """One step."""
         clock = Clock()
-        gathered = self._gather(clock)
-        figures = sampling_figures(gathered.everything)
-        if gathered.kept:
-            batch = batch_of(gathered.kept, self.policy.device)
+        rollouts = self._collect(clock)
+        figures = sampling_figures(rollouts.everything)
+        if rollouts.kept:
+            batch = batch_of(rollouts.kept, self.policy.device)
             with clock.phase("credit"):
-                turn = self._credit(batch, gathered, figures)
+                update = self._compute_advantages(batch, rollouts, figures)
             with clock.phase("update"):
-                figures |= self.policy.update(turn, self.training.step)
+                figures |= self.policy.update(update, self.training.step)
             with clock.phase("sync"):
                 self.policy.sync()
         note = why_no_update(figures)
         figures |= {**clock.seconds, **({"note": note} if note else {})}
-        self.training.record(figures, self.order.drawn)
+        self.training.record(figures, self.sampler.drawn)
 
     # -- the phases ------------------------------------------------------------------------------------------------
 
-    def _gather(self, clock: Clock) -> Gathered:
+    def _collect(self, clock: Clock) -> StepRollouts:
         """Sample and verify until there are enough prompts to learn from."""
         needs, wanted = self.algorithm.needs, self.recipe.rollout.prompts
         everything: list[Rollout] = []
@@ -106,15 +106,15 @@ class Trainer:
         for number in range(self.recipe.rollout.refill_rounds if needs.mixed_groups else 1):
             missing = wanted - len({rollout.group for rollout in kept})
             slots = self._slots(number * wanted, missing)
-            rollouts = self._roll(slots, self.recipe.rollout.responses, clock)
+            rollouts = self._roll_out(slots, self.recipe.rollout.responses, clock)
             everything += rollouts
             if needs.greedy_response:
-                greedy |= {r.group: r.reward for r in self._roll(slots, 1, clock, greedy=True) if r.is_scored}
+                greedy |= {r.group: r.reward for r in self._roll_out(slots, 1, clock, greedy=True) if r.is_scored}
                 rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
             kept += self._trainable(rollouts)
             if len({rollout.group for rollout in kept}) >= wanted:
                 break
-        return Gathered(everything, kept, greedy)
+        return StepRollouts(everything, kept, greedy)
 
     def _trainable(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
         """Those to learn from: with a verdict, and not alone at their prompt where the algorithm compares."""
@@ -127,13 +127,15 @@ class Trainer:
             return [rollout for rollout in scored if sizes[rollout.group] > 1]
         return scored
 
-    def _roll(self, slots: Sequence[Slot], n: int, clock: Clock, greedy: bool = False) -> list[Rollout]:
+    def _roll_out(self, slots: Sequence[PromptSlot], n: int, clock: Clock, greedy: bool = False) -> list[Rollout]:
         with clock.phase("sample"):
-            made = self.roller.sample(slots, n, f"step {self.training.step}{' greedy' if greedy else ''}", greedy)
+            made = self.rollout_worker.sample(
+                slots, n, f"step {self.training.step}{' greedy' if greedy else ''}", greedy
+            )
         with clock.phase("verify"):
-            return self.roller.verify([(slot, each) for slot in slots for each in made[slot.group]])
+            return self.rollout_worker.verify([(slot, each) for slot in slots for each in made[slot.group]])
 
-    def _credit(self, batch: Batch, gathered: Gathered, figures: Record) -> Turn:
+    def _compute_advantages(self, batch: Batch, rollouts: StepRollouts, figures: Record) -> UpdateBatch:
         """What every token is worth, with the log-probabilities that the updates start from."""
         loss, records = self.recipe.loss, self.recipe.records
         trainer = self.recipe.optimizer.old_logprobs == "trainer"
@@ -147,8 +149,8 @@ class Trainer:
             if needs_kl and loss.kl_in == "reward":
                 penalty_BT = loss.kl_coefficient * kl_estimate(old_BT, reference_BT, loss.kl_estimator)
                 token_rewards_BT = token_rewards_BT - penalty_BT * batch.own_BT
-        greedy = [gathered.greedy_rewards[rollout.group] for rollout in gathered.kept if gathered.greedy_rewards]
-        evidence = Evidence(
+        greedy = [rollouts.greedy_rewards[rollout.group] for rollout in rollouts.kept if rollouts.greedy_rewards]
+        inputs = AdvantageInputs(
             token_rewards_BT=token_rewards_BT,
             groups_B=batch.groups_B,
             mask_BT=batch.own_BT,
@@ -158,17 +160,17 @@ class Trainer:
             old_logprobs_BT=old_BT,
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
         )
-        credit = self.algorithm.advantages(evidence)
-        figures |= _advantage_figures(credit.advantages_BT[batch.own_BT])
+        advantages = self.algorithm.advantages(inputs)
+        figures |= _advantage_figures(advantages.advantages_BT[batch.own_BT])
         if self.algorithm.needs.verdicts:
-            figures["reward"] = float(evidence.rewards_B.mean())
-        return Turn(batch, credit, old_BT, reference_BT, evidence.values_BT)
+            figures["reward"] = float(inputs.rewards_B.mean())
+        return UpdateBatch(batch, advantages, old_BT, reference_BT, inputs.values_BT)
 
-    def _slots(self, first: int, count: int) -> list[Slot]:
-        return [Slot(first + place, problem) for place, problem in enumerate(self.order.take(count))]
+    def _slots(self, first: int, count: int) -> list[PromptSlot]:
+        return [PromptSlot(first + place, problem) for place, problem in enumerate(self.sampler.take(count))]
 
 
-class Order:
+class EpochSampler:
     """Problems pass by pass, each pass in an order of its own that the seed decides. `drawn` is all it remembers."""
 
     def __init__(self, problems: Sequence[Problem], seed: int) -> None:

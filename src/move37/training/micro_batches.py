@@ -1,4 +1,4 @@
-"""The plan by which a batch goes through a model piece by piece, and which states the responses of a piece share.
+"""The plan by which a batch goes through a model in micro-batches, and which states the responses of one share.
 
 A plan keeps prompts together with their responses and cuts these into micro-batches of at most a number of tokens. How
 a batch is cut changes no result: normalisation happens over the whole batch (`losses.token_weights`).
@@ -9,10 +9,10 @@ Responses to one prompt often begin alike, and some are equal:
     row 1    3 + 4 * 2 = 8             . . . 5 6 7 8       new where row 1 leaves row 0
     row 2    3 - 1                     . 9 10
 
-The state behind a token is a function of the prompt and the tokens so far, so a trunk that shares computes equal
+The state behind a token is a function of the prompt and the tokens so far, so a backbone that shares computes equal
 beginnings once and the gradients of all who follow meet there: nothing is approximated. Responses are sorted by text
-for such a trunk, and a row is compared with the row before it only. A trunk that does not share gets them sorted by
-length, so that little is padded.
+for such a backbone, and a row is compared with the row before it only. A backbone that does not share gets them sorted
+by length, so that little is padded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,18 +31,18 @@ those computed at once: a row has a copy of its prompt's keys and values."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
+class PromptGroup:
     """Prompts that are read together, and micro-batches of the responses to them: row numbers of the batch."""
 
     prompts: tuple[int, ...]
     micro_batches: tuple[tuple[int, ...], ...]
 
 
-def plan(batch: Batch, rows: Tensor, tokens_at_once: int, shares: bool) -> Iterator[Shard]:
-    """Cut `rows` (row numbers) of the batch into shards and micro-batches of at most `tokens_at_once` tokens.
+def plan(batch: Batch, rows: Tensor, tokens_at_once: int, shares: bool) -> Iterator[PromptGroup]:
+    """Cut `rows` (row numbers) of the batch into prompt groups and micro-batches of at most `tokens_at_once` tokens.
 
     Tokens count with padding, or, where equal beginnings are shared, once; what attention sees is bounded as well. A
-    prompt or a response longer than that is alone in its piece. Every row is in exactly one micro-batch.
+    prompt or a response longer than that is alone. Every row is in exactly one micro-batch.
     """
     by_prompt: dict[int, list[int]] = {}
     groups = batch.groups_B.tolist()
@@ -52,8 +52,8 @@ def plan(batch: Batch, rows: Tensor, tokens_at_once: int, shares: bool) -> Itera
     cut = _by_text if shares else _by_length
     for prompts in _packed(order, [len(batch.prompts[place]) for place in order], tokens_at_once):
         prompt_tokens = len(batch.prompts[prompts[-1]])  # the longest
-        pieces = cut(batch, [row for place in prompts for row in by_prompt[place]], tokens_at_once, prompt_tokens)
-        yield Shard(tuple(prompts), tuple(tuple(piece) for piece in pieces))
+        cuts = cut(batch, [row for place in prompts for row in by_prompt[place]], tokens_at_once, prompt_tokens)
+        yield PromptGroup(tuple(prompts), tuple(map(tuple, cuts)))
 
 
 def _by_length(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> Iterator[list[int]]:
@@ -63,30 +63,30 @@ def _by_length(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> 
 
 
 def _packed(items: Sequence[int], lengths: Sequence[int], most: int, prompt_tokens: int = 0) -> Iterator[list[int]]:
-    """Consecutive items of rising length in pieces of which number times longest is at most `most`; see `_SEEN`."""
-    piece: list[int] = []
+    """Consecutive items of rising length, cut where number times longest would exceed `most`; see `_SEEN`."""
+    together: list[int] = []
     for item, length in zip(items, lengths, strict=True):
-        number = len(piece) + 1
-        if piece and (number * length > most or number * (prompt_tokens + length) > _SEEN * most):
-            yield piece
-            piece = []
-        piece.append(item)
-    if piece:
-        yield piece
+        number = len(together) + 1
+        if together and (number * length > most or number * (prompt_tokens + length) > _SEEN * most):
+            yield together
+            together = []
+        together.append(item)
+    if together:
+        yield together
 
 
 def _by_text(batch: Batch, rows: list[int], most: int, prompt_tokens: int) -> Iterator[list[int]]:
-    piece: list[int] = []
+    together: list[int] = []
     computed = longest = 0
     for row, length, common in _sorted_by_text(batch, rows):
         new, longest = length - common, max(longest, length)
-        if piece and (computed + new > most or (len(piece) + 1) * (prompt_tokens + longest) > _SEEN * most):
-            yield piece
-            piece, computed, new, longest = [], 0, length, length
-        piece.append(row)
+        if together and (computed + new > most or (len(together) + 1) * (prompt_tokens + longest) > _SEEN * most):
+            yield together
+            together, computed, new, longest = [], 0, length, length
+        together.append(row)
         computed += new
-    if piece:
-        yield piece
+    if together:
+        yield together
 
 
 def _sorted_by_text(batch: Batch, rows: list[int]) -> Iterator[tuple[int, int, int]]:

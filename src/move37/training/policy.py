@@ -2,10 +2,10 @@
 
 Decisions. Dropout is off: the policy that is updated is the one that sampled. The model that samples is the model that
 learns, so with float32 there is nothing to copy; with bfloat16 a copy in that precision samples and `sync` refreshes
-it. The learning rate is a function of the step, so nothing about it has to be stored. A response whose credit is zero
-is skipped where that is exact: without a KL or entropy term in the loss and without a critic on the same weights.
+it. The learning rate is a function of the step, so nothing about it has to be stored. A response whose advantage is
+zero is skipped where that is exact: without a KL or entropy term in the loss and without a critic on the same weights.
 
-Left out: which credit (`algorithms/`), how a batch is read (`responses.py`), when to save (`loop.py`).
+Left out: the advantages (`algorithms/`), how a batch is read (`responses.py`), when to save (`loop.py`).
 """
 
 import copy
@@ -21,11 +21,11 @@ from transformers import PreTrainedModel
 
 from move37.engines import ENGINES, Trainable, TrainableSettings
 from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.training.algorithms import Credit, Needs
+from move37.training.algorithms import Advantages, Needs
 from move37.training.batches import Batch
 from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
-from move37.training.responses import Head, Piece, ResponseReader, score
+from move37.training.responses import Head, MicroBatch, ResponseReader, score
 
 _MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 """On a CPU a micro-batch should stay in the cache: 1024 tokens took 1.1 s where 8192 took 1.7 s (0.8 M weights)."""
@@ -33,18 +33,18 @@ _GAPS = {"float32": 1e-3, "bfloat16": 2.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class UpdateBatch:
     """A batch with everything that its updates need, fixed before the first of them."""
 
     batch: Batch
-    credit: Credit
+    advantages: Advantages
     old_logprobs_BT: Tensor
     reference_logprobs_BT: Tensor | None = None
     old_values_BT: Tensor | None = None
 
 
-class Means:
-    """Sums that become means over the tokens of all updates of a turn."""
+class Metrics:
+    """Sums that become means over the tokens of all updates of a step."""
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = defaultdict(float)
@@ -113,38 +113,40 @@ class Policy:
         assert self.critic is not None
         values_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
         with torch.no_grad():
-            for piece in self.critic.reader.pieces(batch, torch.arange(len(batch))):
-                values_BT[piece.rows, : piece.own_bR.shape[1]] = piece.scatter(self.critic.values(piece))
+            for micro_batch in self.critic.reader.micro_batches(batch, torch.arange(len(batch))):
+                values_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]] = micro_batch.scatter(
+                    self.critic.values(micro_batch)
+                )
         return values_BT
 
-    def update(self, turn: Turn, step: int) -> dict[str, float]:
-        """Learn from a turn at step `step` (from 0). Returns its figures. Raises EngineError for a wrong sampler."""
-        means = Means()
+    def update(self, update: UpdateBatch, step: int) -> dict[str, float]:
+        """Learn from a batch at step `step` (from 0). Returns its figures. Raises EngineError for a wrong sampler."""
+        metrics = Metrics()
         rate = learning_rate(self._optim, step, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        for number, mini_batch in enumerate(self._mini_batches(turn.batch)):
+        for number, mini_batch in enumerate(self._mini_batches(update.batch)):
             self.optimizer.zero_grad(set_to_none=True)
-            self.accumulate(turn, mini_batch, means, is_first=number == 0)
-            self.step(means)
-        return {"learning_rate": rate, **means.figures()}
+            self.accumulate(update, mini_batch, metrics, is_first=number == 0)
+            self.step(metrics)
+        return {"learning_rate": rate, **metrics.figures()}
 
-    def accumulate(self, turn: Turn, rows: Tensor, means: Means, is_first: bool = False) -> None:
+    def accumulate(self, update: UpdateBatch, rows: Tensor, metrics: Metrics, is_first: bool = False) -> None:
         """Add the gradient of the loss over `rows` (row numbers of the batch: one mini-batch) to the parameters'."""
-        batch, own_BT = turn.batch, turn.batch.own_BT
-        weights_BT = torch.zeros_like(turn.old_logprobs_BT)
+        batch, own_BT = update.batch, update.batch.own_BT
+        weights_BT = torch.zeros_like(update.old_logprobs_BT)
         limit = self.recipe.rollout.max_new_tokens
         weights_BT[rows] = token_weights(own_BT[rows], self._loss.aggregation, limit)
-        live = self._with_gradient(turn, rows)
-        means.total("trained_tokens", float(batch.own_lengths_B[live].sum()))
-        means.add("clip_share", 0.0, float(batch.own_lengths_B[rows].sum()))
-        for piece in self.reader.pieces(batch, live):
-            self._policy_loss(turn, piece, weights_BT, means, is_first).backward()
+        live = self._with_gradient(update, rows)
+        metrics.total("trained_tokens", float(batch.own_lengths_B[live].sum()))
+        metrics.add("clip_share", 0.0, float(batch.own_lengths_B[rows].sum()))
+        for micro_batch in self.reader.micro_batches(batch, live):
+            self._policy_loss(update, micro_batch, weights_BT, metrics, is_first).backward()
         if is_first:
-            self._check_gap(means)
+            self._check_gap(metrics)
         if self.critic is not None and self.critic.reader is not self.reader:
-            for piece in self.critic.reader.pieces(batch, rows):
-                self._value_loss(turn, piece, weights_BT, means).backward()
+            for micro_batch in self.critic.reader.micro_batches(batch, rows):
+                self._value_loss(update, micro_batch, weights_BT, metrics).backward()
 
     def state(self) -> dict[str, Any]:
         """Everything that learns, in full precision."""
@@ -158,7 +160,7 @@ class Policy:
             raise ValueError("it holds other weights than this recipe trains")
         self.model.load_state_dict(state["model"], strict=False)
         if self.critic is not None:
-            self.critic.load_state_dict(state["critic"])
+            self.critic.load_state_dict({_present_name(name): value for name, value in state["critic"].items()})
         self.optimizer.load_state_dict(state["optimizer"])
         self.sync()
 
@@ -171,70 +173,74 @@ class Policy:
             for part in range(parts):
                 yield torch.nonzero(batch.groups_B % parts == part)[:, 0]
 
-    def _with_gradient(self, turn: Turn, rows: Tensor) -> Tensor:
+    def _with_gradient(self, update: UpdateBatch, rows: Tensor) -> Tensor:
         """The rows that can move the weights."""
         shared = self.critic is not None and self.critic.reader is self.reader
         always = self._kl_in_loss() or self._loss.entropy_coefficient != 0 or shared
         if always or not self._optim.skip_zero_advantage:
             return rows
-        return rows[(turn.credit.advantages_BT[rows].ne(0) & turn.batch.own_BT[rows]).any(-1)]
+        return rows[(update.advantages.advantages_BT[rows].ne(0) & update.batch.own_BT[rows]).any(-1)]
 
-    def _policy_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means, is_first: bool) -> Tensor:
-        settings, rows, own_bR = self._loss, piece.rows, piece.own_bR
+    def _policy_loss(
+        self, update: UpdateBatch, micro_batch: MicroBatch, weights_BT: Tensor, metrics: Metrics, is_first: bool
+    ) -> Tensor:
+        settings, rows, own_bR = self._loss, micro_batch.rows, micro_batch.own_bR
         cut = (rows, slice(own_bR.shape[1]))
         with_entropy = settings.entropy_coefficient != 0
-        flat, entropies = self.head.logprobs(piece, turn.batch, self.recipe.rollout.temperature, with_entropy)
-        logprobs_bR = piece.scatter(flat.float())
-        ratio_bR = log_ratio(logprobs_bR, turn.old_logprobs_BT[cut], own_bR, settings.ratio == "sequence")
-        advantages_bR = turn.credit.advantages_BT[cut]
+        flat, entropies = self.head.logprobs(micro_batch, update.batch, self.recipe.rollout.temperature, with_entropy)
+        logprobs_bR = micro_batch.scatter(flat.float())
+        ratio_bR = log_ratio(logprobs_bR, update.old_logprobs_BT[cut], own_bR, settings.ratio == "sequence")
+        advantages_bR = update.advantages.advantages_BT[cut]
         loss_bR, clipped_bR = clipped_loss(
             ratio_bR, advantages_bR, settings.clip_low, settings.clip_high, settings.dual_clip
         )
         if self._kl_in_loss():
-            assert turn.reference_logprobs_BT is not None
-            kl_bR = kl_estimate(logprobs_bR, turn.reference_logprobs_BT[cut], settings.kl_estimator)
+            assert update.reference_logprobs_BT is not None
+            kl_bR = kl_estimate(logprobs_bR, update.reference_logprobs_BT[cut], settings.kl_estimator)
             loss_bR = loss_bR + settings.kl_coefficient * kl_bR
         if with_entropy:
-            loss_bR = loss_bR - settings.entropy_coefficient * piece.scatter(entropies.float())
+            loss_bR = loss_bR - settings.entropy_coefficient * micro_batch.scatter(entropies.float())
         loss = (loss_bR * weights_BT[cut]).sum()
         if self.critic is not None and self.critic.reader is self.reader:
-            loss = loss + settings.value_coefficient * self._value_loss(turn, piece, weights_BT, means)
-        means.add("clip_share", float((clipped_bR & own_bR).sum()), 0.0)
-        means.add("loss", float(loss.detach()), 0.0)
+            loss = loss + settings.value_coefficient * self._value_loss(update, micro_batch, weights_BT, metrics)
+        metrics.add("clip_share", float((clipped_bR & own_bR).sum()), 0.0)
+        metrics.add("loss", float(loss.detach()), 0.0)
         if is_first:
-            gap = (logprobs_bR.detach() - turn.batch.behaviour_logprobs_BT[cut])[own_bR].abs()
-            means.largest("logprob_gap_max", float(gap.max()))
-            means.add("logprob_gap", float(gap.sum()), gap.numel())
+            gap = (logprobs_bR.detach() - update.batch.behaviour_logprobs_BT[cut])[own_bR].abs()
+            metrics.largest("logprob_gap_max", float(gap.max()))
+            metrics.add("logprob_gap", float(gap.sum()), gap.numel())
         return loss
 
-    def _value_loss(self, turn: Turn, piece: Piece, weights_BT: Tensor, means: Means) -> Tensor:
+    def _value_loss(self, update: UpdateBatch, micro_batch: MicroBatch, weights_BT: Tensor, metrics: Metrics) -> Tensor:
         assert self.critic is not None
-        assert turn.old_values_BT is not None
-        assert turn.credit.returns_BT is not None
-        cut = (piece.rows, slice(piece.own_bR.shape[1]))
-        values_bR = piece.scatter(self.critic.values(piece))
-        loss_bR = value_loss(values_bR, turn.old_values_BT[cut], turn.credit.returns_BT[cut], self._loss.value_clip)
+        assert update.old_values_BT is not None
+        assert update.advantages.returns_BT is not None
+        cut = (micro_batch.rows, slice(micro_batch.own_bR.shape[1]))
+        values_bR = micro_batch.scatter(self.critic.values(micro_batch))
+        loss_bR = value_loss(
+            values_bR, update.old_values_BT[cut], update.advantages.returns_BT[cut], self._loss.value_clip
+        )
         loss = (loss_bR * weights_BT[cut]).sum()
-        means.add("value_loss", float(loss.detach()), 0.0)
+        metrics.add("value_loss", float(loss.detach()), 0.0)
         return loss
 
-    def _check_gap(self, means: Means) -> None:
+    def _check_gap(self, metrics: Metrics) -> None:
         bound = self._optim.max_logprob_gap or _GAPS[self.recipe.model.precision]
-        gap = means.figures().get("logprob_gap_max", 0.0)
+        gap = metrics.figures().get("logprob_gap_max", 0.0)
         if not gap <= bound:
             raise EngineError(
                 f"sampler and trainer disagree by {gap:.3g} in the log-probability of a token (bound {bound:g}): they "
                 "are not the same model; raise optimizer.max_logprob_gap only if you know why"
             )
 
-    def step(self, means: Means) -> None:
+    def step(self, metrics: Metrics) -> None:
         """Move the weights along the accumulated gradients, at the rate that has been set. Raises EngineError."""
-        means.add("loss", 0.0)  # pieces have added theirs: the mean is over updates
+        metrics.add("loss", 0.0)  # micro-batches have added theirs: the mean is over updates
         if self.critic is not None:
-            means.add("value_loss", 0.0)
+            metrics.add("value_loss", 0.0)
         for name, group in zip(("policy", "critic"), self._parameter_groups(), strict=False):
             for parameter in group:
-                # No response had credit: the step is the one that a gradient of zero gives.
+                # No response had an advantage: the step is the one that a gradient of zero gives.
                 parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             norm = nn.utils.clip_grad_norm_(group, self._optim.gradient_norm)
             if not norm.isfinite():
@@ -242,7 +248,7 @@ class Policy:
                     f"the gradient of the {name} is not finite: training has diverged; begin in a new folder with a "
                     "smaller optimizer.learning_rate"
                 )
-            means.add("gradient_norm" if name == "policy" else "critic_gradient_norm", float(norm))
+            metrics.add("gradient_norm" if name == "policy" else "critic_gradient_norm", float(norm))
         self.optimizer.step()
 
     def _kl_in_loss(self) -> bool:
@@ -260,7 +266,7 @@ class Policy:
         return ResponseReader(frozen, self.tokens_at_once, self._compute), Head(frozen, self._compute)
 
     def _make_critic(self, own: PreTrainedModel | None) -> "Critic":
-        """A critic on `own`, a copy of the start model; without one, on the policy's trunk."""
+        """A critic on `own`, a copy of the start model; without one, on the policy's backbone."""
         width = self.model.get_output_embeddings().in_features  # type: ignore[union-attr]
         if own is None:
             return Critic(None, self.reader, width, self.device)
@@ -287,19 +293,24 @@ class Policy:
 
 
 class Critic(nn.Module):
-    """One value per token: a trunk of its own (or the policy's) and a linear layer that starts at 0."""
+    """One value per token: a backbone of its own (or the policy's) and a linear layer that starts at 0."""
 
-    def __init__(self, trunk: nn.Module | None, reader: ResponseReader, width: int, device: torch.device) -> None:
+    def __init__(self, backbone: nn.Module | None, reader: ResponseReader, width: int, device: torch.device) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.backbone = backbone
         self.output = nn.Linear(width, 1, device=device)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
         self.reader = reader
 
-    def values(self, piece: Piece) -> Tensor:
-        """Of the state before each token of the piece, (N,)."""
-        return self.output(piece.hidden_ND.float())[:, 0]
+    def values(self, micro_batch: MicroBatch) -> Tensor:
+        """Of the state before each token of the micro-batch, (N,)."""
+        return self.output(micro_batch.hidden_ND.float())[:, 0]
+
+
+def _present_name(name: str) -> str:
+    """Of a critic's weight: in states written up to commit ee66617 its backbone is called trunk."""
+    return f"backbone.{name.removeprefix('trunk.')}" if name.startswith("trunk.") else name
 
 
 def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> Trainable:

@@ -34,7 +34,7 @@ IMITATION = "imitation"
 
 
 class AlgorithmConfig(Settings):
-    """How rewards become credit."""
+    """How rewards become advantages."""
 
     name: str = Field(default="grpo", description="A name of `move37 list algorithms`, or imitation.")
     options: dict[str, Any] = Field(default={}, description="The algorithm's own settings.")
@@ -118,7 +118,7 @@ class OptimizerConfig(Settings):
         default=None, ge=1, description="Tokens held at once: memory and speed, not results. Default 1024, GPU 16384."
     )
     shared_critic: bool = Field(default=False, description="The critic is one more output of the policy.")
-    skip_zero_advantage: bool = Field(default=True, description="No backward pass for responses without credit: exact.")
+    skip_zero_advantage: bool = Field(default=True, description="No backward pass where all advantages are 0: exact.")
     old_logprobs: Literal["sampler", "trainer"] = Field(
         default="sampler", description="Whose log-probabilities the ratio starts from; trainer recomputes them."
     )

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from move37.errors import EngineError
+from move37.training.backbones import backbone_of
 from move37.training.batches import Batch
 from move37.training.micro_batches import plan, shared_states
-from move37.training.trunks import trunk_of
 
 _KEPT_LOGITS = 2**25
 """float32 logits kept for the backward pass (128 MiB); beyond it they are formed again."""
@@ -33,7 +33,7 @@ _CHUNK_LOGITS = {"cpu": 2**23, "cuda": 2**27}
 """float32 logits formed at once (32 and 512 MiB): a GPU is filled by large products."""
 
 
-class Piece(NamedTuple):
+class MicroBatch(NamedTuple):
     """A micro-batch on its way through the model."""
 
     rows: Tensor
@@ -67,26 +67,26 @@ class _Read:
 
 
 class ResponseReader:
-    """Reads batches with the trunk of one model (everything below the head)."""
+    """Reads batches with the backbone of one model (everything below the head)."""
 
     def __init__(self, model: PreTrainedModel, tokens_at_once: int, autocast: torch.dtype | None = None) -> None:
-        self._trunk = trunk_of(model, autocast)
+        self._backbone = backbone_of(model, autocast)
         self._tokens_at_once = tokens_at_once
 
-    def pieces(self, batch: Batch, rows: Tensor) -> Iterator[Piece]:
-        """Every row with a token of the model's own, in one piece. There is nothing to say about the others.
+    def micro_batches(self, batch: Batch, rows: Tensor) -> Iterator[MicroBatch]:
+        """Every row with a token of the model's own, in one micro-batch. There is nothing to say about the others.
 
-        With gradients on, call backward on a piece before asking for the next.
+        With gradients on, call backward on a micro-batch before asking for the next.
         """
         rows = rows[batch.own_BT[rows].any(-1)]
-        for shard in plan(batch, rows, self._tokens_at_once, self._trunk.shares):
-            read = None if self._trunk.recomputes else self._read(batch, shard.prompts)
-            for micro_batch in shard.micro_batches:
-                yield self._piece(batch, torch.tensor(micro_batch, device=batch.tokens_BT.device), read)
+        for group in plan(batch, rows, self._tokens_at_once, self._backbone.shares):
+            read = None if self._backbone.recomputes else self._read(batch, group.prompts)
+            for numbers in group.micro_batches:
+                yield self._micro_batch(batch, torch.tensor(numbers, device=batch.tokens_BT.device), read)
             if read is not None and torch.is_grad_enabled():
                 read.backward()
 
-    def _piece(self, batch: Batch, rows: Tensor, read: _Read | None) -> Piece:
+    def _micro_batch(self, batch: Batch, rows: Tensor, read: _Read | None) -> MicroBatch:
         longest = int(batch.lengths_B[rows].max())
         present_bR, own_bR = batch.present_BT[rows, :longest], batch.own_BT[rows, :longest]
         tokens_bR = batch.tokens_BT[rows, :longest]
@@ -95,12 +95,12 @@ class ResponseReader:
             hidden_ND = self._whole(batch, places, tokens_bR, present_bR)[own_bR]
         else:
             hidden_ND = self._continued(read, places, tokens_bR, present_bR, own_bR)
-        return Piece(rows, own_bR, hidden_ND)
+        return MicroBatch(rows, own_bR, hidden_ND)
 
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
         tokens_PS, mask_PS = _left_padded(ids, batch.tokens_BT.device)
-        hidden_PSD, states = self._trunk.read(tokens_PS, mask_PS, _positions(mask_PS))
+        hidden_PSD, states = self._backbone.read(tokens_PS, mask_PS, _positions(mask_PS))
         sources = [hidden_PSD[:, -1], *(tensor for layer in states for tensor in layer)]
         leaves = [source.detach().requires_grad_(torch.is_grad_enabled()) for source in sources]
         places = {place: index for index, place in enumerate(prompts)}
@@ -119,7 +119,7 @@ class ResponseReader:
         mask = torch.cat([columns >= (width - lengths_b)[:, None], present_bR[:, :-1]], dim=1)
         positions = lengths_b[:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
         shared = shared_states(places, tokens_bR, present_bR)
-        hidden_MD = self._trunk.behind(past, tokens_bR[:, :-1], mask, positions, shared)
+        hidden_MD = self._backbone.behind(past, tokens_bR[:, :-1], mask, positions, shared)
         states_bR = torch.cat([index[:, None], len(firsts_PD) + shared.places_bI], dim=1)
         return torch.cat([firsts_PD, hidden_MD]).index_select(0, states_bR[own_bR])
 
@@ -127,7 +127,7 @@ class ResponseReader:
         prompts_bS, prompt_mask_bS = _left_padded([batch.prompts[place] for place in places.tolist()], tokens_bR.device)
         tokens = torch.cat([prompts_bS, tokens_bR[:, :-1]], dim=1)
         mask = torch.cat([prompt_mask_bS, present_bR[:, :-1]], dim=1)
-        hidden, _ = self._trunk.read(tokens, mask, _positions(mask))
+        hidden, _ = self._backbone.read(tokens, mask, _positions(mask))
         return hidden[:, prompts_bS.shape[1] - 1 :]
 
 
@@ -204,10 +204,12 @@ class Head:
         self._layer, self._compute = layer, compute
         _check_head(model, layer)
 
-    def logprobs(self, piece: Piece, batch: Batch, temperature: float, with_entropy: bool) -> tuple[Tensor, Tensor]:
-        """Log-probabilities of the piece's own tokens and entropies (empty unless asked for), both (N,)."""
-        tokens_N = batch.tokens_BT[piece.rows, : piece.own_bR.shape[1]][piece.own_bR]
-        hidden_ND = piece.hidden_ND if self._compute is None else piece.hidden_ND.to(self._compute)
+    def logprobs(
+        self, micro_batch: MicroBatch, batch: Batch, temperature: float, with_entropy: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of its own tokens and entropies (empty unless asked for), both (N,)."""
+        tokens_N = batch.tokens_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]][micro_batch.own_bR]
+        hidden_ND = micro_batch.hidden_ND if self._compute is None else micro_batch.hidden_ND.to(self._compute)
         arguments = (hidden_ND, self._layer.weight, self._layer.bias, tokens_N, temperature, with_entropy)
         return TokenLogprobs.apply(*arguments)  # type: ignore[return-value]
 
@@ -216,9 +218,9 @@ class Head:
 def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float) -> Tensor:
     """Log-probabilities of every own token of the batch, (B, T), 0 elsewhere, without gradients."""
     out_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
-    for piece in reader.pieces(batch, torch.arange(len(batch))):
-        logprobs_N, _ = head.logprobs(piece, batch, temperature, with_entropy=False)
-        out_BT[piece.rows, : piece.own_bR.shape[1]] = piece.scatter(logprobs_N.float())
+    for micro_batch in reader.micro_batches(batch, torch.arange(len(batch))):
+        logprobs_N, _ = head.logprobs(micro_batch, batch, temperature, with_entropy=False)
+        out_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]] = micro_batch.scatter(logprobs_N.float())
     return out_BT
 
 
@@ -232,8 +234,8 @@ def _logits(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, tempera
 def _check_head(model: PreTrainedModel, layer: nn.Linear) -> None:
     """Refuse a model whose logits are not its head of its last states. Raises EngineError."""
     tokens = torch.arange(min(8, layer.out_features), device=model.device)[None]
-    trunk: Any = model.base_model
-    ours = layer(trunk(input_ids=tokens).last_hidden_state)
+    backbone: Any = model.base_model
+    ours = layer(backbone(input_ids=tokens).last_hidden_state)
     theirs = model(input_ids=tokens).logits
     if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
         raise EngineError(

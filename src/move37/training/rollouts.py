@@ -1,4 +1,4 @@
-"""Problems -> verified responses of the model as it is now. The same prompts, engine and judge as evaluation.
+"""Problems -> verified responses of the model as it is now. The same prompts, engine and verifiers as evaluation.
 
 Decisions. A response's seed depends on the run's seed, the step, the problem and its place, so nothing about sampling
 has to be stored for a resume. Prompts that are too long are refused before the first step, all of them by id.
@@ -24,14 +24,14 @@ from move37.verifiers import Verifier
 from move37.verifiers.options import check_options, make_verifier
 
 
-class Slot(NamedTuple):
+class PromptSlot(NamedTuple):
     """A prompt of a step: `group` is its number there (a problem may come up twice)."""
 
     group: int
     problem: Problem
 
 
-class Roller:
+class RolloutWorker:
     """Samples and verifies. `pool` must be open."""
 
     def __init__(self, recipe: TrainConfig, engine: Trainable, pool: VerifierPool) -> None:
@@ -49,12 +49,16 @@ class Roller:
         prompts = [self._prompt(problem) for problem in problems]
         check_room(self._engine, prompts, Room("rollout", settings.max_new_tokens, settings.max_prompt_tokens), what)
 
-    def roll(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> list[Rollout]:
+    def sample_and_verify(
+        self, slots: Sequence[PromptSlot], n: int, purpose: str, greedy: bool = False
+    ) -> list[Rollout]:
         """`n` verified responses to every slot, in the order of the slots. `purpose` goes into the seeds."""
         made = self.sample(slots, n, purpose, greedy)
         return self.verify([(slot, completion) for slot in slots for completion in made[slot.group]])
 
-    def sample(self, slots: Sequence[Slot], n: int, purpose: str, greedy: bool = False) -> dict[int, list[Completion]]:
+    def sample(
+        self, slots: Sequence[PromptSlot], n: int, purpose: str, greedy: bool = False
+    ) -> dict[int, list[Completion]]:
         """`n` responses to every slot by group number, in the order of their indices."""
         settings = self._recipe.rollout
         sampling = SamplingConfig(
@@ -77,7 +81,7 @@ class Roller:
                 made[groups[completion.sample.problem_id, completion.sample.index]].append(completion)
         return {group: sorted(of, key=lambda completion: completion.sample.index) for group, of in made.items()}
 
-    def verify(self, made: Sequence[tuple[Slot, Completion]]) -> list[Rollout]:
+    def verify(self, made: Sequence[tuple[PromptSlot, Completion]]) -> list[Rollout]:
         """Verdicts from the problems' own verifiers, in the order given."""
         by_verifier: dict[str, list[int]] = {}
         for place, (slot, _) in enumerate(made):
@@ -94,8 +98,8 @@ class Roller:
         None where a problem has fewer than k scored samples: a mean over the others would be about other problems.
         """
         settings = self._recipe.evaluation
-        rollouts = self.roll(
-            [Slot(number, problem) for number, problem in enumerate(problems)], settings.n, "evaluation"
+        rollouts = self.sample_and_verify(
+            [PromptSlot(number, problem) for number, problem in enumerate(problems)], settings.n, "evaluation"
         )
         correct, n = np.zeros((2, len(problems)), dtype=np.int64)
         for rollout in rollouts:

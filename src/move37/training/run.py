@@ -11,7 +11,7 @@ from move37.training.checkpoints import RunFolder
 from move37.training.policy import Policy
 from move37.training.recipe import TrainConfig
 from move37.training.records import Clock, Record, Recorder, View
-from move37.training.rollouts import Roller
+from move37.training.rollouts import RolloutWorker
 from move37.types import Problem
 
 
@@ -26,22 +26,22 @@ class TrainingRun:
         recipe: TrainConfig,
         folder: Path,
         policy: Policy,
-        roller: Roller,
+        rollout_worker: RolloutWorker,
         held_out: Sequence[Problem],
         view: View,
     ) -> None:
-        self.recipe, self.policy, self.roller, self.view = recipe, policy, roller, view
+        self.recipe, self.policy, self.rollout_worker, self.view = recipe, policy, rollout_worker, view
         self.folder = RunFolder(folder)
         self._held_out = held_out
-        roller.check(held_out, "evaluation.problems")
+        rollout_worker.check(held_out, "evaluation.problems")
         self.step = 0
 
-    def carry_out(self, begin: Callable[[], None], turn: Callable[[], None], warnings: list[str]) -> Record:
+    def carry_out(self, begin: Callable[[], None], step: Callable[[], None], warnings: list[str]) -> Record:
         """All steps that are left. Returns the figures that the command prints."""
         try:
             begin()
             while self.step < self.recipe.steps:
-                turn()
+                step()
         finally:
             self.view.end()
         model = self.folder.model_folder(self.step)
@@ -80,5 +80,5 @@ class TrainingRun:
         if self._held_out:
             clock = Clock()
             with clock.phase("evaluation"):
-                figures = self.roller.evaluate(self._held_out)
+                figures = self.rollout_worker.evaluate(self._held_out)
             self._recorder.write({"kind": "evaluation", "step": self.step, **figures, **clock.seconds})

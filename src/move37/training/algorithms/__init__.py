@@ -1,7 +1,7 @@
 """Algorithms say how rewards become advantages. One registry, one shape; one small file each, whose docstring
 is its card.
 
-The loss around all of them is one and the same (`losses.py`), so a comparison differs in the credit alone; where a
+The loss around all of them is one and the same (`losses.py`), so a comparison differs in the advantages alone; where a
 paper changes the loss too (DAPO's clip range), the algorithm says so in `loss_defaults`, and a recipe may say
 otherwise. A member has
 
@@ -9,11 +9,12 @@ otherwise. A member has
                     whether a response is worth anything without others to its prompt, or without a verdict
     loss_defaults   keys of the recipe's [loss] table that its paper sets
     Options         its own settings, the `options` of the recipe's [algorithm] table
-    advantages(evidence) -> Credit
+    advantages(inputs) -> Advantages
 
 The contract is in tests/test_training.py. Formulas are in `advantages.py`; nothing here reads a text or a model.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -42,8 +43,8 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that credit may be assigned from: B responses of a batch, T token positions, padded at the right."""
+class AdvantageInputs:
+    """All that advantages may be computed from: B responses of a batch, T token positions, padded at the right."""
 
     token_rewards_BT: "Tensor"
     """The response's reward on its last token; the KL penalty of every token, if it is in the reward."""
@@ -66,7 +67,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
+class Advantages:
     """`returns_BT` is what a critic learns from; without a critic it is None."""
 
     advantages_BT: "Tensor"
@@ -80,8 +81,8 @@ class Algorithm(Protocol):
 
     def __init__(self, options: Any) -> None: ...
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        """Credit of every token, 0 off the mask, no gradient."""
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        """Of every own token, 0 off the mask, no gradient."""
         ...
 
 
@@ -96,3 +97,14 @@ _TABLE = {
 }
 
 ALGORITHMS = Registry("algorithm", _TABLE, extras=dict.fromkeys(_TABLE, "local"), methods=("advantages",))
+
+_OLD_NAMES = {"Evidence": "AdvantageInputs", "Credit": "Advantages"}
+
+
+def __getattr__(name: str) -> Any:
+    """What algorithms of a user's own import by the names of before, with one line that says the new one."""
+    if name not in _OLD_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new = _OLD_NAMES[name]
+    warnings.warn(f"{__name__}.{name} is called {new} now; please rename it", FutureWarning, stacklevel=2)
+    return globals()[new]

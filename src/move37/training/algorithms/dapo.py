@@ -20,7 +20,7 @@ from pydantic import Field
 
 from move37.config import Settings
 from move37.training.advantages import group_normalised, overlong_penalty, spread
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 
 
 class DAPO:
@@ -37,11 +37,11 @@ class DAPO:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        rewards_B, limit = evidence.rewards_B, evidence.max_length
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        rewards_B, limit = inputs.rewards_B, inputs.max_length
         if self.options.buffer_share:
             buffer = max(1, round(self.options.buffer_share * limit))
-            lengths_B = evidence.mask_BT.sum(-1)
+            lengths_B = inputs.mask_BT.sum(-1)
             rewards_B = rewards_B + overlong_penalty(lengths_B, limit, buffer, self.options.penalty)
-        credit_B = group_normalised(rewards_B, evidence.groups_B, self.options.epsilon)
-        return Credit(spread(credit_B, evidence.mask_BT))
+        advantages_B = group_normalised(rewards_B, inputs.groups_B, self.options.epsilon)
+        return Advantages(spread(advantages_B, inputs.mask_BT))

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from move37.config import Settings
 from move37.training.advantages import group_centred, group_normalised, spread
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 
 
 class GRPO:
@@ -42,10 +42,10 @@ class GRPO:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        rewards_B, groups_B = evidence.rewards_B, evidence.groups_B
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        rewards_B, groups_B = inputs.rewards_B, inputs.groups_B
         if self.options.scale == "none":
-            credit_B = group_centred(rewards_B, groups_B)
+            advantages_B = group_centred(rewards_B, groups_B)
         else:
-            credit_B = group_normalised(rewards_B, groups_B, self.options.epsilon, self.options.ddof)
-        return Credit(spread(credit_B, evidence.mask_BT))
+            advantages_B = group_normalised(rewards_B, groups_B, self.options.epsilon, self.options.ddof)
+        return Advantages(spread(advantages_B, inputs.mask_BT))

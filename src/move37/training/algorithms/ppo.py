@@ -18,7 +18,7 @@ from pydantic import Field
 
 from move37.config import Settings
 from move37.training.advantages import gae, whiten
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 
 
 class PPO:
@@ -35,11 +35,11 @@ class PPO:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        if evidence.values_BT is None:
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        if inputs.values_BT is None:
             raise ValueError("PPO needs the critic's values")
-        settings, mask_BT = self.options, evidence.mask_BT
-        credit_BT, returns_BT = gae(
-            evidence.token_rewards_BT, evidence.values_BT, mask_BT, settings.gamma, settings.lam
+        settings, mask_BT = self.options, inputs.mask_BT
+        advantages_BT, returns_BT = gae(
+            inputs.token_rewards_BT, inputs.values_BT, mask_BT, settings.gamma, settings.lam
         )
-        return Credit(whiten(credit_BT, mask_BT) if settings.whiten else credit_BT, returns_BT)
+        return Advantages(whiten(advantages_BT, mask_BT) if settings.whiten else advantages_BT, returns_BT)

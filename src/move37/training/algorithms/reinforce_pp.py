@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 
 from move37.config import Settings
 from move37.training.advantages import group_centred, rewards_to_go, spread, whiten
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 
 
 class ReinforcePP:
@@ -42,9 +42,9 @@ class ReinforcePP:
         self.options = options
         self.needs = Needs(siblings=options.baseline)
 
-    def advantages(self, evidence: Evidence) -> Credit:
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
         if self.options.baseline:
-            returns_BT = spread(group_centred(evidence.rewards_B, evidence.groups_B), evidence.mask_BT)
+            returns_BT = spread(group_centred(inputs.rewards_B, inputs.groups_B), inputs.mask_BT)
         else:
-            returns_BT = rewards_to_go(evidence.token_rewards_BT, evidence.mask_BT, self.options.gamma)
-        return Credit(whiten(returns_BT, evidence.mask_BT))
+            returns_BT = rewards_to_go(inputs.token_rewards_BT, inputs.mask_BT, self.options.gamma)
+        return Advantages(whiten(returns_BT, inputs.mask_BT))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from move37.config import Settings
 from move37.training.advantages import rewards_to_go, spread
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 
 
 class ReMax:
@@ -30,8 +30,8 @@ class ReMax:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        if evidence.greedy_rewards_B is None:
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        if inputs.greedy_rewards_B is None:
             raise ValueError("ReMax needs the reward of a greedy response for every response")
-        returns_BT = rewards_to_go(evidence.token_rewards_BT, evidence.mask_BT)
-        return Credit(returns_BT - spread(evidence.greedy_rewards_B, evidence.mask_BT))
+        returns_BT = rewards_to_go(inputs.token_rewards_BT, inputs.mask_BT)
+        return Advantages(returns_BT - spread(inputs.greedy_rewards_B, inputs.mask_BT))

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from move37.config import Settings
 from move37.training.advantages import leave_one_out, spread
-from move37.training.algorithms import Credit, Evidence, Needs
+from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 
 
 class RLOO:
@@ -30,5 +30,5 @@ class RLOO:
     def __init__(self, options: Options) -> None:
         self.options = options
 
-    def advantages(self, evidence: Evidence) -> Credit:
-        return Credit(spread(leave_one_out(evidence.rewards_B, evidence.groups_B), evidence.mask_BT))
+    def advantages(self, inputs: AdvantageInputs) -> Advantages:
+        return Advantages(spread(leave_one_out(inputs.rewards_B, inputs.groups_B), inputs.mask_BT))

@@ -1,6 +1,6 @@
-"""Two ways through the trunk of a model (all below the head) with gradients, one shape: prompts, responses behind them.
+"""Two ways through a model's backbone (all below the head) with gradients, one shape: prompts, then responses.
 
-`ModelTrunk` calls the model as it is and works for every causal language model. `LlamaTrunk` is for models that
+`ModelBackbone` calls the model as it is and works for every causal language model. `LlamaBackbone` is for models that
 `engines/transformers_llama.py` writes out: the same states and gradients with fewer operators, each with a shorter
 backward. It computes a state that several responses share once, and nothing for padding: only attention sees rows.
 """
@@ -26,7 +26,7 @@ States = list[tuple[Tensor, Tensor]]
 """Keys and values of every layer, each (rows, key heads, tokens, width of a head)."""
 
 
-class Trunk(Protocol):
+class Backbone(Protocol):
     """Masks are False on padding; what stands there has no meaning."""
 
     recomputes: bool
@@ -45,13 +45,13 @@ class Trunk(Protocol):
         ...
 
 
-def trunk_of(model: PreTrainedModel, autocast: torch.dtype | None) -> Trunk:
+def backbone_of(model: PreTrainedModel, autocast: torch.dtype | None) -> Backbone:
     """The fastest way that is known for the model."""
-    general = ModelTrunk(model, autocast)
-    return LlamaTrunk(model, autocast) if can_write_out(model) and not general.recomputes else general
+    general = ModelBackbone(model, autocast)
+    return LlamaBackbone(model, autocast) if can_write_out(model) and not general.recomputes else general
 
 
-class LlamaTrunk:
+class LlamaBackbone:
     """See the module."""
 
     recomputes, shares = False, True
@@ -70,7 +70,7 @@ class LlamaTrunk:
             states.append((keys, values))
             return self._attend(queries, keys, values, visible)
 
-        return self._trunk(tokens_RS, positions_RS, mask_RS.shape[1], attend), states
+        return self._forward(tokens_RS, positions_RS, mask_RS.shape[1], attend), states
 
     def behind(
         self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
@@ -83,9 +83,9 @@ class LlamaTrunk:
             return self._attend(queries, keys, values, visible).flatten(0, 1).index_select(0, first_M)[None]
 
         tokens_M, positions_M = tokens_RS.flatten()[first_M], positions_RS.flatten()[first_M]
-        return self._trunk(tokens_M[None], positions_M[None], mask_RC.shape[1], attend)[0]
+        return self._forward(tokens_M[None], positions_M[None], mask_RC.shape[1], attend)[0]
 
-    def _trunk(self, tokens_RS: Tensor, positions_RS: Tensor, bound: int, attend: Attend) -> Tensor:
+    def _forward(self, tokens_RS: Tensor, positions_RS: Tensor, bound: int, attend: Attend) -> Tensor:
         self._written_out.reach(bound)
         with _mixed(tokens_RS.device, self._autocast), attention_kernels(tokens_RS.device):
             return self._written_out(tokens_RS, positions_RS, attend)
@@ -101,20 +101,20 @@ class LlamaTrunk:
         return attended.transpose(1, 2).flatten(2)
 
 
-class ModelTrunk:
+class ModelBackbone:
     """See the module. Without any padding there is no mask: attention may then take a faster way."""
 
     shares = False
 
     def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
         self._model, self._autocast = model, autocast
-        self._trunk: Any = model.base_model
+        self._backbone: Any = model.base_model
         self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
-        self._signature = Signature(self._trunk.forward)
+        self._signature = Signature(self._backbone.forward)
         if not (self.recomputes or self._signature.takes_cache):
             raise EngineError(
-                f"{type(model).__name__}: its trunk takes no cache, so prompts cannot be read once for all responses; "
-                "set model.gradient_checkpointing = true, which reads them with each"
+                f"{type(model).__name__}: its backbone takes no cache, so prompts cannot be read once for all "
+                "responses; set model.gradient_checkpointing = true, which reads them with each"
             )
 
     def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
@@ -134,7 +134,7 @@ class ModelTrunk:
         known = self._signature.accepted(cache, position_ids=positions_RS, use_cache=cache is not None)
         recomputes = self.recomputes and torch.is_grad_enabled()
         with _mixed(tokens_RS.device, self._autocast), _recomputing(self._model, recomputes):
-            output = self._trunk(
+            output = self._backbone(
                 input_ids=tokens_RS,
                 attention_mask=None if bool(mask_RC.all()) else mask_RC.long(),
                 **known,
