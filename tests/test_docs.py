@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from pydoc import locate
 
 import pytest
 
@@ -33,6 +34,14 @@ def test_the_map_in_the_readme_names_every_file_and_folder_of_the_package() -> N
     package = ROOT / "src" / "move37"
     there = {f"{p.name}/" if p.is_dir() else p.name for p in package.iterdir() if p.name != "__pycache__"}
     assert named == there - {"__init__.py", "__main__.py"}
+
+
+def test_every_name_of_the_glossary_is_in_the_code() -> None:
+    pytest.importorskip("torch")
+    page = (ROOT / "docs" / "glossary.md").read_text()
+    names = re.findall(r"^\| [^|]+ \| .+ \| `([\w.]+)` \|$", page, flags=re.MULTILINE)
+    assert len(names) > 40
+    assert [name for name in names if locate(f"move37.{name}") is None] == []
 
 
 def test_the_readme_names_every_command() -> None:

@@ -1,10 +1,7 @@
 """Engines: the contract of the registry, then what each member promises beyond it."""
 
-import json
-import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,9 @@ from move37.config import ModelConfig, SamplingConfig
 from move37.engines import ENGINES, Engine, Scorer
 from move37.errors import ConfigError, EngineError, InputError
 from move37.seeds import sample_seed
-from move37.types import FinishReason, ImagePart, Message, Prompt, Request, Sample
+from move37.testing import check_engine
+from move37.testing.engines import QUESTIONS
+from move37.types import FinishReason, Message, Prompt, Request, Sample
 from tests.real_models import smollm2_file
 from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
 
@@ -49,7 +48,6 @@ def by_key(samples: Sequence[Sample]) -> dict[tuple[str, int], Sample]:
 HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=24)
 LONG = HOT.model_copy(update={"max_new_tokens": 200})
 COLD = SamplingConfig(temperature=0.0, max_new_tokens=24)
-QUESTIONS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.")
 
 
 # ---- The contract, for every member of the registry.
@@ -63,52 +61,14 @@ def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
     return load("transformers", llama, batch_size=4)
 
 
-def test_every_request_gets_exactly_one_sample(engine: Engine) -> None:
-    requests = ask(*QUESTIONS, n=5)
-    keys = Counter((s.problem_id, s.index) for s in engine.generate(requests, HOT))
-    assert keys == Counter((r.prompt.problem_id, r.index) for r in requests)
+def test_every_engine_keeps_the_contract(engine: Engine) -> None:
+    check_engine(engine)
 
 
-@pytest.mark.parametrize(
-    ("temperature", "top_p", "stop"), [(1.0, 1.0, ()), (0.7, 0.8, ("e",)), (0.0, 1.0, ()), (1.6, 0.5, ())]
-)
-def test_kept_tokens_are_those_of_the_sample_and_their_log_probabilities_sum_to_its_own(
-    engine: Engine, temperature: float, top_p: float, stop: tuple[str, ...]
-) -> None:
-    settings = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=24)
-    requests = ask(*QUESTIONS, n=5, stop=stop)
-    plain = by_key(list(engine.generate(requests, settings)))
-    kept = by_key(list(engine.generate(requests, settings.model_copy(update={"keep_tokens": True}))))
-    assert kept.keys() == plain.keys()
-    for key, sample in kept.items():
-        assert replace(sample, segments=None) == plain[key], "keeping changes nothing else"
-        assert (plain[key].segments, plain[key].token_ids, plain[key].logprobs) == (None, None, None)
-        assert sample.token_ids is not None
-        assert sample.logprobs is not None
-        assert len(sample.token_ids) == len(sample.logprobs) == sample.tokens
-        assert sum(sample.logprobs) == pytest.approx(sample.logprob, abs=1e-9)
-        assert [segment.text for segment in sample.trajectory.segments] == [sample.text]
-
-
-def test_an_engine_says_whether_a_seed_reproduces_a_sample(engine: Engine) -> None:
-    assert engine.identity()["seeds"] == ("reproduce" if engine.seed_reproduces_sample else "do not reproduce")
-    once, again = (by_key(list(engine.generate(ask(*QUESTIONS, n=n), HOT))) for n in (2, 5))
-    assert engine.seed_reproduces_sample, "both members promise it; one that does not gets a test of its own"
-    for key, sample in once.items():
-        # The sum of log-probabilities is rounded otherwise where other samples run beside it.
-        assert replace(again[key], logprob=sample.logprob) == sample
-        assert again[key].logprob == pytest.approx(sample.logprob, abs=1e-3)
-
-
-def test_an_engine_without_vision_refuses_an_image_in_one_line(engine: Engine) -> None:
-    message = Message.of("user", "what is this?", (ImagePart.of(b"bytes", "image/png"),))
-    prompt = Prompt("p", "what is this?", (), "completion", (message,))
-    for refused in (
-        lambda: engine.render_prompt([message]),
-        lambda: list(engine.generate([Request(prompt, 0, 0)], HOT)),
-    ):
-        with pytest.raises(ConfigError, match=r"the engine reads text only, and the prompt has an image; use a model"):
-            refused()
+def test_a_sample_carries_a_log_probability_and_a_length(engine: Engine) -> None:
+    for sample in engine.generate(ask(*QUESTIONS, n=3), HOT):
+        assert sample.logprob is not None
+        assert sample.tokens is not None
 
 
 def test_an_engine_can_be_closed_twice(llama: Path) -> None:
@@ -161,10 +121,6 @@ def test_a_response_that_cannot_be_scored_is_refused(llama: Path) -> None:
         engine.score([2] * 400, [3] * 400)
 
 
-def test_no_requests_make_no_samples(engine: Engine) -> None:
-    assert list(engine.generate([], HOT)) == []
-
-
 def test_no_sample_is_longer_than_the_limit_and_cut_off_means_exactly_the_limit(engine: Engine) -> None:
     samples = list(engine.generate(ask(*QUESTIONS, n=20), HOT.model_copy(update={"max_new_tokens": 9})))
     assert {s.finish_reason for s in samples} <= {FinishReason.STOP, FinishReason.LENGTH}
@@ -183,15 +139,6 @@ def test_the_same_seed_gives_the_same_text_and_other_seeds_give_others(engine: E
     assert [s.text for s in first.values()] != [other[key].text for key in first]
 
 
-def test_a_sample_carries_its_seed_and_a_log_probability(engine: Engine) -> None:
-    requests = {(r.prompt.problem_id, r.index): r.seed for r in ask(*QUESTIONS, n=3)}
-    for sample in engine.generate(ask(*QUESTIONS, n=3), HOT):
-        assert sample.seed == requests[sample.problem_id, sample.index]
-        assert sample.logprob is not None
-        assert math.isfinite(sample.logprob)
-        assert sample.logprob <= 0
-
-
 def test_stop_strings_end_a_response_and_are_not_part_of_it(engine: Engine) -> None:
     free = [s.text for s in engine.generate(ask(*QUESTIONS, n=20), HOT)]
     pairs = Counter(text[i : i + 2] for text in free for i in range(len(text) - 1))
@@ -205,12 +152,6 @@ def test_an_unknown_option_is_named_with_the_one_that_was_meant(engine: Engine) 
     with pytest.raises(ConfigError, match=r"options\.bach_size: unknown key") as caught:
         type(engine).load(ModelConfig(path="x", engine="x", options={"bach_size": 2}))
     assert "\n" not in str(caught.value)
-
-
-def test_identity_is_text_that_a_report_can_print(engine: Engine) -> None:
-    identity = engine.identity()
-    assert all(isinstance(key, str) and isinstance(value, str) and value for key, value in identity.items())
-    json.dumps(dict(identity))
 
 
 def test_tokens_of_a_prompt_are_counted(engine: Engine) -> None:

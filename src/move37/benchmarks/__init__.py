@@ -1,4 +1,4 @@
-"""Benchmarks turn rows of a published data set into Problems. The contract is in tests/test_benchmarks.py.
+"""Benchmarks turn rows of a published data set into Problems. The contract is `move37.testing.check_benchmark`.
 
 A benchmark gives every problem, in the order of the data set, with unique ids; `limit` and a verifier of the
 user's choice are applied afterwards, in `problems.py`. References are alternatives, without `$` or `\\boxed`.

@@ -1,4 +1,4 @@
-"""Engines continue prompts. One registry, a protocol by capability; the contract is in tests/test_engines.py.
+"""Engines continue prompts. One registry, a protocol by capability; the contract is `move37.testing.check_engine`.
 
     Renderer    messages -> the text that is continued, and the length of a prompt; needs no weights
     Generator   prompts -> samples

@@ -7,8 +7,19 @@ Each raises AssertionError with one sentence that says what is not kept. move37'
 members. Importing this loads no torch.
 """
 
+from move37.testing.algorithms import check_algorithm
+from move37.testing.benchmarks import check_benchmark
+from move37.testing.engines import check_engine
 from move37.testing.importers import check_importer
 from move37.testing.rollouts import check_environment, check_executor
 from move37.testing.verifiers import check_verifier
 
-__all__ = ["check_environment", "check_executor", "check_importer", "check_verifier"]
+__all__ = [
+    "check_algorithm",
+    "check_benchmark",
+    "check_engine",
+    "check_environment",
+    "check_executor",
+    "check_importer",
+    "check_verifier",
+]

@@ -7,6 +7,7 @@ from typing import Any
 
 from move37.environments import Environment
 from move37.executors import Executor, Lost
+from move37.testing.claims import require
 from move37.types import FinishReason, Prompt, Request, Sample, Segment
 
 _TURNS = 64
@@ -21,12 +22,12 @@ def check_environment(environment: Environment, prompt: Prompt | None = None) ->
             segments = (*segments, Segment("assistant", text))
             sample = Sample("p", 0, text, FinishReason.STOP, 1, -1.0, turn, segments)
             added = environment.after(asked, sample)
-            assert added == deepcopy(environment).after(asked, sample), "the same trajectory, another answer"
+            require(added == deepcopy(environment).after(asked, sample), "the same trajectory, another answer")
             if added is None:
                 break
-            assert isinstance(added, tuple), f"expected a tuple of segments or None, got {added!r}"
-            assert added, "an empty tuple: return None where the episode is over"
-            assert not any(segment.own for segment in added), "a segment of the environment passes for the model's own"
+            require(isinstance(added, tuple), f"expected a tuple of segments or None, got {added!r}")
+            require(bool(added), "an empty tuple: return None where the episode is over")
+            require(not any(segment.own for segment in added), "a segment passes for the model's own")
             segments = (*segments, *added)
         else:
             raise AssertionError(f"no end after {_TURNS} turns")
@@ -40,16 +41,17 @@ def check_executor(kind: Any) -> None:
     prompts = [Prompt(f"p{number}", "a", (), "completion") for number in range(3)]
     requests = [Request(prompt, index, index) for prompt in prompts for index in range(7)]
     executor: Executor[Sample] = kind(_echo)
-    assert list(executor.results()) == [], "results although nothing was handed over"
+    require(list(executor.results()) == [], "results although nothing was handed over")
     for _ in range(2):
         executor.submit(requests[:5])
         executor.submit(requests[5:])
         made = list(executor.results())
-        assert not any(isinstance(each, Lost) for each in made), "a shard was lost although no worker died"
+        require(not any(isinstance(each, Lost) for each in made), "a shard was lost although no worker died")
         keys = Counter((each.problem_id, each.index) for each in made if isinstance(each, Sample))
-        assert keys == Counter((request.prompt.problem_id, request.index) for request in requests)
+        expected = Counter((request.prompt.problem_id, request.index) for request in requests)
+        require(keys == expected, "not every request came back exactly once")
     executor.submit([])
-    assert list(executor.results()) == [], "results although no request was handed over"
+    require(list(executor.results()) == [], "results although no request was handed over")
     executor.close()
     executor.close()
     _check_errors(kind)
@@ -63,7 +65,7 @@ def _check_errors(kind: Any) -> None:
     except ZeroDivisionError:
         made = None
     executor.close()
-    assert made is None, "an error of the work was swallowed"
+    require(made is None, "an error of the work was swallowed")
 
 
 def _echo(requests: Sequence[Request]) -> Iterator[Sample]:

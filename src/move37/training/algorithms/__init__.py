@@ -11,7 +11,7 @@ otherwise. A member has
     Options         its own settings, the `options` of the recipe's [algorithm] table
     advantages(inputs) -> Advantages
 
-The contract is in tests/test_training.py. Formulas are in `advantages.py`; nothing here reads a text or a model.
+The contract is `move37.testing.check_algorithm`. Formulas are in `advantages.py`; nothing here reads a text or a model.
 """
 
 import warnings
