@@ -2,8 +2,8 @@
 
 A model that is trained on one grader and evaluated by another is measured on their difference. `Reward` is one verifier
 behind both libraries' signatures; move37's own trainer asks the same `VerifierPool`. Each process that calls it starts
-its own workers, once, also one that was forked, and equal answers are verified once. Threads may call it at the same time
-and are served one after the other.
+its own workers, once, also one that was forked, and equal answers are verified once. Threads may call it at the same
+time and are served one after the other.
 
 Left out: shaping (lengths, formats) and anything that reads the reasoning.
 """
