@@ -23,14 +23,14 @@ from move37.errors import ConfigError, EngineError, InputError, MissingExtraErro
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Advantages, Needs  # noqa: E402
-from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
+from move37.training.batches import Batch, Rollout, batch_of, make_batch  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
 from move37.training.loop import EpochSampler, Trainer, train  # noqa: E402
 from move37.training.micro_batches import plan, shared_states  # noqa: E402
 from move37.training.policy import Metrics, Policy, UpdateBatch, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
-from move37.training.records import Recorder, Silent, why_no_update  # noqa: E402
+from move37.training.records import Recorder, Silent, sampling_figures, why_no_update  # noqa: E402
 from move37.training.responses import TokenLogprobs  # noqa: E402
 from move37.types import FinishReason, Outcome, Problem, Prompt, Request, Sample, Verdict  # noqa: E402
 from move37.verification import VerifierPool  # noqa: E402
@@ -673,9 +673,9 @@ def test_unscored_responses_are_counted_and_not_trained_on(llama: Path, letters:
     assert record["note"] == "no response has a verdict: look at the verifier"
 
 
-def rollout(group: int, outcome: Outcome) -> Rollout:
+def rollout(group: int, outcome: Outcome, own: tuple[bool, ...] | None = None) -> Rollout:
     sample = Sample(f"x/{group}", 0, "a", FinishReason.STOP, seed=0)
-    made = Completion(sample, (2, 3), (5,), (-1.0,))
+    made = Completion(sample, (2, 3), (5,) * len(own or (True,)), (-1.0,) * len(own or (True,)), own)
     return Rollout(problem(f"question {group}"), group, made, Verdict(outcome, ""))
 
 
@@ -706,6 +706,30 @@ def test_a_response_that_is_alone_because_others_have_no_verdict_has_no_baseline
         with VerifierPool(recipe.verification) as pool:
             alone = recipe_of(llama, letters, rollout={"responses": 1})
             assert len(Trainer(alone, tmp_path, pool, Silent())._trainable([made[0], made[5]])) == 2
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "trained"),
+    [("grpo", [0, 0]), ("rloo", [0, 0]), ("dapo", []), ("reinforce_pp", [0, 0, 1, 2]), ("ppo", [0, 0, 1, 2])],
+)
+def test_a_response_that_the_model_wrote_nothing_of_is_not_trained_on_and_nobodys_baseline(
+    algorithm: str, trained: list[int], llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    right, wrong, others = Outcome.CORRECT, Outcome.INCORRECT, (False, False)
+    made = [rollout(0, right), rollout(0, right, (True, False)), rollout(0, wrong, others)]
+    made += [rollout(1, right), rollout(1, wrong, others), rollout(2, wrong), rollout(2, right, others)]
+    recipe = recipe_of(llama, letters, algorithm)
+    with VerifierPool(recipe.verification) as pool:
+        trainer = Trainer(recipe, tmp_path, pool, Silent())
+        kept = trainer._trainable(made)
+        assert [each.group for each in kept] == trained
+    if kept:
+        batch = batch_of(kept)
+        assert batch.own_BT[:2].tolist() == [[True, False], [True, False]]
+        assert batch.present_BT[:2].tolist() == [[True, False], [True, True]]
+    figures = sampling_figures([rollout(0, right, (True, False)), rollout(0, wrong, others)])
+    assert figures["entropy"] == 1.0
+    assert sampling_figures([rollout(0, wrong, others)])["entropy"] is None
 
 
 def test_a_step_whose_responses_have_no_one_to_be_compared_with_says_so() -> None:
