@@ -34,7 +34,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from move37.config import ModelConfig, SamplingConfig, parse_study
 from move37.engines import transformers_decode
 from move37.engines.transformers import TransformersEngine
-from move37.engines.transformers_cache import RowCache
+from move37.engines.transformers_cache import BranchCache
 from move37.engines.transformers_forward import LlamaForward, ModelForward
 from move37.engines.transformers_text import ResponseText
 from move37.pipeline import sample_run, start_run
@@ -147,7 +147,7 @@ def measure_parts(run: Callable[[], Run]) -> tuple[Run, dict[str, float]]:
             stack.enter_context(timed(seconds, "model", way, "step"))
         stack.enter_context(timed(seconds, "draw", transformers_decode, "draw"))
         for name in ("admit", "branch", "before_step"):
-            stack.enter_context(timed(seconds, "cache", RowCache, name))
+            stack.enter_context(timed(seconds, "cache", BranchCache, name))
         for name in ("stops", "visible"):
             stack.enter_context(timed(seconds, "text", ResponseText, name))
         start = clocks()

@@ -41,7 +41,7 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # for both, as the command line does: see cli.let_threads_sleep
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # for both, as the command line does: see move37.threads
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import torch

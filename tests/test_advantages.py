@@ -14,7 +14,6 @@ from move37.training.advantages import (  # noqa: E402
     group_centred,
     group_normalised,
     leave_one_out,
-    mixed_groups,
     overlong_penalty,
     rewards_to_go,
     spread,
@@ -76,7 +75,6 @@ def test_a_group_of_equal_rewards_gets_exactly_nothing_whatever_the_value(value:
     rewards, same = torch.full((7,), value), torch.zeros(7, dtype=torch.int64)
     for made in (group_centred(rewards, same), group_normalised(rewards, same), leave_one_out(rewards, same)):
         assert made.tolist() == [0.0] * 7
-    assert not mixed_groups(rewards, same).any()
 
 
 def test_leave_one_out_subtracts_the_mean_of_the_others() -> None:
@@ -93,11 +91,6 @@ def test_a_group_of_one_keeps_its_reward() -> None:
 def test_groups_may_be_interleaved_and_of_any_size() -> None:
     made = group_centred(floats(1, 10, 3, 20, 30), groups(4, 2, 4, 2, 2))
     assert made.tolist() == [-1.0, -10.0, 1.0, 0.0, 10.0]
-
-
-def test_mixed_is_decided_by_the_extremes() -> None:
-    made = mixed_groups(floats(0, 1, 0.1, 0.1, 0.1, 5), groups(0, 0, 1, 1, 1, 2))
-    assert made.tolist() == [True, True, False, False, False, False]
 
 
 def test_rewards_to_go_add_up_from_behind_and_stop_at_the_end_of_the_response() -> None:
@@ -237,3 +230,29 @@ def test_an_algorithm_written_with_the_names_of_before_is_told_the_new_ones() ->
             assert getattr(module, old) is new
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         module.Nothing  # noqa: B018
+
+
+# ---- Responses that the model did not write
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "options"),
+    [("grpo", {}), ("grpo", {"scale": "none"}), ("rloo", {}), ("dapo", {}), ("reinforce_pp", {"baseline": True})],
+)
+def test_a_response_without_an_own_token_is_no_part_of_its_groups_baseline(
+    algorithm: str, options: dict[str, Any]
+) -> None:
+    """Groups of four (0, 1, 1, 0) and of three: as if rows 1 and 5 were not there, whatever their reward was."""
+    rewards, numbers = torch.tensor([0.0, 1, 1, 0, 1, 1, 0]), groups(3, 3, 3, 3, 8, 8, 8)
+    mask = torch.ones(7, 2, dtype=torch.bool)
+    mask[[1, 5]] = False
+    placed = torch.stack([torch.zeros(7), rewards], 1)
+    inputs = AdvantageInputs(placed, numbers, mask, max_length=7)
+    written = mask.any(-1)
+    without = AdvantageInputs(placed[written], numbers[written], mask[written], max_length=7)
+    made = advantages_of(algorithm, inputs, **options).advantages_BT
+    expected = advantages_of(algorithm, without, **options).advantages_BT
+    torch.testing.assert_close(made[written], expected, rtol=1e-6, atol=1e-7)
+    assert made[~written].abs().max() == 0
+    if algorithm == "rloo":  # by hand: 0 - (1 + 0) / 2, 1 - 0, 0 - 1 / 2; then 1 - 0 and 0 - 1
+        assert made[written][:, 0].tolist() == pytest.approx([-0.5, 1.0, -0.5, 1.0, -1.0])

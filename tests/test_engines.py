@@ -310,7 +310,7 @@ def test_a_model_that_is_written_out_has_the_logits_of_its_own_forward(
     """
     from transformers import AutoModelForCausalLM
 
-    from move37.engines.transformers_cache import RowCache
+    from move37.engines.transformers_cache import BranchCache
     from move37.engines.transformers_forward import LlamaForward, forward_of
     from move37.engines.transformers_graphs import RecordedSteps
 
@@ -322,7 +322,7 @@ def test_a_model_that_is_written_out_has_the_logits_of_its_own_forward(
         forward._recorded = RecordedSteps(forward._states, model.config.hidden_size, model.dtype)
     torch.manual_seed(0)
     rows = [torch.randint(3, VOCABULARY, (length + 12,)).tolist() for length in (9, 1, 4)]
-    cache = RowCache(3, 9, 12, stays=True)
+    cache = BranchCache(3, 9, 12, stays=True)
     with torch.inference_mode():
         expected = [model(torch.tensor([row])).logits[0] for row in rows]
         for row, own, prompt in zip(rows, expected, forward.read([row[:-12] for row in rows]), strict=True):
@@ -351,10 +351,10 @@ def _shake_norms(model: torch.nn.Module) -> None:
 @pytest.mark.parametrize("response", [40, 2000])  # storage of its final size, and storage that may have to grow
 def test_a_cache_row_goes_on_as_any_number_of_rows_that_all_remember_it(response: int) -> None:
     """Random branching against lists that are copied; keys are the tokens themselves, in layers of two shapes."""
-    from move37.engines.transformers_cache import RowCache
+    from move37.engines.transformers_cache import BranchCache
 
     rng = np.random.default_rng(0)
-    cache, texts = RowCache(12, 3, response), [[1], [2, 3]]
+    cache, texts = BranchCache(12, 3, response), [[1], [2, 3]]
     for text in texts:
         states = torch.tensor(text, dtype=torch.float32)[None, None, :, None]
         cache.admit([(states, -states), (states.expand(1, 2, -1, 3), states), (states, -states)])
@@ -489,7 +489,7 @@ def test_waiting_for_each_other_changes_no_sample_and_ends(slots: int, tmp_path:
 
 
 def test_requests_wait_for_their_siblings_only_where_samples_share_and_not_for_long() -> None:
-    from move37.engines.transformers_lines import Response, Waiting
+    from move37.engines.transformers_sequences import Response, Waiting
 
     first, second = ask("a", n=8), ask("b", n=8)
     ended = [Response(first[0], [1] * 5, 0.0, [], FinishReason.STOP)] * 4

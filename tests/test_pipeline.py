@@ -303,14 +303,17 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="torch has its threads from GNU's OpenMP on Linux alone")
+@pytest.mark.parametrize("way", ["a command", "train() from Python"])
 @pytest.mark.parametrize(("given", "spins"), [({}, "2000"), ({"GOMP_SPINCOUNT": "70"}, "70")])
-def test_the_commands_let_idle_threads_sleep_soon_unless_the_user_says_otherwise(
-    given: dict[str, str], spins: str
+def test_idle_threads_sleep_soon_in_commands_and_in_training_unless_the_user_says_otherwise(
+    given: dict[str, str], spins: str, way: str
 ) -> None:
-    """OpenMP itself says what it goes by when it is loaded, which is after a command has begun."""
+    """OpenMP itself says what it goes by when it is loaded, which is after a command or the import has begun."""
     pytest.importorskip("torch")
     code = "import sys; sys.argv = ['move37', 'list', 'engines']\nfrom move37.cli import main\ntry: main()\n"
     code += "except SystemExit: import torch"
+    if way != "a command":
+        code = "from move37.training.loop import train"
     known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     environment = {**known, **given, "OMP_DISPLAY_ENV": "VERBOSE"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

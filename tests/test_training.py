@@ -18,19 +18,20 @@ torch = pytest.importorskip("torch")
 
 from move37.config import ModelConfig, SamplingConfig  # noqa: E402
 from move37.engines import Completion  # noqa: E402
+from move37.engines.scripted import ScriptedEngine  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Advantages, Needs  # noqa: E402
-from move37.training.batches import Batch, Rollout, make_batch  # noqa: E402
+from move37.training.batches import Batch, Rollout, batch_of, make_batch  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
 from move37.training.loop import EpochSampler, Trainer, train  # noqa: E402
 from move37.training.micro_batches import plan, shared_states  # noqa: E402
 from move37.training.policy import Metrics, Policy, UpdateBatch, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
-from move37.training.records import Recorder, Silent, why_no_update  # noqa: E402
+from move37.training.records import Recorder, Silent, sampling_figures, why_no_update  # noqa: E402
 from move37.training.responses import TokenLogprobs  # noqa: E402
 from move37.types import FinishReason, Outcome, Problem, Prompt, Request, Sample, Verdict  # noqa: E402
 from move37.verification import VerifierPool  # noqa: E402
@@ -673,9 +674,9 @@ def test_unscored_responses_are_counted_and_not_trained_on(llama: Path, letters:
     assert record["note"] == "no response has a verdict: look at the verifier"
 
 
-def rollout(group: int, outcome: Outcome) -> Rollout:
+def rollout(group: int, outcome: Outcome, own: tuple[bool, ...] | None = None) -> Rollout:
     sample = Sample(f"x/{group}", 0, "a", FinishReason.STOP, seed=0)
-    made = Completion(sample, (2, 3), (5,), (-1.0,))
+    made = Completion(sample, (2, 3), (5,) * len(own or (True,)), (-1.0,) * len(own or (True,)), own)
     return Rollout(problem(f"question {group}"), group, made, Verdict(outcome, ""))
 
 
@@ -708,6 +709,30 @@ def test_a_response_that_is_alone_because_others_have_no_verdict_has_no_baseline
             assert len(Trainer(alone, tmp_path, pool, Silent())._trainable([made[0], made[5]])) == 2
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "trained"),
+    [("grpo", [0, 0]), ("rloo", [0, 0]), ("dapo", []), ("reinforce_pp", [0, 0, 1, 2]), ("ppo", [0, 0, 1, 2])],
+)
+def test_a_response_that_the_model_wrote_nothing_of_is_not_trained_on_and_nobodys_baseline(
+    algorithm: str, trained: list[int], llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    right, wrong, others = Outcome.CORRECT, Outcome.INCORRECT, (False, False)
+    made = [rollout(0, right), rollout(0, right, (True, False)), rollout(0, wrong, others)]
+    made += [rollout(1, right), rollout(1, wrong, others), rollout(2, wrong), rollout(2, right, others)]
+    recipe = recipe_of(llama, letters, algorithm)
+    with VerifierPool(recipe.verification) as pool:
+        trainer = Trainer(recipe, tmp_path, pool, Silent())
+        kept = trainer._trainable(made)
+        assert [each.group for each in kept] == trained
+    if kept:
+        batch = batch_of(kept)
+        assert batch.own_BT[:2].tolist() == [[True, False], [True, False]]
+        assert batch.present_BT[:2].tolist() == [[True, False], [True, True]]
+    figures = sampling_figures([rollout(0, right, (True, False)), rollout(0, wrong, others)])
+    assert figures["entropy"] == 1.0
+    assert sampling_figures([rollout(0, wrong, others)])["entropy"] is None
+
+
 def test_a_step_whose_responses_have_no_one_to_be_compared_with_says_so() -> None:
     right = {"accuracy": 1.0, "groups_right": 1.0, "groups_wrong": 0.0, "groups_mixed": 0.0}
     assert "too few responses have a verdict" in (why_no_update(right | {"unscored": 0.9}) or "")
@@ -735,17 +760,90 @@ def test_a_torn_state_is_named(llama: Path, letters: Path, tmp_path: Path) -> No
     state = tmp_path / "state" / "step-000001"
     whole = {name: (state / name).read_bytes() for name in ("state.pt", "state.json")}
     torn = [("state.pt", cut) for cut in (b"", b"P", b"half of it", whole["state.pt"][:-100])]
-    torn += [("state.json", text) for text in (b"", b"[]", b'{"step": 1}', b'{"step": null, "drawn": 4}')]
-    for name, content in torn:
+    torn += [("state.json", text) for text in (b"[]", b'{"step": 1}', b'{"step": null, "drawn": 4}', b"null")]
+    unreadable = [("state.json", text) for text in (b"", b'{"step": 1, "dra', b"\xff\xfe", b"[" * 10_000)]
+    unfit = r"step-000001: cannot be continued from: .+; remove this folder, and the run begins again$"
+    lines = [(case, unfit) for case in torn]
+    lines += [(case, r"state\.json: not valid JSON \(.+\); remove .+: the run begins again$") for case in unreadable]
+    policy = Policy(recipe_of(llama, letters), Needs())
+    for (name, content), line in lines:
         (state / name).write_bytes(content)
-        with pytest.raises(StoreError, match=r"cannot be continued from: .+; remove this folder") as caught:
-            train(recipe_of(llama, letters, steps=2), tmp_path)
+        with pytest.raises(StoreError, match=line) as caught:
+            RunFolder(tmp_path).load_state(policy)
         assert "\n" not in str(caught.value)
         (state / name).write_bytes(whole[name])
-    for content in (b"", b"\xff\xfe"):
+    assert RunFolder(tmp_path).load_state(policy) == {"step": 1, "drawn": 4}
+
+
+def test_a_damaged_recipe_of_a_run_is_named_and_nothing_is_written_over_it(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    recipe, folder = recipe_of(llama, letters), RunFolder(tmp_path)
+    for content in (b"", b"\xff\xfe", b'{"name": "x"', b"[" * 10_000):
         (tmp_path / "recipe.json").write_bytes(content)
-        with pytest.raises(StoreError, match="torn or foreign"):
-            train(recipe_of(llama, letters, steps=2), tmp_path)
+        with pytest.raises(
+            StoreError, match=r"recipe\.json: not valid JSON \(.+\); restore it, or start in a new folder"
+        ):
+            folder.adopt(recipe)
+        assert (tmp_path / "recipe.json").read_bytes() == content
+    for content in (b"null", b"[]", b"3"):
+        (tmp_path / "recipe.json").write_bytes(content)
+        with pytest.raises(StoreError, match=r"recipe\.json: holds no recipe; restore it, or start in a new folder"):
+            folder.adopt(recipe)
+    (tmp_path / "recipe.json").write_bytes(b'{"name": "x", "of_tomorrow": 1}')
+    with pytest.raises(ConfigError, match=r"recipe\.json: of_tomorrow"):
+        folder.adopt(recipe)
+
+
+def test_a_log_loses_what_is_done_again_and_a_torn_last_line_and_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.rewind_log(3)  # there is none yet
+    lines = [f'{{"kind": "step", "step": {step}}}\n' for step in range(1, 6)]
+    for tail in ("", '{"kind": "step", "st', '{"kind": "step", "step": 6}'):
+        folder.log.write_text("".join(lines) + tail)
+        folder.rewind_log(3)
+        assert folder.log.read_text() == "".join(lines[:3])
+    folder.log.write_text("".join(lines).rstrip("\n"))  # whole, without an end of the line
+    folder.rewind_log(9)
+    assert folder.log.read_text() == "".join(lines)
+    damaged = [("{\n", "log.jsonl:2: not valid JSON"), ("[1]\n", "log.jsonl:2: a JSON object was expected")]
+    damaged += [('{"kind": "step"}\n', "record 2 has no step"), ("\x00\n", "log.jsonl:2: not valid JSON")]
+    for line, words in damaged:
+        folder.log.write_text(lines[0] + line + "".join(lines[2:]))
+        before = folder.log.read_bytes()
+        with pytest.raises(StoreError, match=f"{words}.*; restore the line, or remove it$") as caught:
+            folder.rewind_log(3)
+        assert "\n" not in str(caught.value)
+        assert folder.log.read_bytes() == before
+
+
+class Sampling(ScriptedEngine):
+    """Opens, and has nothing of what a trainer asks for after that."""
+
+    @classmethod
+    def load_to_train(cls, path: str, settings: Any) -> "Sampling":
+        return cls.load(ModelConfig(path=path, engine="scripted"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "missing"),
+    [
+        ("scripted", r"it has no load_to_train\)"),
+        (
+            "tests.test_training:Sampling",
+            r"it has no model, tokenizer, end_tokens, encode, completions, sampling_layout\)",
+        ),
+    ],
+)
+def test_an_engine_that_is_not_trainable_is_refused_with_the_capability(
+    engine: str, missing: str, llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        ConfigError, match=f"model.engine: '{engine}' can sample and is not Trainable .{missing}"
+    ) as caught:
+        train(recipe_of(llama, letters, model={"engine": engine}), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_state_that_cannot_be_written_is_named_and_the_one_before_stays(

@@ -35,6 +35,7 @@ from move37.executors import EXECUTORS
 from move37.importers import IMPORTERS
 from move37.results import Decided, VerifiersCompared
 from move37.store import RunStore
+from move37.threads import let_threads_sleep
 from move37.training.algorithms import ALGORITHMS
 from move37.training.recipe import load_recipe
 from move37.verifiers import VERIFIERS
@@ -368,16 +369,6 @@ def demo(
     terminal.tell(as_json, f"Report: {done.report}", done.warnings)
     if watched is not None:
         webbrowser.open(done.report.resolve().as_uri())
-
-
-def let_threads_sleep() -> None:
-    """Let idle OpenMP threads sleep after about 40 us of spinning instead of 6 ms. To be called before torch is loaded.
-
-    Where another program has a core, two threads may spend those 6 ms on the core that is left, waiting for each
-    other at every operator: a training step of 1.5 s took up to 60 s so. What the environment says already stays.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "restore it, or move it away and run again") -> Any:
     """What a small JSON file of a run holds; None where there is no such file. Raises StoreError for a damaged one."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -77,7 +77,35 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError too
         reason = " ".join(str(error).split())
-        raise StoreError(f"{path}: not valid JSON ({reason}); restore it, or move it away and run again") from error
+        raise StoreError(f"{path}: not valid JSON ({reason}); {advice}") from error
+
+
+def read_log(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a file of JSON objects that is appended to, each with what it says; none where there is no file.
+
+    A last line that is not whole is left out: whoever wrote it was killed. Raises StoreError for any other damage.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines):
+                break
+            reason = " ".join(str(error).split())
+            raise StoreError(f"{path}:{number}: not valid JSON ({reason}); restore the line, or remove it") from error
+        if not isinstance(record, dict):
+            raise StoreError(f"{path}:{number}: a JSON object was expected; restore the line, or remove it")
+        found.append((line.decode(), record))
+    return found
 
 
 class PartFolder:

@@ -30,13 +30,15 @@ class Completion:
     """A sample with the tokens it is made of, for whoever trains on it: ids are never made again from the text.
 
     `logprobs` are the natural-log probabilities of `token_ids` under the sampling distribution: the temperature is in
-    them. (At temperature 0 they are the model's own, at 1.)
+    them. (At temperature 0 they are the model's own, at 1.) `own` says of every token whether the model wrote it; None
+    says that it wrote all of them.
     """
 
     sample: Sample
     prompt_ids: tuple[int, ...]
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
+    own: tuple[bool, ...] | None = None
 
 
 OptionsT = TypeVar("OptionsT", bound=Settings)

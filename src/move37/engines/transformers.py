@@ -4,7 +4,7 @@ Decisions. The sampling distribution is the study's alone: temperature, then top
 generation settings only the end tokens are taken; penalties and top-k that it recommends are left out, and `identity`
 lists them. A prompt that already begins with the beginning-of-text token (chat templates write it out) does not get a
 second one. `auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32. A
-model whose samples would be wrong is refused when it is loaded: rows of the cache are compared with the model's own
+model whose samples would be wrong is refused when it is loaded: branches of the cache are compared with the model's own
 reading.
 
 The loop is in `transformers_decode.py`, the sampling distribution in `transformers_draw.py`, the cache in

@@ -1,16 +1,17 @@
-"""Where the decode loop keeps keys and values: one slot per row, all rows writing the same column.
+"""Where the decode loop keeps keys and values: one batch slot per branch, all of them writing the same column.
 
-A row is one text so far, whoever follows it: a row from which two samples go on with different tokens becomes two.
+A branch is one text so far, a prefix that all who follow it share: where two samples go on with different tokens, it
+becomes two.
 
     column      start                      end
     slot 0        |  . . p p p p g g g g g  |        p prompt, g generated, . padding
     slot 1        |  p p p p p p p g g g g  |
-    slot 2        |  . . . . . . p p p p g  |        a row that was admitted later
-                                            ^ the next token of every row goes here
+    slot 2        |  . . . . . . p p p p g  |        a branch that was admitted later
+                                            ^ the next token of every branch goes here
 
 Decisions. Columns are aligned at the right, as in left-padded `generate`, so a model's own causal, sliding-window and
-alibi masks stay true; rotary positions are in the keys already, so a prompt may be copied to any column. Live rows
-fill the first slots: rows that end are overwritten by the last ones, and of those that nobody wants a step computes a
+alibi masks stay true; rotary positions are in the keys already, so a prompt may be copied to any column. Live branches
+fill the first slots: those that end are overwritten by the last ones, and of slots that nobody wants a step computes a
 few at most (`before_step`). Writing in place spares the copy of the whole cache that a growing cache makes at every
 token.
 
@@ -31,7 +32,7 @@ from transformers import Cache, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer, DynamicSlidingWindowLayer
 
 _HEADROOM = 128
-"""Free columns at least after a shift, where rows are still admitted."""
+"""Free columns at least after a shift, where branches are still admitted."""
 _SMALL = 1024
 """Columns of a storage that does not have to grow, if there can be so many."""
 UNIT = 64
@@ -194,12 +195,12 @@ class _SlotLayer(CacheLayerMixin):
         return -1
 
 
-class RowCache(Cache):
-    """Keys and values of up to `slots` rows, of prompts and responses of at most so many tokens.
+class BranchCache(Cache):
+    """Keys and values of up to `slots` branches, of prompts and responses of at most so many tokens.
 
-    `stays` says that no row will be admitted after the first step: then no column is ever needed twice.
-    `lengths` has every row's tokens so far, int64 of shape (rows,); `before_step` says with how many rows to step.
-    `longest` is what a row may have at most.
+    `stays` says that no branch will be admitted after the first step: then no column is ever needed twice.
+    `lengths` has every branch's tokens so far, int64 of shape (branches,); `before_step` says with how many rows to
+    step. `longest` is what a branch may have at most.
     """
 
     def __init__(
@@ -223,7 +224,7 @@ class RowCache(Cache):
 
     @property
     def storage(self) -> SlotStorage:
-        """Where the keys and values are. There must have been a row."""
+        """Where the keys and values are. There must have been a branch."""
         assert self._storage is not None
         return self._storage
 
@@ -233,7 +234,7 @@ class RowCache(Cache):
         return self._window.end
 
     def admit(self, prompt: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Add a row that has read a prompt at the first free slot: keys and values by layer, (1, heads, S, width)."""
+        """Add a branch that has read a prompt, at the first free slot: keys, values by layer, (1, heads, S, width)."""
         length = prompt[0][0].shape[2]
         if not len(self.lengths):
             self._shift()
@@ -246,7 +247,7 @@ class RowCache(Cache):
         self._measure()
 
     def branch(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Let every row go on as so many rows as `children` says; 0 forgets it. Returns which row each row was."""
+        """Let every branch go on as so many as `children` says; 0 forgets it. Returns which branch each was."""
         was = np.repeat(np.arange(len(children)), children)
         if not (children == 1).all():
             was = self._arrange(children)
@@ -255,7 +256,7 @@ class RowCache(Cache):
         return was
 
     def _arrange(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Fill the first slots with as few copies as can be: a row stays in its slot, further children go to gaps."""
+        """Fill the first slots with as few copies as can be: a branch keeps its slot, further children go to gaps."""
         left = int(children.sum())
         was = np.full(left, -1)
         stays = np.flatnonzero(children[:left])
@@ -269,10 +270,10 @@ class RowCache(Cache):
         return was
 
     def before_step(self) -> NDArray[np.int64]:
-        """Make room for a column. Returns the rows' positions.
+        """Make room for a column. Returns the positions of the rows to step with.
 
-        Idle rows behind the others make up a number that comes again: libraries prepare a product once per shape, and
-        oneDNN takes longer to prepare a small one than to compute it.
+        Idle slots behind the branches make up a number that comes again: libraries prepare a product once per shape,
+        and oneDNN takes longer to prepare a small one than to compute it.
         """
         if self._window.end == self._capacity:
             self._shift()

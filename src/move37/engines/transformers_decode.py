@@ -1,20 +1,20 @@
-"""The decode loop: many requests through a fixed number of slots, what they have in common computed once.
+"""The decode loop: many requests through a fixed number of batch slots, what they have in common computed once.
 
-A prompt is read once for all of its samples, and samples that have drawn the same tokens so far go on as one row: a
-row is a text, not a sample. Of the tokens of 1024 samples of the lab's base 18 % are computed, 3 % after 100 steps of
-GRPO (python bench/sharing.py), and each is the sample that it would be alone. A sample that ends frees its slot,
-the next request (of any prompt) takes it, and when none is left the batch shrinks. One turn of the loop is
+A prompt is read once for all of its samples, and samples that have drawn the same tokens so far go on as one branch: a
+branch is a text, not a sample. Of the tokens of 1024 samples of the lab's base 18 % are computed, 3 % after 100 steps
+of GRPO (python bench/sharing.py), and each is the sample that it would be alone. A sample that ends frees its slot, the
+next request (of any prompt) takes it, and when none is left the batch shrinks. One step of the loop is
 
     admit   requests into free slots       -> their first logits, from the prompt
     draw    one token for every sample     -> samples that ended leave, with their slot
-    branch  every row into its next texts  -> a row for each distinct one
-    forward one step of all rows           -> their next logits
+    branch  each into its next texts       -> a branch for each distinct one
+    forward one step of all branches       -> their next logits
 
-Between two turns samples are lines of arrays: nothing is done in Python per sample and token unless one may end in a
+Between two steps samples are rows of arrays: nothing is done in Python per sample and token unless one may end in a
 stop string. How a model is called is `transformers_forward.py`'s.
 
 Why not transformers' own continuous batching (5.23): it runs on a CPU, but slower than plain `generate`
-(bench/engine.py), draws all rows from one global generator, and knows no stop strings. Speculative decoding,
+(bench/engine.py), draws all samples from one global generator, and knows no stop strings. Speculative decoding,
 chunked prefill and several devices are left out.
 """
 
@@ -27,10 +27,10 @@ from torch import Tensor
 
 from move37.config import SamplingConfig
 from move37.engines import Completion
-from move37.engines.transformers_cache import RowCache, SlotMemory
+from move37.engines.transformers_cache import BranchCache, SlotMemory
 from move37.engines.transformers_draw import distribution_logprobs, draw
 from move37.engines.transformers_forward import Forward, ReadPrompt
-from move37.engines.transformers_lines import Lines, Response, Waiting
+from move37.engines.transformers_sequences import ActiveSequences, Response, Waiting
 from move37.engines.transformers_text import ResponseText
 from move37.errors import EngineError
 from move37.types import FinishReason, Request, Sample, Segment
@@ -61,8 +61,8 @@ class DecodeLoop:
         self._sampling = sampling
         self._has_stops = any(request.prompt.stop for request in requests)
         longest = max(map(len, prompts.values()), default=0)
-        self._cache = RowCache(slots, longest, sampling.max_new_tokens, len(requests) <= slots, memory)
-        self._lines = Lines(slots, sampling.max_new_tokens)
+        self._cache = BranchCache(slots, longest, sampling.max_new_tokens, len(requests) <= slots, memory)
+        self._sequences = ActiveSequences(slots, sampling.max_new_tokens)
         self._forward, self._device = forward, forward.model.device
         self._keeps_distribution = False
         self._logits: Tensor | None = None
@@ -82,21 +82,21 @@ class DecodeLoop:
             yield Completion(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.logprobs))
 
     def _ending(self) -> Iterator[Response]:
-        while self._waiting or self._lines:
+        while self._waiting or self._sequences:
             self._admit()
             yield from self._draw()
-            if self._lines:
+            if self._sequences:
                 self._step()
         self._cache.release()
 
     @torch.inference_mode()
     def _admit(self) -> None:
-        groups = self._waiting.take(self._slots - len(self._lines))
+        groups = self._waiting.take(self._slots - len(self._sequences))
         if not groups:
             return
         logits = [] if self._logits is None else [self._logits]
         for (_, requests), prompt in zip(groups, self._read([text for text, _ in groups]), strict=True):
-            self._lines.open(requests, len(self._cache.lengths))
+            self._sequences.open(requests, len(self._cache.lengths))
             self._cache.admit(prompt.states)
             logits.append(prompt.logits)
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
@@ -114,20 +114,20 @@ class DecodeLoop:
     @torch.inference_mode()
     def _draw(self) -> list[Response]:
         assert self._logits is not None
-        lines, logits, temperature = self._lines, self._logits, self._sampling.temperature
-        rows, uniforms = torch.from_numpy(lines.rows).to(self._device), lines.uniforms().to(self._device)
+        sequences, logits, temperature = self._sequences, self._logits, self._sampling.temperature
+        rows, uniforms = torch.from_numpy(sequences.branches).to(self._device), sequences.uniforms().to(self._device)
         drawn, logprobs = draw(logits, rows, uniforms, temperature, self._sampling.top_p)
         asked = self._keeps_distribution and temperature not in (0, 1)
         kept = distribution_logprobs(logits, rows, drawn, temperature) if asked else logprobs
         made = torch.stack([drawn.double(), logprobs, kept]).cpu().numpy()  # waits for a GPU once
         tokens = made[0].astype(np.int64)
-        lines.note(tokens, self._sound(made[1]), made[2])
+        sequences.note(tokens, self._sound(made[1]), made[2])
         stops = np.isin(tokens, self._ends)
         if self._has_stops:
-            stops |= lines.stopped(self._text)
-        ended = stops | lines.full()
+            stops |= sequences.stopped(self._text)
+        ended = stops | sequences.full()
         responses = [
-            lines.close(place, FinishReason.STOP if stops[place] else FinishReason.LENGTH)
+            sequences.close(place, FinishReason.STOP if stops[place] else FinishReason.LENGTH)
             for place in np.flatnonzero(ended).tolist()
         ]
         self._waiting.ended(responses)
@@ -138,7 +138,7 @@ class DecodeLoop:
         """Raises EngineError where the model gave nothing to draw by: what was drawn says nothing about it."""
         broken = np.flatnonzero(~np.isfinite(logprobs))
         if len(broken):
-            problem, made = self._lines.at(int(broken[0]))
+            problem, made = self._sequences.at(int(broken[0]))
             narrow = self._forward.model.dtype == torch.float16
             raise EngineError(
                 f"problem {problem}: the model's probabilities are not finite at token {made + 1} of the response: its "
@@ -148,20 +148,20 @@ class DecodeLoop:
         return logprobs
 
     def _branch(self, tokens: NDArray[np.int64], going: NDArray[np.bool_]) -> None:
-        """Give every distinct text of the lines that go on a row of its own, from the row that it continues."""
+        """Give every distinct text of the sequences that go on a branch of its own, from the one that it continues."""
         assert self._logits is not None
         rows, vocabulary = self._logits.shape
-        texts, follows = np.unique(self._lines.rows[going] * vocabulary + tokens[going], return_inverse=True)
+        texts, follows = np.unique(self._sequences.branches[going] * vocabulary + tokens[going], return_inverse=True)
         was = self._cache.branch(np.bincount(texts // vocabulary, minlength=rows))
-        places = np.argsort(was, kind="stable")  # the new rows in the order of `texts`: by the row that they were
-        self._lines.keep(going, places[follows])
+        places = np.argsort(was, kind="stable")  # new branches in the order of `texts`: by what they were
+        self._sequences.keep(going, places[follows])
         self._newest = np.empty_like(texts)
         self._newest[places] = texts % vocabulary
         self._logits = None
 
     @torch.inference_mode()
     def _step(self) -> None:
-        self._waiting.stepped(len(self._newest), len(self._lines))
+        self._waiting.stepped(len(self._newest), len(self._sequences))
         positions = self._cache.before_step()
         tokens = np.pad(self._newest, (0, len(positions) - len(self._newest)))
         self._logits = self._forward.step(tokens, positions, self._cache)[: len(self._newest)]

@@ -1,4 +1,4 @@
-"""Two ways through a model, one shape: read prompts, then one token for every row of the cache.
+"""Two ways through a model, one shape: read prompts, then one token for every branch of the cache.
 
 `ModelForward` calls the model as it is and works for every architecture whose cache is keys and values.
 `LlamaForward` is for models that `transformers_llama` knows: it reads prompts together, and attends to all rows by two
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import Cache, DynamicCache, PreTrainedModel
 
-from move37.engines.transformers_cache import RowCache
+from move37.engines.transformers_cache import BranchCache
 from move37.engines.transformers_graphs import RecordedSteps, Store
 from move37.engines.transformers_llama import WrittenOut, attention_kernels, can_write_out, head_width
 
@@ -43,8 +43,8 @@ class Forward(Protocol):
         """Every prompt, in order."""
         ...
 
-    def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
-        """The newest token of every row of the cache and its position -> logits, (rows, vocabulary)."""
+    def step(self, tokens_R: Integers, positions_R: Integers, cache: BranchCache) -> Tensor:
+        """The newest token of every branch of the cache and its position -> logits, (rows, vocabulary)."""
         ...
 
 
@@ -80,7 +80,7 @@ def distance_of_rows(forward: Forward) -> float:
     decoders that need one; SmolLM2 has 4e-6 in float32 and 0.022 in bfloat16.
     """
     texts, further = ([0, 1, 2], [1]), (2, 0)
-    model, cache = forward.model, RowCache(len(texts), 3, len(further), stays=True)
+    model, cache = forward.model, BranchCache(len(texts), 3, len(further), stays=True)
     for prompt in forward.read(texts):
         cache.admit(prompt.states)
 
@@ -112,11 +112,11 @@ class ModelForward:
             states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
             yield ReadPrompt(states, logits)
 
-    def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
+    def step(self, tokens_R: Integers, positions_R: Integers, cache: BranchCache) -> Tensor:
         tokens, positions = (torch.from_numpy(of)[:, None] for of in (tokens_R, positions_R))
         return self._call(tokens, positions, cache.visible(positions_R), cache)
 
-    def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | RowCache) -> Tensor:
+    def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | BranchCache) -> Tensor:
         device = self.model.device
         known = self._signature.accepted(cache, position_ids=positions.to(device), logits_to_keep=1)
         output = self.model(input_ids=tokens.to(device), attention_mask=mask.to(device), use_cache=True, **known)
@@ -169,7 +169,7 @@ class LlamaForward:
             states = [(keys[row, :, : len(ids)], values[row, :, : len(ids)]) for keys, values in layers]
             yield ReadPrompt(states, logits_PV[row])
 
-    def step(self, tokens_R: Integers, positions_R: Integers, cache: RowCache) -> Tensor:
+    def step(self, tokens_R: Integers, positions_R: Integers, cache: BranchCache) -> Tensor:
         self._backbone.reach(cache.longest)
         if self._recorded is not None:
             return self._logits(self._recorded(tokens_R, positions_R, cache, self._backbone.table))

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from move37.engines.transformers_cache import UNIT, RowCache, SlotStorage
+from move37.engines.transformers_cache import UNIT, BranchCache, SlotStorage
 
 Store = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Number of the layer; keys and values of the newest tokens, (rows, key heads, 1, width) -> those of all tokens."""
@@ -38,7 +38,7 @@ class RecordedSteps:
         self._graphs: dict[tuple[int, int], torch.cuda.CUDAGraph | None] = {}
 
     def __call__(
-        self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], cache: RowCache, table: Tensor
+        self, tokens_R: NDArray[np.int64], positions_R: NDArray[np.int64], cache: BranchCache, table: Tensor
     ) -> Tensor:
         """Hidden states of the newest tokens, (rows, width), until the next call. Steps read `table` where it is."""
         storage = cache.storage

@@ -13,5 +13,10 @@
     records.py        what is written down; view.py: what a terminal shows
     disjoint.py       are the problems of training and evaluation others?
 
-`move37.training.loop.train` is the way in. Importing the package or a recipe loads no torch.
+`move37.training.loop.train` is the way in. Importing the package or a recipe loads no torch; it lets idle threads of
+OpenMP sleep soon (`threads.py`), as long as torch has not been imported before.
 """
+
+from move37.threads import let_threads_sleep
+
+let_threads_sleep()

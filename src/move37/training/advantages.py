@@ -100,19 +100,6 @@ def overlong_penalty(lengths_B: Tensor, limit: int, buffer: int, factor: float =
     return ((limit - buffer - lengths_B) / buffer * factor).clamp(max=0.0)
 
 
-def mixed_groups(rewards_B: Tensor, groups_B: Tensor) -> Tensor:
-    """Whether a response's group has two different rewards, bool of shape (B,).
-
-    Compares the largest with the smallest: a standard deviation of equal rewards need not be exactly 0.
-    """
-    inverse_B, count = _numbered(rewards_B, groups_B)
-    extremes = [
-        rewards_B.new_zeros(count).scatter_reduce(0, inverse_B, rewards_B, how, include_self=False)
-        for how in ("amax", "amin")
-    ]
-    return (extremes[0] != extremes[1])[inverse_B]
-
-
 def _group_statistics(rewards_B: Tensor, groups_B: Tensor, ddof: int) -> tuple[Tensor, Tensor, Tensor]:
     """Mean, standard deviation and size of each response's group, all (B,). Equal rewards: R and 0, exactly."""
     inverse_B, count = _numbered(rewards_B, groups_B)

@@ -9,7 +9,10 @@ advantage. Two masks keep the two questions apart: `present_BT` (is there a toke
 it?).
 
 A response whose verdict is unscored is neither right nor wrong: its reward is nan, and it enters a batch only where an
-algorithm reads no rewards.
+algorithm reads no rewards. A response without any token of the model's own has nothing to learn from, and its reward
+says nothing about what the policy earns, so it is no part of a group's baseline either (`AdvantageInputs.peers_B`).
+verl 0.9.1 and TRL 1.16 count the reward of a response that is masked out whole; what is masked there is the policy's
+own (cut at the limit, say).
 """
 
 import math
@@ -42,6 +45,11 @@ class Rollout:
     @property
     def is_scored(self) -> bool:
         return self.verdict.outcome is not Outcome.UNSCORED
+
+    @property
+    def has_own_tokens(self) -> bool:
+        """Whether the model wrote any of it."""
+        return self.made.own is None or any(self.made.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +139,5 @@ def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") ->
         [r.made.logprobs for r in rollouts],
         [r.reward if r.is_scored else math.nan for r in rollouts],
         device,
+        [r.made.own or [True] * len(r.made.token_ids) for r in rollouts],
     )

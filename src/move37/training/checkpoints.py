@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 
 from move37.engines.transformers import quiet
 from move37.errors import ConfigError, StoreError
-from move37.parts import write_atomically
+from move37.parts import read_json, read_log, write_atomically
 from move37.training.policy import Policy, merged_weights
 from move37.training.recipe import TrainConfig, changed_keys, parse_recipe, resolved_json
 
@@ -42,12 +42,12 @@ class RunFolder:
         """Write the recipe down, or refuse one that contradicts what is there. Raises ConfigError, StoreError."""
         if self.folder.exists() and not self.folder.is_dir():
             raise StoreError(f"{self.folder}: a file, not a folder; choose another place for the run")
-        path = self.folder / "recipe.json"
+        path, advice = self.folder / "recipe.json", "restore it, or start in a new folder"
         if path.exists():
-            try:
-                known = parse_recipe(json.loads(path.read_text()), str(path))
-            except ValueError:
-                raise StoreError(f"{path}: torn or foreign; start in a new folder") from None
+            written = read_json(path, advice)
+            if not isinstance(written, dict):
+                raise StoreError(f"{path}: holds no recipe; {advice}")
+            known = parse_recipe(written, str(path))
             changes = changed_keys(known, parse_recipe(recipe.model_dump(mode="json")))
             if changes:
                 raise ConfigError(
@@ -86,32 +86,45 @@ class RunFolder:
         states = self._states()
         if not states:
             return None
+        counters = _counters(states[-1])
         try:
-            read = json.loads((states[-1] / "state.json").read_text())
-            counters = {name: int(read[name]) for name in ("step", "drawn")}
             policy.load(torch.load(states[-1] / "state.pt", weights_only=True, map_location=policy.device))
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, UnpicklingError) as error:
             first = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
-            raise StoreError(f"{states[-1]}: cannot be continued from: {first}; remove this folder") from error
+            raise StoreError(_useless(states[-1], first)) from error
         return counters
 
     def rewind_log(self, step: int) -> None:
-        """Drop what was logged after `step` steps: the continued run logs it again. A torn last line goes too."""
+        """Drop what was logged after `step` steps: the continued run logs it again. A torn last line goes too.
+
+        Raises StoreError, and drops nothing, where another line is damaged.
+        """
         if not self.log.exists():
             return
         kept = []
-        for line in self.log.read_text().splitlines():
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if record["step"] > step:
-                break
-            kept.append(line + "\n")
+        for number, (line, record) in enumerate(read_log(self.log), start=1):
+            if not isinstance(record.get("step"), int):
+                raise StoreError(f"{self.log}: record {number} has no step; restore the line, or remove it")
+            if record["step"] <= step:
+                kept.append(line + "\n")
         write_atomically(self.log, "".join(kept).encode())
 
     def _states(self) -> list[Path]:
         return sorted(path for path in (self.folder / "state").glob("step-*") if path.is_dir())
+
+
+def _counters(state: Path) -> dict[str, int]:
+    """How far a state is. Raises StoreError."""
+    read = read_json(state / "state.json", f"remove {state}: the run begins again")
+    found = read if isinstance(read, dict) else {}
+    counters = {name: found[name] for name in ("step", "drawn") if type(found.get(name)) is int}
+    if len(counters) < 2:
+        raise StoreError(_useless(state, "state.json does not say step and drawn"))
+    return counters
+
+
+def _useless(state: Path, reason: str) -> str:
+    return f"{state}: cannot be continued from: {reason}; remove this folder, and the run begins again"
 
 
 def _name(step: int) -> str:

@@ -109,7 +109,8 @@ class Trainer:
             rollouts = self._roll_out(slots, self.recipe.rollout.responses, clock)
             everything += rollouts
             if needs.greedy_response:
-                greedy |= {r.group: r.reward for r in self._roll_out(slots, 1, clock, greedy=True) if r.is_scored}
+                greedily = self._roll_out(slots, 1, clock, greedy=True)
+                greedy |= {r.group: r.reward for r in greedily if r.is_scored and r.has_own_tokens}
                 rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
             kept += self._trainable(rollouts)
             if len({rollout.group for rollout in kept}) >= wanted:
@@ -117,9 +118,10 @@ class Trainer:
         return StepRollouts(everything, kept, greedy)
 
     def _trainable(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
-        """Those to learn from: with a verdict, and not alone at their prompt where the algorithm compares."""
+        """Those to learn from: the model's own, with a verdict, not alone at their prompt where they are compared."""
         needs = self.algorithm.needs
-        scored = [rollout for rollout in rollouts if rollout.is_scored or not needs.verdicts]
+        own = [rollout for rollout in rollouts if rollout.has_own_tokens]
+        scored = [rollout for rollout in own if rollout.is_scored or not needs.verdicts]
         if needs.mixed_groups:
             return _mixed(scored)
         if needs.siblings and self.recipe.rollout.responses > 1:

@@ -11,7 +11,7 @@ Left out: the advantages (`algorithms/`), how a batch is read (`responses.py`), 
 import copy
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -316,10 +316,21 @@ def _present_name(name: str) -> str:
 def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> Trainable:
     """A model with its tokenizer, loaded as evaluation loads it. Raises EngineError, ConfigError, UnknownNameError."""
     kind = ENGINES.load(model.engine)
-    if not hasattr(kind, "load_to_train"):
-        raise ConfigError(f"model.engine: {model.engine!r} samples and cannot be trained; use transformers")
+    _refuse_untrainable(kind, ["load_to_train"], model.engine)
     settings = TrainableSettings(model.device, dtype, model.threads, model.trust_remote_code, rows)
-    return kind.load_to_train(path, settings)
+    engine = kind.load_to_train(path, settings)
+    needed = [name for name in (*Trainable.__annotations__, *vars(Trainable)) if not name.startswith("_")]
+    _refuse_untrainable(engine, needed, model.engine)
+    return engine
+
+
+def _refuse_untrainable(engine: Any, needed: Sequence[str], name: str) -> None:
+    missing = [each for each in needed if not hasattr(engine, each)]
+    if missing:
+        raise ConfigError(
+            f"model.engine: {name!r} can sample and is not Trainable (it has no {', '.join(missing)}); use "
+            "transformers, or an engine with this capability (docs/extending.md)"
+        )
 
 
 def learning_rate(settings: OptimizerConfig, step: int, steps: int) -> float:

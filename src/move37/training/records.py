@@ -25,9 +25,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol
 
+from move37.engines import Completion
 from move37.errors import MissingExtraError
 from move37.training.batches import Rollout
 from move37.types import FinishReason
@@ -89,7 +91,7 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
     """What the responses of one step say, whether they are trained on or not."""
     scored = [rollout for rollout in rollouts if rollout.is_scored]
     lengths = [len(rollout.made.token_ids) for rollout in rollouts]
-    logprobs = [value for rollout in rollouts for value in rollout.made.logprobs]
+    logprobs = [value for rollout in rollouts for value in _own_logprobs(rollout.made)]
     groups: dict[int, set[float]] = {}
     for rollout in scored:
         groups.setdefault(rollout.group, set()).add(rollout.reward)
@@ -103,12 +105,16 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
         "groups_right": right / count,
         "groups_wrong": (len(groups) - right - mixed) / count,
         "groups_mixed": mixed / count,
-        "entropy": -sum(logprobs) / len(logprobs),
+        "entropy": -sum(logprobs) / len(logprobs) if logprobs else None,
         "length_mean": sum(lengths) / len(lengths),
         "length_max": max(lengths),
         "truncated": sum(r.made.sample.finish_reason is FinishReason.LENGTH for r in rollouts) / len(rollouts),
         "sampled_tokens": sum(lengths),
     }
+
+
+def _own_logprobs(made: Completion) -> Sequence[float]:
+    return made.logprobs if made.own is None else list(compress(made.logprobs, made.own))
 
 
 def why_no_update(figures: Mapping[str, Any]) -> str | None:

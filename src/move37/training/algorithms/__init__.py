@@ -62,8 +62,15 @@ class AdvantageInputs:
 
     @property
     def rewards_B(self) -> "Tensor":
-        """One reward for every response."""
+        """One reward for every response; 0 for one without an own token, which has no place for it."""
         return (self.token_rewards_BT * self.mask_BT).sum(-1)
+
+    @property
+    def peers_B(self) -> "Tensor":
+        """int64: which responses are compared. Those of a prompt, without such as hold no token of the model's own:
+        each of these is alone. The policy did not produce them, so they tell nothing about its expected reward."""
+        numbers_B = self.groups_B.new_ones(self.groups_B.shape).cumsum(0)
+        return self.groups_B.where(self.mask_BT.any(-1), self.groups_B.max() + numbers_B)
 
 
 @dataclass(frozen=True, slots=True)

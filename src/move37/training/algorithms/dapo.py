@@ -43,5 +43,5 @@ class DAPO:
             buffer = max(1, round(self.options.buffer_share * limit))
             lengths_B = inputs.mask_BT.sum(-1)
             rewards_B = rewards_B + overlong_penalty(lengths_B, limit, buffer, self.options.penalty)
-        advantages_B = group_normalised(rewards_B, inputs.groups_B, self.options.epsilon)
+        advantages_B = group_normalised(rewards_B, inputs.peers_B, self.options.epsilon)
         return Advantages(spread(advantages_B, inputs.mask_BT))

@@ -43,9 +43,9 @@ class GRPO:
         self.options = options
 
     def advantages(self, inputs: AdvantageInputs) -> Advantages:
-        rewards_B, groups_B = inputs.rewards_B, inputs.groups_B
+        rewards_B, peers_B = inputs.rewards_B, inputs.peers_B
         if self.options.scale == "none":
-            advantages_B = group_centred(rewards_B, groups_B)
+            advantages_B = group_centred(rewards_B, peers_B)
         else:
-            advantages_B = group_normalised(rewards_B, groups_B, self.options.epsilon, self.options.ddof)
+            advantages_B = group_normalised(rewards_B, peers_B, self.options.epsilon, self.options.ddof)
         return Advantages(spread(advantages_B, inputs.mask_BT))

@@ -44,7 +44,7 @@ class ReinforcePP:
 
     def advantages(self, inputs: AdvantageInputs) -> Advantages:
         if self.options.baseline:
-            returns_BT = spread(group_centred(inputs.rewards_B, inputs.groups_B), inputs.mask_BT)
+            returns_BT = spread(group_centred(inputs.rewards_B, inputs.peers_B), inputs.mask_BT)
         else:
             returns_BT = rewards_to_go(inputs.token_rewards_BT, inputs.mask_BT, self.options.gamma)
         return Advantages(whiten(returns_BT, inputs.mask_BT))

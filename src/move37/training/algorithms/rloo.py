@@ -31,4 +31,4 @@ class RLOO:
         self.options = options
 
     def advantages(self, inputs: AdvantageInputs) -> Advantages:
-        return Advantages(spread(leave_one_out(inputs.rewards_B, inputs.groups_B), inputs.mask_BT))
+        return Advantages(spread(leave_one_out(inputs.rewards_B, inputs.peers_B), inputs.mask_BT))
