@@ -1,7 +1,7 @@
 """Claim: the analysis of 50 models x 500 problems x n = 1024 takes less than 5 seconds.
 
 Every model's curve with its band at all 1024 ks, every model against the base (difference with band, four-way table,
-accuracy shift, sampling gap, cautions), and all of them in one family-wise band. No extrapolation beyond n, no votes.
+accuracy shift, sampling gap, warnings), and all of them in one family-wise band. No extrapolation beyond n, no votes.
 Times are of one thread, by the clock on the wall and in processor time; on a busy machine only the second is ours.
 The peer, passk-inference, knows one pair and no curve bands: its time for one pair with as many draws is set beside
 ours for one pair. MODELS may be given on the command line.

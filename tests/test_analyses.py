@@ -11,7 +11,7 @@ from move37.analyses import Comparison, compare
 from move37.analyses.accuracy_shift import BINS, accuracy_shift
 from move37.analyses.agreement import Disagreement, agreement
 from move37.analyses.curves import curve_difference, mean_interval, model_curve, sampling_gap
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
 from move37.analyses.reliability import MEASURES, default_ks, reliability
@@ -93,7 +93,7 @@ def test_no_problems_are_refused():
 
 def test_a_problem_that_nobody_scored_leaves_every_model_with_a_warning():
     base, rl = tally("base", [1, 2, 4], 4), tally("rl", [2, 0, 4], [4, 0, 4], unscored=[0, 4, 0])
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=1000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.warnings[0].startswith("1 problem (p1) left out for every model")
     assert [audit.samples for audit in findings.audits] == [12, 12]  # the audit still counts all of them
@@ -275,22 +275,22 @@ def test_the_audit_refuses_problems_without_samples():
         outcome_audit(tally("m", [1, 0], [2, 0]))
 
 
-def test_programs_that_ended_in_two_ways_are_a_caution():
+def test_programs_that_ended_in_two_ways_are_a_warning():
     flags = [("correct", "unsandboxed", 90), ("correct", "rerun_alone", 2), ("incorrect", "rerun_alone", 1)]
-    (caution,) = find([Evidence(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
-    assert caution.startswith("m: 3 samples ran out of time or were killed beside others")
-    assert "2 correct and 1 incorrect" in caution
-    # A reason is for people: whatever a grader writes there is no caution.
+    (warning,) = find([ModelData(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
+    assert warning.startswith("m: 3 samples ran out of time or were killed beside others")
+    assert "2 correct and 1 incorrect" in warning
+    # A reason is for people: whatever a grader writes there is no warning.
     reasons = [("correct", "passes alone, ran out of time before", 2)]
-    unflagged = Evidence(tally("m", [1, 0], 2), reasons=reasons, flags=flags[:1])
+    unflagged = ModelData(tally("m", [1, 0], 2), reasons=reasons, flags=flags[:1])
     assert find([unflagged], BandSettings(draws=1000)).warnings == ()
 
 
-def test_a_grader_that_errs_is_a_caution_with_what_it_makes_of_pass_at_k():
+def test_a_grader_that_errs_is_a_warning_with_what_it_makes_of_pass_at_k():
     facts = Facts(
         calibrations=[("judge@1", (9, 10), (1, 100)), ("math@1", (10, 10), (0, 100)), ("code@1", (1, 1), (0, 0))]
     )
-    findings = find([Evidence(tally("m", [1, 0], 2))], BandSettings(draws=1000), facts=facts)
+    findings = find([ModelData(tally("m", [1, 0], 2))], BandSettings(draws=1000), facts=facts)
     judge, math = findings.grader_errors  # nothing corrupted was scored under code@1
     # Always wrong, accepted one time in a hundred: 1 - .99^2 = .0199 in two tries.
     assert (judge.k, judge.floor) == (2, pytest.approx(0.0199))
@@ -341,7 +341,7 @@ def test_findings_join_the_evidence_of_a_run():
             "theirs": ["correct", "correct"],
         }
     )
-    evidence = Evidence(
+    evidence = ModelData(
         tally("m", [1, 0], 2),
         answers=answers,
         agreement=[("reported@x", judged)],
@@ -414,7 +414,7 @@ def test_too_few_discordant_problems_are_announced():
     assert "4 problems solved by one model only; the exact test needs at least 6 to reach p < 0.05" in said
 
 
-def test_where_outcomes_ended_the_sampling_no_caution_points_to_a_test_that_does_not_allow_for_it():
+def test_where_outcomes_ended_the_sampling_no_warning_points_to_a_test_that_does_not_allow_for_it():
     pair = tally("base", [9] * 19 + [2] * 4 + [0] * 7, 16), tally("rl", [12] * 19 + [0] * 11, 16)
     fixed = " | ".join(compare(*pair, settings=BandSettings(draws=1000)).warnings)
     decided = " | ".join(compare(*pair, settings=BandSettings(draws=1000), stopped_by_outcomes=True).warnings)
@@ -484,7 +484,7 @@ def test_one_problem_alone_is_announced():
 
 def test_several_pairs_name_themselves_in_the_warnings_of_a_run():
     one, same, other = tally("base", [2, 4], 4), tally("rl1", [2, 4], 4), tally("rl2", [4, 2], 4)
-    warnings = find([Evidence(one), Evidence(same), Evidence(other)], BandSettings(draws=1000)).warnings
+    warnings = find([ModelData(one), ModelData(same), ModelData(other)], BandSettings(draws=1000)).warnings
     assert any(w.startswith("rl1 against base: k=1-4") for w in warnings)
     assert all("\n" not in w for w in warnings)
 
@@ -494,7 +494,7 @@ def test_several_pairs_name_themselves_in_the_warnings_of_a_run():
 
 def test_the_json_of_a_comparison_has_the_promised_keys():
     base, rl = made_pair()
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=1000))
     found = comparison_json(findings.comparisons[0], *findings.curves)
     shape = {key: sorted(value) if isinstance(value, dict) else type(value).__name__ for key, value in found.items()}
     assert shape == {
@@ -516,7 +516,7 @@ def test_the_json_of_a_comparison_has_the_promised_keys():
 
 def test_curves_of_unequal_length_end_together_in_the_json():
     base, rl = tally("base", [3, 1, 0], 8), tally("rl", [2, 2, 1], 4)
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=1000))
     found = comparison_json(findings.comparisons[0], *findings.curves)
     assert {len(found["curves"][key]) for key in ("k", "base", "rl")} == {4}
     assert found["n"] == {"base": [8, 8], "rl": [4, 4]}
@@ -524,7 +524,7 @@ def test_curves_of_unequal_length_end_together_in_the_json():
 
 def test_findings_are_json_with_null_for_what_does_not_exist():
     base, rl = made_pair()
-    recorded = findings_json(find([Evidence(base), Evidence(rl)], BandSettings(draws=1000)))
+    recorded = findings_json(find([ModelData(base), ModelData(rl)], BandSettings(draws=1000)))
     assert json.loads(json.dumps(recorded, allow_nan=False)) == recorded
     errors = recorded["curves"][0]["se_benchmark"]
     assert None not in errors[:8]

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.families import family, family_sentences
-from move37.analyses.strata import OTHER, by_stratum, strata_sentences
+from move37.analyses.families import family
+from move37.analyses.strata import OTHER, by_stratum
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.findings import family_sentences, strata_sentences
 
 PROBLEMS, N = 80, 16
 

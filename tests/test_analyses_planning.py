@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast, forecast_sentences
+from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast
 from move37.analyses.serialise import plain
 from move37.counts import StoppingPlan
 from move37.errors import InputError
@@ -15,6 +15,7 @@ from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.settings import BandSettings
 from move37.importers.counts import load_counts
+from move37.report.words.forecast import forecast_sentences
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 TOKENS = (MeanTokens(1000, 3000), MeanTokens(800, 3000))

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.token_budget import GRID, TokenBudget, budget_sentences, token_budget
+from move37.analyses.token_budget import GRID, TokenBudget, token_budget
 from move37.counts import Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.findings import budget_sentences
 
 Tokens = dict[str, float]
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.training_seeds import seeds_sentences, training_seeds
+from move37.analyses.training_seeds import training_seeds
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.findings import seeds_sentences
 
 
 def tally(model: str, correct: list[int] | np.ndarray, n: int = 8) -> Tally:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from move37 import imports, pipeline
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.counts import Tally
@@ -294,7 +294,7 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
     ids = ("a", "b", "c")
     base = Tally("base", ids, three, 4 - three, zero, zero)
     rl = Tally("rl", ids, three * [1, 0, 1], (4 - three) * [1, 0, 1], 4 * np.array([0, 1, 0]), zero)
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=2000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=2000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.curves[0].pass_at_k[0] == pytest.approx(0.5)  # a: 1/4, c: 3/4
     assert findings.warnings[0].startswith("1 problem (b) left out for every model")

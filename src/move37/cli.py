@@ -22,7 +22,6 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from move37 import imports, pipeline, terminal
-from move37.analyses.decision import decision_sentences
 from move37.analyses.serialise import findings_json
 from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
@@ -30,6 +29,7 @@ from move37.demo import demo_recipe, demo_study
 from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error, described
 from move37.importers import IMPORTERS
+from move37.report.words.findings import decision_sentences
 from move37.store import RunStore
 from move37.training.algorithms import ALGORITHMS
 from move37.training.recipe import load_recipe

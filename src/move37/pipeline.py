@@ -20,9 +20,9 @@ from rich.console import Console
 
 from move37.analyses import Findings
 from move37.analyses.agreement import agreement
-from move37.analyses.beyond import at_k_in_words, difference_at_k
 from move37.analyses.decision import Decision, decide, decision_plan, finished_problems, refuse_another_question
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
+from move37.analyses.extrapolation import difference_at_k
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import comparison_json, findings_json, plain
@@ -38,6 +38,7 @@ from move37.problems import load_problems
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.page import write_report
+from move37.report.words.extrapolation import at_k_sentence
 from move37.session import Progress, Session, Silent, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
@@ -212,14 +213,14 @@ def compare_counts(
     """
     load = IMPORTERS.load("counts")().load
     imported = [load(path, name, "counts") for path, name in ((base, "base"), (rl, "rl"))]
-    evidence = [Evidence(each.counts) for each in imported if each.counts is not None]
+    known = [ModelData(each.counts) for each in imported if each.counts is not None]
     facts = Facts(beyond=out is not None and settings.beyond)
-    findings = find(evidence, _band(settings), facts)
+    findings = find(known, _band(settings), facts)
     figures = comparison_json(findings.comparisons[0], *findings.curves)
     if at_k is not None:
-        base_tally, rl_tally = (each.tally for each in evidence)
+        base_tally, rl_tally = (each.tally for each in known)
         found = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
-        figures["at_k"] = plain(found) | {"in_words": at_k_in_words(found)}
+        figures["at_k"] = plain(found) | {"in_words": at_k_sentence(found)}
     if out is not None:
         write_json(out / "analyses.json", findings_json(findings))
         context = ReportContext(

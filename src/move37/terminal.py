@@ -15,10 +15,11 @@ from rich.table import Table
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
-from move37.analyses.planning import Forecast, forecast_sentences
-from move37.report import verdict_sentences
+from move37.analyses.planning import Forecast
+from move37.report import summary_sentences
 from move37.report.sections import section_lines
-from move37.report.wording import split_test
+from move37.report.words import split_test
+from move37.report.words.forecast import forecast_sentences
 from move37.session import Progress, Silent
 from move37.types import Outcome
 
@@ -63,8 +64,8 @@ def print_verdicts(judged: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def print_findings(findings: Findings) -> None:
-    """The verdict in words, the curves and the four-way table of each comparison, then the sentences of all else."""
-    tell(False, "\n".join(verdict_sentences(findings)))
+    """The summary in words, the curves and the four-way table of each comparison, then the sentences of all else."""
+    tell(False, "\n".join(summary_sentences(findings)))
     print_table(
         "pass@k",
         ("k", *(curve.model for curve in findings.curves)),

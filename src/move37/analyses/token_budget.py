@@ -129,23 +129,6 @@ def token_budget(
     )
 
 
-def budget_sentences(result: TokenBudget) -> tuple[str, ...]:
-    """What is established at equal tokens, in plain words."""
-    cost = (
-        f"A sample takes {result.mean_tokens_base:.0f} generated tokens from {result.base} and "
-        f"{result.mean_tokens_rl:.0f} from {result.rl}."
-    )
-    parts = [
-        f"{word} with {budgets[0]:,.0f} to {budgets[-1]:,.0f} tokens per problem"
-        for word, budgets in (("better", result.gain), ("worse", result.loss))
-        if budgets
-    ]
-    span = f"{result.tokens[0]:,.0f} to {result.tokens[-1]:,.0f}"
-    if not parts:
-        return cost, f"At equal tokens no difference is established anywhere from {span} tokens per problem."
-    return cost, f"At equal tokens, {result.rl} is {' and '.join(parts)} (compared from {span})."
-
-
 def _costs(tally: AnyTally, tokens: Mapping[str, float]) -> FloatArray:
     """Mean tokens per sample in the order of the tally's problems, shape (M,)."""
     missing = [problem for problem in tally.problem_ids if problem not in tokens]

@@ -119,30 +119,3 @@ def training_seeds(
         first_loss_monte_carlo=(last_low, last_high),
         few_problems=carried_by_few(band.effective_problems),
     )
-
-
-def seeds_sentences(result: TrainingSeeds) -> tuple[str, ...]:
-    """What several seeds establish about the algorithm, in plain words."""
-    last = int(result.k[-1])
-    found = [
-        f"{word} than {result.base} at {_span(ks)}"
-        for word, ks in (("better", result.gain), ("worse", result.loss))
-        if ks
-    ]
-    claim = " and ".join(found) if found else f"not shown to differ from {result.base} at any k up to {last}"
-    insecure = {*result.gain, *result.loss} & set(result.few_problems)
-    caution = ["Few problems carry some of these ks: the band is too narrow there."] if insecure else []
-    return (
-        f"{result.algorithm}, over {len(result.runs)} training seeds and {result.problems} problems, is {claim} "
-        f"({result.confidence:.0%} confidence for other seeds and other problems).",
-        f"At k={last} the mean difference is {result.mean[-1]:+.4f} "
-        f"[{result.lower[-1]:+.4f}, {result.upper[-1]:+.4f}]; "
-        f"runs differ from each other by a standard deviation of {result.between_seeds[-1]:.4f}.",
-        *caution,
-    )
-
-
-def _span(ks: tuple[int, ...]) -> str:
-    if ks[-1] - ks[0] == len(ks) - 1:
-        return f"k={ks[0]}" if len(ks) == 1 else f"k={ks[0]}-{ks[-1]}"
-    return f"{len(ks)} ks between {ks[0]} and {ks[-1]}"

@@ -17,7 +17,7 @@ from move37.analyses.support import Support, SupportMeasure
 from move37.analyses.token_budget import TokenBudget
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.counts import Estimate
-from move37.report.numerals import (
+from move37.report.number_format import (
     Missing,
     Shown,
     count,
@@ -29,7 +29,7 @@ from move37.report.numerals import (
     points_interval,
 )
 from move37.report.tables import Cell, Estimated, Table, difference_cell, measure_name, powers_of_two
-from move37.report.wording import established
+from move37.report.words import established
 
 _UNVARIED = "the value does not vary between problems, so it has no interval"
 _SHOWN_BUDGETS = 8

@@ -14,7 +14,7 @@ from typing import Any
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
 from move37.report.further_csv import FILES, Row
-from move37.report.wording import settled
+from move37.report.words import settled
 
 
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:

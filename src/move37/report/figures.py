@@ -27,7 +27,7 @@ from move37.report.drawing import (
     values,
     y_of,
 )
-from move37.report.numerals import (
+from move37.report.number_format import (
     counted,
     k_list,
     level,
@@ -42,7 +42,7 @@ from move37.report.palette import DASHES, SHAPES, series, variable
 from move37.report.sections import token_stem
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.token_figure import token_figure
-from move37.report.wording import settled, undecided
+from move37.report.words import settled, undecided
 
 _LABEL_PIXELS = 15
 

@@ -10,7 +10,7 @@ from move37.analyses import Findings
 from move37.analyses.curves import CurveDifference
 from move37.counts import Estimate
 from move37.report.details import budget_settled
-from move37.report.wording import settled
+from move37.report.words import settled
 
 Row = Sequence[Any]
 _BAND = "k,mean,standard_error,lower,upper,confidence,established,few_problems"

@@ -1,8 +1,8 @@
 """What does a reader see of the numbers? Result objects -> tables of text, for the page and for the markdown.
 
-Shares are percent and rounded by their errors (`numerals.py`); a number that does not exist is a dash, and the reason
-stands below the table. Long curves are shown at powers of two, or at the ks that the figures draw; `exports.py` has
-every number. Left out: HTML, which the templates make.
+Shares are percent and rounded by their errors (`number_format.py`); a number that does not exist is a dash, and the
+reason stands below the table. Long curves are shown at powers of two, or at the ks that the figures draw;
+`exports.py` has every number. Left out: HTML, which the templates make.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.reliability import MEASURES, ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable
 from move37.analyses.truncation import OutcomeAudit
-from move37.report.numerals import (
+from move37.report.number_format import (
     Missing,
     Shown,
     count,
@@ -33,7 +33,7 @@ from move37.report.numerals import (
     small_share,
     widest,
 )
-from move37.report.wording import settled, split_test, stopped_by_outcomes
+from move37.report.words import settled, split_test, stopped_by_outcomes
 
 SHOWN_DISAGREEMENTS = 200
 """Longer lists go on in the CSV file."""

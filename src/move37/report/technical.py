@@ -1,10 +1,10 @@
-"""The verdict in the field's terms: critical values, sets of k, tests, plans, for those who want to check it."""
+"""The summary in the field's terms: critical values, sets of k, tests, plans, for those who want to check it."""
 
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap
 from move37.analyses.decision import Decision
 from move37.analyses.solvable_sets import SolvableTable
-from move37.report.numerals import count, exists, k_list, level, points, points_interval
-from move37.report.wording import named, split_test, stopped_by_outcomes, undecided
+from move37.report.number_format import count, exists, k_list, level, points, points_interval
+from move37.report.words import named, split_test, stopped_by_outcomes, undecided
 
 
 def fixed_number_of_problems(decision: Decision | None) -> list[str]:

@@ -12,7 +12,7 @@ import altair as alt
 from move37.analyses.token_budget import TokenBudget
 from move37.report.details import budget_settled
 from move37.report.drawing import CURVE_HEIGHT, INK, Figure, banded, finished, tooltip_rule, values, y_of
-from move37.report.numerals import count, level, percent, points, points_interval
+from move37.report.number_format import count, level, percent, points, points_interval
 from move37.report.palette import series
 
 _ALONE = 1.5
