@@ -115,7 +115,7 @@ def test_a_curve_ends_at_the_smallest_n():
 def test_the_difference_is_rl_minus_base_per_problem():
     difference = curve_difference(tally("base", [0, 1, 2], 2), tally("rl", [1, 1, 2], 2), BandSettings(draws=1000))
     # Only p0 differs: pass@1 by 1/2, pass@2 by 1.
-    assert difference.mean == pytest.approx([1 / 6, 1 / 3])
+    assert difference.band.mean == pytest.approx([1 / 6, 1 / 3])
     assert difference.few_problems == (1, 2)
 
 
@@ -125,8 +125,8 @@ def test_swapping_the_models_mirrors_everything_that_is_said():
         curve_difference(base, rl, BandSettings(draws=2000)),
         curve_difference(rl, base, BandSettings(draws=2000)),
     )
-    assert one.mean == pytest.approx(-other.mean, abs=1e-15)
-    assert one.lower == pytest.approx(-other.upper, abs=1e-6)
+    assert one.band.mean == pytest.approx(-other.band.mean, abs=1e-15)
+    assert one.band.lower == pytest.approx(-other.band.upper, abs=1e-6)
     assert (one.gain, one.loss) == (other.loss, other.gain)
 
 
@@ -462,13 +462,13 @@ def test_strata_clusters_and_the_monte_carlo_error_reach_the_band():
     base, rl = made_pair()
     plain = curve_difference(base, rl, BandSettings(draws=1000))
     twice = curve_difference(base, rl, BandSettings(draws=1000), Design(clusters=np.arange(60) // 2))
-    assert twice.mean == pytest.approx(plain.mean)
-    assert twice.standard_error[0] != plain.standard_error[0]
+    assert twice.band.mean == pytest.approx(plain.band.mean)
+    assert twice.band.standard_error[0] != plain.band.standard_error[0]
     fixed = curve_difference(
         base, rl, BandSettings(draws=1000, monte_carlo_error=0.1), Design(strata=np.arange(60) % 3)
     )
-    assert fixed.draws > 1000
-    low, high = fixed.critical_value_monte_carlo
+    assert fixed.band.draws > 1000
+    low, high = fixed.band.critical_value_monte_carlo
     assert high - low <= 0.1
 
 
@@ -564,17 +564,17 @@ def test_the_published_curves_are_met_to_every_printed_digit(published: Comparis
                 "rl": ["0.68006", "0.80402", "0.82528", "0.84274", "0.85736", "0.87075"],
             }[model]
         )
-    assert published.difference.mean == pytest.approx(np.array(expected["mean"]), abs=1e-12)
-    assert published.difference.standard_error == pytest.approx(np.array(expected["se"]), abs=1e-12)
+    assert published.difference.band.mean == pytest.approx(np.array(expected["mean"]), abs=1e-12)
+    assert published.difference.band.standard_error == pytest.approx(np.array(expected["se"]), abs=1e-12)
 
 
 @needs_deepscaler
 def test_the_published_band_and_first_loss_set_are_met(published: Comparison):
     difference = published.difference
-    assert difference.critical_value == pytest.approx(2.557, abs=0.02)
-    low, high = difference.critical_value_monte_carlo
-    assert low < difference.critical_value < high < low + 0.03
-    last = [f"{values[127]:.4f}" for values in (difference.mean, difference.lower, difference.upper)]
+    assert difference.band.critical_value == pytest.approx(2.557, abs=0.02)
+    low, high = difference.band.critical_value_monte_carlo
+    assert low < difference.band.critical_value < high < low + 0.03
+    last = [f"{values[127]:.4f}" for values in (difference.band.mean, difference.band.lower, difference.band.upper)]
     assert last == ["-0.0198", "-0.0359", "-0.0037"]
     assert difference.gain == tuple(range(1, 11))
     assert difference.loss == tuple(range(difference.loss[0], 129))
@@ -612,5 +612,5 @@ def test_the_two_standard_errors_of_the_difference_stand_in_the_published_ratio(
     base, rl = paired(deepscaler("base"), deepscaler("rl"))
     variance = failure_variance(base.correct, base.n) + failure_variance(rl.correct, rl.n)
     benchmark = np.sqrt(variance.sum(axis=0)) / base.problems
-    ratio = benchmark / published.difference.standard_error
+    ratio = benchmark / published.difference.band.standard_error
     assert [round(ratio[k - 1], 2) for k in (1, 8, 32, 64)] == [0.25, 0.40, 0.60, 0.73]

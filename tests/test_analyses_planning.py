@@ -132,7 +132,7 @@ def test_the_forecast_from_published_counts_is_what_a_replay_and_the_data_show()
     shares = {row.stop_at: row.share_of_samples for row in plan.rows}
     assert shares[8] == pytest.approx(0.285, abs=0.002)
     assert shares[4] == pytest.approx(0.229, abs=0.002)
-    seen = curve_difference(base, rl, BandSettings(draws=1000)).standard_error[plan.k - 1]
+    seen = curve_difference(base, rl, BandSettings(draws=1000)).band.standard_error[plan.k - 1]
     assert plan.rows[0].errors.difference_population == pytest.approx(seen, rel=0.05)
 
 

@@ -54,7 +54,7 @@ def test_what_does_not_exist_is_nan_again(tmp_path: Path):
     # One problem: no standard error, no critical value.
     findings = find([ModelData(tally("base", np.array([0.5]), 1)), ModelData(tally("rl", np.array([0.6]), 2))])
     again = load_findings(written(tmp_path, findings_json(findings)))
-    assert np.isnan(again.comparisons[0].difference.critical_value)
+    assert np.isnan(again.comparisons[0].difference.band.critical_value)
     assert unequal(findings, again) == []
 
 

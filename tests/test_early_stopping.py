@@ -235,7 +235,7 @@ def test_a_fixed_and_a_stopped_model_can_be_compared(tmp_path: Path) -> None:
     findings, _ = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", AnalysisConfig(draws=1000))
     table = findings.comparisons[0].solvable
     assert (table.k, table.both, table.base_only, table.rl_only, table.neither) == (8, 1, 0, 1, 0)
-    assert isinstance(findings.comparisons[0].difference.mean[7], float)
+    assert isinstance(findings.comparisons[0].difference.band.mean[7], float)
 
 
 def test_the_tally_of_a_fixed_plan_is_an_ordinary_one(both: tuple[RunStore, RunStore]) -> None:
@@ -267,8 +267,8 @@ def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Pa
     path.write_text(text)
     alone = pipeline.start_run(load_study(path), tmp_path / "run")
     assert not np.array_equal(
-        pipeline.analyse_run(alone).comparisons[0].difference.standard_error,
-        findings.comparisons[0].difference.standard_error,
+        pipeline.analyse_run(alone).comparisons[0].difference.band.standard_error,
+        findings.comparisons[0].difference.band.standard_error,
     )
 
 

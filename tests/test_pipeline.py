@@ -232,7 +232,7 @@ class TestImports:
         pipeline.verify_run(store)
         pipeline.report_run(store)
         findings = pipeline.analyse_run(store)
-        assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 3/4 - 1/4
+        assert findings.comparisons[0].difference.band.mean[0] == pytest.approx(0.5)  # 3/4 - 1/4
         assert [a.agree for a in findings.agreements] == [20, 20]
 
     def test_importing_the_same_file_again_adds_nothing(self, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ class TestImports:
             imports.import_samples("counts", path, model, "math500", tmp_path / "run")
         pipeline.report_run(RunStore.open(tmp_path / "run"))
         findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
-        assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
+        assert findings.comparisons[0].difference.band.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
 
     @pytest.mark.slow
     def test_compare_writes_a_report_where_it_is_told(self, tmp_path: Path) -> None:

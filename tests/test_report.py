@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +21,7 @@ from move37.analyses.decision import decide, decision_plan
 from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.counts import Tally
+from move37.estimates.bands import Band
 from move37.estimates.settings import BandSettings
 from move37.report import ReportContext, summaries, summary_sentences
 from move37.report.exports import csv_files
@@ -139,7 +140,10 @@ def without_scripts(page: str) -> str:
 def bent(findings: Findings, **changes: object) -> Findings:
     """The findings with other values in the difference of their only comparison."""
     (comparison,) = findings.comparisons
-    return replace(findings, comparisons=(replace(comparison, difference=replace(comparison.difference, **changes)),))
+    difference, names = comparison.difference, {field.name for field in fields(Band)}
+    band = replace(difference.band, **{name: value for name, value in changes.items() if name in names})
+    others = {name: value for name, value in changes.items() if name not in names}
+    return replace(findings, comparisons=(replace(comparison, difference=replace(difference, band=band, **others)),))
 
 
 def bent_table(findings: Findings, **changes: object) -> Findings:
@@ -569,7 +573,7 @@ def test_all_models_in_one_band_have_the_familys_intervals(everything: Findings)
     rows = rows_of(everything, "family.csv")
     for member in everything.family.members:
         ours = [row for row in rows if row["rl"] == member.rl]
-        assert [float(row["lower"]) for row in ours] == member.lower.tolist()
+        assert [float(row["lower"]) for row in ours] == member.band.lower.tolist()
         assert {int(row["k"]) for row in ours if row["established"] == "gain"} == set(member.gain)
     section = further_sections(everything).together[0]
     assert [row[0] for row in section.tables[0].rows] == ["seed 0", "seed 1"]
@@ -578,7 +582,7 @@ def test_all_models_in_one_band_have_the_familys_intervals(everything: Findings)
 def test_training_seeds_have_each_run_and_the_band_of_their_mean(everything: Findings) -> None:
     (seeds,) = everything.seeds
     rows = rows_of(everything, "seeds.csv")
-    assert [float(row["upper"]) for row in rows] == seeds.upper.tolist()
+    assert [float(row["upper"]) for row in rows] == seeds.band.upper.tolist()
     runs_shown = [float(r["difference"]) for r in rows_of(everything, "seed_runs.csv") if r["run"] == "seed 1"]
     assert runs_shown == seeds.by_seed[1].tolist()
     section = further_sections(everything).together[1]
@@ -591,7 +595,7 @@ def test_equal_tokens_have_a_figure_and_every_budget(everything: Findings, writt
     assert budget is not None
     rows = [row for row in rows_of(everything, "tokens.csv") if row["rl"] == "seed 1"]
     assert [float(row["tokens"]) for row in rows] == budget.tokens.tolist()
-    assert [float(row["mean"]) for row in rows] == budget.mean.tolist()
+    assert [float(row["mean"]) for row in rows] == budget.band.mean.tolist()
     assert {float(row["tokens"]) for row in rows if row["established"] == "loss"} == set(budget.loss)
     page = (written_everything / "report.html").read_text()
     assert "A sample takes 100 generated tokens from base and 200 from seed 1." in page
@@ -608,9 +612,9 @@ def test_subsets_have_a_row_each_and_the_total(everything: Findings) -> None:
     ]
     (found,) = everything.pairs[0].strata
     rows = [r for r in rows_of(everything, "strata.csv") if r["rl"] == "seed 0" and r["stratum"] == "odd"]
-    assert [float(row["mean"]) for row in rows] == found.strata[1].difference.mean.tolist()
+    assert [float(row["mean"]) for row in rows] == found.strata[1].difference.band.mean.tolist()
     total = [r for r in rows_of(everything, "strata.csv") if r["rl"] == "seed 0" and not r["stratum"]]
-    assert [float(row["lower"]) for row in total] == found.total.lower.tolist()
+    assert [float(row["lower"]) for row in total] == found.total.band.lower.tolist()
 
 
 def test_unscored_and_truncated_samples_have_their_brackets(everything: Findings) -> None:
@@ -691,7 +695,7 @@ def test_csv_files_hold_every_k_in_full(crossing: Findings) -> None:
     assert rows[15]["se_benchmark"] == ""  # needs 2k <= n: empty, not nan
     differences = list(csv.DictReader(io.StringIO(csv_files(crossing, ())["difference.csv"])))
     assert {row["established"] for row in differences} == {"gain", "loss", "undetermined"}
-    exact = crossing.comparisons[0].difference.mean
+    exact = crossing.comparisons[0].difference.band.mean
     assert [float(row["mean"]) for row in differences] == exact.tolist()
 
 
@@ -804,11 +808,12 @@ def test_a_figure_says_in_words_what_it_shows(crossing: Findings) -> None:
 
 def test_ks_without_information_do_not_flatten_the_picture(crossing: Findings) -> None:
     difference = crossing.comparisons[0].difference
-    lower, upper = difference.lower.copy(), difference.upper.copy()
+    lower, upper = difference.band.lower.copy(), difference.band.upper.copy()
     lower[-1], upper[-1] = -1.0, 1.0  # the last k only: its band is the whole range
+    flat = replace(difference, band=replace(difference.band, lower=lower, upper=upper))
     (axis,) = {
         json.dumps(layer["encoding"]["y"]["scale"]["domain"])
-        for layer in difference_figure(replace(difference, lower=lower, upper=upper)).spec["layer"]
+        for layer in difference_figure(flat).spec["layer"]
         if "scale" in layer.get("encoding", {}).get("y", {})
     }
     low, high = json.loads(axis)

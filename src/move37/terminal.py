@@ -177,13 +177,13 @@ def _print_comparison(comparison: Comparison, decision: Decision | None) -> None
     rows = [
         (
             str(k),
-            f"{difference.mean[k - 1]:+.4f}",
-            f"[{difference.lower[k - 1]:+.4f}, {difference.upper[k - 1]:+.4f}]",
+            f"{difference.band.mean[k - 1]:+.4f}",
+            f"[{difference.band.lower[k - 1]:+.4f}, {difference.band.upper[k - 1]:+.4f}]",
             "gain" if k in difference.gain else "loss" if k in difference.loss else "undetermined",
         )
         for k in _shown(len(difference.k))
     ]
-    band = f"{difference.confidence:.0%} band over all k"
+    band = f"{difference.band.confidence:.0%} band over all k"
     print_table(f"{difference.rl} minus {difference.base}", ("k", "difference", band, ""), rows)
     test, result, _ = split_test(table, decision)
     print_table(

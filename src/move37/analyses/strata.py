@@ -33,7 +33,7 @@ OTHER = "other"
 
 @dataclass(frozen=True, eq=False)
 class Stratum:
-    """One stratum's own comparison; its `difference.confidence` is the Sidak level."""
+    """One stratum's own comparison; its `difference.band.confidence` is the Sidak level."""
 
     name: str
     problems: int

@@ -25,7 +25,7 @@ import numpy as np
 from move37.analyses.pairing import name_some, paired
 from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.estimates.bands import FEW_PROBLEMS, simultaneous_band
+from move37.estimates.bands import FEW_PROBLEMS, Band, simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray
@@ -47,14 +47,7 @@ class TokenBudget:
     """Samples that a budget affords; their mean over problems if `per_problem`."""
     base_pass: FloatArray
     rl_pass: FloatArray
-    mean: FloatArray
-    standard_error: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    critical_value: float
-    critical_value_monte_carlo: tuple[float, float]
-    draws: int
-    confidence: float
+    band: Band
     mean_tokens_base: float
     mean_tokens_rl: float
     """Mean generated tokens per sample, over problems."""
@@ -110,14 +103,7 @@ def token_budget(
         k_rl=ks[1],
         base_pass=curves[0],
         rl_pass=curves[1],
-        mean=band.mean,
-        standard_error=band.standard_error,
-        lower=band.lower,
-        upper=band.upper,
-        critical_value=band.critical_value,
-        critical_value_monte_carlo=band.critical_value_monte_carlo,
-        draws=band.draws,
-        confidence=settings.confidence,
+        band=band,
         mean_tokens_base=float(costs[0].mean()),
         mean_tokens_rl=float(costs[1].mean()),
         per_problem=per_problem,

@@ -107,7 +107,7 @@ def _about_band(problems: int, difference: CurveDifference, test: str) -> list[s
             f"k={_runs(difference.few_problems)}: fewer than {FEW_PROBLEMS} problems carry the difference, so the band "
             f"is likely too narrow there; {_what_stands(difference)}rely on the {test}"
         )
-    constant = tuple(difference.k[difference.standard_error < DEGENERATE].tolist())
+    constant = tuple(difference.k[difference.band.standard_error < DEGENERATE].tolist())
     if constant:
         warnings.append(
             f"k={_runs(constant)}: the difference is the same on every problem, so no interval can be estimated and "

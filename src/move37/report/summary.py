@@ -133,9 +133,8 @@ def _claim(difference: CurveDifference) -> str:
     base, rl = named(difference.base), named(difference.rl)
     open_ks = undecided(difference)
     if len(open_ks) == len(difference.k):
-        left = (
-            ": the intervals say how large a difference remains possible" if exists(difference.critical_value) else ""
-        )
+        bounded = exists(difference.band.critical_value)
+        left = ": the intervals say how large a difference remains possible" if bounded else ""
         return (
             f"With {tries(open_ks)} the data do not decide which of them solves more. That is no evidence that they "
             f"are equal{left}."
@@ -198,11 +197,11 @@ def _scope_of_decided(decision: Decision) -> str:
 def _scope(difference: CurveDifference, problems: int) -> str:
     if problems == 1:
         return "One problem says nothing about other problems."
-    if not exists(difference.critical_value):
+    if not exists(difference.band.critical_value):
         return "The difference is the same on every problem, so nothing says how it would be on others."
     what = "This holds" if difference.gain or difference.loss else "The intervals hold"
     jointly = " for all numbers of tries at once" if len(difference.k) > 1 else ""
-    return f"{what}{jointly}, with {level(difference.confidence)} confidence, for problems like the ones tried."
+    return f"{what}{jointly}, with {level(difference.band.confidence)} confidence, for problems like the ones tried."
 
 
 def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, stopped: bool) -> str:
@@ -213,15 +212,15 @@ def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, stoppe
 
 def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int, stopped: bool) -> str:
     at = k - 1
-    error = float(difference.standard_error[at])
+    error = float(difference.band.standard_error[at])
     level_error = max(float(base.se_population[at]), float(rl.se_population[at]))
-    lower, upper = difference.lower[at], difference.upper[at]
+    lower, upper = difference.band.lower[at], difference.band.upper[at]
     bounded = (lower > -1 or upper < 1) and not stopped
     interval = f"interval {points_interval(lower, upper, error)}" if bounded else "no interval"
     return (
         f"with {counted(k, 'try')} {named(rl.model)} solves {percent(rl.pass_at_k[at], level_error)} of the problems "
         f"and {named(base.model)} {percent(base.pass_at_k[at], level_error)} "
-        f"({points(difference.mean[at], error)} points, {interval})"
+        f"({points(difference.band.mean[at], error)} points, {interval})"
     )
 
 

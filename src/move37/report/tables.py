@@ -111,7 +111,8 @@ def _curve_cell(curve: ModelCurve, k: int) -> Cell:
 def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
     """The paired difference at `ks`, and what its band establishes."""
     return Table(
-        caption=f"{difference.rl} minus {difference.base} in points, simultaneous {level(difference.confidence)} band",
+        caption=f"{difference.rl} minus {difference.base} in points, "
+        f"simultaneous {level(difference.band.confidence)} band",
         header=("k", "difference", "established"),
         rows=tuple((count(k), difference_cell(difference, k), settled(difference, k)) for k in ks),
         csv="difference.csv",
@@ -121,13 +122,13 @@ def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
 
 def difference_cell(difference: CurveDifference, k: int) -> Estimated:
     """The difference at k with its band, in points."""
-    at, error = k - 1, widest(difference.standard_error)
-    lower, upper = difference.lower[at], difference.upper[at]
+    at, error = k - 1, widest(difference.band.standard_error)
+    lower, upper = difference.band.lower[at], difference.band.upper[at]
     if lower <= -1 and upper >= 1:
         return Estimated(
-            points(difference.mean[at], error), Missing("problems do not vary there, so nothing bounds it")
+            points(difference.band.mean[at], error), Missing("problems do not vary there, so nothing bounds it")
         )
-    return Estimated(points(difference.mean[at], error), points_interval(lower, upper, error))
+    return Estimated(points(difference.band.mean[at], error), points_interval(lower, upper, error))
 
 
 @dataclass(frozen=True)

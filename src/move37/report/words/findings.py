@@ -105,9 +105,9 @@ def seeds_sentences(result: TrainingSeeds) -> tuple[str, ...]:
     warning = ["Few problems carry some of these ks: the band is too narrow there."] if insecure else []
     return (
         f"{result.algorithm}, over {len(result.runs)} training seeds and {result.problems} problems, is {claim} "
-        f"({result.confidence:.0%} confidence for other seeds and other problems).",
-        f"At k={last} the mean difference is {result.mean[-1]:+.4f} "
-        f"[{result.lower[-1]:+.4f}, {result.upper[-1]:+.4f}]; "
+        f"({result.band.confidence:.0%} confidence for other seeds and other problems).",
+        f"At k={last} the mean difference is {result.band.mean[-1]:+.4f} "
+        f"[{result.band.lower[-1]:+.4f}, {result.band.upper[-1]:+.4f}]; "
         f"runs differ from each other by a standard deviation of {result.between_seeds[-1]:.4f}.",
         *warning,
     )
