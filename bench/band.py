@@ -114,8 +114,10 @@ def main() -> None:
     show("pass@k, 500 x 1024, every k, move37", every_k["ours"])
     show("pass@k, 500 x 1024, every k, passk-inference", every_k["peer"])
     same_loss = list(mine.loss) == theirs["certified_negative_budgets"]
-    low, high = mine.critical_value_monte_carlo
-    print(f"critical value {mine.critical_value:.4f} [{low:.4f}, {high:.4f}] against {theirs['critical_value']:.4f}")
+    low, high = mine.band.critical_value_monte_carlo
+    print(
+        f"critical value {mine.band.critical_value:.4f} [{low:.4f}, {high:.4f}] against {theirs['critical_value']:.4f}"
+    )
     same_draws = critical_value_with_the_peers_draws(base, rl)
     published = passk_inference.compare(base.correct, base.n, rl.correct, rl.n, bootstrap=PUBLISHED_DRAWS)
     print(f"on the peer's {PUBLISHED_DRAWS} draws {same_draws:.10f} against {published['critical_value']:.10f}")
@@ -130,7 +132,7 @@ def main() -> None:
         "speedup": statistics.median(band["peer"]) / statistics.median(band["ours"]),
         "largest_difference_mean": float(np.abs(mine.mean - theirs["mean"]).max()),
         "largest_difference_se": float(np.abs(mine.standard_error - theirs["se"]).max()),
-        "critical_value": [mine.critical_value, theirs["critical_value"]],
+        "critical_value": [mine.band.critical_value, theirs["critical_value"]],
         "same_draws_critical_value": [same_draws, published["critical_value"]],
         "same_gain": list(mine.gain) == theirs["certified_positive_budgets"],
         "same_loss": same_loss,

@@ -287,7 +287,7 @@ def budgets(repetitions: int) -> Iterator[tuple[bool, bool]]:
         result = token_budget(*tallies, *tokens, settings=BandSettings(draws=DRAWS, seed=number), budgets=grid.tolist())
         known = simultaneous_band(rows[1] - rows[0], BandSettings(draws=DRAWS, seed=number))
         yield (
-            bool(covered((result.lower, result.upper), truth).all()),
+            bool(covered((result.band.lower, result.band.upper), truth).all()),
             bool(covered((known.lower, known.upper), truth).all()),
         )
 

@@ -173,12 +173,12 @@ def table(args: argparse.Namespace, store: RunStore, findings: Findings) -> list
         record |= {f"pass@{k}": [float(values[k - 1]) for values in bounds] for k in KS}
         if curve.model in differences:
             gap = differences[curve.model]
-            record["gain@1"] = [float(gap.mean[0]), float(gap.lower[0]), float(gap.upper[0])]
+            record["gain@1"] = [float(gap.band.mean[0]), float(gap.band.lower[0]), float(gap.band.upper[0])]
             record |= {"gain@1 alone": alone[curve.model], "gain": ends(gap.gain), "loss": ends(gap.loss)}
             record |= trained_figures(args.out / curve.model)
         records.append(record)
     for each in findings.seeds:
-        bounds = (each.mean, each.lower, each.upper)
+        bounds = (each.band.mean, each.band.lower, each.band.upper)
         records.append(
             {
                 "algorithm": each.algorithm,

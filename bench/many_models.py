@@ -1,7 +1,7 @@
 """Claim: the analysis of 50 models x 500 problems x n = 1024 takes less than 5 seconds.
 
 Every model's curve with its band at all 1024 ks, every model against the base (difference with band, four-way table,
-accuracy shift, sampling gap, cautions), and all of them in one family-wise band. No extrapolation beyond n, no votes.
+accuracy shift, sampling gap, warnings), and all of them in one family-wise band. No extrapolation beyond n, no votes.
 Times are of one thread, by the clock on the wall and in processor time; on a busy machine only the second is ours.
 The peer, passk-inference, knows one pair and no curve bands: its time for one pair with as many draws is set beside
 ours for one pair. MODELS may be given on the command line.
@@ -70,8 +70,8 @@ def main() -> None:
     print(f"{'one pair, move37':32}{one_pair[0]:>10.2f}{one_pair[1]:>12.2f}")
     print(f"{'one pair, passk-inference':32}{peer[0]:>10.2f}{peer[1]:>12.2f}")
     ours = one_pair[2].difference
-    largest = float(np.abs(ours.mean - peer[2]["mean"]).max())
-    print(f"critical value {ours.critical_value:.4f} against {peer[2]['critical_value']:.4f}")
+    largest = float(np.abs(ours.band.mean - peer[2]["mean"]).max())
+    print(f"critical value {ours.band.critical_value:.4f} against {peer[2]['critical_value']:.4f}")
     print(f"means differ by at most {largest:.1e}")
     figures = {
         "bench": "many_models",
@@ -82,7 +82,7 @@ def main() -> None:
         "family_critical_value": phases["all in one family"][2].critical_value,
         "pair_seconds": {"ours": one_pair[1], "peer": peer[1]},
         "largest_difference_mean": largest,
-        "critical_value": [ours.critical_value, peer[2]["critical_value"]],
+        "critical_value": [ours.band.critical_value, peer[2]["critical_value"]],
     }
     print(json.dumps(figures))
 

@@ -11,7 +11,7 @@ from move37.analyses import Comparison, compare
 from move37.analyses.accuracy_shift import BINS, accuracy_shift
 from move37.analyses.agreement import Disagreement, agreement
 from move37.analyses.curves import curve_difference, mean_interval, model_curve, sampling_gap
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.analyses.pairing import paired
 from move37.analyses.reliability import MEASURES, default_ks, reliability
@@ -93,7 +93,7 @@ def test_no_problems_are_refused():
 
 def test_a_problem_that_nobody_scored_leaves_every_model_with_a_warning():
     base, rl = tally("base", [1, 2, 4], 4), tally("rl", [2, 0, 4], [4, 0, 4], unscored=[0, 4, 0])
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=1000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.warnings[0].startswith("1 problem (p1) left out for every model")
     assert [audit.samples for audit in findings.audits] == [12, 12]  # the audit still counts all of them
@@ -115,7 +115,7 @@ def test_a_curve_ends_at_the_smallest_n():
 def test_the_difference_is_rl_minus_base_per_problem():
     difference = curve_difference(tally("base", [0, 1, 2], 2), tally("rl", [1, 1, 2], 2), BandSettings(draws=1000))
     # Only p0 differs: pass@1 by 1/2, pass@2 by 1.
-    assert difference.mean == pytest.approx([1 / 6, 1 / 3])
+    assert difference.band.mean == pytest.approx([1 / 6, 1 / 3])
     assert difference.few_problems == (1, 2)
 
 
@@ -125,8 +125,8 @@ def test_swapping_the_models_mirrors_everything_that_is_said():
         curve_difference(base, rl, BandSettings(draws=2000)),
         curve_difference(rl, base, BandSettings(draws=2000)),
     )
-    assert one.mean == pytest.approx(-other.mean, abs=1e-15)
-    assert one.lower == pytest.approx(-other.upper, abs=1e-6)
+    assert one.band.mean == pytest.approx(-other.band.mean, abs=1e-15)
+    assert one.band.lower == pytest.approx(-other.band.upper, abs=1e-6)
     assert (one.gain, one.loss) == (other.loss, other.gain)
 
 
@@ -275,22 +275,22 @@ def test_the_audit_refuses_problems_without_samples():
         outcome_audit(tally("m", [1, 0], [2, 0]))
 
 
-def test_programs_that_ended_in_two_ways_are_a_caution():
+def test_programs_that_ended_in_two_ways_are_a_warning():
     flags = [("correct", "unsandboxed", 90), ("correct", "rerun_alone", 2), ("incorrect", "rerun_alone", 1)]
-    (caution,) = find([Evidence(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
-    assert caution.startswith("m: 3 samples ran out of time or were killed beside others")
-    assert "2 correct and 1 incorrect" in caution
-    # A reason is for people: whatever a grader writes there is no caution.
+    (warning,) = find([ModelData(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
+    assert warning.startswith("m: 3 samples ran out of time or were killed beside others")
+    assert "2 correct and 1 incorrect" in warning
+    # A reason is for people: whatever a grader writes there is no warning.
     reasons = [("correct", "passes alone, ran out of time before", 2)]
-    unflagged = Evidence(tally("m", [1, 0], 2), reasons=reasons, flags=flags[:1])
+    unflagged = ModelData(tally("m", [1, 0], 2), reasons=reasons, flags=flags[:1])
     assert find([unflagged], BandSettings(draws=1000)).warnings == ()
 
 
-def test_a_grader_that_errs_is_a_caution_with_what_it_makes_of_pass_at_k():
+def test_a_grader_that_errs_is_a_warning_with_what_it_makes_of_pass_at_k():
     facts = Facts(
         calibrations=[("judge@1", (9, 10), (1, 100)), ("math@1", (10, 10), (0, 100)), ("code@1", (1, 1), (0, 0))]
     )
-    findings = find([Evidence(tally("m", [1, 0], 2))], BandSettings(draws=1000), facts=facts)
+    findings = find([ModelData(tally("m", [1, 0], 2))], BandSettings(draws=1000), facts=facts)
     judge, math = findings.grader_errors  # nothing corrupted was scored under code@1
     # Always wrong, accepted one time in a hundred: 1 - .99^2 = .0199 in two tries.
     assert (judge.k, judge.floor) == (2, pytest.approx(0.0199))
@@ -341,7 +341,7 @@ def test_findings_join_the_evidence_of_a_run():
             "theirs": ["correct", "correct"],
         }
     )
-    evidence = Evidence(
+    evidence = ModelData(
         tally("m", [1, 0], 2),
         answers=answers,
         agreement=[("reported@x", judged)],
@@ -414,7 +414,7 @@ def test_too_few_discordant_problems_are_announced():
     assert "4 problems solved by one model only; the exact test needs at least 6 to reach p < 0.05" in said
 
 
-def test_where_outcomes_ended_the_sampling_no_caution_points_to_a_test_that_does_not_allow_for_it():
+def test_where_outcomes_ended_the_sampling_no_warning_points_to_a_test_that_does_not_allow_for_it():
     pair = tally("base", [9] * 19 + [2] * 4 + [0] * 7, 16), tally("rl", [12] * 19 + [0] * 11, 16)
     fixed = " | ".join(compare(*pair, settings=BandSettings(draws=1000)).warnings)
     decided = " | ".join(compare(*pair, settings=BandSettings(draws=1000), stopped_by_outcomes=True).warnings)
@@ -462,13 +462,13 @@ def test_strata_clusters_and_the_monte_carlo_error_reach_the_band():
     base, rl = made_pair()
     plain = curve_difference(base, rl, BandSettings(draws=1000))
     twice = curve_difference(base, rl, BandSettings(draws=1000), Design(clusters=np.arange(60) // 2))
-    assert twice.mean == pytest.approx(plain.mean)
-    assert twice.standard_error[0] != plain.standard_error[0]
+    assert twice.band.mean == pytest.approx(plain.band.mean)
+    assert twice.band.standard_error[0] != plain.band.standard_error[0]
     fixed = curve_difference(
         base, rl, BandSettings(draws=1000, monte_carlo_error=0.1), Design(strata=np.arange(60) % 3)
     )
-    assert fixed.draws > 1000
-    low, high = fixed.critical_value_monte_carlo
+    assert fixed.band.draws > 1000
+    low, high = fixed.band.critical_value_monte_carlo
     assert high - low <= 0.1
 
 
@@ -484,7 +484,7 @@ def test_one_problem_alone_is_announced():
 
 def test_several_pairs_name_themselves_in_the_warnings_of_a_run():
     one, same, other = tally("base", [2, 4], 4), tally("rl1", [2, 4], 4), tally("rl2", [4, 2], 4)
-    warnings = find([Evidence(one), Evidence(same), Evidence(other)], BandSettings(draws=1000)).warnings
+    warnings = find([ModelData(one), ModelData(same), ModelData(other)], BandSettings(draws=1000)).warnings
     assert any(w.startswith("rl1 against base: k=1-4") for w in warnings)
     assert all("\n" not in w for w in warnings)
 
@@ -494,7 +494,7 @@ def test_several_pairs_name_themselves_in_the_warnings_of_a_run():
 
 def test_the_json_of_a_comparison_has_the_promised_keys():
     base, rl = made_pair()
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=1000))
     found = comparison_json(findings.comparisons[0], *findings.curves)
     shape = {key: sorted(value) if isinstance(value, dict) else type(value).__name__ for key, value in found.items()}
     assert shape == {
@@ -516,7 +516,7 @@ def test_the_json_of_a_comparison_has_the_promised_keys():
 
 def test_curves_of_unequal_length_end_together_in_the_json():
     base, rl = tally("base", [3, 1, 0], 8), tally("rl", [2, 2, 1], 4)
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=1000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=1000))
     found = comparison_json(findings.comparisons[0], *findings.curves)
     assert {len(found["curves"][key]) for key in ("k", "base", "rl")} == {4}
     assert found["n"] == {"base": [8, 8], "rl": [4, 4]}
@@ -524,7 +524,7 @@ def test_curves_of_unequal_length_end_together_in_the_json():
 
 def test_findings_are_json_with_null_for_what_does_not_exist():
     base, rl = made_pair()
-    recorded = findings_json(find([Evidence(base), Evidence(rl)], BandSettings(draws=1000)))
+    recorded = findings_json(find([ModelData(base), ModelData(rl)], BandSettings(draws=1000)))
     assert json.loads(json.dumps(recorded, allow_nan=False)) == recorded
     errors = recorded["curves"][0]["se_benchmark"]
     assert None not in errors[:8]
@@ -564,17 +564,17 @@ def test_the_published_curves_are_met_to_every_printed_digit(published: Comparis
                 "rl": ["0.68006", "0.80402", "0.82528", "0.84274", "0.85736", "0.87075"],
             }[model]
         )
-    assert published.difference.mean == pytest.approx(np.array(expected["mean"]), abs=1e-12)
-    assert published.difference.standard_error == pytest.approx(np.array(expected["se"]), abs=1e-12)
+    assert published.difference.band.mean == pytest.approx(np.array(expected["mean"]), abs=1e-12)
+    assert published.difference.band.standard_error == pytest.approx(np.array(expected["se"]), abs=1e-12)
 
 
 @needs_deepscaler
 def test_the_published_band_and_first_loss_set_are_met(published: Comparison):
     difference = published.difference
-    assert difference.critical_value == pytest.approx(2.557, abs=0.02)
-    low, high = difference.critical_value_monte_carlo
-    assert low < difference.critical_value < high < low + 0.03
-    last = [f"{values[127]:.4f}" for values in (difference.mean, difference.lower, difference.upper)]
+    assert difference.band.critical_value == pytest.approx(2.557, abs=0.02)
+    low, high = difference.band.critical_value_monte_carlo
+    assert low < difference.band.critical_value < high < low + 0.03
+    last = [f"{values[127]:.4f}" for values in (difference.band.mean, difference.band.lower, difference.band.upper)]
     assert last == ["-0.0198", "-0.0359", "-0.0037"]
     assert difference.gain == tuple(range(1, 11))
     assert difference.loss == tuple(range(difference.loss[0], 129))
@@ -612,5 +612,5 @@ def test_the_two_standard_errors_of_the_difference_stand_in_the_published_ratio(
     base, rl = paired(deepscaler("base"), deepscaler("rl"))
     variance = failure_variance(base.correct, base.n) + failure_variance(rl.correct, rl.n)
     benchmark = np.sqrt(variance.sum(axis=0)) / base.problems
-    ratio = benchmark / published.difference.standard_error
+    ratio = benchmark / published.difference.band.standard_error
     assert [round(ratio[k - 1], 2) for k in (1, 8, 32, 64)] == [0.25, 0.40, 0.60, 0.73]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from move37.analyses import Findings
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.analyses.serialise import plain
 from move37.counts import StoppedTally, StoppingPlan, Tally
@@ -25,14 +25,14 @@ TAKE_EVERY_PROBLEM = {
     ("Coverage", "upper_bound"),
     ("CoverageDifference", "lower_bound"),
     ("CoverageDifference", "upper_bound"),
-    ("ModelBeyond", "lower"),
-    ("ModelBeyond", "upper"),
-    ("ModelBeyond", "unseen"),
+    ("ModelExtrapolation", "lower"),
+    ("ModelExtrapolation", "upper"),
+    ("ModelExtrapolation", "unseen"),
     ("DifferenceAtK", "lower"),
     ("DifferenceAtK", "upper"),
-    ("PairBeyond", "refusals"),
+    ("PairExtrapolation", "refusals"),
 }
-"""What a caution of the findings names: clusters do not enter there."""
+"""What a warning of the findings names: clusters do not enter there."""
 DRAWN_BY_PROBLEM = {("PairDetail", "tables")}
 """Tables at a smaller k: each problem's samples are thinned at random by its id, so a copy is not thinned alike."""
 COUNTED = {
@@ -89,7 +89,7 @@ def said(tallies: list[Tally | StoppedTally], copies: int) -> Findings:
     ]
     tokens = {name: 10.0 + int(name[1:4]) % 7 for name in ids}
     facts = Facts(problems, ("level",), "twin", {"GRPO": ("rl", "rl2")}, beyond=True)
-    return find([Evidence(each, tokens_by_problem=tokens) for each in many], BandSettings(draws=2000), facts)
+    return find([ModelData(each, tokens_by_problem=tokens) for each in many], BandSettings(draws=2000), facts)
 
 
 def unlike(one: Any, two: Any, path: str = "") -> list[str]:
@@ -130,7 +130,7 @@ def test_copies_that_are_not_tagged_do_narrow_the_intervals():
     ids = tuple(f"{i}" for i in range(2 * M))
     twice = [replace(each.select(rows), problem_ids=ids) for each in (base, rl)]
     settings = BandSettings(draws=2000)
-    once, copied = (find([Evidence(each) for each in pair], settings) for pair in ([base, rl], twice))
+    once, copied = (find([ModelData(each) for each in pair], settings) for pair in ([base, rl], twice))
     for one, two in (
         (once.comparisons[0].sampling_gap, copied.comparisons[0].sampling_gap),
         (once.pairs[0].differences[0].estimate, copied.pairs[0].differences[0].estimate),
@@ -139,9 +139,9 @@ def test_copies_that_are_not_tagged_do_narrow_the_intervals():
 
 
 def test_intervals_that_clusters_do_not_reach_are_named():
-    (caution,) = (w for w in said(models("fixed"), 1).warnings if "'twin'" in w)
+    (warning,) = (w for w in said(models("fixed"), 1).warnings if "'twin'" in w)
     for each in ("Bayes@N", "Cover@tau", "SRR", "Chao"):
-        assert each in caution
+        assert each in warning
 
 
 def test_the_sign_flip_test_is_mcnemars_where_every_cluster_is_one_problem():

@@ -10,11 +10,11 @@ from move37.analyses.decision import (
     DecisionPlan,
     decide,
     decision_plan,
-    decision_sentences,
     finished_problems,
 )
 from move37.errors import InputError
 from move37.estimates.anytime import Status
+from move37.report.words.findings import decision_sentences
 from move37.stopping import CODES, UNKNOWN
 from move37.types import Outcome
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.families import family, family_sentences
-from move37.analyses.strata import OTHER, by_stratum, strata_sentences
+from move37.analyses.families import family
+from move37.analyses.strata import OTHER, by_stratum
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.findings import family_sentences, strata_sentences
 
 PROBLEMS, N = 80, 16
 
@@ -31,17 +32,17 @@ def made_models(count: int) -> list[Tally]:
 def test_a_family_of_one_is_the_comparison_alone():
     base, rl = made_models(2)
     alone, member = curve_difference(base, rl), family(base, [rl], BandSettings(draws=100_000)).members[0]
-    assert member.mean == pytest.approx(alone.mean, abs=1e-15)
-    assert member.standard_error == pytest.approx(alone.standard_error, abs=1e-15)
+    assert member.band.mean == pytest.approx(alone.band.mean, abs=1e-15)
+    assert member.band.standard_error == pytest.approx(alone.band.standard_error, abs=1e-15)
     # Other draws and 10 of 16 ks: two quantiles with standard errors of .005.
-    assert member.critical_value == pytest.approx(alone.critical_value, abs=0.03)
+    assert member.band.critical_value == pytest.approx(alone.band.critical_value, abs=0.03)
 
 
 def test_more_models_widen_the_band_but_less_than_bonferroni():
     base, *models = made_models(7)
     criticals = [family(base, models[:size], BandSettings(draws=20_000)).critical_value for size in (1, 3, 6)]
     assert all(a < b for a, b in pairwise(criticals))
-    strict = curve_difference(base, models[0], BandSettings(1 - 0.05 / 6)).critical_value
+    strict = curve_difference(base, models[0], BandSettings(1 - 0.05 / 6)).band.critical_value
     assert criticals[-1] < strict
 
 
@@ -49,7 +50,7 @@ def test_every_member_has_the_family_critical_value_and_its_own_model():
     base, *models = made_models(4)
     result = family(base, models, BandSettings(draws=2000))
     assert [member.rl for member in result.members] == ["m1", "m2", "m3"]
-    assert {member.critical_value for member in result.members} == {result.critical_value}
+    assert {member.band.critical_value for member in result.members} == {result.critical_value}
     assert result.draws == 2000
     assert result.simulated_ks < N
 
@@ -60,7 +61,7 @@ def test_models_match_by_problem_id_and_curves_end_at_the_smallest_limit():
     short = tally("short", np.minimum(other.correct, 8), n=8)
     result = family(base, [backwards, short], BandSettings(draws=500))
     assert [len(member.k) for member in result.members] == [8, 8]
-    assert result.members[0].mean == pytest.approx(curve_difference(base, rl).mean[:8])
+    assert result.members[0].band.mean == pytest.approx(curve_difference(base, rl).band.mean[:8])
 
 
 def test_a_model_that_was_stopped_early_may_be_a_member():
@@ -125,13 +126,13 @@ def test_each_stratum_is_compared_alone_and_the_total_holds_the_strata_fixed():
     result = by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", BandSettings(draws=2000))
     assert [(each.name, each.problems) for each in result.strata] == [("easy", 30), ("hard", 50)]
     first = curve_difference(base.select(np.arange(30)), rl.select(np.arange(30)), BandSettings(draws=2000))
-    assert result.strata[0].difference.mean == pytest.approx(first.mean)
+    assert result.strata[0].difference.band.mean == pytest.approx(first.band.mean)
     # Sidak: .95^(1/2) each, so that both hold with .95.
-    assert result.strata[0].difference.confidence == pytest.approx(0.95**0.5)
-    weighted = (30 * result.strata[0].difference.mean + 50 * result.strata[1].difference.mean) / 80
-    assert result.total.mean == pytest.approx(weighted)
-    variance = sum(each.problems**2 * each.difference.standard_error**2 for each in result.strata) / 80**2
-    assert result.total.standard_error == pytest.approx(variance**0.5)
+    assert result.strata[0].difference.band.confidence == pytest.approx(0.95**0.5)
+    weighted = (30 * result.strata[0].difference.band.mean + 50 * result.strata[1].difference.band.mean) / 80
+    assert result.total.band.mean == pytest.approx(weighted)
+    variance = sum(each.problems**2 * each.difference.band.standard_error**2 for each in result.strata) / 80**2
+    assert result.total.band.standard_error == pytest.approx(variance**0.5)
 
 
 def test_problems_that_are_alone_in_their_stratum_are_put_together():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast, forecast_sentences
+from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast
 from move37.analyses.serialise import plain
 from move37.counts import StoppingPlan
 from move37.errors import InputError
@@ -15,6 +15,7 @@ from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.settings import BandSettings
 from move37.importers.counts import load_counts
+from move37.report.words.forecast import forecast_sentences
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 TOKENS = (MeanTokens(1000, 3000), MeanTokens(800, 3000))
@@ -131,7 +132,7 @@ def test_the_forecast_from_published_counts_is_what_a_replay_and_the_data_show()
     shares = {row.stop_at: row.share_of_samples for row in plan.rows}
     assert shares[8] == pytest.approx(0.285, abs=0.002)
     assert shares[4] == pytest.approx(0.229, abs=0.002)
-    seen = curve_difference(base, rl, BandSettings(draws=1000)).standard_error[plan.k - 1]
+    seen = curve_difference(base, rl, BandSettings(draws=1000)).band.standard_error[plan.k - 1]
     assert plan.rows[0].errors.difference_population == pytest.approx(seen, rel=0.05)
 
 

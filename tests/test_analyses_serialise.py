@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import find
 from move37.analyses.serialise import FORMAT, findings_json, load_findings
 from move37.errors import StoreError
@@ -52,14 +52,14 @@ def test_findings_come_back_as_they_were_field_by_field(kind: str, tmp_path: Pat
 
 def test_what_does_not_exist_is_nan_again(tmp_path: Path):
     # One problem: no standard error, no critical value.
-    findings = find([Evidence(tally("base", np.array([0.5]), 1)), Evidence(tally("rl", np.array([0.6]), 2))])
+    findings = find([ModelData(tally("base", np.array([0.5]), 1)), ModelData(tally("rl", np.array([0.6]), 2))])
     again = load_findings(written(tmp_path, findings_json(findings)))
-    assert np.isnan(again.comparisons[0].difference.critical_value)
+    assert np.isnan(again.comparisons[0].difference.band.critical_value)
     assert unequal(findings, again) == []
 
 
 def test_a_file_from_before_the_format_is_read(tmp_path: Path):
-    findings = find([Evidence(tally("m", np.array([0.2, 0.9]), 1))], BandSettings(draws=1000))
+    findings = find([ModelData(tally("m", np.array([0.2, 0.9]), 1))], BandSettings(draws=1000))
     old = findings_json(findings)
     del old["format"], old["move37"], old["audits"][0]["correct_among_truncated"]
     assert unequal(findings, load_findings(written(tmp_path, old))) == []

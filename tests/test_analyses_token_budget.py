@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.token_budget import GRID, TokenBudget, budget_sentences, token_budget
+from move37.analyses.token_budget import GRID, TokenBudget, token_budget
 from move37.counts import Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.findings import budget_sentences
 
 Tokens = dict[str, float]
 
@@ -35,8 +36,8 @@ def test_equal_costs_give_the_comparison_at_equal_samples():
         base, rl, same(100), same(100), settings=BandSettings(draws=2000), budgets=[100.0 * k for k in range(1, 17)]
     )
     assert by_tokens.k_rl.tolist() == pytest.approx(list(range(1, 17)))
-    assert by_tokens.mean == pytest.approx(by_k.mean)
-    assert by_tokens.lower == pytest.approx(by_k.lower, abs=1e-6)
+    assert by_tokens.band.mean == pytest.approx(by_k.band.mean)
+    assert by_tokens.band.lower == pytest.approx(by_k.band.lower, abs=1e-6)
     assert by_tokens.gain == tuple(100.0 * k for k in by_k.gain)
 
 
@@ -78,11 +79,11 @@ def test_the_error_of_the_mean_cost_is_part_of_the_standard_error():
         chosen = [base.select(keep), rl.select(keep)]
         return token_budget(*chosen, *costs, settings=BandSettings(draws=500), budgets=[budget])
 
-    without = [compared(np.delete(np.arange(120), i)).mean[0] for i in range(120)]
+    without = [compared(np.delete(np.arange(120), i)).band.mean[0] for i in range(120)]
     jackknife = np.sqrt(119 / 120 * np.sum((np.array(without) - np.mean(without)) ** 2))
     everything = compared(np.arange(120))
-    assert everything.standard_error[0] == pytest.approx(jackknife, rel=0.03)
-    assert everything.mean[0] == pytest.approx(everything.rl_pass[0] - everything.base_pass[0])
+    assert everything.band.standard_error[0] == pytest.approx(jackknife, rel=0.03)
+    assert everything.band.mean[0] == pytest.approx(everything.rl_pass[0] - everything.base_pass[0])
 
 
 def test_the_grid_runs_from_one_sample_of_the_costlier_to_all_that_both_afford():

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from move37.analyses.curves import curve_difference
-from move37.analyses.training_seeds import seeds_sentences, training_seeds
+from move37.analyses.training_seeds import training_seeds
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.findings import seeds_sentences
 
 
 def tally(model: str, correct: list[int] | np.ndarray, n: int = 8) -> Tally:
@@ -32,11 +33,11 @@ def test_the_mean_and_both_errors_are_those_of_the_two_way_table():
     result = training_seeds(
         tally("base", [1, 1, 1]), [tally("a", [3, 1, 5]), tally("b", [7, 5, 3])], "PPO", BandSettings(draws=500)
     )
-    assert result.mean[0] * 8 == pytest.approx(3)
+    assert result.band.mean[0] * 8 == pytest.approx(3)
     assert (result.by_seed[:, 0] * 8).tolist() == pytest.approx([2, 4])
     assert result.between_seeds[0] * 8 == pytest.approx(2**0.5)
-    assert result.se_seeds[0] * 8 == pytest.approx(1)
-    assert result.se_problems[0] * 8 == pytest.approx(3**-0.5)
+    assert result.band.se_seeds[0] * 8 == pytest.approx(1)
+    assert result.band.se_problems[0] * 8 == pytest.approx(3**-0.5)
     assert result.seed_share[0] == pytest.approx(1 / (1 + 1 / 3))
     assert result.runs == ("a", "b")
 
@@ -48,10 +49,10 @@ def test_runs_that_agree_say_as_much_as_one_and_runs_apart_say_less():
     )
     alone = curve_difference(base, together[0], BandSettings(draws=2000))
     # The critical value is the larger of two simulated ones: at 2,000 draws each is known to about .03.
-    assert alike.lower == pytest.approx(alone.lower, abs=0.06 * float(alone.standard_error.max()))
+    assert alike.band.lower == pytest.approx(alone.band.lower, abs=0.06 * float(alone.band.standard_error.max()))
     assert alike.gain == alone.gain == tuple(range(1, 9))
     apart = training_seeds(*runs(300, 0.1), settings=BandSettings(draws=2000))
-    assert apart.mean[0] > 0.1
+    assert apart.band.mean[0] > 0.1
     assert apart.gain == ()  # runs gain .05, .15 and .25: another one might gain nothing
     assert apart.seed_share[0] > 0.7
 

@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from move37 import imports, pipeline
-from move37.analyses.beyond import DifferenceAtK, Refusal, at_k_in_words
+from move37.analyses.extrapolation import DifferenceAtK, Refusal
 from move37.config import AnalysisConfig, StudyConfig, load_study, parse_study, resolved_json
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import ConfigError, InputError
 from move37.estimates.curtailed import stopped_pass_at_k
 from move37.evidence import RunEvidence
+from move37.report.words.extrapolation import at_k_sentence
 from move37.stopping import CODES, apply_plan
 from move37.store import RunStore
 from move37.tallies import outcome_tables
@@ -238,7 +239,7 @@ def test_a_fixed_and_a_stopped_model_can_be_compared(tmp_path: Path) -> None:
     findings = pipeline.compare_counts(tmp_path / "base.jsonl", tmp_path / "rl.jsonl", quick).findings
     table = findings.comparisons[0].solvable
     assert (table.k, table.both, table.base_only, table.rl_only, table.neither) == (8, 1, 0, 1, 0)
-    assert isinstance(findings.comparisons[0].difference.mean[7], float)
+    assert isinstance(findings.comparisons[0].difference.band.mean[7], float)
 
 
 def test_the_tally_of_a_fixed_plan_is_an_ordinary_one(both: tuple[RunStore, RunStore]) -> None:
@@ -255,7 +256,7 @@ def test_a_claim_beyond_twice_n_is_refused_with_bounds() -> None:
     beyond = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=1024).at_k
     assert isinstance(beyond, Refusal)
     assert beyond.lower < 0 < beyond.upper
-    assert at_k_in_words(beyond).startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
+    assert at_k_sentence(beyond).startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
 
 
 def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Path) -> None:
@@ -271,8 +272,8 @@ def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Pa
     path.write_text(text)
     alone = pipeline.start_run(load_study(path), tmp_path / "run")
     assert not np.array_equal(
-        pipeline.analyse_run(alone).comparisons[0].difference.standard_error,
-        findings.comparisons[0].difference.standard_error,
+        pipeline.analyse_run(alone).comparisons[0].difference.band.standard_error,
+        findings.comparisons[0].difference.band.standard_error,
     )
 
 

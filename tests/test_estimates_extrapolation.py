@@ -22,8 +22,8 @@ from move37.estimates.extrapolation import (
     continued_bounds,
     counts_of,
     difference_range,
-    evidence_of,
     fit,
+    fit_data,
     interval,
     pass_range,
     unseen_solvable,
@@ -132,9 +132,9 @@ def test_stopped_counts_are_continued_like_fixed_ones(method: str):
 
 
 def test_unequal_n_is_continued_from_the_smallest():
-    evidence = evidence_of(tally([3, 0, 8], [4, 8, 16]))
-    assert evidence.n == 4
-    assert evidence.failures.shape == (3, 4)
+    data = fit_data(tally([3, 0, 8], [4, 8, 16]))
+    assert data.n == 4
+    assert data.failures.shape == (3, 4)
     assert [each.tolist() for each in counts_of(tally([3, 0, 8], [4, 8, 16]))] == [[3, 0, 8], [4, 8, 16]]
 
 

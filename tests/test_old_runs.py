@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from move37 import imports, pipeline
+from move37.analyses.serialise import findings_json, load_findings
 from move37.config import load_study
 from move37.errors import StoreError
 from move37.schema import FORMAT
@@ -57,6 +58,12 @@ def test_an_old_run_gives_the_analyses_that_it_gave(old: Path, run: str) -> None
     before = json.loads((old / run / "analyses.json").read_text())
     pipeline.analyse_run(RunStore.open(old / run))
     contained(before, json.loads((old / run / "analyses.json").read_text()))
+
+
+@pytest.mark.parametrize("run", ["complete", "counts"])
+def test_the_analyses_of_an_old_run_are_read_without_making_them_again(run: str) -> None:
+    recorded = OLD / run / "analyses.json"
+    contained(json.loads(recorded.read_text()), findings_json(load_findings(recorded)))
 
 
 @pytest.mark.slow

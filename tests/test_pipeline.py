@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from move37 import imports, pipeline
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, load_study
 from move37.counts import Tally
@@ -231,7 +231,7 @@ class TestImports:
         pipeline.verify_run(store)
         pipeline.report_run(store)
         findings = pipeline.analyse_run(store)
-        assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 3/4 - 1/4
+        assert findings.comparisons[0].difference.band.mean[0] == pytest.approx(0.5)  # 3/4 - 1/4
         assert [a.agree for a in findings.agreements] == [20, 20]
 
     def test_importing_the_same_file_again_adds_nothing(self, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ class TestImports:
             imports.import_samples("counts", path, model, "math500", tmp_path / "run")
         pipeline.report_run(RunStore.open(tmp_path / "run"))
         findings = pipeline.analyse_run(RunStore.open(tmp_path / "run"))
-        assert findings.comparisons[0].difference.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
+        assert findings.comparisons[0].difference.band.mean[0] == pytest.approx(0.5)  # 6.5/8 - 2.5/8
 
     @pytest.mark.slow
     def test_compare_writes_a_report_where_it_is_told(self, tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
     ids = ("a", "b", "c")
     base = Tally("base", ids, three, 4 - three, zero, zero)
     rl = Tally("rl", ids, three * [1, 0, 1], (4 - three) * [1, 0, 1], 4 * np.array([0, 1, 0]), zero)
-    findings = find([Evidence(base), Evidence(rl)], BandSettings(draws=2000))
+    findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=2000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.curves[0].pass_at_k[0] == pytest.approx(0.5)  # a: 1/4, c: 3/4
     assert findings.warnings[0].startswith("1 problem (b) left out for every model")

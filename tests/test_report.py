@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,15 +18,15 @@ import pytest
 from move37.analyses import Comparison, Findings
 from move37.analyses.agreement import Agreement, Disagreement
 from move37.analyses.decision import decide, decision_plan
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.counts import Tally
+from move37.estimates.bands import Band
 from move37.estimates.settings import BandSettings
-from move37.report import ReportContext, verdict_sentences, verdicts
-from move37.report.beyond import unseen_sentence
+from move37.report import ReportContext, summaries, summary_sentences
 from move37.report.exports import csv_files
 from move37.report.figures import bin_labels, curves_figure, difference_figure, figures_of
-from move37.report.numerals import (
+from move37.report.number_format import (
     Missing,
     counted,
     k_list,
@@ -44,7 +44,8 @@ from move37.report.page import write_curves_picture, write_report
 from move37.report.palette import DARK, LIGHT, SERIES
 from move37.report.sections import further_sections, section_lines
 from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
-from move37.report.wording import unnamed
+from move37.report.words import unnamed
+from move37.report.words.extrapolation import unseen_sentence
 from move37.terminal import print_findings
 from move37.types import Problem
 
@@ -68,7 +69,7 @@ def tally(name: str, correct: list[int], n: int, unscored: int = 0) -> Tally:
 
 
 def findings_of(*tallies: Tally) -> Findings:
-    return find([Evidence(each) for each in tallies], BandSettings(draws=DRAWS))
+    return find([ModelData(each) for each in tallies], BandSettings(draws=DRAWS))
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +83,13 @@ def crossing() -> Findings:
     return findings_of(base, rl)
 
 
-def evidence_of_everything(name: str, correct: list[int], tokens: float, unscored: int, truncated: int) -> Evidence:
+def evidence_of_everything(name: str, correct: list[int], tokens: float, unscored: int, truncated: int) -> ModelData:
     """8 samples of each problem; the first has `unscored` ones, the last `truncated` ones, which are all wrong."""
     counted_tally = tally(name, correct, 8, unscored)
     cut = np.zeros_like(counted_tally.correct)
     cut[-1] = truncated
     finished = replace(counted_tally, incorrect=counted_tally.incorrect - cut, unscored=0 * cut)
-    return Evidence(
+    return ModelData(
         replace(counted_tally, truncated=cut),
         not_truncated=finished if truncated else None,
         mean_tokens=tokens,
@@ -139,7 +140,10 @@ def without_scripts(page: str) -> str:
 def bent(findings: Findings, **changes: object) -> Findings:
     """The findings with other values in the difference of their only comparison."""
     (comparison,) = findings.comparisons
-    return replace(findings, comparisons=(replace(comparison, difference=replace(comparison.difference, **changes)),))
+    difference, names = comparison.difference, {field.name for field in fields(Band)}
+    band = replace(difference.band, **{name: value for name, value in changes.items() if name in names})
+    others = {name: value for name, value in changes.items() if name not in names}
+    return replace(findings, comparisons=(replace(comparison, difference=replace(difference, band=band, **others)),))
 
 
 def bent_table(findings: Findings, **changes: object) -> Findings:
@@ -148,11 +152,11 @@ def bent_table(findings: Findings, **changes: object) -> Findings:
 
 
 def said(findings: Findings) -> str:
-    return " ".join(verdict_sentences(findings))
+    return " ".join(summary_sentences(findings))
 
 
 def technical(findings: Findings) -> str:
-    return unnamed(verdicts(findings)[0].technical)
+    return unnamed(summaries(findings)[0].technical)
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------
@@ -230,7 +234,7 @@ def test_long_curves_are_thinned_and_keep_their_end() -> None:
     assert drawn_ks(1) == [1]
 
 
-# -- the verdict ---------------------------------------------------------------------------------------------------
+# -- the summary ---------------------------------------------------------------------------------------------------
 
 
 def test_a_crossing_is_said_with_its_ks_and_the_undecided_ones(crossing: Findings) -> None:
@@ -343,21 +347,21 @@ def test_unequal_samples_are_said_as_at_least() -> None:
 
 
 def test_a_model_alone_is_described_and_not_compared() -> None:
-    (verdict,) = verdicts(findings_of(tally("alone", [3, 4, 5, 4] * 10, 16)))
-    assert unnamed(verdict.headline) == "alone solves 25.00% of the problems with one try and 100.0% with 16 tries."
-    assert "There is no second model, so nothing is compared." in verdict.plain
+    (summary,) = summaries(findings_of(tally("alone", [3, 4, 5, 4] * 10, 16)))
+    assert unnamed(summary.headline) == "alone solves 25.00% of the problems with one try and 100.0% with 16 tries."
+    assert "There is no second model, so nothing is compared." in summary.plain
 
 
 def test_of_several_comparisons_the_common_band_says_what_holds_together(crossing: Findings) -> None:
     base = tally("base", [3, 4, 5, 4] * 10, 16)
     found = findings_of(base, tally("one", [6, 7, 8, 9] * 10, 16), tally("two", [1, 2, 3, 1] * 10, 16))
-    assert len(verdicts(found)) == 2
-    last = verdict_sentences(found)[-1]
+    assert len(summaries(found)) == 2
+    last = summary_sentences(found)[-1]
     assert last.startswith("2 comparisons are made, each with its own 95% confidence. All 2 models against base in one")
     assert "the following holds for all of them together" in last
     assert "one: better than base at some k." in last
     assert "two: worse than base at some k." in last
-    assert len(verdict_sentences(crossing)) == 4  # headline, plain, two paragraphs of sizes; no such note
+    assert len(summary_sentences(crossing)) == 4  # headline, plain, two paragraphs of sizes; no such note
 
 
 def decided_findings(crossing: Findings, examined: int) -> Findings:
@@ -569,7 +573,7 @@ def test_all_models_in_one_band_have_the_familys_intervals(everything: Findings)
     rows = rows_of(everything, "family.csv")
     for member in everything.family.members:
         ours = [row for row in rows if row["rl"] == member.rl]
-        assert [float(row["lower"]) for row in ours] == member.lower.tolist()
+        assert [float(row["lower"]) for row in ours] == member.band.lower.tolist()
         assert {int(row["k"]) for row in ours if row["established"] == "gain"} == set(member.gain)
     section = further_sections(everything).together[0]
     assert [row[0] for row in section.tables[0].rows] == ["seed 0", "seed 1"]
@@ -578,7 +582,7 @@ def test_all_models_in_one_band_have_the_familys_intervals(everything: Findings)
 def test_training_seeds_have_each_run_and_the_band_of_their_mean(everything: Findings) -> None:
     (seeds,) = everything.seeds
     rows = rows_of(everything, "seeds.csv")
-    assert [float(row["upper"]) for row in rows] == seeds.upper.tolist()
+    assert [float(row["upper"]) for row in rows] == seeds.band.upper.tolist()
     runs_shown = [float(r["difference"]) for r in rows_of(everything, "seed_runs.csv") if r["run"] == "seed 1"]
     assert runs_shown == seeds.by_seed[1].tolist()
     section = further_sections(everything).together[1]
@@ -591,7 +595,7 @@ def test_equal_tokens_have_a_figure_and_every_budget(everything: Findings, writt
     assert budget is not None
     rows = [row for row in rows_of(everything, "tokens.csv") if row["rl"] == "seed 1"]
     assert [float(row["tokens"]) for row in rows] == budget.tokens.tolist()
-    assert [float(row["mean"]) for row in rows] == budget.mean.tolist()
+    assert [float(row["mean"]) for row in rows] == budget.band.mean.tolist()
     assert {float(row["tokens"]) for row in rows if row["established"] == "loss"} == set(budget.loss)
     page = (written_everything / "report.html").read_text()
     assert "A sample takes 100 generated tokens from base and 200 from seed 1." in page
@@ -608,9 +612,9 @@ def test_subsets_have_a_row_each_and_the_total(everything: Findings) -> None:
     ]
     (found,) = everything.pairs[0].strata
     rows = [r for r in rows_of(everything, "strata.csv") if r["rl"] == "seed 0" and r["stratum"] == "odd"]
-    assert [float(row["mean"]) for row in rows] == found.strata[1].difference.mean.tolist()
+    assert [float(row["mean"]) for row in rows] == found.strata[1].difference.band.mean.tolist()
     total = [r for r in rows_of(everything, "strata.csv") if r["rl"] == "seed 0" and not r["stratum"]]
-    assert [float(row["lower"]) for row in total] == found.total.lower.tolist()
+    assert [float(row["lower"]) for row in total] == found.total.band.lower.tolist()
 
 
 def test_unscored_and_truncated_samples_have_their_brackets(everything: Findings) -> None:
@@ -629,7 +633,7 @@ def test_unscored_and_truncated_samples_have_their_brackets(everything: Findings
 
 
 def test_beyond_the_samples_there_are_estimates_to_2n_and_refusals_after(everything: Findings) -> None:
-    (section,) = further_sections(everything).beyond
+    (section,) = further_sections(everything).extrapolation
     first = everything.pairs[0].beyond
     assert first is not None
     assert f"Nothing is claimed beyond k = {first.refused_beyond}" in section.sentences[0]
@@ -691,7 +695,7 @@ def test_csv_files_hold_every_k_in_full(crossing: Findings) -> None:
     assert rows[15]["se_benchmark"] == ""  # needs 2k <= n: empty, not nan
     differences = list(csv.DictReader(io.StringIO(csv_files(crossing, ())["difference.csv"])))
     assert {row["established"] for row in differences} == {"gain", "loss", "undetermined"}
-    exact = crossing.comparisons[0].difference.mean
+    exact = crossing.comparisons[0].difference.band.mean
     assert [float(row["mean"]) for row in differences] == exact.tolist()
 
 
@@ -804,11 +808,12 @@ def test_a_figure_says_in_words_what_it_shows(crossing: Findings) -> None:
 
 def test_ks_without_information_do_not_flatten_the_picture(crossing: Findings) -> None:
     difference = crossing.comparisons[0].difference
-    lower, upper = difference.lower.copy(), difference.upper.copy()
+    lower, upper = difference.band.lower.copy(), difference.band.upper.copy()
     lower[-1], upper[-1] = -1.0, 1.0  # the last k only: its band is the whole range
+    flat = replace(difference, band=replace(difference.band, lower=lower, upper=upper))
     (axis,) = {
         json.dumps(layer["encoding"]["y"]["scale"]["domain"])
-        for layer in difference_figure(replace(difference, lower=lower, upper=upper)).spec["layer"]
+        for layer in difference_figure(flat).spec["layer"]
         if "scale" in layer.get("encoding", {}).get("y", {})
     }
     low, high = json.loads(axis)
@@ -970,7 +975,7 @@ def hostile_findings() -> Findings:
         Tally(f"rl {HOSTILE}", ids, one[::-1].copy(), 8 - one[::-1], zeros, zeros),
     ]
     tokens = dict.fromkeys(ids, 10.0)
-    evidence = [Evidence(each, reasons=[("incorrect", HOSTILE, 3)], tokens_by_problem=tokens) for each in models]
+    evidence = [ModelData(each, reasons=[("incorrect", HOSTILE, 3)], tokens_by_problem=tokens) for each in models]
     tags = [{HOSTILE: f"{HOSTILE}{i % 2}"} for i in range(12)]
     problems = [Problem(id, HOSTILE, (HOSTILE,), HOSTILE, "math", tags=tag) for id, tag in zip(ids, tags, strict=True)]
     found = find(evidence, BandSettings(draws=DRAWS), facts=Facts(problems=problems, strata=(HOSTILE,), beyond=True))
@@ -1033,7 +1038,7 @@ def test_degenerate_runs_with_tokens_subsets_and_guessers_still_give_a_report(
     problems = [Problem(name, "?", ("A",), "letters", "choice", tags={"subset": "only"}) for name in ids]
     facts = Facts(problems=problems, strata=("subset",) if len(ids) > 1 else (), beyond=True)
     found = find(
-        [Evidence(each, tokens_by_problem=dict.fromkeys(ids, 4.0)) for each in tallies],
+        [ModelData(each, tokens_by_problem=dict.fromkeys(ids, 4.0)) for each in tallies],
         BandSettings(draws=DRAWS),
         facts=facts,
     )
@@ -1048,7 +1053,7 @@ def test_a_single_token_budget_is_drawn_as_a_bar() -> None:
     tallies = [tally("base", [1, 0, 3, 2], 4), tally("rl", [2, 1, 4, 2], 4)]
     found = find(
         [
-            Evidence(each, tokens_by_problem=dict.fromkeys(each.problem_ids, cost))
+            ModelData(each, tokens_by_problem=dict.fromkeys(each.problem_ids, cost))
             for each, cost in zip(tallies, (10.0, 40.0), strict=True)
         ],
         BandSettings(draws=DRAWS),

@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.estimates.settings import BandSettings
 from move37.report.page import write_report
@@ -154,7 +154,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, power, unscored in zip(names, powers, (0, 3, 0), strict=True)
     ]
     ids = tallies[0].problem_ids
-    evidence = [Evidence(each, tokens_by_problem=dict.fromkeys(ids, 400.0 + 300 * i)) for i, each in enumerate(tallies)]
+    evidence = [
+        ModelData(each, tokens_by_problem=dict.fromkeys(ids, 400.0 + 300 * i)) for i, each in enumerate(tallies)
+    ]
     subsets = ("counting and probability", "intermediate algebra", "number theory")
     problems = [
         Problem(name, "?", (str(i % 7),), "sums", "math", tags={"subset": subsets[i % 3]}) for i, name in enumerate(ids)

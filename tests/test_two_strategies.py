@@ -136,7 +136,7 @@ def test_the_band_of_the_difference_holds_the_truth_and_claims_only_what_is_true
     """Confidence .999; more than 10 problems carry the difference at every k here."""
     found = curve_difference(tally("base", plan), tally("rl", plan), BandSettings(0.999))
     assert found.few_problems == ()
-    assert ((found.lower <= DIFFERENCE) & (found.upper >= DIFFERENCE)).all()
+    assert ((found.band.lower <= DIFFERENCE) & (found.band.upper >= DIFFERENCE)).all()
     assert (DIFFERENCE[np.array(found.gain) - 1] > 0).all()
     assert (DIFFERENCE[np.array(found.loss) - 1] < 0).all()
     assert {1, 2, 3} <= set(found.gain)

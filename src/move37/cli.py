@@ -22,8 +22,6 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from move37 import imports, pipeline, terminal
-from move37.analyses.beyond import at_k_in_words
-from move37.analyses.decision import decision_sentences
 from move37.analyses.serialise import agreement_json, comparison_json, findings_json, plain
 from move37.benchmarks import BENCHMARKS
 from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
@@ -33,6 +31,8 @@ from move37.environments import ENVIRONMENTS
 from move37.errors import InputError, Move37Error, described
 from move37.executors import EXECUTORS
 from move37.importers import IMPORTERS
+from move37.report.words.extrapolation import at_k_sentence
+from move37.report.words.findings import decision_sentences
 from move37.results import Decided, VerifiersCompared
 from move37.store import RunStore
 from move37.threads import let_threads_sleep
@@ -212,7 +212,7 @@ def compare(
             AnalysisConfig, confidence=confidence, draws=draws, seed=seed, monte_carlo_error=monte_carlo_error
         )
         done = pipeline.compare_counts(base, rl, settings, out, at_k)
-    findings, said = done.findings, at_k_in_words(done.at_k) if done.at_k is not None else ""
+    findings, said = done.findings, at_k_sentence(done.at_k) if done.at_k is not None else ""
     if as_json:
         figures = comparison_json(findings.comparisons[0], *findings.curves)
         figures |= {"at_k": plain(done.at_k) | {"in_words": said}} if said else {}

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from move37.analyses.decision import Decision, decide, decision_plan, finished_problems
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts
 from move37.analyses.pairing import paired
 from move37.counts import AnyTally, StoppedTally, Tally
@@ -202,13 +202,13 @@ class RunEvidence:
 
     # -- for the analyses ------------------------------------------------------------------------------------------
 
-    def of_model(self, model: str) -> Evidence:
+    def of_model(self, model: str) -> ModelData:
         """All that the analyses may know of one model."""
         store, tally, plan = self.store, self.tally(model), self.store.plan(model)
         first_stop = None if plan is None else plan.first_stop
         fixed = None if plan is None or not store.samples(model).files() else self.fixed_tally(model, first_stop)
         others = [label for label in store.labels(model) if label not in self.labels]
-        return Evidence(
+        return ModelData(
             tally=tally,
             fixed=fixed,
             not_truncated=self.tally_not_truncated(model, first_stop),

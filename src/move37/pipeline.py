@@ -20,9 +20,9 @@ from rich.console import Console
 
 from move37.analyses import Findings
 from move37.analyses.agreement import agreement
-from move37.analyses.beyond import difference_at_k
 from move37.analyses.decision import decide, decision_plan, finished_problems, refuse_another_question
-from move37.analyses.details import Evidence
+from move37.analyses.details import ModelData
+from move37.analyses.extrapolation import difference_at_k
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
@@ -216,12 +216,12 @@ def compare_counts(
     """
     load = IMPORTERS.load("counts")().load
     imported = [load(path, name, "counts") for path, name in ((base, "base"), (rl, "rl"))]
-    evidence = [Evidence(each.counts) for each in imported if each.counts is not None]
+    known = [ModelData(each.counts) for each in imported if each.counts is not None]
     facts = Facts(beyond=out is not None and settings.beyond)
-    findings = find(evidence, _band(settings), facts)
+    findings = find(known, _band(settings), facts)
     at = page = None
     if at_k is not None:
-        base_tally, rl_tally = (each.tally for each in evidence)
+        base_tally, rl_tally = (each.tally for each in known)
         at = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
     if out is not None:
         write_json(out / "analyses.json", findings_json(findings))

@@ -14,12 +14,13 @@ from rich.table import Table
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
-from move37.analyses.planning import Forecast, forecast_sentences
+from move37.analyses.planning import Forecast
 from move37.calibration import Calibration
 from move37.progress import Progress, Silent
-from move37.report import verdict_sentences
+from move37.report import summary_sentences
 from move37.report.sections import section_lines
-from move37.report.wording import split_test
+from move37.report.words import split_test
+from move37.report.words.forecast import forecast_sentences
 from move37.results import Validated, VerifiersCompared
 from move37.types import Outcome
 
@@ -67,8 +68,8 @@ def print_verdicts(judged: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def print_findings(findings: Findings) -> None:
-    """The verdict in words, the curves and the four-way table of each comparison, then the sentences of all else."""
-    tell(False, "\n".join(verdict_sentences(findings)))
+    """The summary in words, the curves and the four-way table of each comparison, then the sentences of all else."""
+    tell(False, "\n".join(summary_sentences(findings)))
     print_table(
         "pass@k",
         ("k", *(curve.model for curve in findings.curves)),
@@ -192,13 +193,13 @@ def _print_comparison(comparison: Comparison, decision: Decision | None) -> None
     rows = [
         (
             str(k),
-            f"{difference.mean[k - 1]:+.4f}",
-            f"[{difference.lower[k - 1]:+.4f}, {difference.upper[k - 1]:+.4f}]",
+            f"{difference.band.mean[k - 1]:+.4f}",
+            f"[{difference.band.lower[k - 1]:+.4f}, {difference.band.upper[k - 1]:+.4f}]",
             "gain" if k in difference.gain else "loss" if k in difference.loss else "undetermined",
         )
         for k in _shown(len(difference.k))
     ]
-    band = f"{difference.confidence:.0%} band over all k"
+    band = f"{difference.band.confidence:.0%} band over all k"
     print_table(f"{difference.rl} minus {difference.base}", ("k", "difference", band, ""), rows)
     test, result, _ = split_test(table, decision)
     print_table(

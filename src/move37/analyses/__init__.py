@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from move37.analyses.accuracy_shift import AccuracyShift, accuracy_shift
 from move37.analyses.agreement import Agreement
-from move37.analyses.cautions import comparison_cautions, model_cautions
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import ModelDetail, PairDetail
@@ -14,6 +13,7 @@ from move37.analyses.guessing import GuessBaseline
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
+from move37.analyses.warnings import comparison_warnings, model_warnings
 from move37.counts import AnyTally
 from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 
@@ -69,12 +69,12 @@ def compare(
     """
     difference = curve_difference(base, rl, settings, design)
     table = solvable_table(base, rl, settings.confidence, settings.seed, design=design)
-    about_pair = comparison_cautions(base, rl, difference, table, stopped_by_outcomes)
-    cautions = [*model_cautions(base), *model_cautions(rl), *about_pair]
+    about_pair = comparison_warnings(base, rl, difference, table, stopped_by_outcomes)
+    warnings = [*model_warnings(base), *model_warnings(rl), *about_pair]
     return Comparison(
         difference=difference,
         solvable=table,
         shift=accuracy_shift(base, rl),
         sampling_gap=sampling_gap(base, rl, settings.confidence, design=design),
-        warnings=tuple(cautions),
+        warnings=tuple(warnings),
     )

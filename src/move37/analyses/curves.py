@@ -68,15 +68,7 @@ class CurveDifference:
     base: str
     rl: str
     k: IntArray
-    mean: FloatArray
-    standard_error: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    critical_value: float
-    critical_value_monte_carlo: tuple[float, float]
-    """Where the critical value would lie with other multiplier draws (95 %)."""
-    draws: int
-    confidence: float
+    band: Band
     gain: tuple[int, ...]
     """ks at which the whole band is above zero."""
     loss: tuple[int, ...]
@@ -156,14 +148,7 @@ def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
         base=base,
         rl=rl,
         k=np.arange(1, len(band.mean) + 1),
-        mean=band.mean,
-        standard_error=band.standard_error,
-        lower=band.lower,
-        upper=band.upper,
-        critical_value=band.critical_value,
-        critical_value_monte_carlo=band.critical_value_monte_carlo,
-        draws=band.draws,
-        confidence=band.confidence,
+        band=band,
         gain=gain,
         loss=loss,
         first_loss_set=first_loss_set(band.lower, band.upper),

@@ -31,7 +31,6 @@ from move37.estimates.anytime import (
     Status,
     anytime_p,
     e_process,
-    fewest_to_decide,
     largest_reachable,
     standing,
 )
@@ -160,43 +159,6 @@ def finished_problems(
         for i, problem in enumerate(problem_ids)
         if base_done[i] and rl_done[i]
     }
-
-
-def decision_sentences(decision: Decision) -> tuple[str, ...]:
-    """What the decision says in plain words, for a terminal or a report."""
-    d = decision
-    split = (
-        f"{d.base_only} solved by {d.base} only and {d.rl_only} by {d.rl} only in {d.k} sample{'s' * (d.k != 1)} each"
-    )
-    seen = f"{d.examined} of {d.problems} problems in random order: {split}"
-    if d.status is Status.DECIDED:
-        first = (
-            f"Decided: {d.better} solves more. {seen}; the e-value reached {d.largest_e_value:.3g} "
-            f"(needed: {1 / d.alpha:.3g}), anytime-valid p = {d.anytime_p:.2g}."
-        )
-    elif d.status is Status.UNDECIDABLE:
-        first = (
-            f"Cannot be decided: {seen}; even if every problem left went one way, the e-value would reach "
-            f"{d.largest_reachable:.3g}, not {1 / d.alpha:.3g}. This does not say that the models are equal."
-        )
-    else:
-        first = f"Not decided yet: {seen}; e-value {d.e_value:.3g} of {1 / d.alpha:.3g} needed."
-    sentences = [first]
-    if d.problems < fewest_to_decide(d.alpha):
-        sentences.append(
-            f"{d.problems} problems can never decide it: at least {fewest_to_decide(d.alpha)} must be solved by one "
-            "model only."
-        )
-    if d.status is Status.DECIDED and d.examined < d.problems:
-        sentences.append(
-            "How many problems were examined depended on the outcomes: this direction and p-value allow for that; "
-            "curves, bands and McNemar's p over these problems do not, and overstate the difference."
-        )
-    if d.set_aside:
-        sentences.append(
-            f"{d.set_aside} problem{'s' * (d.set_aside != 1)} set aside: some model has no scored sample there."
-        )
-    return tuple(sentences)
 
 
 def _direction(solved: Solved) -> int:

@@ -1,7 +1,7 @@
 """What else can be said of a model, and of a pair, beside the curves and the four-way table?
 
-Each part is another file's answer; here they are asked for where the evidence allows it, on the problems that are
-analysed, and put beside each other. A part that the evidence does not carry is None or empty: no answers, no votes; no
+Each part is another file's answer; here they are asked for where the data allow it, on the problems that are
+analysed, and put beside each other. A part that they do not carry is None or empty: no answers, no votes; no
 token counts, no budgets; no fixed n, no measure that needs one.
 """
 
@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from move37.analyses.beyond import ModelBeyond, PairBeyond, model_beyond, pair_beyond
+from move37.analyses.extrapolation import ModelExtrapolation, PairExtrapolation, extrapolate_model, extrapolate_pair
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.reliability import (
     BayesAtN,
@@ -56,7 +56,7 @@ BOOTSTRAP_DRAWS = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class ModelData:
     """All that is known of one model. Only the tally is there for imported counts.
 
     What needs a fixed n (votes, reliability, accuracies) is of the samples before the plan's first look, if it has
@@ -116,7 +116,7 @@ class ModelDetail:
     """None where every sample is scored."""
     finished: FinishedCurve | None
     """None where no sample was truncated, or that is not known."""
-    beyond: ModelBeyond | None
+    beyond: ModelExtrapolation | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class PairDetail:
     tokens: TokenBudget | None
     strata: tuple[StratifiedComparison, ...]
     unscored: DifferenceBracket | None
-    beyond: PairBeyond | None
+    beyond: PairExtrapolation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,43 +153,45 @@ class Depth:
 
 
 def model_detail(
-    evidence: Evidence, tally: AnyTally, ks: Sequence[int] | None, depth: Depth, design: Design
+    data: ModelData, tally: AnyTally, ks: Sequence[int] | None, depth: Depth, design: Design
 ) -> ModelDetail:
-    """`tally` is the evidence's on the problems that are analysed, `design` labels these; `ks` are those of the
+    """`tally` is the data's on the problems that are analysed, `design` labels these; `ks` are those of the
     reliability measures."""
-    fixed, confidence = evidence.fixed_tally(tally.problem_ids), depth.band.confidence
+    fixed, confidence = data.fixed_tally(tally.problem_ids), depth.band.confidence
     in_order = design if fixed is None else _as_in(fixed, tally, design)
     unscored = unscored_bracket(tally) if tally.unscored.any() else None
     finished = None
-    if evidence.not_truncated is not None and tally.truncated.any():
-        finished = finished_curve(tally, on_problems(evidence.not_truncated, tally.problem_ids))
+    if data.not_truncated is not None and tally.truncated.any():
+        finished = finished_curve(tally, on_problems(data.not_truncated, tally.problem_ids))
     return ModelDetail(
         model=tally.model,
-        reliability=_reliability((fixed, in_order), (tally, design), evidence, ks, confidence),
+        reliability=_reliability((fixed, in_order), (tally, design), data, ks, confidence),
         coverage=() if fixed is None else coverage(fixed, confidence=confidence, design=in_order),
         bayes=None if fixed is None else bayes_at_n(fixed, confidence=confidence),
         unscored=unscored,
         finished=finished,
         beyond=(
-            model_beyond(tally, confidence, BOOTSTRAP_DRAWS, depth.band.seed, design) if _far(depth, tally) else None
+            extrapolate_model(tally, confidence, BOOTSTRAP_DRAWS, depth.band.seed, design)
+            if _far(depth, tally)
+            else None
         ),
     )
 
 
 def pair_detail(
-    evidence: tuple[Evidence, Evidence],
+    data: tuple[ModelData, ModelData],
     base: AnyTally,
     rl: AnyTally,
     table: SolvableTable,
     depth: Depth,
     design: Design,
 ) -> PairDetail:
-    """`base` and `rl` are the evidence's tallies on the problems that are analysed, `table` their four-way table;
+    """`base` and `rl` are the data's tallies on the problems that are analysed, `table` their four-way table;
     `design` labels the base's problems."""
     base, rl = paired(base, rl)
     confidence, seed = depth.band.confidence, depth.band.seed
-    of_base, of_rl = evidence
-    fixed_base, fixed_rl = (each.fixed_tally(base.problem_ids) for each in evidence)
+    of_base, of_rl = data
+    fixed_base, fixed_rl = (each.fixed_tally(base.problem_ids) for each in data)
     differences: tuple[ReliabilityDifference, ...] = ()
     shares, posterior = (), None
     if fixed_base is not None and fixed_rl is not None:
@@ -214,20 +216,20 @@ def pair_detail(
         tokens=_tokens(of_base, of_rl, base, rl, depth, design),
         strata=tuple(by_stratum(base, rl, labels, tag, depth.side_band, design) for tag, labels in depth.tags.items()),
         unscored=difference_bracket(*brackets) if brackets else None,
-        beyond=pair_beyond(base, rl, confidence) if _far(depth, base, rl) else None,
+        beyond=extrapolate_pair(base, rl, confidence) if _far(depth, base, rl) else None,
     )
 
 
 def _reliability(
     known: tuple[Tally | None, Design],
     whole: tuple[AnyTally, Design],
-    evidence: Evidence,
+    data: ModelData,
     ks: Sequence[int] | None,
     confidence: float,
 ) -> tuple[ReliabilityRow, ...]:
     """Rows at a fixed n where one is known, with the areas under the whole curve."""
     (fixed, in_order), (tally, design) = known, whole
-    rows = () if fixed is None else reliability(fixed, ks, evidence.votes, confidence, in_order)
+    rows = () if fixed is None else reliability(fixed, ks, data.votes, confidence, in_order)
     if fixed is tally:
         return rows
     areas = area(tally, confidence=confidence, design=design) if k_limit(tally) > 1 else ()
@@ -235,7 +237,7 @@ def _reliability(
 
 
 def _tokens(
-    of_base: Evidence, of_rl: Evidence, base: AnyTally, rl: AnyTally, depth: Depth, design: Design
+    of_base: ModelData, of_rl: ModelData, base: AnyTally, rl: AnyTally, depth: Depth, design: Design
 ) -> TokenBudget | None:
     known = of_base.tokens_by_problem, of_rl.tokens_by_problem
     if not all(set(base.problem_ids) <= tokens.keys() for tokens in known):

@@ -89,23 +89,3 @@ def family(
         problems=base.problems,
         simulated_ks=len(simulated),
     )
-
-
-def family_sentences(result: Family) -> tuple[str, ...]:
-    """What the family band establishes, in plain words."""
-    together = (
-        f"All {len(result.members)} models against {result.base} in one {result.confidence:.0%} band "
-        f"(critical value {result.critical_value:.2f}): the following holds for all of them together."
-    )
-    found = [
-        (result.better_somewhere, f"better than {result.base} at some k"),
-        (result.worse_somewhere, f"worse than {result.base} at some k"),
-        (result.crossing, "better at a smaller k and worse at a larger one"),
-    ]
-    insecure = [m.rl for m in result.members if {*m.gain, *m.loss} & set(m.few_problems)]
-    caution = [f"Few problems carry some of these ks for {', '.join(insecure)}: the band is too narrow there."]
-    return (
-        together,
-        *(f"{', '.join(models) if models else 'No model'}: {what}." for models, what in found),
-        *(caution if insecure else []),
-    )

@@ -1,4 +1,4 @@
-"""What does a run say? Evidence about each model goes in, `Findings` come out: the join of the other analyses.
+"""What does a run say? What is known of each model goes in, `Findings` come out: the join of the other analyses.
 
 The first model is the base, and every other one is compared with it. Each comparison stands alone; where there are
 several, one family-wise band beside them covers all together.
@@ -13,17 +13,17 @@ import numpy as np
 
 from move37.analyses import Comparison, Findings, compare
 from move37.analyses.agreement import agreement
-from move37.analyses.cautions import flaky_cautions, model_cautions
 from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
-from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
+from move37.analyses.details import Depth, ModelData, model_detail, pair_detail
 from move37.analyses.families import FAMILY_BAND, family
-from move37.analyses.grader_errors import GraderErrors, grader_cautions, grader_errors
+from move37.analyses.grader_errors import GraderErrors, grader_errors, grader_warnings
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import OutcomeAudit, outcome_audit
+from move37.analyses.warnings import flaky_warnings, model_warnings
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.rows import k_limit
@@ -51,32 +51,32 @@ class Facts:
     """What is in the run and not in the findings, one sentence each: they become warnings."""
 
 
-def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, facts: Facts | None = None) -> Findings:
+def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, facts: Facts | None = None) -> Findings:
     """Each model alone, then each one against the first. Raises InputError for no model, or different problems.
 
     Problems on which some model has no scored sample at all are left out for every model, with a warning.
     """
-    if not evidence:
+    if not models:
         raise InputError("no model to analyse")
     facts = facts or Facts()
-    tallies, left_out = leave_out_unscored([each.tally for each in evidence])
+    tallies, left_out = leave_out_unscored([each.tally for each in models])
     base, others = tallies[0], tallies[1:]
     designs = [Design(clusters=_clusters(facts, tally)) for tally in tallies]
     depth = Depth(settings, _labels(facts, base), facts.beyond)
     comparisons, pairs = [], []
-    for each, rl in zip(evidence[1:], others, strict=True):
+    for each, rl in zip(models[1:], others, strict=True):
         comparison = compare(base, rl, settings, designs[0], stopped_by_outcomes=facts.decision is not None)
         comparisons.append(comparison)
-        pairs.append(pair_detail((evidence[0], each), base, rl, comparison.solvable, depth, designs[0]))
-    fixed = [tally for each in evidence if (tally := each.fixed_tally(base.problem_ids)) is not None]
+        pairs.append(pair_detail((models[0], each), base, rl, comparison.solvable, depth, designs[0]))
+    fixed = [tally for each in models if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
     errors = _grader_errors(facts, base, settings.confidence)
     return Findings(
         curves=tuple(model_curve(*each) for each in zip(tallies, repeat(settings), designs)),
-        audits=tuple(map(_audit, evidence)),
+        audits=tuple(map(_audit, models)),
         models=tuple(
             model_detail(each, tally, ks, depth, design)
-            for each, tally, design in zip(evidence, tallies, designs, strict=True)
+            for each, tally, design in zip(models, tallies, designs, strict=True)
         ),
         guesses=_guesses(facts, base),
         comparisons=tuple(comparisons),
@@ -87,7 +87,7 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
         ),
         agreements=tuple(
             agreement(each.tally.model, each.verifier, label, twice, each.references, each.first_stop)
-            for each in evidence
+            for each in models
             for label, twice in each.agreement
         ),
         grader_errors=errors,
@@ -97,14 +97,14 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
             *_about_decision(facts.decision),
             *_about_left_out(left_out),
             *_warnings(tallies, comparisons),
-            *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.flags)),
-            *grader_cautions(errors),
+            *(warning for each in models for warning in flaky_warnings(each.tally.model, each.flags)),
+            *grader_warnings(errors),
             *_about_clusters(facts, len(others), bool(errors)),
         ),
     )
 
 
-def _audit(of: Evidence) -> OutcomeAudit:
+def _audit(of: ModelData) -> OutcomeAudit:
     known = of.tally, of.reasons, of.mean_tokens, of.not_truncated, of.fixed, of.correct_among_truncated
     return outcome_audit(*known)
 
@@ -195,14 +195,14 @@ def _about_left_out(problem_ids: Sequence[str]) -> list[str]:
 
 
 def _warnings(tallies: Sequence[AnyTally], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    """Every caution once; those of a pair name their models where there are several pairs."""
-    alone = [caution for tally in tallies for caution in model_cautions(tally)]
+    """Every warning once; those of a pair name their models where there are several pairs."""
+    alone = [warning for tally in tallies for warning in model_warnings(tally)]
     together = [
-        f"{comparison.difference.rl} against {comparison.difference.base}: {caution}"
+        f"{comparison.difference.rl} against {comparison.difference.base}: {warning}"
         if len(comparisons) > 1
-        else caution
+        else warning
         for comparison in comparisons
-        for caution in comparison.warnings
-        if caution not in alone
+        for warning in comparison.warnings
+        if warning not in alone
     ]
     return (*alone, *together)

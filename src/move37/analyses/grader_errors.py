@@ -60,19 +60,19 @@ def floor(false_accepts: float, k: int) -> float:
     return float(guess_pass_at_k(np.array([false_accepts]), np.array([k]))[0])
 
 
-def grader_cautions(errors: Sequence[GraderErrors]) -> list[str]:
+def grader_warnings(errors: Sequence[GraderErrors]) -> list[str]:
     """About graders that were seen to err."""
-    cautions = []
+    warnings = []
     for each in errors:
         if each.references_accepted < each.references:
-            cautions.append(
+            warnings.append(
                 f"{each.verifier} rejects {each.references - each.references_accepted} of {each.references} reference "
                 "answers: right samples are counted wrong"
             )
         if each.corrupted_accepted:
-            cautions.append(
+            warnings.append(
                 f"{each.verifier} accepts {each.corrupted_accepted} of {each.corrupted} corrupted answers: a model "
                 f"that is always wrong, each time in another way, would reach pass@{each.k} = {each.floor:.3f} "
                 f"(up to {each.floor_upper:.3f})"
             )
-    return cautions
+    return warnings

@@ -22,10 +22,14 @@ from move37.analyses import Comparison, Findings
 from move37.analyses.agreement import Agreement
 from move37.analyses.curves import ModelCurve
 from move37.errors import StoreError
+from move37.estimates.bands import Band
+from move37.estimates.two_level import TwoLevelBand
 from move37.parts import read_json
 
 FORMAT = 1
 """Rises when what is written today could no longer be read by the version before."""
+IN_PLACE = (Band, TwoLevelBand)
+"""What these hold stands among the fields of the object that holds them."""
 
 MOST_DISAGREEMENTS = 1000
 """Disagreements of two verifiers that are listed; all are counted."""
@@ -84,7 +88,9 @@ def _rebuilt_object(kind: Any, value: Any) -> Any:
     _require(isinstance(value, dict), kind, value)
     found = {}
     for field in fields(kind):
-        if field.name in value:
+        if _hints(kind)[field.name] in IN_PLACE:
+            found[field.name] = _rebuilt_object(_hints(kind)[field.name], value)
+        elif field.name in value:
             found[field.name] = _rebuilt(_hints(kind)[field.name], value[field.name])
         elif field.default is MISSING and field.default_factory is MISSING:
             raise KeyError(f"no {field.name}")
@@ -115,12 +121,12 @@ def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: Mo
                 "rl": rl_curve.pass_at_k[:k_max],
             },
             "difference": {
-                "mean": difference.mean,
-                "lower": difference.lower,
-                "upper": difference.upper,
-                "critical_value": difference.critical_value,
-                "draws": difference.draws,
-                "confidence": difference.confidence,
+                "mean": difference.band.mean,
+                "lower": difference.band.lower,
+                "upper": difference.band.upper,
+                "critical_value": difference.band.critical_value,
+                "draws": difference.band.draws,
+                "confidence": difference.band.confidence,
             },
             "gain": difference.gain,
             "loss": difference.loss,
@@ -165,7 +171,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        found = {}
+        for field in fields(value):
+            held = plain(getattr(value, field.name))
+            found |= held if type(getattr(value, field.name)) in IN_PLACE else {field.name: held}
+        return found
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, str | Path):

@@ -33,7 +33,7 @@ OTHER = "other"
 
 @dataclass(frozen=True, eq=False)
 class Stratum:
-    """One stratum's own comparison; its `difference.confidence` is the Sidak level."""
+    """One stratum's own comparison; its `difference.band.confidence` is the Sidak level."""
 
     name: str
     problems: int
@@ -84,28 +84,6 @@ def by_stratum(
         ),
         total=difference_of(base.model, rl.model, total),
     )
-
-
-def strata_sentences(result: StratifiedComparison) -> tuple[str, ...]:
-    """What each stratum and the total establish, in plain words."""
-    base, rl = result.total.base, result.total.rl
-    lines = [
-        f"By {result.tag}, all {len(result.strata)} strata together at {result.confidence:.0%} confidence:",
-        *(f"{each.name} ({each.problems} problems): {_established(each.difference)}." for each in result.strata),
-        f"Over all problems, strata held fixed: {rl} is {_established(result.total)} against {base}.",
-    ]
-    return tuple(lines)
-
-
-def _established(difference: CurveDifference) -> str:
-    parts = [
-        f"{word} at {len(ks)} of {len(difference.k)} ks ({ks[0]} to {ks[-1]})"
-        for word, ks in (("better", difference.gain), ("worse", difference.loss))
-        if ks
-    ]
-    insecure = {*difference.gain, *difference.loss} & set(difference.few_problems)
-    caution = " (insecure: few problems carry some of these ks)" if insecure else ""
-    return " and ".join(parts) + caution if parts else "not shown to differ"
 
 
 def _strata(

@@ -25,7 +25,7 @@ import numpy as np
 from move37.analyses.pairing import name_some, paired
 from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.estimates.bands import FEW_PROBLEMS, simultaneous_band
+from move37.estimates.bands import FEW_PROBLEMS, Band, simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray
@@ -47,14 +47,7 @@ class TokenBudget:
     """Samples that a budget affords; their mean over problems if `per_problem`."""
     base_pass: FloatArray
     rl_pass: FloatArray
-    mean: FloatArray
-    standard_error: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    critical_value: float
-    critical_value_monte_carlo: tuple[float, float]
-    draws: int
-    confidence: float
+    band: Band
     mean_tokens_base: float
     mean_tokens_rl: float
     """Mean generated tokens per sample, over problems."""
@@ -110,14 +103,7 @@ def token_budget(
         k_rl=ks[1],
         base_pass=curves[0],
         rl_pass=curves[1],
-        mean=band.mean,
-        standard_error=band.standard_error,
-        lower=band.lower,
-        upper=band.upper,
-        critical_value=band.critical_value,
-        critical_value_monte_carlo=band.critical_value_monte_carlo,
-        draws=band.draws,
-        confidence=settings.confidence,
+        band=band,
         mean_tokens_base=float(costs[0].mean()),
         mean_tokens_rl=float(costs[1].mean()),
         per_problem=per_problem,
@@ -127,23 +113,6 @@ def token_budget(
         crossing=_crossing(grid, band.lower, band.upper),
         few_problems=tuple(grid[few].tolist()),
     )
-
-
-def budget_sentences(result: TokenBudget) -> tuple[str, ...]:
-    """What is established at equal tokens, in plain words."""
-    cost = (
-        f"A sample takes {result.mean_tokens_base:.0f} generated tokens from {result.base} and "
-        f"{result.mean_tokens_rl:.0f} from {result.rl}."
-    )
-    parts = [
-        f"{word} with {budgets[0]:,.0f} to {budgets[-1]:,.0f} tokens per problem"
-        for word, budgets in (("better", result.gain), ("worse", result.loss))
-        if budgets
-    ]
-    span = f"{result.tokens[0]:,.0f} to {result.tokens[-1]:,.0f}"
-    if not parts:
-        return cost, f"At equal tokens no difference is established anywhere from {span} tokens per problem."
-    return cost, f"At equal tokens, {result.rl} is {' and '.join(parts)} (compared from {span})."
 
 
 def _costs(tally: AnyTally, tokens: Mapping[str, float]) -> FloatArray:

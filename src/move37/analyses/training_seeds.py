@@ -26,7 +26,7 @@ from move37.errors import InputError
 from move37.estimates.bands import carried_by_few, first_loss_set, gain_and_loss
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
-from move37.estimates.two_level import two_level_band
+from move37.estimates.two_level import TwoLevelBand, two_level_band
 from move37.types import FloatArray, IntArray
 
 
@@ -38,22 +38,12 @@ class TrainingSeeds:
     algorithm: str
     runs: tuple[str, ...]
     k: IntArray
-    mean: FloatArray
+    band: TwoLevelBand
+    """For other seeds and other problems."""
     by_seed: FloatArray
     """Each run's own mean difference, (S, K)."""
     between_seeds: FloatArray
     """Standard deviation of `by_seed` over the runs."""
-    se_seeds: FloatArray
-    se_problems: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    """Simultaneous band for other seeds and other problems."""
-    critical_value: float
-    critical_value_seeds: float
-    """The band's half-width is sqrt((critical_value_seeds se_seeds)^2 + (critical_value se_problems)^2)."""
-    critical_value_monte_carlo: tuple[float, float]
-    draws: int
-    confidence: float
     problems: int
     gain: tuple[int, ...]
     loss: tuple[int, ...]
@@ -64,8 +54,9 @@ class TrainingSeeds:
     @property
     def seed_share(self) -> FloatArray:
         """Share of the mean's variance that comes from the seeds; NaN where nothing varies."""
-        total = self.se_seeds**2 + self.se_problems**2
-        return np.divide(self.se_seeds**2, total, out=np.full_like(total, np.nan), where=total > 0)
+        seeds = self.band.se_seeds**2
+        total = seeds + self.band.se_problems**2
+        return np.divide(seeds, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
 def training_seeds(
@@ -100,18 +91,9 @@ def training_seeds(
         algorithm=algorithm or ", ".join(names),
         runs=names,
         k=np.arange(1, k_max + 1),
-        mean=band.mean,
+        band=band,
         by_seed=by_seed,
         between_seeds=by_seed.std(axis=0, ddof=1),
-        se_seeds=band.se_seeds,
-        se_problems=band.se_problems,
-        lower=band.lower,
-        upper=band.upper,
-        critical_value=band.critical_value,
-        critical_value_seeds=band.critical_value_seeds,
-        critical_value_monte_carlo=band.critical_value_monte_carlo,
-        draws=band.draws,
-        confidence=settings.confidence,
         problems=base.problems,
         gain=gain,
         loss=loss,
@@ -119,30 +101,3 @@ def training_seeds(
         first_loss_monte_carlo=(last_low, last_high),
         few_problems=carried_by_few(band.effective_problems),
     )
-
-
-def seeds_sentences(result: TrainingSeeds) -> tuple[str, ...]:
-    """What several seeds establish about the algorithm, in plain words."""
-    last = int(result.k[-1])
-    found = [
-        f"{word} than {result.base} at {_span(ks)}"
-        for word, ks in (("better", result.gain), ("worse", result.loss))
-        if ks
-    ]
-    claim = " and ".join(found) if found else f"not shown to differ from {result.base} at any k up to {last}"
-    insecure = {*result.gain, *result.loss} & set(result.few_problems)
-    caution = ["Few problems carry some of these ks: the band is too narrow there."] if insecure else []
-    return (
-        f"{result.algorithm}, over {len(result.runs)} training seeds and {result.problems} problems, is {claim} "
-        f"({result.confidence:.0%} confidence for other seeds and other problems).",
-        f"At k={last} the mean difference is {result.mean[-1]:+.4f} "
-        f"[{result.lower[-1]:+.4f}, {result.upper[-1]:+.4f}]; "
-        f"runs differ from each other by a standard deviation of {result.between_seeds[-1]:.4f}.",
-        *caution,
-    )
-
-
-def _span(ks: tuple[int, ...]) -> str:
-    if ks[-1] - ks[0] == len(ks) - 1:
-        return f"k={ks[0]}" if len(ks) == 1 else f"k={ks[0]}-{ks[-1]}"
-    return f"{len(ks)} ks between {ks[0]} and {ks[-1]}"

@@ -34,7 +34,7 @@ Left out: weights other than one per problem.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +72,13 @@ class Band:
     upper: FloatArray
     critical_value: float
     critical_value_monte_carlo: tuple[float, float]
+    """Where the critical value would lie with other multiplier draws (95 %)."""
     draws: int
     confidence: float
-    support: tuple[float, float]
-    effective_problems: FloatArray
-    """How many problems (clusters, where there are any) carry each column's variance; see `effective_problems`."""
+    support: tuple[float, float] = (-1.0, 1.0)
+    effective_problems: FloatArray = field(default_factory=lambda: np.empty(0))
+    """How many problems (clusters, where there are any) carry each column's variance; see `effective_problems`. Empty
+    for a band of an analyses.json that does not say so."""
 
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another critical value would give."""

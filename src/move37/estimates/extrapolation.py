@@ -80,7 +80,7 @@ class PowerLaw:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class FitData:
     """What the methods see of a tally: distinct counts (J,), which of them is each problem's, and rows (M, n)."""
 
     successes: IntArray
@@ -105,7 +105,7 @@ def counts_of(tally: AnyTally) -> tuple[IntArray, IntArray]:
     return tally.correct, tally.n
 
 
-def evidence_of(tally: AnyTally) -> Evidence:
+def fit_data(tally: AnyTally) -> FitData:
     """Raises InputError for fewer than 2 scored samples of a problem: one k is no curve to continue."""
     n = k_limit(tally)
     if n < 2:
@@ -113,13 +113,13 @@ def evidence_of(tally: AnyTally) -> Evidence:
     successes, trials = counts_of(tally)
     codes, where = np.unique(trials * (trials.max() + 1) + successes, return_inverse=True)
     distinct_trials, distinct_successes = np.divmod(codes, trials.max() + 1)
-    return Evidence(distinct_successes, distinct_trials, where, 1.0 - pass_at_k_rows(tally, n))
+    return FitData(distinct_successes, distinct_trials, where, 1.0 - pass_at_k_rows(tally, n))
 
 
 def fit(tally: AnyTally, method: str | None = None) -> Extrapolation:
     """The `method` (one of METHODS; default DEFAULT_METHOD) fitted to all problems. Raises InputError."""
-    evidence = evidence_of(tally)
-    return _fitter(method)(evidence, np.ones(evidence.problems))
+    data = fit_data(tally)
+    return _fitter(method)(data, np.ones(data.problems))
 
 
 def bootstrap(
@@ -133,13 +133,13 @@ def bootstrap(
     """pass@k of the method refitted to problems, or clusters of them, drawn with replacement, shape (draws, K)."""
     if draws < 2:
         raise InputError(f"draws must be at least 2, not {draws}")
-    evidence, fitter = evidence_of(tally), _fitter(method)
+    data, fitter = fit_data(tally), _fitter(method)
     rng = np.random.default_rng(seed)
-    units = design.units(evidence.problems)
+    units = design.units(data.problems)
     resamples = rng.multinomial(units, np.full(units, 1.0 / units), size=draws).astype(float)
     if design.clusters is not None:
         resamples = resamples[:, np.unique(design.clusters, return_inverse=True)[1]]
-    return np.array([fitter(evidence, weights).pass_at_k(ks) for weights in resamples])
+    return np.array([fitter(data, weights).pass_at_k(ks) for weights in resamples])
 
 
 def interval(
@@ -252,29 +252,29 @@ def unseen_solvable(tally: AnyTally, confidence: float = 0.95) -> UnseenSolvable
     return UnseenSolvable(float(min(value, f0)), float(min(value / float(spread), f0)), confidence, f0, f1, f2)
 
 
-def _fit_npmle(evidence: Evidence, weights: FloatArray) -> Extrapolation:
-    return npmle.fit_mixture(evidence.successes, evidence.trials, _per_outcome(evidence, weights))
+def _fit_npmle(data: FitData, weights: FloatArray) -> Extrapolation:
+    return npmle.fit_mixture(data.successes, data.trials, _per_outcome(data, weights))
 
 
-def _fit_beta(evidence: Evidence, weights: FloatArray) -> Extrapolation:
-    return _beta_binomial(evidence, weights, zero_inflated=False)
+def _fit_beta(data: FitData, weights: FloatArray) -> Extrapolation:
+    return _beta_binomial(data, weights, zero_inflated=False)
 
 
-def _fit_zero_inflated(evidence: Evidence, weights: FloatArray) -> Extrapolation:
-    return _beta_binomial(evidence, weights, zero_inflated=True)
+def _fit_zero_inflated(data: FitData, weights: FloatArray) -> Extrapolation:
+    return _beta_binomial(data, weights, zero_inflated=True)
 
 
-def _fit_power_law(evidence: Evidence, weights: FloatArray) -> Extrapolation:
-    return _power_law(evidence, weights, first_k=1)
+def _fit_power_law(data: FitData, weights: FloatArray) -> Extrapolation:
+    return _power_law(data, weights, first_k=1)
 
 
-def _fit_local_power_law(evidence: Evidence, weights: FloatArray) -> Extrapolation:
-    line = _power_law(evidence, weights, first_k=max(1, evidence.n // 4))
-    last_failure = max(float(weights @ evidence.failures[:, -1] / weights.sum()), 0.0)
-    return PowerLaw(last_failure * evidence.n**line.exponent, line.exponent)
+def _fit_local_power_law(data: FitData, weights: FloatArray) -> Extrapolation:
+    line = _power_law(data, weights, first_k=max(1, data.n // 4))
+    last_failure = max(float(weights @ data.failures[:, -1] / weights.sum()), 0.0)
+    return PowerLaw(last_failure * data.n**line.exponent, line.exponent)
 
 
-_Fitter = Callable[[Evidence, FloatArray], Extrapolation]
+_Fitter = Callable[[FitData, FloatArray], Extrapolation]
 _FITTERS: dict[str, _Fitter] = {
     "local power law": _fit_local_power_law,
     "power law": _fit_power_law,
@@ -293,23 +293,23 @@ def _fitter(method: str | None) -> _Fitter:
     return _FITTERS[method]
 
 
-def _power_law(evidence: Evidence, weights: FloatArray, first_k: int) -> PowerLaw:
+def _power_law(data: FitData, weights: FloatArray, first_k: int) -> PowerLaw:
     """Least squares of log failure on log k over first_k..n, unless every problem (weighted) is solved by n."""
-    failure = weights @ evidence.failures[:, first_k - 1 :] / weights.sum()
+    failure = weights @ data.failures[:, first_k - 1 :] / weights.sum()
     if failure[-1] <= 0:
         return PowerLaw(0.0, 0.0)
-    log_k, log_failure = np.log(np.arange(first_k, evidence.n + 1)), np.log(failure)
+    log_k, log_failure = np.log(np.arange(first_k, data.n + 1)), np.log(failure)
     centred = log_k - log_k.mean()
     slope = float(centred @ log_failure / (centred @ centred))
     return PowerLaw(float(np.exp(log_failure.mean() - slope * log_k.mean())), max(-slope, 0.0))
 
 
-def _beta_binomial(evidence: Evidence, weights: FloatArray, zero_inflated: bool) -> BetaBinomial:
+def _beta_binomial(data: FitData, weights: FloatArray, zero_inflated: bool) -> BetaBinomial:
     """Maximum likelihood over log a, log b and the share of zeros, by a quasi-Newton method with the exact gradient."""
-    counts = _per_outcome(evidence, weights)
+    counts = _per_outcome(data, weights)
     counts = counts / counts.sum()
-    c, n = evidence.successes.astype(float), evidence.trials.astype(float)
-    none = evidence.successes == 0
+    c, n = data.successes.astype(float), data.trials.astype(float)
+    none = data.successes == 0
     limits = [(-_LOG_SHAPE_LIMIT, _LOG_SHAPE_LIMIT)] * 2 + [(0.0, _LARGEST_ZERO_SHARE)]
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
@@ -332,8 +332,8 @@ def _beta_binomial(evidence: Evidence, weights: FloatArray, zero_inflated: bool)
     return BetaBinomial(float(np.exp(found.x[0])), float(np.exp(found.x[1])), float(found.x[2]))
 
 
-def _per_outcome(evidence: Evidence, weights: FloatArray) -> FloatArray:
-    return np.bincount(evidence.where, weights, minlength=len(evidence.trials)).astype(float)
+def _per_outcome(data: FitData, weights: FloatArray) -> FloatArray:
+    return np.bincount(data.where, weights, minlength=len(data.trials)).astype(float)
 
 
 def _checked_ks(ks: IntArray) -> IntArray:

@@ -20,7 +20,7 @@ Decisions:
 Left out: seeds as fixed ("these three runs"); those are a family, with one `critical_value` for all of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
@@ -52,12 +52,14 @@ class TwoLevelBand:
     """On the scale of a normal: what multiplies `se_problems`."""
     critical_value_monte_carlo: tuple[float, float]
     critical_value_seeds: float
-    """What multiplies `se_seeds`: the Student quantile at the same level."""
+    """What multiplies `se_seeds`: the Student quantile at the same level. The band's half-width is
+    sqrt((critical_value_seeds se_seeds)^2 + (critical_value se_problems)^2)."""
     draws: int
     confidence: float
-    support: tuple[float, float]
-    seeds: int
-    effective_problems: FloatArray
+    seeds: int = 0
+    """0 and an empty array for a band of an analyses.json that does not say so."""
+    support: tuple[float, float] = (-1.0, 1.0)
+    effective_problems: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another (normal) critical value would give."""

@@ -1,16 +1,16 @@
 """Result objects -> figures, one self-contained HTML page, markdown and CSV. Computes nothing.
 
-`verdict.py` finds the first words (`technical.py` those in the field's terms), `sections.py` those of every further
-finding; `figures.py` and `token_figure.py` make the pictures, `tables.py`, `details.py` and `beyond.py` what a reader
-sees of the numbers, `exports.py` and `further_csv.py` all of their digits; `page.py` joins them (`write_report`). The
-drawing libraries are loaded only when a page is made.
+`summary.py` finds the first words (`technical.py` those in the field's terms), `sections.py` arranges every further
+finding, and `words/` holds the sentences. `figures.py` and `token_figure.py` make the pictures; `tables.py`,
+`details.py` and `extrapolation.py` make what a reader sees of the numbers, `exports.py` and `further_csv.py` all of
+their digits; `page.py` joins them (`write_report`). The drawing libraries are loaded only when a page is made.
 """
 
 from dataclasses import dataclass
 
-from move37.report.verdict import Verdict, verdict_sentences, verdicts
+from move37.report.summary import Summary, summaries, summary_sentences
 
-__all__ = ["ReportContext", "Verdict", "verdict_sentences", "verdicts"]
+__all__ = ["ReportContext", "Summary", "summaries", "summary_sentences"]
 
 
 @dataclass(frozen=True)

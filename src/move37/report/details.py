@@ -17,7 +17,7 @@ from move37.analyses.support import Support, SupportMeasure
 from move37.analyses.token_budget import TokenBudget
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.counts import Estimate
-from move37.report.numerals import (
+from move37.report.number_format import (
     Missing,
     Shown,
     count,
@@ -29,7 +29,7 @@ from move37.report.numerals import (
     points_interval,
 )
 from move37.report.tables import Cell, Estimated, Table, difference_cell, measure_name, powers_of_two
-from move37.report.wording import established
+from move37.report.words import established
 
 _UNVARIED = "the value does not vary between problems, so it has no interval"
 _SHOWN_BUDGETS = 8
@@ -94,15 +94,15 @@ def budget_table(found: TokenBudget) -> Table:
             count(found.tokens[i]),
             f"{found.k_base[i]:,.1f}",
             f"{found.k_rl[i]:,.1f}",
-            percent(found.base_pass[i], found.standard_error[i]),
-            percent(found.rl_pass[i], found.standard_error[i]),
-            _difference(found.mean[i], found.lower[i], found.upper[i], found.standard_error[i]),
+            percent(found.base_pass[i], found.band.standard_error[i]),
+            percent(found.rl_pass[i], found.band.standard_error[i]),
+            _difference(found.band.mean[i], found.band.lower[i], found.band.upper[i], found.band.standard_error[i]),
             budget_settled(found, float(found.tokens[i])),
         )
         for i in chosen
     ]
     return Table(
-        caption=f"Solved at equal generated tokens, simultaneous {level(found.confidence)} band of the difference",
+        caption=f"Solved at equal generated tokens, simultaneous {level(found.band.confidence)} band of the difference",
         header=(
             "tokens per problem",
             f"k of {found.base}",
@@ -249,12 +249,13 @@ def seeds_table(found: TrainingSeeds) -> Table:
         (run, *(points(each[i], found.between_seeds[i]) for i in at))
         for run, each in zip(found.runs, found.by_seed, strict=True)
     ]
-    errors = [float((found.se_seeds[i] ** 2 + found.se_problems[i] ** 2) ** 0.5) for i in at]
-    mean = [_difference(found.mean[i], found.lower[i], found.upper[i], e) for i, e in zip(at, errors, strict=True)]
+    errors = [float((found.band.se_seeds[i] ** 2 + found.band.se_problems[i] ** 2) ** 0.5) for i in at]
+    band = found.band
+    mean = [_difference(band.mean[i], band.lower[i], band.upper[i], e) for i, e in zip(at, errors, strict=True)]
     share = [percent(found.seed_share[i], reason="nothing varies") for i in at]
     rows += [("mean over seeds", *mean), ("share of its variance that is the seeds'", *share)]
     return Table(
-        caption=f"{found.algorithm} minus {found.base} in points, {level(found.confidence)} band for other seeds and "
+        caption=f"{found.algorithm} minus {found.base} in points, {level(band.confidence)} band for other seeds and "
         "other problems",
         header=("run", *(f"k = {count(found.k[i])}" for i in at)),
         rows=tuple(rows),

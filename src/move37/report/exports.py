@@ -14,7 +14,7 @@ from typing import Any
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
 from move37.report.further_csv import FILES, Row
-from move37.report.wording import settled
+from move37.report.words import settled
 
 
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -100,7 +100,8 @@ def _curves(findings: Findings) -> Iterator[Row]:
 
 def _differences(findings: Findings) -> Iterator[Row]:
     for difference in (each.difference for each in findings.comparisons):
-        columns = (difference.k, difference.mean, difference.standard_error, difference.lower, difference.upper)
+        band = difference.band
+        columns = (difference.k, band.mean, band.standard_error, band.lower, band.upper)
         for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
             few = "yes" if k in difference.few_problems else "no"
             widened = "gain" if k in difference.still_gain else "loss" if k in difference.still_loss else "undetermined"
@@ -109,7 +110,7 @@ def _differences(findings: Findings) -> Iterator[Row]:
                 difference.rl,
                 k,
                 *numbers,
-                difference.confidence,
+                difference.band.confidence,
                 settled(difference, k),
                 few,
                 widened,

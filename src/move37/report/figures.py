@@ -27,7 +27,7 @@ from move37.report.drawing import (
     values,
     y_of,
 )
-from move37.report.numerals import (
+from move37.report.number_format import (
     counted,
     k_list,
     level,
@@ -42,7 +42,7 @@ from move37.report.palette import DASHES, SHAPES, series, variable
 from move37.report.sections import token_stem
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.token_figure import token_figure
-from move37.report.wording import settled, undecided
+from move37.report.words import settled, undecided
 
 _LABEL_PIXELS = 15
 
@@ -118,7 +118,7 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     return Figure(
         stem=stem,
         title=f"{difference.rl} minus {difference.base}",
-        subtitle=f"paired difference in pass@k, simultaneous {level(difference.confidence)} band",
+        subtitle=f"paired difference in pass@k, simultaneous {level(difference.band.confidence)} band",
         alt=(
             f"pass@k of {difference.rl} minus {difference.base} over k with its band. "
             f"Gain at k = {k_list(difference.gain)}; loss at k = {k_list(difference.loss)}; "
@@ -257,7 +257,7 @@ def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dic
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
     ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
     return [
-        {"k": k} | banded(difference.mean[k - 1], difference.lower[k - 1], difference.upper[k - 1])
+        {"k": k} | banded(difference.band.mean[k - 1], difference.band.lower[k - 1], difference.band.upper[k - 1])
         for k in sorted({*drawn_ks(len(difference.k)), *ends})
     ]
 
@@ -274,10 +274,10 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
 
     ks without any information have the band [-1, 1]; they run out of the picture unless all are like that.
     """
-    informed = (difference.lower > -1) | (difference.upper < 1)
+    informed = (difference.band.lower > -1) | (difference.band.upper < 1)
     chosen = informed if informed.any() else slice(None)
-    low = min(0.0, 100 * float(difference.lower[chosen].min()))
-    high = max(0.0, 100 * float(difference.upper[chosen].max()))
+    low = min(0.0, 100 * float(difference.band.lower[chosen].min()))
+    high = max(0.0, 100 * float(difference.band.upper[chosen].max()))
     span = high - low
     return low - 0.16 * span, high + 0.14 * span
 
@@ -359,13 +359,13 @@ def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:
     rows = []
     for row in _difference_rows(difference):
         k: int = row["k"]
-        error = float(difference.standard_error[k - 1])
-        ends = points_interval(difference.lower[k - 1], difference.upper[k - 1], error)
+        error = float(difference.band.standard_error[k - 1])
+        ends = points_interval(difference.band.lower[k - 1], difference.band.upper[k - 1], error)
         rows.append(
             {
                 "k": k,
-                "difference": f"{points(difference.mean[k - 1], error)} points",
-                f"{level(difference.confidence)} band": ends,
+                "difference": f"{points(difference.band.mean[k - 1], error)} points",
+                f"{level(difference.band.confidence)} band": ends,
                 "established": settled(difference, k),
             }
         )

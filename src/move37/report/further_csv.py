@@ -10,7 +10,7 @@ from move37.analyses import Findings
 from move37.analyses.curves import CurveDifference
 from move37.counts import Estimate
 from move37.report.details import budget_settled
-from move37.report.wording import settled
+from move37.report.words import settled
 
 Row = Sequence[Any]
 _BAND = "k,mean,standard_error,lower,upper,confidence,established,few_problems"
@@ -22,10 +22,11 @@ def _estimate(e: Estimate) -> Row:
 
 
 def _band(difference: CurveDifference) -> Iterator[Row]:
-    columns = (difference.k, difference.mean, difference.standard_error, difference.lower, difference.upper)
+    band = difference.band
+    columns = (difference.k, band.mean, band.standard_error, band.lower, band.upper)
     few = set(difference.few_problems)
     for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
-        yield k, *numbers, difference.confidence, settled(difference, k), "yes" if k in few else "no"
+        yield k, *numbers, difference.band.confidence, settled(difference, k), "yes" if k in few else "no"
 
 
 def _tables_at_k(findings: Findings) -> Iterator[Row]:
@@ -42,11 +43,11 @@ def _support(findings: Findings) -> Iterator[Row]:
 
 def _tokens(findings: Findings) -> Iterator[Row]:
     for found in (pair.tokens for pair in findings.pairs if pair.tokens is not None):
-        columns = (found.tokens, found.k_base, found.k_rl, found.base_pass, found.rl_pass, found.mean)
-        columns += (found.standard_error, found.lower, found.upper)
+        columns = (found.tokens, found.k_base, found.k_rl, found.base_pass, found.rl_pass, found.band.mean)
+        columns += (found.band.standard_error, found.band.lower, found.band.upper)
         for row in zip(*(column.tolist() for column in columns), strict=True):
             few = "yes" if row[0] in found.few_problems else "no"
-            yield found.base, found.rl, *row, found.confidence, budget_settled(found, row[0]), few
+            yield found.base, found.rl, *row, found.band.confidence, budget_settled(found, row[0]), few
 
 
 def _measures(findings: Findings) -> Iterator[Row]:
@@ -92,12 +93,13 @@ def _family(findings: Findings) -> Iterator[Row]:
 
 def _seeds(findings: Findings) -> Iterator[Row]:
     for found in findings.seeds:
-        columns = (found.k, found.mean, found.lower, found.upper, found.se_seeds, found.se_problems)
+        band = found.band
+        columns = (found.k, band.mean, band.lower, band.upper, band.se_seeds, band.se_problems)
         columns += (found.between_seeds, found.seed_share)
         for k, *row in zip(*(column.tolist() for column in columns), strict=True):
             settled_there = "gain" if k in found.gain else "loss" if k in found.loss else "undetermined"
             few = "yes" if k in found.few_problems else "no"
-            yield found.base, found.algorithm, k, *row, found.confidence, settled_there, few
+            yield found.base, found.algorithm, k, *row, found.band.confidence, settled_there, few
 
 
 def _seed_runs(findings: Findings) -> Iterator[Row]:

@@ -25,10 +25,10 @@ from move37.analyses import Comparison, Findings
 from move37.parts import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.exports import csv_files
-from move37.report.numerals import count, counted, level
+from move37.report.number_format import count, counted, level
 from move37.report.sections import further_sections
-from move37.report.verdict import notes, verdicts
-from move37.report.wording import NAME, stopped_by_outcomes, unnamed
+from move37.report.summary import notes, summaries
+from move37.report.words import NAME, stopped_by_outcomes, unnamed
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
@@ -100,7 +100,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
     return {
         "context": context,
         "findings": findings,
-        "verdicts": verdicts(findings),
+        "summaries": summaries(findings),
         "notes": notes(findings),
         "figures": drawn,
         "curves_table": tables.curves_table(findings.curves, tables.powers_of_two(longest)),
@@ -255,7 +255,7 @@ def _templates(html: bool) -> jinja2.Environment:
 
 
 def _named(text: str) -> Markup:
-    """A verdict's text with the models' names set apart and no line break within "k = 61"."""
+    """A summary's text with the models' names set apart and no line break within "k = 61"."""
     unbroken = re.sub(r"\b([kp]) ([=<]) ", "\\1\u00a0\\2\u00a0", text)
     return Markup(str(escape(unbroken)).replace(NAME[0], '<b class="model">').replace(NAME[1], "</b>"))
 

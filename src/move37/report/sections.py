@@ -1,26 +1,25 @@
 """Which further findings have a section, and what is its one plain sentence?
 
 A section is a heading, sentences, the tables that are shown at once and those that are folded, and perhaps a figure.
-It exists only where its finding does. The sentences are those of the analyses where they have them, so that page,
-markdown and terminal say the same. Left out: what `verdict.py` says first, and the sections that every report has.
+It exists only where its finding does. Longer texts are those of `words/`, and page, markdown and terminal say the
+same. Left out: what `summary.py` says first, and the sections that every report has.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from move37.analyses import Findings
-from move37.analyses.beyond import in_words
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.families import Family
 from move37.analyses.sensitivity import FinishedCurve
-from move37.analyses.strata import StratifiedComparison, strata_sentences
+from move37.analyses.strata import StratifiedComparison
 from move37.analyses.support import Support
-from move37.analyses.token_budget import budget_sentences
-from move37.analyses.training_seeds import seeds_sentences
-from move37.report import beyond, details
-from move37.report.numerals import count, counted, level, percent, points, points_interval
+from move37.report import details, extrapolation
+from move37.report.number_format import count, counted, level, percent, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
-from move37.report.wording import stopped_by_outcomes
+from move37.report.words import stopped_by_outcomes
+from move37.report.words.extrapolation import pair_sentence, unseen_sentence
+from move37.report.words.findings import budget_sentences, seeds_sentences, strata_sentences
 
 _LONG = 12
 """Rows above which a table is folded."""
@@ -57,7 +56,7 @@ class FurtherSections:
     """In the order of the comparisons."""
     reliability: tuple[Section, ...]
     outcomes: tuple[Section, ...]
-    beyond: tuple[Section, ...]
+    extrapolation: tuple[Section, ...]
 
 
 def further_sections(findings: Findings) -> FurtherSections:
@@ -72,7 +71,7 @@ def further_sections(findings: Findings) -> FurtherSections:
         ),
         reliability=_reliability(findings.models),
         outcomes=(*_unscored(findings), *_finished(findings.models)),
-        beyond=_beyond(findings),
+        extrapolation=_extrapolation(findings),
     )
 
 
@@ -83,7 +82,7 @@ def section_lines(findings: Findings) -> list[str]:
     for pair, sections in zip(findings.pairs, found.pairs, strict=True):
         several = f"{pair.rl} against {pair.base}, " if len(findings.pairs) > 1 else ""
         lines += [f"{several}{_line(each)}" for each in sections]
-    return [*lines, *(_line(each) for each in (*found.reliability, *found.outcomes, *found.beyond))]
+    return [*lines, *(_line(each) for each in (*found.reliability, *found.outcomes, *found.extrapolation))]
 
 
 def token_stem(number: int, pairs: int) -> str:
@@ -162,9 +161,9 @@ def _tables_at_k(pair: PairDetail, stopped: bool) -> tuple[Section, ...]:
     if len(pair.tables) < 2:
         return ()
     text = "What one model alone solves in k tries, beside what luck would make of it if both had the same chances."
-    caution = "The p-values do not allow for sampling having stopped at a decision."
+    warning = "The p-values do not allow for sampling having stopped at a decision."
     table = details.tables_at_k_table(pair.tables)
-    return (_section("The four-way table at other k", [text, *([caution] if stopped else [])], table),)
+    return (_section("The four-way table at other k", [text, *([warning] if stopped else [])], table),)
 
 
 def _support(found: Support) -> Section:
@@ -268,22 +267,22 @@ def _finished_sentence(found: FinishedCurve) -> str:
     )
 
 
-def _beyond(findings: Findings) -> tuple[Section, ...]:
+def _extrapolation(findings: Findings) -> tuple[Section, ...]:
     models = [model.beyond for model in findings.models if model.beyond is not None]
     pairs = [pair.beyond for pair in findings.pairs if pair.beyond is not None]
     if not models and not pairs:
         return ()
     shown, folded = [], []
     if pairs:
-        shown.append(beyond.differences_table(pairs))
+        shown.append(extrapolation.differences_table(pairs))
         folded += [
-            ("Where no claim is made: what remains possible", beyond.refusals_table(pairs)),
-            ("The four-way table to expect", beyond.expected_tables_table(pairs)),
+            ("Where no claim is made: what remains possible", extrapolation.refusals_table(pairs)),
+            ("The four-way table to expect", extrapolation.expected_tables_table(pairs)),
         ]
     if models:
         folded += [
-            ("Each model continued", beyond.curves_table(models)),
-            ("Every method beside the one used", beyond.methods_table(models)),
+            ("Each model continued", extrapolation.curves_table(models)),
+            ("Every method beside the one used", extrapolation.methods_table(models)),
         ]
-    said = [*map(in_words, pairs), *([" ".join(map(beyond.unseen_sentence, models))] if models else [])]
+    said = [*map(pair_sentence, pairs), *([" ".join(map(unseen_sentence, models))] if models else [])]
     return (_section("Beyond the samples taken", said, *shown, folded=folded),)

@@ -1,8 +1,8 @@
 """What does a reader see of the numbers? Result objects -> tables of text, for the page and for the markdown.
 
-Shares are percent and rounded by their errors (`numerals.py`); a number that does not exist is a dash, and the reason
-stands below the table. Long curves are shown at powers of two, or at the ks that the figures draw; `exports.py` has
-every number. Left out: HTML, which the templates make.
+Shares are percent and rounded by their errors (`number_format.py`); a number that does not exist is a dash, and the
+reason stands below the table. Long curves are shown at powers of two, or at the ks that the figures draw;
+`exports.py` has every number. Left out: HTML, which the templates make.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.reliability import MEASURES, ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable
 from move37.analyses.truncation import OutcomeAudit
-from move37.report.numerals import (
+from move37.report.number_format import (
     Missing,
     Shown,
     count,
@@ -33,7 +33,7 @@ from move37.report.numerals import (
     small_share,
     widest,
 )
-from move37.report.wording import settled, split_test, stopped_by_outcomes
+from move37.report.words import settled, split_test, stopped_by_outcomes
 
 SHOWN_DISAGREEMENTS = 200
 """Longer lists go on in the CSV file."""
@@ -111,7 +111,8 @@ def _curve_cell(curve: ModelCurve, k: int) -> Cell:
 def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
     """The paired difference at `ks`, and what its band establishes."""
     return Table(
-        caption=f"{difference.rl} minus {difference.base} in points, simultaneous {level(difference.confidence)} band",
+        caption=f"{difference.rl} minus {difference.base} in points, "
+        f"simultaneous {level(difference.band.confidence)} band",
         header=("k", "difference", "established"),
         rows=tuple((count(k), difference_cell(difference, k), settled(difference, k)) for k in ks),
         csv="difference.csv",
@@ -121,13 +122,13 @@ def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
 
 def difference_cell(difference: CurveDifference, k: int) -> Estimated:
     """The difference at k with its band, in points."""
-    at, error = k - 1, widest(difference.standard_error)
-    lower, upper = difference.lower[at], difference.upper[at]
+    at, error = k - 1, widest(difference.band.standard_error)
+    lower, upper = difference.band.lower[at], difference.band.upper[at]
     if lower <= -1 and upper >= 1:
         return Estimated(
-            points(difference.mean[at], error), Missing("problems do not vary there, so nothing bounds it")
+            points(difference.band.mean[at], error), Missing("problems do not vary there, so nothing bounds it")
         )
-    return Estimated(points(difference.mean[at], error), points_interval(lower, upper, error))
+    return Estimated(points(difference.band.mean[at], error), points_interval(lower, upper, error))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""The verdict in the field's terms: critical values, sets of k, tests, plans, for those who want to check it."""
+"""The summary in the field's terms: critical values, sets of k, tests, plans, for those who want to check it."""
 
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap
 from move37.analyses.decision import Decision
 from move37.analyses.solvable_sets import SolvableTable
-from move37.report.numerals import count, exists, k_list, level, points, points_interval
-from move37.report.wording import named, split_test, stopped_by_outcomes, undecided
+from move37.report.number_format import count, exists, k_list, level, points, points_interval
+from move37.report.words import named, split_test, stopped_by_outcomes, undecided
 
 
 def fixed_number_of_problems(decision: Decision | None) -> list[str]:
@@ -17,13 +17,13 @@ def fixed_number_of_problems(decision: Decision | None) -> list[str]:
 def band(difference: CurveDifference) -> str:
     """The simultaneous band, its critical value, and what it establishes at which k."""
     span = k_list(difference.k.tolist())
-    if not exists(difference.critical_value):
+    if not exists(difference.band.critical_value):
         return f"pass@k at k = {span}: the difference does not vary between problems, so there is no band."
-    low, high = difference.critical_value_monte_carlo
+    critical, (low, high) = difference.band.critical_value, difference.band.critical_value_monte_carlo
     return (
-        f"Simultaneous {level(difference.confidence)} band for the paired difference in pass@k over k = {span} "
-        f"(critical value {difference.critical_value:.3f}; {low:.3f} to {high:.3f} within Monte-Carlo error): gain at "
-        f"k = {k_list(difference.gain)}, loss at k = {k_list(difference.loss)}, undetermined at "
+        f"Simultaneous {level(difference.band.confidence)} band for the paired difference in pass@k over k = {span} "
+        f"(critical value {critical:.3f}; {low:.3f} to {high:.3f} within Monte-Carlo error): gain "
+        f"at k = {k_list(difference.gain)}, loss at k = {k_list(difference.loss)}, undetermined at "
         f"k = {k_list(undecided(difference))}."
     )
 

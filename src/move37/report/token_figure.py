@@ -12,7 +12,7 @@ import altair as alt
 from move37.analyses.token_budget import TokenBudget
 from move37.report.details import budget_settled
 from move37.report.drawing import CURVE_HEIGHT, INK, Figure, banded, finished, tooltip_rule, values, y_of
-from move37.report.numerals import count, level, percent, points, points_interval
+from move37.report.number_format import count, level, percent, points, points_interval
 from move37.report.palette import series
 
 _ALONE = 1.5
@@ -36,7 +36,7 @@ def token_figure(found: TokenBudget, position: int, stem: str) -> Figure:
     return Figure(
         stem=stem,
         title=f"{found.rl} minus {found.base} at equal tokens",
-        subtitle=f"difference in problems solved, simultaneous {level(found.confidence)} band",
+        subtitle=f"difference in problems solved, simultaneous {level(found.band.confidence)} band",
         alt=(
             f"Problems solved by {found.rl} minus {found.base} at equal generated tokens with its band. "
             f"Gain at {_span(found.gain)}; loss at {_span(found.loss)}."
@@ -48,7 +48,7 @@ def token_figure(found: TokenBudget, position: int, stem: str) -> Figure:
 def _axes(found: TokenBudget) -> tuple[alt.X, alt.Y]:
     first, last = float(found.tokens[0]), float(found.tokens[-1])
     ends = [first, last] if first < last else [first / _ALONE, first * _ALONE]
-    low, high = min(0.0, 100 * float(found.lower.min())), max(0.0, 100 * float(found.upper.max()))
+    low, high = min(0.0, 100 * float(found.band.lower.min())), max(0.0, 100 * float(found.band.upper.max()))
     room = 0.1 * (high - low)
     x = alt.X(
         "tokens:Q",
@@ -65,7 +65,8 @@ def _axes(found: TokenBudget) -> tuple[alt.X, alt.Y]:
 
 
 def _row(found: TokenBudget, i: int) -> dict[str, Any]:
-    return {"tokens": round(float(found.tokens[i]), 2)} | banded(found.mean[i], found.lower[i], found.upper[i])
+    band = found.band
+    return {"tokens": round(float(found.tokens[i]), 2)} | banded(band.mean[i], band.lower[i], band.upper[i])
 
 
 def _established(found: TokenBudget, position: int) -> alt.Chart:
@@ -87,14 +88,14 @@ def _established(found: TokenBudget, position: int) -> alt.Chart:
 
 def _tooltips(found: TokenBudget) -> list[dict[str, Any]]:
     """One row per budget, in words. "tokens" is what the axis and the pointer share, so it is a number."""
-    rows = []
+    rows, band = [], found.band
     for i, budget in enumerate(found.tokens.tolist()):
-        error = float(found.standard_error[i])
+        error = float(band.standard_error[i])
         rows.append(
             {
                 "tokens": round(budget),
-                "difference": f"{points(found.mean[i], error)} points",
-                f"{level(found.confidence)} band": points_interval(found.lower[i], found.upper[i], error),
+                "difference": f"{points(band.mean[i], error)} points",
+                f"{level(band.confidence)} band": points_interval(band.lower[i], band.upper[i], error),
                 "solved by base": f"{percent(found.base_pass[i], error)} at k = {found.k_base[i]:,.1f}",
                 "solved by RL": f"{percent(found.rl_pass[i], error)} at k = {found.k_rl[i]:,.1f}",
                 "established": budget_settled(found, budget),

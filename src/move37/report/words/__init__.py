@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from move37.analyses.curves import CurveDifference
 from move37.analyses.decision import Decision
 from move37.analyses.solvable_sets import SolvableTable
-from move37.report.numerals import k_list, k_words, p_value
+from move37.report.number_format import k_list, k_words, p_value
 
 NAME = ("\u2068", "\u2069")
-"""Around every model name in a verdict: Unicode's first strong isolate and its end."""
+"""Around every model name in a summary: Unicode's first strong isolate and its end."""
 
 
 def named(model: str) -> str:

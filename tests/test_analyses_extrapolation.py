@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from move37.analyses.beyond import (
+from move37.analyses.extrapolation import (
     DifferenceAtK,
     Refusal,
     difference_at_k,
     expected_table,
-    in_words,
-    model_beyond,
-    pair_beyond,
+    extrapolate_model,
+    extrapolate_pair,
     pass_at_k_continued,
 )
 from move37.analyses.serialise import plain
@@ -22,6 +21,7 @@ from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.extrapolation import DEFAULT_METHOD, METHODS
 from move37.estimates.pass_at_k import pass_at_k
+from move37.report.words.extrapolation import pair_sentence
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 needs_deepscaler = pytest.mark.skipif(
@@ -59,7 +59,7 @@ def pair() -> tuple[Tally, Tally]:
 
 def test_a_model_is_shown_from_n_to_2n_with_every_method_beside_the_default(pair: tuple[Tally, Tally]):
     base = pair[0]
-    found = model_beyond(base, draws=10)
+    found = extrapolate_model(base, draws=10)
     assert (found.n, found.k.tolist()) == (16, [16, 20, 24, 32])
     assert found.pass_at_k[0] == pytest.approx((base.correct > 0).mean(), abs=1e-12)
     assert (np.diff(found.pass_at_k) >= 0).all()
@@ -72,7 +72,7 @@ def test_a_model_is_shown_from_n_to_2n_with_every_method_beside_the_default(pair
 
 
 def test_a_model_counts_its_never_solved_problems_and_bounds_the_solvable_ones(pair: tuple[Tally, Tally]):
-    found = model_beyond(pair[0], draws=5)
+    found = extrapolate_model(pair[0], draws=5)
     assert found.never_solved == (pair[0].correct == 0).sum()
     assert found.unseen is not None
     assert 0 < found.unseen.lower < found.unseen.at_least <= found.never_solved
@@ -85,7 +85,7 @@ def test_a_plan_that_stops_too_early_for_chaos_bound_says_so():
     none = np.zeros_like(trials)
     ids = tuple(f"p{i}" for i in range(len(trials)))
     counts = StoppedTally("m", ids, successes, trials, trials - 1, none, none, none, StoppingPlan.until(1, 16))
-    found = model_beyond(counts, draws=5)
+    found = extrapolate_model(counts, draws=5)
     assert found.unseen is None
     assert "stops at fewer than 3" in found.unseen_refused
     assert found.n == 16
@@ -102,7 +102,7 @@ def test_a_curve_is_unbiased_up_to_n_and_continued_beyond():
 
 
 def test_a_pair_is_estimated_up_to_2n_and_refused_at_4n_and_8n(pair: tuple[Tally, Tally]):
-    found = pair_beyond(*pair)
+    found = extrapolate_pair(*pair)
     assert [each.k for each in found.differences] == [16, 20, 24, 32]
     assert [each.extrapolated for each in found.differences] == [False, True, True, True]
     assert found.refused_beyond == 32
@@ -118,7 +118,7 @@ def test_the_table_to_expect_at_2n_is_that_of_the_strategies(pair: tuple[Tally, 
     # 400 problems, k = 32, u = .98^32 = .5239. Easy half: both 200. Hard 160: both (1-u)^2, one only u (1-u) = .2494
     # each way, neither u^2. Lost 40: base only 1-u. Expected: both 236.3, base only 58.9, RL only 39.9, neither 64.9.
     # p of the hard problems is known to +-.0015 from 360 x 16 samples, so u to +-.024: 15 problems are four of it.
-    table = pair_beyond(*pair).table
+    table = extrapolate_pair(*pair).table
     assert table.k == 32
     assert table.both == pytest.approx(236.3, abs=20)
     assert table.base_only == pytest.approx(58.9, abs=20)
@@ -141,7 +141,7 @@ def test_no_table_is_expected_beyond_2n(pair: tuple[Tally, Tally]):
 
 
 def test_what_is_refused_is_open_in_both_directions_problem_by_problem(pair: tuple[Tally, Tally]):
-    for each in pair_beyond(*pair).refusals:
+    for each in extrapolate_pair(*pair).refusals:
         assert each.lower_alone < 0 < each.upper_alone
 
 
@@ -164,7 +164,7 @@ def test_the_sign_of_a_difference_is_that_of_a_range_without_zero():
 
 
 def test_a_model_compared_with_itself_differs_by_nothing(pair: tuple[Tally, Tally]):
-    found = pair_beyond(pair[0], pair[0])
+    found = extrapolate_pair(pair[0], pair[0])
     for each in found.differences:
         assert each.value == 0
         assert each.sign == 0
@@ -181,28 +181,28 @@ def test_problems_are_paired_by_id():
 
 def test_the_smaller_n_of_a_pair_decides_how_far_it_goes():
     base, rl = tally("base", [0, 3, 8, 32], 32), tally("rl", [0, 1, 2, 4], 4)
-    found = pair_beyond(base, rl)
+    found = extrapolate_pair(base, rl)
     assert (found.n, found.refused_beyond) == (4, 8)
     assert isinstance(difference_at_k(base, rl, 9), Refusal)
 
 
 def test_the_words_say_what_is_established_and_what_is_refused(pair: tuple[Tally, Tally]):
-    found = pair_beyond(*pair)
+    found = extrapolate_pair(*pair)
     below = DifferenceAtK(32, -0.05, -0.08, -0.02, 0.95, extrapolated=True)
     refusal = replace(found.refusals[0], lower=-0.1, upper=0.2)
-    assert in_words(replace(found, differences=(below,), refusals=(refusal,))) == (
+    assert pair_sentence(replace(found, differences=(below,), refusals=(refusal,))) == (
         "Continued from n = 16 to k = 32 (local power law), rl minus base is -0.050; the counts do not exclude -0.080 "
         "to -0.020 (95%, this k by itself): RL is below base there. Nothing is claimed beyond k = 32: "
         "at k = 64 anything from -0.100 to +0.200 agrees with the counts."
     )
-    assert "which one is above is not established" in in_words(pair_beyond(pair[0], pair[0]))
+    assert "which one is above is not established" in pair_sentence(extrapolate_pair(pair[0], pair[0]))
 
 
 def test_results_are_plain_values_in_json(pair: tuple[Tally, Tally]):
-    record = json.loads(json.dumps(plain(pair_beyond(*pair))))
+    record = json.loads(json.dumps(plain(extrapolate_pair(*pair))))
     assert record["refused_beyond"] == 32
     assert set(record["refusals"][0]) == {"k", "reason", "lower", "upper", "lower_alone", "upper_alone"}
-    model = json.loads(json.dumps(plain(model_beyond(pair[0], draws=5))))
+    model = json.loads(json.dumps(plain(extrapolate_model(pair[0], draws=5))))
     assert model["methods"][0]["estimate"]["name"] == "pass@32"
 
 
@@ -212,7 +212,7 @@ def test_the_real_pair_is_below_at_2n_and_open_at_4n():
         rows = [json.loads(line) for line in (DEEPSCALER / f"{model}.jsonl").read_text(encoding="utf-8").splitlines()]
         return tally(model, [row["c"] for row in rows], 128, ids=[row["id"] for row in rows])
 
-    found = pair_beyond(read("base"), read("rl"))
+    found = extrapolate_pair(read("base"), read("rl"))
     assert found.differences[0].value == pytest.approx(-0.0198, abs=1e-4)  # the published D(128)
     assert found.differences[-1].sign == -1  # k = 256
     assert found.refusals[0].lower < 0 < found.refusals[0].upper  # k = 512
@@ -223,10 +223,10 @@ def test_the_real_pair_is_below_at_2n_and_open_at_4n():
 
 def test_impossible_requests_are_refused():
     with pytest.raises(InputError, match="beyond n needs at least 2 scored samples"):
-        pair_beyond(tally("base", [0, 1], 1), tally("rl", [0, 1], 1))
+        extrapolate_pair(tally("base", [0, 1], 1), tally("rl", [0, 1], 1))
     with pytest.raises(InputError, match="beyond n needs at least 2 scored samples"):
-        model_beyond(tally("base", [0, 1], 1))
+        extrapolate_model(tally("base", [0, 1], 1))
     with pytest.raises(InputError, match="rl lacks 1 problem"):
-        pair_beyond(tally("base", [0, 1], 4), tally("rl", [0], 4))
+        extrapolate_pair(tally("base", [0, 1], 4), tally("rl", [0], 4))
     with pytest.raises(InputError, match="k must be at least 1, not 0"):
         difference_at_k(tally("base", [0, 1], 4), tally("rl", [0, 1], 4), 0)

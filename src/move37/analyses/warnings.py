@@ -17,7 +17,7 @@ from move37.estimates.solvable import fewest_discordant
 from move37.types import Flag, IntArray
 
 
-def flaky_cautions(model: str, flags: Sequence[tuple[str, str, int]]) -> list[str]:
+def flaky_warnings(model: str, flags: Sequence[tuple[str, str, int]]) -> list[str]:
     """About programs that ended in two ways. `flags` are (outcome, flag, samples)."""
     flaky: Counter[str] = Counter()
     for outcome, flag, samples in flags:
@@ -32,47 +32,47 @@ def flaky_cautions(model: str, flags: Sequence[tuple[str, str, int]]) -> list[st
     ]
 
 
-def model_cautions(tally: AnyTally) -> list[str]:
+def model_warnings(tally: AnyTally) -> list[str]:
     """About one model: samples that nobody scored, and problems that can speak about fewer ks than others."""
     if isinstance(tally, StoppedTally):
         return _about_stopped(tally)
-    cautions = []
+    warnings = []
     unscored, low, high = int(tally.unscored.sum()), int(tally.n.min()), int(tally.n.max())
     if unscored:
         samples = unscored + int(tally.n.sum())
         total = tally.n + tally.unscored
         wrong, right = (tally.correct / total).mean(), ((tally.correct + tally.unscored) / total).mean()
-        cautions.append(
+        warnings.append(
             f"{tally.model}: {unscored} of {samples} samples are unscored (the instrument failed, not the model); "
             f"accuracy is {wrong:.4f} if they are all wrong and {right:.4f} if all right"
         )
     if low < high:
         short = int((tally.n < high).sum())
-        cautions.append(
+        warnings.append(
             f"{tally.model}: {short} of {tally.problems} problems have fewer scored samples than the others' {high}; "
             f"curves end at k={low}, the smallest n"
         )
-    return cautions
+    return warnings
 
 
 def _about_stopped(tally: StoppedTally) -> list[str]:
-    cautions = []
+    warnings = []
     unscored, low = int(tally.unscored.sum()), int(tally.k_limit.min())
     if unscored:
-        cautions.append(
+        warnings.append(
             f"{tally.model}: {unscored} of {unscored + int(tally.trials.sum())} samples are unscored (the instrument "
             "failed, not the model); the estimates hold if that does not depend on being right"
         )
     if low < tally.plan.n_max:
         short = int((tally.k_limit < tally.plan.n_max).sum())
-        cautions.append(
+        warnings.append(
             f"{tally.model}: {short} of {tally.problems} problems have fewer than {tally.plan.n_max} scored samples at "
             f"the plan's last look; curves end at k={low}"
         )
-    return cautions
+    return warnings
 
 
-def comparison_cautions(
+def comparison_warnings(
     base: AnyTally,
     rl: AnyTally,
     difference: CurveDifference,
@@ -101,19 +101,19 @@ def _about_sample_sizes(base: AnyTally, rl: AnyTally) -> list[str]:
 def _about_band(problems: int, difference: CurveDifference, test: str) -> list[str]:
     if problems == 1:
         return ["one problem only: nothing can be said about other problems, and every band is the whole range"]
-    cautions = []
+    warnings = []
     if difference.few_problems:
-        cautions.append(
+        warnings.append(
             f"k={_runs(difference.few_problems)}: fewer than {FEW_PROBLEMS} problems carry the difference, so the band "
             f"is likely too narrow there; {_what_stands(difference)}rely on the {test}"
         )
-    constant = tuple(difference.k[difference.standard_error < DEGENERATE].tolist())
+    constant = tuple(difference.k[difference.band.standard_error < DEGENERATE].tolist())
     if constant:
-        cautions.append(
+        warnings.append(
             f"k={_runs(constant)}: the difference is the same on every problem, so no interval can be estimated and "
             "the band is the whole range"
         )
-    return cautions
+    return warnings
 
 
 def _what_stands(difference: CurveDifference) -> str:
@@ -128,22 +128,22 @@ def _what_stands(difference: CurveDifference) -> str:
 
 
 def _about_table(table: SolvableTable) -> list[str]:
-    cautions = []
+    warnings = []
     alpha = 1 - table.confidence
     discordant, needed = table.discordant, fewest_discordant(alpha)
     unit = "problem" if table.discordant_clusters is None else "cluster"
     if discordant < needed:
-        cautions.append(
+        warnings.append(
             f"four-way table: {discordant} {unit}{'s' * (discordant != 1)} solved by one model only; the exact test "
             f"needs at least {needed} to reach p < {alpha:.2g}, so this set cannot show a difference at k={table.k}"
         )
     for model, count in ((table.base, table.base_only), (table.rl, table.rl_only)):
         if 0 < count <= table.noise_floor:
-            cautions.append(
+            warnings.append(
                 f"{count} problem{'s' * (count != 1)} solved by {model} only is no more than luck makes: "
                 f"{table.noise_floor:.1f} expected if both models had the same chance on every problem"
             )
-    return cautions
+    return warnings
 
 
 def _range(values: Sequence[int] | IntArray) -> str:

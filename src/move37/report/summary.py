@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
-from move37.analyses.decision import Decision, decision_sentences
-from move37.analyses.families import family_sentences
+from move37.analyses.decision import Decision
 from move37.analyses.solvable_sets import SolvableTable
 from move37.report import technical
-from move37.report.numerals import (
+from move37.report.number_format import (
     count,
     counted,
     exists,
@@ -29,13 +28,14 @@ from move37.report.numerals import (
     runs,
     times,
 )
-from move37.report.wording import named, sentence, split_test, stopped_by_outcomes, tries, undecided, unnamed, was
+from move37.report.words import named, sentence, split_test, stopped_by_outcomes, tries, undecided, unnamed, was
+from move37.report.words.findings import decision_sentences, family_sentences
 
 _SOLVED = "A problem counts as solved if at least one of the tries that are allowed is right."
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Summary:
     """What is said about one pair of models, or about one model where nothing is compared."""
 
     headline: str
@@ -46,20 +46,20 @@ class Verdict:
     technical: str
 
 
-def verdicts(findings: Findings) -> tuple[Verdict, ...]:
-    """One verdict per comparison, or one per model where nothing is compared."""
+def summaries(findings: Findings) -> tuple[Summary, ...]:
+    """One summary per comparison, or one per model where nothing is compared."""
     curves = {curve.model: curve for curve in findings.curves}
     if not findings.comparisons:
         return tuple(_alone(curve) for curve in findings.curves)
     return tuple(
-        _verdict(each, curves[each.difference.base], curves[each.difference.rl], findings.decision, explain=number == 0)
+        _summary(each, curves[each.difference.base], curves[each.difference.rl], findings.decision, explain=number == 0)
         for number, each in enumerate(findings.comparisons)
     )
 
 
-def verdict_sentences(findings: Findings) -> list[str]:
-    """The verdicts as lines for a terminal, without the paragraphs in the field's terms."""
-    lines = [line for each in verdicts(findings) for line in (each.headline, each.plain, *each.sizes)]
+def summary_sentences(findings: Findings) -> list[str]:
+    """The summaries as lines for a terminal, without the paragraphs in the field's terms."""
+    lines = [line for each in summaries(findings) for line in (each.headline, each.plain, *each.sizes)]
     return [unnamed(line) for line in (*lines, *notes(findings))]
 
 
@@ -78,9 +78,9 @@ def _note_on_several(findings: Findings) -> list[str]:
     ]
 
 
-def _verdict(
+def _summary(
     comparison: Comparison, base: ModelCurve, rl: ModelCurve, decision: Decision | None, explain: bool
-) -> Verdict:
+) -> Summary:
     difference, table = comparison.difference, comparison.solvable
     headline, claims = _headline(difference), [_claim(difference), *_insecure(difference)]
     scope = _scope(difference, base.problems)
@@ -95,7 +95,7 @@ def _verdict(
         technical.four_way(table, decision),
         technical.sampling_gap(difference, comparison.sampling_gap),
     ]
-    return Verdict(
+    return Summary(
         headline=headline,
         plain=" ".join([_setup(base, rl), *([_SOLVED] if explain else []), *claims, scope]),
         sizes=(_sizes(difference, base, rl, stopped_by_outcomes(decision)), _solved_alone(table, decision)),
@@ -133,9 +133,8 @@ def _claim(difference: CurveDifference) -> str:
     base, rl = named(difference.base), named(difference.rl)
     open_ks = undecided(difference)
     if len(open_ks) == len(difference.k):
-        left = (
-            ": the intervals say how large a difference remains possible" if exists(difference.critical_value) else ""
-        )
+        bounded = exists(difference.band.critical_value)
+        left = ": the intervals say how large a difference remains possible" if bounded else ""
         return (
             f"With {tries(open_ks)} the data do not decide which of them solves more. That is no evidence that they "
             f"are equal{left}."
@@ -198,11 +197,11 @@ def _scope_of_decided(decision: Decision) -> str:
 def _scope(difference: CurveDifference, problems: int) -> str:
     if problems == 1:
         return "One problem says nothing about other problems."
-    if not exists(difference.critical_value):
+    if not exists(difference.band.critical_value):
         return "The difference is the same on every problem, so nothing says how it would be on others."
     what = "This holds" if difference.gain or difference.loss else "The intervals hold"
     jointly = " for all numbers of tries at once" if len(difference.k) > 1 else ""
-    return f"{what}{jointly}, with {level(difference.confidence)} confidence, for problems like the ones tried."
+    return f"{what}{jointly}, with {level(difference.band.confidence)} confidence, for problems like the ones tried."
 
 
 def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, stopped: bool) -> str:
@@ -213,15 +212,15 @@ def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, stoppe
 
 def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int, stopped: bool) -> str:
     at = k - 1
-    error = float(difference.standard_error[at])
+    error = float(difference.band.standard_error[at])
     level_error = max(float(base.se_population[at]), float(rl.se_population[at]))
-    lower, upper = difference.lower[at], difference.upper[at]
+    lower, upper = difference.band.lower[at], difference.band.upper[at]
     bounded = (lower > -1 or upper < 1) and not stopped
     interval = f"interval {points_interval(lower, upper, error)}" if bounded else "no interval"
     return (
         f"with {counted(k, 'try')} {named(rl.model)} solves {percent(rl.pass_at_k[at], level_error)} of the problems "
         f"and {named(base.model)} {percent(base.pass_at_k[at], level_error)} "
-        f"({points(difference.mean[at], error)} points, {interval})"
+        f"({points(difference.band.mean[at], error)} points, {interval})"
     )
 
 
@@ -246,7 +245,7 @@ def _solved_alone(table: SolvableTable, decision: Decision | None) -> str:
 # -- one model -----------------------------------------------------------------------------------------------------
 
 
-def _alone(curve: ModelCurve) -> Verdict:
+def _alone(curve: ModelCurve) -> Summary:
     last, model = len(curve.k), named(curve.model)
     one, *more = (percent(curve.pass_at_k[k - 1], curve.se_population[k - 1]) for k in sorted({1, last}))
     shares = [f"{one} of the problems with one try", *(f"{share} with {counted(last, 'try')}" for share in more)]
@@ -261,7 +260,7 @@ def _alone(curve: ModelCurve) -> Verdict:
         else f"Of problems like these it solves {' and '.join(intervals)}, with {level(curve.confidence)} confidence "
         "for all numbers of tries at once."
     )
-    return Verdict(
+    return Summary(
         headline=f"{model} solves {' and '.join(shares)}.",
         plain=(
             f"{model} tried {counted(curve.problems, 'problem')} {_how_often(curve)}. {_SOLVED} {scope} "

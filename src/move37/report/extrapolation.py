@@ -1,18 +1,26 @@
 """What does a reader see beyond the samples taken? Estimates up to twice n, and in place of a claim, bounds.
 
-The sentences that may be said are the analysis's own (`analyses/beyond.py`); here are their tables.
+The sentences are `words/extrapolation.py`; here are the tables.
 """
 
 from collections.abc import Sequence
 
-from move37.analyses.beyond import DifferenceAtK, ModelBeyond, PairBeyond
-from move37.report.numerals import Missing, count, counted, level, percent, percent_interval, points, points_interval
+from move37.analyses.extrapolation import DifferenceAtK, ModelExtrapolation, PairExtrapolation
+from move37.report.number_format import (
+    Missing,
+    count,
+    level,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+)
 from move37.report.tables import Cell, Estimated, Table
 
 _SIGNS = {1: "gain", 0: "undetermined", -1: "loss"}
 
 
-def differences_table(pairs: Sequence[PairBeyond]) -> Table:
+def differences_table(pairs: Sequence[PairExtrapolation]) -> Table:
     """RL minus base from n to 2n, with the range that the counts do not exclude."""
     confidence = level(pairs[0].differences[0].confidence)
     rows = [
@@ -38,7 +46,7 @@ def _continued(found: DifferenceAtK) -> str:
     return ", continued" if found.extrapolated else ""
 
 
-def refusals_table(pairs: Sequence[PairBeyond]) -> Table:
+def refusals_table(pairs: Sequence[PairExtrapolation]) -> Table:
     """What remains possible where nothing is claimed."""
     rows = [
         (
@@ -60,7 +68,7 @@ def refusals_table(pairs: Sequence[PairBeyond]) -> Table:
     )
 
 
-def expected_tables_table(pairs: Sequence[PairBeyond]) -> Table:
+def expected_tables_table(pairs: Sequence[PairExtrapolation]) -> Table:
     """The four-way table to expect of 2n fresh samples."""
     rows = [
         (
@@ -87,7 +95,7 @@ def expected_tables_table(pairs: Sequence[PairBeyond]) -> Table:
     )
 
 
-def curves_table(models: Sequence[ModelBeyond]) -> Table:
+def curves_table(models: Sequence[ModelExtrapolation]) -> Table:
     """pass@k from n to 2n."""
     rows = [
         (model.model, count(k), Estimated(percent(value), percent_interval(low, high, None, "not known")))
@@ -105,7 +113,7 @@ def curves_table(models: Sequence[ModelBeyond]) -> Table:
     )
 
 
-def methods_table(models: Sequence[ModelBeyond]) -> Table:
+def methods_table(models: Sequence[ModelExtrapolation]) -> Table:
     """Every method at 2n, the one that is used first."""
     names = {row.method: row.is_default for model in models for row in model.methods}
     by_key = {(model.model, row.method): row.estimate for model in models for row in model.methods}
@@ -125,24 +133,4 @@ def methods_table(models: Sequence[ModelBeyond]) -> Table:
         header=("method", *(f"{model.model}, k = {count(2 * model.n)}" for model in models)),
         rows=tuple(rows),
         csv="beyond_methods.csv",
-    )
-
-
-def unseen_sentence(model: ModelBeyond) -> str:
-    """What is certain about the problems that a model never solved."""
-    if model.unseen is None:
-        return f"{model.unseen_refused}."
-    if not model.never_solved:
-        return f"{model.model} has solved every problem at least once."
-    found, never = model.unseen, counted(model.never_solved, "problem")
-    counts = f"{count(found.solved_once)} solved once and {count(found.solved_twice)} twice"
-    if not found.at_least:
-        return (
-            f"Nothing says that any of the {never} that {model.model} never solved in its {count(model.n)} samples can "
-            f"be solved (Chao's lower bound is 0, from {counts})."
-        )
-    return (
-        f"Of the {never} that {model.model} never solved in its {count(model.n)} samples, an estimated "
-        f"{found.at_least:.1f} or more can be solved (Chao's lower bound, from {counts}); with "
-        f"{level(found.confidence)} confidence at least {found.lower:.1f}."
     )

@@ -52,7 +52,7 @@ class MethodRow:
 
 
 @dataclass(frozen=True, eq=False)
-class ModelBeyond:
+class ModelExtrapolation:
     """One model beyond its samples. Arrays have shape (K,), for k from n to 2n."""
 
     model: str
@@ -118,7 +118,7 @@ class ExpectedTable:
 
 
 @dataclass(frozen=True, eq=False)
-class PairBeyond:
+class PairExtrapolation:
     """RL against base beyond their samples: differences up to 2n, refusals with bounds beyond."""
 
     base: str
@@ -132,9 +132,9 @@ class PairBeyond:
     refusals: tuple[Refusal, ...]
 
 
-def model_beyond(
+def extrapolate_model(
     tally: AnyTally, confidence: float = 0.95, draws: int = 100, seed: int = 0, design: Design = INDEPENDENT
-) -> ModelBeyond:
+) -> ModelExtrapolation:
     """One model from n to 2n. `draws` and `seed` are of the bootstrap. Raises InputError for n < 2."""
     require_scored(tally)
     n = k_limit(tally)
@@ -150,7 +150,7 @@ def model_beyond(
         unseen, refused = unseen_solvable(tally, confidence), ""
     except InputError as error:
         unseen, refused = None, str(error)
-    return ModelBeyond(
+    return ModelExtrapolation(
         model=tally.model,
         n=n,
         k=ks,
@@ -166,14 +166,14 @@ def model_beyond(
     )
 
 
-def pair_beyond(base: AnyTally, rl: AnyTally, confidence: float = 0.95) -> PairBeyond:
+def extrapolate_pair(base: AnyTally, rl: AnyTally, confidence: float = 0.95) -> PairExtrapolation:
     """RL minus base from n to 2n, and the refusals for 4n and 8n. Raises InputError unless the problems match."""
     base, rl = paired(base, rl)
     n = _common_n(base, rl)
     ks, farther = _multiples(n, WITHIN), n * np.array(BEYOND)
     ranges = difference_range(base, rl, np.append(ks, farther), confidence)
     values = pass_at_k_continued(rl, ks) - pass_at_k_continued(base, ks)
-    return PairBeyond(
+    return PairExtrapolation(
         base=base.model,
         rl=rl.model,
         n=n,
@@ -222,36 +222,6 @@ def pass_at_k_continued(tally: AnyTally, ks: IntArray) -> FloatArray:
     within = np.minimum(ks, limit)
     known = pass_at_k_rows(tally, int(within.max())).mean(axis=0)[within - 1]
     return known if (ks <= limit).all() else np.where(ks <= limit, known, fit(tally).pass_at_k(ks))
-
-
-def in_words(pair: PairBeyond) -> str:
-    """What is established beyond the samples, and what is not, in one paragraph."""
-    last = pair.differences[-1]
-    verdict = {1: "RL is above base there", -1: "RL is below base there", 0: "which one is above is not established"}
-    refusal = pair.refusals[0]
-    return (
-        f"Continued from n = {pair.n} to k = {last.k} ({pair.method}), {pair.rl} minus {pair.base} is "
-        f"{last.value:+.3f}; the counts do not exclude {last.lower:+.3f} to {last.upper:+.3f} ({last.confidence:.0%}, "
-        f"this k by itself): "
-        f"{verdict[last.sign]}. Nothing is claimed beyond k = {pair.refused_beyond}: at k = {refusal.k} anything from "
-        f"{refusal.lower:+.3f} to {refusal.upper:+.3f} agrees with the counts."
-    )
-
-
-def at_k_in_words(found: DifferenceAtK | Refusal) -> str:
-    """What can be said at one k, or why nothing can and what remains possible."""
-    if isinstance(found, Refusal):
-        return (
-            f"No claim at k = {found.k}: {found.reason}. The counts do not exclude a difference of {found.lower:+.3f} "
-            f"to {found.upper:+.3f}; with every never-solved problem taken alone, {found.lower_alone:+.3f} to "
-            f"{found.upper_alone:+.3f}."
-        )
-    how = "continued beyond the samples" if found.extrapolated else "within the samples"
-    verdict = {1: "RL is above base", -1: "RL is below base", 0: "which one is above is not established"}[found.sign]
-    return (
-        f"At k = {found.k} ({how}) RL minus base is {found.value:+.3f}; the counts do not exclude "
-        f"{found.lower:+.3f} to {found.upper:+.3f} ({found.confidence:.0%}, this k by itself): {verdict}."
-    )
 
 
 def _refusal(base: AnyTally, rl: AnyTally, n: int, k: int, found: FloatArray, confidence: float) -> Refusal:
