@@ -289,7 +289,7 @@ CASES = [
     Case(
         "unknown registry",
         lambda f: ["list", "engine"],
-        r".*no registry 'engine' \(registries: engines, verifiers, .*\)",
+        r".*no registry 'engine' \(registries: engines, environments, executors, verifiers, .*\)",
     ),
     Case("unknown command", lambda f: ["smaple"], r".*No such command 'smaple'.*"),
     Case("unknown option", lambda f: ["demo", "--fast"], r".*No such option: --fast.*"),

@@ -5,6 +5,7 @@ import errno
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,3 +166,59 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     command = f"{sys.executable} -m move37 list engines --json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+SLOW = "options.delay_seconds = 0.01"
+
+
+def test_a_schedulers_sigterm_keeps_what_was_sampled_and_is_one_line(tmp_path: Path) -> None:
+    study = sums_study(tmp_path, n=400)
+    study.write_text(study.read_text().replace("options.accuracy = 0.4", f"options.accuracy = 0.4\n{SLOW}"))
+    command = [sys.executable, "-m", "move37", "sample", str(study), "--out", str(tmp_path / "run"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if (tmp_path / "run" / "log.jsonl").exists():
+                break
+            time.sleep(0.05)
+        time.sleep(1)
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert json.loads(out)["exit_code"] == 143
+    assert err.splitlines() == ["move37: terminated; what was finished is kept, the same command continues"]
+    kept = RunStore.open(tmp_path / "run").samples("base").read(["index"]).height
+    assert 10 < kept < 2400
+
+
+needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+
+
+@needs_bwrap
+def test_a_run_on_a_read_only_share_is_reported_elsewhere_and_refused_in_place(tmp_path: Path) -> None:
+    run_folder = tmp_path / "run"
+    judged_run(sums_study(tmp_path, n=2, verifier="exact"), run_folder)
+    inside = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", str(run_folder), str(run_folder), sys.executable]
+    for command in (["analyse", str(run_folder)], ["verify", str(run_folder)]):
+        done = subprocess.run([*inside, "-m", "move37", *command, "--json"], capture_output=True, text=True)
+        assert done.returncode == 1, done.stdout
+        assert "Read-only file system" in json.loads(done.stdout)["error"]
+    command = ["analyse", str(run_folder), "--out", str(tmp_path / "out"), "--json"]
+    done = subprocess.run([*inside, "-m", "move37", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "analyses.json").is_file()
+
+
+@needs_bwrap
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    study = sums_study(tmp_path, n=4000, verifier="exact")
+    (tmp_path / "disk").mkdir()
+    command = ["-m", "move37", "sample", str(study), "--out", str(tmp_path / "disk" / "run"), "--json"]
+    small = ["--size", str(256 * 1024), "--tmpfs", str(tmp_path / "disk")]
+    done = subprocess.run(
+        ["bwrap", "--dev-bind", "/", "/", *small, sys.executable, *command], capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stdout
+    assert "the disk is full; everything finished before is kept" in json.loads(done.stdout)["error"]
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -3,13 +3,15 @@
 With --json, wherever it stands, one JSON object goes to standard output and nothing else, however the command ends:
 {"command", "ok", ...figures}, for `compare` the comparison alone; after an error {"command", "ok": false, "error",
 "exit_code"}; for --help {"command", "ok", "help"}. Exit codes: 0 done, 1 the run failed, 2 bad usage or input, 130
-interrupted. Errors are one line on standard error; --debug adds the traceback.
+interrupted, 143 terminated (a scheduler's SIGTERM). Errors are one line on standard error; --debug adds the traceback.
 """
 
 import io
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 import webbrowser
 from collections.abc import Callable, Iterator
@@ -202,7 +204,7 @@ def compare(
         float | None, typer.Option(help="Double the draws until the critical value's 95 % range is this narrow.")
     ] = None,
     at_k: Annotated[
-        int | None, typer.Option(min=1, help="What can be said at this k, also beyond n.", metavar="K")
+        int | None, typer.Option(min=1, max=10**9, help="What can be said at this k, also beyond n.", metavar="K")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -316,9 +318,9 @@ def calibrate(
     verifier: Annotated[str | None, typer.Option(help="Calibrate this verifier instead of the problems' own.")] = None,
     option: Options = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many problems.")] = None,
-    per_kind: Annotated[int, typer.Option(min=1, help="Corruptions of each kind per problem.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the corruptions.")] = 0,
-    k: Annotated[int, typer.Option(min=1, help="Largest k of the floor under pass@k.")] = 1024,
+    per_kind: Annotated[int, typer.Option(min=1, max=1000, help="Corruptions of each kind per problem.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the corruptions.")] = 0,
+    k: Annotated[int, typer.Option(min=1, max=10**9, help="Largest k of the floor under pass@k.")] = 1024,
     as_json: Json = False,
 ) -> None:
     """Measure how often a verifier is wrong: on the references, and on answers corrupted on purpose."""
@@ -355,7 +357,7 @@ def list_(
 @app.command()
 def demo(
     out: Out = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the training and of the sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the training and of the sampling.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Train a small model by reinforcement learning, compare it with its base, write a report: minutes on two cores."""
@@ -371,9 +373,28 @@ def demo(
         webbrowser.open(done.report.resolve().as_uri())
 
 
+class Terminated(BaseException):
+    """SIGTERM, as an exception: whoever holds finished samples writes them down on the way out."""
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, and processes forked from it as it always did."""
+    owner = os.getpid()
+
+    def end(number: int, frame: object) -> None:
+        if os.getpid() == owner:
+            raise Terminated
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
+
+
 def main() -> None:
     """Entry point: every end becomes an exit code, an error one line, and under --json all of it one JSON object."""
     let_threads_sleep()
+    end_on_sigterm()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to fail
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -413,6 +434,8 @@ def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
         return terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
     except SystemExit as error:  # Rich's answer to a closed pipe
         return None, error.code if isinstance(error.code, int) else 1
+    except Terminated:
+        return terminal.complain("terminated; what was finished is kept, the same command continues", 143)
     except (KeyboardInterrupt, typer.Abort):
         return terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
     except BrokenPipeError as error:

@@ -18,7 +18,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from move37.counts import StoppingPlan
-from move37.errors import ConfigError
+from move37.errors import ConfigError, InputError
+from move37.paths import absolute
 
 IMPORTED = "imported"
 """The engine of a model whose samples or counts came from elsewhere: it is never sampled."""
@@ -39,6 +40,12 @@ PUBLISHED = (
 """Benchmarks of the table that are read, not generated. One from outside decides itself about its settings."""
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+# More than anything can use, and little enough for whatever reads it: 64-bit numbers, timers of the system.
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Tokens = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 class Settings(BaseModel):
@@ -66,9 +73,9 @@ class ProblemsConfig(Settings):
     path: Path | None = Field(default=None, description="A local file or folder; without it, the Hugging Face hub.")
     fields: FieldMapping | None = Field(default=None, description="Field names, for benchmark = 'jsonl' only.")
     verifier: str | None = Field(default=None, description="Overrides the benchmark's own verifier.")
-    limit: int | None = Field(default=None, ge=1, description="Only the first so many problems, in file order.")
-    size: int = Field(default=100, ge=1, description="How many problems to generate (reasoning-gym, countdown).")
-    seed: int = Field(default=0, ge=0, description="Seed of the generated problems, or of the order of options.")
+    limit: Count | None = Field(default=None, description="Only the first so many problems, in file order.")
+    size: Count = Field(default=100, description="How many problems to generate (reasoning-gym, countdown).")
+    seed: Seed = Field(default=0, description="Seed of the generated problems, or of the order of options.")
     options: dict[str, Any] = Field(default={}, description="Options of the generator, or of livecodebench.")
     shuffle_options: bool = Field(default=False, description="Give each choice question its options in random order.")
 
@@ -105,7 +112,7 @@ class StoppingConfig(Settings):
     successes: int | tuple[int, ...] = Field(
         default=8, description="Correct samples that are enough, one number per look but the last; 0: always n samples."
     )
-    batch: int = Field(default=16, ge=1, description="Look at a problem after every so many samples.")
+    batch: Count = Field(default=16, description="Look at a problem after every so many samples.")
     looks: tuple[int, ...] = Field(default=(), description="Look after these numbers of samples instead, and at n.")
 
     @model_validator(mode="after")
@@ -126,7 +133,7 @@ class StoppingConfig(Settings):
 class SamplingConfig(Settings):
     """How every model of the study is sampled."""
 
-    n: int = Field(default=256, ge=1, le=1_000_000, description="Samples per problem, at most.")
+    n: Count = Field(default=256, description="Samples per problem, at most.")
     stop: StoppingConfig = Field(default=StoppingConfig(), description="When a problem has been sampled enough.")
     token_budget: float | None = Field(
         default=None, gt=0, description="Lowers n, before sampling, until all models and problems together fit it."
@@ -136,7 +143,7 @@ class SamplingConfig(Settings):
     )
     temperature: float = Field(default=0.6, ge=0, description="0 is greedy.")
     top_p: float = Field(default=0.95, gt=0, le=1, description="Nucleus mass.")
-    max_new_tokens: int = Field(default=16_384, ge=1, description="Token limit of a response.")
+    max_new_tokens: Tokens = Field(default=16_384, description="Token limit of a response.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same for all models.")
     keep_tokens: bool = Field(
         default=False,
@@ -182,11 +189,11 @@ class ModelConfig(Settings):
 class VerificationConfig(Settings):
     """How responses are judged."""
 
-    workers: int = Field(default=2, ge=1, description="Worker processes.")
+    workers: int = Field(default=2, ge=1, le=1024, description="Worker processes.")
     unsafe_local: bool = Field(
         default=False, description="Run programs as the user, without a sandbox; their verdicts say so."
     )
-    timeout_seconds: float = Field(default=10.0, gt=0, description="CPU seconds for one answer; beyond it, unscored.")
+    timeout_seconds: Seconds = Field(default=10.0, description="CPU seconds for one answer; beyond it, unscored.")
     options: dict[str, dict[str, Any]] = Field(default={}, description="Options of verifiers, by the verifier's name.")
     cache: bool = Field(default=True, description="Recall verdicts that an earlier run made with the same verifier.")
 
@@ -196,8 +203,10 @@ class AnalysisConfig(Settings):
 
     base: str | None = Field(default=None, description="Model all others are compared with; default: the first.")
     confidence: Fraction = Field(default=0.95, description="Simultaneous confidence of bands.")
-    draws: int = Field(default=100_000, ge=1000, description="Multiplier draws behind the critical value.")
-    seed: int = Field(default=0, ge=0, description="Seed of the multiplier draws.")
+    draws: int = Field(
+        default=100_000, ge=1000, le=100_000_000, description="Multiplier draws behind the critical value."
+    )
+    seed: Seed = Field(default=0, description="Seed of the multiplier draws.")
     strata: tuple[str, ...] = Field(default=(), description="Tags of the problems (subset, level) to compare within.")
     clusters: str | None = Field(default=None, description="Tag whose equal values mark near-duplicate problems.")
     monte_carlo_error: float | None = Field(
@@ -210,7 +219,7 @@ class StudyConfig(Settings):
     """A whole study."""
 
     name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$", description="Name of the run folder.")
-    seed: int = Field(default=0, ge=0, description="Seed of all sampling.")
+    seed: Seed = Field(default=0, description="Seed of all sampling.")
     note: str = Field(default="", description="A sentence that the report shows at the top.")
     problems: tuple[ProblemsConfig, ...] = Field(min_length=1, description="One or more sources of problems.")
     sampling: SamplingConfig = Field(default=SamplingConfig())
@@ -279,6 +288,8 @@ def load_study(path: Path) -> StudyConfig:
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
     """The tables of a TOML file, which is called `what` where there is none. Raises ConfigError, in one line."""
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise ConfigError(f"{path}: not a file")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -420,10 +431,18 @@ def anchored_verification(settings: VerificationConfig, folder: Path, where: str
 
 def there(folder: Path, path: Path, where: str) -> Path:
     """`path`, taken from `folder`, as an absolute one. Raises ConfigError where there is no such file or folder."""
-    found = (folder / path.expanduser()).resolve()
+    found = located(folder, path, where)
     if not found.exists():
         raise ConfigError(f"{where}: no such file or folder: {path}")
     return found
+
+
+def located(folder: Path, path: Path | str, where: str) -> Path:
+    """`path`, taken from `folder`, as an absolute one, there or not. Raises ConfigError for what cannot be a path."""
+    try:
+        return absolute(path, folder)
+    except InputError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
@@ -431,7 +450,7 @@ def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
     sources = anchored_sources(study.problems, folder, f"{where}: problems")
     models = {}
     for name, model in study.models.items():
-        local = (folder / Path(model.path).expanduser()).resolve()
+        local = located(folder, model.path, f"{where}: models.{name}.path")
         if local.exists():
             model = model.model_copy(update={"path": str(local)})
         elif model.path.startswith((".", "/", "~")):

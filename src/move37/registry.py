@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from move37.errors import InputError, MissingExtraError, UnknownNameError
+from move37.paths import absolute
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,10 @@ def _run_file(name: str, path: Path) -> ModuleType:
 
 def _file_of(kind: str, place: str, given: str, form: str) -> Path:
     if place.endswith(".py"):
-        path = Path(place).expanduser().resolve()
+        try:
+            path = absolute(place)
+        except InputError as error:
+            raise InputError(f"{kind} {given!r}: {error}") from None
         if not path.is_file():
             raise InputError(f"{kind} {given!r}: no such file: {place}")
         return path

@@ -44,7 +44,7 @@ class Options(Settings):
     answers: Path | None = Field(None, description='JSONL of {"question", "answer"}, found by the question\'s text.')
     length: int = Field(48, ge=8, description="Mean words of a response; uniform between half and one and a half.")
     truncated: float = Field(0.0, ge=0, le=1, description="Share of samples that run into max_new_tokens.")
-    delay_seconds: float = Field(0.0, ge=0, description="Pause before each sample, for tests that interrupt a run.")
+    delay_seconds: float = Field(0.0, ge=0, le=3600, description="Pause before each sample, for tests.")
 
 
 class _Part(NamedTuple):

@@ -75,7 +75,7 @@ class Options(Settings):
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the weights.")
-    threads: int | None = Field(None, ge=1, description="Threads of torch; default: torch's own choice.")
+    threads: int | None = Field(None, ge=1, le=4096, description="Threads of torch; default: torch's own choice.")
     revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
     trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
     packed: bool = Field(True, description="Lay out float32 weights for oneDNN on a CPU; off: torch's own kernels.")

@@ -15,14 +15,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from move37.config import (
+    Count,
     ProblemsConfig,
+    Seed,
     Settings,
     TemplateConfig,
+    Tokens,
     VerificationConfig,
     anchored_name,
     anchored_sources,
     anchored_verification,
     describe_validation_error,
+    located,
     read_toml,
     there,
 )
@@ -46,11 +50,13 @@ class ModelToTrain(Settings):
     path: str = Field(description="Hugging Face folder or hub name of a causal language model.")
     engine: str = Field(default="transformers", description="A name of `move37 list engines` that can be trained.")
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
-    threads: int | None = Field(default=None, ge=1, description="Threads of torch; default: torch's own choice.")
+    threads: int | None = Field(default=None, ge=1, le=4096, description="Threads of torch; default: torch's own.")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="bfloat16 computes in it and keeps float32 weights for the optimizer."
     )
-    lora_rank: int = Field(default=0, ge=0, description="Rank of LoRA adapters on all linear layers; 0 trains all.")
+    lora_rank: int = Field(
+        default=0, ge=0, le=65_536, description="Rank of LoRA adapters, on all linear layers; 0: none."
+    )
     lora_alpha: float | None = Field(default=None, gt=0, description="Scale of the adapters; default: twice the rank.")
     gradient_checkpointing: bool = Field(default=False, description="Recompute activations: less memory, more time.")
     trust_remote_code: bool = Field(default=False, description="Run the model's own Python code.")
@@ -59,10 +65,10 @@ class ModelToTrain(Settings):
 class RolloutConfig(Settings):
     """What is sampled in every step."""
 
-    prompts: int = Field(default=64, ge=1, description="Prompts per step.")
-    responses: int = Field(default=16, ge=1, description="Responses per prompt (G).")
+    prompts: Count = Field(default=64, description="Prompts per step.")
+    responses: Count = Field(default=16, description="Responses per prompt (G).")
     temperature: float = Field(default=1.0, gt=0, description="Also inside every log-probability of training.")
-    max_new_tokens: int = Field(default=1024, ge=1, description="Token limit of a response.")
+    max_new_tokens: Tokens = Field(default=1024, description="Token limit of a response.")
     max_prompt_tokens: int | None = Field(default=None, ge=1, description="Longer prompts are refused by id.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
     rows: int | None = Field(
@@ -132,7 +138,7 @@ class EvaluationConfig(Settings):
 
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="Held-out problems; none: no evaluation.")
     every: int = Field(default=10, ge=1, description="Steps between evaluations; the start and the end have one too.")
-    n: int = Field(default=8, ge=1, description="Samples per problem.")
+    n: Count = Field(default=8, description="Samples per problem.")
     k: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 8), description="Which pass@k are recorded.")
 
     @field_validator("problems", mode="before")
@@ -169,7 +175,7 @@ class ImitationConfig(Settings):
     file: Path | None = Field(default=None, description='JSONL rows {"question", "response"}, of an oracle.')
     outcome: Literal["correct", "any"] = Field(default="correct", description="Only verified samples, or all.")
     per_problem: int | None = Field(default=None, ge=1, description="Distinct responses per problem at most.")
-    examples: int = Field(default=256, ge=1, description="Responses per step.")
+    examples: Count = Field(default=256, description="Responses per step.")
     on_prompt: bool = Field(default=False, description="Learn the prompt's tokens too (full sequence).")
 
     @model_validator(mode="after")
@@ -183,8 +189,8 @@ class TrainConfig(Settings):
     """A whole training run."""
 
     name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$", description="Name of the run folder.")
-    seed: int = Field(default=0, ge=0, description="Seed of the sampling and of the order of problems.")
-    steps: int = Field(default=100, ge=1, description="Steps of sampling and learning.")
+    seed: Seed = Field(default=0, description="Seed of the sampling and of the order of problems.")
+    steps: Count = Field(default=100, description="Steps of sampling and learning.")
     algorithm: AlgorithmConfig = Field(default=AlgorithmConfig())
     model: ModelToTrain
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="What is trained on.")
@@ -331,7 +337,7 @@ def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
     """The recipe's relative paths made absolute; paths that are not there are refused."""
 
     def model_path(key: str, path: str) -> str:
-        local = (folder / Path(path).expanduser()).resolve()
+        local = located(folder, path, f"{where}: {key}")
         if path.startswith((".", "/", "~")):
             there(folder, Path(path), f"{where}: {key}")
         return str(local) if local.exists() else path

@@ -1,0 +1,17 @@
+"""A path as somebody wrote it -> an absolute one, or one line about why it is none."""
+
+from pathlib import Path
+
+from move37.errors import InputError
+
+
+def absolute(path: Path | str, folder: Path | None = None) -> Path:
+    """`path` with ~ and links resolved, taken from `folder`, or from where we are. It need not exist.
+
+    Raises InputError for what cannot be a path: a NUL in it, the home of an unknown user, links in a circle.
+    """
+    try:
+        return ((folder or Path()) / Path(path).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # by version of Python, one or another of them
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{str(path)!r} cannot be a path: {str(reason).rstrip('.').lower()}") from None
