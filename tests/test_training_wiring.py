@@ -187,6 +187,7 @@ WIRING: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
     "k2 in the loss": ("grpo", {}, {"kl_coefficient": 0.3, "kl_estimator": "k2"}, {}),
     "k3 in the loss": ("grpo", {}, {"kl_coefficient": 0.3}, {}),
     "entropy": ("grpo", {}, {"entropy_coefficient": 0.1}, {}),
+    "remax": ("remax", {}, {}, {}),
     **{
         f"{estimator} in the reward of {name}": (
             name,
@@ -203,6 +204,9 @@ WIRING: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
 def plain_advantages(recipe: Any, rewards: list[Any], groups: list[int], values: list[Any] | None) -> list[Any]:
     """From the rewards of every token, one list per response."""
     name, options = recipe.algorithm.name, recipe.algorithm.options
+    if name == "remax":
+        greedy = [float(greedy_outcome_of(group) is Outcome.CORRECT) for group in groups]
+        return [torch.full((len(row),), float(row.sum()) - base) for row, base in zip(rewards, greedy, strict=True)]
     if name == "ppo":
         assert values is not None
         left = [torch.stack([row[place:].sum() for place in range(len(row))]) for row in rewards]
@@ -226,6 +230,11 @@ def outcome_of(group: int, index: int) -> Outcome:
     if index == 5:
         return Outcome.UNSCORED
     return Outcome.CORRECT if (index + group) % (2 + group % 2) == 0 else Outcome.INCORRECT
+
+
+def greedy_outcome_of(group: int) -> Outcome:
+    """Right, none, wrong, right: without a verdict there is no baseline, and the prompt leaves the step."""
+    return (Outcome.CORRECT, Outcome.UNSCORED, Outcome.INCORRECT, Outcome.CORRECT)[group]
 
 
 @pytest.mark.parametrize("case", list(WIRING))
@@ -257,11 +266,16 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
         def verify(made: Any) -> Any:
             counts: dict[int, int] = {}
             rollouts = []
-            for slot, trajectory in made:
+            greedy = len(made) == len({slot.group for slot, _ in made})  # one response per prompt
+            for slot, completion in made:
                 index = counts[slot.group] = counts.get(slot.group, -1) + 1
-                outcome = outcome_of(slot.group, index)
-                rollouts.append(Rollout(slot.problem, slot.group, trajectory, Verdict(outcome, "", "")))
-            kept.extend(r for r in rollouts if r.verdict.outcome is not Outcome.UNSCORED)
+                outcome = greedy_outcome_of(slot.group) if greedy else outcome_of(slot.group, index)
+                rollouts.append(Rollout(slot.problem, slot.group, completion, Verdict(outcome, "", "")))
+            if greedy:
+                unscored = {r.group for r in rollouts if r.verdict.outcome is Outcome.UNSCORED}
+                kept[:] = [r for r in kept if r.group not in unscored]
+            else:
+                kept.extend(r for r in rollouts if r.verdict.outcome is not Outcome.UNSCORED)
             return rollouts
 
         monkeypatch.setattr(trainer.rollout_worker, "sample", shaken)
@@ -269,13 +283,14 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
         update, step, seen = policy.update, policy.step, []
 
         def checked_update(update_batch: UpdateBatch, number: int) -> Any:
+            numbers = list(dict.fromkeys(r.group for r in kept))
             plain = make_batch(
                 list({r.group: r.made.prompt_ids for r in kept}.values()),
-                [r.group for r in kept],
+                [numbers.index(r.group) for r in kept],
                 [r.made.token_ids for r in kept],
             )
             fixed = constants(recipe, policy, plain, kept)
-            parts = [[i for i, r in enumerate(kept) if r.group % 2 == part] for part in (0, 1)] * 2
+            parts = [[i for i, r in enumerate(kept) if numbers.index(r.group) % 2 == part] for part in (0, 1)] * 2
 
             def checked_step(metrics: Metrics) -> None:
                 expected = plain_gradient(policy, plain, fixed, parts[len(seen)])
@@ -336,3 +351,38 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
         ids = torch.tensor([[*each.prompt_ids, *each.token_ids]])
         best = trainer.policy.model(input_ids=ids).logits[0, len(each.prompt_ids) - 1 : -1].argmax(-1)
         assert best.tolist() == list(each.token_ids)
+
+
+# ---- What is not known is not a wrong answer
+
+
+def test_the_figures_of_a_step_and_of_an_evaluation_are_over_what_has_a_verdict(
+    llama: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five responses to each prompt two are right, two are wrong and one has no verdict."""
+    order = (Outcome.CORRECT, Outcome.UNSCORED, Outcome.INCORRECT, Outcome.CORRECT, Outcome.INCORRECT)
+    held_out = tmp_path / "held-out.jsonl"
+    held_out.write_text(json.dumps({"question": "say z:", "answer": "z"}) + "\n")
+    evaluation = {
+        "problems": {"benchmark": "jsonl", "path": str(held_out), "verifier": "exact"},
+        "n": 5,
+        "k": [1, 4, 5],
+    }
+    recipe = recipe_of(llama, letters, steps=1, rollout={"responses": 5}, evaluation=evaluation)
+    with VerifierPool(recipe.verification) as pool:
+        trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
+
+        def verify(made: Any) -> Any:
+            outcomes = [Verdict(order[place % 5], "", "") for place in range(len(made))]
+            return [Rollout(slot.problem, slot.group, c, v) for (slot, c), v in zip(made, outcomes, strict=True)]
+
+        monkeypatch.setattr(trainer.rollout_worker, "verify", verify)
+        trainer.begin()
+        trainer.step()
+    first, step, _ = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    assert step["accuracy"] == step["reward"] == 0.5
+    assert step["unscored"] == pytest.approx(0.2)
+    assert step["groups_mixed"] == 1
+    assert first["unscored"] == pytest.approx(0.2)
+    # 2 of 4: pass@1 = 1/2, pass@4 = 1; of five there are not enough.
+    assert (first["pass@1"], first["pass@4"], first["pass@5"]) == (0.5, 1.0, None)
