@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +36,8 @@ from move37.verification import VerifierPool  # noqa: E402
 from tests import plain_training  # noqa: E402
 from tests.plain_training import Constants  # noqa: E402
 from tests.tiny_models import VOCABULARY, save_model  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("kept_workers")
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 ROOT = Path(__file__).parents[1]
@@ -536,40 +536,6 @@ def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
     ]
     assert timeless[0] == timeless[1]
     assert not same(weights_of(tmp_path / "whole"), {k: v + 1 for k, v in weights_of(tmp_path / "whole").items()})
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_twice_while_it_works_ends_with_the_same_weights(
-    llama: Path, letters: Path, tmp_path: Path
-) -> None:
-    text = f"""
-        name = "killed"
-        steps = 12
-        problems = {{benchmark = "jsonl", path = "{letters}", verifier = "exact"}}
-        model = {{path = "{llama}", threads = 1}}
-        rollout = {{prompts = 4, responses = 8, max_new_tokens = 2, template = "completion"}}
-        optimizer.learning_rate = 5e-3
-        checkpoints.every = 3
-        verification.workers = 1
-    """
-    recipe = load(text, tmp_path)
-    train(recipe, tmp_path / "whole")
-    code = (
-        "import sys; from pathlib import Path; from move37.training.recipe import load_recipe;"
-        "from move37.training.loop import train; train(load_recipe(Path(sys.argv[1])), Path(sys.argv[2]))"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "recipe.toml"), str(tmp_path / "killed")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    for steps in (4, 8):
-        with subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL) as process:
-            log, deadline = tmp_path / "killed" / "log.jsonl", time.monotonic() + 120
-            while not (log.exists() and len(log.read_text().splitlines()) >= steps) and process.poll() is None:
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
-            os.killpg(process.pid, signal.SIGKILL)
-    train(recipe, tmp_path / "killed")
-    assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed"))
-    assert [record["step"] for record in records(tmp_path / "killed")] == list(range(1, 13))
 
 
 def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, tmp_path: Path) -> None:

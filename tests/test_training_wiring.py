@@ -21,6 +21,8 @@ from tests.plain_training import Constants, gradient_held, kl, plain_gradient, r
 from tests.test_training import recipe_of, relative_error  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
 
 
@@ -328,17 +330,17 @@ def constants(recipe: Any, policy: Policy, batch: Batch, kept: list[Any]) -> Con
     return Constants(old, advantages, start, values, returns)
 
 
-def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path, tmp_path: Path) -> None:
+def test_greedy_rollouts_are_the_most_probable_tokens_and_others_are_drawn_at_the_temperature(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
     recipe = recipe_of(llama, letters, "remax", rollout={"temperature": 1.3, "max_new_tokens": 6})
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
-        asked: list[tuple[int, bool]] = []
-        sample, made = trainer.rollout_worker.sample, []
+        sample, made = trainer.rollout_worker.sample, {1: [], 8: []}
 
         def watched(slots: Any, n: int, purpose: str, greedy: bool = False) -> Any:
-            asked.append((n, greedy))
             found = sample(slots, n, purpose, greedy)
-            made.extend(t for of in found.values() for t in of if n == 1)
+            made[n] += [completion for of in found.values() for completion in of]
             return found
 
         trainer.rollout_worker.sample = watched  # type: ignore[method-assign]
@@ -346,11 +348,19 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
         weights = {name: value.clone() for name, value in trainer.policy.model.state_dict().items()}
         trainer.step()
     trainer.policy.model.load_state_dict(weights)
-    assert len(made) == 4
-    for each in made:
-        ids = torch.tensor([[*each.prompt_ids, *each.token_ids]])
-        best = trainer.policy.model(input_ids=ids).logits[0, len(each.prompt_ids) - 1 : -1].argmax(-1)
-        assert best.tolist() == list(each.token_ids)
+    assert (len(made[1]), len(made[8])) == (4, 32)
+
+    def logits(completion: Any) -> Any:
+        ids = torch.tensor([[*completion.prompt_ids, *completion.token_ids]])
+        return trainer.policy.model(input_ids=ids).logits[0, len(completion.prompt_ids) - 1 : -1]
+
+    for each in made[1]:
+        assert logits(each).argmax(-1).tolist() == list(each.token_ids)
+    for each in made[8]:
+        drawn_from = (logits(each) / 1.3).log_softmax(-1)
+        expected = drawn_from.gather(1, torch.tensor(each.token_ids)[:, None])[:, 0]
+        torch.testing.assert_close(torch.tensor(each.logprobs), expected, rtol=0, atol=1e-5)
+    assert len({each.token_ids for each in made[8]}) > 16  # nearly uniform over 43 tokens
 
 
 # ---- What is not known is not a wrong answer
