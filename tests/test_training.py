@@ -302,12 +302,12 @@ def test_log_probabilities_and_entropies_have_the_gradient_of_log_softmax(
     hidden, weight, bias = (torch.randn(*shape, dtype=torch.float64) for shape in ((10, 4), (7, 4), (7,)))
     tokens, g, h = torch.randint(7, (10,)), torch.randn(10).double(), torch.randn(10).double()
     leaves = [tensor.requires_grad_() for tensor in (hidden, weight, bias)]
-    law = ((hidden @ weight.T + bias) / 0.6).log_softmax(-1)
-    entropy = -(law.exp() * law).sum(-1)
-    expected = torch.autograd.grad((law[torch.arange(10), tokens] * g).sum() + (entropy * h).sum(), leaves)
+    distribution = ((hidden @ weight.T + bias) / 0.6).log_softmax(-1)
+    entropy = -(distribution.exp() * distribution).sum(-1)
+    expected = torch.autograd.grad((distribution[torch.arange(10), tokens] * g).sum() + (entropy * h).sum(), leaves)
     logprobs, entropies = TokenLogprobs.apply(*leaves, tokens, 0.6, True)  # type: ignore[misc]
     made = torch.autograd.grad((logprobs * g).sum() + (entropies * h).sum(), leaves)
-    torch.testing.assert_close(logprobs.double(), law[torch.arange(10), tokens], rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(logprobs.double(), distribution[torch.arange(10), tokens], rtol=1e-6, atol=1e-6)
     for ours, theirs in zip(made, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)  # logits are float32 inside
 
@@ -899,9 +899,11 @@ def test_the_loss_of_imitation_is_the_mean_of_minus_log_p_over_response_or_all_t
         policy = Policy(recipe, Needs())
         total, count = 0.0, 0
         for prompt, response in examples:
-            law = policy.model(torch.tensor([prompt + response])).logits[0].log_softmax(-1)
+            distribution = policy.model(torch.tensor([prompt + response])).logits[0].log_softmax(-1)
             first = 1 if on_prompt else len(prompt)
-            total -= sum(law[i - 1, (prompt + response)[i]].item() for i in range(first, len(prompt + response)))
+            total -= sum(
+                distribution[i - 1, (prompt + response)[i]].item() for i in range(first, len(prompt + response))
+            )
             count += len(prompt + response) - first
         made = learn(policy, example_batch(examples, on_prompt, policy.device), 0)
         assert made["loss"] == pytest.approx(total / count, rel=1e-6)
