@@ -1,6 +1,9 @@
 """Tests never reach a hub: what they need is made, shipped by a package, or beside the project."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -8,3 +11,26 @@ os.environ["MOVE37_CACHE"] = "off"  # a verdict that an earlier test run made wo
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of one would wait for those of the other
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="module")
+def kept_workers() -> Iterator[None]:
+    """The processes that verify are started once for the tests of a module; everything else of a pool is its own."""
+    from move37 import verification
+    from move37.verifiers.workforce import Workforce
+
+    class Kept(Workforce):
+        def close(self) -> None:
+            self.abandon()
+
+    made: dict[tuple[int, float], Kept] = {}
+
+    def workforce(size: int, cpu_seconds: float) -> Kept:
+        key = size, cpu_seconds
+        return made.get(key) or made.setdefault(key, Kept(size, cpu_seconds))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "Workforce", workforce)
+        yield
+    for each in made.values():
+        Workforce.close(each)

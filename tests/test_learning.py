@@ -35,7 +35,7 @@ from move37.training.recipe import load_recipe, parse_recipe  # noqa: E402
 from move37.types import FloatArray, Prompt, Request  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_workers")]
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 ROOT = Path(__file__).parents[1]

@@ -98,10 +98,13 @@ def test_a_forked_process_starts_its_own_workers(reward: Reward) -> None:
 
 
 def test_what_the_instrument_cannot_decide_is_no_reward_and_not_a_wrong_answer() -> None:
-    with Reward(incorrect=0.0) as made:
+    with Reward(correct=2.0, incorrect=-1.0) as made:
         made._verifier = Failing()
         assert made(prompts=["p"], completions=["x"], answer=["1"]) == [None]
-        assert made.compute_score("d", "x", "1")["unscored"] == 1.0
+        scored = made.compute_score("d", "x", "1")
+        # verl wants a number: the lower one, marked, and in no accuracy.
+        assert (scored["score"], scored["acc"], scored["unscored"]) == (-1.0, 0.0, 1.0)
+        assert scored["reason"] == "verifier crashed: RuntimeError"
 
 
 def test_a_missing_column_is_named(reward: Reward) -> None:

@@ -21,6 +21,8 @@ from tests.plain_training import Constants, gradient_held, kl, plain_gradient, r
 from tests.test_training import recipe_of, relative_error  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
 
 
@@ -187,6 +189,7 @@ WIRING: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
     "k2 in the loss": ("grpo", {}, {"kl_coefficient": 0.3, "kl_estimator": "k2"}, {}),
     "k3 in the loss": ("grpo", {}, {"kl_coefficient": 0.3}, {}),
     "entropy": ("grpo", {}, {"entropy_coefficient": 0.1}, {}),
+    "remax": ("remax", {}, {}, {}),
     **{
         f"{estimator} in the reward of {name}": (
             name,
@@ -203,6 +206,9 @@ WIRING: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = 
 def plain_advantages(recipe: Any, rewards: list[Any], groups: list[int], values: list[Any] | None) -> list[Any]:
     """From the rewards of every token, one list per response."""
     name, options = recipe.algorithm.name, recipe.algorithm.options
+    if name == "remax":
+        greedy = [float(greedy_outcome_of(group) is Outcome.CORRECT) for group in groups]
+        return [torch.full((len(row),), float(row.sum()) - base) for row, base in zip(rewards, greedy, strict=True)]
     if name == "ppo":
         assert values is not None
         left = [torch.stack([row[place:].sum() for place in range(len(row))]) for row in rewards]
@@ -226,6 +232,11 @@ def outcome_of(group: int, index: int) -> Outcome:
     if index == 5:
         return Outcome.UNSCORED
     return Outcome.CORRECT if (index + group) % (2 + group % 2) == 0 else Outcome.INCORRECT
+
+
+def greedy_outcome_of(group: int) -> Outcome:
+    """Right, none, wrong, right: without a verdict there is no baseline, and the prompt leaves the step."""
+    return (Outcome.CORRECT, Outcome.UNSCORED, Outcome.INCORRECT, Outcome.CORRECT)[group]
 
 
 @pytest.mark.parametrize("case", list(WIRING))
@@ -257,11 +268,16 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
         def verify(made: Any) -> Any:
             counts: dict[int, int] = {}
             rollouts = []
-            for slot, trajectory in made:
+            greedy = len(made) == len({slot.group for slot, _ in made})  # one response per prompt
+            for slot, completion in made:
                 index = counts[slot.group] = counts.get(slot.group, -1) + 1
-                outcome = outcome_of(slot.group, index)
-                rollouts.append(Rollout(slot.problem, slot.group, trajectory, Verdict(outcome, "", "")))
-            kept.extend(r for r in rollouts if r.verdict.outcome is not Outcome.UNSCORED)
+                outcome = greedy_outcome_of(slot.group) if greedy else outcome_of(slot.group, index)
+                rollouts.append(Rollout(slot.problem, slot.group, completion, Verdict(outcome, "", "")))
+            if greedy:
+                unscored = {r.group for r in rollouts if r.verdict.outcome is Outcome.UNSCORED}
+                kept[:] = [r for r in kept if r.group not in unscored]
+            else:
+                kept.extend(r for r in rollouts if r.verdict.outcome is not Outcome.UNSCORED)
             return rollouts
 
         monkeypatch.setattr(trainer.rollout_worker, "sample", shaken)
@@ -269,13 +285,14 @@ def test_every_update_of_a_step_has_the_gradient_that_the_recipe_asks_for(
         update, step, seen = policy.update, policy.step, []
 
         def checked_update(update_batch: UpdateBatch, number: int) -> Any:
+            numbers = list(dict.fromkeys(r.group for r in kept))
             plain = make_batch(
                 list({r.group: r.made.prompt_ids for r in kept}.values()),
-                [r.group for r in kept],
+                [numbers.index(r.group) for r in kept],
                 [r.made.token_ids for r in kept],
             )
             fixed = constants(recipe, policy, plain, kept)
-            parts = [[i for i, r in enumerate(kept) if r.group % 2 == part] for part in (0, 1)] * 2
+            parts = [[i for i, r in enumerate(kept) if numbers.index(r.group) % 2 == part] for part in (0, 1)] * 2
 
             def checked_step(metrics: Metrics) -> None:
                 expected = plain_gradient(policy, plain, fixed, parts[len(seen)])
@@ -313,17 +330,17 @@ def constants(recipe: Any, policy: Policy, batch: Batch, kept: list[Any]) -> Con
     return Constants(old, advantages, start, values, returns)
 
 
-def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path, tmp_path: Path) -> None:
+def test_greedy_rollouts_are_the_most_probable_tokens_and_others_are_drawn_at_the_temperature(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
     recipe = recipe_of(llama, letters, "remax", rollout={"temperature": 1.3, "max_new_tokens": 6})
     with VerifierPool(recipe.verification) as pool:
         trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
-        asked: list[tuple[int, bool]] = []
-        sample, made = trainer.rollout_worker.sample, []
+        sample, made = trainer.rollout_worker.sample, {1: [], 8: []}
 
         def watched(slots: Any, n: int, purpose: str, greedy: bool = False) -> Any:
-            asked.append((n, greedy))
             found = sample(slots, n, purpose, greedy)
-            made.extend(t for of in found.values() for t in of if n == 1)
+            made[n] += [completion for of in found.values() for completion in of]
             return found
 
         trainer.rollout_worker.sample = watched  # type: ignore[method-assign]
@@ -331,8 +348,51 @@ def test_greedy_rollouts_are_the_most_probable_tokens(llama: Path, letters: Path
         weights = {name: value.clone() for name, value in trainer.policy.model.state_dict().items()}
         trainer.step()
     trainer.policy.model.load_state_dict(weights)
-    assert len(made) == 4
-    for each in made:
-        ids = torch.tensor([[*each.prompt_ids, *each.token_ids]])
-        best = trainer.policy.model(input_ids=ids).logits[0, len(each.prompt_ids) - 1 : -1].argmax(-1)
-        assert best.tolist() == list(each.token_ids)
+    assert (len(made[1]), len(made[8])) == (4, 32)
+
+    def logits(completion: Any) -> Any:
+        ids = torch.tensor([[*completion.prompt_ids, *completion.token_ids]])
+        return trainer.policy.model(input_ids=ids).logits[0, len(completion.prompt_ids) - 1 : -1]
+
+    for each in made[1]:
+        assert logits(each).argmax(-1).tolist() == list(each.token_ids)
+    for each in made[8]:
+        drawn_from = (logits(each) / 1.3).log_softmax(-1)
+        expected = drawn_from.gather(1, torch.tensor(each.token_ids)[:, None])[:, 0]
+        torch.testing.assert_close(torch.tensor(each.logprobs), expected, rtol=0, atol=1e-5)
+    assert len({each.token_ids for each in made[8]}) > 16  # nearly uniform over 43 tokens
+
+
+# ---- What is not known is not a wrong answer
+
+
+def test_the_figures_of_a_step_and_of_an_evaluation_are_over_what_has_a_verdict(
+    llama: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five responses to each prompt two are right, two are wrong and one has no verdict."""
+    order = (Outcome.CORRECT, Outcome.UNSCORED, Outcome.INCORRECT, Outcome.CORRECT, Outcome.INCORRECT)
+    held_out = tmp_path / "held-out.jsonl"
+    held_out.write_text(json.dumps({"question": "say z:", "answer": "z"}) + "\n")
+    evaluation = {
+        "problems": {"benchmark": "jsonl", "path": str(held_out), "verifier": "exact"},
+        "n": 5,
+        "k": [1, 4, 5],
+    }
+    recipe = recipe_of(llama, letters, steps=1, rollout={"responses": 5}, evaluation=evaluation)
+    with VerifierPool(recipe.verification) as pool:
+        trainer = Trainer(recipe, tmp_path / "run", pool, Silent())
+
+        def verify(made: Any) -> Any:
+            outcomes = [Verdict(order[place % 5], "", "") for place in range(len(made))]
+            return [Rollout(slot.problem, slot.group, c, v) for (slot, c), v in zip(made, outcomes, strict=True)]
+
+        monkeypatch.setattr(trainer.rollout_worker, "verify", verify)
+        trainer.begin()
+        trainer.step()
+    first, step, _ = map(json.loads, (tmp_path / "run" / "log.jsonl").read_text().splitlines())
+    assert step["accuracy"] == step["reward"] == 0.5
+    assert step["unscored"] == pytest.approx(0.2)
+    assert step["groups_mixed"] == 1
+    assert first["unscored"] == pytest.approx(0.2)
+    # 2 of 4: pass@1 = 1/2, pass@4 = 1; of five there are not enough.
+    assert (first["pass@1"], first["pass@4"], first["pass@5"]) == (0.5, 1.0, None)

@@ -8,7 +8,7 @@
     responses.py      token ids -> log-probabilities, prompts read once; backbones.py: the layers below the head
     losses.py         the loss around all algorithms
     policy.py         weights, optimizer, critic, reference
-    distillation.py   learning from another model; teacher.py: who judges on-policy distillation
+    distillation.py   learning from another model; teacher.py: who scores the student's tokens
     run.py            what surrounds the steps: go on, evaluate, save; checkpoints.py: folders, exact resume
     records.py        what is written down; view.py: what a terminal shows
     disjoint.py       are the problems of training and evaluation others?

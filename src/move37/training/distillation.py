@@ -2,7 +2,7 @@
 
 Two ways. `imitate` maximises the log-probability of responses that are there already: another model's verified
 samples out of a run folder (distillation), the model's own verified samples (rejection fine-tuning), or an oracle's
-responses out of a file. `OnPolicyDistillation` lets the student write and the teacher judge every token, which needs
+responses out of a file. `OnPolicyDistillation` lets the student write and the teacher score every token, which needs
 no reward at all and no response of the teacher's.
 
 Decisions. Responses from a run are text, so they are encoded here, prompt and response apart, with the end token
