@@ -39,8 +39,10 @@ _BRACED_ARGUMENTS = re.compile(r"\\(max|min|gcd)\s*\\\{([^{}]*)\\\}")
 _EXPONENTIAL = re.compile(r"\\exp\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 _LETTER = re.compile(r"\\?[A-Za-z]+")
 _DERIVATIVE = re.compile(r"\\frac\{\s*(?:d|\\partial)|\\d?dot|'")
+_BARE_ARGUMENT = re.compile(r"\\(sin|cos|tan|cot|sec|csc|ln)\s+([A-Za-z])(?![A-Za-z_^(])")
 _ODD_DOUBLE_FACTORIAL = re.compile(r"\(2\s*([a-z])\s*-\s*1\)\s*!!")
-_ARBITRARY = re.compile(r"[A-DK](?:_\{?\w\}?)?|[ck](?:_\{?\w\}?)?")
+_OF_REFERENCE = re.compile(r"(?<![A-Za-z\\])(?:[Cc]_(?:\{\w\}|\w)|[CK](?![_A-Za-z(]))")
+_OF_ANSWER = re.compile(r"(?<![A-Za-z\\])(?:[A-DKck](?:_(?:\{\w\}|\w))?)(?![(])")
 _PRIME = 2**61 - 1
 _SAME_DIGITS = 1e-15
 _CONSTANT_DIGITS = 60
@@ -106,6 +108,7 @@ def _readable(latex: str) -> str:
     latex = _BRACED_ARGUMENTS.sub(r"\\\1(\2)", latex)
     latex = _EXPONENTIAL.sub(r"e^{\1}", latex)
     latex = _ODD_DOUBLE_FACTORIAL.sub(r"\\frac{(2\1)!}{2^{\1}\1!}", latex)
+    latex = _BARE_ARGUMENT.sub(r"\\\1(\2)", latex)
     latex = re.sub(r"\\vec\{([ijk])\}", r"\\mathbf{\1}", latex)
     latex = _IMAGINARY.sub(" i", latex)
     latex = _E_WITH_SUBSCRIPT.sub(r"\\mathcal{\1}_", latex)
@@ -159,20 +162,19 @@ def _with_imaginary_unit(tree: Any) -> Any:
 
 def _with_same_constants(gold: Any, given: Any, reference: str, answer: str) -> Any:
     """`given` with the reference's names for arbitrary constants, in the order in which they appear."""
-    mine = {symbol.name: symbol for symbol in getattr(gold, "free_symbols", ())}
-    theirs = {symbol.name: symbol for symbol in getattr(given, "free_symbols", ())}
-    missing = [name for name in mine if name not in theirs and _ARBITRARY.fullmatch(name)]
-    extra = [name for name in theirs if name not in mine and _ARBITRARY.fullmatch(name)]
+    mine, theirs = _arbitrary(gold, reference, _OF_REFERENCE), _arbitrary(given, answer, _OF_ANSWER)
+    missing = [name for name in mine if name not in {each.name for each in getattr(given, "free_symbols", ())}]
+    extra = [name for name in theirs if name not in {each.name for each in getattr(gold, "free_symbols", ())}]
     if not missing or len(missing) != len(extra):
         return given
-    missing.sort(key=lambda name: _place(name, reference))
-    extra.sort(key=lambda name: _place(name, answer))
     return given.xreplace({theirs[b]: mine[a] for a, b in zip(missing, extra, strict=True)})
 
 
-def _place(name: str, latex: str) -> int:
-    plain = re.sub(r"[{}\s]", "", latex)
-    return plain.find(re.sub(r"[{}\s]", "", name))
+def _arbitrary(tree: Any, latex: str, pattern: re.Pattern[str]) -> dict[str, Any]:
+    """The letters of a tree that are written as arbitrary constants, in order; Math-Verify reads capitals as small."""
+    letters = {symbol.name.lower(): symbol for symbol in getattr(tree, "free_symbols", ())}
+    written = [re.sub(r"[{}\s]", "", match[0]).lower() for match in pattern.finditer(latex)]
+    return {letters[name].name: letters[name] for name in dict.fromkeys(written) if name in letters}
 
 
 def _is_number(tree: Any) -> bool:
@@ -187,21 +189,27 @@ def _agree(gold: Any, given: Any) -> bool | None:
 
     if (_is_number(gold) and _varies(given)) or (_is_number(given) and _varies(gold)):
         return False
-    if not (_is_elementary(gold) and _is_elementary(given)):
-        return None
     if _is_number(gold) and _is_number(given):
         return _same_constants(gold, given)
-    gaps = [_gap(gold, given, start) for start in (2, -5, 11)]
-    if None not in gaps and min(gaps) > 2 * _CLEARLY:
-        return False
-    broken = (Abs, Max, Min, Mod, Piecewise, ceiling, floor, sign)
-    if gold.has(*broken) or given.has(*broken):
+    if not (_is_elementary(gold) and _is_elementary(given)):
         return None
-    if None in gaps or max(gaps) >= _SAME_DIGITS:
+    gaps = [_gap(gold, given, start) for start in (2, -5, 11)]
+    broken = (Abs, Max, Min, Mod, Piecewise, ceiling, floor, sign)
+    looks_at_signs = gold.has(*broken) or given.has(*broken)
+    if None not in gaps and max(gaps) < _SAME_DIGITS:
+        return None if looks_at_signs else not _depends_on_signs(gold, given)
+    if not looks_at_signs and _has_odd_root(gold) and _has_odd_root(given):
         # where roots of negative numbers come in, all hangs on the branch: look where everything is real
         real = [gap for start in (30, 51, 83, 120) if (gap := _gap(gold, given, start, only_real=True)) is not None]
-        return True if len(real) > 2 and max(real) < _SAME_DIGITS else None
-    return not _depends_on_signs(gold, given)
+        if len(real) > 2 and max(real) < _SAME_DIGITS:
+            return True
+    return False if None not in gaps and min(gaps) > 2 * _CLEARLY else None
+
+
+def _has_odd_root(tree: Any) -> bool:
+    from sympy import Pow
+
+    return any(power.exp.is_Rational and not power.exp.is_Integer for power in tree.atoms(Pow))
 
 
 def _depends_on_signs(gold: Any, given: Any) -> bool:
@@ -222,13 +230,18 @@ def _depends_on_signs(gold: Any, given: Any) -> bool:
 
 
 def _same_constants(gold: Any, given: Any) -> bool | None:
-    """Whether two constants have the same 50 digits."""
+    """Whether two constants have the same 50 digits; 15 of a sum or integral, which are worked out numerically."""
+    from sympy import Derivative, Limit, MatrixBase, Product, UnevaluatedExpr
+
+    if any(tree.has(Derivative, Limit, MatrixBase, Product, UnevaluatedExpr) for tree in (gold, given)):
+        return None
+    digits = _CONSTANT_DIGITS if _is_elementary(gold) and _is_elementary(given) else 25
     try:
-        expected, found = gold.evalf(_CONSTANT_DIGITS), given.evalf(_CONSTANT_DIGITS)
+        expected, found = gold.evalf(digits), given.evalf(digits)
         size, gap = abs(expected) + abs(found), abs(expected - found)
         if not (size.is_finite and size.is_Number and gap.is_Number):
             return None
-        return bool(gap <= size * 10 ** (10 - _CONSTANT_DIGITS)) if size else True
+        return bool(gap <= size * 10 ** (10 - digits)) if size else True
     except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
         return None
 

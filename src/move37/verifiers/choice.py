@@ -31,8 +31,8 @@ LONGEST = 300
 
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boldsymbol|bf|rm|boxed)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"\\[A-Za-z]+|\\.|[$*_`{}\"“”<>#✓✅~]")
-_LABEL = re.compile(r"\W*?(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Z])\s*[.):\]-](?!\w)|([A-Z])(?=\s*(?:,|$))|([A-Za-z])\W*$)")
-_MENTION = re.compile(r"(?<![\w'’.-])(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])(?![\w'’])(?!-\w))")
+_LABEL = re.compile(r"\W*?(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Z])\s*[.):\]-](?!\w)|([A-Z])(?=\s*(?:,|$))|([A-Za-z])(?=(?:[^\w]|です|だ|입니다|이다)*$))")
+_MENTION = re.compile(r"(?<![A-Za-z0-9_'’.-])(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])(?![A-Za-z0-9_'’])(?!-\w))")
 _OTHER_LABEL = re.compile(
     r"(?:[(\[]\s*([A-Z])\s*[)\]]|(?<!\w)([A-Z])[.)]\s+\w|(?:\bor\b|\band\b|[/,&;])\s*(?:(?:possibly|maybe|perhaps|also|even|option)\s+)*\(?([A-Z])\)?(?!\w))"
 )

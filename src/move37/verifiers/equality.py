@@ -13,7 +13,7 @@ What is False here stays False: it reaches no tolerance and no computer algebra.
   ratio       the parts are proportional: 1:3:5 is 2:6:10. Two parts are also their quotient. 3:45 is also a time.
   time        the same time; without a.m. or p.m. either half, 15:45 is 3:45 PM.
   list        a multiset: 1,1 is not 1. A list of named values is by name. A list with dots is what is shown of it.
-  set         without repetitions; also the list of its elements. A set of one is its element.
+  set         without repetitions; a list of as many elements, too. A set of one is its element.
   tuple       element by element, in the same brackets; \langle \rangle and a matrix of one column or row are round. For a
               reference that is a list, also a tuple in any order; for one that is a tuple, also a list in its order, and
               values with names, in the order of the alphabet of these: (1, 2) is y=2, x=1.
@@ -234,10 +234,10 @@ def _several(by: Comparison, expected: Several, given: Several) -> bool | None:
         return _by_name(by, expected.elements, given.elements)
     if expected.elements and all(isinstance(each, Named) for each in expected.elements):
         return _each(by, _by_alphabet(expected.elements), given.elements)
-    a = _distinct(by, expected.elements) if expected.is_set else expected.elements
-    b = _distinct(by, given.elements) if given.is_set else given.elements
+    both = expected.is_set and given.is_set
+    a, b = (_distinct(by, side.elements) if both else side.elements for side in (expected, given))
     regions = region_of(expected), region_of(given)
-    if regions[0] is not None and regions[1] is not None and expected.is_set and given.is_set:
+    if regions[0] is not None and regions[1] is not None and both:
         return same_region(*regions)
     return _matched(by, a, b)
 

@@ -62,6 +62,9 @@ _LIST_GLUE = re.compile(
 )
 _HEDGED = re.compile(r"[\s$~]*(?:\\text\s*\{\s*)?,?\s*(?:or|and)\b(?:\s+(?:possibly|maybe|perhaps|also))?\s*\}?\s*\$?\s*(-?[0-9][0-9.,]*(?![A-Za-z]))")
 
+_TOLD = re.compile(r"(?:that|there|it|he|she|they|we|you)\b(?!\s*=)", re.IGNORECASE)
+"""How a phrase goes on that tells its value in a sentence: "the answer is that they have 5 apples"."""
+
 PHRASE_WINDOW = 20_000
 """Characters at the end of a response in which a final-answer phrase is looked for."""
 PHRASE_REACH = 300
@@ -110,7 +113,7 @@ def _candidates(text: str, with_last_statement: bool) -> Iterator[str]:
     if marks:
         phrase = phrase or _phrase(text[: marks[0].start], 0)
     if phrase is not None:
-        yield phrase
+        yield (_TOLD.match(phrase) and last_statement(phrase)) or phrase
     if with_last_statement and not marks:
         statement = last_statement(text)
         if statement is not None:
@@ -319,7 +322,7 @@ def _clause_of(reach: str, end: int) -> str | None:
     clause = clause.strip(" \t\n*_\"'`:,;✓✅")
     if clause.startswith("$") and clause.count("$") == 1 and not re.match(r"\$\s*-?[0-9]", clause):
         clause = clause[1:]
-    return clause if any(map(str.isalnum, clause)) else None
+    return _bare(clause) if any(map(str.isalnum, clause)) else None
 
 
 # -- the last sentence ---------------------------------------------------------------------------------------------
@@ -338,7 +341,7 @@ _JOINED = re.compile(
     r"\s*(?:,?\s*(?:and|or|to|but|nor|through|rather than)\b(?:\s+(?:possibly|maybe|perhaps|also|else))?|[,;&]|[-–—±≤<≥>=≈]|\\(?:leq?|geq?|pm|approx)\b)\s*(?:[$€£¥(]?\s*)(?:[A-Za-z]\w?\s*[=≤<≥>]\s*)?\s*",
 )
 _BEFORE = re.compile(
-    r"(?:\b(?:between|from|not|at most|at least|no more than|no less than|less than|fewer than|more than|greater than|either|neither|cannot be|isn't|is not|minus|negative|over|under|below|above|up to|half of|exceeds)\s+|\b[A-Za-z](?:_\w)?\s*(?:[<>≤≥]|\\leq?|\\geq?)\s*)$",
+    r"(?:\b(?:between|from|not|at most|at least|no more than|no less than|less than|fewer than|more than|greater than|either|neither|cannot be|isn't|is not|minus|negative|over|under|below|above|up to|half of|exceeds)\s+|\b[A-Za-z](?:_\w)?\s*(?:[=<>≤≥]|\\leq?|\\geq?)\s*)$",
     re.IGNORECASE,
 )
 _BEHIND = re.compile(
@@ -376,10 +379,8 @@ def _statement(sentence: str) -> str | None:
     while first and _JOINED.fullmatch(sentence, values[first - 1][1], values[first][0]):
         first -= 1
     start, end = values[first][0], values[-1][1]
-    named = re.search(r"(?<![A-Za-z])[A-Za-z]\s*$", sentence[:start])
     before = _BEFORE.search(sentence, 0, start)
     behind = _BEHIND.match(sentence, end)
-    del named
     statement = sentence[before.start() if before else start : behind.end() if behind else end].strip()
     return _bare(statement)
 

@@ -172,7 +172,7 @@ def _with_unit(text: str) -> Number | None:
             return None
         signs = _unit_signs(tail)
         unit = read_unit(signs)
-        if unit is not None and not _is_bare_letter(signs):
+        if unit is not None and ("\\text" in tail or not _is_bare_letter(signs)):
             loose = _LONE_LETTER.fullmatch(signs) is not None and "\\text" not in tail
             return replace(number, unit=unit, loose_unit=loose)
         longer = _BARE_UNIT.match(text, 0)

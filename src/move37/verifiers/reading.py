@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from move37.verifiers import expressions
 from move37.verifiers.spelling import common
-from move37.verifiers.values import Dots, Formula, Letter, Named, Number, Several, Text, Tuple, Value
+from move37.verifiers.values import Letter, Named, Number, Relation, SetExpression, Several, Text, Value
 from move37.verifiers.words import (
     MULTIPLES,
     OTHER_VALUE,
@@ -130,12 +130,14 @@ class _Statement:
         words = " ".join(piece for element in elements for kind, piece in element if kind == "words")
         if re.search(r"\b(?:between|from|neither|nor|not)\b", words):
             return self.turned(elements)
-        values = tuple(self.element(element) for element in elements)
+        values = tuple(each for element in elements for each in _flat(self.element(element)))
         values = _with_shared_unit(_without_shared_name(values))
         if joint == "and" and len(values) == 2:
             compound = _compound(values)
             if compound is not None:
                 return compound
+        if all(isinstance(value, Relation) for value in values) and joint != ",":
+            return SetExpression(self.latex, values, ("\\cup" if joint == "or" else "\\cap",) * (len(values) - 1))
         decimal = expressions.decimal_comma(self.latex) if len(values) == 2 else None
         return Several(self.latex, values, decimal=decimal)
 
@@ -286,6 +288,10 @@ class _Statement:
 
     def expression(self, maths: str) -> Value:
         return expressions.read_expression(maths, read_common)
+
+
+def _flat(value: Value) -> tuple[Value, ...]:
+    return value.elements if isinstance(value, Several) and not value.is_set else (value,)
 
 
 def _latex_of(parts: Sequence[Part]) -> str:

@@ -108,6 +108,8 @@ _SCAN = re.compile(
     re.DOTALL,
 )
 _IN_TEXT = re.compile(r"&|\\[A-Za-z]+|[^\W\d_](?:[^\W\d_]|['.-](?=[^\W\d_]))*\.?", re.DOTALL)
+_CURRENCIES = frozenset(("Rs", "rs", "USD", "EUR", "GBP", "JPY", "INR", "CNY", "RMB", "US"))
+_BEFORE_UNITS = frozenset("0123456789})/*°µ\x01\x02$")
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
 _SHORT_WORDS = frozenset(
     "a an as at be by do eg he i ie if in is it me my no of on or so to up us we am pm ad bc the and for but not nor all"
@@ -115,7 +117,7 @@ _SHORT_WORDS = frozenset(
     " odd red row set new old box boy car cat dog way via".split()
 )
 _HALF_DAY = re.compile(r"\b([ap])\.?\s?m\b\.?", re.IGNORECASE)
-_TEXTS = re.compile(r"\\text\{([^{}]*)\}\s*\\text\{")
+_TEXTS = re.compile(r"\\text\{[^{}]*\}(?:\s*\\text\{[^{}]*\})+")
 
 # -- numbers -------------------------------------------------------------------------------------------------------
 
@@ -184,7 +186,7 @@ def _plain_character(sign: str) -> str:
 
 def _undelimited(text: str) -> str:
     """Without white space, `$`, `**`, quotes and a full stop around, and without `$` and `\\(` inside."""
-    text = text.strip()
+    text = text.strip().rstrip("\\").rstrip()
     if text.endswith(".") and not text.endswith(".."):
         text = text[:-1].rstrip()
     if "**" in text:
@@ -283,17 +285,23 @@ def _in_text(word: re.Match[str]) -> str:
 
 def _is_word(word: str, lower: str, text: str, start: int, end: int) -> bool:
     """Whether letters in a row are a word, and not a product."""
-    if lower in _SHORT_WORDS or lower in MULTIPLES or lower in OTHER_VALUE or known(word):
-        return not word.isupper() or len(word) > 1
+    alone = (start == 0 or text[start - 1] in " \n\t,;:(-.'\x02") and (
+        end == len(text) or text[end] in " \n\t,;:.)!?'\x01$\\"
+    )
+    if known(word) and (text[:start].rstrip()[-1:] in _BEFORE_UNITS or word in _CURRENCIES):
+        return True
+    if lower in _SHORT_WORDS or lower in MULTIPLES or lower in OTHER_VALUE:
+        return alone or (text[start - 1 : start].isdigit() and lower in MULTIPLES)
     if not _VOWEL.search(word) or (word.isupper() and len(word) < 5):
         return False
-    alone = (start == 0 or text[start - 1] in " \n\t,;:(-.'\x02") and (end == len(text) or text[end] in " \n\t,;:.)!?'\x01")
     return alone and (len(word) > 3 or word[1:].islower() and word[0].isupper() or " " in text.strip())
 
 
 def _together(text: str) -> str:
     """Words beside one another in one `\\text{}`."""
-    return _TEXTS.sub(r"\\text{\1 ", _TEXTS.sub(r"\\text{\1 ", text)) if "\\text" in text else text
+    if "\\text" not in text:
+        return text
+    return _TEXTS.sub(lambda words: "\\text{" + " ".join(re.findall(r"\{([^{}]*)\}", words[0])) + "}", text)
 
 
 def _numbers(text: str) -> str:

@@ -25,7 +25,7 @@ STATEMENTS = frozenset(
     "or and nor but not no none never neither either unless if when whenever except only than more less fewer greater"
     " smaller larger least most above below under beyond between to through is are was were be isn't aren't wrong"
     " incorrect instead rather alternatively maybe perhaps possibly probably minimum maximum min max bound lower upper"
-    " excluded excluding included including cannot can't could might may should would".split()
+    " excluded excluding included including fails fail works work holds hold gives satisfies has have does doesn't do don't otherwise cannot can't could might may should would".split()
 )
 OTHER_VALUE = NUMBER_WORDS | OPERATIONS | STATEMENTS | frozenset(MULTIPLES)
 """Any of these beside a number makes it another number, or no number."""
@@ -42,7 +42,7 @@ _CJK_STATEMENT = re.compile(r"[不非没無无或和与到至以上下多少半�
 _LEAD = re.compile(
     r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|a|an|final|correct|answer|answers|value|result|"
     r"solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
-    r"precisely|almost|nearly|circa|ca|only|just|simply|约|是|为)(?:\s+|$))+"
+    r"precisely|almost|nearly|circa|ca|only|just|therefore|definitely|certainly|clearly|obviously|actually|indeed|finally|there|约|是|为)(?:\s+|$))+"
 )
 _ENDS_WITH_ARTICLE = re.compile(r"(?:^|\s)(?:a|an|the)\s*$")
 _RESTATED = re.compile(
