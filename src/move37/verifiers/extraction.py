@@ -42,6 +42,7 @@ _PHRASE = re.compile(
 )
 _PHRASE_LETTERS = ("####", "nswer", "ntwor", "espuesta", "ponse", "isposta", "esposta", "svar", "cevap", "твет", "awaban", "ösung", "option",
                    "choice", "答", "解答", "답", "NSWER", "NTWOR", "OPTION", "CHOICE", "ТВЕТ")  # fmt: skip
+_ANY_LETTERS = re.compile("|".join(_PHRASE_LETTERS))
 _NEGATED = re.compile(r"\b(?:not|cannot|can't|isn't|never|neither)\b", re.IGNORECASE)
 _LEAD = re.compile(
     r"(?:\*\*|__|[\s:=~\"'`]|(?:is|are|therefore|thus|then|simply|clearly|approximately|about|equal to|equals|to be|also|now|option|choice)\s+(?=\S)|#+\s)*",
@@ -93,14 +94,15 @@ def marked(text: str) -> Iterator[str]:
 
 
 def _begun_alike(text: str, with_last_statement: bool) -> Iterator[str]:
-    begun, text = _open_box(conclusion(text))
-    for answer in _candidates(text, with_last_statement):
+    text = conclusion(text)
+    begun, end, last = _scanned(text)
+    for answer in _candidates(text if end == len(text) else text[:end], last, with_last_statement):
         if begun is None or _tight(answer).startswith(_tight(begun)):
             yield answer
 
 
-def _candidates(text: str, with_last_statement: bool) -> Iterator[str]:
-    marks = [mark for mark in (_boxes(text), _tag(text)) if mark is not None]
+def _candidates(text: str, last: "_Mark | None", with_last_statement: bool) -> Iterator[str]:
+    marks = [mark for mark in (_boxes(text, last), _tag(text)) if mark is not None]
     marks.sort(key=lambda mark: mark.start, reverse=True)
     after = marks[0].end if marks else 0
     phrase = _phrase(text, after)
@@ -129,19 +131,27 @@ def conclusion(text: str) -> str:
     return text[:start] if start >= 0 and end < 0 else text
 
 
-def _open_box(text: str) -> tuple[str | None, str]:
-    """How the content of a box begins that is never closed, or None; and the text before that box."""
-    end, begun = len(text), None
+def _scanned(text: str) -> tuple[str | None, int, "_Mark | None"]:
+    """How the content of a box begins that is never closed, or None; where it starts, else the end; the last full box.
+
+    A box still open where the next one starts is open for good, for that one was not closed either: each character is
+    looked at once.
+    """
+    end = limit = len(text)
+    begun, is_open = None, True
     for start, opening in _boxes_from_last(text):
-        if _group(text, opening, end) is not None:
-            break
-        content = text[opening:end].lstrip()
-        if content.startswith("{"):
-            begun = content[1:60]
-            end = start
-        elif not content:
-            end = start
-    return begun, text[:end]
+        content = _group(text, opening, limit)
+        if content:
+            return begun, end, _Mark(start, _group_end(text, opening, content, limit), content)
+        limit = start
+        is_open = is_open and content is None
+        if is_open:
+            written = text[opening : opening + 60].lstrip()
+            if written.startswith("{"):
+                begun, end = written[1:], start
+            elif not text[opening:end].strip():
+                end = start
+    return begun, end, None
 
 
 def _tight(answer: str) -> str:
@@ -156,34 +166,22 @@ def last_boxed(text: str) -> str | None:
 
     A box that is never closed is no box. Inside nested boxes the innermost counts.
     """
-    mark = _last_box(text, len(text))
+    mark = _scanned(text)[2]
     return mark.content if mark else None
-
-
-def _last_box(text: str, end: int) -> _Mark | None:
-    for start, opening in _boxes_from_last(text[:end] if end < len(text) else text):
-        # A box still open where the next one starts is open for good, for that one was not closed either:
-        # each character is looked at once.
-        content = _group(text, opening, end)
-        if content:
-            return _Mark(start, _group_end(text, opening, content, end), content)
-        end = start
-    return None
 
 
 def _group_end(text: str, opening: int, content: str, end: int) -> int:
     return min(text.find("}", text.find(content, opening) + len(content)) + 1, end)
 
 
-def _boxes(text: str) -> _Mark | None:
+def _boxes(text: str, last: _Mark | None) -> _Mark | None:
     """The last box, with those before it that make a list with it, and with an "or 6" right behind it."""
-    last = _last_box(text, len(text))
     if last is None:
         return None
     contents, start = [last.content], last.start
     while len(contents) < MOST_BOXES:
         before = text.rfind("box", max(0, start - 300), start)
-        mark = _last_box(text[max(0, start - 2000) : start], min(start, 2000)) if before >= 0 else None
+        mark = _scanned(text[max(0, start - 2000) : start])[2] if before >= 0 else None
         if mark is None:
             break
         offset = max(0, start - 2000)
@@ -262,11 +260,13 @@ def _tag(text: str, tag: str = "answer") -> _Mark | None:
 
 def after_phrase(text: str) -> str | None:
     """What the last "the answer is ...", "Final answer: ..." or "#### ..." announces, up to the end of its sentence."""
-    return _phrase(_open_box(text)[1], 0)
+    return _phrase(text[: _scanned(text)[1]], 0)
 
 
 def _phrase(text: str, after: int) -> str | None:
     window = text[max(after, len(text) - PHRASE_WINDOW) :]
+    if len(window) < PHRASE_REACH and not _ANY_LETTERS.search(window):
+        return None
     place = len(window)
     while (found := _last_phrase(window, place)) is not None:
         clause = _clause(window[found.end() : found.end() + PHRASE_REACH])
@@ -407,7 +407,7 @@ def _plain(number: str) -> str:
 
 def last_lines(text: str, count: int = 1) -> str | None:
     """The last `count` lines with anything on them, from the last `TAIL` characters."""
-    lines = [line.strip() for line in _open_box(text)[1][-TAIL:].splitlines() if line.strip()]
+    lines = [line.strip() for line in text[: _scanned(text)[1]][-TAIL:].splitlines() if line.strip()]
     return "\n".join(lines[-count:]) or None
 
 
