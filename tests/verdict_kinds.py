@@ -520,7 +520,13 @@ t | \sqrt{t^2}
     ),
     *[
         Example("no way to be unscored", "math", "7", BOX % answer, False)
-        for answer in ("y" * 1500, "\\text{" + "so " * 500 + "}", "(" * 80 + "x" + ")" * 80, "9^{9^{9^9}}+x", "1+" * 900 + "1")
+        for answer in (
+            "y" * 1500,
+            "\\text{" + "so " * 500 + "}",
+            "(" * 80 + "x" + ")" * 80,
+            "9^{9^{9^9}}+x",
+            "1+" * 900 + "1",
+        )
     ],
     *_says(
         "several boxes",

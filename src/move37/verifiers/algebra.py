@@ -60,8 +60,8 @@ def equal_formulas(reference: str, answer: str) -> bool | None:
     if varies(answer) and constant(reference) is not None:
         return False
     if too_large(answer):
-        if constant(reference) is not None:
-            return False  # what is too large to be written out is no plain number
+        if constant(reference) is not None or (constant(answer) is not None and _varies(_parse_reference(reference))):
+            return False  # no plain number; and a constant is no formula that varies
         raise UndecidedError("answer too large to work out")
     if too_large(reference):
         raise UndecidedError("reference too large to work out")
@@ -274,7 +274,7 @@ def _varies(tree: Any) -> bool:
     """
     from sympy import Rational
 
-    if not _is_elementary(tree) or not tree.free_symbols:
+    if tree is None or not _is_elementary(tree) or not tree.free_symbols:
         return False
     symbols = sorted(tree.free_symbols, key=str)
     points = [{symbol: start + 7919 * i for i, symbol in enumerate(symbols)} for start in (2, 104_729)]

@@ -31,16 +31,21 @@ LONGEST = 300
 
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boldsymbol|bf|rm|boxed)\s*\{([^{}]*)\}")
 _MARKUP = re.compile(r"\\[A-Za-z]+|\\.|[$*_`{}\"“”<>#✓✅~]")
-_LABEL = re.compile(r"\W*?(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Z])\s*[.):\]-](?!\w)|([A-Z])(?=\s*(?:,|$))|([A-Za-z])(?=(?:[^\w]|です|だ|입니다|이다)*$))")
+_LABEL = re.compile(
+    r"\W*?(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Z])\s*[.):\]-](?!\w)|([A-Z])(?=\s*(?:,|$))|([A-Za-z])(?=(?:[^\w]|です|だ|입니다|이다)*$))"
+)
 _MENTION = re.compile(r"(?<![A-Za-z0-9_'’.-])(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])(?![A-Za-z0-9_'’])(?!-\w))")
 _OTHER_LABEL = re.compile(
     r"(?:[(\[]\s*([A-Z])\s*[)\]]|(?<!\w)([A-Z])[.)]\s+\w|(?:\bor\b|\band\b|[/,&;])\s*(?:(?:possibly|maybe|perhaps|also|even|option)\s+)*\(?([A-Z])\)?(?!\w))"
 )
 _ARTICLE = re.compile(r"\s+(?!is\b|are\b|was\b|because\b|since\b|as\b|or\b|and\b|but\b|would\b|seems\b|must\b)[a-z]")
 _CHOOSES = re.compile(
-    r"(?:\b(?:option|choice|answer|is|be|are|choose|chose|pick|select|with|therefore|thus|hence|so|ist|es|est)|[:=(\[-])\s*$", re.IGNORECASE
+    r"(?:\b(?:option|choice|answer|is|be|are|choose|chose|pick|select|with|therefore|thus|hence|so|ist|es|est)|[:=(\[-])\s*$",
+    re.IGNORECASE,
 )
-_CONFIRMED = re.compile(r"\W*(?:$|(?:is|seems|must be|would be)\s+(?:the\s+)?(?:correct|right|best|answer|true)|because|since|as\b)")
+_CONFIRMED = re.compile(
+    r"\W*(?:$|(?:is|seems|must be|would be)\s+(?:the\s+)?(?:correct|right|best|answer|true)|because|since|as\b)"
+)
 _DENIED = re.compile(
     r"\b(?:not|isn't|wrong|incorrect|false|cannot|can't|neither|none|except)\b|\bnot\b|n't\b", re.IGNORECASE
 )

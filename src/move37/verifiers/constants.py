@@ -110,8 +110,10 @@ class Enclosure:
 def _transcendental(name: str, argument: Decimal, context: Context) -> Decimal:
     """ln or exp, to within a few units of the last digit. mpmath is as quick at 6,000 digits as `decimal` at 400."""
     size = argument.adjusted() if argument else 0
-    if context.prec <= DIGITS or not argument.is_finite() or not -2 * context.prec < size < (
-        8 if name == "exp" else 10**5
+    if (
+        context.prec <= DIGITS
+        or not argument.is_finite()
+        or not -2 * context.prec < size < (8 if name == "exp" else 10**5)
     ):
         return context.ln(argument) if name == "log" else context.exp(argument)
     from mpmath import mp

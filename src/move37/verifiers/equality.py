@@ -127,6 +127,7 @@ def _in_one_unit(expected: Number, given: Number) -> Sequence[tuple[Number, Numb
     assert expected.unit
     assert given.unit
     if {expected.unit.dimension, given.unit.dimension} == {(("degree", 1),), (("radian", 1),)}:
+
         def radians(number: Number) -> Number:
             in_degrees = number.unit is not None and number.unit.dimension == (("degree", 1),)
             return replace(number, value=number.value * _RADIANS, decimals=None) if in_degrees else number
@@ -135,7 +136,9 @@ def _in_one_unit(expected: Number, given: Number) -> Sequence[tuple[Number, Numb
     factor = agrees_in_unit(expected.unit, given.unit)
     if factor is None:
         return []
-    return [(expected, given if factor == 1 else replace(given, value=given.value * Real.rational(factor), decimals=None))]
+    return [
+        (expected, given if factor == 1 else replace(given, value=given.value * Real.rational(factor), decimals=None))
+    ]
 
 
 def _hundredth(number: Number) -> Number:
@@ -160,7 +163,11 @@ def _bounds(value: Real) -> tuple[Decimal, Decimal]:
 
 def _is_rounding(decimal: Number, exact: Number) -> bool:
     """Whether a decimal with enough digits is an exact number rounded, which is no decimal itself."""
-    if decimal.decimals is None or min(decimal.decimals, decimal.significant) < ROUNDED_PLACES or exact.decimals is not None:
+    if (
+        decimal.decimals is None
+        or min(decimal.decimals, decimal.significant) < ROUNDED_PLACES
+        or exact.decimals is not None
+    ):
         return False
     if _terminates(exact.value):
         return False
@@ -265,7 +272,11 @@ def _matched(by: Comparison, expected: Sequence[Value], given: Sequence[Value]) 
 
 
 def _pair(
-    row: int, verdicts: Sequence[Sequence[bool | None]], allowed: tuple[bool | None, ...], partner: dict[int, int], seen: set[int]
+    row: int,
+    verdicts: Sequence[Sequence[bool | None]],
+    allowed: tuple[bool | None, ...],
+    partner: dict[int, int],
+    seen: set[int],
 ) -> bool:
     """An augmenting path from `row`: bipartite matching."""
     for column, verdict in enumerate(verdicts[row]):
@@ -515,7 +526,11 @@ def _as_regions(by: Comparison, expected: Value, given: Value) -> bool | None:
     if regions[0] is not None and regions[1] is not None:
         return same_region(*regions)
     sets = (SetExpression, Relation)
-    if isinstance(expected, sets) and isinstance(given, (*sets, Tuple, Several, Formula)) and (regions[0] is None or regions[1] is None):
+    if (
+        isinstance(expected, sets)
+        and isinstance(given, (*sets, Tuple, Several, Formula))
+        and (regions[0] is None or regions[1] is None)
+    ):
         return by.algebra(expected.latex, given.latex) if not isinstance(given, Several) else False
     if isinstance(given, SetExpression) and isinstance(expected, (Tuple, Formula)):
         return by.algebra(expected.latex, given.latex)
@@ -583,5 +598,7 @@ def _bare(value: Value) -> str:
     if isinstance(value, Number) and (value.unit or value.percent or value.digits or value.noun):
         exact = value.value.fraction
         if exact is not None:
-            return f"\\frac{{{exact.numerator}}}{{{exact.denominator}}}" if exact.denominator > 1 else str(exact.numerator)
+            return (
+                f"\\frac{{{exact.numerator}}}{{{exact.denominator}}}" if exact.denominator > 1 else str(exact.numerator)
+            )
     return value.latex

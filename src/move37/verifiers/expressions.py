@@ -34,11 +34,24 @@ from move37.verifiers.values import (
 )
 from move37.verifiers.words import OTHER_VALUE
 
-__all__ = ["clock", "closing", "decimal_comma", "in_base", "read_expression", "read_number", "read_relation", "relates", "replaced", "times"]
+__all__ = [
+    "clock",
+    "closing",
+    "decimal_comma",
+    "in_base",
+    "read_expression",
+    "read_number",
+    "read_relation",
+    "relates",
+    "replaced",
+    "times",
+]
 
 Read = Callable[[str], Value]
 
-_BRACKETS = re.compile(r"\\[{}]|\\(?:langle|rangle|lfloor|rfloor|lceil|rceil)(?![A-Za-z])|\\(?:begin|end)\{[a-z]+\*?\}|[{}()\[\]]")
+_BRACKETS = re.compile(
+    r"\\[{}]|\\(?:langle|rangle|lfloor|rfloor|lceil|rceil)(?![A-Za-z])|\\(?:begin|end)\{[a-z]+\*?\}|[{}()\[\]]"
+)
 _OPENS = frozenset(("{", "(", "[", "\\{", "\\langle", "\\lfloor", "\\lceil"))
 _SIGN = re.compile(r"\\(?:leq|geq|neq|approx|sim|in|notin|equiv|subset|subseteq)(?![A-Za-z])|[=<>]")
 _JOIN = re.compile(r"\\(?:cup|cap|setminus)(?![A-Za-z])")
@@ -46,7 +59,10 @@ _COLON = re.compile(r":")
 _COMMA = re.compile(r"[,;]")
 _BAR = re.compile(r"\||:")
 _PLUS_MINUS = re.compile(r"\\pm(?![A-Za-z])")
-_MATRIX = re.compile(r"\s*[(\[]?\s*\\begin\{(pmatrix|bmatrix|matrix|smallmatrix|array|Bmatrix)\}(?:\{[clr| ]*\})?(.*)\\end\{\1\}\s*[)\]]?\s*", re.DOTALL)
+_MATRIX = re.compile(
+    r"\s*[(\[]?\s*\\begin\{(pmatrix|bmatrix|matrix|smallmatrix|array|Bmatrix)\}(?:\{[clr| ]*\})?(.*)\\end\{\1\}\s*[)\]]?\s*",
+    re.DOTALL,
+)
 _TRANSPOSED = re.compile(r"(.*)\^\s*\{?\s*(?:T|\\top|\\text\{T\}|\\mathrm\{T\}|\\intercal)\s*\}?\s*", re.DOTALL)
 _CASES = re.compile(r"\s*\\begin\{(?:cases|array)\}(?:\{[clr| ]*\})?(.*)\\end\{(?:cases|array)\}\s*", re.DOTALL)
 _UNIT_VECTORS = re.compile(r"([+-]?)\s*([^+-]*?)\s*(?:\\cdot|\*)?\s*\\vec\{([ijk])\}\s*")
@@ -150,7 +166,7 @@ def _is_statement(side: Value, latex: str) -> bool:
     if not isinstance(side, Text):
         return False
     words = " ".join(re.findall(r"\\text\{([^{}]*)\}", latex)).lower().split()
-    return not _SIMPLE_NAME.fullmatch(latex) and bool(OTHER_VALUE & set(words)) or bool(re.match(r"\s*[0-9]", latex))
+    return (not _SIMPLE_NAME.fullmatch(latex) and bool(OTHER_VALUE & set(words))) or bool(re.match(r"\s*[0-9]", latex))
 
 
 def _equation(relation: Relation, read: Read) -> Value:
@@ -166,7 +182,9 @@ def _equation(relation: Relation, read: Read) -> Value:
     last = values[-1]
     if isinstance(last, Relation):
         return relation
-    if len(sides) == 2 and _SIMPLE_NAME.fullmatch(sides[0]) or _is_tuple_of_names(values[0]) and isinstance(last, Tuple):
+    if (len(sides) == 2 and _SIMPLE_NAME.fullmatch(sides[0])) or (
+        _is_tuple_of_names(values[0]) and isinstance(last, Tuple)
+    ):
         return Named(relation.latex, _tight(sides[0]), last)
     if not isinstance(last, Formula) and _is_name(sides[0], last):
         return Named(relation.latex, _tight(sides[0]), last)
@@ -175,7 +193,9 @@ def _equation(relation: Relation, read: Read) -> Value:
     return relation
 
 
-def _named_constant(relation: Relation, sides: list[str], values: list[Value], constants: list[tuple[int, Number]]) -> Value:
+def _named_constant(
+    relation: Relation, sides: list[str], values: list[Value], constants: list[tuple[int, Number]]
+) -> Value:
     """A name and its value, by way of other forms of it: x = 5, S = 2 + 3 = 5, P(A) = 1/3 = 0.333."""
     first, main = constants[0]
     exact = next((number for _, number in constants if number.decimals is None), main)
@@ -313,7 +333,11 @@ def _read_set(latex: str, inner: str, read: Read) -> Value | None:
         value = read(pieces[1])  # {x | x > 2}
         if isinstance(value, Several):
             return Several(latex, value.elements, is_set=True)
-        return Several(latex, (value.value,), is_set=True) if isinstance(value, Named) and isinstance(value.value, Number) else value
+        return (
+            Several(latex, (value.value,), is_set=True)
+            if isinstance(value, Named) and isinstance(value.value, Number)
+            else value
+        )
     value = read(inner)
     elements = value.elements if isinstance(value, Several) else (value,)
     return Several(latex, elements, is_set=True)

@@ -28,12 +28,10 @@ _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\((.+?)\\\)|\\\
 _TWO_WORDS = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\s+[A-Za-z]{2,}\b")
 
 _ANSWER_WORDS = r"answers?|antwort|respuesta|r[ée]ponse|risposta|resposta|antwoord|svar|cevap|ответ|jawaban|lösung"
-_COPULAS = (
-    r"is|are|be|=|:|：|comes\s+to|equals|becomes|ist|lautet|es|est|è|é|är|is|adalah|：|[-–—](?=\s)"
-)
+_COPULAS = r"is|are|be|=|:|：|comes\s+to|equals|becomes|ist|lautet|es|est|è|é|är|is|adalah|：|[-–—](?=\s)"
 _PHRASE = re.compile(
     r"(?<!#)####(?!#)"  # GSM8K's own mark; six are a heading
-    rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_]*(?:\s+(?!\n)[\w'-]+){{0,8}}?[\"'*_]*\s*(?:\b(?:is|are|be|ist|lautet|es|est|adalah|equals)\b|comes\s+to\b|=|:|：|\bè\b|\bé\b|[-–—](?=\s))"
+    rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_]*(?:\s+(?!\n)[\w'-]+){{0,8}}?[\"'*_]*\s*(?:\b(?:is|are|be|ist|lautet|es|est|adalah|equals|isn't|aren't)\b|comes\s+to\b|=|:|：|\bè\b|\bé\b|[-–—](?=\s))"
     rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_:]*[ \t]*(?=\n|$)"
     r"|\b(?:correct|right|best|final)\s+(?:option|choice)\b(?:\s+[\w'-]+){0,4}?\s*(?:\bis\b|\bare\b|:|=)"
     r"|(?:答案|答え|解答|정답|답)(?:应该|應該)?\s*(?:是|为|為|は|은|는|이|:|：|=)*"
@@ -42,8 +40,9 @@ _PHRASE = re.compile(
 )
 _PHRASE_LETTERS = ("####", "nswer", "ntwor", "espuesta", "ponse", "isposta", "esposta", "svar", "cevap", "твет", "awaban", "ösung", "option",
                    "choice", "答", "解答", "답", "NSWER", "NTWOR", "OPTION", "CHOICE", "ТВЕТ")  # fmt: skip
+_EMPTY_BOX = re.compile(r"\\f?boxed\s*\{\s*\}")
 _ANY_LETTERS = re.compile("|".join(_PHRASE_LETTERS))
-_NEGATED = re.compile(r"\b(?:not|cannot|can't|isn't|never|neither)\b", re.IGNORECASE)
+_NEGATED = re.compile(r"\b(?:not|cannot|can't|isn't|aren't|never|neither)\b", re.IGNORECASE)
 _LEAD = re.compile(
     r"(?:\*\*|__|[\s:=~\"'`]|(?:is|are|therefore|thus|then|simply|clearly|approximately|about|equal to|equals|to be|also|now|option|choice)\s+(?=\S)|#+\s)*",
     re.IGNORECASE,
@@ -57,11 +56,15 @@ _EXPLANATION = re.compile(
     r"\s*(?:,\s*(?:and\s+)?|\(|—\s*|–\s+|-\s+|;\s*|\s)"
     r"(?:I|we|you|because|since|as|so|which|that is|this|it|he|she|they|but this|but that|given|due|hence|thus|after|where|when we|using|note)\b(?!\s*=)",
 )
-_DIRECT = re.compile(r"[$\\(\[{]*\s*(?:[-+−–±√≈~<>≤≥€£¥]|\\\$|\\[A-Za-z\[({]|\$|[0-9.]*[0-9]|[A-Za-z](?![A-Za-z])|[π∞½⅓¼])")
+_DIRECT = re.compile(
+    r"[$\\(\[{]*\s*(?:[-+−–±√≈~<>≤≥€£¥]|\\\$|\\[A-Za-z\[({]|\$|[0-9.]*[0-9]|[A-Za-z](?![A-Za-z])|[π∞½⅓¼])"
+)
 _LIST_GLUE = re.compile(
     r"(?:[\s,;$&~]|\\quad|\\qquad|\\[,;:!]|\\\)|\\\(|\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?:and|or)(?:\s+(?:possibly|maybe|perhaps|also))?\b|\*\*)*"
 )
-_HEDGED = re.compile(r"[\s$~]*(?:\\text\s*\{\s*)?,?\s*(?:or|and)\b(?:\s+(?:possibly|maybe|perhaps|also))?\s*\}?\s*\$?\s*(-?[0-9][0-9.,]*(?![A-Za-z]))")
+_HEDGED = re.compile(
+    r"[\s$~]*(?:\\text\s*\{\s*)?,?\s*(?:or|and)\b(?:\s+(?:possibly|maybe|perhaps|also))?\s*\}?\s*\$?\s*(-?[0-9]+(?:[.,][0-9]+)*(?![A-Za-z]))"
+)
 
 _TOLD = re.compile(r"(?:that|there|it|he|she|they|we|you)\b(?!\s*=)", re.IGNORECASE)
 """How a phrase goes on that tells its value in a sentence: "the answer is that they have 5 apples"."""
@@ -316,10 +319,12 @@ def _plain_end(reach: str, start: int) -> int:
 
 def _clause_of(reach: str, end: int) -> str | None:
     clause = reach[:end]
-    explanation = next((each for each in _EXPLANATION.finditer(clause) if any(map(str.isalnum, clause[: each.start()]))), None)
+    explanation = next(
+        (each for each in _EXPLANATION.finditer(clause) if any(map(str.isalnum, clause[: each.start()]))), None
+    )
     if explanation:
         clause = clause[: explanation.start()]
-    clause = clause.strip(" \t\n*_\"'`:,;✓✅")
+    clause = _EMPTY_BOX.sub("", clause).strip(" \t\n*_\"'`:,;✓✅")
     if clause.startswith("$") and clause.count("$") == 1 and not re.match(r"\$\s*-?[0-9]", clause):
         clause = clause[1:]
     return _bare(clause) if any(map(str.isalnum, clause)) else None
@@ -327,9 +332,7 @@ def _clause_of(reach: str, end: int) -> str | None:
 
 # -- the last sentence ---------------------------------------------------------------------------------------------
 
-_NUMBER = (
-    r"(?:[0-9]{1,3}(?:[,_][0-9]{3})+(?![0-9])|[0-9]+)(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+"
-)
+_NUMBER = r"(?:[0-9]{1,3}(?:[,_][0-9]{3})+(?![0-9])|[0-9]+)(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+"
 _ROOT = r"√\s*(?:\([^()\n]{1,40}\)|[0-9]+|[A-Za-z])|sqrt\s*(?:\([^()\n]{1,40}\)|[0-9]+)"
 _ATOM = rf"(?:{_NUMBER}|{_ROOT}|\\[A-Za-z]+(?:\{{[^{{}}\n]{{0,60}}\}}){{0,2}}|[π∞½⅓⅔¼¾⅛⅜⅝⅞]|\bpi\b)"
 _TIMES = r"\s*(?:[-+*/^×·÷−]|\*\*|\\times|\\cdot|:(?=[0-9]))\s*"

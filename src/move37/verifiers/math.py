@@ -79,10 +79,16 @@ def _decide(reference: str, answer: str, asks_percent: bool) -> Verdict:
     expected = read(reference)
     too_long = len(answer) > LONGEST_ANSWER
     if too_long or _nesting(answer) > DEEPEST_NESTING:
-        given = read_number(answer) if len(answer) <= LONGEST_DECIMAL and answer.isascii() and not too_deep(answer) else None
+        given = (
+            read_number(answer)
+            if len(answer) <= LONGEST_DECIMAL and answer.isascii() and not too_deep(answer)
+            else None
+        )
         if given is None:
             if is_plain(expected):
-                return Verdict(Outcome.INCORRECT, f"too {'long' if too_long else 'deeply nested'} to be the value asked for")
+                return Verdict(
+                    Outcome.INCORRECT, f"too {'long' if too_long else 'deeply nested'} to be the value asked for"
+                )
             return Verdict(Outcome.UNSCORED, f"answer {'too long' if too_long else 'nested too deeply'} to decide")
     else:
         if _tight(common(reference)) == _tight(common(answer)):

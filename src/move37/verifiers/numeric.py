@@ -78,7 +78,9 @@ class NumericVerifier:
             if self.units == "same" and expected.unit and given.unit and expected.unit != given.unit:
                 return False
             if expected.unit and given.unit:
-                expected, given = replace(expected, unit=None), replace(given, unit=None)
+                expected, given = (replace(each, unit=None, loose_unit=False) for each in (expected, given))
+        if isinstance(expected, Number):
+            expected = replace(expected, loose_unit=False)  # there are no formulas here
         return compare.equal(expected, given) is True
 
     def _close(self, expected: Number, given: Number) -> bool:

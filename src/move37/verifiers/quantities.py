@@ -31,9 +31,14 @@ _SEXAGESIMAL = re.compile(
     r"([+-]?[0-9]+)\s*(?:\^\s*\{?\s*\\circ\s*\}?|°)\s*([0-9]+(?:\.[0-9]+)?)\s*(?:'|\^\s*\{?\s*'\s*\}?|\\text\{min\})(?:\s*([0-9]+(?:\.[0-9]+)?)\s*'')?"
 )
 _BASED = re.compile(r"(?:\(\s*)?(?:\\text\{)?([0-9A-Fa-f]+)\}?(?:\s*\))?\s*_\s*\{?\s*\(?([0-9]{1,2})\)?\s*\}?")
-_CLOCK = re.compile(r"([0-9]{1,2})\s*:\s*([0-5][0-9])(?:\s*:\s*([0-5][0-9]))?\s*(?:\\text\{)?\s*(?:([aApP])\.?\s*[mM]?\.*|[hH](?:ours|rs|r)?)?\s*\}?\.?")
+_CLOCK = re.compile(
+    r"([0-9]{1,2})\s*:\s*([0-5][0-9])(?:\s*:\s*([0-5][0-9]))?\s*(?:\\text\{)?\s*(?:([aApP])\.?\s*[mM]?\.*|[hH](?:ours|rs|r)?)?\s*\}?\.?"
+)
 _FEET = re.compile(r"([0-9]+)\s*'\s*([0-9]+(?:\.[0-9]+)?)\s*''")
-_BARE_UNIT = re.compile(r"(.*?[0-9})!])\s*((?:\\frac\s*\{\s*\\text.*|\\(?:mu|Omega|text|cdot)(?![A-Za-z])|\^\s*\{?\s*\\circ|[A-Za-zµΩ°])(?:.*))", re.DOTALL)
+_BARE_UNIT = re.compile(
+    r"(.*?[0-9})!])\s*((?:\\frac\s*\{\s*\\text.*|\\(?:mu|Omega|text|cdot)(?![A-Za-z])|\^\s*\{?\s*\\circ|[A-Za-zµΩ°])(?:.*))",
+    re.DOTALL,
+)
 _FRACTION_OF_UNITS = re.compile(r"\\frac\s*\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\s*\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")
 _TEXT = re.compile(r"\\text\{([^{}]*)\}")
 _LONE_LETTER = re.compile(r"[A-Za-z]")
@@ -45,7 +50,9 @@ def replaced(number: Number, **changes: Any) -> Number:
 
 def times(number: Number, factor: int, latex: str) -> Number:
     """3 million."""
-    return replace(number, value=number.value * Real.rational(factor), decimals=None, latex=f"({number.latex}) \\cdot {factor}")
+    return replace(
+        number, value=number.value * Real.rational(factor), decimals=None, latex=f"({number.latex}) \\cdot {factor}"
+    )
 
 
 def read_number(maths: str) -> Number | None:
@@ -155,14 +162,14 @@ def quantity(maths: str, unit_text: str) -> Number | None:
     """A number and the unit that these words and signs are."""
     unit = read_unit(_unit_signs(unit_text))
     number = read_number(maths) if unit is not None else None
-    if number is None or number.unit is not None and number.unit != unit or number.percent:
+    if number is None or (number.unit is not None and number.unit != unit) or number.percent:
         return None
     return replace(number, unit=unit)
 
 
 def _with_unit(text: str) -> Number | None:
     """5 \\frac{\\text{m}}{\\text{s}}, 5 \\mu m, 5m: what is behind the constant has to be a unit."""
-    if text[-1] in "0123456789)]" and "\\text" not in text and "^" not in text[-5:]:
+    if text[-1] in "0123456789]" and "\\text" not in text and "^" not in text[-5:]:
         return None
     split = _BARE_UNIT.fullmatch(text)
     while split is not None:
@@ -176,7 +183,9 @@ def _with_unit(text: str) -> Number | None:
             loose = _LONE_LETTER.fullmatch(signs) is not None and "\\text" not in tail
             return replace(number, unit=unit, loose_unit=loose)
         longer = _BARE_UNIT.match(text, 0)
-        nearer = re.compile(rf"(.{{{len(head) + 1},}}?[0-9}})!])\s*((?:\\frac\s*\{{\s*\\text.*|[A-Za-zµΩ\\])(?:.*))", re.DOTALL)
+        nearer = re.compile(
+            rf"(.{{{len(head) + 1},}}?[0-9}})!])\s*((?:\\frac\s*\{{\s*\\text.*|[A-Za-zµΩ\\])(?:.*))", re.DOTALL
+        )
         split = nearer.fullmatch(text) if longer else None
     return None
 
@@ -220,5 +229,3 @@ def _are_money(a: Unit, b: Unit) -> bool:
     kinds = {kind for unit in (a, b) for kind, _ in unit.dimension}
     powers = {power for unit in (a, b) for _, power in unit.dimension}
     return "money" in kinds and powers == {1} and kinds <= {"money", "dollar", "euro"}
-
-

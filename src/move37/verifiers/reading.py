@@ -18,28 +18,32 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from move37.verifiers import expressions
+from move37.verifiers.constants import Real
 from move37.verifiers.spelling import common
+from move37.verifiers.units import read_unit
 from move37.verifiers.values import Letter, Named, Number, Relation, SetExpression, Several, Text, Value
 from move37.verifiers.words import (
     MULTIPLES,
-    OTHER_VALUE,
     explains,
     is_counted,
     is_idle,
     plain,
     without_lead,
 )
-from move37.verifiers.constants import Real
-from move37.verifiers.units import read_unit
 
 Part = tuple[str, str]
 """("words", lower-case words) or ("maths", LaTeX)."""
 
-_SPLIT = re.compile(r"\\text\{([^{}]*)\}|\\[{}]|\\(?:begin|end)\{[a-z]+\*?\}|\\lfloor|\\rfloor|\\lceil|\\rceil|\\langle|\\rangle|[{}()\[\],;]|\\\\")
-_OPENING, _CLOSING = frozenset(("{", "(", "[", "\\{", "\\lfloor", "\\lceil", "\\langle")), frozenset(
-    ("}", ")", "]", "\\}", "\\rfloor", "\\rceil", "\\rangle")
+_SPLIT = re.compile(
+    r"\\text\{([^{}]*)\}|\\[{}]|\\(?:begin|end)\{[a-z]+\*?\}|\\lfloor|\\rfloor|\\lceil|\\rceil|\\langle|\\rangle|[{}()\[\],;]|\\\\"
 )
-_JOINTS = re.compile(r"\b(?:(?:(?:and|or|but)\s+)?(?:also|possibly|maybe|perhaps|alternatively|else)(?=\s|$)|and|or|或|和|与|及)")
+_OPENING, _CLOSING = (
+    frozenset(("{", "(", "[", "\\{", "\\lfloor", "\\lceil", "\\langle")),
+    frozenset(("}", ")", "]", "\\}", "\\rfloor", "\\rceil", "\\rangle")),
+)
+_JOINTS = re.compile(
+    r"\b(?:(?:(?:and|or|but)\s+)?(?:also|possibly|maybe|perhaps|alternatively|else)(?=\s|$)|and|or|或|和|与|及)"
+)
 _MORE = re.compile(
     r"(?P<noun>.*?)\s*(?:(?:or|and)\s+(?:(?P<up>more|greater|above|over|up|higher|larger|later)|(?P<down>less|fewer|below|under|lower|smaller|earlier))"
     r"|at\s+(?:(?P<least>least)|(?P<most>most)))(?: of (?:it|them))?"
@@ -54,7 +58,20 @@ _NOT = re.compile(r"(?:.*\b)?(?:not|no|never|cannot|can't|isn't|neither)\b.*")
 _ASIDE = re.compile(r"\s*\(\s*(?:\\text\{([^{}]*)\}|\\approx|\\sim|=|(?<=\s\()[a-zA-Z]\s*=\s*([^()=]*)\)\s*$)")
 _BASE = re.compile(r"(?:in )?base")
 _IN_BASE = re.compile(r"\s*\(\s*\\text\{(?:in )?base\}\s*([0-9]{1,2})\s*\)\s*$")
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _OPTION = re.compile(r"(?:(?:the )?(?:correct |best |right )?(?:option|choice|answer)s? )?\(?([a-z])\)?", re.IGNORECASE)
 _LABEL = re.compile(r"\(?\s*(?:\\text\{([A-Z])\}|([A-Z]))\s*(?:\)|\.(?=\s)|:(?!\s*[0-9A-Za-z]))\s*(?=\S)")
 _ALL_REALS = frozenset(
@@ -173,7 +190,7 @@ class _Statement:
         return found, joint
 
     def turned(self, elements: Sequence[Sequence[Part]]) -> Value:
-        """"not 5 but 7" is 7; what else says between, from or not is a text."""
+        """ "not 5 but 7" is 7; what else says between, from or not is a text."""
         flat = [part for element in elements for part in element]
         for place, (kind, piece) in enumerate(flat):
             if kind == "words" and re.fullmatch(r"but(?: rather)?", piece.lower()) and place:
@@ -239,7 +256,7 @@ class _Statement:
         lower = words.lower()
         if _BASE.fullmatch(lower) and len(rest) == 2 and rest[1][1].isdigit():
             return expressions.in_base(maths, rest[1][1], self.latex) or self.text()
-        if explains(lower) or is_idle(lower) and len(rest) == 1:
+        if explains(lower) or (is_idle(lower) and len(rest) == 1):
             return self.expression(maths)
         value = self.expression(maths)
         if not isinstance(value, Number):
@@ -254,13 +271,13 @@ class _Statement:
     def counted(self, value: Number, words: str, rest: Sequence[Part]) -> Value:
         first, _, others = words.partition(" ")
         multiple = MULTIPLES.get(first.lower().rstrip("s")) or MULTIPLES.get(first.lower())
-        if multiple is not None and value.unit is None or multiple is not None and value.unit is not None:
+        if (multiple is not None and value.unit is None) or (multiple is not None and value.unit is not None):
             made = expressions.times(value, multiple, self.latex)
             if len(rest) > 1:
                 return self.text()
             return made if not others or is_idle(others.lower()) else self.counted(made, others, [("words", others)])
         if first.lower().rstrip(".") in ("percent", "percentage", "pct", "per") and (
-            not others or first.lower() == "per" and others.lower() == "cent"
+            not others or (first.lower() == "per" and others.lower() == "cent")
         ):
             return self.text() if len(rest) > 1 else expressions.replaced(value, percent=True, latex=value.latex)
         if len(rest) > 1:

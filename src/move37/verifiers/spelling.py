@@ -19,6 +19,11 @@ from functools import lru_cache
 from move37.verifiers.units import known
 from move37.verifiers.words import MULTIPLES, OTHER_VALUE
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # -- characters ----------------------------------------------------------------------------------------------------
 
 _SIGNS = {
@@ -38,8 +43,10 @@ _SIGNS = {
 _GREEK = {}
 for _code in (*range(0x391, 0x3AA), *range(0x3B1, 0x3CA)):
     _name = unicodedata.name(chr(_code), "").split()
-    if len(_name) == 4 and _name[3] not in ("MU", "OMEGA", "OMICRON") or chr(_code) == "ω":
-        _GREEK[chr(_code)] = f"\\{(_name[3].lower() if _name[1] == 'SMALL' else _name[3].capitalize()).replace('lamda', 'lambda').replace('Lamda', 'Lambda')} "
+    if (len(_name) == 4 and _name[3] not in ("MU", "OMEGA", "OMICRON")) or chr(_code) == "ω":
+        _GREEK[chr(_code)] = (
+            f"\\{(_name[3].lower() if _name[1] == 'SMALL' else _name[3].capitalize()).replace('lamda', 'lambda').replace('Lamda', 'Lambda')} "
+        )
 _TABLE = str.maketrans(_SIGNS | _GREEK)
 _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "₀₁₂₃₄₅₆₇₈₉₋₊₍₎ₙ"
 _LEVEL = str.maketrans(_RAISED + _LOWERED, "0123456789-+()n" * 2)
@@ -57,11 +64,18 @@ _STYLED = (
 )
 _SUBSCRIPT_WORD = re.compile(rf"_\s*\{{\s*\\(?:{_WORDY}|mathit)\s*\{{([^{{}}]*)\}}\s*\}}")
 _BASE_IN_WORDS = re.compile(r"_\{\s*(?:\x01\s*base\s*\x02\s*)?\(?\s*([0-9]{1,2})\s*\)?\s*\}")
-_SUBSCRIPT_SIGN = re.compile(r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)\s*\}|\\(odot|oplus|max|min)(?![A-Za-z]))")
+_SUBSCRIPT_SIGN = re.compile(
+    r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)\s*\}|\\(odot|oplus|max|min)(?![A-Za-z]))"
+)
 _COLOURED = re.compile(r"\\(?:textcolor|colorbox|color|fcolorbox)\s*(?:\[[^\]]*\]\s*)?\{[^{}]*\}\s*")
-_FONT = re.compile(rf"\\(?:({_WORDY})|({_STYLED}))\s*\{{([^{{}}]*)\}}")
-_UNIT_VECTOR = re.compile(r"\\(?:mathbf|boldsymbol|bm|hat|vec|widehat)\s*\{\s*\\?(?:(?:mathbf|hat)\s*\{)?\s*\\?([ijk])(?:math)?\s*\}?\s*\}")
-_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{(?:aligned|align\*?|gathered|gather\*?|equation\*?|split|center|math|displaymath)\}")
+_STYLE = re.compile(rf"\\(?:{_STYLED})\s*\{{((?:[^{{}}]|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}})*)\}}")
+_FONT = re.compile(rf"\\({_WORDY})\s*\{{([^{{}}]*)\}}")
+_UNIT_VECTOR = re.compile(
+    r"\\(?:mathbf|boldsymbol|bm|hat|vec|widehat)\s*\{\s*\\?(?:(?:mathbf|hat)\s*\{)?\s*\\?([ijk])(?:math)?\s*\}?\s*\}"
+)
+_ENVIRONMENT = re.compile(
+    r"\\(?:begin|end)\s*\{(?:aligned|align\*?|gathered|gather\*?|equation\*?|split|center|math|displaymath)\}"
+)
 _ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[0-9.]+\s*(?:pt|em|ex|cm|mm)\s*\]")
 _DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]")
 _DOLLARS = re.compile(r"(?<!\\)\$\$?([^$]*)\$\$?")
@@ -91,13 +105,13 @@ _SPACES = frozenset(("\\,", "\\;", "\\:", "\\>", "\\ ", "\\quad", "\\qquad", "\\
 
 # -- words ---------------------------------------------------------------------------------------------------------
 
-_FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan arccot ln log exp gcd lcm max min det lim sup inf"
-    " mod cis arg dim ker deg Re Im sgn sign floor ceil".split()
+_FUNCTIONS = _words(
+    "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan arccot ln log exp gcd lcm max min det "
+    "lim sup inf mod cis arg dim ker deg Re Im sgn sign floor ceil"
 )
-_LETTERS = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
-    " Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega infty infinity sqrt cdot times frac".split()
+_LETTERS = _words(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
+    "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega infty infinity sqrt cdot times frac"
 )
 _AS_COMMAND = {"infinity": "\\infty ", "inf": "\\infty ", "asin": "\\arcsin ", "acos": "\\arccos ", "atan": "\\arctan ", "lcm": "\\operatorname{lcm}",
                "cis": "\\operatorname{cis}", "sgn": "\\operatorname{sgn}", "sign": "\\operatorname{sgn}"}  # fmt: skip
@@ -111,10 +125,10 @@ _IN_TEXT = re.compile(r"&|\\[A-Za-z]+|[^\W\d_](?:[^\W\d_]|['.-](?=[^\W\d_]))*\.?
 _CURRENCIES = frozenset(("Rs", "rs", "USD", "EUR", "GBP", "JPY", "INR", "CNY", "RMB", "US"))
 _BEFORE_UNITS = frozenset("0123456789})/*°µ\x01\x02$")
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
-_SHORT_WORDS = frozenset(
-    "a an as at be by do eg he i ie if in is it me my no of on or so to up us we am pm ad bc the and for but not nor all"
-    " are was has had any can may get got let use yes who why how its our out off per two one six ten day age men sum"
-    " odd red row set new old box boy car cat dog way via".split()
+_SHORT_WORDS = _words(
+    "a an as at be by do eg he i ie if in is it me my no of on or so to up us we am pm ad bc the and for but "
+    "not nor all are was has had any can may get got let use yes who why how its our out off per two one six "
+    "ten day age men sum odd red row set new old box boy car cat dog way via"
 )
 _HALF_DAY = re.compile(r"\b([ap])\.?\s?m\b\.?", re.IGNORECASE)
 _TEXTS = re.compile(r"\\text\{[^{}]*\}(?:\s*\\text\{[^{}]*\})+")
@@ -147,7 +161,15 @@ _CHOICES = re.compile(
     r"|C\s*_\s*\{?\s*([0-9]+)\s*\}?\s*\^\s*\{?\s*([0-9]+)\s*\}?|C\s*\^\s*\{?\s*([0-9]+)\s*\}?\s*_\s*\{?\s*([0-9]+)\s*\}?|([0-9]+)\s?C\s?([0-9]+))(?![A-Za-z0-9])"
 )
 _NESTED_SUBSCRIPT = re.compile(r"_\{([A-Za-z0-9+\- ]*[+-][A-Za-z0-9+\- ]*)\}")
-_PLAIN_SIGNS = (("<=", "\\leq "), (">=", "\\geq "), ("!=", "\\neq "), ("≔", "="), ("==", "="), ("+/-", "\\pm "), ("np.", "\\"))
+_PLAIN_SIGNS = (
+    ("<=", "\\leq "),
+    (">=", "\\geq "),
+    ("!=", "\\neq "),
+    ("≔", "="),
+    ("==", "="),
+    ("+/-", "\\pm "),
+    ("np.", "\\"),
+)
 _POWER = re.compile(r"(?<=[\w)}\]])\s*\*\*\s*(?=[\w({\\-])")
 
 
@@ -220,7 +242,8 @@ def _formatted(text: str) -> str:
     text = _COMMAND.sub(_renamed, text)
     text = _COLOURED.sub("", text)
     for _ in range(8):
-        plainer = _FONT.sub(_without_font, text)
+        plainer = _STYLE.sub(lambda style: "" if style[0].startswith("\\tag") else style[1], text)
+        plainer = _FONT.sub(_without_font, plainer)
         if plainer == text:
             break
         text = plainer
@@ -241,14 +264,12 @@ def _renamed(command: re.Match[str]) -> str:
 
 
 def _without_font(font: re.Match[str]) -> str:
-    inner = font[3]
-    if font[1] and not (font[1] in ("mathrm", "rm") and inner.strip() in ("e", "i", "d")):
-        if font[1].startswith("operatorname") and inner.strip() in _FUNCTIONS:
-            return _AS_COMMAND.get(inner.strip(), f"\\{inner.strip()} ")
-        return _TEXT_OPEN + inner.replace(_TEXT_OPEN, "").replace(_TEXT_CLOSE, "") + _TEXT_CLOSE
-    if font[2] and font[2].startswith("tag"):
-        return ""
-    return inner
+    command, inner = font[1], font[2]
+    if command in ("mathrm", "rm") and inner.strip() in ("e", "i", "d"):
+        return inner
+    if command.startswith("operatorname") and inner.strip() in _FUNCTIONS:
+        return _AS_COMMAND.get(inner.strip(), f"\\{inner.strip()} ")
+    return _TEXT_OPEN + inner.replace(_TEXT_OPEN, "").replace(_TEXT_CLOSE, "") + _TEXT_CLOSE
 
 
 def _worded(text: str) -> str:
@@ -294,7 +315,7 @@ def _is_word(word: str, lower: str, text: str, start: int, end: int) -> bool:
         return alone or (text[start - 1 : start].isdigit() and lower in MULTIPLES)
     if not _VOWEL.search(word) or (word.isupper() and len(word) < 5):
         return False
-    return alone and (len(word) > 3 or word[1:].islower() and word[0].isupper() or " " in text.strip())
+    return alone and (len(word) > 3 or (word[1:].islower() and word[0].isupper()) or " " in text.strip())
 
 
 def _together(text: str) -> str:

@@ -158,7 +158,9 @@ def _product(pieces: list[str]) -> Unit | None:
             unit = known(piece)
             if unit is None or piece in ("square", "sq"):
                 return None
-            if position < len(pieces) and (pieces[position].startswith("^") or pieces[position] in ("squared", "cubed")):
+            if position < len(pieces) and (
+                pieces[position].startswith("^") or pieces[position] in ("squared", "cubed")
+            ):
                 power = pieces[position]
                 raised, position = _SQUARES.get(power) or int(power[1:]), position + 1
             total, raised, used = total.times(unit.raised(raised), sign), 1, True

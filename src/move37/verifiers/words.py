@@ -6,34 +6,38 @@ noun if it is a plural ("5 apples"); anything else is a statement that nobody re
 
 import re
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 MULTIPLES = {
     "dozen": 12, "score": 20, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "trillion": 10**12, "lakh": 10**5, "crore": 10**7, "mn": 10**6, "bn": 10**9, "万": 10**4, "亿": 10**8,
 }  # fmt: skip
-NUMBER_WORDS = frozenset(
+NUMBER_WORDS = _words(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
     " eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety half halves quarter third thirds fourth"
     " fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfth twelfths"
     " hundredth hundredths thousandth thousandths millionth millionths twice thrice double triple infinity infinite"
-    " dozens scores hundreds thousands millions billions trillions lakhs crores".split()
+    " dozens scores hundreds thousands millions billions trillions lakhs crores"
 )
-OPERATIONS = frozenset(
+OPERATIONS = _words(
     "squared cubed factorial mod modulo plus minus negative positive divided multiplied over log logarithm ln sqrt root"
-    " roots pi powers power fold base percent percentage pct choose reciprocal inverse".split()
+    " roots pi powers power fold base percent percentage pct choose reciprocal inverse"
 )
-STATEMENTS = frozenset(
+STATEMENTS = _words(
     "or and nor but not no none never neither either unless if when whenever except only than more less fewer greater"
     " smaller larger least most above below under beyond between to through is are was were be isn't aren't wrong"
     " incorrect instead rather alternatively maybe perhaps possibly probably minimum maximum min max bound lower upper"
-    " excluded excluding included including fails fail works work holds hold gives satisfies has have does doesn't do don't otherwise cannot can't could might may should would".split()
+    " excluded excluding included including fails fail works work holds hold gives satisfies has have does doesn't do don't otherwise cannot can't could might may should would"
 )
 OTHER_VALUE = NUMBER_WORDS | OPERATIONS | STATEMENTS | frozenset(MULTIPLES)
 """Any of these beside a number makes it another number, or no number."""
 
-AND, OR = frozenset(("and", "also", "as well as", "with", "和", "与", "及", "y", "et", "und")), frozenset(("or", "或"))
-IRREGULAR_PLURALS = frozenset(
+IRREGULAR_PLURALS = _words(
     "people men women children feet teeth geese mice sheep fish deer dice cattle data vertices indices matrices radii"
-    " loci foci bacteria criteria persons pieces".split()
+    " loci foci bacteria criteria persons pieces"
 )
 _NOT_PLURAL = re.compile(r".*(?:ss|us|is|ous)$")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
@@ -44,17 +48,19 @@ _LEAD = re.compile(
     r"solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
     r"precisely|almost|nearly|circa|ca|only|just|therefore|definitely|certainly|clearly|obviously|actually|indeed|finally|there|约|是|为)(?:\s+|$))+"
 )
-_ENDS_WITH_ARTICLE = re.compile(r"(?:^|\s)(?:a|an|the)\s*$")
 _RESTATED = re.compile(
-    r"(?:is|are) (?:the|my|our) (?:final )?(?:correct )?(?:answers?|solutions?|results?|values?)|(?:is|are) (?:correct|right)"
+    r"(?:is|are) (?:the|my|our) (?:final )?(?:correct )?(?:answers?|solutions?|results?|values?)"
+    r"|(?:is|are) (?:correct|right)"
     r"|(?:in )?total|in all|altogether|respectively|in value|as required|qed|units?|each|approximately|approx|exactly"
 )
 _EXPLAINS = re.compile(
     r"(?:because|since|as|where|which|so|given|due|hence|thus|therefore|we|i|using|note|for"
     r" (?:any|all|every|each|some)|being|that is|ie|eg)\b"
 )
-_TAIL = re.compile(r"\b(?:of|in|per|for|that|who|which|each|left|every|on|at|from|with|by|remaining|long|wide|tall|high|old|"
-                   r"away|apart|altogether|total|deep|a|an)\b")  # fmt: skip
+_TAIL = re.compile(
+    r"\b(?:of|in|per|for|that|who|which|each|left|every|on|at|from|with|by|remaining|long|wide|tall|high|old|away|apart"
+    r"|altogether|total|deep|a|an)\b"
+)
 _ARTICLES = re.compile(r"\b(?:an?|the)\s+")
 
 
@@ -93,7 +99,9 @@ def is_counted(words: str, one: bool) -> bool:
     last = head[-1]
     if len(head) > 4 or len(last) < 2:
         return False
-    return one or last in IRREGULAR_PLURALS or (len(last) > 3 and last.endswith("s") and not _NOT_PLURAL.fullmatch(last))
+    return (
+        one or last in IRREGULAR_PLURALS or (len(last) > 3 and last.endswith("s") and not _NOT_PLURAL.fullmatch(last))
+    )
 
 
 def plain(words: str) -> str:
