@@ -121,7 +121,14 @@ def print_calibration(figures: Mapping[str, Any]) -> None:
                 f"{rate['lower']:.4f} to {rate['upper']:.4f}",
                 f"{rate['unscored']:,}",
             )
-            for rate in (figures["references"], *figures["by_kind"], figures["corrupted"])
+            for rate in (
+                figures["references"],
+                *figures["by_rendering"],
+                figures["renderings"],
+                *figures["by_kind"],
+                figures["corrupted"],
+            )
+            if rate["scored"] or rate["unscored"]
         ],
     )
     last = figures["floor"][-1]
@@ -131,6 +138,12 @@ def print_calibration(figures: Mapping[str, Any]) -> None:
             f"A model that is always wrong, each time in another way, would reach pass@{last['k']} = "
             f"{last['value']:.3f} under this verifier (up to {last['upper']:.3f}). To show at most 0.05 takes "
             f"{figures['answers_needed']:,} corruptions of which none is accepted.",
+        )
+    if figures["ceiling"] is not None:
+        tell(
+            False,
+            f"A model that is always right, each time in other words, would have pass@1 = {figures['ceiling']:.3f} "
+            f"(from {figures['renderings']['lower']:.3f} to {figures['renderings']['upper']:.3f}).",
         )
     if figures["surprises"]:
         print_table(

@@ -78,6 +78,10 @@ class Comparison:
     close: Callable[[Number, Number], bool | None] | None = None
     """What is close enough, of two bare numbers; None: `_same_value`."""
 
+    def formulas(self, expected: str, given: str) -> bool | None:
+        r"""By computer algebra, which never sees words: Math-Verify would drop them."""
+        return False if "\\text" in expected + given else self.algebra(expected, given)
+
     def equal(self, expected: Value, given: Value) -> bool | None:
         """Of a reference and an answer, in this order."""
         same = _BY_TYPE.get(type(expected)) if type(expected) is type(given) else None
@@ -314,7 +318,8 @@ def _by_name(by: Comparison, expected: Sequence[Value], given: Sequence[Value]) 
     if len(a) < len(expected) or len(b) < len(given):
         return _matched(by, expected, given)
     if a.keys() != b.keys():
-        return False if len(a) != len(b) else _matched(by, list(a.values()), list(b.values())) and None
+        functions = all(_FUNCTION_NAME.fullmatch(name) for name in (*a, *b))
+        return _matched(by, expected, given) if functions else False
     return _each(by, list(a.values()), [b[name] for name in a])
 
 
@@ -426,7 +431,7 @@ def _relations(by: Comparison, expected: Relation, given: Relation) -> bool | No
 def _by_algebra(by: Comparison, expected: Value, given: Value) -> bool | None:
     if _without_spaces(expected.latex) == _without_spaces(given.latex):
         return True
-    return by.algebra(expected.latex, given.latex)
+    return by.formulas(expected.latex, given.latex)
 
 
 def _without_spaces(latex: str) -> str:
@@ -531,9 +536,9 @@ def _as_regions(by: Comparison, expected: Value, given: Value) -> bool | None:
         and isinstance(given, (*sets, Tuple, Several, Formula))
         and (regions[0] is None or regions[1] is None)
     ):
-        return by.algebra(expected.latex, given.latex) if not isinstance(given, Several) else False
+        return by.formulas(expected.latex, given.latex) if not isinstance(given, Several) else False
     if isinstance(given, SetExpression) and isinstance(expected, (Tuple, Formula)):
-        return by.algebra(expected.latex, given.latex)
+        return by.formulas(expected.latex, given.latex)
     return NotImplemented
 
 
@@ -584,12 +589,12 @@ def _as_formula(by: Comparison, expected: Value, given: Value) -> bool | None:
     """Numbers and formulas, equations and named values: computer algebra."""
     plain = (Number, Formula, Letter)
     if isinstance(expected, plain) and isinstance(given, plain):
-        return by.algebra(_bare(expected), _bare(given))
+        return by.formulas(_bare(expected), _bare(given))
     if isinstance(expected, (Relation, Named)) and isinstance(given, (Relation, Named)):
         value = expected.value if isinstance(expected, Named) else given.value if isinstance(given, Named) else None
-        return False if isinstance(value, Several) else by.algebra(expected.latex, given.latex)
+        return False if isinstance(value, Several) else by.formulas(expected.latex, given.latex)
     if Matrix in (type(expected), type(given)) and Formula in (type(expected), type(given)):
-        return by.algebra(expected.latex, given.latex)
+        return by.formulas(expected.latex, given.latex)
     return NotImplemented
 
 

@@ -163,6 +163,8 @@ def read_relation(latex: str, read: Read) -> Value | None:
 
 def _is_statement(side: Value, latex: str) -> bool:
     """Whether the words of a side say more than a name: x = 5 or more, n if k = 1."""
+    if "\\text" in latex and isinstance(side, (Relation, Several)):
+        return True
     if not isinstance(side, Text):
         return False
     words = " ".join(re.findall(r"\\text\{([^{}]*)\}", latex)).lower().split()

@@ -11,7 +11,7 @@ r"""Where in a response the answer stands. One order for all verifiers; each tak
                                                         The answer is 5 or 7, as shown.         5 or 7
   3. The marks before it, and phrases that lead to words, from the last one back; a mark that yields nothing counts for
      nothing.                                           Answer: 12 \boxed{}                     12
-  4. Without marks, the last value of the last sentence that has one, with all that is joined to it
+  4. Without marks, the last value of the last sentence that has one and is no question, with all that is joined to it
                                                         So x is between 5 and 7.                between 5 and 7
 An answer is not searched in half an answer: where a box is never closed, only what began like it counts.
 
@@ -351,6 +351,11 @@ _BEHIND = re.compile(
     r"\s*(?:(?:thousand|million|billion|trillion|dozen|hundred|lakh|crore|percent|per cent|pct|squared|cubed|factorial|or (?:more|less|fewer|greater|above)|and (?:above|over|below)|at (?:least|most)|if\b[^\n]*|unless\b[^\n]*|is (?:not|wrong|incorrect)[^\n]*|times [0-9]+|x\b)(?![\w]))",
     re.IGNORECASE,
 )
+_TASK = re.compile(
+    r"\W*(?:we (?:are asked|have|need|want) to\s+)?(?:compute|evaluate|find|simplify|write|factor|express|determine|calculate|solve|"
+    r"convert|expand|prove|show|let|suppose|assume|consider|given|what|how (?:many|much)|which)\b(?!\s*(?:this|that|it)\b)",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"(?<=[0-9A-Za-z)$*}!?])[.!?](?=\s+[A-Z*]|\s*$)|\n+")
 
 
@@ -359,6 +364,10 @@ def last_statement(text: str) -> str | None:
     tail = text[-TAIL:]
     ends = [0, *(match.end() for match in _SENTENCE.finditer(tail)), len(tail)]
     for start, end in zip(reversed(ends[:-1]), reversed(ends[1:]), strict=True):
+        if tail[start:end].rstrip(" \n*\"'").endswith("?"):
+            continue  # a question is no answer
+        if _TASK.match(tail[start:end]):
+            continue  # nor is a task
         statement = _statement(tail[start:end])
         if statement is not None:
             return statement

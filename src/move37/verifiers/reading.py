@@ -202,6 +202,8 @@ class _Statement:
         parts = list(parts)
         if not parts:
             return self.text()
+        if len(parts) > 1 and parts[0][0] == "words" and not without_lead(parts[0][1]):
+            return self.element(parts[1:])
         kind, first = parts[0]
         if len(parts) > 1 and expressions.relates(_latex_of(parts)) and not self.is_bound(parts):
             relation = expressions.read_relation(_latex_of(parts), read_common)
@@ -237,15 +239,16 @@ class _Statement:
         return self.text()
 
     def of_words(self, words: str) -> Value:
-        lower = plain(words)
+        bare = without_lead(words)
+        lower = plain(bare)
         if lower in _ALL_REALS:
             return expressions.REALS
         if lower in _NONE:
             return Several("\\emptyset", (), is_set=True)
-        option = _OPTION.fullmatch(words)
+        option = _OPTION.fullmatch(bare)
         if option:
             return Letter(option[1], option[1].upper() if option[1].isupper() or len(words) > 3 else option[1])
-        return Text(self.latex, normal_text(self.latex))
+        return Text(self.latex, normal_text(bare or words))
 
     def with_words(self, maths: str, rest: Sequence[Part]) -> Value:
         """A value and what is said behind it: its unit, what was counted, or something that makes it another one."""

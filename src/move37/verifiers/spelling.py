@@ -65,8 +65,9 @@ _STYLED = (
 _SUBSCRIPT_WORD = re.compile(rf"_\s*\{{\s*\\(?:{_WORDY}|mathit)\s*\{{([^{{}}]*)\}}\s*\}}")
 _BASE_IN_WORDS = re.compile(r"_\{\s*(?:\x01\s*base\s*\x02\s*)?\(?\s*([0-9]{1,2})\s*\)?\s*\}")
 _SUBSCRIPT_SIGN = re.compile(
-    r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)\s*\}|\\(odot|oplus|max|min)(?![A-Za-z]))"
+    r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?:\s|\\[,;:!])*\}|\\(odot|oplus|max|min)(?![A-Za-z]))"
 )
+_MINUTES = re.compile(r"(?<=[0-9])\s*\^\s*\{?\s*\\prime\s*\}?")
 _COLOURED = re.compile(r"\\(?:textcolor|colorbox|color|fcolorbox)\s*(?:\[[^\]]*\]\s*)?\{[^{}]*\}\s*")
 _STYLE = re.compile(rf"\\(?:{_STYLED})\s*\{{((?:[^{{}}]|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}})*)\}}")
 _FONT = re.compile(rf"\\({_WORDY})\s*\{{([^{{}}]*)\}}")
@@ -88,7 +89,7 @@ _RENAMED = {
     "\\geqq": "\\geq ", "\\ne": "\\neq ", "\\lt": "<", "\\gt": ">", "\\dots": "\\ldots ", "\\cdots": "\\ldots ", "\\dotsc": "\\ldots ",
     "\\dotsb": "\\ldots ", "\\degree": "^\\circ ", "\\textdegree": "^\\circ ", "\\colon": ":", "\\slash": "/",
     "\\varnothing": "\\emptyset ", "\\bigcup": "\\cup ", "\\bigcap": "\\cap ", "\\backslash": "\\setminus ", "\\%": "%", "\\&": "\\text{and}",
-    "\\prime": "'", "\\simeq": "\\approx ", "\\approxeq": "\\approx ", "\\cong": "\\approx ", "\\to": "\\to ", "\\infin": "\\infty ",
+    "\\simeq": "\\approx ", "\\approxeq": "\\approx ", "\\cong": "\\approx ", "\\to": "\\to ", "\\infin": "\\infty ",
     "\\rightarrow": "\\to ", "\\Reals": "\\mathbb{R}", "\\R": "\\mathbb{R}", "\\land": "\\text{and}", "\\wedge": "\\text{and}", "\\lor": "\\text{or}",
     "\\vee": "\\text{or}", "\\lg": "\\log_{10}", "\\textdollar": "\\$", "\\pounds": "£", "\\euro": "€", "\\micro": "µ", "\\ohm": "Ω",
     "\\textquotedblleft": "", "\\textquotedblright": "", "\\lq": "", "\\rq": "", "\\#": "#", "\\_": "_", "\\arctan": "\\arctan",
@@ -137,7 +138,7 @@ _TEXTS = re.compile(r"\\text\{[^{}]*\}(?:\s*\\text\{[^{}]*\})+")
 
 _BRACED_COMMA = re.compile(r"(?<=[0-9])\{,\}\s*(?=[0-9])")
 _BRACED_GROUPS = re.compile(r"(?<![0-9.,])([1-9][0-9]{0,2})((?:\{,\}\s*[0-9]{3})+)(?![0-9])")
-_TIGHT_GROUPS = re.compile(r"(?<=[0-9]),?\\!\s*(?=[0-9]{3}(?![0-9]))|(?<=[0-9])\\,\s*(?=[0-9]{3}(?![0-9]))")
+_TIGHT_GROUPS = re.compile(r"(?<=[0-9]),?(?:\\[!,](?:\s|\\[!,;:])*)(?=[0-9]{3}(?![0-9]))")
 _GROUPS = re.compile(r"(?<![0-9.,])[1-9][0-9]{0,2}(?:,[0-9]{3})+(?![0-9]|,[0-9])")
 _EUROPEAN = re.compile(r"([+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]+)")
 _POINT_GROUPS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}")
@@ -238,6 +239,7 @@ def _formatted(text: str) -> str:
     text = _TIGHT_GROUPS.sub("", _ENVIRONMENT.sub("", text))
     text = _UNIT_VECTOR.sub("\x03\\1", text)
     text = _SUBSCRIPT_WORD.sub(lambda word: "_{" + re.sub(r"[\s()]|base", "", word[1]) + "}", text)
+    text = _MINUTES.sub("'", text)
     text = _SUBSCRIPT_SIGN.sub(lambda sign: f"_{{{sign[1] or sign[2]}}}", text)
     text = _COMMAND.sub(_renamed, text)
     text = _COLOURED.sub("", text)

@@ -46,7 +46,8 @@ _CJK_STATEMENT = re.compile(r"[不非没無无或和与到至以上下多少半�
 _LEAD = re.compile(
     r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|a|an|final|correct|answer|answers|value|result|"
     r"solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
-    r"precisely|almost|nearly|circa|ca|only|just|therefore|definitely|certainly|clearly|obviously|actually|indeed|finally|there|约|是|为)(?:\s+|$))+"
+    r"precisely|almost|nearly|circa|ca|only|just|therefore|definitely|certainly|clearly|obviously|actually|indeed|finally|there|约|是|为)(?:\s+|$))+",
+    re.IGNORECASE,
 )
 _RESTATED = re.compile(
     r"(?:is|are) (?:the|my|our) (?:final )?(?:correct )?(?:answers?|solutions?|results?|values?)"
