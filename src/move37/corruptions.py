@@ -78,8 +78,10 @@ class _Case:
 def attempts(problems: Sequence[Problem], verifier: Verifier, per_kind: int = 1, seed: int = 0) -> list[Attempt]:
     """The references, their corruptions and other ways to say them, in the order of the problems. Seeded."""
     answers = WRONG_ANSWERS if verifier.name != CODE else {"another answer": _another_answer}
-    responses = {"no": {}, "yes": WRONG_RESPONSES}["yes" if verifier.name in READERS_OF_RESPONSES else "no"]
-    renderings = RIGHT_RESPONSES if responses else {}
+    reads = verifier.name in READERS_OF_RESPONSES
+    responses = WRONG_RESPONSES if reads else {}
+    spelled = {"named", "in words"} if verifier.name not in ("math", "numeric") else set()  # another text, for others
+    renderings = {kind: make for kind, make in RIGHT_RESPONSES.items() if reads and kind not in spelled}
     golds = [problem.references[0] for problem in problems if problem.references]
     made: list[Attempt] = []
     for problem in problems:

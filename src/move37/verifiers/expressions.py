@@ -206,7 +206,7 @@ def _named_constant(
         if number is exact:
             continue
         sign = relation.signs[place - 1] if place else "="
-        if not _is_same(exact, number):
+        if not _is_same(exact, number, sign):
             return relation
         if sign != "=" or number.decimals is not None:
             about.append(number)
@@ -218,12 +218,12 @@ def _named_constant(
     return Named(relation.latex, _tight(sides[0]), value)
 
 
-def _is_same(exact: Number, other: Number) -> bool:
+def _is_same(exact: Number, other: Number, sign: str) -> bool:
     """Whether a chain may state both: equal, or the one rounded to the digits that the other shows."""
     value = other.value * Real.rational(1) if not other.percent or exact.percent else other.value * _HUNDREDTH
     if differs(exact.value, value) is not True:
         return True
-    if other.decimals is None:
+    if other.decimals is None or (sign == "=" and other.decimals < 1):
         return False
     from fractions import Fraction
 

@@ -11,7 +11,8 @@ r"""Where in a response the answer stands. One order for all verifiers; each tak
                                                         The answer is 5 or 7, as shown.         5 or 7
   3. The marks before it, and phrases that lead to words, from the last one back; a mark that yields nothing counts for
      nothing.                                           Answer: 12 \boxed{}                     12
-  4. Without marks, the last value of the last sentence that has one and is no question, with all that is joined to it
+  4. Without marks, the last value of the last sentence that has one, with all that is joined to it; nothing in a
+     response that ends with a question or a task
                                                         So x is between 5 and 7.                between 5 and 7
 An answer is not searched in half an answer: where a box is never closed, only what began like it counts.
 
@@ -49,12 +50,12 @@ _LEAD = re.compile(
 )
 _STEP = re.compile(
     r"\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$|\\\(.+?\\\)|\\\[.+?\\\]"
-    r"|(?P<end>(?<![A-Z])(?<!\b[a-z]\.[a-z])(?<!\bRs)(?<!\bNo)(?<!\bapprox)[.。](?=\s|$|[*_\"'`}]*(?:\s|$))|(?<=[0-9])[。]|\n|\*\*(?=\s|$)|<\||</|<(?=[a-z]+>)|[!?](?=\s|$)(?<![0-9]!))",
+    r"|(?P<end>(?<![A-Z])(?<!\b[a-z]\.[a-z])(?<!\bRs)(?<!\bNo)(?<!\bapprox)[.。](?=\s|$|[*_\"'`}]*(?:\s|$))|(?<=[0-9])[。]|\n|\*\*(?=\s|$)|<\||</|<(?=[a-z]+>)|[!?](?=\s|$)(?<![0-9\\]!))",
     re.DOTALL,
 )
 _EXPLANATION = re.compile(
     r"\s*(?:,\s*(?:and\s+)?|\(|—\s*|–\s+|-\s+|;\s*|\s)"
-    r"(?:I|we|you|because|since|as|so|which|that is|this|it|he|she|they|but this|but that|given|due|hence|thus|after|where|when we|using|note)\b(?!\s*=)",
+    r"(?:I(?=\s+[a-z])|we|you|because|since|as|so|which|that is|this|it|he|she|they|but this|but that|given|due|hence|thus|after|where|when we|using|note)\b(?!\s*=)",
 )
 _DIRECT = re.compile(
     r"[$\\(\[{]*\s*(?:[-+−–±√≈~<>≤≥€£¥]|\\\$|\\[A-Za-z\[({]|\$|[0-9.]*[0-9]|[A-Za-z](?![A-Za-z])|[π∞½⅓¼])"
@@ -352,10 +353,12 @@ _BEHIND = re.compile(
     re.IGNORECASE,
 )
 _TASK = re.compile(
-    r"\W*(?:we (?:are asked|have|need|want) to\s+)?(?:compute|evaluate|find|simplify|write|factor|express|determine|calculate|solve|"
+    r"\W*(?:we (?:are asked|have|need|want) to\s+)?(?:compute|evaluate|find|enter|give|choose|select|state|name|list|describe|identify|simplify|write|factor|express|determine|calculate|solve|"
     r"convert|expand|prove|show|let|suppose|assume|consider|given|what|how (?:many|much)|which)\b(?!\s*(?:this|that|it)\b)",
     re.IGNORECASE,
 )
+_OFFER = re.compile(r"\b(?:you|I|me)\b")
+"""In a question that follows the answer: would you like to see another way?"""
 _SENTENCE = re.compile(r"(?<=[0-9A-Za-z)$*}!?])[.!?](?=\s+[A-Z*]|\s*$)|\n+")
 
 
@@ -363,14 +366,15 @@ def last_statement(text: str) -> str | None:
     """The last value of the last sentence in the last `TAIL` characters that has one, with all that is joined to it."""
     tail = text[-TAIL:]
     ends = [0, *(match.end() for match in _SENTENCE.finditer(tail)), len(tail)]
-    for start, end in zip(reversed(ends[:-1]), reversed(ends[1:]), strict=True):
-        if tail[start:end].rstrip(" \n*\"'").endswith("?"):
-            continue  # a question is no answer
-        if _TASK.match(tail[start:end]):
-            continue  # nor is a task
-        statement = _statement(tail[start:end])
+    for place in range(len(ends) - 2, -1, -1):
+        start, end = ends[place], ends[place + 1]
+        sentence = tail[start:end]
+        if _TASK.match(sentence) or (sentence.rstrip(" \n*\"'").endswith("?") and not _OFFER.search(sentence)):
+            return None  # the response ends with a task or a question
+        statement = _statement(sentence)
         if statement is not None:
-            return statement
+            before = tail[ends[place - 1] : start] if place else ""
+            return None if _TASK.match(before) and _MATH.fullmatch(sentence.strip(" \n.")) else statement
     return None
 
 

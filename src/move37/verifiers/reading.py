@@ -74,6 +74,7 @@ _MONTHS = [
 ]
 _OPTION = re.compile(r"(?:(?:the )?(?:correct |best |right )?(?:option|choice|answer)s? )?\(?([a-z])\)?", re.IGNORECASE)
 _LABEL = re.compile(r"\(?\s*(?:\\text\{([A-Z])\}|([A-Z]))\s*(?:\)|\.(?=\s)|:(?!\s*[0-9A-Za-z]))\s*(?=\S)")
+_JOINED = re.compile(r"\\text\{\s*(?:or|and)\b")
 _ALL_REALS = frozenset(
     ("all real numbers", "all reals", "real numbers", "all real values", "any real number", "all real x", "every real number",
      "set of all real numbers", "set of real numbers", "reals", "全体实数")
@@ -91,7 +92,7 @@ def read_common(latex: str) -> Value:
     """`read` for what is in the common spelling."""
     try:
         label = _LABEL.match(latex)
-        if label and "," not in latex[: label.end() + 1]:
+        if label and not _JOINED.match(latex, label.end()) and "," not in latex[: label.end() + 1]:
             rest = read_common(latex[label.end() :].strip())
             return Letter(latex, label[1] or label[2], rest)
         return _Statement(latex).value()
@@ -161,12 +162,13 @@ class _Statement:
     def elements(self) -> tuple[list[list[Part]], str]:
         """The elements without lead and explanation, and the last joint between two of them."""
         found: list[list[Part]] = []
-        joint = ","
+        joint, dangles = ",", False
         for given in parts_of(_without_asides(self.latex)):
             element: list[Part] = []
             for place, (kind, piece) in enumerate(given):
                 if kind == "maths":
                     element.append((kind, piece))
+                    dangles = False
                     continue
                 rest = piece if found or element else without_lead(piece)
                 if (found or element) and explains(rest.lower()):
@@ -183,11 +185,12 @@ class _Statement:
                         found.append(element)
                     element, position, joint = [], match.end(), "or" if "or" in match[0] else "and"
                 tail = rest[position:].strip()
+                dangles = bool(position) and not tail
                 if tail:
                     element.append(("words", tail))
             if element:
                 found.append(element)
-        return found, joint
+        return [*found, [("words", joint)]] if dangles else found, joint  # "5 or", and no more
 
     def turned(self, elements: Sequence[Sequence[Part]]) -> Value:
         """ "not 5 but 7" is 7; what else says between, from or not is a text."""
@@ -203,6 +206,8 @@ class _Statement:
         if not parts:
             return self.text()
         if len(parts) > 1 and parts[0][0] == "words" and not without_lead(parts[0][1]):
+            return self.element(parts[1:])
+        if len(parts) > 1 and parts[0][0] == "maths" and parts[0][1] in (":", "=", "-"):
             return self.element(parts[1:])
         kind, first = parts[0]
         if len(parts) > 1 and expressions.relates(_latex_of(parts)) and not self.is_bound(parts):

@@ -44,9 +44,10 @@ _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 _CJK_STATEMENT = re.compile(r"[不非没無无或和与到至以上下多少半平方立百千万亿倍分]")
 
 _LEAD = re.compile(
-    r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|a|an|final|correct|answer|answers|value|result|"
-    r"solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
-    r"precisely|almost|nearly|circa|ca|only|just|therefore|definitely|certainly|clearly|obviously|actually|indeed|finally|there|约|是|为)(?:\s+|$))+",
+    r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|(?-i:a)|an|final|correct|answer|answers|value|"
+    r"result|solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
+    r"precisely|almost|nearly|circa|ca|only|just|definitely|certainly|clearly|obviously|actually|indeed|finally|there|"
+    r"约|是|为)(?:\s+|$))+",
     re.IGNORECASE,
 )
 _RESTATED = re.compile(
