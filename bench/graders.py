@@ -2,9 +2,9 @@
 fewer right ones than Math-Verify.
 
 The examples are those of `tests/verdict_kinds.py`; `--cases FILE` takes others, JSON lines of reference, response,
-verifier, right ("correct" or "incorrect"), kind and perhaps options. Math-Verify reads the whole response, the reference
-in a box, with its own defaults, as its README has it. They were written or searched for where graders fail, so the
-shares are no rates of any model. One table by kind, in Markdown; `--list` prints each wrong verdict of ours. JSON last.
+verifier, right ("correct" or "incorrect"), kind and perhaps options. Math-Verify reads the whole response, and the
+reference in a box, with its own defaults, as its README has it. They were written or searched for where graders fail,
+so the shares are no rates of any model. One table by kind, in Markdown; `--list` prints each wrong verdict of ours. JSON last.
 """
 
 import argparse
@@ -121,7 +121,9 @@ def main() -> None:
         for (example, _), verdict in zip(rows, graders["ours"], strict=True):
             if verdict is not example.right:
                 print(f"  {example.kind}: {example.reference!r} and {example.response!r}: ours {verdict}")
-    print(json.dumps({"bench": "graders", "cases": len(rows)} | {name: dict(counts) for name, counts in totals.items()}))
+    print(
+        json.dumps({"bench": "graders", "cases": len(rows)} | {name: dict(counts) for name, counts in totals.items()})
+    )
 
 
 if __name__ == "__main__":

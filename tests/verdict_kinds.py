@@ -1,7 +1,7 @@
 r"""What right and wrong answers look like, by kind: (verifier, reference, response, right). Examples of our own.
 
 One row is one example of a kind of mistake that graders are known to make. `test_verdict_kinds.py` asks that each gets
-its verdict, and `bench/graders.py` puts them before other graders. A response is written out; BOX puts an answer in one.
+its verdict, and `bench/graders.py` puts them before other graders. BOX makes a response of an answer.
 """
 
 from dataclasses import dataclass

@@ -7,8 +7,8 @@ From a reference, seeded by the problem's id. Wrong answers, each of a kind:
     no answer         an opening such as "Let's solve this problem step by step.", which language models that judge are
                       known to accept (arXiv 2507.08794)
 Wrong responses, as a policy writes them that learns what its reward takes:
-    hedge             the reference, or something else          two boxes       the reference in one, another in the other
-    taken back        the reference in a box, then another      in the reasoning  the reference before </think>, then another
+    hedge             the reference, or something else          two boxes       the reference in one of them
+    taken back        the reference in a box, then another      in the reasoning  it stands before </think> alone
     negated           "The answer is not 7."                    bound           at least 7, 7 or more
     equation          2x = 7, 3 = 7                             multiple        7 million, 7 squared
     near miss         7 + 10^{-9}                               cut off         the box is never closed

@@ -1,4 +1,4 @@
-r"""Formulas and equations compared by computer algebra: by their values where that is proof enough, else by Math-Verify.
+r"""Formulas and equations compared by computer algebra: by their values where that is proof, else by Math-Verify.
 
 What reaches this has letters, functions of angles, complex numbers, sums or integrals; everything else is decided by
 `equality.py`. In this order:
@@ -213,7 +213,7 @@ def _has_odd_root(tree: Any) -> bool:
 
 
 def _depends_on_signs(gold: Any, given: Any) -> bool:
-    r"""Whether formulas of one letter that are equal for positive letters differ for negative ones: \sqrt{x^2} is not x."""
+    r"""Whether formulas of one letter that are equal where it is positive differ elsewhere: \sqrt{x^2} is not x."""
     from sympy import Rational
 
     letters = gold.free_symbols | given.free_symbols

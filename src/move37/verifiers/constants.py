@@ -235,9 +235,9 @@ class Real:
             return Real(None, enclose)
         products: list[tuple[Key, Fraction]] = []
         for (n, k, i), p in self.terms.items():
-            for (m, j, l), q in other.terms.items():
+            for (m, other_k, j), q in other.terms.items():
                 common = math.gcd(n, m)
-                products.append((((n // common) * (m // common), k + j, i + l), p * q * common))
+                products.append((((n // common) * (m // common), k + other_k, i + j), p * q * common))
         return _bounded(_sum(products), enclose)
 
     def inverse(self) -> "Real":

@@ -3,20 +3,20 @@ r"""Are two values equal? True, False where it is proven that they differ, None 
 What is False here stays False: it reaches no tolerance and no computer algebra. By type:
 
   number      exactly. A decimal of at least six places and six digits is also the number that it is a rounding of, if
-              that is no decimal itself: 0.333333 is 1/3; 3.1416 is not pi, 0.0005 not 0.00050002. Of more than 15 digits
-              the first 15 count.
+              that is no decimal itself: 0.333333 is 1/3; 3.1416 is not pi, 0.0005 not 0.00050002. Of more than 15
+              digits the first 15 count.
     unit        both state one: converted, and different if they measure different things. One: not looked at, save that
                 an angle in degrees is also that number of radians: 90° is pi / 2. "5m" as a reference is 5 times m.
     percent     both: the numbers. A reference of 50% is also 0.5 and 50; an answer of 50% is 0.5, and 50 only where the
                 question asks for a percentage.
-    base        110_2 is 6, and 110; not 110_3.
+    base        110_2 is 6, and as a reference 110; not 110_3. As an answer 12_3 is not 12.
   ratio       the parts are proportional: 1:3:5 is 2:6:10. Two parts are also their quotient. 3:45 is also a time.
   time        the same time; without a.m. or p.m. either half, 15:45 is 3:45 PM.
-  list        a multiset: 1,1 is not 1. A list of named values is by name. A list with dots is what is shown of it.
+  list        a multiset: 1,1 is not 1. A list of named values is by name. Of a list with dots counts what it shows.
   set         without repetitions; a list of as many elements, too. A set of one is its element.
-  tuple       element by element, in the same brackets; \langle \rangle and a matrix of one column or row are round. For a
-              reference that is a list, also a tuple in any order; for one that is a tuple, also a list in its order, and
-              values with names, in the order of the alphabet of these: (1, 2) is y=2, x=1.
+  tuple       element by element, in the same brackets; \langle \rangle and a matrix of one column or row are round. For
+              a reference that is a list, also a tuple in any order; for one that is a tuple, also a list in its order,
+              and values with names, in the order of the alphabet of these: (1, 2) is y=2, x=1.
   interval, inequality, union   the same set of real numbers: x < 4 is (-\infty, 4).
   matrix, cases  element by element, row by row.
   named       its value, for an unnamed one. Two names: two single letters with different constants in one question are
@@ -32,6 +32,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
 from move37.verifiers.constants import DIGITS, MORE_DIGITS, MOST_DIGITS, Real, differs, pi
 from move37.verifiers.quantities import agrees_in_unit
@@ -94,9 +96,8 @@ class Comparison:
 
 
 def _numbers(by: Comparison, expected: Number, given: Number) -> bool | None:
-    if expected.digits and not given.digits:
-        if _digits(given) == expected.digits:
-            return True
+    if expected.digits and not given.digits and _digits(given) == expected.digits:
+        return True
     if given.digits and not expected.digits and _digits(expected) == given.digits:
         return False  # 12_3 is not 12, and nobody who means 5 writes 5_7
     if expected.loose_unit and not given.unit:
@@ -247,9 +248,8 @@ def _several(by: Comparison, expected: Several, given: Several) -> bool | None:
         return _each(by, _by_alphabet(expected.elements), given.elements)
     both = expected.is_set and given.is_set
     a, b = (_distinct(by, side.elements) if both else side.elements for side in (expected, given))
-    regions = region_of(expected), region_of(given)
-    if regions[0] is not None and regions[1] is not None and both:
-        return same_region(*regions)
+    if both and (same := _same_set(expected, given)) is not NotImplemented:
+        return same
     return _matched(by, a, b)
 
 
@@ -294,9 +294,9 @@ def _pair(
 
 def _same_element(by: Comparison, expected: Value, given: Value) -> bool | None:
     """In a list what was counted tells elements apart: 5 boys and 7 girls."""
-    if isinstance(expected, Number) and isinstance(given, Number) and expected.noun and given.noun:
-        if expected.noun.rstrip("s") != given.noun.rstrip("s"):
-            return False
+    counted = isinstance(expected, Number) and isinstance(given, Number) and expected.noun and given.noun
+    if counted and expected.noun.rstrip("s") != given.noun.rstrip("s"):
+        return False
     return by.equal(expected, given)
 
 
@@ -361,7 +361,7 @@ def _progressions(a: Sequence[Value], b: Sequence[Value]) -> tuple[Sequence[Valu
     longer, shorter = (a, b) if len(a) > len(b) else (b, a)
     at = next((place for place, each in enumerate(longer) if isinstance(each, Dots)), 0)
     shown = [each.value.whole if isinstance(each, Number) else None for each in longer[:at]]
-    steps = {y - x for x, y in zip(shown, shown[1:], strict=False) if x is not None and y is not None}
+    steps = {y - x for x, y in pairwise(shown) if x is not None and y is not None}
     cut = len(longer) - len(shorter)
     if None in shown or len(steps) != 1 or at - cut < 2:
         return a, b
@@ -419,10 +419,9 @@ def _renamed(value: Value, letter: str, other: str) -> Value:
 def _relations(by: Comparison, expected: Relation, given: Relation) -> bool | None:
     if _without_spaces(expected.latex) == _without_spaces(given.latex):
         return True
-    regions = region_of(expected), region_of(given)
-    if regions[0] is not None and regions[1] is not None:
+    if (same := _same_set(expected, given)) is not NotImplemented:
         letters = {variable_of(expected), variable_of(given)}
-        return same_region(*regions) if len(letters) == 1 or "x" in letters else False
+        return same if len(letters) == 1 or "x" in letters else False
     if set(expected.signs) == {"="} != set(given.signs) or set(given.signs) == {"="} != set(expected.signs):
         return False
     return _by_algebra(by, expected, given)
@@ -439,10 +438,15 @@ def _without_spaces(latex: str) -> str:
     return "".join(re.sub(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])", "\\1\x00", tight).split())
 
 
+def _same_set(expected: Value, given: Value) -> Any:
+    """Whether two sets of real numbers are the same; NotImplemented where one is no such set."""
+    a, b = region_of(expected), region_of(given)
+    return NotImplemented if a is None or b is None else same_region(a, b)
+
+
 def _set_expressions(by: Comparison, expected: SetExpression, given: SetExpression) -> bool | None:
-    regions = region_of(expected), region_of(given)
-    if regions[0] is not None and regions[1] is not None:
-        return same_region(*regions)
+    if (same := _same_set(expected, given)) is not NotImplemented:
+        return same
     if expected.signs == given.signs == ("\\cup",) * len(expected.signs):
         return _matched(by, expected.parts, given.parts)
     return _by_algebra(by, expected, given)
@@ -527,9 +531,8 @@ def _spelled(value: Value) -> str:
 
 
 def _as_regions(by: Comparison, expected: Value, given: Value) -> bool | None:
-    regions = region_of(expected), region_of(given)
-    if regions[0] is not None and regions[1] is not None:
-        return same_region(*regions)
+    if (same := _same_set(expected, given)) is not NotImplemented:
+        return same
     sets = (SetExpression, Relation)
     if (
         isinstance(expected, sets)

@@ -1,6 +1,7 @@
 """Is the answer, as text, the same as the reference? For words, names, codes: what has one right spelling.
 
-Where the answer stands is the work of `extraction.py`, in one order for all verifiers; without a mark it is the last line.
+Where the answer stands is the work of `extraction.py`, in one order for all verifiers; without a mark it is the last
+line.
 Equal means equal after: Unicode NFKC, case folding, runs of white space as one space, and without surrounding quotes,
 `$`, `**` and a final full stop. Accents, hyphens and inner punctuation count.
 """

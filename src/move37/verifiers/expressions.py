@@ -60,7 +60,8 @@ _COMMA = re.compile(r"[,;]")
 _BAR = re.compile(r"\||:")
 _PLUS_MINUS = re.compile(r"\\pm(?![A-Za-z])")
 _MATRIX = re.compile(
-    r"\s*[(\[]?\s*\\begin\{(pmatrix|bmatrix|matrix|smallmatrix|array|Bmatrix)\}(?:\{[clr| ]*\})?(.*)\\end\{\1\}\s*[)\]]?\s*",
+    r"\s*[(\[]?\s*\\begin\{(pmatrix|bmatrix|matrix|smallmatrix|array|Bmatrix)\}(?:\{[clr"
+    r"| ]*\})?(.*)\\end\{\1\}\s*[)\]]?\s*",
     re.DOTALL,
 )
 _TRANSPOSED = re.compile(r"(.*)\^\s*\{?\s*(?:T|\\top|\\text\{T\}|\\mathrm\{T\}|\\intercal)\s*\}?\s*", re.DOTALL)
@@ -75,11 +76,14 @@ REALS = SetExpression("\\mathbb{R}", ())
 _SUBSCRIPT = r"(?:_(?:\{[^{}]*\}|[A-Za-z0-9]|\\[a-z]+))"
 _PRIMES = r"(?:'|\^\s*\{?\s*(?:\\ast|\*|'+|\\prime)\s*\}?)*"
 _SIMPLE_NAME = re.compile(
-    rf"\s*(?:\\text\{{[^{{}}]*\}}|\\(?:vec|hat|bar|overline|tilde|mathbf|mathcal|mathbb|dot|ddot)\s*\{{[^{{}}]*\}}|\\[A-Za-z]+|[A-Za-z])"
+    rf"\s*(?:\\text\{{[^{{}}]*\}}|\\(?:vec|hat|bar|overline|tilde|mathbf|mathcal"
+    rf"|mathbb|dot|ddot)\s*\{{[^{{}}]*\}}|\\[A-Za-z]+|[A-Za-z])"
     rf"{_SUBSCRIPT}?{_PRIMES}(?:\s*\([^()=]*\))?\s*"
 )
 _FREE_NAME = re.compile(
-    r"\\(?:sum|prod|int|lim|max|min|sup|inf|gcd|det|deg|dim|ker|Pr|angle|triangle|overline|widehat|operatorname|sin|cos|tan|cot|sec|csc|text|mathbb\{E\}|mathbb\{P\})"
+    r"\\(?:sum|prod|int|lim|max|min|sup|inf|gcd|det|deg|dim|ker|Pr|angle|triangle"
+    r"|overline|widehat|operatorname|sin|cos|tan|cot|sec|csc|text|mathbb\{E\}"
+    r"|mathbb\{P\})"
     r"(?![a-z])|\|[^|]*\||^[A-Z]{2,}$"
 )
 _NUMBER_IN_NAME = re.compile(r"(?<![A-Za-z_^{])[0-9]|\^\s*\{?[0-9A-Za-z]|^\s*-")

@@ -32,7 +32,9 @@ _ANSWER_WORDS = r"answers?|antwort|respuesta|r[ée]ponse|risposta|resposta|antwo
 _COPULAS = r"is|are|be|=|:|：|comes\s+to|equals|becomes|ist|lautet|es|est|è|é|är|is|adalah|：|[-–—](?=\s)"
 _PHRASE = re.compile(
     r"(?<!#)####(?!#)"  # GSM8K's own mark; six are a heading
-    rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_]*(?:\s+(?!\n)[\w'-]+){{0,8}}?[\"'*_]*\s*(?:\b(?:is|are|be|ist|lautet|es|est|adalah|equals|isn't|aren't)\b|comes\s+to\b|=|:|：|\bè\b|\bé\b|[-–—](?=\s))"
+    rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_]*(?:\s+(?!\n)[\w'-]+){{0,8}}?[\"'*_]*\s*(?:\b(?:is"
+    rf"|are|be|ist|lautet|es|est|adalah|equals|isn't|aren't)\b|comes\s+to\b|=|:"
+    rf"|：|\bè\b|\bé\b|[-–—](?=\s))"
     rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_:]*[ \t]*(?=\n|$)"
     r"|\b(?:correct|right|best|final)\s+(?:option|choice)\b(?:\s+[\w'-]+){0,4}?\s*(?:\bis\b|\bare\b|:|=)"
     r"|(?:答案|答え|解答|정답|답)(?:应该|應該)?\s*(?:是|为|為|は|은|는|이|:|：|=)*"
@@ -45,26 +47,32 @@ _EMPTY_BOX = re.compile(r"\\f?boxed\s*\{\s*\}")
 _ANY_LETTERS = re.compile("|".join(_PHRASE_LETTERS))
 _NEGATED = re.compile(r"\b(?:not|cannot|can't|isn't|aren't|never|neither)\b", re.IGNORECASE)
 _LEAD = re.compile(
-    r"(?:\*\*|__|[\s:=~\"'`]|(?:is|are|therefore|thus|then|simply|clearly|approximately|about|equal to|equals|to be|also|now|option|choice)\s+(?=\S)|#+\s)*",
+    r"(?:\*\*|__|[\s:=~\"'`]|(?:is|are|therefore|thus|then|simply|clearly|approximately"
+    r"|about|equal to|equals|to be|also|now|option|choice)\s+(?=\S)|#+\s)*",
     re.IGNORECASE,
 )
 _STEP = re.compile(
     r"\$\$.+?\$\$|(?<!\\)\$[^$\n]+\$|\\\(.+?\\\)|\\\[.+?\\\]"
-    r"|(?P<end>(?<![A-Z])(?<!\b[a-z]\.[a-z])(?<!\bRs)(?<!\bNo)(?<!\bapprox)[.。](?=\s|$|[*_\"'`}]*(?:\s|$))|(?<=[0-9])[。]|\n|\*\*(?=\s|$)|<\||</|<(?=[a-z]+>)|[!?](?=\s|$)(?<![0-9\\]!))",
+    r"|(?P<end>(?<![A-Z])(?<!\b[a-z]\.[a-z])(?<!\bRs)(?<!\bNo)(?<!\bapprox)[.。](?=\s"
+    r"|$|[*_\"'`}]*(?:\s|$))|(?<=[0-9])[。]|\n|\*\*(?=\s|$)|<\||</|<(?=[a-z]+>)"
+    r"|[!?](?=\s|$)(?<![0-9\\]!))",
     re.DOTALL,
 )
 _EXPLANATION = re.compile(
     r"\s*(?:,\s*(?:and\s+)?|\(|—\s*|–\s+|-\s+|;\s*|\s)"
-    r"(?:I(?=\s+[a-z])|we|you|because|since|as|so|which|that is|this|it|he|she|they|but this|but that|given|due|hence|thus|after|where|when we|using|note)\b(?!\s*=)",
+    r"(?:I(?=\s+[a-z])|we|you|because|since|as|so|which|that is|this|it|he|she"
+    r"|they|but this|but that|given|due|hence|thus|after|where|when we|using|note)\b(?!\s*=)",
 )
 _DIRECT = re.compile(
     r"[$\\(\[{]*\s*(?:[-+−–±√≈~<>≤≥€£¥]|\\\$|\\[A-Za-z\[({]|\$|[0-9.]*[0-9]|[A-Za-z](?![A-Za-z])|[π∞½⅓¼])"
 )
 _LIST_GLUE = re.compile(
-    r"(?:[\s,;$&~]|\\quad|\\qquad|\\[,;:!]|\\\)|\\\(|\\text\s*\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?:and|or)(?:\s+(?:possibly|maybe|perhaps|also))?\b|\*\*)*"
+    r"(?:[\s,;$&~]|\\quad|\\qquad|\\[,;:!]|\\\)|\\\(|\\text\s*\{\s*,?\s*(?:and"
+    r"|or)\s*,?\s*\}|(?:and|or)(?:\s+(?:possibly|maybe|perhaps|also))?\b|\*\*)*"
 )
 _HEDGED = re.compile(
-    r"[\s$~]*(?:\\text\s*\{\s*)?,?\s*(?:or|and)\b(?:\s+(?:possibly|maybe|perhaps|also))?\s*\}?\s*\$?\s*(-?[0-9]+(?:[.,][0-9]+)*(?![A-Za-z]))"
+    r"[\s$~]*(?:\\text\s*\{\s*)?,?\s*(?:or|and)\b(?:\s+(?:possibly|maybe|perhaps"
+    r"|also))?\s*\}?\s*\$?\s*(-?[0-9]+(?:[.,][0-9]+)*(?![A-Za-z]))"
 )
 
 _TOLD = re.compile(r"(?:that|there|it|he|she|they|we|you)\b(?!\s*=)", re.IGNORECASE)
@@ -338,23 +346,35 @@ _ROOT = r"√\s*(?:\([^()\n]{1,40}\)|[0-9]+|[A-Za-z])|sqrt\s*(?:\([^()\n]{1,40}\
 _ATOM = rf"(?:{_NUMBER}|{_ROOT}|\\[A-Za-z]+(?:\{{[^{{}}\n]{{0,60}}\}}){{0,2}}|[π∞½⅓⅔¼¾⅛⅜⅝⅞]|\bpi\b)"
 _TIMES = r"\s*(?:[-+*/^×·÷−]|\*\*|\\times|\\cdot|:(?=[0-9]))\s*"
 _VALUE = re.compile(
-    rf"(?:(?<![\w.)])[-−–+±≈~]\s?)?(?:[$€£¥]\s?)?(?<![\w.\\]){_ATOM}(?:{_TIMES}[-−]?\(?{_ATOM}\)?|(?=[√π\\^!²³⁰-⁹]|sqrt|pi\b)(?:{_ATOM}|\^\{{?-?[0-9]+\}}?|!|[⁰¹²³⁴-⁹⁻]+)|\s(?=[0-9]+/[0-9])[0-9]+/[0-9]+)*"
+    rf"(?:(?<![\w.)])[-−–+±≈~]\s?)?(?:[$€£¥]\s?)?(?<![\w.\\]){_ATOM}(?:{_TIMES}[-−]?\(?{_ATOM}\)?"
+    rf"|(?=[√π\\^!²³⁰-⁹]|sqrt|pi\b)(?:{_ATOM}|\^\{{?-?[0-9]+\}}?|!|[⁰¹²³⁴-⁹⁻]+)"
+    rf"|\s(?=[0-9]+/[0-9])[0-9]+/[0-9]+)*"
     r"(?:\s?\\?%|°)?"
 )
 _JOINED = re.compile(
-    r"\s*(?:,?\s*(?:and|or|to|but|nor|through|rather than)\b(?:\s+(?:possibly|maybe|perhaps|also|else))?|[,;&]|[-–—±≤<≥>=≈]|\\(?:leq?|geq?|pm|approx)\b)\s*(?:[$€£¥(]?\s*)(?:[A-Za-z]\w?\s*[=≤<≥>]\s*)?\s*",
+    r"\s*(?:,?\s*(?:and|or|to|but|nor|through|rather than)\b(?:\s+(?:possibly"
+    r"|maybe|perhaps|also|else))?|[,;&]|[-–—±≤<≥>=≈]|\\(?:leq?|geq?|pm|approx)\b)\s*(?:[$€£¥(]?\s*)(?:[A-Za-z]\w?\s*[=≤<≥>]\s*)?\s*",
 )
 _BEFORE = re.compile(
-    r"(?:\b(?:between|from|not|at most|at least|no more than|no less than|less than|fewer than|more than|greater than|either|neither|cannot be|isn't|is not|minus|negative|over|under|below|above|up to|half of|exceeds)\s+|\b[A-Za-z](?:_\w)?\s*(?:[=<>≤≥]|\\leq?|\\geq?)\s*)$",
+    r"(?:\b(?:between|from|not|at most|at least|no more than|no less than|less than"
+    r"|fewer than|more than|greater than|either|neither|cannot be|isn't|is not"
+    r"|minus|negative|over|under|below|above|up to|half of|exceeds)\s+|\b[A-Za-z](?:_\w)?\s*(?:[=<>≤≥]"
+    r"|\\leq?|\\geq?)\s*)$",
     re.IGNORECASE,
 )
 _BEHIND = re.compile(
-    r"\s*(?:(?:thousand|million|billion|trillion|dozen|hundred|lakh|crore|percent|per cent|pct|squared|cubed|factorial|or (?:more|less|fewer|greater|above)|and (?:above|over|below)|at (?:least|most)|if\b[^\n]*|unless\b[^\n]*|is (?:not|wrong|incorrect)[^\n]*|times [0-9]+|x\b)(?![\w]))",
+    r"\s*(?:(?:thousand|million|billion|trillion|dozen|hundred|lakh|crore|percent"
+    r"|per cent|pct|squared|cubed|factorial|or (?:more|less|fewer|greater|above)"
+    r"|and (?:above|over|below)|at (?:least|most)|if\b[^\n]*|unless\b[^\n]*|is (?:not"
+    r"|wrong|incorrect)[^\n]*|times [0-9]+|x\b)(?![\w]))",
     re.IGNORECASE,
 )
 _TASK = re.compile(
-    r"\W*(?:we (?:are asked|have|need|want) to\s+)?(?:compute|evaluate|find|enter|give|choose|select|state|name|list|describe|identify|simplify|write|factor|express|determine|calculate|solve|"
-    r"convert|expand|prove|show|let|suppose|assume|consider|given|what|how (?:many|much)|which)\b(?!\s*(?:this|that|it)\b)",
+    r"\W*(?:we (?:are asked|have|need|want) to\s+)?(?:compute|evaluate|find|enter"
+    r"|give|choose|select|state|name|list|describe|identify|simplify|write|factor"
+    r"|express|determine|calculate|solve|"
+    r"convert|expand|prove|show|let|suppose|assume|consider|given|what|how (?:many"
+    r"|much)|which)\b(?!\s*(?:this|that|it)\b)",
     re.IGNORECASE,
 )
 _OFFER = re.compile(r"\b(?:you|I|me)\b")

@@ -1,13 +1,13 @@
-r"""Is the final answer mathematically equal to the reference? Typed values decide; computer algebra only about formulas.
+r"""Is the final answer mathematically equal to the reference? Typed values decide; computer algebra about formulas.
 
 Where the answer stands is the work of `extraction.py`, for all verifiers in one order. Reference and answer are then
 put into one spelling (`spelling.py`), read as typed values by one grammar (`reading.py`), and compared by a table of
 types (`equality.py`); only formulas and equations are left to computer algebra (`algebra.py`), Math-Verify last.
 
 Equal texts match, whatever they are. Several references are alternatives. An answer of more than `LONGEST_ANSWER`
-characters or `DEEPEST_NESTING` nested brackets is looked at only as a plain number; where the reference is a plain value
-it is incorrect otherwise, so that no answer can make itself unscored. Unscored is left for what the instrument cannot
-do: a reference that nobody can read, a formula or equation too large or too long to work out, against one.
+characters or `DEEPEST_NESTING` nested brackets is looked at only as a plain number; where the reference is a plain
+value it is incorrect otherwise, so that no answer can make itself unscored. Unscored is left for what the instrument
+cannot do: a reference that nobody can read, a formula or equation too large or too long to work out, against one.
 
 Differs from Math-Verify 0.9 in what the tables in `spelling.py` and `equality.py` say (each line is a test;
 `bench/agreement.py` counts the differences among its pairs), above all: words are read or make a text, never dropped;

@@ -35,7 +35,8 @@ Part = tuple[str, str]
 """("words", lower-case words) or ("maths", LaTeX)."""
 
 _SPLIT = re.compile(
-    r"\\text\{([^{}]*)\}|\\[{}]|\\(?:begin|end)\{[a-z]+\*?\}|\\lfloor|\\rfloor|\\lceil|\\rceil|\\langle|\\rangle|[{}()\[\],;]|\\\\"
+    r"\\text\{([^{}]*)\}|\\[{}]|\\(?:begin|end)\{[a-z]+\*?\}|\\lfloor|\\rfloor"
+    r"|\\lceil|\\rceil|\\langle|\\rangle|[{}()\[\],;]|\\\\"
 )
 _OPENING, _CLOSING = (
     frozenset(("{", "(", "[", "\\{", "\\lfloor", "\\lceil", "\\langle")),
@@ -45,7 +46,8 @@ _JOINTS = re.compile(
     r"\b(?:(?:(?:and|or|but)\s+)?(?:also|possibly|maybe|perhaps|alternatively|else)(?=\s|$)|and|or|或|和|与|及)"
 )
 _MORE = re.compile(
-    r"(?P<noun>.*?)\s*(?:(?:or|and)\s+(?:(?P<up>more|greater|above|over|up|higher|larger|later)|(?P<down>less|fewer|below|under|lower|smaller|earlier))"
+    r"(?P<noun>.*?)\s*(?:(?:or|and)\s+(?:(?P<up>more|greater|above|over|up|higher"
+    r"|larger|later)|(?P<down>less|fewer|below|under|lower|smaller|earlier))"
     r"|at\s+(?:(?P<least>least)|(?P<most>most)))(?: of (?:it|them))?"
 )
 _BOUND = {
@@ -165,7 +167,7 @@ class _Statement:
         joint, dangles = ",", False
         for given in parts_of(_without_asides(self.latex)):
             element: list[Part] = []
-            for place, (kind, piece) in enumerate(given):
+            for kind, piece in given:
                 if kind == "maths":
                     element.append((kind, piece))
                     dangles = False
@@ -196,9 +198,9 @@ class _Statement:
         """ "not 5 but 7" is 7; what else says between, from or not is a text."""
         flat = [part for element in elements for part in element]
         for place, (kind, piece) in enumerate(flat):
-            if kind == "words" and re.fullmatch(r"but(?: rather)?", piece.lower()) and place:
-                if _NOT.fullmatch(" ".join(p for k, p in flat[:place] if k == "words").lower()):
-                    return self.element(flat[place + 1 :])
+            denied = " ".join(words for sort, words in flat[:place] if sort == "words").lower()
+            if kind == "words" and re.fullmatch(r"but(?: rather)?", piece.lower()) and _NOT.fullmatch(denied):
+                return self.element(flat[place + 1 :])
         return self.text()
 
     def element(self, parts: Sequence[Part]) -> Value:

@@ -1,4 +1,4 @@
-r"""Sets of real numbers with constant ends: intervals, their unions, inequalities in one letter, \mathbb{R} without points.
+r"""Sets of real numbers with constant ends: intervals, unions, inequalities in one letter, \mathbb{R} without points.
 
 A region is known by what it does at the points where it changes and between them, so that (1, 3) \cup (2, 5) is (1, 5),
 x < 4 is (-\infty, 4), and |x| < 1 is -1 < x < 1. Ends are compared by proof (`constants.py`); where two cannot be
@@ -23,7 +23,7 @@ class _NotOrderedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """`at[i]` says whether `points[i]` belongs to it, `between[i]` the same of what lies before it; one more at the end."""
+    """`at[i]` says whether `points[i]` belongs to it, `between[i]` whether what lies before it does; one more behind."""
 
     points: tuple[Real, ...]
     at: tuple[bool, ...]

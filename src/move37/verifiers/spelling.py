@@ -4,7 +4,7 @@ Which text stands for which is decided here, for references and answers alike, b
 is worth is decided later (`reading.py`). The common spelling is LaTeX in which every word stands in `\text{}`, in lower
 case unless it is a name, and every digit outside. Everything is rewritten that has one reading only:
   characters   NFKC, digits of every script, π ∞ ∪ ≤ √ × ² ₁ ½ ℝ ， 、 and their like; a minus sign of any length
-  formatting   `\mathbf{}`, `\left`, `\dfrac`, `\colorbox{}{}`, `$`, `**`, `\begin{aligned}`, spaces; `\text{}` around digits
+  formatting   `\mathbf{}`, `\left`, `\dfrac`, `\colorbox{}{}`, `$`, `**`, `\begin{aligned}`, spaces; text around digits
   plain maths  sqrt3, pi/3, x**2, exp(2), theta, <=, inf, 2^10; C(10,3), {}^{10}C_3, 10C3 are binomials
   numbers      1,234 and 1{,}234 and 1_234 and 58 500 are whole; 3{,}75 and 1.234,5 have a decimal comma; "1 4/5" is
                1\frac{4}{5}; 0.1\overline{6}, 0.1(6), 0.1\dot{6} and 0.1666... are 1/6; 12th is 12
@@ -30,14 +30,19 @@ _SIGNS = {
     "\u2212": "-", "\u2010": "-", "\u2011": "-", "\uff0d": "-", "\ufe63": "-", "\u00a0": " ", "\u2009": " ",
     "\u202f": " ", "\u3000": " ", "\u200b": "", "\ufeff": "", "\u202e": "", "\u202a": "", "\u202c": "", "\u200e": "",
     "\u200f": "", "\u2044": "/", "\u2215": "/", "∞": "\\infty ", "∪": "\\cup ", "∩": "\\cap ",
-    "∈": "\\in ", "∉": "\\notin ", "∅": "\\emptyset ", "∖": "\\setminus ", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ", "∙": "\\cdot ",
-    "•": "\\cdot ", "∗": "\\cdot ", "÷": "\\div ", "±": "\\pm ", "∓": "\\mp ", "≤": "\\leq ", "≥": "\\geq ", "⩽": "\\leq ", "⩾": "\\geq ",
-    "≠": "\\neq ", "≈": "\\approx ", "≅": "\\approx ", "≃": "\\approx ", "∼": "\\sim ", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}",
+    "∈": "\\in ", "∉": "\\notin ", "∅": "\\emptyset ", "∖": "\\setminus ", "×": "\\times ", "·": "\\cdot ",
+    "⋅": "\\cdot ", "∙": "\\cdot ",
+    "•": "\\cdot ", "∗": "\\cdot ", "÷": "\\div ", "±": "\\pm ", "∓": "\\mp ", "≤": "\\leq ", "≥": "\\geq ",
+    "⩽": "\\leq ", "⩾": "\\geq ",
+    "≠": "\\neq ", "≈": "\\approx ", "≅": "\\approx ", "≃": "\\approx ", "∼": "\\sim ", "ℝ": "\\mathbb{R}",
+    "ℤ": "\\mathbb{Z}", "ℕ": "\\mathbb{N}",
     "ℚ": "\\mathbb{Q}", "ℂ": "\\mathbb{C}", "⌊": "\\lfloor ", "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ",
     "⟨": "\\langle ", "⟩": "\\rangle ", "〈": "\\langle ", "〉": "\\rangle ", "º": "°", "˚": "°", "℃": "°C", "℉": "°F",
-    "′": "'", "’": "'", "‘": "'", "″": "''", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "…": "\\ldots ", "⋯": "\\ldots ",
+    "′": "'", "’": "'", "‘": "'", "″": "''", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "…": "\\ldots ",
+    "⋯": "\\ldots ",
     "、": ",", "。": ".", "∑": "\\sum ", "∫": "\\int ", "∠": "\\angle ", "△": "\\triangle ", "∣": "|", "→": "\\to ",
-    "⇒": "\\implies ", "∧": "\\land ", "∨": "\\lor ", "∀": "\\forall ", "∃": "\\exists ", "∂": "\\partial ", "✓": " ", "✅": " ", "✔": " ",
+    "⇒": "\\implies ", "∧": "\\land ", "∨": "\\lor ", "∀": "\\forall ", "∃": "\\exists ", "∂": "\\partial ",
+    "✓": " ", "✅": " ", "✔": " ",
     "ℓ": "l", "Ω": "Ω", "μ": "µ", "ϕ": "\\phi ", "℮": "e", "₽": "₽", "∆": "\\Delta ",
 }  # fmt: skip
 _GREEK = {}
@@ -65,7 +70,8 @@ _STYLED = (
 _SUBSCRIPT_WORD = re.compile(rf"_\s*\{{\s*\\(?:{_WORDY}|mathit)\s*\{{([^{{}}]*)\}}\s*\}}")
 _BASE_IN_WORDS = re.compile(r"_\{\s*(?:\x01\s*base\s*\x02\s*)?\(?\s*([0-9]{1,2})\s*\)?\s*\}")
 _SUBSCRIPT_SIGN = re.compile(
-    r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?:\s|\\[,;:!])*\}|\\(odot|oplus|max|min)(?![A-Za-z]))"
+    r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?:\s|\\[,;:!])*\}"
+    r"|\\(odot|oplus|max|min)(?![A-Za-z]))"
 )
 _MINUTES = re.compile(r"(?<=[0-9])\s*\^\s*\{?\s*\\prime\s*\}?")
 _COLOURED = re.compile(r"\\(?:textcolor|colorbox|color|fcolorbox)\s*(?:\[[^\]]*\]\s*)?\{[^{}]*\}\s*")
@@ -84,16 +90,24 @@ _TWO_WORDS = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\s+[A-Za-z]{2,}\b")
 _COMMAND = re.compile(r"\\(?:left|right)\s*\.|\\[A-Za-z]+\*?|\\[^A-Za-z]")
 _RENAMED = {
     "\\dfrac": "\\frac", "\\tfrac": "\\frac", "\\cfrac": "\\frac", "\\dbinom": "\\binom", "\\tbinom": "\\binom",
-    "\\choose": "\\choose", "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\lbrace": "\\{", "\\rbrace": "\\}",
-    "\\lbrack": "[", "\\rbrack": "]", "\\le": "\\leq ", "\\leqslant": "\\leq ", "\\leqq": "\\leq ", "\\ge": "\\geq ", "\\geqslant": "\\geq ",
-    "\\geqq": "\\geq ", "\\ne": "\\neq ", "\\lt": "<", "\\gt": ">", "\\dots": "\\ldots ", "\\cdots": "\\ldots ", "\\dotsc": "\\ldots ",
+    "\\choose": "\\choose", "\\lvert": "|", "\\rvert": "|", "\\vert": "|", "\\mid": "|", "\\lbrace": "\\{",
+    "\\rbrace": "\\}",
+    "\\lbrack": "[", "\\rbrack": "]", "\\le": "\\leq ", "\\leqslant": "\\leq ", "\\leqq": "\\leq ", "\\ge": "\\geq ",
+    "\\geqslant": "\\geq ",
+    "\\geqq": "\\geq ", "\\ne": "\\neq ", "\\lt": "<", "\\gt": ">", "\\dots": "\\ldots ", "\\cdots": "\\ldots ",
+    "\\dotsc": "\\ldots ",
     "\\dotsb": "\\ldots ", "\\degree": "^\\circ ", "\\textdegree": "^\\circ ", "\\colon": ":", "\\slash": "/",
-    "\\varnothing": "\\emptyset ", "\\bigcup": "\\cup ", "\\bigcap": "\\cap ", "\\backslash": "\\setminus ", "\\%": "%", "\\&": "\\text{and}",
+    "\\varnothing": "\\emptyset ", "\\bigcup": "\\cup ", "\\bigcap": "\\cap ", "\\backslash": "\\setminus ",
+    "\\%": "%", "\\&": "\\text{and}",
     "\\simeq": "\\approx ", "\\approxeq": "\\approx ", "\\cong": "\\approx ", "\\to": "\\to ", "\\infin": "\\infty ",
-    "\\rightarrow": "\\to ", "\\Reals": "\\mathbb{R}", "\\R": "\\mathbb{R}", "\\land": "\\text{and}", "\\wedge": "\\text{and}", "\\lor": "\\text{or}",
-    "\\vee": "\\text{or}", "\\lg": "\\log_{10}", "\\textdollar": "\\$", "\\pounds": "£", "\\euro": "€", "\\micro": "µ", "\\ohm": "Ω",
-    "\\textquotedblleft": "", "\\textquotedblright": "", "\\lq": "", "\\rq": "", "\\#": "#", "\\_": "_", "\\arctan": "\\arctan",
-    "\\ldotp": ".", "\\cdotp": "\\cdot ", "\\ast": "*", "\\mathord": "", "\\thinspace": " ", "\\enspace": " ", "\\-": "",
+    "\\rightarrow": "\\to ", "\\Reals": "\\mathbb{R}", "\\R": "\\mathbb{R}", "\\land": "\\text{and}",
+    "\\wedge": "\\text{and}", "\\lor": "\\text{or}",
+    "\\vee": "\\text{or}", "\\lg": "\\log_{10}", "\\textdollar": "\\$", "\\pounds": "£", "\\euro": "€",
+    "\\micro": "µ", "\\ohm": "Ω",
+    "\\textquotedblleft": "", "\\textquotedblright": "", "\\lq": "", "\\rq": "", "\\#": "#", "\\_": "_",
+    "\\arctan": "\\arctan",
+    "\\ldotp": ".", "\\cdotp": "\\cdot ", "\\ast": "*", "\\mathord": "", "\\thinspace": " ", "\\enspace": " ",
+    "\\-": "",
 }  # fmt: skip
 _IDLE = frozenset(
     ("\\left", "\\right", "\\big", "\\Big", "\\bigg", "\\Bigg", "\\bigl", "\\bigr", "\\Bigl", "\\Bigr", "\\biggl",
@@ -118,8 +132,11 @@ _AS_COMMAND = {"infinity": "\\infty ", "inf": "\\infty ", "asin": "\\arcsin ", "
                "cis": "\\operatorname{cis}", "sgn": "\\operatorname{sgn}", "sign": "\\operatorname{sgn}"}  # fmt: skip
 _TEXT_OPEN, _TEXT_CLOSE = "\x01", "\x02"
 _SCAN = re.compile(
-    r"\x01(?P<text>[^\x01\x02]*)\x02|(?P<command>\\begin\s*\{array\}\s*\{[^{}]*\}|\\(?:begin|end|mathbb|mathcal|mathbf|operatorname|mathscr|mathfrak)\s*\{[^{}]*\}|\\[A-Za-z]+|\\.)"
-    r"|(?P<subscript>_\{[A-Za-z][A-Za-z, ]*\})|(?P<ordinal>(?<=[0-9])(?:st|nd|rd|th)\b)|(?P<word>[^\W\d_](?:[^\W\d_]|'(?=[a-z]{1,2}(?![A-Za-z]))|-(?=[^\W\d_]{3}))*\.?)",
+    r"\x01(?P<text>[^\x01\x02]*)\x02|(?P<command>\\begin\s*\{array\}\s*\{[^{}]*\}"
+    r"|\\(?:begin|end|mathbb|mathcal|mathbf|operatorname|mathscr|mathfrak)\s*\{[^{}]*\}"
+    r"|\\[A-Za-z]+|\\.)"
+    r"|(?P<subscript>_\{[A-Za-z][A-Za-z, ]*\})|(?P<ordinal>(?<=[0-9])(?:st|nd"
+    r"|rd|th)\b)|(?P<word>[^\W\d_](?:[^\W\d_]|'(?=[a-z]{1,2}(?![A-Za-z]))|-(?=[^\W\d_]{3}))*\.?)",
     re.DOTALL,
 )
 _IN_TEXT = re.compile(r"&|\\[A-Za-z]+|[^\W\d_](?:[^\W\d_]|['.-](?=[^\W\d_]))*\.?", re.DOTALL)
@@ -149,7 +166,8 @@ _MIXED = re.compile(r"(?<![\w.^_/])([0-9]+)\s+([0-9]+)\s*/\s*([0-9]+)(?![\w.])")
 _EXPONENT = re.compile(r"(\^)\s*(?:\(\s*([+-]?[0-9]+(?:/[0-9]+)?)\s*\)|([+-]?[0-9]{2,}|-[0-9]|[+-]?[0-9]*\.[0-9]+))")
 _ORDINAL = re.compile(r"([0-9]+)\s*(?:\^\s*)?(?:\{\s*)?\\text\{(?:st|nd|rd|th)\}(?:\s*\})?")
 _REPEATING = re.compile(
-    r"(?<![0-9.])([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*(?:\{\s*([0-9]+)\s*\}|([0-9]))(?![0-9.])|\(([0-9]+)\)(?![0-9.!^]))"
+    r"(?<![0-9.])([0-9]*)\.([0-9]*)(?:\\(?:overline|bar|dot)\s*(?:\{\s*([0-9]+)\s*\}"
+    r"|([0-9]))(?![0-9.])|\(([0-9]+)\)(?![0-9.!^]))"
 )
 _DOTTED = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\dot\s*\{?([0-9])\}?([0-9]*)\\dot\s*\{?([0-9])\}?(?![0-9])")
 _ENDLESS = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*?)([0-9]{1,12}?)(\3+)\s*(?:\\ldots|\.\.\.)\s*$")
@@ -159,7 +177,8 @@ _ROOT_OF_DIGITS = re.compile(r"(?<![\\A-Za-z])sqrt\s*([0-9]+(?:\.[0-9]+)?)")
 _CHOICES = re.compile(
     r"(?<![A-Za-z\\])(?:C\s*\(\s*([0-9]+|[a-z])\s*,\s*([0-9]+|[a-z])\s*\)"
     r"|\{?\}?\s*[\^_]\s*\{?\s*([0-9]+)\s*\}?\s*C\s*_\s*\{?\s*([0-9]+)\s*\}?"
-    r"|C\s*_\s*\{?\s*([0-9]+)\s*\}?\s*\^\s*\{?\s*([0-9]+)\s*\}?|C\s*\^\s*\{?\s*([0-9]+)\s*\}?\s*_\s*\{?\s*([0-9]+)\s*\}?|([0-9]+)\s?C\s?([0-9]+))(?![A-Za-z0-9])"
+    r"|C\s*_\s*\{?\s*([0-9]+)\s*\}?\s*\^\s*\{?\s*([0-9]+)\s*\}?|C\s*\^\s*\{?\s*([0-9]+)\s*\}?\s*_\s*\{?\s*([0-9]+)\s*\}?"
+    r"|([0-9]+)\s?C\s?([0-9]+))(?![A-Za-z0-9])"
 )
 _NESTED_SUBSCRIPT = re.compile(r"_\{([A-Za-z0-9+\- ]*[+-][A-Za-z0-9+\- ]*)\}")
 _PLAIN_SIGNS = (

@@ -63,7 +63,8 @@ micron: 0.000001 length / square sq: 1 square / erg: 0.0001 mass length2 time-2 
 gauss G: 1 gauss / unit: 1 unit
 """
 _PREFIXES = {
-    "f": "1e-15", "p": "1e-12", "n": "1e-9", "µ": "1e-6", "u": "1e-6", "m": "1e-3", "c": "1e-2", "d": "1e-1", "k": "1e3",
+    "f": "1e-15", "p": "1e-12", "n": "1e-9", "µ": "1e-6", "u": "1e-6", "m": "1e-3", "c": "1e-2", "d": "1e-1",
+    "k": "1e3",
     "M": "1e6", "G": "1e9", "T": "1e12",
 }  # fmt: skip
 _LONG_PREFIXES = {

@@ -44,7 +44,8 @@ _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 _CJK_STATEMENT = re.compile(r"[不非没無无或和与到至以上下多少半平方立百千万亿倍分]")
 
 _LEAD = re.compile(
-    r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|(?-i:a)|an|final|correct|answer|answers|value|"
+    r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|(?-i:a)"
+    r"|an|final|correct|answer|answers|value|"
     r"result|solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
     r"precisely|almost|nearly|circa|ca|only|just|definitely|certainly|clearly|obviously|actually|indeed|finally|there|"
     r"约|是|为)(?:\s+|$))+",
