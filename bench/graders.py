@@ -3,8 +3,8 @@ fewer right ones than Math-Verify.
 
 The examples are those of `tests/verdict_kinds.py`; `--cases FILE` takes others, JSON lines of reference, response,
 verifier, right ("correct" or "incorrect"), kind and perhaps options. Math-Verify reads the whole response, and the
-reference in a box, with its own defaults, as its README has it. They were written or searched for where graders fail,
-so the shares are no rates of any model. One table by kind, in Markdown; `--list` prints each wrong verdict of ours. JSON last.
+reference in a box, with its own defaults, as its README has it. They were written where graders fail, so the shares
+are no rates of any model. One table by kind, in Markdown; `--list` prints each wrong verdict of ours. JSON last.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import logging
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from math_verify import parse
@@ -72,7 +72,7 @@ def theirs(rows: Sequence[Row]) -> list[bool | None]:
     return [verdict(example) for example, _ in rows]
 
 
-def table(rows: Sequence[Row], graders: dict[str, Sequence[bool | None]]) -> dict[str, Counter[str]]:
+def table(rows: Sequence[Row], graders: Mapping[str, Sequence[bool | None]]) -> dict[str, Counter[str]]:
     by_kind: defaultdict[str, Counter[str]] = defaultdict(Counter)
     totals: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for i, (example, _) in enumerate(rows):

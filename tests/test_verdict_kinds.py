@@ -160,56 +160,11 @@ def test_equality_is_symmetric_where_no_side_leaves_anything_out(one: str, other
 
 
 LATEX_PIECES = st.sampled_from(
-    [
-        "\\frac",
-        "\\sqrt",
-        "\\text",
-        "\\begin{pmatrix}",
-        "\\end{pmatrix}",
-        "\\begin{cases}",
-        "&",
-        "\\\\",
-        "{",
-        "}",
-        "(",
-        ")",
-    ]
-    + ["[", "]", "^", "_", "+", "-", "*", "/", "=", "<", ",", ":", ";", "|", "!", "\\pm", "\\cup", "\\{", "\\}", "\\pi"]
-    + [
-        "1",
-        "23",
-        "0.5",
-        "x",
-        "e",
-        "i",
-        " ",
-        "or",
-        "and",
-        "not",
-        "cm",
-        "%",
-        "$",
-        "\\boxed{",
-        "\\ldots",
-        "\\infty",
-        "'",
-        '"',
-    ]
-    + [
-        "\\log",
-        "_2",
-        "\\binom",
-        "million",
-        "½",
-        "√",
-        "²",
-        "个",
-        "\\in",
-        "\\mathbb{R}",
-        "\\circ",
-        "\\text{ if }",
-        "\\dot",
-    ]
+    (
+        r"\frac \sqrt \text \begin{pmatrix} \end{pmatrix} \begin{cases} & \\ { } ( ) [ ] ^ _ + - * / = < , : ; | ! \pm \cup"
+        r" \{ \} \pi 1 23 0.5 x e i or and not cm % $ \boxed{ \ldots \infty ' million ½ √ ² 个 \in \mathbb{R} \circ \dot"
+        r" \log _2 \binom \text{if}"
+    ).split(" ")
 )
 
 

@@ -294,8 +294,8 @@ def _pair(
 
 def _same_element(by: Comparison, expected: Value, given: Value) -> bool | None:
     """In a list what was counted tells elements apart: 5 boys and 7 girls."""
-    counted = isinstance(expected, Number) and isinstance(given, Number) and expected.noun and given.noun
-    if counted and expected.noun.rstrip("s") != given.noun.rstrip("s"):
+    nouns = [each.noun.rstrip("s") for each in (expected, given) if isinstance(each, Number) and each.noun]
+    if len(nouns) == 2 and nouns[0] != nouns[1]:
         return False
     return by.equal(expected, given)
 
@@ -467,8 +467,9 @@ def _any(verdicts: Sequence[bool | None]) -> bool | None:
 
 
 _BY_TYPE: dict[type[Value], Callable[..., bool | None]] = {
-    Number: _numbers, Ratio: _ratios, Clock: _clocks, Several: _several, Tuple: _tuples, Matrix: _matrices, Named: _named,
-    Relation: _relations, SetExpression: _set_expressions, Piecewise: _cases, Formula: _by_algebra, Letter: _letters,
+    Number: _numbers, Ratio: _ratios, Clock: _clocks, Several: _several, Tuple: _tuples, Matrix: _matrices,
+    Named: _named, Relation: _relations, SetExpression: _set_expressions, Piecewise: _cases, Formula: _by_algebra,
+    Letter: _letters,
     Text: _texts, Dots: lambda by, expected, given: True,
 }  # fmt: skip
 
@@ -531,15 +532,14 @@ def _spelled(value: Value) -> str:
 
 
 def _as_regions(by: Comparison, expected: Value, given: Value) -> bool | None:
-    if (same := _same_set(expected, given)) is not NotImplemented:
+    same = _same_set(expected, given)
+    if same is not NotImplemented:
         return same
     sets = (SetExpression, Relation)
-    if (
-        isinstance(expected, sets)
-        and isinstance(given, (*sets, Tuple, Several, Formula))
-        and (regions[0] is None or regions[1] is None)
-    ):
-        return by.formulas(expected.latex, given.latex) if not isinstance(given, Several) else False
+    if isinstance(expected, sets) and isinstance(given, Several):
+        return False
+    if isinstance(expected, sets) and isinstance(given, (*sets, Tuple, Formula)):
+        return by.formulas(expected.latex, given.latex)
     if isinstance(given, SetExpression) and isinstance(expected, (Tuple, Formula)):
         return by.formulas(expected.latex, given.latex)
     return NotImplemented

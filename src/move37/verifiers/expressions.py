@@ -285,7 +285,7 @@ def _read_ratio(latex: str, read: Read) -> Value | None:
 
 
 def _read_plus_minus(latex: str, read: Read) -> Value | None:
-    """A formula with one plus-minus sign, wherever it stands, is two values; \\mp is the other sign at the same time."""
+    """A formula with one plus-minus sign, wherever it stands, is two values; \\mp is the other sign of the two."""
     if len(_PLUS_MINUS.findall(latex)) != 1:
         return None
     upper = re.sub(r"\\mp(?![A-Za-z])", "-", _PLUS_MINUS.sub("+", latex))

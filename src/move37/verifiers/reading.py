@@ -78,8 +78,8 @@ _OPTION = re.compile(r"(?:(?:the )?(?:correct |best |right )?(?:option|choice|an
 _LABEL = re.compile(r"\(?\s*(?:\\text\{([A-Z])\}|([A-Z]))\s*(?:\)|\.(?=\s)|:(?!\s*[0-9A-Za-z]))\s*(?=\S)")
 _JOINED = re.compile(r"\\text\{\s*(?:or|and)\b")
 _ALL_REALS = frozenset(
-    ("all real numbers", "all reals", "real numbers", "all real values", "any real number", "all real x", "every real number",
-     "set of all real numbers", "set of real numbers", "reals", "全体实数")
+    ("all real numbers", "all reals", "real numbers", "all real values", "any real number", "all real x",
+     "every real number", "set of all real numbers", "set of real numbers", "reals", "全体实数")
 )  # fmt: skip
 _NONE = frozenset(("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "none exist"))
 
@@ -262,7 +262,7 @@ class _Statement:
         quantity = expressions.read_number(_latex_of([("maths", maths), *rest]))
         if quantity is not None:
             return quantity
-        kind, words = rest[0]
+        words = rest[0][1]
         lower = words.lower()
         if _BASE.fullmatch(lower) and len(rest) == 2 and rest[1][1].isdigit():
             return expressions.in_base(maths, rest[1][1], self.latex) or self.text()
@@ -281,7 +281,7 @@ class _Statement:
     def counted(self, value: Number, words: str, rest: Sequence[Part]) -> Value:
         first, _, others = words.partition(" ")
         multiple = MULTIPLES.get(first.lower().rstrip("s")) or MULTIPLES.get(first.lower())
-        if (multiple is not None and value.unit is None) or (multiple is not None and value.unit is not None):
+        if multiple is not None:
             made = expressions.times(value, multiple, self.latex)
             if len(rest) > 1:
                 return self.text()

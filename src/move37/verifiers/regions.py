@@ -23,7 +23,7 @@ class _NotOrderedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """`at[i]` says whether `points[i]` belongs to it, `between[i]` whether what lies before it does; one more behind."""
+    """`at[i]` says whether `points[i]` belongs to it, `between[i]` what lies before it; one more at the end."""
 
     points: tuple[Real, ...]
     at: tuple[bool, ...]

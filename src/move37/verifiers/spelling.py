@@ -46,12 +46,12 @@ _SIGNS = {
     "ℓ": "l", "Ω": "Ω", "μ": "µ", "ϕ": "\\phi ", "℮": "e", "₽": "₽", "∆": "\\Delta ",
 }  # fmt: skip
 _GREEK = {}
+"""α is \\alpha. Not μ and Ω, which units have, nor ο, for which there is no command."""
 for _code in (*range(0x391, 0x3AA), *range(0x3B1, 0x3CA)):
-    _name = unicodedata.name(chr(_code), "").split()
-    if (len(_name) == 4 and _name[3] not in ("MU", "OMEGA", "OMICRON")) or chr(_code) == "ω":
-        _GREEK[chr(_code)] = (
-            f"\\{(_name[3].lower() if _name[1] == 'SMALL' else _name[3].capitalize()).replace('lamda', 'lambda').replace('Lamda', 'Lambda')} "
-        )
+    _name = unicodedata.name(chr(_code), "").replace("LAMDA", "LAMBDA").split()
+    if len(_name) == 4 and (_name[3] not in ("MU", "OMEGA", "OMICRON") or chr(_code) == "ω"):
+        _letter = _name[3].lower() if _name[1] == "SMALL" else _name[3].capitalize()
+        _GREEK[chr(_code)] = f"\\{_letter} "
 _TABLE = str.maketrans(_SIGNS | _GREEK)
 _RAISED, _LOWERED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ", "₀₁₂₃₄₅₆₇₈₉₋₊₍₎ₙ"
 _LEVEL = str.maketrans(_RAISED + _LOWERED, "0123456789-+()n" * 2)
@@ -128,8 +128,8 @@ _LETTERS = _words(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
     "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega infty infinity sqrt cdot times frac"
 )
-_AS_COMMAND = {"infinity": "\\infty ", "inf": "\\infty ", "asin": "\\arcsin ", "acos": "\\arccos ", "atan": "\\arctan ", "lcm": "\\operatorname{lcm}",
-               "cis": "\\operatorname{cis}", "sgn": "\\operatorname{sgn}", "sign": "\\operatorname{sgn}"}  # fmt: skip
+_AS_COMMAND = {"infinity": "\\infty ", "inf": "\\infty ", "asin": "\\arcsin ", "acos": "\\arccos ",
+               "atan": "\\arctan ", "lcm": "\\operatorname{lcm}", "cis": "\\operatorname{cis}", "sgn": "\\operatorname{sgn}", "sign": "\\operatorname{sgn}"}  # fmt: skip
 _TEXT_OPEN, _TEXT_CLOSE = "\x01", "\x02"
 _SCAN = re.compile(
     r"\x01(?P<text>[^\x01\x02]*)\x02|(?P<command>\\begin\s*\{array\}\s*\{[^{}]*\}"

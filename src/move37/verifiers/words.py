@@ -30,7 +30,8 @@ STATEMENTS = _words(
     "or and nor but not no none never neither either unless if when whenever except only than more less fewer greater"
     " smaller larger least most above below under beyond between to through is are was were be isn't aren't wrong"
     " incorrect instead rather alternatively maybe perhaps possibly probably minimum maximum min max bound lower upper"
-    " excluded excluding included including fails fail works work holds hold gives satisfies has have does doesn't do don't otherwise cannot can't could might may should would"
+    " excluded excluding included including fails fail works work holds hold gives satisfies has have"
+    " does doesn't do don't otherwise cannot can't could might may should would"
 )
 OTHER_VALUE = NUMBER_WORDS | OPERATIONS | STATEMENTS | frozenset(MULTIPLES)
 """Any of these beside a number makes it another number, or no number."""
