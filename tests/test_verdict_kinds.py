@@ -159,13 +159,12 @@ def test_equality_is_symmetric_where_no_side_leaves_anything_out(one: str, other
         assert COMPARE.equal(a, b) is COMPARE.equal(b, a)
 
 
-LATEX_PIECES = st.sampled_from(
-    (
-        r"\frac \sqrt \text \begin{pmatrix} \end{pmatrix} \begin{cases} & \\ { } ( ) [ ] ^ _ + - * / = < , : ; | ! \pm \cup"
-        r" \{ \} \pi 1 23 0.5 x e i or and not cm % $ \boxed{ \ldots \infty ' million ½ √ ² 个 \in \mathbb{R} \circ \dot"
-        r" \log _2 \binom \text{if}"
-    ).split(" ")
+_PIECES = (
+    r"\frac \sqrt \text \begin{pmatrix} \end{pmatrix} \begin{cases} & \\ { } ( ) [ ] ^ _ + - * / = < , : ; | ! \pm"
+    r" \cup \{ \} \pi 1 23 0.5 x e i or and not cm % $ \boxed{ \ldots \infty ' million ½ √ ² 个 \in \mathbb{R} \circ"
+    r" \dot \log _2 \binom \text{if}"
 )
+LATEX_PIECES = st.sampled_from([*_PIECES.split(), " "])
 
 
 @settings(max_examples=400, deadline=2000)

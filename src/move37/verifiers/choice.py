@@ -2,8 +2,9 @@ r"""Is the chosen option the right one? For questions whose options have letters
 
 Where the answer stands is the work of `extraction.py`, as for `math`; without a mark it is the last line. It is a
 letter that is chosen there ("B", "(b)", "B. Paris", "\text{(B)}", "Rome (B)", "B is correct", "I choose B"; a letter
-inside a sentence is not a choice) or, where the problem knows its options (metadata "options", in the order in which they are
-shown), the text or the value of exactly one of them, which comes first ("E. coli" is no E). With other words behind it
+inside a sentence is no choice) or, where the problem knows its options (metadata "options", in the order in which they
+are shown), the text or the value of exactly one of them, which comes first ("E. coli" is no E).
+With other words behind it
 ("B. Rome" where B is Paris) the letter counts: that is what the prompt shows. Two letters are no answer ("A, B", "A, or
 possibly B", "A) Paris B) Rome"), nor is one that is denied ("A is wrong").
 References are letters, written in any of these ways; shuffled options have theirs already moved along

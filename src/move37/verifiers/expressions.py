@@ -4,9 +4,9 @@ What stands inside brackets, and at the sides of a relation, is read by the read
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from fractions import Fraction
 
-from move37.verifiers.closed_forms import value_at
 from move37.verifiers.constants import Real, differs
 from move37.verifiers.quantities import (
     clock,
@@ -229,8 +229,6 @@ def _is_same(exact: Number, other: Number, sign: str) -> bool:
         return True
     if other.decimals is None or (sign == "=" and other.decimals < 1):
         return False
-    from fractions import Fraction
-
     places = other.decimals + (2 if other.percent and not exact.percent else 0)
     distance = (exact.value + -value).enclosure
     unit = Fraction(1, 10**places) if places >= 0 else Fraction(10**-places)
@@ -395,11 +393,4 @@ def _read_letter(latex: str, read: Read) -> Value | None:
     return Letter(match[1], match[1]) if match else None
 
 
-def letters_of(latex: str) -> Iterator[str]:
-    """The single letters of a formula."""
-    for match in re.finditer(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", latex):
-        yield match[0]
-
-
 _HUNDREDTH = read_number("0.01").value  # pyright: ignore[reportOptionalMemberAccess]
-_ = value_at

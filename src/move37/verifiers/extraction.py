@@ -41,8 +41,10 @@ _PHRASE = re.compile(
     r"|\banswer[ \t]+(?=[(*]*[A-Z]\b[^\n]{0,3}$)",
     re.IGNORECASE | re.MULTILINE,
 )
-_PHRASE_LETTERS = ("####", "nswer", "ntwor", "espuesta", "ponse", "isposta", "esposta", "svar", "cevap", "твет", "awaban",
-                   "ösung", "option", "choice", "答", "解答", "답", "NSWER", "NTWOR", "OPTION", "CHOICE", "ТВЕТ")  # fmt: skip
+_PHRASE_LETTERS = (
+    "####", "nswer", "ntwor", "espuesta", "ponse", "isposta", "esposta", "svar", "cevap", "твет", "awaban",
+    "ösung", "option", "choice", "答", "解答", "답", "NSWER", "NTWOR", "OPTION", "CHOICE", "ТВЕТ",
+)  # fmt: skip
 _EMPTY_BOX = re.compile(r"\\f?boxed\s*\{\s*\}")
 _ANY_LETTERS = re.compile("|".join(_PHRASE_LETTERS))
 _NEGATED = re.compile(r"\b(?:not|cannot|can't|isn't|aren't|never|neither)\b", re.IGNORECASE)

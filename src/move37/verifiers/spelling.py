@@ -128,8 +128,17 @@ _LETTERS = _words(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
     "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega infty infinity sqrt cdot times frac"
 )
-_AS_COMMAND = {"infinity": "\\infty ", "inf": "\\infty ", "asin": "\\arcsin ", "acos": "\\arccos ",
-               "atan": "\\arctan ", "lcm": "\\operatorname{lcm}", "cis": "\\operatorname{cis}", "sgn": "\\operatorname{sgn}", "sign": "\\operatorname{sgn}"}  # fmt: skip
+_AS_COMMAND = {
+    "infinity": "\\infty ",
+    "inf": "\\infty ",
+    "asin": "\\arcsin ",
+    "acos": "\\arccos ",
+    "atan": "\\arctan ",
+    "lcm": "\\operatorname{lcm}",
+    "cis": "\\operatorname{cis}",
+    "sgn": "\\operatorname{sgn}",
+    "sign": "\\operatorname{sgn}",
+}
 _TEXT_OPEN, _TEXT_CLOSE = "\x01", "\x02"
 _SCAN = re.compile(
     r"\x01(?P<text>[^\x01\x02]*)\x02|(?P<command>\\begin\s*\{array\}\s*\{[^{}]*\}"
