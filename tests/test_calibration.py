@@ -7,10 +7,11 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from move37 import calibration, pipeline
-from move37.calibration import FEW, GOLD, Attempt, attempts, calibrate, floor
+from move37 import pipeline
+from move37.calibration import FEW, calibrate, floor
 from move37.cli import app
 from move37.config import VerificationConfig
+from move37.corruptions import GOLD, RIGHT_RESPONSES, WRONG_RESPONSES, Attempt, attempts
 from move37.errors import InputError
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers.choice import ChoiceVerifier
@@ -115,12 +116,15 @@ def test_a_good_verifier_accepts_every_reference_and_no_corruption() -> None:
     found = calibrate(NumericVerifier(), golds, VerificationConfig(workers=1), k_max=64)
     assert (found.references.accepted, found.references.scored) == (20, 20)
     assert found.references.lower == pytest.approx(0.025 ** (1 / 20))  # Clopper-Pearson with all of n right
-    # Five kinds apply to whole numbers: digit, sign, one, another problem's, no answer.
+    # Five kinds of answers apply to whole numbers (digit, sign, one, another problem's, none), and eleven of responses.
     assert {rate.kind for rate in found.by_kind} == {
         "changed number", "flipped sign", "off by one", "another answer", "no answer",
-    }  # fmt: skip
+    } | WRONG_RESPONSES.keys() - {"all options"}  # fmt: skip
     n = found.corrupted.scored
-    assert (found.corrupted.accepted, found.corrupted.share, n) == (0, 0.0, 100)
+    assert (found.corrupted.accepted, found.corrupted.share) == (0, 0.0)
+    assert n > 20 * 14
+    assert {rate.kind for rate in found.by_rendering} == set(RIGHT_RESPONSES)
+    assert (found.renderings.accepted, found.ceiling) == (20 * len(RIGHT_RESPONSES), 1.0)
     assert found.corrupted.upper == pytest.approx(1 - 0.025 ** (1 / n))
     assert [each.k for each in found.floor] == [1, 2, 4, 8, 16, 32, 64]
     assert found.floor[-1].value == 0
@@ -161,7 +165,7 @@ def test_how_many_answers_it_takes_is_said() -> None:
 def test_guessing_corruptions_leaves_the_callers_random_numbers_alone() -> None:
     random = Random(1)
     expected = Random(1).random()
-    calibration.attempts(problems("7", "8"), NumericVerifier())
+    attempts(problems("7", "8"), NumericVerifier())
     assert random.random() == expected
 
 
@@ -186,7 +190,7 @@ def test_a_benchmark_is_calibrated_with_any_verifier_and_its_options(tmp_path: P
     figures = json.loads(done.stdout)
     assert (figures["command"], figures["ok"]) == ("calibrate", True)
     (found,) = figures["calibrations"]
-    assert found["verifier"] == "numeric@1+relative-1e-06+absolute-1.0"
+    assert found["verifier"] == "numeric@2+relative-1e-06+absolute-1.0"
     rates = {rate["kind"]: (rate["accepted"], rate["scored"]) for rate in found["by_kind"]}
     assert rates["off by one"] == (6, 6)  # tolerated
     assert rates["another answer"] == (0, 6)
@@ -200,8 +204,8 @@ def test_a_run_keeps_its_calibrations_by_the_verifiers_label(tmp_path: Path) -> 
         assert done.exit_code == 0
         assert "another answer" in done.stdout
     kept = json.loads((run / "calibration.json").read_text())
-    assert sorted(kept) == ["exact@1", "numeric@1+relative-1e-06+absolute-0.0"]
-    assert kept["exact@1"]["corrupted"]["accepted"] == 0
+    assert sorted(kept) == ["exact@2", "numeric@2+relative-1e-06+absolute-0.0"]
+    assert kept["exact@2"]["corrupted"]["accepted"] == 0
 
 
 @pytest.mark.slow

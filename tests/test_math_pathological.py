@@ -18,8 +18,7 @@ NUMBER = Problem("made-up/8", "What is it?", ("8",), "made-up", "math")
 FORMULA = Problem("made-up/x", "What is it?", ("\\frac{x+1}{2}",), "made-up", "math")
 EQUATION = Problem("made-up/y", "What is it?", ("y=2x",), "made-up", "math")
 
-# Too large to be worked out. Each of these provably is not 8, and is a constant, which (x+1)/2 is not: incorrect.
-# Against an equation nothing is proven: unscored, without SymPy.
+# Too large to be worked out. Each of these provably is not 8, and is a constant, which (x+1)/2 and y = 2x are not.
 HUGE = {
     "a power tower": "9^{9^9}",
     "a power tower with braces": "9^{9^{9}}",
@@ -77,15 +76,15 @@ OTHERS: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "nested roots": ("\\sqrt{" * 39 + "2" + "}" * 39, (INCORRECT,)),
     "a nest of exponents": ("2^{" * 30 + "2" + "}" * 30, (INCORRECT,)),
     "exponents in a chain": ("9^9^9^9^9", EITHER),
-    "deep brackets": ("(" * 400 + "1" + ")" * 400, (UNSCORED,)),
-    "deep fractions": ("\\frac{1}{" * 300 + "2" + "}" * 300, (UNSCORED,)),
-    "deep mixed brackets": ("([" * 100 + "8" + "])" * 100, (UNSCORED,)),
-    "60,000 characters": ("1+" * 30_000 + "1", (UNSCORED,)),
+    "deep brackets": ("(" * 400 + "1" + ")" * 400, (INCORRECT,)),
+    "deep fractions": ("\\frac{1}{" * 300 + "2" + "}" * 300, (INCORRECT,)),
+    "deep mixed brackets": ("([" * 100 + "8" + "])" * 100, (INCORRECT,)),
+    "60,000 characters": ("1+" * 30_000 + "1", (INCORRECT,)),
     "60,000 digits": ("7" * 60_000, (INCORRECT,)),
-    "60,000 decimals": ("8." + "0" * 60_000, (CORRECT, UNSCORED)),
-    "60,000 zeros and a letter": ("0" * 60_000 + "x", (UNSCORED,)),
-    "60,000 spaces": ("1" + " " * 60_000 + "2", (UNSCORED, INCORRECT)),
-    "60,000 commas": ("1," * 30_000, (UNSCORED,)),
+    "60,000 decimals": ("8." + "0" * 60_000, (CORRECT, INCORRECT)),
+    "60,000 zeros and a letter": ("0" * 60_000 + "x", (INCORRECT,)),
+    "60,000 spaces": ("1" + " " * 60_000 + "2", (INCORRECT,)),
+    "60,000 commas": ("1," * 30_000, (INCORRECT,)),
     "999 digits": ("7" * 999, (INCORRECT,)),
     "500 terms": ("0" + "+1" * 499, (INCORRECT,)),
     "499 factors": ("x" + " x" * 450, EITHER),
@@ -94,10 +93,10 @@ OTHERS: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "an unclosed brace in front": ("{5", EITHER),
     "brackets the wrong way round": (")8(", EITHER),
     "interval of nothing": ("(,)", EITHER),
-    "control characters": ("\x00\x07\x1b[31m8\x1b[0m", (INCORRECT, CORRECT, UNSCORED)),
+    "control characters": ("\x00\x07\x1b[31m8\x1b[0m", (INCORRECT, CORRECT)),
     "a null byte": ("8\x00", (INCORRECT, CORRECT)),
     "half of a surrogate pair": ("\ud800", (INCORRECT,)),
-    "digits of another script": ("\u0668", EITHER),  # ARABIC-INDIC DIGIT EIGHT
+    "digits of another script": ("\u0668", (CORRECT,)),  # ARABIC-INDIC DIGIT EIGHT
     "a superscript digit": ("2\u00b3", (CORRECT,)),
     "wide digits": ("\uff18", (INCORRECT, CORRECT, UNSCORED)),
     "a right-to-left mark": ("\u202e8", (INCORRECT, CORRECT)),
@@ -159,15 +158,12 @@ def judged() -> Judged:
     return Judged(verdicts, [later[each] for each in after], time.monotonic() - start)
 
 
-@pytest.mark.parametrize("problem", [NUMBER, FORMULA], ids=["a plain number", "a formula in x"])
+@pytest.mark.parametrize(
+    "problem", [NUMBER, FORMULA, EQUATION], ids=["a plain number", "a formula in x", "an equation"]
+)
 def test_an_answer_too_large_to_work_out_is_incorrect_against(problem: Problem, judged: Judged) -> None:
     wrong = {kind: judged.verdicts[f"{kind} ({problem.id})"] for kind in HUGE}
     assert {kind: verdict for kind, verdict in wrong.items() if verdict.outcome is not INCORRECT} == {}
-
-
-def test_an_answer_too_large_to_work_out_is_unscored_against_an_equation(judged: Judged) -> None:
-    reasons = {kind: judged.verdicts[f"{kind} ({EQUATION.id})"].reason for kind in HUGE}
-    assert set(reasons.values()) == {"answer too large to work out"}, reasons
 
 
 def test_every_other_pathological_answer_is_decided_or_unscored(judged: Judged) -> None:
@@ -196,7 +192,7 @@ def test_a_huge_answer_costs_milliseconds(answer: str) -> None:
     start = time.process_time()
     assert verifier.verify(NUMBER, answer).outcome is INCORRECT
     assert verifier.verify(FORMULA, answer).outcome is INCORRECT
-    assert verifier.verify(EQUATION, answer) == Verdict(UNSCORED, "answer too large to work out")
+    assert verifier.verify(EQUATION, answer).outcome is INCORRECT
     assert time.process_time() - start < 0.5
 
 
@@ -207,8 +203,11 @@ def test_a_huge_reference_matches_the_same_string() -> None:
     assert MathVerifier().verify(huge, "9^{9^9}+0").outcome is UNSCORED
 
 
-def test_an_answer_at_the_size_limit_is_judged_and_one_above_it_is_not() -> None:
+def test_an_answer_above_the_size_limit_is_unscored_only_against_a_formula() -> None:
     limit = "8" + "+0" * ((LONGEST_ANSWER - 1) // 2)
     assert len(limit) <= LONGEST_ANSWER < len(limit + "+0")
     assert MathVerifier().verify(NUMBER, limit).outcome is CORRECT
-    assert MathVerifier().verify(NUMBER, limit + "+0") == Verdict(UNSCORED, "answer too long to decide")
+    assert MathVerifier().verify(NUMBER, limit + "+0").outcome is CORRECT  # a plain number, whatever its length
+    long = "\\sin x" + " + 0" * LONGEST_ANSWER
+    assert MathVerifier().verify(NUMBER, long).outcome is INCORRECT
+    assert MathVerifier().verify(FORMULA, long) == Verdict(UNSCORED, "answer too long to decide")

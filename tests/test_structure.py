@@ -19,7 +19,8 @@ LATE_IMPORTS = {
     "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",
     "training/records.py": "tensorboard and wandb are in the extra track",
-    "verifiers/math.py": "SymPy and Math-Verify take seconds, in the worker that judges",
+    "verifiers/constants.py": "mpmath, for constants that 40 digits cannot tell apart",
+    "verifiers/algebra.py": "SymPy and Math-Verify take seconds, in the worker that judges",
     "verifiers/reasoning_gym.py": "reasoning-gym is in the extra gym",
 }
 """Files whose functions may import, with the reason."""

@@ -138,7 +138,14 @@ def print_calibration(found: Calibration) -> None:
                 f"{rate.lower:.4f} to {rate.upper:.4f}",
                 f"{rate.unscored:,}",
             )
-            for rate in (found.references, *found.by_kind, found.corrupted)
+            for rate in (
+                found.references,
+                *found.by_rendering,
+                found.renderings,
+                *found.by_kind,
+                found.corrupted,
+            )
+            if rate.scored or rate.unscored
         ],
     )
     last = found.floor[-1]
@@ -148,6 +155,12 @@ def print_calibration(found: Calibration) -> None:
             f"A model that is always wrong, each time in another way, would reach pass@{last.k} = {last.value:.3f} "
             f"under this verifier (up to {last.upper:.3f}). To show at most 0.05 takes {found.answers_needed:,} "
             "corruptions of which none is accepted.",
+        )
+    if found.ceiling is not None:
+        tell(
+            False,
+            f"A model that is always right, each time in other words, would have pass@1 = {found.ceiling:.3f} "
+            f"(from {found.renderings.lower:.3f} to {found.renderings.upper:.3f}).",
         )
     if found.surprises:
         print_table(

@@ -1,6 +1,7 @@
 """Is the answer, as text, the same as the reference? For words, names, codes: what has one right spelling.
 
-The answer is the `<answer>` tag, else the last complete box, else the last final-answer phrase, else the last line.
+Where the answer stands is the work of `extraction.py`, in one order for all verifiers; without a mark it is the last
+line.
 Equal means equal after: Unicode NFKC, case folding, runs of white space as one space, and without surrounding quotes,
 `$`, `**` and a final full stop. Accents, hyphens and inner punctuation count.
 """
@@ -8,17 +9,17 @@ Equal means equal after: Unicode NFKC, case folding, runs of white space as one 
 import unicodedata
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_tagged
+from move37.verifiers.extraction import last_lines, marked
 
 _AROUND = "\"'`$*\u2018\u2019\u201c\u201d "
 
 
 class ExactVerifier:
     name = "exact"
-    version = "1"
+    version = "2"
 
     def extract(self, problem: Problem, text: str) -> str | None:
-        return last_tagged(text) or last_boxed(text) or after_phrase(text) or last_lines(text)
+        return next(marked(text), None) or last_lines(text)
 
     def format_answer(self, problem: Problem, reference: str) -> str:
         return f"<answer>{reference}</answer>"

@@ -1,7 +1,7 @@
 """Does a language model say that the answer agrees with the reference? For answers that no rule can compare.
 
 Any endpoint with OpenAI's chat completions will do (vLLM, llama.cpp, a provider). It is shown the question, the
-reference and the final answer (box, `<answer>` tag, final-answer phrase, else the last line), or the whole response
+reference and the final answer (where `extraction.py` finds it marked, else the last line), or the whole response
 with `whole_response`, at temperature 0, and has to end its reply with a line CORRECT or INCORRECT.
 
 Three outcomes: a reply that cannot be read, an endpoint that fails after `retries`, or a request that it refuses leave
@@ -24,7 +24,7 @@ import openai
 
 from move37.errors import InputError
 from move37.types import Flag, Outcome, Problem, Verdict
-from move37.verifiers.extraction import after_phrase, last_boxed, last_lines, last_tagged
+from move37.verifiers.extraction import last_lines, marked
 
 PROMPT = """\
 You are grading an answer to a question. You are given the question, a reference answer that is right, and the answer \
@@ -88,7 +88,7 @@ class JudgeVerifier:
         self._refuse_what_cannot_be()
         law = repr((prompt, whole_response, sorted(request.items()))).encode()
         named = re.sub(r"[^\w.-]+", "-", model)[:80]
-        self.version = f"1+{named}-{blake2b(law, digest_size=4).hexdigest()}"
+        self.version = f"2+{named}-{blake2b(law, digest_size=4).hexdigest()}"
         self._client: openai.OpenAI | None = None
 
     @property
@@ -111,7 +111,7 @@ class JudgeVerifier:
     def extract(self, problem: Problem, text: str) -> str | None:
         if self.whole_response:
             return text.strip() or None
-        return last_boxed(text) or last_tagged(text) or after_phrase(text) or last_lines(text)
+        return next(marked(text), None) or last_lines(text)
 
     def format_answer(self, problem: Problem, reference: str) -> str:
         return f"<answer>{reference}</answer>"

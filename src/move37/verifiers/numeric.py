@@ -1,83 +1,36 @@
 r"""Is the answer the same number as the reference, within a tolerance? For measured quantities and rounded results.
 
 Right means |answer - reference| <= max(absolute_tolerance, relative_tolerance * |reference|), in exact rational
-arithmetic: a difference of exactly the tolerance is right, whatever a float would make of it. The answer is looked for
-as `math` does: last complete box, `<answer>` tag, final-answer phrase (with the unit that follows its number), last
-formula or number (without its unit).
+arithmetic: a difference of exactly the tolerance is right, whatever a float would make of it. Where the answer stands
+is the work of `extraction.py`, what it says that of `reading.py`, both as for `math`: what is no number there is none
+here ("5 or 7", "5 ± 1", "5 if x > 0", 2x = 5), and an expression is worked out (2^10, \sqrt{2}, 3 million, 5!).
+Percentages are compared as in `equality.py`.
 
-A number is, of an equation or approximation ("x = 5", "\approx 5") what stands after the last sign:
-  digits           12   -0.5   .5   5.   +3; also between `$`, with a currency sign before them
-  in thousands     1,234,567   1{,}234   1\,234   1 234: groups of three only, so "3,14" is no number
-  by a power       1.5e-3   1.5 \times 10^{-3}   1.5 * 10^-3   10^5   10⁵   3 million (thousand, billion, trillion)
-  a fraction       3/4   \frac{3}{4}   1\frac{3}{4}   1 3/4
-  a percentage     50%   50\%   50 percent. If both sides are percentages, or neither, the numbers are compared. If one
-                   is, it may be meant as a hundredth or as a unit that the other side leaves out: "50%" is 0.5 and 50.
-  in a wrapper     \textbf{5}   \text{5 cm}
-  with a unit      5 cm   5\text{ m/s}^2   55^\circ: with units = "ignore" the unit is dropped, with units = "same" an
-                   answer that states a unit must state the reference's. Units are never converted.
-Nothing is evaluated: "2^10", "\sqrt{2}", "5 or 6", "5 ± 1", "inf" and "nan" are no numbers (`math` judges expressions).
+A unit is looked at only where both sides state one: with units = "convert" the answer is converted, and wrong where it
+measures something else; with "same" it has to be the reference's own; with "ignore" units are dropped.
 An answer that is no number is incorrect; a reference that is none leaves its problem unscored, unless another one fits.
+A time of day or a ratio as a reference is compared as `math` compares it.
 Left out: a tolerance of a problem's own, significant digits.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
 from move37.types import Outcome, Problem, Verdict
-from move37.verifiers.extraction import (
-    TAIL,
-    after_phrase,
-    last_boxed,
-    last_math_or_number,
-    last_tagged,
-    sentence_after_phrase,
-)
+from move37.verifiers.constants import Real
+from move37.verifiers.equality import Comparison
+from move37.verifiers.extraction import answers
+from move37.verifiers.reading import read
+from move37.verifiers.values import Clock, Letter, Named, Number, Ratio, Several, Value
 
 LONGEST_NUMBER = 200
 """Characters. Anything longer is not read."""
 LARGEST_EXPONENT = 400
-"""Powers of ten beyond it are not read: a reference near them would be a slip, and exact arithmetic slow."""
+"""Powers of ten beyond it are not read: a reference near them would be a slip."""
 
-_DIGITS = r"(?:[0-9]{1,3}(?:(?:,|\{,\}|\\,|[ \u00a0\u2009\u202f])[0-9]{3})+(?![0-9])|[0-9]+)"
-_NUMBER = re.compile(
-    r"(?P<sign>[+-]?)\s*(?:\\?[$€£¥]\s*)?(?:"
-    rf"(?P<whole>{_DIGITS})\s*\\[dt]?frac\s*"
-    r"(?:\{(?P<over1>[0-9]+)\}\s*\{(?P<under1>[0-9]+)\}|(?P<over6>[0-9])\s*(?P<under6>[0-9]))"
-    r"|(?P<whole2>[0-9]+)\s+(?P<over2>[0-9]+)/(?P<under2>[0-9]+)"
-    r"|\\[dt]?frac\s*\{(?P<sign3>-?)(?P<over3>[0-9]+)\}\s*\{(?P<under3>[0-9]+)\}"
-    r"|\\[dt]?frac\s*(?P<over4>[0-9])\s*(?P<under4>[0-9])"
-    r"|(?P<over5>[0-9]+)\s*/\s*(?P<under5>[0-9]+)"
-    rf"|(?P<decimal>{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)"
-    r"(?:[eE](?P<e>[+-]?[0-9]+)|\s*(?:\\times|\\cdot|[*×·x])\s*10\s*\^\s*(?:\{\s*(?P<p1>[+-]?[0-9]+)\s*\}|(?P<p2>[+-]?[0-9]+)))?"
-    r")(?![0-9])"
-)
-_POWER = re.compile(r"([+-]?)\s*10\s*\^\s*(?:\{\s*([+-]?[0-9]+)\s*\}|([+-]?[0-9]+))")
-_LEAD = re.compile(r"^(?:about|approximately|roughly|around|\\approx|≈|~)\s*", re.IGNORECASE)
-_AFTER_SIGN = re.compile(r".*(?:=|≈|\\approx(?![A-Za-z]))", re.DOTALL)
-_PERCENT = re.compile(
-    r"\s*(?:\\?%|(?:percent|per cent|pct)\b\.?|\\(?:text|mathrm|mbox)\s*\{\s*(?:\\?%|percent)\s*\})\s*$", re.IGNORECASE
-)
-_MULTIPLE = re.compile(r"\s*(thousand|million|billion|trillion)\b\s*", re.IGNORECASE)
-_MULTIPLES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_WRAPPER = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf|rm|operatorname)\s*\{([^{}]*)\}")
-_UNIT = re.compile(r"[A-Za-z°µμΩÅ€£¥$](?:[A-Za-z°µμΩÅ./*·() ]|\^(?:-?[1-9]|\{-?[1-9]\}))*")
-_NO_UNIT = re.compile(r"[xyzneikπ]|.*\b(?:or|and|to|plus|minus|times|dozen|hundred|half)\b.*|inf.*|nan", re.IGNORECASE)
-_AFTER_LAST_DIGIT = re.compile(r".*[0-9]", re.DOTALL)
-_MOST_WORDS = 5
-"""Words of a sentence that is a number with its unit; a longer one says more than that."""
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
-_SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """A number as written: `value` without its percent sign applied, and its unit ("" where none is stated)."""
-
-    value: Fraction
-    percent: bool = False
-    unit: str = ""
+_PERCENT_ASKED = re.compile(r"%|\bper\s?cent(?:age)?s?\b", re.IGNORECASE)
 
 
 class NumericVerifier:
@@ -89,23 +42,18 @@ class NumericVerifier:
         self,
         relative_tolerance: float = 1e-6,
         absolute_tolerance: float = 0.0,
-        units: Literal["ignore", "same"] = "ignore",
+        units: Literal["convert", "ignore", "same"] = "convert",
     ) -> None:
         for key, value in (("relative_tolerance", relative_tolerance), ("absolute_tolerance", absolute_tolerance)):
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{key}: must be a finite number from 0 up (given: {value!r})")
         self.relative_tolerance, self.absolute_tolerance, self.units = relative_tolerance, absolute_tolerance, units
-        kept = "" if units == "ignore" else "+units"
-        self.version = f"1+relative-{float(relative_tolerance)!r}+absolute-{float(absolute_tolerance)!r}{kept}"
+        kept = "" if units == "convert" else f"+units-{units}"
+        self.version = f"2+relative-{float(relative_tolerance)!r}+absolute-{float(absolute_tolerance)!r}{kept}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
-        marked = last_boxed(text) or last_tagged(text)
-        if marked:
-            return marked
-        sentence = sentence_after_phrase(text)
-        if sentence and len(sentence.split()) <= _MOST_WORDS and quantity(sentence):
-            return sentence
-        return after_phrase(text) or _last_number(text)
+        """The first that says any number: what says several, or a number with a condition, is not skipped."""
+        return next((answer for answer in answers(text) if _says_a_number(answer)), None)
 
     def format_answer(self, problem: Problem, reference: str) -> str:
         return f"\\boxed{{{reference}}}"
@@ -116,116 +64,64 @@ class NumericVerifier:
     def verify(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
-        references = [quantity(reference) for reference in problem.references]
-        given = quantity(answer)
-        if given is not None and any(expected and self._agrees(expected, given) for expected in references):
+        references = [_stated(reference) for reference in problem.references]
+        given = _stated(answer)
+        compare = Comparison(lambda a, b: False, bool(_PERCENT_ASKED.search(problem.question)), self._close)
+        if given is not None and any(expected and self._agrees(compare, expected, given) for expected in references):
             return Verdict(Outcome.CORRECT, "matches")
         if None in references:
             return Verdict(Outcome.UNSCORED, "reference is not a number")
         return Verdict(Outcome.INCORRECT, "differs" if given is not None else "not a number")
 
-    def _agrees(self, expected: Quantity, given: Quantity) -> bool:
-        if self.units == "same" and expected.unit and given.unit and expected.unit != given.unit:
-            return False
-        if expected.percent == given.percent:
-            return self._close(expected.value, given.value)
-        hundredth = Fraction(1, 100)
-        as_hundredth = self._close(
-            expected.value * (hundredth if expected.percent else 1), given.value * (hundredth if given.percent else 1)
-        )
-        return as_hundredth or self._close(expected.value, given.value)
+    def _agrees(self, compare: Comparison, expected: Value, given: Value) -> bool:
+        if isinstance(expected, Number) and isinstance(given, Number) and self.units != "convert":
+            if self.units == "same" and expected.unit and given.unit and expected.unit != given.unit:
+                return False
+            if expected.unit and given.unit:
+                expected, given = (replace(each, unit=None, loose_unit=False) for each in (expected, given))
+        if isinstance(expected, Number):
+            expected = replace(expected, loose_unit=False)  # there are no formulas here
+        return compare.equal(expected, given) is True
 
-    def _close(self, expected: Fraction, given: Fraction) -> bool:
+    def _close(self, expected: Number, given: Number) -> bool:
         # A setting means the decimal that was written: 0.1 is a tenth, not the float next to it.
         relative, absolute = Fraction(repr(self.relative_tolerance)), Fraction(repr(self.absolute_tolerance))
-        return abs(expected - given) <= max(absolute, relative * abs(expected))
+        a, b = _rational(expected.value), _rational(given.value)
+        return a is not None and b is not None and abs(a - b) <= max(absolute, relative * abs(a))
 
 
-def _last_number(text: str) -> str | None:
-    """The last formula or number, and "million" and the like where that follows."""
-    number = last_math_or_number(text)
-    after = _AFTER_LAST_DIGIT.match(text[-TAIL:])
-    multiple = _MULTIPLE.match(text[-TAIL:], after.end()) if after else None
-    return f"{number} {multiple[1]}" if number and number[-1].isdigit() and multiple else number
+def quantity(text: str) -> Number | None:
+    """The number in `text`, with its percent sign and unit; None where it is no plain number."""
+    value = _stated(text)
+    return value if isinstance(value, Number) else None
 
 
-def quantity(text: str) -> Quantity | None:
-    """The number in `text`, exactly, with its percent sign and unit; None where it is no plain number."""
+def _stated(text: str) -> Value | None:
+    """A number, time or ratio; None where the text says anything else."""
     if len(text) > LONGEST_NUMBER:
         return None
-    text = _tidied(text)
-    percent = _PERCENT.search(text)
-    text = text[: percent.start()] if percent else text
-    power = _POWER.match(text)
-    number = power or _NUMBER.match(text)
-    value = _value(number) if number else None
-    if number is None or value is None:
+    value = read(text)
+    if isinstance(value, Named):
+        value = value.value
+    if isinstance(value, Letter) and value.labelled is not None:
+        value = value.labelled
+    if isinstance(value, Several) and value.decimal is not None:
+        return value
+    if isinstance(value, Number):
+        return value if _rational(value.value) is not None else None
+    return value if isinstance(value, (Ratio, Clock)) else None
+
+
+def _rational(value: Real) -> Fraction | None:
+    """Exactly, or to forty digits; None for what is too large or too small to be meant."""
+    exact = value.fraction
+    bounds = value.enclosure
+    if not bounds.low.is_finite() or not bounds.high.is_finite():
         return None
-    rest = text[number.end() :]
-    multiple = _MULTIPLE.match(rest)
-    if multiple:
-        value, rest = value * _MULTIPLES[multiple[1].lower()], rest[multiple.end() :]
-    unit = _unit(rest)
-    return None if unit is None else Quantity(value, percent is not None, unit)
+    if bounds.low and abs(bounds.low.adjusted()) > LARGEST_EXPONENT:
+        return None
+    return exact if exact is not None else Fraction(bounds.low)
 
 
-def _tidied(text: str) -> str:
-    """The part that holds the number: without `$...$`, `\\text{}`, what stands before "=", a final full stop."""
-    text = text.strip().removesuffix(".").strip()
-    if text.startswith("$") and text.endswith("$") and len(text) > 1:
-        text = text.strip("$").strip()
-    text = (
-        text.replace("\u2212", "-")
-        .replace("\u2013", "-")
-        .replace("\\!", "")
-        .replace("\\left", "")
-        .replace("\\right", "")
-    )
-    text = _SUPERSCRIPT.sub(lambda digits: "^{" + digits[0].translate(_SUPERSCRIPTS) + "}", text)
-    text = _AFTER_SIGN.sub("", text).strip()
-    whole = _WRAPPER.fullmatch(text)
-    return _LEAD.sub("", whole[1].strip() if whole else text)
-
-
-def _value(number: re.Match[str]) -> Fraction | None:
-    """What a match of `_POWER` or `_NUMBER` is worth; None for a zero denominator and too large a power."""
-    if number.re is _POWER:
-        value = _power(number[2] or number[3])
-        return None if value is None else -value if number[1] == "-" else value
-    found = number.groupdict()
-    over, under = (
-        next((found[f"{part}{i}"] for i in range(1, 7) if found[f"{part}{i}"]), None) for part in ("over", "under")
-    )
-    if over is not None and under is not None:
-        if int(under) == 0:
-            return None
-        value = Fraction(_plain(found["whole"] or found["whole2"] or "0")) + Fraction(int(over), int(under))
-    else:
-        factor = _power(found["e"] or found["p1"] or found["p2"] or "0")
-        if factor is None:
-            return None
-        value = Fraction(_plain(found["decimal"]).rstrip(".")) * factor
-    return -value if (found["sign"] == "-") != (found["sign3"] == "-") else value
-
-
-def _power(exponent: str) -> Fraction | None:
-    return Fraction(10) ** int(exponent) if abs(int(exponent)) <= LARGEST_EXPONENT else None
-
-
-def _plain(digits: str) -> str:
-    return re.sub(r"[^0-9.]", "", digits)
-
-
-def _unit(rest: str) -> str | None:
-    """The unit in what follows a number, "" for nothing; None where something else follows."""
-    unit = _WRAPPER.sub(r"\1", rest)
-    unit = re.sub(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)", "°", unit)
-    unit = re.sub(r"\\[,;: ]|~", " ", unit).replace("\\mu", "µ").replace("\\$", "$")
-    unit = " ".join(unit.split()).strip(" .")
-    if not unit:
-        return ""
-    return (
-        None
-        if not _UNIT.fullmatch(unit) or _NO_UNIT.fullmatch(unit)
-        else unit.replace(" ", "").replace("{", "").replace("}", "")
-    )
+def _says_a_number(text: str) -> bool:
+    return any(map(str.isnumeric, text)) or _stated(text) is not None

@@ -77,7 +77,7 @@ _LENIENT: dict[str, Callable[[str, str], bool]] = {
 
 class ReasoningGymVerifier:
     name = "reasoning-gym"
-    version = f"1+reasoning-gym-{version('reasoning-gym')}"
+    version = f"2+reasoning-gym-{version('reasoning-gym')}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
         lines = max((reference.count("\n") + 1 for reference in problem.references), default=1)
