@@ -24,8 +24,9 @@ from move37.errors import ConfigError, InputError, Move37Error, VerifierError
 from move37.problems import load_problems
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
-from move37.verifiers.code import CodeVerifier, same_output
-from move37.verifiers.sandbox import host, wire
+from move37.verifiers.code import CodeVerifier
+from move37.verifiers.outputs import same_output
+from move37.verifiers.sandbox import host, rooms, wire
 from tests.test_attacks import needs_isolation
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -95,8 +96,8 @@ WHOLE = "def double(n):\n    return 2 * n\n"
         ("```python\n    return 2 * n\n```", "    return 2 * n\n"),
         (f"~~~python\n{WHOLE}~~~", WHOLE),
         (f"````markdown\n```python\n{WHOLE}```\n````", WHOLE),
-        # a block that is never closed is none
-        (f"```python\n{WHOLE}", None),
+        # a block that is never closed ends with the text, and counts where no closed one does
+        (f"```python\n{WHOLE}", WHOLE),
         (f"```python\n{WHOLE}```\nor\n```python\ndef double(", WHOLE),
         ("```python\ndef double(\n```python\n" + WHOLE + "```", WHOLE),
         # MBPP's marks
@@ -281,7 +282,6 @@ def test_tests_run_as_they_were_published(way: str, verifier: CodeVerifier) -> N
     [
         (Problem("made-up/none", "?", (), "made-up", "code"), "no tests"),
         (posed("assert f("), "the tests cannot be run"),
-        (posed("assert f(lambda x: x) == 1"), "a test passes a function to the program"),
     ],
 )
 def test_tests_that_cannot_be_run_leave_a_program_unscored(
@@ -328,8 +328,8 @@ def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason
 def test_a_script_that_closes_its_output_long_before_its_end_has_not_broken_the_sandbox(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(host, "ANSWER_SECONDS", 0.5)
-    sandboxes = host.Sandboxes()
+    monkeypatch.setattr(rooms, "ANSWER_SECONDS", 0.5)
+    sandboxes = rooms.Sandboxes()
     try:
         ran = sandboxes.run_script(["import os, time\nos.close(1)\ntime.sleep(100)"], b"", host.Limits(1.0, 2.0))
     finally:
@@ -360,14 +360,15 @@ def test_outputs_are_the_same_line_by_line_and_number_by_number(given: str, expe
 
 
 def there_and_back(value: Any) -> Any:
-    return wire.decode(json.loads(json.dumps(wire.encode(value, lambda _: 0))), lambda handle: f"handle {handle}")
+    crossing = json.dumps(wire.encode(value, lambda _: {"handle": 0}))
+    return wire.decode(json.loads(crossing), lambda handle: f"handle {handle}")
 
 
 @pytest.mark.parametrize(
     "value",
     [
         None, True, 0, -1, 2**70, 10**5000, 1.5, float("inf"), "text", "\ud83d", [1, [2]], (1, (2,)), {1: {"a": (2,)}},
-        {1, 2}, frozenset({1}), b"\x00", bytearray(b"x"), 1 + 2j, Decimal("1.10"), Fraction(1, 3), range(1, 9, 2), int,
+        {1, 2}, frozenset({1}), b"\x00", bytearray(b"x"), 1 + 2j, Decimal("1.10"), Fraction(1, 3), range(1, 9, 2),
         ..., Counter("abb"), OrderedDict(b=[1], a=2), datetime(2020, 2, 29, 1, tzinfo=UTC), date.max,
         timedelta(-1, 2, 3),
     ],
@@ -470,7 +471,9 @@ def test_a_slow_published_solution_gives_every_program_more_time() -> None:
         endless = verifier.verify(problem, "def f():\n    while True: pass")
     finally:
         verifier.close()
-    assert slow == Verdict(CORRECT, "passes alone, ran out of time before", flags=frozenset({Flag.RERUN_ALONE}))
+    assert slow == Verdict(
+        CORRECT, "passes with more time, ran out of time before", flags=frozenset({Flag.RERUN_ALONE})
+    )
     assert endless == Verdict(INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
 
 

@@ -60,8 +60,18 @@ sys.setrecursionlimit(50000)
 """
 """What the authors' harness puts before every program."""
 _ONCE = """\
+class Close(float):
+    def __eq__(self, other):
+        return isinstance(other, (int, float)) and abs(float(self) - other) <= 1e-5
+
+    def __ne__(self, other):
+        return not self == other
+
+
 def plain(value):
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return Close(value) if isinstance(value, float) else value
 """
 
 

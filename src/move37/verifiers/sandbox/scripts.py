@@ -1,0 +1,97 @@
+"""What a script finds and leaves, as under a contest's judge: its exit, its standard files, its threads.
+
+There are no other processes: a pool of processes is a pool of threads here, which gives the same results for functions
+that share nothing.
+"""
+
+import builtins
+import io
+import os
+import sys
+import types
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+MOST_DIGITS = 50_000
+"""Of an integer that is read or written as text, as LiveCodeBench sets it."""
+_STANDARD_FILES = {
+    "/dev/stdin": 0,
+    "/dev/fd/0": 0,
+    "/proc/self/fd/0": 0,
+    "/dev/stdout": 1,
+    "/dev/fd/1": 1,
+    "/proc/self/fd/1": 1,
+    "/dev/stderr": 2,
+}
+_POOL_THREADS = 4
+
+
+def prepare(sources: Sequence[str]) -> None:
+    """Make ready what a program may ask for, judging by its text.
+
+    Random numbers start from the same seed for every program that uses them: a verdict should not be luck.
+    """
+    if any("random" in source for source in sources):
+        import_module("random").seed(0)
+    if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
+        _threads_for_processes()
+
+
+def as_a_script() -> dict[str, Any]:
+    """Make this process look like the interpreter on a script; the script's names."""
+    module = types.ModuleType("__main__")
+    module.__file__ = "program.py"
+    sys.modules["__main__"] = module
+    sys.argv = ["program.py"]
+    builtins.exit = builtins.quit = sys.exit
+    builtins.open = io.open = _by_descriptor(io.open)
+    return module.__dict__
+
+
+def finish(names: dict[str, Any]) -> None:
+    """What the interpreter does at its end: wait for the script's threads, end its executors, call what it left for
+    the exit, write out what was printed, and let go of its names, which closes files that it left open."""
+    if "threading" in sys.modules:
+        # Joins all threads but daemons, and tells executors to end, which hold theirs open.
+        import_module("threading")._shutdown()
+    if "atexit" in sys.modules:
+        import_module("atexit")._run_exitfuncs()
+    _write_out(sys.stdout)
+    names.clear()
+    _write_out(sys.__stdout__)
+
+
+def _write_out(printed: Any) -> None:
+    if printed is not None and not getattr(printed, "closed", False):
+        printed.flush()
+
+
+def _by_descriptor(opening: Callable[..., Any]) -> Callable[..., Any]:
+    """`open` that knows the standard files by their names: there is no /proc here that they could lead to."""
+
+    def open(file: Any, *args: Any, **kwargs: Any) -> Any:
+        name = os.fspath(file) if isinstance(file, str | os.PathLike) else None
+        if name in _STANDARD_FILES:
+            return opening(os.dup(_STANDARD_FILES[name]), *args, **kwargs)
+        return opening(file, *args, **kwargs)
+
+    return open
+
+
+def _threads_for_processes() -> None:
+    futures, pools, processes = map(import_module, ("concurrent.futures", "multiprocessing.pool", "multiprocessing"))
+
+    class ProcessPoolExecutor(futures.ThreadPoolExecutor):
+        def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), **_):
+            super().__init__(max_workers or _POOL_THREADS, initializer=initializer, initargs=initargs)
+
+        def map(self, function, *iterables, timeout=None, chunksize=1):
+            return super().map(function, *iterables, timeout=timeout)
+
+    class Pool(pools.ThreadPool):
+        def __init__(self, processes=None, initializer=None, initargs=(), **_):
+            super().__init__(processes or _POOL_THREADS, initializer, initargs)
+
+    futures.ProcessPoolExecutor = ProcessPoolExecutor
+    processes.Pool = Pool
