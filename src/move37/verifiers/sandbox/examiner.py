@@ -5,9 +5,9 @@ the arguments across and brings the result back as data. So `assert f([1, 2]) ==
 there is nothing in the program's process to patch. Names that the problem's own head defines (HumanEval's `poly`,
 `encode_shift`) and modules of the standard library that the reference solution imports are this side's own.
 
-Every program meets the tests in a process of its own, a copy of one in which they are ready: nothing that tests do, or
-that values do to them, reaches the next program; and it has limits of its own, on CPU time and memory, so that a
-program cannot keep the tests busy with what it returns.
+A program meets the tests in a copy of the process in which they are ready, which is thrown away afterwards, unless they
+hold nothing that could change: nothing that tests do, or that values do to them, reaches the next program. The tests of
+each program have limits of their own, on CPU time and memory, so that it cannot keep them busy with what it returns.
 
 What differs from running both in one process: arguments are copied, and lists, dictionaries, sets and arrays among them
 are brought up to date after the call; an object that is no plain data equals nothing but can be passed on, called,
@@ -20,20 +20,26 @@ Random numbers start from the same seed for every program.
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import sys
+import types
 from collections import OrderedDict
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 from .needs import Needs, defined_and_imported, names_from_program
 from .remote import Connection, InexpressibleError, ProgramEndedError
-from .supervisor import bound
 from .wire import Link
 
 MOST_REMEMBERED = 32
 """Problems whose compiled tests are kept."""
+_UNCHANGING = (types.ModuleType, int, float, str, bytes, type(None), types.BuiltinFunctionType)
+_LIBRARIES = sys.stdlib_module_names
+MOST_GROWN_KILOBYTES = 512 << 10
+"""Resident size from which the process that ran tests is replaced."""
 MEMORY_BYTES = 3 << 30
 """Address space in which the tests of one program run."""
 
@@ -67,6 +73,10 @@ class Examination:
         exec(_compiled_head(head), self.names)
         self.names |= {module: import_module(module) for module in modules}
         exec(compile(once, "once.py", "exec", dont_inherit=True), self.names)
+        self.repeatable = self.needs.pure and not any(
+            _may_change(value) for name, value in self.names.items() if name != "__builtins__"
+        )
+        """Whether running the tests can change nothing that running them again would see."""
 
     def examine(self, program: list[str], link: Link) -> dict[str, str]:
         """Run the tests: {"passed"}, {"failed": why} or {"inexpressible": what the tests need}."""
@@ -94,6 +104,13 @@ class Examination:
         return {"failed": failed} if failed else {"passed": ""}
 
 
+def _may_change(value: Any) -> bool:
+    """Whether what a head made for the tests is more than a function, a constant or what it imported."""
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == "tests" and any(map(_may_change, value.__defaults__ or ()))
+    return not isinstance(value, _UNCHANGING) and getattr(value, "__module__", None) not in _LIBRARIES
+
+
 def _why(error: BaseException) -> str:
     raised = getattr(error, "raised_by_program", None)
     if raised is not None:
@@ -118,10 +135,38 @@ def serve(descriptor: int) -> None:
 
     A request is one byte and a message. With "t" the message is tests to use from now on (`Examination`'s fields),
     with "p" a program and the CPU seconds of its tests, and the byte carries the descriptor of its connection. Each is
-    answered with one message: to tests {"ready"}, and {"identity"} where they compare identities, or {"broken": why}.
+    answered with one message: to tests {"ready"}, and {"identity"} where they compare identities, or {"broken": why};
+    to a program what `Examination.examine` says. With "forgotten" in it, the tests have to be sent again.
+
+    A copy of this process does the work, which may be killed for what it uses, and is replaced.
     """
     channel = socket.socket(fileno=os.dup(descriptor))
     link = Link(descriptor)
+    while channel.recv(1, socket.MSG_PEEK):
+        why = _in_a_copy(lambda: _serve(channel, link))
+        if why:
+            link.send({"failed": why, "forgotten": ""})
+
+
+def _in_a_copy(work: Callable[[], None]) -> str:
+    """Do this in a copy of this process; why the copy came to a bad end, "" if it did not."""
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status in (-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGKILL):
+        return "out of time in the tests"
+    return "out of memory in the tests" if status else ""
+
+
+def _serve(channel: socket.socket, link: Link) -> None:
+    """Answer requests, until there are none or this process has grown large."""
     examinations: OrderedDict[str, Examination] = OrderedDict()
     current: Examination | None = None
     while True:
@@ -132,28 +177,29 @@ def serve(descriptor: int) -> None:
         if kind == b"t":
             current, answer = _examination(message, examinations)
             link.send(answer)
-        elif current is not None and descriptors:
-            _examine_in_a_copy(current, message, descriptors[0], link)
-
-
-def _examine_in_a_copy(examination: Examination, message: dict[str, Any], connection: int, link: Link) -> None:
-    child = os.fork()
-    if child == 0:
-        status = 70
-        try:
-            bound(message["cpu_seconds"], MEMORY_BYTES)
-            verdict = examination.examine(message["program"], Link(connection))
-            signal.setitimer(signal.ITIMER_PROF, 0)
+            continue
+        connection = Link(descriptors[0])
+        if current is None:
+            link.send({"broken": "no tests"})
+        elif current.repeatable:
+            verdict = _examined(current, message, connection)
+            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_GROWN_KILOBYTES:
+                link.send(verdict | {"forgotten": ""})
+                return
             link.send(verdict)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(connection)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if status in (-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGKILL):
-        link.send({"failed": "out of time in the tests"})
-    elif status != 0:
-        link.send({"failed": "out of memory in the tests"})
+        else:
+            examination = current
+            why = _in_a_copy(lambda: link.send(_examined(examination, message, connection)))
+            if why:
+                link.send({"failed": why})
+        connection.close()
+
+
+def _examined(examination: Examination, message: dict[str, Any], connection: Link) -> dict[str, str]:
+    signal.setitimer(signal.ITIMER_PROF, message["cpu_seconds"])
+    verdict = examination.examine(message["program"], connection)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return verdict
 
 
 def _examination(

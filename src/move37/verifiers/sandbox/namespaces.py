@@ -1,9 +1,8 @@
-"""A world of its own for every child of a supervisor: process table, mounts, working folder.
+"""A world of its own for every child of a supervisor: process table, working folder.
 
 What a program can name, it can change: limits, priority, affinity and scheduling class of a process, the mode and the
 attributes of a folder. So nothing that outlives it can be named. Each child runs in a fresh PID namespace, in which
-the supervisor does not exist, and in a fresh mount namespace with a fresh, empty /tmp; all of it goes with the child.
-That costs about a tenth of a millisecond beside the fork (`python bench/isolation.py`), a fresh bubblewrap 50.
+the supervisor does not exist, and on a fresh, empty /tmp; both go with the child.
 
 Process 1 of the new namespace, whose end the kernel makes the end of all others, is no copy of the supervisor but a
 clone that shares its memory and waits on a stack of its own. From within it cannot be traced or written to (the
@@ -17,9 +16,11 @@ import mmap
 import os
 import signal
 
-_CLONE_VM, _CLONE_NEWNS, _CLONE_NEWPID = 0x100, 0x20000, 0x20000000
-_MS_NOSUID, _MS_NODEV = 2, 4
+_CLONE_VM, _CLONE_NEWPID = 0x100, 0x20000000
+_MS_NOSUID, _MS_NODEV, _MNT_DETACH = 2, 4, 2
 _CAPABILITIES_V3 = 0x20080522
+_OF_THIS_PROCESS = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 _PR_SET_DUMPABLE = 4
 _STACK_BYTES = 64 << 10
 
@@ -36,8 +37,10 @@ class Namespaces:
         self._top = ctypes.addressof(ctypes.c_char.from_buffer(self._stack)) + _STACK_BYTES
         self._pause = ctypes.cast(_libc.pause, ctypes.c_void_p)
 
-    def begin(self) -> int:
-        """Let children forked from now on live in a new process table; its process 1."""
+    def begin(self, folder_bytes: int) -> int:
+        """Let children forked from now on live in a new process table, on an empty /tmp; the table's process 1."""
+        options = f"size={folder_bytes},mode=0700".encode()
+        _check(_libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "an empty folder was refused")
         _check(_libc.unshare(_CLONE_NEWPID), "a process table of its own was refused")
         return _check(_libc.clone(self._pause, self._top, _CLONE_VM | signal.SIGCHLD, None), "process 1 was refused")
 
@@ -47,19 +50,16 @@ class Namespaces:
 
     @staticmethod
     def end(first: int) -> None:
-        """End a process table, of which the caller has collected its own children."""
+        """End a process table, of which the caller has collected its own children, and take the folder away."""
         os.kill(first, signal.SIGKILL)
         os.waitpid(first, 0)
+        _check(_libc.umount2(b"/tmp", _MNT_DETACH), "the folder was not taken away")
 
 
-def move_in(folder_bytes: int) -> None:
-    """Give this process mounts of its own, an empty working folder, and no capabilities. Raises OSError."""
-    _check(_libc.unshare(_CLONE_NEWNS), "mounts of its own were refused")
-    options = f"size={folder_bytes},mode=0700".encode()
-    _check(_libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "an empty folder was refused")
+def move_in() -> None:
+    """Enter the working folder and give up all capabilities. Raises OSError."""
     os.chdir("/tmp")
-    header, none = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0), (ctypes.c_uint32 * 6)()
-    _check(_libc.capset(header, none), "giving up capabilities was refused")
+    _check(_libc.capset(_OF_THIS_PROCESS, _NO_CAPABILITIES), "giving up capabilities was refused")
 
 
 def hide() -> None:

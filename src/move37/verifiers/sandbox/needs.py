@@ -12,14 +12,18 @@ _REFLECTION = frozenset(
     "threading logging warnings pickle".split()
 )
 """Names with which tests look behind values, or into the process that they are in."""
+_PURE = frozenset("math cmath copy typing collections itertools functools operator string re fractions random".split())
+"""Modules with nothing to change: random numbers start anew for every program."""
 _CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
 
 
 class Needs(NamedTuple):
     """`identity`: they compare identities. `reflection`: what they use that another process may falsify, "" if
-    nothing. `exceptions`: names in them that are exceptions which they may expect."""
+    nothing. `exceptions`: names in them that are exceptions which they may expect. `pure`: they import nothing that
+    could keep what they do to it."""
 
     identity: bool
+    pure: bool
     reflection: str
     exceptions: frozenset[str]
 
@@ -30,7 +34,14 @@ class Needs(NamedTuple):
         reflection = next((what for node in nodes for what in _reflection(node)), "")
         names = {node.id for node in nodes if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
-        return cls(any(map(_compares_identities, nodes)), reflection, frozenset(exceptions))
+        identity = any(map(_compares_identities, nodes))
+        return cls(identity, all(map(_is_pure, nodes)), reflection, frozenset(exceptions))
+
+
+def _is_pure(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module in _PURE
+    return not isinstance(node, ast.Import) or all(alias.name in _PURE for alias in node.names)
 
 
 def _is_exception(name: str) -> bool:

@@ -10,7 +10,6 @@ Each calls `begin` when it is about to run what nobody trusts: whatever happens 
 """
 
 import operator
-import random
 import sys
 import types
 from collections.abc import Callable
@@ -177,7 +176,7 @@ def run_with_tests(descriptor: int, begin: Begin) -> int:
     try:
         for source in message["program"]:
             exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
-        random.seed(0)
+        import_module("random").seed(0)
         for source in message["tests"]:
             exec(compile(source, "tests.py", "exec", dont_inherit=True), names)
         if message["pytest"]:

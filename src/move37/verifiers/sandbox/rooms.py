@@ -243,7 +243,9 @@ class _TestRoom:
 
     def verdict(self, timeout_seconds: float) -> tuple[str, str, str]:
         answer = self._receive(timeout_seconds)
-        kind = next(each for each in ("inexpressible", "passed", "failed") if each in answer)
+        if "forgotten" in answer:
+            self._current = None
+        kind = next(each for each in ("broken", "inexpressible", "passed", "failed") if each in answer)
         return kind, answer[kind], answer.get("failed", "")
 
     def close(self) -> None:

@@ -90,7 +90,7 @@ def _run(
 ) -> dict[str, Any]:
     """Start a child, wait for its end or bring it about; the report."""
     begun, begin = os.pipe()
-    first = namespaces.begin() if namespaces else 0
+    first = namespaces.begin(FOLDER_BYTES) if namespaces else 0
     child = os.fork()
     if child == 0:
         _become(request, [*descriptors, begin], namespaces is not None, filters)
@@ -144,8 +144,8 @@ def _become(request: dict[str, Any], descriptors: list[int], isolated: bool, fil
     try:
         _keep(descriptors)
         if isolated:
-            move_in(FOLDER_BYTES)
-        bound(request["cpu_seconds"], request["memory_bytes"])
+            move_in()
+        _bound(request["cpu_seconds"], request["memory_bytes"])
         is_examiner = request["role"] == "examiner"
         chosen = filters.child if is_examiner else filters.program
         if chosen is not None:
@@ -160,7 +160,7 @@ def _become(request: dict[str, Any], descriptors: list[int], isolated: bool, fil
         os._exit(status)
 
 
-def bound(cpu_seconds: float, memory_bytes: int) -> None:
+def _bound(cpu_seconds: float, memory_bytes: int) -> None:
     """Limit what this process may use from now on. The kernel has the last word if it is deaf to the timer's signal."""
     kill_seconds = int(time.process_time() + cpu_seconds) + 2
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
