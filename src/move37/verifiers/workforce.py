@@ -39,7 +39,7 @@ from move37.verifiers import Verifier, label_of
 from move37.verifiers.messages import LONGEST_NEWS, asking, crashed, verdict_in
 from move37.verifiers.old_names import with_new_names
 
-BATCH = 32
+BATCH = 16
 """Answers sent to a worker at once."""
 WALL_PER_CPU = 10
 """A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
