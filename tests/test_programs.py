@@ -725,7 +725,7 @@ def test_a_bad_livecodebench_row_is_refused_with_its_place(
     ("options", "message"),
     [
         ({"release": "v9"}, "problems.options.release: 'v9' is none of v1, v2, v3, v4, v5, v6"),
-        ({"since": "2024"}, "problems.options.since: livecodebench knows release, from and until"),
+        ({"since": "2024"}, "problems.options.since: livecodebench knows grading, release, from and until"),
         ({"from": "2024"}, "problems.options.from: expected a date such as 2024-08-01, found '2024'"),
         (
             {"from": "2024-02-01", "until": "2024-01-01"},

@@ -23,7 +23,7 @@ class Comparison(StrEnum):
 
 
 def same_output(given: str, expected: str, comparison: Comparison = Comparison.STRICT) -> bool:
-    """Whether `given` is what `expected` asks for. Takes time in proportion to the two, however many words there are."""
+    """Whether `given` is what `expected` asks for. Takes time in proportion to their lengths."""
     wanted = expected.strip().split("\n")
     lines = given.strip().split("\n", len(wanted))
     same = _same_words if comparison is Comparison.STRICT else _same_decimals

@@ -56,7 +56,7 @@ LONGEST_PROGRAM = 1 << 23
 """Characters."""
 PACKAGES = (
     *("numpy", "scipy", "pandas", "sympy", "mpmath", "sortedcontainers", "networkx", "typing_extensions"),
-    *("dateutil", "pytz", "six", "pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments"),
+    *("dateutil", "pytz", "six", "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
 )
 """Packages that programs and tests find beside the standard library, where they are installed: what LiveCodeBench's
 environment has, what that needs, and pytest."""

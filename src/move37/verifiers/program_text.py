@@ -148,7 +148,7 @@ def _opening(text: str, start: int) -> tuple[str, int, int, str] | None:
         line_end = text.find("\n", fence.end())
         line_end = len(text) if line_end < 0 else line_end
         info = _INFO.fullmatch(text, fence.end(), line_end)
-        if info is None or line_start < start and text[line_start : fence.start()].count("`") % 2:
+        if info is None or (line_start < start and text[line_start : fence.start()].count("`") % 2):
             continue
         lead = text[max(line_start, start) : fence.start()]
         if fence[0].startswith("~") and not _LEAD.fullmatch(lead):
@@ -220,7 +220,7 @@ def _chosen(blocks: Sequence[_Block], task: Task) -> _Block:
     return blocks[-1]
 
 
-def _last(blocks: Sequence[_Block], fits) -> _Block | None:  # noqa: ANN001
+def _last(blocks: Sequence[_Block], fits) -> _Block | None:
     return next((block for block in reversed(blocks) if fits(block)), None)
 
 
@@ -399,14 +399,10 @@ def _parse(text: str) -> ast.Module:
 
 
 _UNPARSED = (ValueError, RecursionError, MemoryError)
-_LANGUAGES = (
-    _PYTHONS - {""}
-    | _PROGRAMS_OF_CONSOLES
-    | _NESTING
-    | frozenset(
-        "bash sh shell zsh console text txt plaintext plain output json yaml xml html css sql java javascript js "
-        "typescript ts c cpp c++ csharp cs go rust ruby php kotlin swift r haskell scala perl lua matlab latex tex "
-        "mermaid diff ini toml makefile dockerfile powershell".split()
-    )
+_OTHERS = (
+    "bash sh shell zsh console text txt plaintext plain output json yaml xml html css sql java javascript js "
+    "typescript ts c cpp c++ csharp cs go rust ruby php kotlin swift r haskell scala perl lua matlab latex tex "
+    "mermaid diff ini toml makefile dockerfile powershell"
 )
+_LANGUAGES = _PYTHONS - {""} | _PROGRAMS_OF_CONSOLES | _NESTING | set(_OTHERS.split())
 """Words behind a fence that begin a new block, also where the one before was never closed."""

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 from move37.errors import MissingExtraError, VerifierError
@@ -77,6 +78,7 @@ def environment(home: str) -> dict[str, str]:
     }
 
 
+@lru_cache
 def package_places(package: str) -> list[Path]:
     """What of an installed package is mounted: its folder, with the `<name>.libs` where wheels keep libraries, or its
     file; nothing if it is absent."""

@@ -5,7 +5,7 @@ that were made to pass everything, or to fail everything, would not. Light, for 
 which is the same in every process of a sandbox.
 """
 
-CANARY = '''
+CANARY = """
 import _thread, os, resource, signal, sys
 
 LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_CPU"]
@@ -29,7 +29,7 @@ def state():
 
 def look():
     raise type("State%x" % (hash(repr(state())) % 2**64), (Exception,), {})
-'''
+"""
 CANARY_TESTS = {
     "head": "",
     "once": "",

@@ -30,7 +30,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from .needs import Needs, defined_and_imported, names_from_program
+from .needs import Needs, names_from_program
 from .remote import Connection, InexpressibleError, ProgramEndedError
 from .wire import Link
 
@@ -179,20 +179,25 @@ def _serve(channel: socket.socket, link: Link) -> None:
             link.send(answer)
             continue
         connection = Link(descriptors[0])
-        if current is None:
-            link.send({"broken": "no tests"})
-        elif current.repeatable:
-            verdict = _examined(current, message, connection)
-            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_GROWN_KILOBYTES:
-                link.send(verdict | {"forgotten": ""})
-                return
-            link.send(verdict)
-        else:
-            examination = current
-            why = _in_a_copy(lambda: link.send(_examined(examination, message, connection)))
-            if why:
-                link.send({"failed": why})
+        answer = {"broken": "no tests"} if current is None else _answer(current, message, connection)
         connection.close()
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_GROWN_KILOBYTES
+        link.send(answer | ({"forgotten": ""} if grown else {}))
+        if grown:
+            return
+
+
+def _answer(examination: Examination, message: dict[str, Any], connection: Link) -> dict[str, str]:
+    """What the tests say of a program: here, or in a copy of this process if they could change something in it."""
+    if examination.repeatable:
+        return _examined(examination, message, connection)
+    reading, writing = os.pipe()
+    said, saying = Link(reading), Link(writing)
+    why = _in_a_copy(lambda: saying.send(_examined(examination, message, connection)))
+    saying.close()
+    answer = {"failed": why} if why else said.receive()
+    said.close()
+    return answer
 
 
 def _examined(examination: Examination, message: dict[str, Any], connection: Link) -> dict[str, str]:

@@ -6,13 +6,15 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
-_REFLECTION = frozenset(
-    "globals locals vars eval exec type id dir callable setattr "  # builtins
-    "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr asyncio inspect gc weakref nan "
-    "threading logging warnings pickle".split()
+_BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan"
+_INTO_PROCESSES = (
+    "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr asyncio inspect gc weakref threading "
+    "logging warnings pickle"
 )
+_REFLECTION = frozenset(f"{_BEHIND_VALUES} {_INTO_PROCESSES}".split())
 """Names with which tests look behind values, or into the process that they are in."""
-_PURE = frozenset("math cmath copy typing collections itertools functools operator string re fractions random".split())
+_WITHOUT_STATE = "math cmath copy typing collections itertools functools operator string re fractions random"
+_PURE = frozenset(_WITHOUT_STATE.split())
 """Modules with nothing to change: random numbers start anew for every program."""
 _CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
 

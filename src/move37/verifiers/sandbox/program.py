@@ -105,7 +105,8 @@ class _Program:
 
     def _do(self, operation: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if operation == "take":
-            return _take(*args, self._late)
+            iterator, most = args
+            return _take(iterator, most, self._late)
         return _OPERATIONS[operation](*args, **kwargs)
 
     def _load(self, message: Any) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class _Program:
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         try:
-            args = encode(list(BaseException.args.__get__(error)), self._refer)
+            args = encode(list(error.args), self._refer)
         except BaseException:  # they contain themselves
             args = None
         return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error), "args": args}

@@ -36,9 +36,8 @@ _PLAIN = (
     deque,
     slice,
 )
-_PLAIN_NAMES = frozenset(
-    "ellipsis dict_keys dict_values dict_items Decimal Fraction date time timedelta ndarray".split()
-)
+_LATE = "ellipsis dict_keys dict_values dict_items Decimal Fraction date time timedelta ndarray"
+_PLAIN_NAMES = frozenset(_LATE.split())
 """Types of data: nothing that stays in the program's process equals a value of one."""
 
 
@@ -306,10 +305,10 @@ def _inexpressible(operation: str) -> Callable[..., Any]:
     return method
 
 
-_ARITHMETIC = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or".split()
-for _name in (
-    *("lt le gt ge neg pos abs invert round trunc floor ceil complex bytes reversed index".split()),
-    *(f"{side}{name}" for name in _ARITHMETIC for side in ("", "r", "i") if (side, name) != ("i", "divmod")),
-    *("enter exit aenter aexit await aiter anext instancecheck subclasscheck mro_entries set_name".split()),
-):
+_ARITHMETIC = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or"
+_NO_DATA = (
+    "lt le gt ge neg pos abs invert round trunc floor ceil complex bytes reversed index "
+    "enter exit aenter aexit await aiter anext instancecheck subclasscheck mro_entries set_name"
+)
+for _name in (*_NO_DATA.split(), *(f"{side}{name}" for name in _ARITHMETIC.split() for side in ("", "r", "i"))):
     setattr(Remote, f"__{_name}__", _inexpressible(f"__{_name}__"))

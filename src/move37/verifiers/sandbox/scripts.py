@@ -93,5 +93,5 @@ def _threads_for_processes() -> None:
         def __init__(self, processes=None, initializer=None, initargs=(), **_):
             super().__init__(processes or _POOL_THREADS, initializer, initargs)
 
-    futures.ProcessPoolExecutor = ProcessPoolExecutor
-    processes.Pool = Pool
+    vars(futures)["ProcessPoolExecutor"] = ProcessPoolExecutor
+    vars(processes)["Pool"] = Pool

@@ -119,8 +119,9 @@ def _plainly(value: Any, kind: type, refer: Refer, sent: dict[int, int] | None) 
     late = _PACK_LATE.get((kind.__module__, kind.__name__))
     if late is not None:
         return late(value, refer, sent)
-    if issubclass(kind, tuple) and _field_names(kind) is not None:
-        return {"named": [kind.__name__, [*_field_names(kind)], _items(tuple.__iter__(value), refer, sent)]}
+    fields = _field_names(kind) if issubclass(kind, tuple) else None
+    if fields is not None:
+        return {"named": [kind.__name__, [*fields], _items(tuple.__iter__(value), refer, sent)]}
     for base, plain in _BASES:
         if issubclass(kind, base):
             return encode(plain(value), refer, sent)
