@@ -663,7 +663,12 @@ def livecodebench(path: Path, **options: Any) -> tuple[Problem, ...]:
 @needs_isolation
 def test_livecodebench_judges_scripts_by_output_and_functions_by_value(tmp_path: Path, verifier: CodeVerifier) -> None:
     script, function = livecodebench(write(tmp_path / "rows.jsonl", [CONTEST_ROW, FUNCTION_ROW]))
-    assert script.tags == {"contest_date": "2024-08-01", "platform": "atcoder", "difficulty": "easy"}
+    assert script.tags == {
+        "contest_date": "2024-08-01",
+        "grading": "strict",
+        "platform": "atcoder",
+        "difficulty": "easy",
+    }
     assert verifier.verify(script, "print(sum(map(int, input().split())))") == Verdict(CORRECT, "passes")
     assert verifier.verify(script, "print(3)").reason == "differs"  # passes the public test alone
     right = "class Solution:\n    def pairs(self, xs: List[int], k):\n        return [(x, k) for x in xs]"

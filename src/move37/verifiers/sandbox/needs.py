@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
-_BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan"
+_BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect threading pickle"
+_REFLECTION = frozenset(_BEHIND_VALUES.split())
+"""Names with which tests look behind values: without the program's process they may fail for nothing."""
 _INTO_PROCESSES = (
-    "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr asyncio inspect gc weakref threading "
-    "logging warnings pickle"
+    "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr gc weakref logging warnings"
 )
-_REFLECTION = frozenset(f"{_BEHIND_VALUES} {_INTO_PROCESSES}".split())
-"""Names with which tests look behind values, or into the process that they are in."""
+_TOGETHER = frozenset(_INTO_PROCESSES.split())
+"""Names with which tests look into the process that they are in: in one of their own they may pass for nothing."""
 _WITHOUT_STATE = "math cmath copy typing collections itertools functools operator string re fractions random"
 _PURE = frozenset(_WITHOUT_STATE.split())
 """Modules with nothing to change: random numbers start anew for every program."""
@@ -20,11 +21,11 @@ _CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
 
 
 class Needs(NamedTuple):
-    """`identity`: they compare identities. `reflection`: what they use that another process may falsify, "" if
+    """`together`: they compare identities, or watch the process that they are in. `reflection`: what they use that another process may falsify, "" if
     nothing. `exceptions`: names in them that are exceptions which they may expect. `pure`: they import nothing that
     could keep what they do to it."""
 
-    identity: bool
+    together: bool
     pure: bool
     reflection: str
     exceptions: frozenset[str]
@@ -36,8 +37,8 @@ class Needs(NamedTuple):
         reflection = next((what for node in nodes for what in _reflection(node)), "")
         names = {node.id for node in nodes if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
-        identity = any(map(_compares_identities, nodes))
-        return cls(identity, all(map(_is_pure, nodes)), reflection, frozenset(exceptions))
+        together = any(_compares_identities(node) or _TOGETHER & _words(node) for node in nodes)
+        return cls(together, all(map(_is_pure, nodes)), reflection, frozenset(exceptions))
 
 
 def _is_pure(node: ast.AST) -> bool:
@@ -68,17 +69,22 @@ def _is_constant(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant)
 
 
+def _words(node: ast.AST) -> set[str]:
+    """The names that a piece of a program uses, of whatever sort."""
+    match node:
+        case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name):
+            return {name}
+        case ast.alias(name=name):
+            return set(name.split("."))
+        case ast.ImportFrom(module=str(name)):
+            return set(name.split("."))
+    return set()
+
+
 def _reflection(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name) and node.id in _REFLECTION:
-        yield node.id
-    elif isinstance(node, ast.arg) and node.arg in _REFLECTION:
-        yield node.arg
-    elif isinstance(node, ast.Attribute) and (
-        node.attr in _REFLECTION or (node.attr.startswith("__") and node.attr.endswith("__"))
-    ):
+    yield from sorted(_REFLECTION & _words(node))
+    if isinstance(node, ast.Attribute) and node.attr.startswith("__") and node.attr.endswith("__"):
         yield node.attr
-    elif isinstance(node, ast.alias) and _REFLECTION & set(node.name.split(".")):
-        yield node.name
     elif isinstance(node, ast.AsyncFunctionDef | ast.Await):
         yield "await"
     elif isinstance(node, ast.ExceptHandler) and node.type is not None:

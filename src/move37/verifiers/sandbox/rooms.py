@@ -101,8 +101,8 @@ class Sandboxes:
         try:
             if not room.load(tests):
                 return Examined("broken", "the tests cannot be run", Report())
-            if room.compares_identities:
-                return Examined("inexpressible", "identities", Report())
+            if room.need_one_process:
+                return Examined("inexpressible", "the program's process", Report())
             programs.start("program", [theirs.fileno()], limits)
             room.begin(program, ours.fileno(), max(limits.cpu_seconds, LEAST_TESTS_CPU_SECONDS))
         except SandboxLostError:
@@ -216,8 +216,8 @@ class _TestRoom:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._current: dict[str, Any] | None = None
-        self.compares_identities = False
-        """Whether the tests in use do, which no copy can pass or fail."""
+        self.need_one_process = False
+        """Whether the tests in use mean nothing apart from the program."""
         self.channel, theirs = socket.socketpair()
         """Readable when a verdict has come."""
         sandbox.start("examiner", [theirs.fileno()], EXAMINER_LIMITS)
@@ -235,7 +235,7 @@ class _TestRoom:
         self._ask(b"t", [], tests)
         answer = self._receive(TESTS_SECONDS)
         self._current = tests if "ready" in answer else None
-        self.compares_identities = "identity" in answer
+        self.need_one_process = "together" in answer
         return "ready" in answer
 
     def begin(self, program: list[str], connection: int, cpu_seconds: float) -> None:
