@@ -38,17 +38,18 @@ def isolated_python(packages: list[Path]) -> list[str]:
     The supervisor keeps one capability in the sandbox's own user namespace: it gives every child its own namespaces.
     """
     program = bubblewrap()
+    as_root = os.geteuid() == 0
     inner = [
-        program,
+        f"{HOME}/bwrap" if as_root else program,
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
         *("--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
-        *_mounts(packages, stepped_down=os.geteuid() == 0),
+        *_mounts(packages, stepped_down=as_root),
         *("--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
         *("--cap-drop", "ALL", "--cap-add", "CAP_SYS_ADMIN"),
         *("--new-session", "--die-with-parent", "--as-pid-1", "--"),
         *(_interpreter(), "-P", "-s", "-S", "-B"),
     ]
-    if os.geteuid() != 0:
+    if not as_root:
         return inner
     step_down = shutil.which("setpriv")
     if step_down is None:
@@ -57,11 +58,10 @@ def isolated_python(packages: list[Path]) -> list[str]:
         program,
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
         *_mounts(packages),
-        *_read_only("/usr/bin", "/bin", "/usr/sbin", "/sbin"),
-        *_read_only(*{place for place in (program, os.path.realpath(step_down)) if not place.startswith("/usr/")}),
+        *("--ro-bind", program, f"{HOME}/bwrap", "--ro-bind", os.path.realpath(step_down), f"{HOME}/setpriv"),
         *("--proc", "/proc", "--tmpfs", "/tmp", "--die-with-parent", "--new-session"),
         *("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--"),
-        *(step_down, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"),
+        *(f"{HOME}/setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"),
     ]
     return outer + inner
 

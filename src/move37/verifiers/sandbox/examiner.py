@@ -12,7 +12,7 @@ each program have limits of their own, on CPU time and memory, so that it cannot
 What differs from running both in one process: arguments are copied, and lists, dictionaries, sets and arrays among them
 are brought up to date after the call; an object that is no plain data equals nothing but can be passed on, called,
 read, iterated. What tests need beyond that is not expressible here, and the answer says so. Tests that compare
-identities or watch the process that they are in never are (`needs.py`).
+identities or watch their process never are (`needs.py`).
 
 Random numbers start from the same seed for every program.
 """
@@ -135,7 +135,7 @@ def serve(descriptor: int) -> None:
 
     A request is one byte and a message. With "t" the message is tests to use from now on (`Examination`'s fields),
     with "p" a program and the CPU seconds of its tests, and the byte carries the descriptor of its connection. Each is
-    answered with one message: to tests {"ready"}, and {"together"} where they need the program's process, or {"broken": why};
+    answered with one message: to tests {"ready"}, and {"together"} where they need one process, or {"broken": why};
     to a program what `Examination.examine` says. With "forgotten" in it, the tests have to be sent again.
 
     A copy of this process does the work, which may be killed for what it uses, and is replaced.

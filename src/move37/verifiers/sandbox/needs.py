@@ -21,9 +21,9 @@ _CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
 
 
 class Needs(NamedTuple):
-    """`together`: they compare identities, or watch the process that they are in. `reflection`: what they use that another process may falsify, "" if
-    nothing. `exceptions`: names in them that are exceptions which they may expect. `pure`: they import nothing that
-    could keep what they do to it."""
+    """`together`: they compare identities, or watch the process that they are in. `pure`: they import nothing that
+    could keep what they do to it. `reflection`: what they use that another process may falsify, "" if nothing.
+    `exceptions`: names in them that are exceptions which they may expect."""
 
     together: bool
     pure: bool
