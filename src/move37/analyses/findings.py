@@ -13,7 +13,7 @@ import numpy as np
 
 from move37.analyses import Comparison, Findings, compare
 from move37.analyses.agreement import agreement
-from move37.analyses.cautions import flaky_cautions, model_cautions
+from move37.analyses.cautions import flaky_cautions, in_process_cautions, model_cautions
 from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, Evidence, model_detail, pair_detail
@@ -98,6 +98,7 @@ def find(evidence: Sequence[Evidence], settings: BandSettings = DEFAULT_BAND, fa
             *_about_left_out(left_out),
             *_warnings(tallies, comparisons),
             *(caution for each in evidence for caution in flaky_cautions(each.tally.model, each.flags)),
+            *(caution for each in evidence for caution in in_process_cautions(each.tally.model, each.flags)),
             *grader_cautions(errors),
             *_about_clusters(facts, len(others), bool(errors)),
         ),
