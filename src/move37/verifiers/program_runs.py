@@ -28,6 +28,7 @@ from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.program_text import continues
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
+from move37.verifiers.sandbox.scripts import REPEATS_ITSELF
 
 REFERENCE_PROGRAM = (
     "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"
@@ -63,6 +64,7 @@ environment has, what that needs, and pytest."""
 
 _TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
 _IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TIMED_OUT}))
+_REPEATS = Verdict(Outcome.INCORRECT, "repeats itself without end", flags=frozenset({Flag.TIMED_OUT}))
 _KILLED = Verdict(Outcome.INCORRECT, "was killed", flags=frozenset({Flag.KILLED}))
 _OUT_OF_MEMORY = Verdict(Outcome.INCORRECT, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
 _BY_LOAD = frozenset({_TIMED_OUT, _KILLED, replace(_TIMED_OUT, reason="out of time in the tests")})
@@ -259,6 +261,8 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
     """How the program came to its end, where that decides."""
     if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
         return _TIMED_OUT
+    if report.status == REPEATS_ITSELF:
+        return _REPEATS
     if report.status == -signal.SIGKILL:
         if report.stopped == "asked":
             return None

@@ -12,6 +12,7 @@
     syscalls.py    the filter of system calls that every child gets
     program.py     in that child: runs the program, answers calls with data
     scripts.py     what a script finds and leaves, as under a contest's judge
+    cycles.py      ends programs that provably never end
     examiner.py    in another sandbox: runs the tests
     remote.py      what the tests hold of a program: calls across a socket
     needs.py       what tests need, read from their text

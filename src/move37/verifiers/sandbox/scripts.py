@@ -7,6 +7,7 @@ that share nothing.
 import builtins
 import io
 import os
+import signal
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -25,6 +26,10 @@ _STANDARD_FILES = {
     "/dev/stderr": 2,
 }
 _POOL_THREADS = 4
+REPEATS_ITSELF = 71
+"""The exit status of a program that provably never ends (`cycles.py`)."""
+_FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.2, 3
+"""CPU seconds after which it is looked whether a program repeats itself; later looks come after twice the time."""
 
 
 def prepare(sources: Sequence[str]) -> None:
@@ -34,8 +39,21 @@ def prepare(sources: Sequence[str]) -> None:
     """
     if any("random" in source for source in sources):
         import_module("random").seed(0)
+    _look_for_cycles()
     if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
         _threads_for_processes()
+
+
+def _look_for_cycles() -> None:
+    looks = [_FIRST_LOOK_SECONDS * 2**i for i in range(1, _MOST_LOOKS)]
+
+    def look(number: int, frame: Any) -> None:
+        import_module(".cycles", __package__).look(frame)
+        if looks:
+            signal.setitimer(signal.ITIMER_VIRTUAL, looks.pop(0))
+
+    signal.signal(signal.SIGVTALRM, look)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
 
 
 def as_a_script() -> dict[str, Any]:
