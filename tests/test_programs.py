@@ -151,14 +151,20 @@ PROGRAMS = {
     "an object": ("    return object()", INCORRECT, "differs"),
     "too much memory": ("    return bytearray(1 << 40)", INCORRECT, "out of memory"),
     "a crash without a name": ("    import signal; signal.raise_signal(40)", INCORRECT, "crashes (signal 40)"),
-    "no end": ("    while True: pass", INCORRECT, "ran out of time"),
+    "no end": ("    while True: n += 1", INCORRECT, "ran out of time"),
+    "a circle": ("    while True: pass", INCORRECT, "repeats itself without end"),
     "its name deleted": (f"{WHOLE}del double", INCORRECT, "raises NameError"),
 }
 
 
 def flags_of(reason: str) -> frozenset[Flag]:
     """The flag of an end that is not the result of the tests."""
-    flags = {"crashes": Flag.CRASHED, "out of memory": Flag.OUT_OF_MEMORY, "ran out of time": Flag.TIMED_OUT}
+    flags = {
+        "crashes": Flag.CRASHED,
+        "out of memory": Flag.OUT_OF_MEMORY,
+        "ran out of time": Flag.TIMED_OUT,
+        "repeats itself": Flag.TIMED_OUT,
+    }
     return frozenset(flag for words, flag in flags.items() if reason.startswith(words))
 
 
@@ -317,7 +323,8 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
         ("", INCORRECT, "differs"),
         ("print(3)\nprint(7)\nraise ValueError", INCORRECT, "raises an exception"),
         ("while True: print('x' * 10**6)", INCORRECT, "prints without end"),
-        ("while True: pass", INCORRECT, "ran out of time"),
+        ("n = 0\nwhile True: n += 1", INCORRECT, "ran out of time"),
+        ("while True: pass", INCORRECT, "repeats itself without end"),
     ],
 )  # fmt: skip
 def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason: str, verifier: CodeVerifier) -> None:
@@ -468,7 +475,7 @@ def test_a_slow_published_solution_gives_every_program_more_time() -> None:
     verifier = CodeVerifier(cpu_seconds=0.3)
     try:
         slow = verifier.verify(problem, work.format(20_000_001))
-        endless = verifier.verify(problem, "def f():\n    while True: pass")
+        endless = verifier.verify(problem, "def f():\n    n = 0\n    while True: n += 1")
     finally:
         verifier.close()
     assert slow == Verdict(
