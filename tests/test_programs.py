@@ -25,7 +25,7 @@ from move37.problems import load_problems
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier
-from move37.verifiers.outputs import same_output
+from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.sandbox import host, rooms, wire
 from tests.test_attacks import needs_isolation
 
@@ -361,6 +361,70 @@ def test_a_script_that_closes_its_output_long_before_its_end_has_not_broken_the_
 )
 def test_outputs_are_the_same_line_by_line_and_number_by_number(given: str, expected: str, same: bool) -> None:
     assert same_output(given, expected) is same
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "strict", "official"),
+    [
+        ("+5", "5", False, True),
+        ("1_000", "1000", False, True),
+        ("inf", "Infinity", False, True),
+        ("0.3333333333", "0.333333333", True, False),
+        ("1234567.89012341", "1234567.8901234", True, False),
+        ("0.3334", "0.333333333", False, False),
+        ("5.0000001", "5", False, False),
+        ("a\x0cb", "a\nb", False, False),
+        ("a\u2028b", "a\nb", False, False),
+        ("1 " * 2_000_000, "1", False, False),
+        ("1\n" * 2_000_000, "1\n2", False, False),
+        ("9" * 5000, "9" * 5000, True, True),
+        ("1e-7", "0.0000001", True, True),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_outputs_are_compared_as_contests_do_or_exactly_as_livecodebench_does(
+    given: str, expected: str, strict: bool, official: bool
+) -> None:
+    assert same_output(given, expected) is strict
+    assert same_output(given, expected, Comparison.OFFICIAL) is official
+
+
+@needs_isolation
+def test_livecodebench_can_be_graded_as_officially_and_says_so(tmp_path: Path, verifier: CodeVerifier) -> None:
+    path = write(tmp_path / "rows.jsonl", [CONTEST_ROW])
+    [strict], [official] = livecodebench(path), livecodebench(path, grading="official")
+    assert (strict.tags["grading"], official.tags["grading"]) == ("strict", "official")
+    program = "print('+%d' % sum(map(int, input().split())))"
+    assert verifier.verify(strict, program).outcome is INCORRECT
+    assert verifier.verify(official, program).outcome is CORRECT
+    assert refusal(lambda: livecodebench(path, grading="lax")) == (
+        "problems.options.grading: 'lax' is none of strict, official"
+    )
+
+
+SCRIPTS_AS_UNDER_A_JUDGE = [
+    "print(sum(map(int, open('/dev/stdin').read().split())))",
+    "import sys\nsys.stdin = open('/dev/stdin')\nprint(sum(map(int, sys.stdin.read().split())))",
+    "from pathlib import Path\nprint(sum(map(int, Path('/dev/stdin').read_text().split())))",
+    "import sys\nprint(sum(map(int, sys.stdin.read().split())))\nsys.exit(1)",
+    "import sys\nprint(sum(map(int, sys.stdin.read().split())))\nexit('done')",
+    "import sys\nopen('/dev/stdout', 'w').write(str(sum(map(int, sys.stdin.read().split()))))",
+    "from concurrent.futures import ProcessPoolExecutor\nimport sys\nwith ProcessPoolExecutor(2) as pool:\n"
+    "    print(sum(pool.map(int, sys.stdin.read().split())))",
+    "from multiprocessing import Pool\nimport sys\nwith Pool(2) as pool:\n"
+    "    print(sum(pool.map(int, sys.stdin.read().split())))",
+    "from concurrent.futures import ThreadPoolExecutor\nimport sys\npool = ThreadPoolExecutor(2)\n"
+    "pool.submit(lambda: print(sum(map(int, sys.stdin.read().split()))))",
+]
+
+
+@needs_isolation
+@pytest.mark.parametrize("program", SCRIPTS_AS_UNDER_A_JUDGE)
+def test_a_script_finds_what_it_would_under_a_contests_judge(program: str, verifier: CodeVerifier) -> None:
+    big = "9" * 5000
+    cases = [{"input": "1 2\n3", "output": "6"}, {"input": big, "output": big}]
+    script = Problem("made-up/sum", "?", (), "made-up", "code", metadata={"cases": cases})
+    assert verifier.verify(script, program) == Verdict(CORRECT, "passes")
 
 
 # -- what crosses --------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ MOST_EARNED = 30.0
 """CPU seconds that a slow published solution can earn a program."""
 SOLUTION_FACTOR = 4.0
 """A program may take this many times the CPU time of the published solution (as in EvalPlus)."""
-WORTH_ANOTHER_RUN = 1.1
+WORTH_ANOTHER_RUN = TOLERANCE
 """A program that ran out of time runs again if it would be allowed this many times as much."""
 LONGEST_PROGRAM = 1 << 23
 """Characters."""

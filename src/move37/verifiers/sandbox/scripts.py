@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -98,7 +98,7 @@ def _by_descriptor(opening: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _threads_for_processes() -> None:
-    futures, pools, processes = map(import_module, ("concurrent.futures", "multiprocessing.pool", "multiprocessing"))
+    futures, processes = map(import_module, ("concurrent.futures", "multiprocessing"))
 
     class ProcessPoolExecutor(futures.ThreadPoolExecutor):
         def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), **_):
@@ -107,9 +107,44 @@ def _threads_for_processes() -> None:
         def map(self, function, *iterables, timeout=None, chunksize=1):
             return super().map(function, *iterables, timeout=timeout)
 
-    class Pool(pools.ThreadPool):
-        def __init__(self, processes=None, initializer=None, initargs=(), **_):
-            super().__init__(processes or _POOL_THREADS, initializer, initargs)
-
     vars(futures)["ProcessPoolExecutor"] = ProcessPoolExecutor
-    vars(processes)["Pool"] = Pool
+    vars(processes)["Pool"] = lambda count=None, initializer=None, initargs=(), **_: _Pool(
+        ProcessPoolExecutor(count, None, initializer, initargs)
+    )
+
+
+class _Pool:
+    """`multiprocessing.Pool` on an executor; the standard library's pool of threads needs semaphores of the system."""
+
+    def __init__(self, executor: Any) -> None:
+        self._executor = executor
+
+    def __enter__(self) -> "_Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False)
+
+    def apply(self, function: Callable[..., Any], args: Sequence[Any] = (), kwds: dict[str, Any] | None = None) -> Any:
+        return self._executor.submit(function, *args, **(kwds or {})).result()
+
+    def map(self, function: Callable[..., Any], items: Iterable[Any], chunksize: int | None = None) -> list[Any]:
+        return list(self._executor.map(function, items))
+
+    def imap(self, function: Callable[..., Any], items: Iterable[Any], chunksize: int = 1) -> Iterator[Any]:
+        return self._executor.map(function, items)
+
+    imap_unordered = imap
+
+    def starmap(
+        self, function: Callable[..., Any], items: Iterable[Sequence[Any]], chunksize: int | None = None
+    ) -> Any:
+        return list(self._executor.map(lambda args: function(*args), items))
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False)
+
+    def join(self) -> None:
+        self._executor.shutdown(wait=True)
+
+    terminate = close
