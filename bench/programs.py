@@ -129,7 +129,8 @@ def main() -> None:
     rows = [json.loads(line) for m in MODELS for line in (SAMPLES / f"humaneval_{m}.jsonl").read_text().splitlines()]
     sampled: list[Program] = [(row["task_id"], row["program"]) for row in rows]
     if options.programs:
-        sampled, rows = (each[:: max(1, len(each) // options.programs)] for each in (sampled, rows))
+        step = max(1, len(rows) // options.programs)
+        sampled, rows = sampled[::step], rows[::step]
     distinct = sorted(set(sampled), key=lambda program: (int(program[0].partition("/")[2]), program[1]))
 
     verdicts = dict(zip(distinct, ours(problems, distinct), strict=True))
