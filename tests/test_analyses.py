@@ -278,12 +278,19 @@ def test_the_audit_refuses_problems_without_samples():
 def test_programs_that_ended_in_two_ways_are_a_warning():
     flags = [("correct", "unsandboxed", 90), ("correct", "rerun_alone", 2), ("incorrect", "rerun_alone", 1)]
     (warning,) = find([ModelData(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
-    assert warning.startswith("m: 3 samples ran out of time or were killed beside others")
+    assert warning.startswith("m: 3 samples ran out of time or were killed and ended otherwise")
     assert "2 correct and 1 incorrect" in warning
     # A reason is for people: whatever a grader writes there is no warning.
     reasons = [("correct", "passes alone, ran out of time before", 2)]
     unflagged = ModelData(tally("m", [1, 0], 2), reasons=reasons, flags=flags[:1])
     assert find([unflagged], BandSettings(draws=1000)).warnings == ()
+
+
+def test_programs_that_shared_a_process_with_their_tests_are_a_warning():
+    flags = [("correct", "in_process", 2), ("incorrect", "in_process", 1), ("correct", "unsandboxed", 5)]
+    (warning,) = find([ModelData(tally("m", [1, 0], 2), flags=flags)], BandSettings(draws=1000)).warnings
+    assert warning.startswith("m: 3 samples had tests that need real objects")
+    assert "2 of them count as correct" in warning
 
 
 def test_a_grader_that_errs_is_a_warning_with_what_it_makes_of_pass_at_k():

@@ -408,7 +408,7 @@ def test_flags_and_steps_reach_the_caller_and_what_is_none_of_them_is_refused_in
     assert no_flag == Verdict(
         Outcome.UNSCORED,
         "verifier's verdict is refused: unknown flag 'alone' (known: no_answer, timed_out, out_of_memory, crashed, "
-        "killed, rerun_alone, unsandboxed, steps_dropped)",
+        "killed, rerun_alone, unsandboxed, in_process, steps_dropped)",
         "no-flag",
     )
     refused = "verifier's verdict is refused: its steps hold float, not StepVerdict"

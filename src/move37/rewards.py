@@ -15,8 +15,10 @@ from typing import Any, Self
 
 from move37.config import VerificationConfig
 from move37.errors import InputError
+from move37.program_tests import read_tests
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
+from move37.verifiers import CODE
 from move37.verifiers.options import make_verifier
 
 Completion = str | Sequence[Mapping[str, Any]]
@@ -35,13 +37,14 @@ class Reward:
         verifier: str = "math",
         correct: float = 1.0,
         incorrect: float = 0.0,
-        answer_column: str = "answer",
+        answer_column: str | None = None,
         settings: VerificationConfig | None = None,
     ) -> None:
+        """`answer_column`: where TRL's data set has the references ("answer"), or with "code" the tests ("tests")."""
         self._made_of = (verifier, correct, incorrect, answer_column, settings)
         self._verifier = make_verifier(verifier, settings)
         self._values = {Outcome.CORRECT: correct, Outcome.INCORRECT: incorrect}
-        self._answer_column = answer_column
+        self._answer_column = answer_column or ("tests" if self._verifier.name == CODE else "answer")
         self._settings = settings
         self._pool: VerifierPool | None = None
         self._process = os.getpid()
@@ -60,6 +63,8 @@ class Reward:
                 "rename the column, or give Reward(answer_column=...)"
             )
         golds = columns[self._answer_column]
+        if self._verifier.name == CODE:
+            return self._of_programs(prompts, completions, golds, columns)
         if not len(prompts) == len(completions) == len(golds):
             raise InputError(f"{len(prompts)} prompts, {len(completions)} completions and {len(golds)} answers")
         verdicts = self.verdicts(
@@ -71,8 +76,13 @@ class Reward:
         self, data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """verl's signature: {"score", "acc", "unscored", "reason"} of one response."""
-        question = str((extra_info or {}).get("question", data_source))
-        verdict = self.verdicts([(question, solution_str, _references(ground_truth))])[0]
+        extra = extra_info or {}
+        question = str(extra.get("question", data_source))
+        if self._verifier.name == CODE:
+            problem = _with_tests(question, ground_truth, extra.get("entry_point"))
+        else:
+            problem = _with_references(question, _references(ground_truth), self._verifier.name)
+        [verdict] = self._judged([(problem, solution_str)])
         score = self._values.get(verdict.outcome, self._values[Outcome.INCORRECT])
         return {
             "score": score,
@@ -82,12 +92,27 @@ class Reward:
         }
 
     def verdicts(self, responses: Sequence[tuple[str, str, tuple[str, ...]]]) -> list[Verdict]:
-        """The verdicts on (question, response, references), in their order."""
+        """The verdicts on (question, response, references), in their order; not for "code", which needs tests."""
         name = self._verifier.name
-        items = [
-            (Problem(repr((question, golds)), question, golds, "reward", name), text, place)
-            for place, (question, text, golds) in enumerate(responses)
-        ]
+        return self._judged([(_with_references(question, golds, name), text) for question, text, golds in responses])
+
+    def _of_programs(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Completion],
+        tests: Sequence[Any],
+        columns: Mapping[str, Sequence[Any]],
+    ) -> list[float | None]:
+        """Rewards of programs, by tests in any form that a problem file may have (`program_tests.py`)."""
+        entry_points = columns.get("entry_point") or [None] * len(tests)
+        if not len(prompts) == len(completions) == len(tests) == len(entry_points):
+            raise InputError(f"{len(prompts)} prompts, {len(completions)} completions and {len(tests)} tests")
+        problems = map(_with_tests, map(str, prompts), tests, entry_points)
+        verdicts = self._judged([(problem, _text(c)) for problem, c in zip(problems, completions, strict=True)])
+        return [self._values.get(verdict.outcome) for verdict in verdicts]
+
+    def _judged(self, responses: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        items = [(problem, text, place) for place, (problem, text) in enumerate(responses)]
         if self._process != os.getpid():  # after a fork the pool's workers, and a lock that was held, are the parent's
             self._pool, self._process, self._lock = None, os.getpid(), Lock()
         with self._lock:
@@ -109,6 +134,17 @@ class Reward:
 
     def __reduce__(self) -> tuple[type["Reward"], tuple[Any, ...]]:
         return Reward, self._made_of
+
+
+def _with_references(question: str, references: tuple[str, ...], verifier: str) -> Problem:
+    return Problem(repr((question, references)), question, references, "reward", verifier)
+
+
+def _with_tests(question: str, tests: Any, entry_point: Any) -> Problem:
+    """Raises InputError for tests that are none."""
+    plain = tests.tolist() if hasattr(tests, "tolist") else tests  # a table's column may hold an array
+    metadata = read_tests(plain, None if entry_point is None else str(entry_point))
+    return Problem(repr((question, metadata)), question, (), "reward", CODE, metadata=metadata)
 
 
 def _text(completion: Completion) -> str:

@@ -240,9 +240,11 @@ class Flag(StrEnum):
     KILLED = "killed"
     """Something outside ended the program that was run."""
     RERUN_ALONE = "rerun_alone"
-    """The program ran out of time or was killed beside others, and ended otherwise alone, which decided."""
+    """The program ran out of time or was killed, and ended otherwise when it ran again, which decided."""
     UNSANDBOXED = "unsandboxed"
     """The program ran without a sandbox (`--unsafe-local`)."""
+    IN_PROCESS = "in_process"
+    """The tests needed real objects, so they shared a process with the program, which could have forged the verdict."""
     STEPS_DROPPED = "steps_dropped"
     """There were step verdicts, too many of them to keep."""
 

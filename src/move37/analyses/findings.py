@@ -23,7 +23,7 @@ from move37.analyses.pairing import leave_out_unscored, name_some
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import OutcomeAudit, outcome_audit
-from move37.analyses.warnings import flaky_warnings, model_warnings
+from move37.analyses.warnings import flaky_warnings, in_process_warnings, model_warnings
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.rows import k_limit
@@ -98,6 +98,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
             *_about_left_out(left_out),
             *_warnings(tallies, comparisons),
             *(warning for each in models for warning in flaky_warnings(each.tally.model, each.flags)),
+            *(warning for each in models for warning in in_process_warnings(each.tally.model, each.flags)),
             *grader_warnings(errors),
             *_about_clusters(facts, len(others), bool(errors)),
         ),

@@ -27,8 +27,20 @@ def flaky_warnings(model: str, flags: Sequence[tuple[str, str, int]]) -> list[st
         return []
     counts = " and ".join(f"{samples} {outcome}" for outcome, samples in sorted(flaky.items()) if samples)
     return [
-        f"{model}: {total} sample{'s' * (total != 1)} ran out of time or were killed beside others and ended otherwise "
-        f"alone, which decided: {counts}; on a slower machine they may not"
+        f"{model}: {total} sample{'s' * (total != 1)} ran out of time or were killed and ended otherwise when they ran "
+        f"again, which decided: {counts}; on a slower machine they may not"
+    ]
+
+
+def in_process_warnings(model: str, flags: Sequence[tuple[str, str, int]]) -> list[str]:
+    """About programs that shared a process with their tests. `flags` as for `flaky_warnings`."""
+    correct = sum(samples for outcome, flag, samples in flags if (outcome, flag) == ("correct", Flag.IN_PROCESS))
+    total = sum(samples for _, flag, samples in flags if flag == Flag.IN_PROCESS)
+    if not total:
+        return []
+    return [
+        f"{model}: {total} sample{'s' * (total != 1)} had tests that need real objects and ran in one process with "
+        f"them: a program can forge that, and {correct} of them count as correct"
     ]
 
 

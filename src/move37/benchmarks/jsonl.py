@@ -7,6 +7,11 @@ makes every interval too narrow. The tag `source` is the file's name.
 A row with options is a choice question, judged by `choice`. Options are a list, {"A": ..., "B": ...} or {"text": [...],
 "label": [...]}; the answer is a letter (or label), a number counted from 0, or an option's text, and a row in which
 these disagree is refused. The question shows the options with letters, the reference is the right one's letter.
+With `verifier = "code"` an answer is a program, and every row must have tests (`program_tests.py`) under `tests`,
+`test`, `test_list`, `test_cases` or `input_output`. It may have `entry_point`; `prefix`, program text to be continued;
+`setup`, code that the tests need; `checker`, a Python function check(input, output, expected) for scripts with several
+right outputs; `cpu_seconds`; and a reference solution as its answer.
+
 `shuffle_options` puts them in a random order of the problem's own, from `seed` and the problem's id, which does not
 depend on the order. Options that speak of others are not torn from them: "all of the above" at the end stays there,
 and a question whose options name letters ("both A and B") keeps its order. Metadata: "options" as shown, and "order",
@@ -19,12 +24,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from move37.config import FieldMapping, ProblemsConfig
-from move37.errors import ConfigError
+from move37.errors import ConfigError, InputError
 from move37.identity import content_id
+from move37.program_tests import read_tests
 from move37.rows import Row, read_rows
 from move37.seeds import generation_seed
 from move37.types import Problem
 
+CODE = "code"
+"""The verifier of rows with tests of programs."""
+_TESTS = ("tests", "test", "test_list", "test_cases", "input_output")
 CHOICE = "choice"
 """The verifier of rows with options."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -61,6 +70,8 @@ class JsonlBenchmark:
         question = row.text(fields.question)
         assert source.path is not None
         tags = {"source": source.path.name.partition(".")[0], **row.tags(*fields.tags)}
+        if source.verifier == CODE:
+            return _program(self.name, row, question, fields.answer, tags)
         key = fields.options or next((key for key in _OPTION_FIELDS if isinstance(row.find(key), list | dict)), None)
         if key is None:
             references = row.answers(fields.answer)
@@ -82,6 +93,21 @@ class JsonlBenchmark:
             tags=tags,
             metadata={"options": shown, "order": order},
         )
+
+
+def _program(benchmark: str, row: Row, question: str, answer: str, tags: Mapping[str, str]) -> Problem:
+    entry_point = row.identifier("entry_point") if row.find("entry_point") is not None else None
+    try:
+        metadata = read_tests(row.require(*_TESTS), entry_point)
+    except InputError as error:
+        raise error if str(error).startswith(row.place) else row.error(str(error)) from None
+    for field in ("prefix", "setup", "checker"):
+        if row.find(field) is not None:
+            metadata[field] = row.text(field)
+    if row.find("cpu_seconds") is not None:
+        metadata["cpu_seconds"] = float(row.answer("cpu_seconds"))
+    references = (row.text(answer),) if row.find(answer) is not None else ()
+    return Problem(content_id(benchmark, question), question, references, benchmark, CODE, tags, metadata)
 
 
 def _options(row: Row, key: str) -> tuple[list[str] | None, list[str]]:

@@ -1,9 +1,12 @@
 """LiveCodeBench (arXiv 2403.07974): contest problems by date, so that a model can be asked what it cannot have seen.
 
-Options: `release` ("v1" to "v6"; each holds the ones before), and `from` and `until` (contest dates, both included).
-The reference study uses release v5 from 2024-08-01 to 2025-01-31: 279 problems. Files are those of
-livecodebench/code_generation_lite; `path` is a folder with test.jsonl, test2.jsonl, ... or one file of rows, of which
-no release is known and none may be asked for. A release is known by its count before the dates select.
+Options: `grading`, how scripts' outputs are compared: "strict" (the default; as contests do) or "official" (exactly as
+the authors' harness does); the tag `grading` says which. Where several outputs are right the harness has no checker;
+those that are known are here. And `release` ("v1" to "v6"; each holds the ones before), and `from` and
+`until` (contest dates, both included). The reference study uses release v5 from 2024-08-01 to 2025-01-31: 279 problems.
+Files are those of livecodebench/code_generation_lite; `path` is a folder with test.jsonl, test2.jsonl, ... or one file
+of rows, of which no release is known and none may be asked for. A release is known by its count before the dates
+select.
 
 A problem is either a function to write (in a class `Solution`), whose tests become assertions on data, or a script that
 reads standard input. There are no published solutions, so `references` is empty. Private tests are packed as zlib and
@@ -28,6 +31,7 @@ from move37.identity import content_id, number_repeats
 from move37.rows import Row, read_rows
 from move37.types import Problem
 
+GRADINGS = ("strict", "official")
 RELEASES = {"v1": 400, "v2": 511, "v3": 612, "v4": 713, "v5": 880, "v6": 1055}
 """Problems in each release; v3 is the first three files."""
 CASE_SECONDS = 6.0
@@ -60,9 +64,29 @@ sys.setrecursionlimit(50000)
 """
 """What the authors' harness puts before every program."""
 _ONCE = """\
+class Close(float):
+    def __eq__(self, other):
+        return isinstance(other, (int, float)) and abs(float(self) - other) <= 1e-5
+
+    def __ne__(self, other):
+        return not self == other
+
+
 def plain(value):
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return Close(value) if isinstance(value, float) else value
 """
+
+
+_CHECKERS = {
+    # "Print an integer between 0 and 9, inclusive, that is not equal to A + B" (LiveCodeBench issue 106).
+    "abc343_a": """\
+def check(given, output, expected):
+    return output.strip() in set("0123456789") - {str(sum(map(int, given.split())))}
+""",
+}
+"""For scripts with several right outputs, by question: check(input, output, expected)."""
 
 
 class LiveCodeBench:
@@ -73,6 +97,9 @@ class LiveCodeBench:
     def load(self, source: ProblemsConfig) -> tuple[Problem, ...]:
         """The problems of a release within the dates. Raises ConfigError for an option, InputError for a file."""
         release, first, last = _options(source.options)
+        grading = source.options.get("grading", GRADINGS[0])
+        if grading not in GRADINGS:
+            raise ConfigError(f"problems.options.grading: {grading!r} is none of {', '.join(GRADINGS)}")
         if source.path is None:
             raise ConfigError(
                 "problems.path: livecodebench is read from a folder; "
@@ -85,9 +112,9 @@ class LiveCodeBench:
             raise InputError(
                 f"{source.path}: no problem from {first} to {last}; its contests are from {dates[0]} to {dates[-1]}"
             )
-        return number_repeats(map(self._problem, chosen))
+        return number_repeats(self._problem(row, grading) for row in chosen)
 
-    def _problem(self, row: Row) -> Problem:
+    def _problem(self, row: Row, grading: str) -> Problem:
         starter = row.find("starter_code") or ""
         question = row.text("question_content").strip()
         tests = [*_public(row), *_private(row)]
@@ -103,22 +130,24 @@ class LiveCodeBench:
             references=(),
             benchmark=self.name,
             verifier=self.verifier,
-            tags={"contest_date": _contest_date(row).isoformat(), **row.tags("platform", "difficulty")},
+            tags={
+                "contest_date": _contest_date(row).isoformat(),
+                "grading": grading,
+                **row.tags("platform", "difficulty"),
+            },
             metadata={
                 "task_id": row.identifier("question_id"),
                 "prefix": _IMPORTS,
                 "setup": "",
-                **(
-                    _function_tests(row, function, tests) if function else {"cases": tests, "cpu_seconds": CASE_SECONDS}
-                ),
+                **(_function_tests(row, function, tests) if function else _script_tests(row, grading, tests)),
             },
         )
 
 
 def _options(options: Mapping[str, Any]) -> tuple[str | None, date, date]:
     for key in options:
-        if key not in ("release", "from", "until"):
-            raise ConfigError(f"problems.options.{key}: livecodebench knows release, from and until")
+        if key not in ("grading", "release", "from", "until"):
+            raise ConfigError(f"problems.options.{key}: livecodebench knows grading, release, from and until")
     release = options.get("release")
     if release is not None and release not in RELEASES:
         raise ConfigError(f"problems.options.release: {release!r} is none of {', '.join(RELEASES)}")
@@ -205,6 +234,16 @@ def _checked(row: Row, field: str, tests: Any) -> list[dict[str, str]]:
         raise row.error(f"{field!r}: a test without {error}") from None
 
 
+def _script_tests(row: Row, grading: str, tests: list[dict[str, str]]) -> dict[str, Any]:
+    checker = _CHECKERS.get(row.identifier("question_id")) if grading == GRADINGS[0] else None
+    return {
+        "cases": tests,
+        "cpu_seconds": CASE_SECONDS,
+        "comparison": grading,
+        **({"checker": checker} if checker else {}),
+    }
+
+
 def _function_tests(row: Row, function: str, tests: list[dict[str, str]]) -> dict[str, Any]:
     """Assertions: an input has one JSON value per line, each an argument."""
     if not function.isidentifier():
@@ -222,6 +261,7 @@ def _function_tests(row: Row, function: str, tests: list[dict[str, str]]) -> dic
         "tests": ["\n".join(asserts)],
         "entry_point": "Solution",
         "cpu_seconds": FUNCTION_SECONDS,
+        "data_only": True,
     }
 
 

@@ -19,6 +19,8 @@ class Verifier(Protocol):
       wall_seconds: float          how long it may be silent, if it bounds its own work
       is_cacheable(verdict) -> bool  whether verifying again would give this correct or incorrect verdict again: those
                                    are kept from one run to the next (`cache.py`). Without it none is.
+      confirm() -> bool            asked after every few answers, not with `threads`: whether the verdicts given since
+                                   it was last asked stand. If not, they are verified again one by one
 
     Names of before (judge, present, warm, lasting) still work: `old_names.py`.
     """

@@ -3,7 +3,7 @@
     parent -> worker   {"load": a pickled verifier}
                        {"cpu_seconds": 10.0, "problems": [{"id": ..., ...}, ...],
                         "answers": [{"number": 3, "problem": 0, "answer": "42"}, ...]}
-    worker -> parent   {"ready": name} or {"failed": why}; {"tainted": true};
+    worker -> parent   {"ready": name} or {"failed": why}; {"tainted": true}; {"confirmed": true};
                        {"number": 3, "outcome": "correct", "reason": "matches", "flags": [...], "steps": [...]}
 
 `problem` is the place among the message's own problems. An unknown field is ignored and an optional one that is missing

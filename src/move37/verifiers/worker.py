@@ -23,7 +23,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -111,14 +111,27 @@ def _verify_one_by_one(
     usual: _Usual,
 ) -> bool:
     """Verify and report one after the other; whether one tainted this process, then the rest is not verified."""
+    tainted = False
     for number, problem, answer in answers:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         verdict = _decide(verifier, problem, answer, usual.most_bytes)
         signal.setitimer(signal.ITIMER_PROF, 0)
         _report(channel, number, verdict)
-        if _peak_bytes() > usual.most_bytes or _left_computing(usual.threads):
-            return True
-    return False
+        tainted = _peak_bytes() > usual.most_bytes or _left_computing(usual.threads)
+        if tainted:
+            break
+    confirm = getattr(verifier, "confirm", None)
+    if confirm is not None:
+        channel.send_bytes(json.dumps({"confirmed": _stands(confirm)}).encode())
+    return tainted
+
+
+def _stands(confirm: Callable[[], bool]) -> bool:
+    """Whether the verifier confirms what it said. One that cannot tell does not."""
+    try:
+        return confirm() is True
+    except Exception:
+        return False
 
 
 def _verify_beside_others(

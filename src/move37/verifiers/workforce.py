@@ -9,6 +9,8 @@ known: that one is decided by how the worker ended, the rest of the batch goes b
                            crash whatever the exit code, and so is news that cannot be read
 A worker that says that it is tainted has reported the answer that tainted it, and is replaced at once. What a worker
 forked ends with it.
+A verifier may confirm its verdicts (`confirm`), once per batch. Until then they are held; a batch that is not
+confirmed is verified again answer by answer, and the verdict on one that came first in a confirmed state stands.
 A verifier that mostly waits (`threads`) has several answers verified at once in one worker; of these the oldest is
 taken for the cause.
 Left out: what is verified, and for whom (`verification.py`).
@@ -63,6 +65,8 @@ class VerifierSpec:
     """Without news for so long a worker is stuck."""
     is_cacheable: Callable[[Verdict], bool] | None
     """Whether verifying again would give this verdict again; None where that cannot be known."""
+    confirms: bool = False
+    """Whether its verdicts stand only once the worker has confirmed them."""
 
 
 @dataclass(eq=False, slots=True)
@@ -74,6 +78,8 @@ class Job:
     problem: Problem
     answer: str
     crashes: int = 0
+    alone: bool = False
+    """To be verified in a batch of its own: one that it was in could not be confirmed."""
 
 
 class Workforce:
@@ -113,7 +119,8 @@ class Workforce:
         threads = getattr(verifier, "threads", 1)
         wall_seconds = max(WALL_PER_CPU * self.cpu_seconds, getattr(verifier, "wall_seconds", 0.0))
         is_cacheable = getattr(verifier, "is_cacheable", None)
-        spec = VerifierSpec(verifier, label_of(verifier), pickled, threads, wall_seconds, is_cacheable)
+        confirms = threads == 1 and hasattr(verifier, "confirm")
+        spec = VerifierSpec(verifier, label_of(verifier), pickled, threads, wall_seconds, is_cacheable, confirms)
         return self._specs.setdefault(pickled, spec)  # workers that have it need not get ready again
 
     def submit(self, job: Job) -> None:
@@ -122,7 +129,7 @@ class Workforce:
     def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """Answers decided by now; with `wait`, after the next event. Raises VerifierError if no worker will start."""
         self._hand_out()
-        if wait and not self._queue and not any(worker.batch for worker in self._workers):
+        if wait and not self._queue and not any(worker.busy for worker in self._workers):
             raise RuntimeError("an answer was lost: one is waited for, and no worker has it")
         decided: list[tuple[Job, Verdict]] = []
         for event, _ in self._selector.select(self._patience() if wait else 0):
@@ -133,10 +140,12 @@ class Workforce:
                 decided += self._retire(worker, gone=True)
                 continue
             self._false_starts = 0
-            decided += [news] if news else []
+            decided += news
+            self._queue.extendleft(reversed(worker.doubted))
+            worker.doubted = []
             if worker.tainted:
                 self._remove(worker)
-                self._queue.extendleft(reversed(worker.batch.values()))
+                self._queue.extendleft(reversed([*worker.unconfirmed, *worker.batch.values()]))
         for worker in self._workers[:]:
             if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
                 decided += self._retire(worker, gone=False)
@@ -146,7 +155,7 @@ class Workforce:
         """Forget all work that is not decided."""
         self._queue.clear()
         for worker in self._workers[:]:
-            if worker.batch:
+            if worker.busy:
                 self._remove(worker)
 
     def close(self) -> None:
@@ -173,7 +182,7 @@ class Workforce:
         """At most `room` answers from the front of the queue, all for one verifier."""
         spec, batch = self._queue[0].spec, [self._queue.popleft()]
         size = min(room, (1 + len(self._queue)) // self.size)
-        while len(batch) < size and self._queue[0].spec is spec:
+        while len(batch) < size and self._queue[0].spec is spec and not (batch[0].alone or self._queue[0].alone):
             batch.append(self._queue.popleft())
         return batch
 
@@ -185,6 +194,7 @@ class Workforce:
         if not worker.ready:
             self._count_false_start(worker, status)
             return []
+        self._queue.extendleft(reversed(worker.unconfirmed))
         if not worker.batch:
             return []
         current, *mates = worker.batch.values()
@@ -218,7 +228,7 @@ class Workforce:
     def _deadline(self, worker: "_Worker") -> float:
         if not worker.ready:
             return worker.since + max(START_SECONDS, worker.spec.wall_seconds)
-        return worker.since + worker.spec.wall_seconds if worker.batch else math.inf
+        return worker.since + worker.spec.wall_seconds if worker.busy else math.inf
 
     def _patience(self) -> float | None:
         first = min((self._deadline(worker) for worker in self._workers), default=math.inf)
@@ -231,6 +241,10 @@ class _Worker:
     def __init__(self, spec: VerifierSpec) -> None:
         self.batch: dict[int, Job] = {}
         self._numbers = count()
+        self._held: list[tuple[Job, Verdict]] = []
+        """Decided, not yet confirmed."""
+        self.doubted: list[Job] = []
+        """Decided, and not confirmed: to be verified again."""
         self.complaint = ""
         self.tainted = False
         """Whether it asked to be replaced."""
@@ -256,8 +270,16 @@ class _Worker:
         if not self.ready:
             return 0
         if self.spec.threads == 1:
-            return 0 if self.batch else BATCH
+            return 0 if self.busy else BATCH
         return self.spec.threads - len(self.batch)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.batch or self._held)
+
+    @property
+    def unconfirmed(self) -> list[Job]:
+        return [job for job, _ in self._held]
 
     def load(self, spec: VerifierSpec) -> None:
         self.spec, self.ready = spec, False
@@ -268,8 +290,8 @@ class _Worker:
         self.batch |= new
         self._send(asking([(number, job.problem, job.answer) for number, job in new.items()], cpu_seconds))
 
-    def receive(self) -> tuple[Job, Verdict] | None:
-        """The next decided answer, or None for other news.
+    def receive(self) -> list[tuple[Job, Verdict]]:
+        """Answers that the next news decides.
 
         Raises EOFError or OSError when the worker is gone, one of `_UNREADABLE` for what is no news.
         """
@@ -279,10 +301,22 @@ class _Worker:
             raise ValueError("no news")
         if "number" in news:
             verdict = verdict_in(news)
-            return self.batch.pop(news["number"]), verdict
+            self._held.append((self.batch.pop(news["number"]), verdict))
+            return [] if self.spec.confirms else self._let_go()
+        if "confirmed" in news:
+            if news["confirmed"] is True or len(self._held) == 1:  # what was confirmed before it began stands
+                return self._let_go()
+            self.doubted = [job for job, _ in self._let_go()]
+            for job in self.doubted:
+                job.alone = True
+            return []
         self.tainted = "tainted" in news
         self.ready, self.complaint = self.tainted or "ready" in news, news.get("failed", "")
-        return None
+        return []
+
+    def _let_go(self) -> list[tuple[Job, Verdict]]:
+        held, self._held = self._held, []
+        return held
 
     def end(self, gone: bool) -> int:
         """Collect its status, the exit code or minus the signal that ended it. Unless it is `gone`, kill it first.

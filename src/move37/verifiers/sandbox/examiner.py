@@ -1,257 +1,122 @@
 """The tests' side of a connection: runs them as they were published, against a program that is elsewhere.
 
-A name that the tests take from the program is a `Remote`: calling it sends the arguments across and brings the result
-back as data. So `assert f([1, 2]) == 3` compares here, `3` never leaves, and there is nothing in the program's process
-to patch. Names that the problem's own head defines (HumanEval's `poly`, `encode_shift`) and modules of the standard
-library that the reference solution imports are this side's own.
+A name that the tests take from the program is a `Remote` (`remote.py`), or its value where it is data: calling it sends
+the arguments across and brings the result back as data. So `assert f([1, 2]) == 3` compares here, `3` never leaves, and
+there is nothing in the program's process to patch. Names that the problem's own head defines (HumanEval's `poly`,
+`encode_shift`) and modules of the standard library that the reference solution imports are this side's own.
 
-What differs from running both in one process: arguments are copied, and lists, dictionaries and sets among them are
-brought up to date after the call, but not objects shared between them; and an object that is no plain data equals
-nothing but can be passed on, called, read, iterated.
+A program meets the tests in a copy of the process in which they are ready, which is thrown away afterwards, unless they
+hold nothing that could change: nothing that tests do, or that values do to them, reaches the next program. The tests of
+each program have limits of their own, on CPU time and memory, so that it cannot keep them busy with what it returns.
+
+What differs from running both in one process: arguments are copied, and lists, dictionaries, sets and arrays among them
+are brought up to date after the call; an object that is no plain data equals nothing but can be passed on, called,
+read, iterated. What tests need beyond that is not expressible here, and the answer says so. Tests that compare
+identities or watch their process never are (`needs.py`).
 
 Random numbers start from the same seed for every program.
 """
 
-import ast
-import builtins
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import sys
-from collections import OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+import types
+from collections import OrderedDict
+from collections.abc import Callable
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any
 
-from .wire import Link, MalformedError, decode, encode
+from .needs import Needs, names_from_program
+from .remote import Connection, InexpressibleError, ProgramEndedError
+from .wire import Link
 
 MOST_REMEMBERED = 32
 """Problems whose compiled tests are kept."""
-SECONDS_TO_READ = 2.0
-"""CPU seconds in which a result must have become a value."""
+_UNCHANGING = (types.ModuleType, int, float, str, bytes, type(None), types.BuiltinFunctionType)
+_LIBRARIES = sys.stdlib_module_names
+MOST_GROWN_KILOBYTES = 512 << 10
+"""Resident size from which the process that ran tests is replaced."""
+MEMORY_BYTES = 3 << 30
+"""Address space in which the tests of one program run."""
 
 
-class ProgramEndedError(BaseException):
-    """The program's process is gone or talks nonsense. Not an Exception: no test may catch it."""
+class _Names(dict[str, Any]):
+    """Names of the tests, of which the program's data are looked up anew each time: it may bind them anew."""
 
+    def __init__(self, names: dict[str, Any], data: dict[str, Any]) -> None:
+        super().__init__({name: value for name, value in names.items() if name not in data})
+        self._data = data
 
-class NotSendableError(BaseException):
-    """The tests pass an object that has no form as data: the instrument's limit, not the program's fault."""
-
-
-class _Connection:
-    """Asks the program to do things."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.ended = ""
-        """Why there is no more to hear from the program."""
-
-    def load(self, sources: list[str]) -> None:
-        self._ask({"load": sources})
-
-    def do(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        message = {
-            "do": operation,
-            "args": [encode(each, _handle) for each in args],
-            "kwargs": {key: encode(each, _handle) for key, each in kwargs.items()},
-        }
-        reply = self._ask(message)
-        try:
-            value, changed = reply.get("value"), reply.get("changed")
-            if not changed and not isinstance(value, dict | list):
-                return value
-            with _time_to_read():
-                for place, after in changed or ():
-                    before = kwargs[place] if isinstance(place, str) else args[place]
-                    _bring_up_to_date(before, decode(after, self._remote))
-                return decode(value, self._remote)
-        except Exception:
-            self._end("sends malformed data")
-
-    def _ask(self, message: Any) -> dict[str, Any]:
-        if self.ended:
-            raise ProgramEndedError
-        try:
-            self.link.send(message)
-            reply = self.link.receive()
-        except (EOFError, OSError):
-            self._end("ends early")
-        except MalformedError:
-            self._end("sends malformed data")
-        if not isinstance(reply, dict):
-            self._end("sends malformed data")
-        if "raised" in reply:
-            self._raise(reply)
-        return reply
-
-    def _raise(self, reply: dict[str, Any]) -> NoReturn:
-        """Raise here what the program raised there, as the nearest builtin exception."""
-        names = reply["raised"] if isinstance(reply["raised"], list) else []
-        found = (getattr(builtins, name, None) for name in names if isinstance(name, str))
-        kind = next((each for each in found if isinstance(each, type) and issubclass(each, BaseException)), Exception)
-        if issubclass(kind, StopIteration | StopAsyncIteration):
-            kind = RuntimeError  # inside a test's `map` or `zip` it would end the tests quietly
-        name = names[0] if names and isinstance(names[0], str) and names[0].isidentifier() else "Exception"
-        if not issubclass(kind, Exception):
-            self._end("exits" if issubclass(kind, SystemExit) else f"raises {name[:60]}")
-        try:
-            error = kind(str(reply.get("message", "")))
-        except TypeError:  # UnicodeDecodeError and its like take more
-            error = ValueError(str(reply.get("message", "")))
-        error.raised_by_program = name[:60]  # type: ignore[attr-defined]
-        raise error
-
-    def _end(self, why: str) -> NoReturn:
-        self.ended = why
-        raise ProgramEndedError
-
-    def _remote(self, handle: Any) -> "Remote":
-        if type(handle) is not int:
-            raise MalformedError("no handle")
-        return Remote(self, handle)
-
-
-@contextmanager
-def _time_to_read() -> Iterator[None]:
-    """Bound the time that data can take to become values: the keys of a dictionary may be chosen to collide."""
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS_TO_READ)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
-def _stop_reading(number: int, frame: Any) -> NoReturn:
-    raise MalformedError("takes too long to read")
-
-
-class Remote:
-    """Something in the program's process, known here by its name or number."""
-
-    __slots__ = ("_connection", "_place")
-
-    def __init__(self, connection: _Connection, place: str | int) -> None:
-        object.__setattr__(self, "_connection", connection)
-        object.__setattr__(self, "_place", place)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._do("call", *args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        place = object.__getattribute__(self, "_place")
-        if name == "__name__" and isinstance(place, str):
-            return place
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)  # copy, pickle and NumPy look for their protocols
-        return self._do("get", name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._do("set", name, value)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._do("getitem", key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._do("setitem", key, value)
-
-    def __contains__(self, item: Any) -> bool:
-        return item in list(self)  # compared here: its own `__contains__` may say yes to everything
-
-    def __iter__(self) -> Any:
-        return iter(list(self._do("list")))
-
-    def __len__(self) -> int:
-        return self._do("len")
-
-    def __bool__(self) -> bool:
-        return self._do("truth") is True
-
-    def __str__(self) -> str:
-        return self._do("str")
-
-    def __int__(self) -> int:
-        return self._do("int")
-
-    def __float__(self) -> float:
-        return self._do("float")
-
-    def __deepcopy__(self, memo: Any) -> "Remote":
-        return self
-
-    def __copy__(self) -> "Remote":
-        return self
-
-    def _do(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        return self._connection.do(operation, self, *args, **kwargs)
-
-
-def _handle(value: Any) -> Any:
-    if isinstance(value, Remote):
-        return object.__getattribute__(value, "_place")
-    raise NotSendableError(type(value).__name__)
-
-
-def _bring_up_to_date(value: Any, after: Any) -> None:
-    """Give a mutable argument the content that it has on the other side."""
-    if type(value) is not type(after):
-        raise MalformedError("an argument changed its type")
-    if isinstance(value, list | bytearray):
-        value[:] = after
-    elif isinstance(value, dict | set):
-        value.clear()
-        value.update(after)
-    elif isinstance(value, deque):
-        value.clear()
-        value.extend(after)
-    else:
-        raise MalformedError("an argument that cannot change did")
+    def __missing__(self, name: str) -> Any:
+        remote = self._data.get(name)
+        if remote is None:
+            raise KeyError(name)
+        return object.__getattribute__(remote, "_connection").do("name", remote)
 
 
 class Examination:
     """The tests of one problem, compiled.
 
-    `head` is program text whose definitions are the tests' own; it and `once` run now, without a program, and what they
-    make must reach no program but as a copy. `setup` runs before the tests. `reference` is the published solution, read
-    only for the names that it defines.
+    `head` is program text whose definitions are the tests' own; it and `once` run now, without a program. `setup` runs
+    before the tests. `reference` is the published solution, read only for the names that it defines.
     """
 
     def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
+        self.needs = Needs.of([setup, *tests])
         self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests)]
-        self.from_program, modules = _names([once, setup, *tests], head, reference, entry_point)
+        self.from_program, modules = names_from_program([once, setup, *tests], head, reference, entry_point)
         self.names: dict[str, Any] = {"__name__": "tests"}
         exec(_compiled_head(head), self.names)
         self.names |= {module: import_module(module) for module in modules}
         exec(compile(once, "once.py", "exec", dont_inherit=True), self.names)
+        self.repeatable = self.needs.pure and not any(
+            _may_change(value) for name, value in self.names.items() if name != "__builtins__"
+        )
+        """Whether running the tests can change nothing that running them again would see."""
 
     def examine(self, program: list[str], link: Link) -> dict[str, str]:
-        """Run the tests: {"passed"}, {"failed": why} or {"broken": why}."""
+        """Run the tests: {"passed"}, {"failed": why} or {"inexpressible": what the tests need}."""
         random.seed(0)
         sys.setrecursionlimit(1000)
-        connection = _Connection(link)
-        names = self.names | {name: Remote(connection, name) for name in self.from_program}
+        connection = Connection(link, self.needs.exceptions)
+        failed = ""
         try:
-            connection.load(program)
+            bound_to_data = connection.load(program, self.from_program)
+            names = self.names | {name: connection.remote(name) for name in self.from_program}
+            if bound_to_data:
+                names = _Names(names, {name: names[name] for name in bound_to_data})
             for test in self.tests:
                 exec(test, names)
-        except ProgramEndedError:
+        except (ProgramEndedError, InexpressibleError):
             pass
-        except NotSendableError as error:
-            return {"broken": f"a test passes a {error} to the program"}
-        except Exception as error:
-            if not connection.ended:
-                return {"failed": _why(error)}
+        except BaseException as error:  # also an exit that a test expected, elsewhere
+            failed = _why(error)
         # A test that caught everything has not passed: the program must be there to the end.
-        return {"failed": connection.ended} if connection.ended else {"passed": ""}
+        if connection.inexpressible:
+            return {"inexpressible": connection.inexpressible}
+        failed = connection.ended or failed
+        if failed and self.needs.reflection and not failed.startswith("ends early"):
+            return {"inexpressible": self.needs.reflection, "failed": failed}
+        return {"failed": failed} if failed else {"passed": ""}
 
 
-def _why(error: Exception) -> str:
+def _may_change(value: Any) -> bool:
+    """Whether what a head made for the tests is more than a function, a constant or what it imported."""
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == "tests" and any(map(_may_change, value.__defaults__ or ()))
+    return not isinstance(value, _UNCHANGING) and getattr(value, "__module__", None) not in _LIBRARIES
+
+
+def _why(error: BaseException) -> str:
     raised = getattr(error, "raised_by_program", None)
     if raised is not None:
         return f"raises {raised}"
+    if isinstance(error, MemoryError):
+        return "out of memory in the tests"
     return "differs" if isinstance(error, AssertionError) else f"differs ({type(error).__name__} in the tests)"
 
 
@@ -265,60 +130,43 @@ def _compiled_head(head: str) -> Any:
     return compile("", "head.py", "exec")
 
 
-def _names(tests: list[str], head: str, reference: str, entry_point: str) -> tuple[list[str], list[str]]:
-    """Names that the tests take from the program, and standard modules that they take from nowhere."""
-    used, bound = _used_and_bound("\n".join(tests))
-    defined, imported = _defined(head)
-    own = (defined | imported) - {entry_point}
-    solution, modules = _defined(reference)
-    free = used - bound - set(dir(builtins)) - own
-    standard = (free & modules & sys.stdlib_module_names) - solution
-    shadowing = solution & used - own  # a solution may be called `sum`
-    return sorted((free | shadowing) - standard), sorted(standard)
-
-
-def _used_and_bound(source: str) -> tuple[set[str], set[str]]:
-    used, bound = set[str](), set[str]()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-    return used, bound
-
-
-def _defined(source: str) -> tuple[set[str], set[str]]:
-    """Names that a program defines at its top level, and those that it imports."""
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return set(), set()
-    defined, imported = set[str](), set[str]()
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            defined.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            imported |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            defined |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return defined, imported
-
-
 def serve(descriptor: int) -> None:
     """Examine one program after the other, until the other end is closed.
 
     A request is one byte and a message. With "t" the message is tests to use from now on (`Examination`'s fields),
-    with "p" a program, and the byte carries the descriptor of its connection. Each is answered with one message.
+    with "p" a program and the CPU seconds of its tests, and the byte carries the descriptor of its connection. Each is
+    answered with one message: to tests {"ready"}, and {"together"} where they need one process, or {"broken": why};
+    to a program what `Examination.examine` says. With "forgotten" in it, the tests have to be sent again.
+
+    A copy of this process does the work, which may be killed for what it uses, and is replaced.
     """
-    signal.signal(signal.SIGVTALRM, _stop_reading)
     channel = socket.socket(fileno=os.dup(descriptor))
     link = Link(descriptor)
+    while channel.recv(1, socket.MSG_PEEK):
+        why = _in_a_copy(lambda: _serve(channel, link))
+        if why:
+            link.send({"failed": why, "forgotten": ""})
+
+
+def _in_a_copy(work: Callable[[], None]) -> str:
+    """Do this in a copy of this process; why the copy came to a bad end, "" if it did not."""
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status in (-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGKILL):
+        return "out of time in the tests"
+    return "out of memory in the tests" if status else ""
+
+
+def _serve(channel: socket.socket, link: Link) -> None:
+    """Answer requests, until there are none or this process has grown large."""
     examinations: OrderedDict[str, Examination] = OrderedDict()
     current: Examination | None = None
     while True:
@@ -329,11 +177,34 @@ def serve(descriptor: int) -> None:
         if kind == b"t":
             current, answer = _examination(message, examinations)
             link.send(answer)
-        elif current is not None and descriptors:
-            connection = Link(descriptors[0])
-            verdict = current.examine(message, connection)
-            connection.close()
-            link.send(verdict)
+            continue
+        connection = Link(descriptors[0])
+        answer = {"broken": "no tests"} if current is None else _answer(current, message, connection)
+        connection.close()
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_GROWN_KILOBYTES
+        link.send(answer | ({"forgotten": ""} if grown else {}))
+        if grown:
+            return
+
+
+def _answer(examination: Examination, message: dict[str, Any], connection: Link) -> dict[str, str]:
+    """What the tests say of a program: here, or in a copy of this process if they could change something in it."""
+    if examination.repeatable:
+        return _examined(examination, message, connection)
+    reading, writing = os.pipe()
+    said, saying = Link(reading), Link(writing)
+    why = _in_a_copy(lambda: saying.send(_examined(examination, message, connection)))
+    saying.close()
+    answer = {"failed": why} if why else said.receive()
+    said.close()
+    return answer
+
+
+def _examined(examination: Examination, message: dict[str, Any], connection: Link) -> dict[str, str]:
+    signal.setitimer(signal.ITIMER_PROF, message["cpu_seconds"])
+    verdict = examination.examine(message["program"], connection)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return verdict
 
 
 def _examination(
@@ -348,4 +219,4 @@ def _examination(
             return None, {"broken": f"the tests cannot be run: {type(error).__name__}"}
         if len(known) > MOST_REMEMBERED:
             known.popitem(last=False)
-    return known[key], {"ready": ""}
+    return known[key], {"ready": "", **({"together": ""} if known[key].needs.together else {})}

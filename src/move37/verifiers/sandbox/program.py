@@ -2,135 +2,198 @@
 
 Nothing in this process is a secret and nothing it says is believed beyond being data: a program that takes over this
 code can send any results that it likes, which is no more than computing them. It never learns what they are compared
-with. Two kinds of program: one whose functions are called (`serve`), and one that reads standard input and writes
-standard output (`run_script`), where the descriptors are all there is.
+with. Three kinds of program: one whose functions are called (`serve`), one that reads standard input and writes
+standard output (`run_script`), where the descriptors are all there is, and one that shares its process with the tests
+(`run_with_tests`), for tests of objects that cannot cross. What that one says can be forged, and its verdict says so.
+
+Each calls `begin` when it is about to run what nobody trusts: whatever happens before is this side's fault.
 """
 
-import builtins
 import operator
 import sys
 import types
-from collections import deque
+from collections.abc import Callable
 from importlib import import_module
+from itertools import islice
 from typing import Any
 
-from .wire import Link, MalformedError, decode, encode
+from .scripts import as_a_script, finish, prepare
+from .wire import MUTABLE, Link, MalformedError, decode, encode, within
 
-_MUTABLE = (list, dict, set, bytearray, deque)
-_OPERATIONS = {
+Begin = Callable[[], None]
+
+
+def _take(iterator: Any, most: int, late: dict[int, BaseException]) -> tuple[list[Any], bool]:
+    """The next items, at most so many, and whether it is at its end. What it raises meanwhile comes after them."""
+    if id(iterator) in late:
+        raise late.pop(id(iterator))
+    items: list[Any] = []
+    try:
+        items.extend(islice(iterator, most))
+    except BaseException as error:  # whatever a program raises
+        if not items:
+            raise
+        late[id(iterator)] = error
+    return items, len(items) < most and id(iterator) not in late
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
     "call": lambda target, *args, **kwargs: target(*args, **kwargs),
     "get": getattr,
     "set": setattr,
-    "list": list,
-    **{name: getattr(operator, name) for name in ("getitem", "setitem", "truth")},
-    **{kind.__name__: kind for kind in (len, str, int, float)},
+    "delete": delattr,
+    "name": lambda target: target,
+    **{name: getattr(operator, name) for name in ("getitem", "setitem", "delitem", "truth")},
+    **{kind.__name__: kind for kind in (len, str, repr, int, float, iter, format)},
 }
 
 
-def serve(descriptor: int) -> None:
+def serve(descriptor: int, begin: Begin) -> int:
     """Run the program that comes first, then do what each message asks, until the other end is closed."""
     link = Link(descriptor)
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
-    objects: list[Any] = []
+    program = _Program(module.__dict__, begin)
     try:
         while True:
-            link.send(_reply(link.receive(), module.__dict__, objects))
+            _answer(link, program.reply(link.receive()))
     except (EOFError, OSError):
-        return
+        return 0
 
 
-def run_script(descriptor: int) -> int:
+def _answer(link: Link, reply: Any) -> None:
+    try:
+        link.send(reply)
+    except MalformedError as error:
+        link.send({"raised": ["MemoryError"], "message": str(error)})
+
+
+class _Program:
+    """The names of a program, and its objects that the tests know by a number."""
+
+    def __init__(self, names: dict[str, Any], begin: Begin) -> None:
+        self._names, self._begin = names, begin
+        self._objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self._late: dict[int, BaseException] = {}
+
+    def reply(self, message: Any) -> Any:
+        """The answer to one message: {"value", "changed"}, {"raised"} or {"loaded"}.
+
+        "changed" are arguments that were changed in place. "loaded" are the names asked for that are bound to data,
+        which may be bound anew.
+        """
+        try:
+            if "load" in message:
+                return self._load(message)
+            args = [decode(each, self._resolve, trusted=True) for each in message["args"]]
+            kwargs = {key: decode(each, self._resolve, trusted=True) for key, each in message["kwargs"].items()}
+            mutable = within([*args, *kwargs.values()])
+            sent = {id(each): place for place, each in enumerate(mutable)}
+            value = encode(self._do(message["do"], args, kwargs), self._refer, sent)
+            given = [*message["args"], *message["kwargs"].values()]
+            changed = [
+                encode(each, self._refer, sent)
+                for each, before in zip((*args, *kwargs.values()), given, strict=True)
+                if type(before) in (list, dict) and sent and encode(each, self._refer) != before
+            ]
+            return {"value": value, "changed": changed}
+        except MalformedError as error:
+            return {"raised": ["ValueError"], "message": str(error)}
+        except BaseException as error:  # whatever a program raises
+            return self._raised(error)
+
+    def _do(self, operation: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        if operation == "take":
+            iterator, most = args
+            return _take(iterator, most, self._late)
+        return _OPERATIONS[operation](*args, **kwargs)
+
+    def _load(self, message: Any) -> dict[str, Any]:
+        prepare(message["load"])
+        self._begin()
+        for source in message["load"]:
+            exec(compile(source, "solution.py", "exec", dont_inherit=True), self._names)
+        return {"loaded": [name for name in message["names"] if _is_data(self._names.get(name))]}
+
+    def _refer(self, value: Any) -> Any:
+        number = self._numbers.get(id(value))
+        if number is None:
+            number = self._numbers[id(value)] = len(self._objects)
+            self._objects.append(value)
+        return {"handle": number}
+
+    def _resolve(self, handle: Any) -> Any:
+        if not isinstance(handle, str):
+            return self._objects[handle]
+        if handle in self._names:
+            return self._names[handle]
+        raise NameError(f"name {handle!r} is not defined")
+
+    def _raised(self, error: BaseException) -> dict[str, Any]:
+        try:
+            args = encode(list(error.args), self._refer)
+        except BaseException:  # they contain themselves
+            args = None
+        return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error), "args": args}
+
+
+def _is_data(value: Any) -> bool:
+    return value is None or isinstance(value, (*MUTABLE, bool, int, float, complex, str, bytes, tuple, frozenset))
+
+
+def run_script(descriptor: int, begin: Begin) -> int:
     """Run the program that comes on the connection as a script. The exit status: 0 unless it raised something."""
     link = Link(descriptor)
     sources = link.receive()
     link.close()
-    _forget_chance(sources)
-    module = types.ModuleType("__main__")
-    module.__file__ = "program.py"
-    sys.modules["__main__"] = module
-    sys.argv = ["program.py"]
-    builtins.exit = builtins.quit = sys.exit
+    prepare(sources)
+    names = as_a_script()
     status = 0
+    begin()
     try:
         for source in sources:
-            exec(compile(source, "program.py", "exec", dont_inherit=True), module.__dict__)
-    except SystemExit as end:
-        status = 0 if end.code in (None, 0) else 1
+            exec(compile(source, "program.py", "exec", dont_inherit=True), names)
+    except SystemExit:
+        pass  # with whatever code or text: its output decides, as in LiveCodeBench's harness
     except BaseException:  # whatever a program raises
         status = 1
     try:
-        _finish(module.__dict__)
+        finish(names)
     except BaseException:  # what it left for the exit is its own too
         status = 1
     return status
 
 
-def _finish(names: dict[str, Any]) -> None:
-    """What the interpreter does at its end: wait for the script's threads, call what it left for the exit, write out
-    what was printed, and let go of its names, which closes files that it left open."""
-    if "threading" in sys.modules:
-        threading = import_module("threading")
-        for thread in threading.enumerate():
-            if thread is not threading.main_thread() and not thread.daemon:
-                thread.join()
-    if "atexit" in sys.modules:
-        import_module("atexit")._run_exitfuncs()
-    _write_out(sys.stdout)
-    names.clear()
-    _write_out(sys.__stdout__)
-
-
-def _write_out(printed: Any) -> None:
-    if printed is not None and not getattr(printed, "closed", False):
-        printed.flush()
-
-
-def _reply(message: Any, names: dict[str, Any], objects: list[Any]) -> Any:
-    """The answer to one message: {"value", "changed"}, {"raised"} or {"loaded"}.
-
-    "changed" are arguments that were changed in place, each with its position or keyword.
-    """
-
-    def refer(value: Any) -> int:
-        objects.append(value)
-        return len(objects) - 1
-
-    def resolve(handle: Any) -> Any:
-        return _named(handle, names) if isinstance(handle, str) else objects[handle]
-
+def run_with_tests(descriptor: int, begin: Begin) -> int:
+    """Run the program and then the tests, which come with it on the connection, in its own namespace."""
+    link = Link(descriptor)
+    message = link.receive()
+    prepare(message["program"])
+    module = types.ModuleType("solution")
+    names = module.__dict__
+    sys.modules["solution"] = module
+    begin()
     try:
-        if "load" in message:
-            _forget_chance(message["load"])
-            for source in message["load"]:
-                exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
-            return {"loaded": True}
-        args = [decode(each, resolve) for each in message["args"]]
-        kwargs = {key: decode(each, resolve) for key, each in message["kwargs"].items()}
-        value = encode(_OPERATIONS[message["do"]](*args, **kwargs), refer)
-        given = dict(enumerate(message["args"])) | message["kwargs"]
-        changed = [
-            [place, after]
-            for place, each in (dict(enumerate(args)) | kwargs).items()
-            if isinstance(each, _MUTABLE) and (after := encode(each, refer)) != given[place]
-        ]
-        return {"value": value, "changed": changed}
-    except MalformedError as error:
-        return {"raised": ["ValueError"], "message": str(error)}
-    except BaseException as error:  # whatever a program raises
-        return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error)}
-
-
-def _forget_chance(sources: list[str]) -> None:
-    """Start random numbers from the same seed for every program that uses them: a verdict should not be luck."""
-    if any("random" in source for source in sources):
+        for source in message["program"]:
+            exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
         import_module("random").seed(0)
+        for source in message["tests"]:
+            exec(compile(source, "tests.py", "exec", dont_inherit=True), names)
+        if message["pytest"]:
+            import_module(".pytests", __package__).run(message["pytest"])
+    except BaseException as error:  # whatever either raises
+        link.send({"failed": "differs" if isinstance(error, AssertionError) else f"raises {type(error).__name__[:60]}"})
+    else:
+        link.send({"passed": ""})
+    return 0
 
 
-def _named(name: str, names: dict[str, Any]) -> Any:
-    if name in names:
-        return names[name]
-    raise NameError(f"name {name!r} is not defined")
+ROLES: dict[str, Callable[[int, Begin], int]] = {
+    "program": serve,
+    "script": run_script,
+    "in-process": run_with_tests,
+}
 
 
 def _short(error: BaseException) -> str:

@@ -1,10 +1,11 @@
 """The system calls that no judged program needs, refused by the kernel (seccomp, a BPF program).
 
-Refused in the whole sandbox are: other programs, sockets but socket pairs, memory that outlives or
-escapes the limit on address space (System V and POSIX shared memory, memfd), looking into other processes, keyrings,
+Refused to every child of a supervisor are: other programs, sockets but socket pairs, memory that outlives or escapes
+the limit on address space (System V and POSIX shared memory, memfd), looking into other processes, keyrings,
 namespaces and mounts, and the kernel's more adventurous interfaces. A judged program is also refused new processes,
-but not threads. Refused calls fail with EPERM, so a program sees an exception and goes on; `clone3` fails with ENOSYS,
-on which C libraries fall back to `clone`, whose flags can be read.
+but not threads, and a lower priority: it could make itself look starved. Refused calls fail with EPERM, so a program
+sees an exception and goes on; `clone3` fails with ENOSYS, on which C libraries fall back to `clone`, whose flags can be
+read.
 A list of what is refused, not of what is allowed: new C libraries use new calls, and bubblewrap is the wall. The
 filter closes what namespaces and limits leave open.
 """
@@ -80,20 +81,28 @@ _REFUSED: dict[str, tuple[int, int]] = {
     "clock_settime": (227, 112),
     "syslog": (103, 116),
 }
+_REFUSED_TO_PROGRAMS: dict[str, tuple[int, int]] = {
+    "setpriority": (141, 140),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "ioprio_set": (251, 30),
+}
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
-def sandbox_filter(machine: str) -> bytes:
-    """The BPF program for everything in a sandbox, on a machine as `platform.machine()` names it. Raises OSError."""
-    column = _column(machine)
-    return _assemble(machine, [step for numbers in _REFUSED.values() for step in _refuse(numbers[column])])
+def child_filter(machine: str) -> bytes:
+    """The BPF program for every child, on a machine as `platform.machine()` names it. Raises OSError."""
+    return _assemble(machine, _refuse_all(_REFUSED, _column(machine)))
 
 
 def program_filter(machine: str) -> bytes:
     """The BPF program for a judged program: threads, but no processes. Raises OSError."""
     column = _column(machine)
     steps = [
+        *_refuse_all(_REFUSED | _REFUSED_TO_PROGRAMS, column),
         *_refuse(_CLONE3[column], errno.ENOSYS),
         (_JUMP_EQUAL, 0, 4, _CLONE[column]),
         (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT),
@@ -104,6 +113,10 @@ def program_filter(machine: str) -> bytes:
     if machine == "x86_64":
         steps += [*_refuse(57), *_refuse(58)]  # fork, vfork; arm64 has neither
     return _assemble(machine, steps)
+
+
+def _refuse_all(calls: dict[str, tuple[int, int]], column: int) -> list[_Step]:
+    return [step for numbers in calls.values() for step in _refuse(numbers[column])]
 
 
 def _refuse(number: int, reason: int = errno.EPERM) -> list[_Step]:

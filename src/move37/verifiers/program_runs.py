@@ -1,0 +1,314 @@
+"""From a program to its verdict: what it is run against, how often, with how much time.
+
+Three ways, tried in this order. Data only: the program in one sandbox, its tests in another, nothing but data between
+them. Scripts: input and output. In one process: where tests need real objects (a class, an operator, an identity, a
+patch), which no data can stand for; then the program could forge its verdict, and the verdict says `in_process`. A
+problem is settled for this way by its published solution, if that does not pass with data only, and not by what a
+program returns; without a solution, by the tests' needing it.
+
+Time is CPU time of the program's own process. It is measured against a reference program, again whenever a program
+runs out of it, since a busy machine does less in a CPU second: a program that had less than it would be allowed now
+runs once more with that. Beside others: nothing waits for it. Waiting is not starving: a program that does nothing,
+while its tests do nothing, has ended when it has done nothing for its time.
+"""
+
+import ast
+import re
+import signal
+import statistics
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from move37.errors import VerifierError
+from move37.types import Flag, Outcome, Problem, Verdict
+from move37.verifiers.outputs import Comparison, same_output
+from move37.verifiers.program_text import continues
+from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
+from move37.verifiers.sandbox.rooms import Examined, Sandboxes
+from move37.verifiers.sandbox.scripts import REPEATS_ITSELF
+
+REFERENCE_PROGRAM = (
+    "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"
+)
+REFERENCE_TESTS = {
+    "head": "",
+    "once": "",
+    "setup": "",
+    "tests": ["assert work() == 2999997"],
+    "reference": REFERENCE_PROGRAM,
+    "entry_point": "work",
+}
+REFERENCE_SECONDS = 0.04
+"""CPU seconds of the reference program on one core of the machine where the limits were set (CPython 3.11)."""
+TOLERANCE = 1.25
+"""A program may take this much more than its time: what it needs varies with what runs beside it."""
+WALL_PER_CPU = 20.0
+"""Wall time allowed for each second of CPU time, however starved the program is."""
+MOST_EARNED = 30.0
+"""CPU seconds that a slow published solution can earn a program."""
+SOLUTION_FACTOR = 4.0
+"""A program may take this many times the CPU time of the published solution (as in EvalPlus)."""
+WORTH_ANOTHER_RUN = TOLERANCE
+"""A program that ran out of time runs again if it would be allowed this many times as much."""
+LONGEST_PROGRAM = 1 << 23
+"""Characters."""
+PACKAGES = (
+    *("numpy", "scipy", "pandas", "sympy", "mpmath", "sortedcontainers", "networkx", "typing_extensions"),
+    *("dateutil", "pytz", "six", "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
+)
+"""Packages that programs and tests find beside the standard library, where they are installed: what LiveCodeBench's
+environment has, what that needs, and pytest."""
+
+_TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
+_IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TIMED_OUT}))
+_REPEATS = Verdict(Outcome.INCORRECT, "repeats itself without end", flags=frozenset({Flag.TIMED_OUT}))
+_KILLED = Verdict(Outcome.INCORRECT, "was killed", flags=frozenset({Flag.KILLED}))
+_OUT_OF_MEMORY = Verdict(Outcome.INCORRECT, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
+_BY_LOAD = frozenset({_TIMED_OUT, _KILLED, replace(_TIMED_OUT, reason="out of time in the tests")})
+"""What the machine's load may have done."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A problem as it is run."""
+
+    problem: Problem
+    sources: list[str]
+
+
+class ProgramRuns:
+    """The sandboxes of one process, and how slow programs run here. `close` it, whatever happens."""
+
+    def __init__(self, isolated: bool) -> None:
+        try:
+            self._sandboxes = Sandboxes(PACKAGES, isolated)
+        except SandboxLostError as lost:
+            raise VerifierError(f"the sandbox does not work: {lost}") from None
+        self._slowness = self._measured(min)
+        self._solution_cpu: dict[tuple[Any, ...], float] = {}
+        self._in_process: dict[tuple[Any, ...], bool] = {}
+
+    def close(self) -> None:
+        self._sandboxes.close()
+
+    def are_intact(self) -> bool:
+        """Whether the sandboxes are as they were; if not, what they gave since this was last asked is worth nothing."""
+        return self._sandboxes.are_intact()
+
+    def verdict(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
+        if len(program) > LONGEST_PROGRAM:
+            return Verdict(Outcome.INCORRECT, "is too long")
+        task = _Task(problem, _sources(problem, program))
+        had = cpu_seconds * self._slowness
+        first = self._attempt(task, had, cpu_seconds)
+        if replace(first, flags=first.flags - {Flag.IN_PROCESS}) not in _BY_LOAD:
+            return first
+        allowed = max(had, cpu_seconds * self._measured_anew(), self._earned(problem) / TOLERANCE)
+        if Flag.TIMED_OUT in first.flags and allowed < WORTH_ANOTHER_RUN * had:
+            return first
+        second = self._attempt(task, allowed, cpu_seconds)
+        if second.outcome is first.outcome:
+            return second
+        both = f"{second.reason} with more time, {first.reason} before"
+        return replace(second, reason=both, flags=second.flags | {Flag.RERUN_ALONE})
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _measured(self, choose: Callable[[list[float]], float]) -> float:
+        """How many times as long as at reference speed programs take now. Raises VerifierError if none runs."""
+        spent = []
+        for _ in range(3):
+            limits = Limits(cpu_seconds=60.0, wall_seconds=600.0)
+            examined = self._sandboxes.examine(REFERENCE_TESTS, [REFERENCE_PROGRAM], limits)
+            if examined.kind != "passed":
+                self.close()
+                raise VerifierError(f"the sandbox does not work: the reference program {examined.reason}")
+            spent.append(examined.report.cpu_seconds)
+        return max(1.0, choose(spent) / REFERENCE_SECONDS)
+
+    def _measured_anew(self) -> float:
+        with suppress(SandboxLostError):
+            self._slowness = self._measured(statistics.median)
+        return self._slowness
+
+    def _earned(self, problem: Problem) -> float:
+        """CPU seconds that the published solution earns a program; 0 where there is none."""
+        key = _key(problem)
+        if key not in self._solution_cpu:
+            spent = 0.0
+            if problem.references and problem.metadata.get("tests"):
+                sources = _sources(problem, problem.references[0])
+                with suppress(SandboxLostError):
+                    limits = Limits(MOST_EARNED, WALL_PER_CPU * MOST_EARNED)
+                    examined = self._sandboxes.examine(_tests(problem), sources, limits)
+                    spent = examined.report.cpu_seconds if examined.kind == "passed" else 0.0
+            self._solution_cpu[key] = spent
+        return min(MOST_EARNED, SOLUTION_FACTOR * self._solution_cpu[key])
+
+    # -- one run -------------------------------------------------------------------------------------------------------
+
+    def _attempt(self, task: _Task, cpu_seconds: float, idle_seconds: float) -> Verdict:
+        """One run; the sandbox's own failure is tried once more."""
+        limits = Limits(TOLERANCE * cpu_seconds, WALL_PER_CPU * cpu_seconds, idle_seconds)
+        run = self._run_cases if task.problem.metadata.get("cases") else self._run_tests
+        for _ in range(2):
+            with suppress(SandboxLostError):
+                return run(task, limits)
+        return Verdict(Outcome.UNSCORED, "the sandbox failed")
+
+    def _run_tests(self, task: _Task, limits: Limits) -> Verdict:
+        problem = task.problem
+        if problem.metadata.get("pytest") or self._in_process.get(_key(problem)):
+            return self._run_in_process(task, limits)
+        examined = self._sandboxes.examine(_tests(problem), task.sources, limits)
+        if examined.kind != "inexpressible":
+            return _verdict(examined, limits)
+        if self._needs_one_process(problem):
+            return self._run_in_process(task, limits)
+        return _verdict(replace(examined, kind="failed", reason=examined.failed or "differs"), limits)
+
+    def _run_in_process(self, task: _Task, limits: Limits) -> Verdict:
+        tests = _tests(task.problem)
+        texts = [tests["once"], tests["setup"], *tests["tests"]]
+        pytest = task.problem.metadata.get("pytest", "")
+        verdict = _verdict(self._sandboxes.run_with_tests(task.sources, texts, pytest, limits), limits)
+        return replace(verdict, flags=verdict.flags | {Flag.IN_PROCESS})
+
+    def _needs_one_process(self, problem: Problem) -> bool:
+        """Whether the tests need it, by the published solution where there is one. Raises SandboxLostError."""
+        key = _key(problem)
+        if key not in self._in_process:
+            self._in_process[key] = problem.metadata.get("data_only") is not True and not any(
+                self._passes_with_data(problem, solution) for solution in problem.references[:1]
+            )
+        return self._in_process[key]
+
+    def _passes_with_data(self, problem: Problem, solution: str) -> bool:
+        limits = Limits(MOST_EARNED, WALL_PER_CPU * MOST_EARNED, MOST_EARNED)
+        return self._sandboxes.examine(_tests(problem), _sources(problem, solution), limits).kind == "passed"
+
+    def _run_cases(self, task: _Task, limits: Limits) -> Verdict:
+        """Each case by itself, up to the first that fails."""
+        metadata = task.problem.metadata
+        comparison = Comparison(metadata.get("comparison", Comparison.STRICT))
+        for case in metadata["cases"]:
+            ran = self._sandboxes.run_script(task.sources, case["input"].encode("utf-8", "surrogatepass"), limits)
+            if ran.idle:
+                return _IDLE
+            ended = _end(ran.report, limits)
+            if ended is not None:
+                return ended
+            if not ran.complete:
+                return Verdict(Outcome.INCORRECT, "prints without end")
+            if ran.report.status != 0:
+                return Verdict(Outcome.INCORRECT, "raises an exception")
+            output = ran.output.decode(errors="replace")
+            if same_output(output, case["output"], comparison):
+                continue
+            if not metadata.get("checker"):
+                return Verdict(Outcome.INCORRECT, "differs")
+            checked = self._checked(metadata["checker"], case, output, limits)
+            if checked.outcome is not Outcome.CORRECT:
+                return checked
+        return Verdict(Outcome.CORRECT, "passes")
+
+    def _checked(self, checker: str, case: dict[str, str], output: str, limits: Limits) -> Verdict:
+        """What the benchmark's own checker says of an output that is not the expected one: several may be right."""
+        given = f"{case['input']!r}, {output!r}, {case['output']!r}"
+        tests = {"head": "", "once": checker, "setup": "", "tests": [f"assert check({given})"]}
+        return _verdict(self._sandboxes.examine({**tests, "reference": "", "entry_point": ""}, [""], limits), limits)
+
+
+def _key(problem: Problem) -> tuple[Any, ...]:
+    """What of a problem decides how its tests are run."""
+    return problem.id, problem.references, *problem.metadata.get("tests", ())
+
+
+def _tests(problem: Problem) -> dict[str, Any]:
+    """What the examiner needs."""
+    head = problem.metadata.get("prefix", "")
+    return {
+        "head": head,
+        "once": problem.metadata.get("once", ""),
+        "setup": problem.metadata.get("setup", ""),
+        "tests": list(problem.metadata.get("tests", ())),
+        "reference": "\n".join(_sources(problem, problem.references[0])) if problem.references else "",
+        "entry_point": problem.metadata.get("entry_point", ""),
+    }
+
+
+def _verdict(examined: Examined, limits: Limits) -> Verdict:
+    if examined.kind == "passed":
+        return Verdict(Outcome.CORRECT, "passes")
+    if examined.kind == "broken":
+        return Verdict(Outcome.UNSCORED, examined.reason)
+    if examined.kind == "idle":
+        return _IDLE
+    ended = _end(examined.report, limits) if examined.reason == "ends early" else None
+    if ended is not None:
+        return ended
+    if examined.reason in ("raises MemoryError", "out of memory in the tests"):
+        return replace(_OUT_OF_MEMORY, reason=examined.reason.replace("raises MemoryError", "out of memory"))
+    if examined.reason == "out of time in the tests":
+        return replace(_TIMED_OUT, reason=examined.reason)
+    return Verdict(Outcome.INCORRECT, examined.reason)
+
+
+def _end(report: Report, limits: Limits) -> Verdict | None:
+    """How the program came to its end, where that decides."""
+    if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
+        return _TIMED_OUT
+    if report.status == REPEATS_ITSELF:
+        return _REPEATS
+    if report.status == -signal.SIGKILL:
+        if report.stopped == "asked":
+            return None
+        return _TIMED_OUT if report.cpu_seconds >= limits.cpu_seconds else _KILLED
+    if report.status < 0:  # also where it was asked to stop meanwhile: that is done by SIGKILL alone
+        reason = f"crashes ({_signal_name(-report.status)})"
+        return Verdict(Outcome.INCORRECT, reason, flags=frozenset({Flag.CRASHED}))
+    return None
+
+
+def _signal_name(number: int) -> str:
+    """Most real-time signals have no name of their own."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+
+
+# -- what is run -------------------------------------------------------------------------------------------------------
+
+_METHOD_OF_SOLUTION = re.compile(r"\bSolution\(\)\.(\w+)\(")
+_AS_A_CLASS = """
+if "Solution" not in globals():
+    class Solution:
+        {name} = staticmethod({name})
+"""
+"""For tests that want a method where the program has a function, as LiveCodeBench's harness does."""
+
+
+def _sources(problem: Problem, program: str) -> list[str]:
+    """The program's texts, which are run one after the other."""
+    head = problem.metadata.get("prefix", "")
+    method = next(filter(None, map(_METHOD_OF_SOLUTION.search, problem.metadata.get("tests", ()))), None)
+    after = [_AS_A_CLASS.format(name=method[1])] if method and f"def {method[1]}" in program else []
+    if not head:
+        return [program, *after]
+    if continues(program):
+        return [head + program, *after]
+    runnable = _runnable(head)
+    return [runnable, program, *after] if runnable else [program, *after]
+
+
+@lru_cache(maxsize=4096)
+def _runnable(head: str) -> str:
+    """The head as a program: it ends inside a function, which its docstring may complete. "" if that is not enough."""
+    for ending in ("", "\n    pass\n"):
+        try:
+            ast.parse(head + ending)
+        except SyntaxError:
+            continue
+        return head + ending
+    return ""

@@ -1,0 +1,150 @@
+"""What a script finds and leaves, as under a contest's judge: its exit, its standard files, its threads.
+
+There are no other processes: a pool of processes is a pool of threads here, which gives the same results for functions
+that share nothing.
+"""
+
+import builtins
+import io
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import Any
+
+MOST_DIGITS = 50_000
+"""Of an integer that is read or written as text, as LiveCodeBench sets it."""
+_STANDARD_FILES = {
+    "/dev/stdin": 0,
+    "/dev/fd/0": 0,
+    "/proc/self/fd/0": 0,
+    "/dev/stdout": 1,
+    "/dev/fd/1": 1,
+    "/proc/self/fd/1": 1,
+    "/dev/stderr": 2,
+}
+_POOL_THREADS = 4
+REPEATS_ITSELF = 71
+"""The exit status of a program that provably never ends (`cycles.py`)."""
+_FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.2, 3
+"""CPU seconds after which it is looked whether a program repeats itself; later looks come after twice the time."""
+
+
+def prepare(sources: Sequence[str]) -> None:
+    """Make ready what a program may ask for, judging by its text.
+
+    Random numbers start from the same seed for every program that uses them: a verdict should not be luck.
+    """
+    if any("random" in source for source in sources):
+        import_module("random").seed(0)
+    _look_for_cycles()
+    if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
+        _threads_for_processes()
+
+
+def _look_for_cycles() -> None:
+    looks = [_FIRST_LOOK_SECONDS * 2**i for i in range(1, _MOST_LOOKS)]
+
+    def look(number: int, frame: Any) -> None:
+        import_module(".cycles", __package__).look(frame)
+        if looks:
+            signal.setitimer(signal.ITIMER_VIRTUAL, looks.pop(0))
+
+    signal.signal(signal.SIGVTALRM, look)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
+
+
+def as_a_script() -> dict[str, Any]:
+    """Make this process look like the interpreter on a script; the script's names."""
+    module = types.ModuleType("__main__")
+    module.__file__ = "program.py"
+    sys.modules["__main__"] = module
+    sys.argv = ["program.py"]
+    builtins.exit = builtins.quit = sys.exit
+    builtins.open = io.open = _by_descriptor(io.open)
+    return module.__dict__
+
+
+def finish(names: dict[str, Any]) -> None:
+    """What the interpreter does at its end: wait for the script's threads, end its executors, call what it left for
+    the exit, write out what was printed, and let go of its names, which closes files that it left open."""
+    if "threading" in sys.modules:
+        # Joins all threads but daemons, and tells executors to end, which hold theirs open.
+        import_module("threading")._shutdown()
+    if "atexit" in sys.modules:
+        import_module("atexit")._run_exitfuncs()
+    _write_out(sys.stdout)
+    names.clear()
+    _write_out(sys.__stdout__)
+
+
+def _write_out(printed: Any) -> None:
+    if printed is not None and not getattr(printed, "closed", False):
+        printed.flush()
+
+
+def _by_descriptor(opening: Callable[..., Any]) -> Callable[..., Any]:
+    """`open` that knows the standard files by their names: there is no /proc here that they could lead to."""
+
+    def open(file: Any, *args: Any, **kwargs: Any) -> Any:
+        name = os.fspath(file) if isinstance(file, str | os.PathLike) else None
+        if name in _STANDARD_FILES:
+            return opening(os.dup(_STANDARD_FILES[name]), *args, **kwargs)
+        return opening(file, *args, **kwargs)
+
+    return open
+
+
+def _threads_for_processes() -> None:
+    futures, processes = map(import_module, ("concurrent.futures", "multiprocessing"))
+
+    class ProcessPoolExecutor(futures.ThreadPoolExecutor):
+        def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), **_):
+            super().__init__(max_workers or _POOL_THREADS, initializer=initializer, initargs=initargs)
+
+        def map(self, function, *iterables, timeout=None, chunksize=1):
+            return super().map(function, *iterables, timeout=timeout)
+
+    vars(futures)["ProcessPoolExecutor"] = ProcessPoolExecutor
+    vars(processes)["Pool"] = lambda count=None, initializer=None, initargs=(), **_: _Pool(
+        ProcessPoolExecutor(count, None, initializer, initargs)
+    )
+
+
+class _Pool:
+    """`multiprocessing.Pool` on an executor; the standard library's pool of threads needs semaphores of the system."""
+
+    def __init__(self, executor: Any) -> None:
+        self._executor = executor
+
+    def __enter__(self) -> "_Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=False)
+
+    def apply(self, function: Callable[..., Any], args: Sequence[Any] = (), kwds: dict[str, Any] | None = None) -> Any:
+        return self._executor.submit(function, *args, **(kwds or {})).result()
+
+    def map(self, function: Callable[..., Any], items: Iterable[Any], chunksize: int | None = None) -> list[Any]:
+        return list(self._executor.map(function, items))
+
+    def imap(self, function: Callable[..., Any], items: Iterable[Any], chunksize: int = 1) -> Iterator[Any]:
+        return self._executor.map(function, items)
+
+    imap_unordered = imap
+
+    def starmap(
+        self, function: Callable[..., Any], items: Iterable[Sequence[Any]], chunksize: int | None = None
+    ) -> Any:
+        return list(self._executor.map(lambda args: function(*args), items))
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False)
+
+    def join(self) -> None:
+        self._executor.shutdown(wait=True)
+
+    terminate = close

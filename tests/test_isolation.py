@@ -1,0 +1,159 @@
+"""What one judged program does changes no other's verdict, and what could have is noticed.
+
+`MOVE37_SEQUENCES=2000 pytest tests/test_isolation.py -k sequences` is the long form of the property.
+"""
+
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from move37.config import VerificationConfig
+from move37.types import Outcome, Problem
+from move37.verification import VerifierPool
+from move37.verifiers.code import CodeVerifier
+from move37.verifiers.sandbox.activity import Idleness
+from move37.verifiers.sandbox.host import Limits, Sandbox, SandboxLostError
+from move37.verifiers.sandbox.rooms import Sandboxes
+from tests.hostile_sequences import AREA, HONEST, sequences
+from tests.test_attacks import needs_isolation
+from tests.unsteady import SPOILER, UnsteadyVerifier
+
+SEQUENCES = int(os.environ.get("MOVE37_SEQUENCES", "25"))
+TESTS = {"head": "", "once": "", "setup": "", "tests": ["assert f() == 1"], "reference": "", "entry_point": "f"}
+LIMITS = Limits(cpu_seconds=2.0, wall_seconds=20.0)
+
+
+@pytest.fixture
+def sandboxes() -> Iterator[Sandboxes]:
+    made = Sandboxes()
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+@needs_isolation
+def test_in_random_sequences_with_hostile_programs_every_honest_verdict_is_as_alone() -> None:
+    verifier = CodeVerifier(cpu_seconds=1.0)
+    judged = 0
+    with VerifierPool(VerificationConfig(workers=2)) as pool:
+        for items in sequences(SEQUENCES):
+            offered = ((AREA, verifier.format_answer(AREA, item.program), item) for item in items)
+            for item, verdict in pool.verify(verifier, offered):
+                wanted = Outcome.INCORRECT if item.wanted is None else item.wanted
+                assert verdict.outcome is wanted, (item.name, verdict, [each.name for each in items])
+                judged += 1
+    assert judged >= 4 * SEQUENCES
+
+
+@needs_isolation
+def test_the_wanted_verdicts_of_the_sequences_are_those_that_programs_get_alone() -> None:
+    verifier = CodeVerifier(cpu_seconds=1.0)
+    try:
+        outcomes = {name: verifier.verify(AREA, program).outcome for name, (program, _) in HONEST.items()}
+    finally:
+        verifier.close()
+    assert outcomes == {name: outcome for name, (_, outcome) in HONEST.items()}
+
+
+@needs_isolation
+def test_a_sandbox_with_other_limits_is_noticed_and_replaced(sandboxes: Sandboxes) -> None:
+    assert sandboxes.are_intact()
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, hard))
+    try:
+        other = Sandbox()  # as if a program had lowered the limits of its supervisor, which none can any more
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+    sandboxes.start()[0].close()
+    sandboxes._programs = other
+    assert not sandboxes.are_intact()
+    assert sandboxes.start()[0] is not other
+    assert sandboxes.are_intact()
+
+
+@needs_isolation
+def test_a_child_that_ends_before_its_program_begins_is_the_sandboxs_failure(sandboxes: Sandboxes) -> None:
+    with pytest.raises(SandboxLostError, match="before its program began"):
+        sandboxes.examine(TESTS, ["def f(): return 1"], Limits(float("nan"), 5.0))  # no time that could be set
+    assert sandboxes.examine(TESTS, ["def f(): return 1"], LIMITS).kind == "passed"
+
+
+@pytest.mark.parametrize("place", [0, 3, 20])
+def test_what_cannot_be_confirmed_is_verified_again(place: int) -> None:
+    problem = Problem("made-up/1", "?", (), "made-up", "unsteady")
+    answers = [f"right {i}" if i % 3 else f"wrong {i}" for i in range(40)]
+    answers.insert(place, SPOILER)
+    with VerifierPool(VerificationConfig(workers=1)) as pool:
+        verdicts = dict(pool.verify(UnsteadyVerifier(), ((problem, answer, answer) for answer in answers)))
+    assert {answer for answer, verdict in verdicts.items() if verdict.outcome is Outcome.CORRECT} == {
+        answer for answer in answers if answer.startswith("right")
+    }
+
+
+@needs_isolation
+@pytest.mark.parametrize(
+    ("program", "idle"),
+    [
+        ("import time\ndef f():\n    time.sleep(60)", True),
+        ("import threading\ndef f():\n    threading.Event().wait()", True),
+        ("import os\ndef f():\n    return os.read(os.pipe()[0], 1)", True),
+        ("import time\ndef f():\n    time.sleep(0.5)\n    return 1", False),
+        (
+            "import time\nend = time.monotonic() + 1.5\ndef f():\n    while time.monotonic() < end: pass\n    return 1",
+            False,
+        ),
+    ],
+)
+def test_a_program_that_waits_is_ended_early_and_one_that_works_is_not(
+    program: str, idle: bool, sandboxes: Sandboxes
+) -> None:
+    began = time.monotonic()
+    examined = sandboxes.examine(TESTS, [program], Limits(5.0, 60.0, idle_seconds=1.0))
+    assert examined.kind == ("idle" if idle else "passed")
+    assert time.monotonic() - began < 20
+
+
+def test_this_process_is_busy_when_it_computes_and_idle_when_it_sleeps() -> None:
+    idleness = Idleness([os.getpid()])
+    idleness.look()
+    end = time.monotonic() + 0.4
+    while time.monotonic() < end:
+        pass
+    idleness.look()
+    assert idleness.seconds < 0.3
+    before = idleness.seconds
+    time.sleep(0.5)
+    idleness.look()
+    assert idleness.seconds - before > 0.3
+
+
+@needs_isolation
+def test_tests_that_keep_busy_with_a_result_have_a_limit_of_their_own() -> None:
+    problem = Problem("made-up/2", "?", (), "made-up", "code", metadata={"tests": ["assert int(f()) == 1"]})
+    verifier = CodeVerifier(cpu_seconds=0.5)
+    try:
+        verdict = verifier.verify(problem, "from decimal import Decimal\ndef f(): return Decimal('1e999999999')")
+        after = verifier.verify(problem, "def f(): return 1.5")
+    finally:
+        verifier.close()
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of time in the tests")
+    assert after.outcome is Outcome.CORRECT
+
+
+@needs_isolation
+def test_bubblewrap_may_be_anywhere_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    installed = shutil.which("bwrap")
+    assert installed is not None
+    shutil.copy(os.path.realpath(installed), tmp_path / "bwrap")
+    tmp_path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    made = Sandboxes()
+    try:
+        assert made.examine(TESTS, ["def f(): return 1"], LIMITS).kind == "passed"
+    finally:
+        made.close()

@@ -1,0 +1,226 @@
+"""Tests of one's own: in which forms they may come, how they are run, and what is refused."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from move37.config import ProblemsConfig
+from move37.errors import InputError
+from move37.problems import load_problems
+from move37.program_tests import read_tests
+from move37.rewards import Reward
+from move37.types import Flag, Outcome, Problem
+from move37.verifiers.code import CodeVerifier
+from tests.test_attacks import needs_isolation
+
+pytestmark = needs_isolation
+HALF = "def half(n):\n    return n // 2\n"
+WRONG = "def half(n):\n    return n\n"
+ADDS = "print(sum(map(int, input().split())))"
+
+FORMS: dict[str, tuple[dict[str, Any], str]] = {
+    "assert lines in a list": ({"tests": ["assert half(4) == 2", "assert half(5) == 2"]}, HALF),
+    "assert lines in a text": ({"tests": "for n in range(9):\n    assert half(n) * 2 in (n, n - 1)"}, HALF),
+    "a check function": ({"test": "def check(f):\n    assert f(6) == 3\n", "entry_point": "half"}, HALF),
+    "inputs and outputs": ({"tests": [{"input": "1 2\n", "output": "3\n"}, {"input": "5", "output": "5"}]}, ADDS),
+    "inputs and outputs apart": ({"input_output": json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})}, ADDS),
+    "a function's arguments": ({"tests": {"inputs": [[8], [3]], "outputs": [4, 1], "fn_name": "half"}}, HALF),
+    "a file of test functions": (
+        {"tests": "from solution import half\n\ndef test_it():\n    assert half(2) == 1\n"},
+        HALF,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def verifier() -> Iterator[CodeVerifier]:
+    judge = CodeVerifier(cpu_seconds=2.0)
+    yield judge
+    judge.close()
+
+
+def problem(tmp_path: Path, row: dict[str, Any]) -> Problem:
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps({"question": "Do it.", **row}))
+    [loaded] = load_problems((ProblemsConfig(benchmark="jsonl", path=path, verifier="code"),))
+    return loaded
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_tests_come_in_many_forms_and_run_apart_from_the_program(
+    form: str, tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    row, right = FORMS[form]
+    own = problem(tmp_path, row)
+    verdicts = [verifier.verify(own, program) for program in (right, WRONG, "import os\nos._exit(0)")]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
+    assert not any(Flag.IN_PROCESS in verdict.flags for verdict in verdicts)
+
+
+NEEDING_PYTEST = """\
+import pytest
+from solution import half
+
+@pytest.fixture
+def six():
+    return 6
+
+@pytest.mark.parametrize(("n", "wanted"), [(4, 2), (7, 3)])
+def test_values(n, wanted):
+    assert half(n) == wanted
+
+class TestMore:
+    def test_fixture(self, six):
+        assert half(six) == 3
+"""
+
+
+@pytest.mark.slow
+def test_a_file_that_needs_pytest_runs_in_the_programs_process_and_the_verdict_says_so(
+    tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    own = problem(tmp_path, {"tests": NEEDING_PYTEST})
+    right, wrong = verifier.verify(own, HALF), verifier.verify(own, WRONG)
+    assert (right.outcome, wrong.outcome) == (Outcome.CORRECT, Outcome.INCORRECT)
+    assert Flag.IN_PROCESS in right.flags & wrong.flags
+
+
+PAIR = """\
+class Pair:
+    def __init__(self, a, b): self.a, self.b = a, b
+    def __add__(self, other): return Pair(self.a + other.a, self.b + other.b)
+    def __eq__(self, other): return (self.a, self.b) == (other.a, other.b)
+    def __hash__(self): return hash((self.a, self.b))
+    def __lt__(self, other): return self.a < other.a
+    def __enter__(self): return self
+    def __exit__(self, *_): self.a = 0
+class Odd(Exception): pass
+def fail(): raise Odd('no')
+def same(x): return x
+def shout(): print('hey')
+async def later(x): return x
+def apply(f, x): return f(x)
+"""
+NEEDING_OBJECTS = [
+    ("assert Pair(1, 2) + Pair(1, 1) == Pair(2, 3)", "assert Pair(1, 2) + Pair(1, 1) == Pair(0, 3)"),
+    ("assert isinstance(Pair(1, 2), Pair)", "assert isinstance(Pair(1, 2), tuple)"),
+    ("assert sorted([Pair(2, 0), Pair(1, 0)])[0].a == 1", "assert sorted([Pair(2, 0), Pair(1, 0)])[0].a == 2"),
+    ("assert len({Pair(1, 2), Pair(1, 2)}) == 1", "assert len({Pair(1, 2), Pair(1, 2)}) == 2"),
+    ("x = []\nassert same(x) is x", "x = []\nassert same(x) is not x"),
+    ("with Pair(1, 2) as p: pass\nassert p.a == 0", "with Pair(1, 2) as p: pass\nassert p.a == 1"),
+    (
+        "try:\n    fail()\nexcept Odd as e:\n    assert str(e) == 'no'",
+        "try:\n    fail()\nexcept Odd as e:\n    assert 0",
+    ),
+    ("import asyncio\nassert asyncio.run(later(3)) == 3", "import asyncio\nassert asyncio.run(later(3)) == 4"),
+    ("assert apply(lambda x: x + 1, 1) == 2", "assert apply(lambda x: x + 1, 1) == 1"),
+    (
+        "import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out): shout()\n"
+        "assert out.getvalue() == 'hey\\n'",
+        "import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out): shout()\n"
+        "assert out.getvalue() == ''",
+    ),
+]
+
+
+@pytest.mark.parametrize(("passing", "failing"), NEEDING_OBJECTS)
+def test_tests_of_real_objects_run_in_one_process_and_the_verdict_says_so(
+    passing: str, failing: str, verifier: CodeVerifier
+) -> None:
+    for tests, outcome in ((passing, Outcome.CORRECT), (failing, Outcome.INCORRECT)):
+        own = Problem("own/1", "?", (), "own", "code", metadata={"tests": [tests]})
+        verdict = verifier.verify(own, PAIR)
+        assert (verdict.outcome, Flag.IN_PROCESS in verdict.flags) == (outcome, True), verdict
+
+
+@pytest.mark.parametrize(
+    ("tests", "passes"),
+    [
+        ("assert f({'a': 1}).keys() == {'a'}", True),
+        ("from itertools import islice\nassert list(islice(count(), 3)) == [0, 1, 2]", True),
+        ("g = count()\nassert [next(g), next(g)] == [0, 1]\nassert next(g) == 2", True),
+        ("assert point().x == 1 and point() == (1, 2)", True),
+        ("xs = [[3], [1]]\nfirst = xs[0]\ngrow(xs)\nassert first == [3, 0]", True),
+        ("xs = [[3], [1]]\nfirst = xs[0]\nturn(xs)\nassert (first, xs) == ([3], [[1], [3]])", True),
+        ("tick()\ntick()\nassert ticks == 2", True),
+        ("try:\n    f.missing\nexcept AttributeError:\n    pass\nelse:\n    assert False", True),
+        ("try:\n    bad()\nexcept ValueError as e:\n    assert e.args == ('a', 3)\nelse:\n    assert False", True),
+        ("try:\n    leave()\nexcept SystemExit:\n    pass\nelse:\n    assert False", True),
+        ("from pathlib import Path\nassert path() == Path('a/b')", True),
+        ("assert thing() == 4", False),
+        ("assert 4 in [thing()]", False),
+        ("assert thing() in (4, None, 'x')", False),
+    ],
+)
+def test_what_data_can_say_runs_apart_from_the_program(tests: str, passes: bool, verifier: CodeVerifier) -> None:
+    program = (
+        "from collections import namedtuple\nfrom pathlib import Path\nimport sys, itertools\n"
+        "def f(d): return d\ndef count(): return itertools.count()\n"
+        "def point(): return namedtuple('P', 'x y')(1, 2)\n"
+        "def grow(xs): xs[0].append(0)\ndef turn(xs): xs.reverse()\n"
+        "ticks = 0\ndef tick():\n    global ticks\n    ticks += 1\n"
+        "def bad(): raise ValueError('a', 3)\ndef leave(): sys.exit(3)\ndef path(): return Path('a') / 'b'\n"
+        "class Thing:\n    __eq__ = lambda *_: True\n    __hash__ = lambda _: hash(4)\ndef thing(): return Thing()\n"
+    )
+    verdict = verifier.verify(Problem("own/1", "?", (), "own", "code", metadata={"tests": [tests]}), program)
+    assert (verdict.outcome is Outcome.CORRECT, Flag.IN_PROCESS in verdict.flags) == (passes, False), verdict
+
+
+def test_a_solution_that_passes_with_data_only_keeps_every_program_there(verifier: CodeVerifier) -> None:
+    own = Problem(
+        "own/2", "?", ("def f(): return 2.0",), "own", "code", metadata={"tests": ["assert abs(f() - 2) < 1"]}
+    )
+    forged = (
+        "class F(float):\n    __sub__ = lambda *_: 0\ndef f():\n    class G: __sub__ = lambda *_: 0\n    return G()"
+    )
+    verdict = verifier.verify(own, forged)
+    assert (verdict.outcome, verdict.flags) == (Outcome.INCORRECT, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"answer": "x"}, "no 'tests' or 'test'"),
+        ({"tests": "x = 1"}, "nothing in them can fail"),
+        ({"tests": "def f(:"}, "not Python"),
+        ({"tests": []}, "expected assert lines"),
+        ({"tests": [{"input": "1"}]}, "case 1 has no 'input' or no 'output'"),
+        ({"tests": "def check(f): assert f()"}, "needs 'entry_point'"),
+        ({"tests": {"inputs": ["1"], "outputs": []}}, "lists of the same length"),
+    ],
+)
+def test_a_row_without_tests_that_can_be_run_is_refused_with_its_place(
+    row: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        problem(tmp_path, row)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'own.jsonl'}:1: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checker_says_which_of_several_outputs_are_right(tmp_path: Path, verifier: CodeVerifier) -> None:
+    checker = "def check(given, output, expected):\n    return int(output) % 2 == int(expected) % 2\n"
+    own = problem(tmp_path, {"tests": [{"input": "3", "output": "5"}], "checker": checker})
+    outcomes = [verifier.verify(own, program).outcome for program in ("print(7)", "print(5)", "print(6)", "print('x')")]
+    assert outcomes == [Outcome.CORRECT, Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
+
+
+def test_the_reward_takes_the_same_tests() -> None:
+    with Reward("code", correct=1.0, incorrect=-1.0) as reward:
+        texts = [f"```python\n{HALF}```", f"```python\n{WRONG}```", "no"]
+        assert reward(["?"] * 3, texts, tests=[["assert half(9) == 4"]] * 3) == [1.0, -1.0, -1.0]
+        cases = json.dumps({"inputs": ["1 2\n"], "outputs": ["3\n"]})
+        assert reward.compute_score("code", f"```python\n{ADDS}\n```", cases)["score"] == 1.0
+        with pytest.raises(InputError, match="tests: "):
+            reward(["?"], ["x"], tests=["nothing in here can fail"])
+
+
+def test_cases_of_functions_become_assertions() -> None:
+    assert read_tests([{"fn_name": "f", "input": "[1]\n2", "output": "[3]"}]) == {
+        "tests": ["assert f(*[[1], 2]) == [3]"],
+        "entry_point": "f",
+    }
