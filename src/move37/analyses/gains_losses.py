@@ -1,0 +1,158 @@
+"""Which problems did RL gain, and which did it lose? Two separate claims, each proved problem by problem.
+
+"Gained": base has no correct sample and RL has; "lost": the other way round. Neither is asked of the difference
+between the two, so neither can hide the other: a model may have lost twenty problems and gained eight. The tests are
+those of `estimates/conditional.py`: exact, one-sided, for these problems, against all ways in which RL is better (or
+worse) on none. They hold for a number of problems that was fixed before sampling.
+
+Decisions:
+- All c0 of `THRESHOLDS` are tested (c0 correct samples or more of the one model, none of the other), and with several
+  RL models all of their tests together: one Holm correction for the gains, another for the losses.
+- The lower bound on the number is the best that one c0 gives, each at its share of the error (Bonferroni); at a fixed
+  n it is 1 or more exactly where some adjusted p is below the error.
+- A problem is named if its own p, Holm-adjusted over all problems and RL models, is below the error. Often fewer are
+  named than counted: "at least nine of these 33" need not say which. Under a plan it may be the other way round, as a
+  count takes a problem solved at once for one solved as often as the plan stops at; there the number that would be
+  named at one more share of the error counts as one more bound.
+- With clusters the unit is the cluster: solved by RL alone where base solves no member. It is named where every member
+  says so.
+
+Left out: what the gained problems are like, and how often RL solves them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from move37.analyses.pairing import paired
+from move37.counts import AnyTally, StoppedTally
+from move37.estimates.conditional import (
+    THRESHOLDS,
+    Counts,
+    alone,
+    alone_p,
+    at_least,
+    chance_of_none,
+    count_alone,
+    expected_alone,
+    holm,
+    largest_chance,
+)
+from move37.estimates.curtailed import stop_tails
+from move37.estimates.rows import correct_samples
+from move37.estimates.settings import INDEPENDENT, Design
+from move37.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """Problems that one model alone solves. The keys of `p` and `p_adjusted` are the c0, as text."""
+
+    only: int
+    """Units that this model alone solved."""
+    expected: float
+    """The most that luck makes of it on average, where the model is better on no problem."""
+    p: dict[str, float]
+    """By c0: the exact chance of as many units with c0 correct samples or more. NaN where a plan stops before c0."""
+    p_adjusted: dict[str, float]
+    """The same after Holm's correction over all c0, and over all RL models of the run."""
+    at_least: int
+    """Of the `only`, how many the model is truly better on, at least, with `confidence`."""
+    problems: tuple[str, ...]
+    """Those of which it is shown one by one, at the same level."""
+    confidence: float
+    corrected_over: int
+    """Tests that `at_least` allows for; `p_adjusted` for those of them that have a p."""
+    unit: str = "problem"
+    """What is counted: problems, or clusters of them."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether there are such problems, beyond what luck makes."""
+        return self.at_least > 0
+
+
+def gains_and_losses(
+    base: AnyTally, others: Sequence[AnyTally], confidence: float = 0.95, design: Design = INDEPENDENT
+) -> tuple[tuple[Change, Change], ...]:
+    """(gained, lost) of every RL model against the base. `design` labels base's problems. Raises InputError."""
+    gained, lost = [], []
+    for other in others:
+        one, two = paired(base, other)
+        gained.append(_Side(one, two, design))
+        lost.append(_Side(two, one, design))
+    return tuple(zip(_changes(gained, confidence), _changes(lost, confidence), strict=True))
+
+
+class _Side:
+    """What is known of the units that `other` alone may have solved."""
+
+    def __init__(self, none: AnyTally, other: AnyTally, design: Design) -> None:
+        self.units = alone(_counts(none), _counts(other), design.clusters)
+        self.p = [alone_p(self.units, threshold) for threshold in THRESHOLDS]
+        single = _single_p(none, other)
+        self.clusters = None if design.clusters is None else np.unique(design.clusters, return_inverse=True)[1]
+        self.single = single if self.clusters is None else _of_clusters(single, self.clusters)
+        self.ids = none.problem_ids
+
+    def at_least(self, singles: FloatArray, share: float) -> int:
+        counted = max(at_least(self.units, threshold, share) for threshold in THRESHOLDS)
+        return counted if self.units.enough is None else max(counted, int((singles <= share).sum()))
+
+    def named(self, adjusted: Sequence[float], alpha: float) -> tuple[str, ...]:
+        unit: list[int] = (np.arange(len(self.ids)) if self.clusters is None else self.clusters).tolist()
+        return tuple(name for name, place in zip(self.ids, unit, strict=True) if adjusted[place] <= alpha)
+
+
+def _changes(sides: Sequence[_Side], confidence: float) -> list[Change]:
+    """All models together: what is corrected, is corrected over them."""
+    alpha = 1 - confidence
+    adjusted = np.reshape(holm([p for side in sides for p in side.p]), (len(sides), len(THRESHOLDS)))
+    singles = np.reshape(holm([p for side in sides for p in side.single]), (len(sides), -1))
+    tests = sum(p == p for side in sides for p in side.p)
+    shares = tests + sum(side.units.enough is not None for side in sides)
+    return [
+        Change(
+            only=count_alone(side.units, 1),
+            expected=expected_alone(side.units),
+            p={str(c0): p for c0, p in zip(THRESHOLDS, side.p, strict=True)},
+            p_adjusted={str(c0): float(p) for c0, p in zip(THRESHOLDS, row, strict=True)},
+            at_least=side.at_least(one_by_one, alpha / shares),
+            problems=side.named(one_by_one.tolist(), alpha),
+            confidence=confidence,
+            corrected_over=shares,
+            unit="problem" if side.clusters is None else "cluster",
+        )
+        for side, row, one_by_one in zip(sides, adjusted, singles, strict=True)
+    ]
+
+
+def _counts(tally: AnyTally) -> Counts:
+    """What the complete experiment would hold. Where sampling stopped early nothing more is taken to go unscored."""
+    if not isinstance(tally, StoppedTally):
+        return Counts(tally.correct, tally.n)
+    complete = np.where(tally.at_last_look, tally.trials, tally.plan.n_max - tally.unscored)
+    return Counts(tally.successes, complete, min(tally.plan.thresholds, default=None))
+
+
+def _single_p(none: AnyTally, other: AnyTally) -> FloatArray:
+    """The p of each problem alone, (M,); 1 where `none` has solved it or the other has not."""
+    is_alone = (correct_samples(none) == 0) & (correct_samples(other) > 0)
+    found = np.ones(none.problems)
+    chosen = np.flatnonzero(is_alone)
+    if not chosen.size:
+        return found
+    one, two = none.select(chosen), other.select(chosen)
+    if isinstance(one, StoppedTally) or isinstance(two, StoppedTally):
+        found[chosen] = np.minimum(largest_chance(_counts(one).complete_n, stop_tails(two)), 1.0)
+    else:
+        found[chosen] = chance_of_none(two.correct, one.n, two.n)
+    return found
+
+
+def _of_clusters(single: FloatArray, clusters: IntArray) -> FloatArray:
+    """A cluster's p is the largest of its members': all of them must say so."""
+    found = np.zeros(int(clusters.max()) + 1)
+    np.maximum.at(found, clusters, single)
+    return found
