@@ -29,15 +29,14 @@ from move37.analyses.pairing import paired
 from move37.counts import AnyTally, StoppedTally
 from move37.estimates.conditional import (
     THRESHOLDS,
+    Alone,
     Counts,
     alone,
-    alone_p,
-    at_least,
     chance_of_none,
-    count_alone,
     expected_alone,
     holm,
     largest_chance,
+    tested,
 )
 from move37.estimates.curtailed import stop_tails
 from move37.estimates.rows import correct_samples
@@ -80,52 +79,64 @@ def gains_and_losses(
     gained, lost = [], []
     for other in others:
         one, two = paired(base, other)
-        gained.append(_Side(one, two, design))
-        lost.append(_Side(two, one, design))
+        gained.append(_Side.of(one, two, design))
+        lost.append(_Side.of(two, one, design))
     return tuple(zip(_changes(gained, confidence), _changes(lost, confidence), strict=True))
 
 
+@dataclass(frozen=True, eq=False)
 class _Side:
-    """What is known of the units that `other` alone may have solved."""
+    """What is known of the units that one model alone may have solved."""
 
-    def __init__(self, none: AnyTally, other: AnyTally, design: Design) -> None:
-        self.units = alone(_counts(none), _counts(other), design.clusters)
-        self.p = [alone_p(self.units, threshold) for threshold in THRESHOLDS]
-        single = _single_p(none, other)
-        self.clusters = None if design.clusters is None else np.unique(design.clusters, return_inverse=True)[1]
-        self.single = single if self.clusters is None else _of_clusters(single, self.clusters)
-        self.ids = none.problem_ids
+    units: Alone
+    single: FloatArray
+    """The p of each unit by itself, (U,)."""
+    unit_of: IntArray
+    """Each problem's unit, (M,)."""
+    ids: tuple[str, ...]
+    name: str
+    """Of a unit."""
 
-    def at_least(self, singles: FloatArray, share: float) -> int:
-        counted = max(at_least(self.units, threshold, share) for threshold in THRESHOLDS)
-        return counted if self.units.enough is None else max(counted, int((singles <= share).sum()))
+    @classmethod
+    def of(cls, none: AnyTally, other: AnyTally, design: Design) -> "_Side":
+        single, units = _single_p(none, other), alone(_counts(none), _counts(other), design.clusters)
+        if design.clusters is None:
+            return cls(units, single, np.arange(none.problems), none.problem_ids, "problem")
+        labels = np.unique(design.clusters, return_inverse=True)[1]
+        return cls(units, _of_clusters(single, labels), labels, none.problem_ids, "cluster")
 
-    def named(self, adjusted: Sequence[float], alpha: float) -> tuple[str, ...]:
-        unit: list[int] = (np.arange(len(self.ids)) if self.clusters is None else self.clusters).tolist()
-        return tuple(name for name, place in zip(self.ids, unit, strict=True) if adjusted[place] <= alpha)
+    @property
+    def shares(self) -> int:
+        """Tests that there are: a count for every c0 that a plan can tell, and the units one by one under a plan."""
+        enough = self.units.enough
+        return len(THRESHOLDS) if enough is None else 1 + sum(threshold <= enough for threshold in THRESHOLDS)
 
 
 def _changes(sides: Sequence[_Side], confidence: float) -> list[Change]:
     """All models together: what is corrected, is corrected over them."""
-    alpha = 1 - confidence
-    adjusted = np.reshape(holm([p for side in sides for p in side.p]), (len(sides), len(THRESHOLDS)))
-    singles = np.reshape(holm([p for side in sides for p in side.single]), (len(sides), -1))
-    tests = sum(p == p for side in sides for p in side.p)
-    shares = tests + sum(side.units.enough is not None for side in sides)
-    return [
-        Change(
-            only=count_alone(side.units, 1),
-            expected=expected_alone(side.units),
-            p={str(c0): p for c0, p in zip(THRESHOLDS, side.p, strict=True)},
-            p_adjusted={str(c0): float(p) for c0, p in zip(THRESHOLDS, row, strict=True)},
-            at_least=side.at_least(one_by_one, alpha / shares),
-            problems=side.named(one_by_one.tolist(), alpha),
-            confidence=confidence,
-            corrected_over=shares,
-            unit="problem" if side.clusters is None else "cluster",
+    alpha, shares = 1 - confidence, sum(side.shares for side in sides)
+    tests = [tested(side.units, alpha / shares) for side in sides]
+    adjusted = np.reshape(holm([test.p for each in tests for test in each.values()]), (len(sides), len(THRESHOLDS)))
+    singles = np.reshape(holm([p for side in sides for p in side.single.tolist()]), (len(sides), -1))
+    found = []
+    for side, each, row, one_by_one in zip(sides, tests, adjusted.tolist(), singles, strict=True):
+        bounds = [test.at_least for test in each.values()]
+        bounds += [] if side.units.enough is None else [int((one_by_one <= alpha / shares).sum())]
+        shown = (one_by_one <= alpha)[side.unit_of]
+        found.append(
+            Change(
+                only=each[1].count,
+                expected=expected_alone(side.units),
+                p={str(c0): test.p for c0, test in each.items()},
+                p_adjusted=dict(zip(map(str, THRESHOLDS), row, strict=True)),
+                at_least=max(bounds),
+                problems=tuple(name for name, is_shown in zip(side.ids, shown, strict=True) if is_shown),
+                confidence=confidence,
+                corrected_over=shares,
+                unit=side.name,
+            )
         )
-        for side, row, one_by_one in zip(sides, adjusted, singles, strict=True)
-    ]
+    return found
 
 
 def _counts(tally: AnyTally) -> Counts:

@@ -7,7 +7,7 @@ Fixed n. Given the pooled successes C of n_none + n_other samples, equal chances
     P(none has no success | C) = pi(C) = C(n_other, C) / C(n_none + n_other, C),
 and where the other is worse the split is tilted by odds^c with c the successes of `none`, which is least at c = 0: the
 chance is at most pi(C). So X(c0), the number of problems alone at c0, is stochastically at most a sum of independent
-Bernoulli variables with these chances over the problems with C >= c0 (`poisson_binomial_tail`).
+Bernoulli variables with these chances over the problems with C >= c0 (Poisson binomial).
 
 Stopping plans. The counts are those of the complete experiment, censored: a model that stopped early has at least
 `enough` successes (the plan's smallest threshold), and one that did not has all its samples. Two facts of the complete
@@ -39,7 +39,7 @@ THRESHOLDS = (1, 2, 3, 4, 8, 16)
 """The c0 at which problems are counted; all of them are tested, and corrected for together."""
 _LEAST_CHANCE = 1e-30
 """Smaller chances are raised to it: a p is never made too small, and chances that differ stay few."""
-_REFINEMENTS = 60
+_REFINEMENTS = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,18 @@ class Alone:
     chance: FloatArray
     """The largest chance of `is_none` given `pooled` if the other model is not better, (U,)."""
     enough: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CountTest:
+    """One c0. Where a plan cannot tell X(c0), p is NaN and nothing is shown."""
+
+    count: int
+    """X(c0)."""
+    p: float
+    """P(a sum of Bernoulli variables with the units' chances >= X(c0))."""
+    at_least: int
+    """Of the X(c0), how many the other model is truly better on, at least, at the test's error."""
 
 
 def alone(none: Counts, other: Counts, clusters: IntArray | None = None) -> Alone:
@@ -101,59 +113,53 @@ def chance_of_none(pooled: IntArray, n_none: IntArray, n_other: IntArray) -> Flo
     return np.where(possible, np.exp(log_choose(n_other, chosen) - log_choose(n_none + n_other, chosen)), 0.0)
 
 
-def count_alone(found: Alone, threshold: int) -> int:
-    """X(c0): units that the other model alone solves, with `threshold` successes or more."""
-    return int((found.is_none * (found.other >= threshold)).sum())
-
-
 def expected_alone(found: Alone, threshold: int = 1) -> float:
-    """The most that luck makes of `count_alone` on average: the sum of the chances."""
+    """The most that luck makes of X(c0) on average: the sum of the chances."""
     return float(found.chance[found.pooled >= threshold].sum())
 
 
-def alone_p(found: Alone, threshold: int) -> float:
-    """P(a sum of Bernoulli variables with these chances >= X(c0)); NaN where a plan cannot tell X(c0)."""
-    if not _tells(found, threshold):
-        return float("nan")
-    return poisson_binomial_tail(found.chance[found.pooled >= threshold], count_alone(found, threshold))
+def tested(found: Alone, share: float) -> dict[int, CountTest]:
+    """The test of every c0, each with its own error `share`.
 
-
-def at_least(found: Alone, threshold: int, alpha: float) -> int:
-    """Of the units alone at c0, how many the other model is truly better on, at least, with confidence 1 - alpha.
-
-    By closed testing: the smallest m such that the others would not be rejected if the m units whose count luck makes
-    least likely were taken out (any other choice would leave a smaller p). 0 where a plan cannot tell X(c0).
+    The chances are convolved once, from the largest c0 to the smallest: what can be alone at 16 can be at 8.
     """
-    if not 0 < alpha < 1:
-        raise InputError(f"alpha must be between 0 and 1, not {alpha}")
-    if not _tells(found, threshold):
-        return 0
-    counted = (found.is_none > 0) & (found.other >= threshold)
-    hits = np.sort(found.chance[counted])
-    others = found.chance[~counted & (found.pooled >= threshold)]
-    low, high = 0, len(hits)  # the p of what is left rises with m, and is 1 where nothing is left to explain
-    while low < high:
-        middle = (low + high) // 2
-        left = len(hits) - middle
-        accepted = poisson_binomial_tail(np.concatenate([others, hits[middle:]]), left) > alpha
-        low, high = (low, middle) if accepted else (middle + 1, high)
-    return low
+    if not 0 < share < 1:
+        raise InputError(f"an error probability must be between 0 and 1, not {share}")
+    law, below, tests = np.ones(1), np.inf, {}
+    for threshold in sorted(THRESHOLDS, reverse=True):
+        hit = (found.is_none > 0) & (found.other >= threshold)
+        law = _with(law, found.chance[(found.is_none == 0) & (found.pooled >= threshold) & (found.pooled < below)])
+        below = threshold
+        if found.enough is not None and threshold > found.enough:
+            tests[threshold] = CountTest(int(hit.sum()), float("nan"), 0)
+        else:
+            tests[threshold] = _tested(law, found.chance[hit], share)
+    return {threshold: tests[threshold] for threshold in THRESHOLDS}
 
 
-def poisson_binomial_tail(chances: FloatArray, at_least: int) -> float:
-    """P(S >= at_least), S a sum of independent Bernoulli variables with these chances, (M,).
+def _tested(others: FloatArray, hits: FloatArray, share: float) -> CountTest:
+    """`others`: the law of the number alone among units that were not; `hits`: the chances of those that were.
 
-    Equal chances are one binomial; the laws are convolved, with all terms positive, so that small tails are exact.
+    By closing the tests of all sets of units: m of the hits are what would have to be taken out, those first that luck
+    makes least likely, until the rest is not rejected (any other choice would leave a smaller p).
     """
-    if at_least <= 0:
-        return 1.0
-    if at_least > len(chances):
-        return 0.0
+    law, p, accepted = others, 1.0, 0
+    for left, chance in enumerate(np.sort(hits)[::-1].tolist(), start=1):
+        law = np.convolve(law, [1 - chance, chance])
+        p = float(min(1.0, law[left:].sum()))
+        accepted = left if p > share else accepted
+    return CountTest(len(hits), p, len(hits) - accepted)
+
+
+def _with(law: FloatArray, chances: FloatArray) -> FloatArray:
+    """The law of a sum after independent Bernoulli variables with these chances have come to it.
+
+    Equal chances are one binomial. All terms are positive, so small tails keep their digits.
+    """
     distinct, counts = np.unique(np.maximum(chances, _LEAST_CHANCE), return_counts=True)
-    law = np.ones(1)
     for chance, count in zip(distinct.tolist(), counts.tolist(), strict=True):
         law = np.convolve(law, _binomial(count, chance))
-    return float(min(1.0, law[at_least:].sum()))
+    return law
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -178,7 +184,7 @@ def largest_chance(n_none: IntArray, tail: Callable[[FloatArray], FloatArray]) -
         with np.errstate(divide="ignore"):
             return failures * np.log1p(-p) + np.log(tail(p))
 
-    odds = np.linspace(-20.0, 20.0, 161)
+    odds = np.linspace(-20.0, 20.0, 81)
     grid = 1 / (1 + np.exp(-odds))
     values = np.stack([log_joint(np.full(len(n_none), p)) for p in grid])
     best = np.clip(values.argmax(axis=0), 1, len(grid) - 2)
@@ -189,10 +195,6 @@ def largest_chance(n_none: IntArray, tail: Callable[[FloatArray], FloatArray]) -
         low, high = np.where(rises, one, low), np.where(rises, high, two)
     peak = log_joint(1 / (1 + np.exp(-(low + high) / 2)))
     return np.exp(np.maximum(peak, values.max(axis=0)))
-
-
-def _tells(found: Alone, threshold: int) -> bool:
-    return found.enough is None or threshold <= found.enough
 
 
 def _by_cluster(found: Alone, clusters: IntArray) -> Alone:
