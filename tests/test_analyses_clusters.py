@@ -108,6 +108,8 @@ def unlike(one: Any, two: Any, path: str = "") -> list[str]:
         assert len(one) == len(two), path
         return [x for a, b in zip(one, two, strict=True) for x in unlike(a, b, path)]
     first, second = plain(one), plain(two)
+    if isinstance(first, dict):
+        first, second = list(first.values()), list(second.values())
     if isinstance(first, str) or (isinstance(first, list) and any(isinstance(x, str) for x in first)):
         return []
     expected = np.array(first, dtype=float) * (2 if name in COUNTED else 1)

@@ -22,6 +22,10 @@ def unequal(one: Any, two: Any, path: str = "findings") -> list[str]:
         return [f"{path}: {type(one)} {type(two)}"]
     if is_dataclass(one) and not isinstance(one, type):
         return [x for f in fields(one) for x in unequal(getattr(one, f.name), getattr(two, f.name), f"{path}.{f.name}")]
+    if isinstance(one, dict):
+        if one.keys() != two.keys():
+            return [f"{path}: {list(one)} {list(two)}"]
+        return [x for key in one for x in unequal(one[key], two[key], f"{path}.{key}")]
     if isinstance(one, tuple):
         if len(one) != len(two):
             return [f"{path}: {len(one)} {len(two)}"]

@@ -8,6 +8,7 @@ from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, cur
 from move37.analyses.decision import Decision
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.families import Family
+from move37.analyses.gains_losses import Change, gains_and_losses
 from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.guessing import GuessBaseline
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
@@ -27,6 +28,11 @@ class Comparison:
     shift: AccuracyShift
     sampling_gap: SamplingGap
     warnings: tuple[str, ...]
+    gained: Change | None = None
+    """Problems that rl alone solves. None where sampling went on until something was decided, which the tests do not
+    allow for, and in findings from before there were such tests."""
+    lost: Change | None = None
+    """Problems that base alone solves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,7 @@ def compare(
     """
     difference = curve_difference(base, rl, settings, design)
     table = solvable_table(base, rl, settings.confidence, settings.seed, design=design)
+    ((gained, lost),) = gains_and_losses(base, [rl], settings.confidence, design)
     about_pair = comparison_warnings(base, rl, difference, table, stopped_by_outcomes)
     warnings = [*model_warnings(base), *model_warnings(rl), *about_pair]
     return Comparison(
@@ -77,4 +84,6 @@ def compare(
         shift=accuracy_shift(base, rl),
         sampling_gap=sampling_gap(base, rl, settings.confidence, design=design),
         warnings=tuple(warnings),
+        gained=None if stopped_by_outcomes else gained,
+        lost=None if stopped_by_outcomes else lost,
     )

@@ -17,6 +17,7 @@ from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, ModelData, model_detail, pair_detail
 from move37.analyses.families import FAMILY_BAND, family
+from move37.analyses.gains_losses import gains_and_losses
 from move37.analyses.grader_errors import GraderErrors, grader_errors, grader_warnings
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
@@ -68,6 +69,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
         comparison = compare(base, rl, settings, designs[0], stopped_by_outcomes=facts.decision is not None)
         comparisons.append(comparison)
         pairs.append(pair_detail((models[0], each), base, rl, comparison.solvable, depth, designs[0]))
+    comparisons = _corrected_together(base, others, comparisons, settings, designs[0])
     fixed = [tally for each in models if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
     errors = _grader_errors(facts, base, settings.confidence)
@@ -103,6 +105,16 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
             *_about_clusters(facts, len(others), bool(errors)),
         ),
     )
+
+
+def _corrected_together(
+    base: AnyTally, others: Sequence[AnyTally], comparisons: list[Comparison], settings: BandSettings, design: Design
+) -> list[Comparison]:
+    """With several RL models, gains and losses that allow for all of them."""
+    if len(others) < 2 or any(each.gained is None for each in comparisons):
+        return comparisons
+    together = gains_and_losses(base, others, settings.confidence, design)
+    return [replace(each, gained=gained, lost=lost) for each, (gained, lost) in zip(comparisons, together, strict=True)]
 
 
 def _audit(of: ModelData) -> OutcomeAudit:

@@ -21,6 +21,7 @@ from move37 import __version__
 from move37.analyses import Comparison, Findings
 from move37.analyses.agreement import Agreement
 from move37.analyses.curves import ModelCurve
+from move37.analyses.gains_losses import Change
 from move37.errors import StoreError
 from move37.estimates.bands import Band
 from move37.estimates.two_level import TwoLevelBand
@@ -73,6 +74,9 @@ def _rebuilt(kind: Any, value: Any) -> Any:
         _require(isinstance(value, list), kind, value)
         kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
         return tuple(_rebuilt(each, item) for each, item in zip(kinds, value, strict=True))
+    if origin is dict:
+        _require(isinstance(value, dict), kind, value)
+        return {key: _rebuilt(inner[1], item) for key, item in value.items()}
     if origin is np.ndarray:
         (number,) = get_args(inner[1])
         return np.array(value, dtype=float).astype(number)
@@ -144,6 +148,8 @@ def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: Mo
                 "mcnemar_p": table.mcnemar_p,
                 "noise_floor": table.noise_floor,
             },
+            "gained": _change(comparison.gained),
+            "lost": _change(comparison.lost),
             "delta_se": {"k": gap.k, "value": gap.value, "lower": gap.lower, "upper": gap.upper},
             "warnings": comparison.warnings,
         }
@@ -162,6 +168,12 @@ def agreement_json(found: Agreement) -> dict[str, Any]:
             "disagreements": found.disagreements[:MOST_DISAGREEMENTS],
         }
     )
+
+
+def _change(found: Change | None) -> dict[str, Any] | None:
+    """None where the tests do not hold."""
+    keys = ("only", "expected", "p", "p_adjusted", "at_least", "problems")
+    return None if found is None else {key: getattr(found, key) for key in keys}
 
 
 def plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc
 
-from move37.counts import StoppedTally, StoppingPlan
+from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import InputError
 from move37.estimates.pass_at_k import failure_of, log_choose
 from move37.estimates.paths import failure_by_paths, stopping_points
@@ -97,6 +97,20 @@ def stopped_interval(tally: StoppedTally, confidence: float = 0.95) -> tuple[Flo
     lower[successes == 0] = 0.0
     upper[successes == trials] = 1.0
     return lower[where], upper[where]
+
+
+def stop_tails(tally: AnyTally) -> Callable[[FloatArray], FloatArray]:
+    """For every p (M,), one per problem: the chance to stop at least as early and as successful as it did, (M,).
+
+    It rises with p. At a fixed n, the chance of at least as many correct samples.
+    """
+    if not isinstance(tally, StoppedTally):
+        return lambda p: _at_least(tally.correct, tally.n, p)
+    if isinstance(tally.plan.successes, tuple):
+        tails = _tails_by_paths(tally.plan, tally.trials, tally.successes)
+    else:
+        tails = _tails_closed(tally.trials, tally.successes, tally.went_on, tally.plan.successes)
+    return lambda p: tails(p)[0]
 
 
 def expected_samples(plan: StoppingPlan, p: FloatArray) -> FloatArray:
