@@ -104,7 +104,7 @@ def test_a_part_of_before_says_it_in_words_that_are_read_of_programs_alone(
     tmp_path: Path, label: str, flagged: int
 ) -> None:
     store = judged_run(sums_study(tmp_path, n=2, verifier="exact"), tmp_path / "run")
-    (path,) = store.verdicts("exact@1", "rl").files()
+    (path,) = store.verdicts("exact@2", "rl").files()
     old = pl.read_parquet(path).drop("flags", "steps", "sample", "problem")
     reason = pl.when(pl.col("index") == 0).then(pl.lit("passes alone, was killed before")).otherwise("reason")
     there = store.folder / "verdicts" / label / "rl" / path.name

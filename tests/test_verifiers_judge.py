@@ -321,7 +321,7 @@ def test_model_prompt_and_request_are_in_the_version_and_the_address_is_not() ->
     def version(base_url: str = "http://a/v1", model: str = "org/judge-7b", **more: Any) -> str:
         return JudgeVerifier(base_url, model, **more).version
 
-    assert version().startswith("1+org-judge-7b-")
+    assert version().startswith("2+org-judge-7b-")
     assert version() == version("http://b/v1", concurrency=3, retries=0, timeout_seconds=9)
     others = {
         version(),
