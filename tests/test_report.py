@@ -309,18 +309,20 @@ def test_problems_that_do_not_vary_give_no_interval() -> None:
     assert "nan" not in said(same) + technical(same)
 
 
-def test_a_statement_that_hangs_on_few_problems_is_called_insecure(crossing: Findings) -> None:
+def test_where_few_problems_carry_a_k_only_the_widened_band_speaks(crossing: Findings) -> None:
     text = said(bent(crossing, gain=(1,), loss=(15, 16), few_problems=(9, 15, 16), still_gain=(), still_loss=(15,)))
-    assert "With 16 tries very few problems make the difference, so there the statement is not secure." in text
-    assert "With 15 tries very few problems make the difference, but a band that is widened for that still" in text
+    assert "With 9 or 15 to 16 tries very few problems make the difference: there the interval is widened" in text
+    assert "and with 15 tries the statement stands all the same." in text
+    assert "with 15 tries rl solves fewer" in text  # and not with 16, which the widened band does not establish
 
 
-def test_problems_solved_by_rl_only_within_the_noise_are_no_sign_of_new_ones(crossing: Findings) -> None:
+def test_a_split_is_said_beside_what_luck_makes_and_nothing_is_concluded_from_that(crossing: Findings) -> None:
     below = bent_table(crossing, base_only=33, rl_only=12, mcnemar_p=0.00246, noise_floor=16.08)
     assert "33 problems were solved by base alone and 12 by rl alone: luck rarely makes so uneven a split" in said(
         below
     )
-    assert "about 16.1 each, so the 12 are no sign of problems that only rl can solve" in said(below)
+    assert "would show about 16.1 each." in said(below)
+    assert "no sign" not in said(below)
     above = bent_table(crossing, base_only=1, rl_only=20, mcnemar_p=0.00002, noise_floor=3.0)
     assert "1 problem was solved by base alone" in said(above)
     assert "no sign" not in said(above)
@@ -361,7 +363,7 @@ def test_of_several_comparisons_the_common_band_says_what_holds_together(crossin
     assert "the following holds for all of them together" in last
     assert "one: better than base at some k." in last
     assert "two: worse than base at some k." in last
-    assert len(summary_sentences(crossing)) == 4  # headline, plain, two paragraphs of sizes; no such note
+    assert len(summary_sentences(crossing)) == 8  # headline, four claims, plain, two paragraphs of sizes; no such note
 
 
 def decided_findings(crossing: Findings, examined: int) -> Findings:

@@ -14,7 +14,7 @@ from typing import Any
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
 from move37.report.further_csv import FILES, Row
-from move37.report.words import settled
+from move37.report.words import outside_zero
 
 
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _differences(findings: Findings) -> Iterator[Row]:
                 k,
                 *numbers,
                 difference.band.confidence,
-                settled(difference, k),
+                outside_zero(difference, k),
                 few,
                 widened,
             )

@@ -10,7 +10,7 @@ from move37.analyses import Findings
 from move37.analyses.curves import CurveDifference
 from move37.counts import Estimate
 from move37.report.details import budget_settled
-from move37.report.words import settled
+from move37.report.words import outside_zero
 
 Row = Sequence[Any]
 _BAND = "k,mean,standard_error,lower,upper,confidence,established,few_problems"
@@ -26,7 +26,7 @@ def _band(difference: CurveDifference) -> Iterator[Row]:
     columns = (difference.k, band.mean, band.standard_error, band.lower, band.upper)
     few = set(difference.few_problems)
     for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
-        yield k, *numbers, difference.band.confidence, settled(difference, k), "yes" if k in few else "no"
+        yield k, *numbers, difference.band.confidence, outside_zero(difference, k), "yes" if k in few else "no"
 
 
 def _tables_at_k(findings: Findings) -> Iterator[Row]:
