@@ -289,8 +289,9 @@ def test_no_difference_shown_is_not_called_equality(crossing: Findings) -> None:
     text = said(bent(crossing, gain=(), loss=(), first_loss_set=(1, None)))
     assert text.startswith("These data do not show a difference between rl and base.")
     assert "no evidence that they are equal" in text
-    assert "better" not in text
-    assert "worse" not in text
+    (summary,) = summaries(bent(crossing, gain=(), loss=(), first_loss_set=(1, None)))
+    assert "better" not in summary.headline + summary.plain
+    assert "worse" not in summary.headline + summary.plain
 
 
 def test_one_problem_says_nothing_about_others() -> None:
@@ -314,6 +315,23 @@ def test_where_few_problems_carry_a_k_only_the_widened_band_speaks(crossing: Fin
     assert "With 9 or 15 to 16 tries very few problems make the difference: there the interval is widened" in text
     assert "and with 15 tries the statement stands all the same." in text
     assert "with 15 tries rl solves fewer" in text  # and not with 16, which the widened band does not establish
+
+
+def test_each_claim_says_no_more_than_its_terms(crossing: Findings) -> None:
+    n, base = 64, [0] * 8 + [20] * 40
+    hidden = findings_of(tally("base", base, n), tally("rl", [25] * 8 + [20] * 40, n))
+    gained, lost, sharpened, unknown = summaries(hidden)[0].claims
+    assert unnamed(gained.text).startswith("At least 8 of the 8 problems that rl alone solved in 64 tries are not luck")
+    assert "Shown one by one: " in gained.text
+    assert gained.terms == "95% confidence, for these problems, corrected over 6 tests"
+    assert unnamed(lost.text) == (
+        "Not seen: base alone solved 0 problems in 64 tries. That is no evidence that there are none."
+    )
+    assert (lost.established, lost.terms, lost.target) == (False, "", "these problems")
+    assert sharpened.target == "problems like these"
+    assert "whether it lost any that base solves" in unnamed(unknown.text)
+    assert "whether rl gained" not in unnamed(unknown.text)
+    assert summaries(decided_findings(crossing, 16))[0].claims == ()
 
 
 def test_a_split_is_said_beside_what_luck_makes_and_nothing_is_concluded_from_that(crossing: Findings) -> None:
