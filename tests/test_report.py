@@ -558,10 +558,10 @@ def test_the_four_way_table_is_shown_at_every_k_that_was_found(crossing: Finding
     (sections,) = further_sections(crossing).pairs
     (table,) = sections[0].tables
     assert [row[0] for row in table.rows] == ["1", "4", "16"]
-    assert table.rows[-1][1:5] == ("24", "16", "0", "0")
-    found = crossing.pairs[0].tables
+    assert table.rows[-1][1:5] == ("24.0", "16.0", "0.0", "0.0")
+    found = crossing.pairs[0].expected
     rows = rows_of(crossing, "solvable_by_k.csv")
-    assert [(int(r["both"]), int(r["base_only"]), int(r["rl_only"])) for r in rows] == [
+    assert [(float(r["both"]), float(r["base_only"]), float(r["rl_only"])) for r in rows] == [
         (t.both, t.base_only, t.rl_only) for t in found
     ]
 

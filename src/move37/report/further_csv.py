@@ -30,8 +30,8 @@ def _band(difference: CurveDifference) -> Iterator[Row]:
 
 
 def _tables_at_k(findings: Findings) -> Iterator[Row]:
-    for t in (table for pair in findings.pairs for table in pair.tables):
-        yield t.base, t.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.mcnemar_p, t.noise_floor
+    for t in (table for pair in findings.pairs for table in pair.expected):
+        yield t.base, t.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.noise_floor
 
 
 def _support(findings: Findings) -> Iterator[Row]:
@@ -174,7 +174,7 @@ def _unseen(findings: Findings) -> Iterator[Row]:
 
 
 FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
-    "solvable_by_k.csv": ("base,rl,k,both,base_only,rl_only,neither,mcnemar_p,noise_floor", _tables_at_k),
+    "solvable_by_k.csv": ("base,rl,k,both,base_only,rl_only,neither,noise_floor", _tables_at_k),
     "support.csv": ("base,rl,k,measure,value,lower,upper,confidence,by_luck,method", _support),
     "tokens.csv": (
         "base,rl,tokens,k_base,k_rl,base_pass,rl_pass,mean,standard_error,lower,upper,confidence,established,"
