@@ -55,7 +55,7 @@ def tally(model: str, p: FloatArray, plan: StoppingPlan | None, rng: np.random.G
 
 
 def one_study(kind: str, problems: int, plan: StoppingPlan | None, seed: int, others: bool) -> list[bool]:
-    """Gain shown, loss shown, some claim false; in worlds with a gain, McNemar below .05 and the band's gain at n."""
+    """Gain shown, loss shown, some claim false; in worlds with a gain: McNemar below .05, a gain of the band at n."""
     rng = np.random.default_rng([seed, problems])
     p_base, p_rl = world(kind, problems, rng)
     base, rl = tally("base", p_base, plan, rng), tally("rl", p_rl, plan, rng)

@@ -12,8 +12,10 @@ from move37.analyses.details import ModelData
 from move37.analyses.findings import find
 from move37.analyses.gains_losses import gains_and_losses
 from move37.analyses.serialise import comparison_json, findings_json
+from move37.analyses.solvable_sets import expected_four_way
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.conditional import THRESHOLDS
+from move37.estimates.rows import pass_at_k_rows
 from move37.estimates.settings import BandSettings, Design
 from move37.importers import IMPORTERS
 from move37.stopping import apply_plan
@@ -153,3 +155,24 @@ def test_where_sampling_stopped_because_of_what_it_found_nothing_is_claimed():
     base, rl = eight_hidden(80)
     found = compare(base, rl, BandSettings(draws=500), stopped_by_outcomes=True)
     assert (found.gained, found.lost) == (None, None)
+
+
+def test_the_table_to_expect_at_any_k_is_unbiased_and_its_difference_is_that_of_pass_at_k():
+    if not DEEPSCALER.is_dir():
+        pytest.skip("needs the published counts")
+    load = IMPORTERS.load("counts")().load
+    base, rl = (load(DEEPSCALER / f"{name}.jsonl", name, "counts").counts for name in ("base", "rl"))
+    assert isinstance(base, Tally)
+    assert isinstance(rl, Tally)
+    expected = [expected_four_way(base, rl, k) for k in (1, 4, 16, 64, 128)]
+    assert [(round(t.base_only, 1), round(t.rl_only, 1)) for t in expected] == [
+        (45.2, 125.8),
+        (28.9, 61.5),
+        (27.1, 31.2),
+        (31.1, 17.3),
+        (33.0, 12.0),
+    ]
+    for t in expected:
+        assert t.both + t.base_only + t.rl_only + t.neither == pytest.approx(1060)
+        gap = pass_at_k_rows(rl, t.k)[:, -1].sum() - pass_at_k_rows(base, t.k)[:, -1].sum()
+        assert t.rl_only - t.base_only == pytest.approx(gap)

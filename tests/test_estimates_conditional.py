@@ -15,10 +15,10 @@ from move37.estimates.conditional import (
     Counts,
     alone,
     chance_of_none,
+    count_tests,
     expected_alone,
     holm,
     largest_chance,
-    tested,
 )
 from move37.estimates.curtailed import stop_tails
 from tests.test_estimates_curtailed import paths_from
@@ -62,7 +62,7 @@ def test_given_its_class_a_problem_is_alone_with_at_most_the_chance_that_is_coun
             found = alone(counts_of(none_plan, c), counts_of(other_plan, d))
             key = int(found.pooled[0]), float(found.chance[0])
             weight[key] = weight.get(key, Fraction(0)) + one * two
-            if tested(found, 0.5)[1].count:
+            if count_tests(found, 0.5)[1].count:
                 hits[key] = hits.get(key, Fraction(0)) + one * two
         assert sum(weight.values()) == 1
         assert sum(hits.values()) == (1 - p_none) ** none_plan.n_max * (1 - (1 - p_other) ** other_plan.n_max)
@@ -89,7 +89,7 @@ def test_where_pooled_successes_are_censored_the_bound_is_that_of_the_smallest_t
 
 def test_a_plan_cannot_tell_more_successes_than_it_stops_at():
     found = alone(counts_of(UNTIL_2, 0), counts_of(UNTIL_2, 2))
-    tests = tested(found, 0.5)
+    tests = count_tests(found, 0.5)
     assert tests[2].p == pytest.approx(15 / 66)
     assert tests[2].at_least == 1
     assert np.isnan(tests[3].p)
@@ -117,7 +117,7 @@ def test_the_p_of_a_count_is_exact_down_to_small_ones():
     none, other = rng.integers(0, 3, 30) * (rng.random(30) < 0.5), rng.integers(0, 12, 30)
     found = alone(Counts(none, np.full(30, 16)), Counts(other, np.full(30, 16)))
     pooled = (none + other).tolist()
-    tests = tested(found, 0.05)
+    tests = count_tests(found, 0.05)
     for c0 in (1, 2, 4, 8):
         chances = [Fraction(comb(16, c), comb(32, c)) if c <= 16 else Fraction(0) for c in pooled if c >= c0]
         count = sum(int(a == 0 and b >= c0) for a, b in zip(none, other, strict=True))
@@ -137,9 +137,9 @@ def test_the_number_that_is_shown_is_that_of_closed_testing_over_all_subsets():
             m
             for m in range(10)
             for taken in combinations(range(9), m)
-            if tested(subset(found, [i for i in range(9) if i not in taken]), alpha)[c0].p > alpha
+            if count_tests(subset(found, [i for i in range(9) if i not in taken]), alpha)[c0].p > alpha
         )
-        assert tested(found, alpha)[c0].at_least == fewest
+        assert count_tests(found, alpha)[c0].at_least == fewest
 
 
 def subset(found: Alone, rows: list[int]) -> Alone:
@@ -165,13 +165,13 @@ def test_a_single_problem_under_a_plan_has_the_largest_chance_over_all_p():
 def test_a_cluster_is_alone_where_no_member_is_solved_by_the_one_and_some_by_the_other():
     none, other, n = np.array([0, 0, 0, 1]), np.array([0, 3, 2, 4]), np.full(4, 8)
     found = alone(Counts(none, n), Counts(other, n), np.array([7, 7, 5, 5]))
-    assert tested(found, 0.05)[1].count == 1  # the second cluster has a member that `none` solves
-    assert tested(found, 0.05)[3].count == 1
+    assert count_tests(found, 0.05)[1].count == 1  # the second cluster has a member that `none` solves
+    assert count_tests(found, 0.05)[3].count == 1
     assert expected_alone(found) == pytest.approx(float(found.chance.sum()))
     # Copies change nothing.
     twice = alone(Counts(none.repeat(2), n.repeat(2)), Counts(other.repeat(2), n.repeat(2)), np.arange(4).repeat(2))
     once = alone(Counts(none, n), Counts(other, n))
-    assert tested(twice, 0.05)[1] == tested(once, 0.05)[1]
+    assert count_tests(twice, 0.05)[1] == count_tests(once, 0.05)[1]
 
 
 def test_counts_that_do_not_fit_are_refused():

@@ -19,7 +19,7 @@ from move37.calibration import Calibration
 from move37.progress import Progress, Silent
 from move37.report import summary_sentences
 from move37.report.sections import section_lines
-from move37.report.words import split_test
+from move37.report.words import settled, split_test
 from move37.report.words.forecast import forecast_sentences
 from move37.results import Validated, VerifiersCompared
 from move37.types import Outcome
@@ -203,12 +203,13 @@ def print_forecast(planned: Forecast) -> None:
 
 def _print_comparison(comparison: Comparison, decision: Decision | None) -> None:
     difference, table = comparison.difference, comparison.solvable
+    lower, upper = difference.reported
     rows = [
         (
             str(k),
             f"{difference.band.mean[k - 1]:+.4f}",
-            f"[{difference.band.lower[k - 1]:+.4f}, {difference.band.upper[k - 1]:+.4f}]",
-            "gain" if k in difference.gain else "loss" if k in difference.loss else "undetermined",
+            f"[{lower[k - 1]:+.4f}, {upper[k - 1]:+.4f}]",
+            settled(difference, k),
         )
         for k in _shown(len(difference.k))
     ]

@@ -76,7 +76,8 @@ def compare(
     difference = curve_difference(base, rl, settings, design)
     table = solvable_table(base, rl, settings.confidence, settings.seed, design=design)
     ((gained, lost),) = gains_and_losses(base, [rl], settings.confidence, design)
-    about_pair = comparison_warnings(base, rl, difference, table, stopped_by_outcomes)
+    shown = [model for model, change in ((rl.model, gained), (base.model, lost)) if change.shown]
+    about_pair = comparison_warnings(base, rl, difference, table, stopped_by_outcomes, shown)
     warnings = [*model_warnings(base), *model_warnings(rl), *about_pair]
     return Comparison(
         difference=difference,

@@ -7,6 +7,7 @@ always paired by problem: two marginal bands are never compared. Left out: any k
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import stdtrit
@@ -85,6 +86,24 @@ class CurveDifference:
     """ks that are gains even in the band that is widened where few problems carry a k (`Band.widened`)."""
     still_loss: tuple[int, ...] = ()
 
+    @cached_property
+    def reported(self) -> tuple[FloatArray, FloatArray]:
+        """The ends of the band that is shown, (K,) each: widened at the ks that few problems carry."""
+        few = np.isin(self.k, self.few_problems)
+        if not few.any() or not self.band.effective_problems.size:
+            return self.band.lower, self.band.upper
+        lower, upper = self.band.widened()
+        return np.where(few, lower, self.band.lower), np.where(few, upper, self.band.upper)
+
+    @property
+    def shown_gain(self) -> tuple[int, ...]:
+        """The gains that are claimed: where few problems carry a k, only what the widened band establishes."""
+        return _where_secure(self.gain, self.few_problems, self.still_gain)
+
+    @property
+    def shown_loss(self) -> tuple[int, ...]:
+        return _where_secure(self.loss, self.few_problems, self.still_loss)
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingGap:
@@ -158,6 +177,11 @@ def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
         still_gain=still_gain,
         still_loss=still_loss,
     )
+
+
+def _where_secure(found: tuple[int, ...], few: tuple[int, ...], still: tuple[int, ...]) -> tuple[int, ...]:
+    shaky = set(few)
+    return tuple(k for k in found if k not in shaky or k in still)
 
 
 def simulated_columns(k_max: int) -> IntArray | None:

@@ -40,7 +40,7 @@ from move37.analyses.sensitivity import (
     finished_curve,
     unscored_bracket,
 )
-from move37.analyses.solvable_sets import SolvableTable, solvable_table
+from move37.analyses.solvable_sets import ExpectedFourWay, SolvableTable, expected_four_way, solvable_table
 from move37.analyses.strata import StratifiedComparison, by_stratum
 from move37.analyses.support import Support, support
 from move37.analyses.token_budget import TokenBudget, token_budget
@@ -126,7 +126,8 @@ class PairDetail:
     base: str
     rl: str
     tables: tuple[SolvableTable, ...]
-    """The four-way table at 1, 4, 16, ... and at the largest k."""
+    """The four-way table at 1, 4, 16, ... and at the largest k. Below that each is one random thinning of the samples;
+    what is reported is `expected`."""
     support: Support
     differences: tuple[ReliabilityDifference, ...]
     coverage: tuple[CoverageDifference, ...]
@@ -135,6 +136,8 @@ class PairDetail:
     strata: tuple[StratifiedComparison, ...]
     unscored: DifferenceBracket | None
     beyond: PairExtrapolation | None
+    expected: tuple[ExpectedFourWay, ...] = ()
+    """The four-way table to expect at the same ks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,7 @@ def pair_detail(
         strata=tuple(by_stratum(base, rl, labels, tag, depth.side_band, design) for tag, labels in depth.tags.items()),
         unscored=difference_bracket(*brackets) if brackets else None,
         beyond=extrapolate_pair(base, rl, confidence) if _far(depth, base, rl) else None,
+        expected=tuple(expected_four_way(base, rl, k) for k in (*smaller, table.k)),
     )
 
 

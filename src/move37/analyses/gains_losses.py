@@ -33,10 +33,10 @@ from move37.estimates.conditional import (
     Counts,
     alone,
     chance_of_none,
+    count_tests,
     expected_alone,
     holm,
     largest_chance,
-    tested,
 )
 from move37.estimates.curtailed import stop_tails
 from move37.estimates.rows import correct_samples
@@ -115,7 +115,7 @@ class _Side:
 def _changes(sides: Sequence[_Side], confidence: float) -> list[Change]:
     """All models together: what is corrected, is corrected over them."""
     alpha, shares = 1 - confidence, sum(side.shares for side in sides)
-    tests = [tested(side.units, alpha / shares) for side in sides]
+    tests = [count_tests(side.units, alpha / shares) for side in sides]
     adjusted = np.reshape(holm([test.p for each in tests for test in each.values()]), (len(sides), len(THRESHOLDS)))
     singles = np.reshape(holm([p for side in sides for p in side.single.tolist()]), (len(sides), -1))
     found = []

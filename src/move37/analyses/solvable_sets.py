@@ -92,6 +92,42 @@ def solvable_table(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedFourWay:
+    """The four-way table to expect of k samples each of these problems, in problems."""
+
+    base: str
+    rl: str
+    k: int
+    both: float
+    base_only: float
+    rl_only: float
+    neither: float
+    noise_floor: float
+    """Expected rl_only (and base_only) if both models had the same chance on every problem."""
+
+
+def expected_four_way(base: AnyTally, rl: AnyTally, k: int) -> ExpectedFourWay:
+    """Sums of products of the models' unbiased pass@k and 1 - pass@k: unbiased, whatever the plans, since the models'
+    samples are independent. rl_only - base_only is M times the difference in pass@k. Raises InputError as
+    `solvable_table` does.
+    """
+    base, rl = paired(base, rl)
+    draws = np.minimum(base.k_limit, rl.k_limit)
+    k = checked_k(draws, k)
+    solves_base, solves_rl = (pass_at_k_rows(tally, k)[:, -1] for tally in (base, rl))
+    return ExpectedFourWay(
+        base=base.model,
+        rl=rl.model,
+        k=k,
+        both=float(solves_base @ solves_rl),
+        base_only=float(solves_base @ (1 - solves_rl)),
+        rl_only=float((1 - solves_base) @ solves_rl),
+        neither=float((1 - solves_base) @ (1 - solves_rl)),
+        noise_floor=_noise_floor(base, rl, np.full_like(draws, k)),
+    )
+
+
 def _by_cluster(lead: IntArray, design: Design) -> IntArray:
     """What rl alone solves less what base alone solves, per problem or summed over each cluster."""
     if design.clusters is None:

@@ -5,7 +5,7 @@ their own modules describe. Nothing is corrected here.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -90,12 +90,16 @@ def comparison_warnings(
     difference: CurveDifference,
     table: SolvableTable,
     stopped_by_outcomes: bool = False,
+    shown: Collection[str] = (),
 ) -> list[str]:
-    """About a pair, beside what holds for each model alone. `stopped_by_outcomes`: then only the e-value is a test."""
+    """About a pair, beside what holds for each model alone. `stopped_by_outcomes`: then only the e-value is a test.
+
+    `shown`: models of which it is shown that they are better on problems which they alone solved.
+    """
     return [
         *_about_sample_sizes(base, rl),
         *_about_band(base.problems, difference, "e-value" if stopped_by_outcomes else "four-way table's exact test"),
-        *([] if stopped_by_outcomes else _about_table(table)),
+        *([] if stopped_by_outcomes else _about_table(table, shown)),
     ]
 
 
@@ -139,7 +143,7 @@ def _what_stands(difference: CurveDifference) -> str:
     return f"widened for that, it still establishes k={_runs(stands)}; "
 
 
-def _about_table(table: SolvableTable) -> list[str]:
+def _about_table(table: SolvableTable, shown: Collection[str]) -> list[str]:
     warnings = []
     alpha = 1 - table.confidence
     discordant, needed = table.discordant, fewest_discordant(alpha)
@@ -150,10 +154,11 @@ def _about_table(table: SolvableTable) -> list[str]:
             f"needs at least {needed} to reach p < {alpha:.2g}, so this set cannot show a difference at k={table.k}"
         )
     for model, count in ((table.base, table.base_only), (table.rl, table.rl_only)):
-        if 0 < count <= table.noise_floor:
+        if 0 < count <= table.noise_floor and model not in shown:
+            are = "is" if count == 1 else "are"
             warnings.append(
-                f"{count} problem{'s' * (count != 1)} solved by {model} only is no more than luck makes: "
-                f"{table.noise_floor:.1f} expected if both models had the same chance on every problem"
+                f"{count} problem{'s' * (count != 1)} solved by {model} only {are} no more than luck makes on average "
+                f"({table.noise_floor:.1f} if both models had the same chance on every problem): it shows nothing"
             )
     return warnings
 

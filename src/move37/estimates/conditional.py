@@ -118,7 +118,7 @@ def expected_alone(found: Alone, threshold: int = 1) -> float:
     return float(found.chance[found.pooled >= threshold].sum())
 
 
-def tested(found: Alone, share: float) -> dict[int, CountTest]:
+def count_tests(found: Alone, share: float) -> dict[int, CountTest]:
     """The test of every c0, each with its own error `share`.
 
     The chances are convolved once, from the largest c0 to the smallest: what can be alone at 16 can be at 8.
@@ -133,11 +133,11 @@ def tested(found: Alone, share: float) -> dict[int, CountTest]:
         if found.enough is not None and threshold > found.enough:
             tests[threshold] = CountTest(int(hit.sum()), float("nan"), 0)
         else:
-            tests[threshold] = _tested(law, found.chance[hit], share)
+            tests[threshold] = _count_test(law, found.chance[hit], share)
     return {threshold: tests[threshold] for threshold in THRESHOLDS}
 
 
-def _tested(others: FloatArray, hits: FloatArray, share: float) -> CountTest:
+def _count_test(others: FloatArray, hits: FloatArray, share: float) -> CountTest:
     """`others`: the law of the number alone among units that were not; `hits`: the chances of those that were.
 
     By closing the tests of all sets of units: m of the hits are what would have to be taken out, those first that luck

@@ -14,7 +14,7 @@ from typing import Any
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
 from move37.report.further_csv import FILES, Row
-from move37.report.words import settled
+from move37.report.words import outside_zero
 
 
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -34,6 +34,9 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
             _solvable(findings),
         ),
         "solvable_problems.csv": _csv("base,rl,problem_id,solved_only_by", _solved_alone(findings)),
+        "gains_losses.csv": _csv(
+            "base,rl,claim,c0,p,p_adjusted,only,expected,at_least,confidence,unit,named", _gains_losses(findings)
+        ),
         "accuracy.csv": _csv("base,rl,accuracy_bin,base_problems,rl_problems", _accuracy(findings)),
         "transition.csv": _csv("base,rl,base_bin,rl_bin,problems", _transition(findings)),
         "sampling_gap.csv": _csv("base,rl,k,value,lower,upper,confidence", _gaps(findings)),
@@ -111,7 +114,7 @@ def _differences(findings: Findings) -> Iterator[Row]:
                 k,
                 *numbers,
                 difference.band.confidence,
-                settled(difference, k),
+                outside_zero(difference, k),
                 few,
                 widened,
             )
@@ -129,6 +132,16 @@ def _solved_alone(findings: Findings) -> Iterator[Row]:
         for model, ids in ((table.base, table.base_only_ids), (table.rl, table.rl_only_ids)):
             for problem_id in ids:
                 yield table.base, table.rl, problem_id, model
+
+
+def _gains_losses(findings: Findings) -> Iterator[Row]:
+    for each in findings.comparisons:
+        for claim, found in (("gained", each.gained), ("lost", each.lost)):
+            if found is None:
+                continue
+            about = (found.only, found.expected, found.at_least, found.confidence, found.unit, ";".join(found.problems))
+            for c0, p in found.p.items():
+                yield each.difference.base, each.difference.rl, claim, int(c0), p, found.p_adjusted[c0], *about
 
 
 def _accuracy(findings: Findings) -> Iterator[Row]:

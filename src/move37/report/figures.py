@@ -121,7 +121,7 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
         subtitle=f"paired difference in pass@k, simultaneous {level(difference.band.confidence)} band",
         alt=(
             f"pass@k of {difference.rl} minus {difference.base} over k with its band. "
-            f"Gain at k = {k_list(difference.gain)}; loss at k = {k_list(difference.loss)}; "
+            f"Gain at k = {k_list(difference.shown_gain)}; loss at k = {k_list(difference.shown_loss)}; "
             f"undetermined at k = {k_list(undecided(difference))}."
         ),
         spec=finished([*layers, hover], CURVE_HEIGHT),
@@ -255,9 +255,9 @@ def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dic
 
 
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
-    ends = {end for run in (*runs(difference.gain), *runs(difference.loss)) for end in run}
+    ends = {end for run in (*runs(difference.shown_gain), *runs(difference.shown_loss)) for end in run}
     return [
-        {"k": k} | banded(difference.band.mean[k - 1], difference.band.lower[k - 1], difference.band.upper[k - 1])
+        {"k": k} | banded(difference.band.mean[k - 1], difference.reported[0][k - 1], difference.reported[1][k - 1])
         for k in sorted({*drawn_ks(len(difference.k)), *ends})
     ]
 
@@ -274,10 +274,10 @@ def _points_domain(difference: CurveDifference) -> tuple[float, float]:
 
     ks without any information have the band [-1, 1]; they run out of the picture unless all are like that.
     """
-    informed = (difference.band.lower > -1) | (difference.band.upper < 1)
+    informed = (difference.reported[0] > -1) | (difference.reported[1] < 1)
     chosen = informed if informed.any() else slice(None)
-    low = min(0.0, 100 * float(difference.band.lower[chosen].min()))
-    high = max(0.0, 100 * float(difference.band.upper[chosen].max()))
+    low = min(0.0, 100 * float(difference.reported[0][chosen].min()))
+    high = max(0.0, 100 * float(difference.reported[1][chosen].max()))
     span = high - low
     return low - 0.16 * span, high + 0.14 * span
 
@@ -360,7 +360,7 @@ def _difference_tooltips(difference: CurveDifference) -> list[dict[str, Any]]:
     for row in _difference_rows(difference):
         k: int = row["k"]
         error = float(difference.band.standard_error[k - 1])
-        ends = points_interval(difference.band.lower[k - 1], difference.band.upper[k - 1], error)
+        ends = points_interval(difference.reported[0][k - 1], difference.reported[1][k - 1], error)
         rows.append(
             {
                 "k": k,
@@ -377,9 +377,9 @@ def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
     last = len(difference.k)
     rows = []
     for name, colour, ks in (
-        ("gain", series(position), difference.gain),
+        ("gain", series(position), difference.shown_gain),
         ("undetermined", MUTED, undecided(difference)),
-        ("loss", series(0), difference.loss),
+        ("loss", series(0), difference.shown_loss),
     ):
         for first, final in runs(ks):
             rows.append(_range_row(name, colour, first, final, last))

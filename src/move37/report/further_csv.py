@@ -10,7 +10,7 @@ from move37.analyses import Findings
 from move37.analyses.curves import CurveDifference
 from move37.counts import Estimate
 from move37.report.details import budget_settled
-from move37.report.words import settled
+from move37.report.words import outside_zero
 
 Row = Sequence[Any]
 _BAND = "k,mean,standard_error,lower,upper,confidence,established,few_problems"
@@ -26,12 +26,12 @@ def _band(difference: CurveDifference) -> Iterator[Row]:
     columns = (difference.k, band.mean, band.standard_error, band.lower, band.upper)
     few = set(difference.few_problems)
     for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
-        yield k, *numbers, difference.band.confidence, settled(difference, k), "yes" if k in few else "no"
+        yield k, *numbers, difference.band.confidence, outside_zero(difference, k), "yes" if k in few else "no"
 
 
 def _tables_at_k(findings: Findings) -> Iterator[Row]:
-    for t in (table for pair in findings.pairs for table in pair.tables):
-        yield t.base, t.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.mcnemar_p, t.noise_floor
+    for t in (table for pair in findings.pairs for table in pair.expected):
+        yield t.base, t.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.noise_floor
 
 
 def _support(findings: Findings) -> Iterator[Row]:
@@ -174,7 +174,7 @@ def _unseen(findings: Findings) -> Iterator[Row]:
 
 
 FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
-    "solvable_by_k.csv": ("base,rl,k,both,base_only,rl_only,neither,mcnemar_p,noise_floor", _tables_at_k),
+    "solvable_by_k.csv": ("base,rl,k,both,base_only,rl_only,neither,noise_floor", _tables_at_k),
     "support.csv": ("base,rl,k,measure,value,lower,upper,confidence,by_luck,method", _support),
     "tokens.csv": (
         "base,rl,tokens,k_base,k_rl,base_pass,rl_pass,mean,standard_error,lower,upper,confidence,established,"

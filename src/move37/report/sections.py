@@ -158,11 +158,14 @@ def _pair(pair: PairDetail, models: dict[str, ModelDetail], findings: Findings, 
 
 
 def _tables_at_k(pair: PairDetail, stopped: bool) -> tuple[Section, ...]:
-    if len(pair.tables) < 2:
+    if len(pair.expected) < 2:
         return ()
-    text = "What one model alone solves in k tries, beside what luck would make of it if both had the same chances."
-    warning = "The p-values do not allow for sampling having stopped at a decision."
-    table = details.tables_at_k_table(pair.tables)
+    text = (
+        "How many of these problems one model alone is expected to solve in k tries, beside what luck would make of it "
+        "if both had the same chances. Expected numbers, unbiased; nothing is tested here."
+    )
+    warning = "They do not allow for sampling having stopped at a decision."
+    table = details.tables_at_k_table(pair.expected)
     return (_section("The four-way table at other k", [text, *([warning] if stopped else [])], table),)
 
 

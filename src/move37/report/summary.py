@@ -28,7 +28,17 @@ from move37.report.number_format import (
     runs,
     times,
 )
-from move37.report.words import named, sentence, split_test, stopped_by_outcomes, tries, undecided, unnamed, was
+from move37.report.words import (
+    named,
+    sentence,
+    split_test,
+    stopped_by_outcomes,
+    tries,
+    undecided,
+    unnamed,
+    was,
+)
+from move37.report.words.claims import Claim, claim_lines, claims
 from move37.report.words.findings import decision_sentences, family_sentences
 
 _SOLVED = "A problem counts as solved if at least one of the tries that are allowed is right."
@@ -39,6 +49,8 @@ class Summary:
     """What is said about one pair of models, or about one model where nothing is compared."""
 
     headline: str
+    claims: tuple[Claim, ...]
+    """Gained, lost, sharpened, not known."""
     plain: str
     """One paragraph in plain words: what is established and what is not."""
     sizes: tuple[str, ...]
@@ -59,7 +71,11 @@ def summaries(findings: Findings) -> tuple[Summary, ...]:
 
 def summary_sentences(findings: Findings) -> list[str]:
     """The summaries as lines for a terminal, without the paragraphs in the field's terms."""
-    lines = [line for each in summaries(findings) for line in (each.headline, each.plain, *each.sizes)]
+    lines = [
+        line
+        for each in summaries(findings)
+        for line in (each.headline, *claim_lines(each.claims), each.plain, *each.sizes)
+    ]
     return [unnamed(line) for line in (*lines, *notes(findings))]
 
 
@@ -82,10 +98,10 @@ def _summary(
     comparison: Comparison, base: ModelCurve, rl: ModelCurve, decision: Decision | None, explain: bool
 ) -> Summary:
     difference, table = comparison.difference, comparison.solvable
-    headline, claims = _headline(difference), [_claim(difference), *_insecure(difference)]
+    headline, said = _headline(difference), [_claim(difference), *_insecure(difference)]
     scope = _scope(difference, base.problems)
     if decision is not None and stopped_by_outcomes(decision):
-        headline, claims, scope = _decided_headline(decision), [_decided(decision)], _scope_of_decided(decision)
+        headline, said, scope = _decided_headline(decision), [_decided(decision)], _scope_of_decided(decision)
     said_in_terms = [
         *technical.fixed_number_of_problems(decision),
         *technical.plans(base, rl),
@@ -97,7 +113,8 @@ def _summary(
     ]
     return Summary(
         headline=headline,
-        plain=" ".join([_setup(base, rl), *([_SOLVED] if explain else []), *claims, scope]),
+        claims=() if stopped_by_outcomes(decision) else claims(comparison),
+        plain=" ".join([_setup(base, rl), *([_SOLVED] if explain else []), *said, scope]),
         sizes=(_sizes(difference, base, rl, stopped_by_outcomes(decision)), _solved_alone(table, decision)),
         technical=" ".join(said_in_terms),
     )
@@ -108,7 +125,7 @@ def _summary(
 
 def _headline(difference: CurveDifference) -> str:
     base, rl, last = named(difference.base), named(difference.rl), len(difference.k)
-    gains, losses = runs(difference.gain), runs(difference.loss)
+    gains, losses = runs(difference.shown_gain), runs(difference.shown_loss)
     if not gains and not losses:
         return f"These data do not show a difference between {rl} and {base}."
     if len(gains) == 1 and len(losses) == 1:
@@ -116,7 +133,8 @@ def _headline(difference: CurveDifference) -> str:
         return f"{rl} is {few} than {base} with few tries and {many} with many."
     if gains and losses:
         return f"{rl} is better than {base} with some numbers of tries and worse with others."
-    word, opposite, ks = ("better", "worse", difference.gain) if gains else ("worse", "better", difference.loss)
+    word, opposite = ("better", "worse") if gains else ("worse", "better")
+    ks = difference.shown_gain or difference.shown_loss
     if len(ks) == last:
         return (
             f"{rl} is {word} than {base} with {'one try' if last == 1 else f'any number of tries up to {count(last)}'}."
@@ -140,28 +158,28 @@ def _claim(difference: CurveDifference) -> str:
             f"are equal{left}."
         )
     claims = []
-    if difference.gain:
-        claims.append(f"with {tries(difference.gain)} {rl} solves more of the problems than {base}")
-    if difference.loss:
+    if difference.shown_gain:
+        claims.append(f"with {tries(difference.shown_gain)} {rl} solves more of the problems than {base}")
+    if difference.shown_loss:
         than = "fewer" if claims else f"fewer of the problems than {base}"
-        claims.append(f"with {tries(difference.loss)} {rl} solves {than}")
+        claims.append(f"with {tries(difference.shown_loss)} {rl} solves {than}")
     if open_ks:
         claims.append(f"with {tries(open_ks)} the data do not decide")
     return sentence("; ".join(claims))
 
 
 def _insecure(difference: CurveDifference) -> list[str]:
-    """Established ks that hang on so few problems that the band is likely too narrow."""
-    shaky = {*difference.gain, *difference.loss} & set(difference.few_problems)
-    stands = shaky & {*difference.still_gain, *difference.still_loss}
-    few = "very few problems make the difference"
+    """Ks that hang on so few problems that the band is widened there."""
+    few = {*difference.few_problems}
+    if not few:
+        return []
+    stands = sorted(few & {*difference.shown_gain, *difference.shown_loss})
+    if len(few) == len(difference.k) and not stands:
+        return ["Very few problems make the difference, so the intervals are widened for that, and nothing stands."]
+    what = f"with {tries(stands)} the statement stands all the same" if stands else "nothing is said of those"
     return [
-        f"With {tries(sorted(ks))} {few}, {what}."
-        for ks, what in (
-            (shaky - stands, "so there the statement is not secure"),
-            (stands, "but a band that is widened for that still says so"),
-        )
-        if ks
+        f"With {tries(sorted(few))} very few problems make the difference: there the interval is widened for that, and "
+        f"{what}."
     ]
 
 
@@ -199,7 +217,7 @@ def _scope(difference: CurveDifference, problems: int) -> str:
         return "One problem says nothing about other problems."
     if not exists(difference.band.critical_value):
         return "The difference is the same on every problem, so nothing says how it would be on others."
-    what = "This holds" if difference.gain or difference.loss else "The intervals hold"
+    what = "This holds" if difference.shown_gain or difference.shown_loss else "The intervals hold"
     jointly = " for all numbers of tries at once" if len(difference.k) > 1 else ""
     return f"{what}{jointly}, with {level(difference.band.confidence)} confidence, for problems like the ones tried."
 
@@ -214,7 +232,7 @@ def _size(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: int,
     at = k - 1
     error = float(difference.band.standard_error[at])
     level_error = max(float(base.se_population[at]), float(rl.se_population[at]))
-    lower, upper = difference.band.lower[at], difference.band.upper[at]
+    lower, upper = (float(end[at]) for end in difference.reported)
     bounded = (lower > -1 or upper < 1) and not stopped
     interval = f"interval {points_interval(lower, upper, error)}" if bounded else "no interval"
     return (
@@ -234,11 +252,6 @@ def _solved_alone(table: SolvableTable, decision: Decision | None) -> str:
         f"alone and {count(table.rl_only)} by {rl} alone: "
         f"{'luck rarely makes so uneven a split' if excluded else 'luck can make that'} ({result})"
     )
-    if 0 < table.rl_only <= table.noise_floor:
-        return (
-            f"{text}. Two models with the same chances would show about {table.noise_floor:.1f} each, so the "
-            f"{count(table.rl_only)} are no sign of problems that only {rl} can solve."
-        )
     return f"{text}. Two models with the same chances would show about {table.noise_floor:.1f} each."
 
 
@@ -262,6 +275,7 @@ def _alone(curve: ModelCurve) -> Summary:
     )
     return Summary(
         headline=f"{model} solves {' and '.join(shares)}.",
+        claims=(),
         plain=(
             f"{model} tried {counted(curve.problems, 'problem')} {_how_often(curve)}. {_SOLVED} {scope} "
             "There is no second model, so nothing is compared."

@@ -123,11 +123,11 @@ def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
 def difference_cell(difference: CurveDifference, k: int) -> Estimated:
     """The difference at k with its band, in points."""
     at, error = k - 1, widest(difference.band.standard_error)
-    lower, upper = difference.band.lower[at], difference.band.upper[at]
+    lower, upper = (float(end[at]) for end in difference.reported)
     if lower <= -1 and upper >= 1:
-        return Estimated(
-            points(difference.band.mean[at], error), Missing("problems do not vary there, so nothing bounds it")
-        )
+        few = "too few problems make the difference there for an interval"
+        reason = few if k in difference.few_problems else "problems do not vary there, so nothing bounds it"
+        return Estimated(points(difference.band.mean[at], error), Missing(reason))
     return Estimated(points(difference.band.mean[at], error), points_interval(lower, upper, error))
 
 

@@ -23,8 +23,17 @@ def band(difference: CurveDifference) -> str:
     return (
         f"Simultaneous {level(difference.band.confidence)} band for the paired difference in pass@k over k = {span} "
         f"(critical value {critical:.3f}; {low:.3f} to {high:.3f} within Monte-Carlo error): gain "
-        f"at k = {k_list(difference.gain)}, loss at k = {k_list(difference.loss)}, undetermined at "
-        f"k = {k_list(undecided(difference))}."
+        f"at k = {k_list(difference.shown_gain)}, loss at k = {k_list(difference.shown_loss)}, undetermined at "
+        f"k = {k_list(undecided(difference))}.{_widened(difference)}"
+    )
+
+
+def _widened(difference: CurveDifference) -> str:
+    if not difference.few_problems:
+        return ""
+    return (
+        f" At k = {k_list(difference.few_problems)} few problems carry the variance: there the band has Student's "
+        "quantile for as many, and is the whole range where they are fewer than ten."
     )
 
 

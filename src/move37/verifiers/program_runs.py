@@ -26,9 +26,9 @@ from move37.errors import VerifierError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.program_text import continues
+from move37.verifiers.sandbox.cycles import REPEATS_ITSELF
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
-from move37.verifiers.sandbox.scripts import REPEATS_ITSELF
 
 REFERENCE_PROGRAM = (
     "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"

@@ -42,19 +42,24 @@ def unnamed(text: str) -> str:
 
 
 def undecided(difference: CurveDifference) -> tuple[int, ...]:
-    """The ks that are neither gain nor loss."""
-    established = {*difference.gain, *difference.loss}
+    """The ks at which neither gain nor loss is claimed."""
+    established = {*difference.shown_gain, *difference.shown_loss}
     return tuple(k for k in difference.k.tolist() if k not in established)
 
 
 def settled(difference: CurveDifference, k: int) -> str:
-    """What the band establishes at k: gain, loss or undetermined."""
+    """What the reported band establishes at k: gain, loss or undetermined."""
+    return "gain" if k in difference.shown_gain else "loss" if k in difference.shown_loss else "undetermined"
+
+
+def outside_zero(difference: CurveDifference, k: int) -> str:
+    """What the band as published, not widened anywhere, says at k: for files that hold its ends."""
     return "gain" if k in difference.gain else "loss" if k in difference.loss else "undetermined"
 
 
 def established(difference: CurveDifference) -> str:
     """ "gain at k = 1–3, loss at k = 9–16", for a cell of a table."""
-    found = (("gain", difference.gain), ("loss", difference.loss))
+    found = (("gain", difference.shown_gain), ("loss", difference.shown_loss))
     return ", ".join(f"{word} at k = {k_list(ks)}" for word, ks in found if ks) or "undetermined"
 
 

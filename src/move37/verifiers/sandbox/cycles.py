@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from .scripts import REPEATS_ITSELF
-
+REPEATS_ITSELF = 71
+"""The exit status of a program that provably never ends."""
 MOST_LINES = 4000
 """Lines of one look."""
 MOST_PARTS = 600

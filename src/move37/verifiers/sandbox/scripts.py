@@ -26,8 +26,6 @@ _STANDARD_FILES = {
     "/dev/stderr": 2,
 }
 _POOL_THREADS = 4
-REPEATS_ITSELF = 71
-"""The exit status of a program that provably never ends (`cycles.py`)."""
 _FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.2, 3
 """CPU seconds after which it is looked whether a program repeats itself; later looks come after twice the time."""
 
