@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.verifiers.closed_forms import constant, too_large
-from move37.verifiers.constants import MOST_DIGITS, Real, differs
+from move37.verifiers.constants import Real, differs
+from move37.verifiers.enclosures import MOST_DIGITS
 from move37.verifiers.equality import Comparison
 from move37.verifiers.quantities import read_number
 from move37.verifiers.reading import read

@@ -16,10 +16,11 @@ LATE_IMPORTS = {
     "pipeline.py": "the trainer loads torch",
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
     "rows.py": "only Parquet files need a table library",
+    "testing/algorithms.py": "torch, for a test of a loss of your own",
     "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",
     "training/records.py": "tensorboard and wandb are in the extra track",
-    "verifiers/constants.py": "mpmath, for constants that 40 digits cannot tell apart",
+    "verifiers/enclosures.py": "mpmath, for constants that 40 digits cannot tell apart",
     "verifiers/algebra.py": "SymPy and Math-Verify take seconds, in the worker that judges",
     "verifiers/reasoning_gym.py": "reasoning-gym is in the extra gym",
 }

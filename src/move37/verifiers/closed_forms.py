@@ -12,20 +12,18 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 
-from move37.verifiers.constants import (
-    NotReadError,
-    Real,
+from move37.verifiers.constant_functions import (
     absolute,
     binomial,
     double_factorial,
-    euler,
     factorial,
     logarithm,
     nth_root,
-    pi,
     power,
     rounded_down,
 )
+from move37.verifiers.constants import Real, euler, pi
+from move37.verifiers.enclosures import NotReadError
 
 MOST_REPEATED = 100_000
 """Factors of a power, factorial or binomial beyond which no computer algebra should try to write it out."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from move37.verifiers.closed_forms import constant, value_at
-from move37.verifiers.constants import NotReadError, Real, sign_of_difference
+from move37.verifiers.constants import Real, sign_of_difference
+from move37.verifiers.enclosures import NotReadError
 from move37.verifiers.values import Named, Number, Relation, SetExpression, Several, Tuple, Value
 
 
