@@ -870,6 +870,7 @@ def test_a_report_is_a_page_pictures_tables_and_markdown(written: Path) -> None:
         "settings.csv",
         "solvable.csv",
         "solvable_by_k.csv",
+        "gains_losses.csv",
         "solvable_problems.csv",
         "support.csv",
         "transition.csv",
