@@ -90,13 +90,13 @@ def test_flags_and_steps_are_kept_in_the_run(tmp_path: Path) -> None:
     assert rows["flags"].to_list() == [["rerun_alone"]] * 12
     assert rows["steps"].to_list() == [[{"outcome": None, "score": 0.25, "span": [1, 2]}]] * 12
     assert RunEvidence(RunStore.open(store.folder)).flags("rl") == [("correct", "rerun_alone", 12)]
-    assert any("ended otherwise alone" in warning for warning in pipeline.analyse_run(store).warnings)
+    assert any("ended otherwise when they ran again" in warning for warning in pipeline.analyse_run(store).warnings)
 
 
 def test_a_grader_that_writes_our_words_sets_nothing_off(tmp_path: Path) -> None:
     store = judged_run(sums_study(tmp_path, n=2, verifier="exact"), tmp_path / "run")
     pipeline.verify_run(store, grader(tmp_path, "return Verdict(Outcome.CORRECT, 'passes alone, was killed before')"))
-    assert not any("ended otherwise alone" in warning for warning in pipeline.analyse_run(store).warnings)
+    assert not any("ended otherwise when they ran again" in warning for warning in pipeline.analyse_run(store).warnings)
 
 
 @pytest.mark.parametrize(("label", "flagged"), [("code@2+python-3.11", 6), ("function@1+grade-ab", 0)])
