@@ -548,6 +548,19 @@ def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, t
     assert train(recipe_of(llama, letters, steps=2, verification={"workers": 2}), tmp_path)["steps"] == 2
 
 
+def test_an_algorithm_in_a_file_is_known_by_its_content(llama: Path, letters: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    code = "from move37.training.algorithms.rloo import RLOO\n\nclass Mine(RLOO):\n    pass\n"
+    file.write_text(code)
+    recipe = recipe_of(llama, letters, f"{file}:Mine", steps=1)
+    train(recipe, tmp_path / "run")
+    file.write_text(code + "\n# Another idea.\n")
+    with pytest.raises(ConfigError, match=r"another content of the file that algorithm\.name names; continue"):
+        train(recipe.model_copy(update={"steps": 2}), tmp_path / "run")
+    file.write_text(code)
+    assert train(recipe.model_copy(update={"steps": 2}), tmp_path / "run")["steps"] == 2
+
+
 def test_fewer_steps_than_were_done_give_the_model_of_those_that_were_done(
     llama: Path, letters: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """What a training run leaves on disk, and how it goes on after it was killed.
 
     <run>/recipe.json                       the resolved recipe
+          code.json                         digests of the files of the user's own that the recipe names
           log.jsonl                         one line per step and per evaluation
           checkpoints/step-00010/           a Hugging Face folder: every engine loads it
           state/step-00010/                 what the next step needs; only the newest is kept
@@ -22,9 +23,11 @@ from pickle import UnpicklingError
 import torch
 from safetensors import SafetensorError
 
+from move37.engines import ENGINES
 from move37.engines.transformers import quiet
 from move37.errors import ConfigError, StoreError
 from move37.parts import read_json, read_log, write_atomically
+from move37.training.algorithms import ALGORITHMS
 from move37.training.policy import Policy, merged_weights
 from move37.training.recipe import TrainConfig, changed_keys, parse_recipe, resolved_json
 
@@ -54,7 +57,24 @@ class RunFolder:
                     f"{self.folder}: was begun with another {', '.join(changes)}; continue it with the old recipe, or "
                     "start in a new folder"
                 )
+        self._adopt_code(recipe)
         write_atomically(path, resolved_json(recipe).encode())
+
+    def _adopt_code(self, recipe: TrainConfig) -> None:
+        """Write down which code an algorithm or engine in a file is. Raises ConfigError where it is another by now."""
+        path = self.folder / "code.json"
+        named = {"algorithm.name": (ALGORITHMS, recipe.algorithm.name), "model.engine": (ENGINES, recipe.model.engine)}
+        files = {key: registry.origin(name).get("file") for key, (registry, name) in named.items()}
+        now = {key: digest for key, digest in files.items() if digest is not None}
+        known = read_json(path, "remove it, or start in a new folder") or {}
+        changed = [key for key, digest in now.items() if known.get(key, digest) != digest]
+        if changed:
+            raise ConfigError(
+                f"{self.folder}: was begun with another content of the file that {', '.join(changed)} names; continue "
+                "it with the old one, or start in a new folder"
+            )
+        if now:
+            write_atomically(path, (json.dumps(now, indent=1) + "\n").encode())
 
     def save_model(self, policy: Policy, step: int) -> Path:
         """The policy after `step` steps as a Hugging Face folder, with where it came from in move37.json."""
