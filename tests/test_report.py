@@ -525,6 +525,8 @@ def test_analyse_prints_the_sections_after_its_tables(
     out = capsys.readouterr().out
     for line in section_lines(everything):
         assert line in out
+    assert "truncated" in out[: out.index("band over all k")]
+    assert "correct among them" in out
     assert out.index("exact McNemar test") < out.index("Support kept, gained, lost")
 
 

@@ -241,6 +241,7 @@ class TestRun:
         ended = RunEvidence(store).tally_not_truncated("base")
         assert ended is not None
         assert (ended.correct[0], ended.n[0]) == (1, 1)
+        assert RunEvidence(store).correct_among_truncated("base") == 1  # index 1: cut off, and right
 
     def test_a_model_without_verdicts_is_told_what_to_run(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path)

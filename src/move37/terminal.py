@@ -78,6 +78,18 @@ def print_findings(findings: Findings) -> None:
             for k in sorted({k for curve in findings.curves for k in _shown(len(curve.k))})
         ],
     )
+    print_table(
+        "Samples",
+        ("model", *(outcome.value for outcome in Outcome), "truncated", "correct among them"),
+        [
+            (
+                audit.model,
+                *(f"{count:,}" for count in (audit.correct, audit.incorrect, audit.unscored, audit.truncated)),
+                "–" if audit.correct_among_truncated is None else f"{audit.correct_among_truncated:,}",
+            )
+            for audit in findings.audits
+        ],
+    )
     for comparison in findings.comparisons:
         _print_comparison(comparison, findings.decision)
     tell(False, "\n".join(section_lines(findings)))
