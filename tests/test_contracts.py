@@ -218,8 +218,6 @@ class Sloppy:
                 return (replace(first, metadata={"at": Path("x")}), *rest)
             case "tags":
                 return (replace(first, tags={"level": 3}), *rest)  # type: ignore[dict-item]
-            case "reference":
-                return (replace(first, references=("no number",)), *rest)
             case "question":
                 return (replace(first, question=" "), *rest)
         return (first, *rest)

@@ -19,6 +19,8 @@ from typing import Any
 
 from move37.verifiers.closed_forms import constant, too_large, varies
 
+_NOT_IN_NUMBERS = (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError)
+"""What SymPy raises for an expression that it cannot put in numbers."""
 _E_NOTATION = re.compile(r"(?<![\w.])([+-]?(?:\d++\.?\d*+|\.\d++))[eE]([+-]?\d+)(?!\w)")
 _E_WITH_SUBSCRIPT = re.compile(r"(?<![A-Za-z\\])([Ee])_")
 _IMAGINARY = re.compile(r"(?<=\d)i(?![A-Za-z])")
@@ -225,7 +227,7 @@ def _depends_on_signs(gold: Any, given: Any) -> bool:
         if not (expected.is_real and found.is_real):
             return False
         return bool(abs(expected - found) > _CLEARLY * (abs(expected) + abs(found)))
-    except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
+    except _NOT_IN_NUMBERS:
         return False
 
 
@@ -242,7 +244,7 @@ def _same_constants(gold: Any, given: Any) -> bool | None:
         if not (size.is_finite and size.is_Number and gap.is_Number):
             return None
         return bool(gap <= size * 10 ** (10 - digits)) if size else True
-    except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
+    except _NOT_IN_NUMBERS:
         return None
 
 
@@ -263,7 +265,7 @@ def _gap(gold: Any, given: Any, start: int, only_real: bool = False) -> Any:
             return None
         size, gap = abs(expected) + abs(found), abs(expected - found)
         return gap / size if size.is_finite and size > _SAME_DIGITS else None
-    except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
+    except _NOT_IN_NUMBERS:
         return None
 
 
@@ -299,7 +301,7 @@ def _exceeds(distance: Callable[[], Any]) -> bool:
     try:
         size = abs(distance().evalf(20))
         return bool(size.is_Number and size.is_finite) and size > 2 * _CLEARLY
-    except (ArithmeticError, AttributeError, NotImplementedError, TypeError, ValueError):
+    except _NOT_IN_NUMBERS:
         return False
 
 
