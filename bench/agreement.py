@@ -4,7 +4,8 @@ Pairs: golds of the six math benchmarks, written otherwise or mutated (`tests/ma
 says which verdict is right wherever the two differ. Ours come from a pool with two workers, given the text
 `\\boxed{answer}`; Math-Verify's from `verify(parse(gold), parse(answer))`, both in boxes, as its README has it. Then
 the 800 real responses, of which each grader reads the whole text. Every difference is counted by kind and verdicts;
-`--list` prints each. JSON last.
+`--list` prints each; `--types` prints how many references of each benchmark are read as each type, and nothing else.
+JSON last.
 """
 
 import argparse
@@ -19,15 +20,18 @@ from pathlib import Path
 from math_verify import parse
 from math_verify import verify as math_verify
 
-from move37.config import VerificationConfig
+from move37.config import ProblemsConfig, VerificationConfig
+from move37.problems import load_problems
 from move37.types import Outcome, Problem
 from move37.verification import VerifierPool
 from move37.verifiers.math import MathVerifier
+from move37.verifiers.reading import read
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.math_pairs import BENCHMARKS, Pair, golds, known_difference, pairs
 
 RESPONSES = BENCHMARKS.parent / "samples" / "qwen_math_cot_100x8.jsonl"
+SETS = ("aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k")
 WORKERS = 2
 JUDGED = {Outcome.CORRECT: "correct", Outcome.INCORRECT: "incorrect", Outcome.UNSCORED: "unscored"}
 
@@ -104,15 +108,30 @@ def compare_responses(listed: bool) -> dict[str, object]:
     }
 
 
+def print_types() -> None:
+    by_type: dict[str, Counter[str]] = defaultdict(Counter)
+    for benchmark in SETS:
+        for problem in load_problems((ProblemsConfig(benchmark=benchmark, path=BENCHMARKS),)):
+            for reference in problem.references:
+                by_type[type(read(reference)).__name__][benchmark] += 1
+    print(f"| type | {' | '.join(SETS)} |\n|---|{'---:|' * len(SETS)}")
+    for name, counts in sorted(by_type.items(), key=lambda each: -each[1].total()):
+        print(f"| {name} | {' | '.join(f'{counts[benchmark]:,}' for benchmark in SETS)} |")
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--pairs", type=int, default=100_000, help="at most so many")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--list", action="store_true", help="print every difference")
+    options.add_argument("--types", action="store_true", help="print the references by type, and compare nothing")
     chosen = options.parse_args()
     if not BENCHMARKS.is_dir():
         sys.exit("bench/agreement.py needs the six math sets in ../shared/data/benchmarks")
     logging.disable(logging.CRITICAL)
+    if chosen.types:
+        print_types()
+        return
     of_pairs = compare_pairs(pairs(golds(), chosen.pairs, chosen.seed), chosen.list)
     of_responses = compare_responses(chosen.list)
     print(f"{of_responses['responses']} real responses: {of_responses['differ']} different verdicts")
