@@ -190,7 +190,7 @@ def test_a_benchmark_is_calibrated_with_any_verifier_and_its_options(tmp_path: P
     figures = json.loads(done.stdout)
     assert (figures["command"], figures["ok"]) == ("calibrate", True)
     (found,) = figures["calibrations"]
-    assert found["verifier"] == "numeric@2+relative-1e-06+absolute-1.0"
+    assert found["verifier"] == "numeric@3+relative-1e-06+absolute-1.0"
     rates = {rate["kind"]: (rate["accepted"], rate["scored"]) for rate in found["by_kind"]}
     assert rates["off by one"] == (6, 6)  # tolerated
     assert rates["another answer"] == (0, 6)
@@ -204,7 +204,7 @@ def test_a_run_keeps_its_calibrations_by_the_verifiers_label(tmp_path: Path) -> 
         assert done.exit_code == 0
         assert "another answer" in done.stdout
     kept = json.loads((run / "calibration.json").read_text())
-    assert sorted(kept) == ["exact@2", "numeric@2+relative-1e-06+absolute-0.0"]
+    assert sorted(kept) == ["exact@2", "numeric@3+relative-1e-06+absolute-0.0"]
     assert kept["exact@2"]["corrupted"]["accepted"] == 0
 
 

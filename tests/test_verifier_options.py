@@ -98,13 +98,13 @@ def test_a_study_gives_options_and_other_options_never_share_verdicts(tmp_path: 
     study = sums_study(tmp_path, n=2, verifier="numeric")
     study.write_text(study.read_text() + "\n[verification.options.numeric]\nrelative_tolerance = 0.25\n")
     store = judged_run(study, tmp_path / "run")
-    label = "numeric@2+relative-0.25+absolute-0.0"
+    label = "numeric@3+relative-0.25+absolute-0.0"
     assert store.current_labels() == {"numeric": label}
     # the options are in the run's config, and are read back from it
     assert RunStore.open(tmp_path / "run").study().verification.options == {"numeric": {"relative_tolerance": 0.25}}
     strict = with_options(store.study().verification, ["numeric.relative_tolerance=0"])
     pipeline.verify_run(RunStore.open(tmp_path / "run"), settings=strict)
-    assert store.labels("rl") == ["numeric@2+relative-0.0+absolute-0.0", label]
+    assert store.labels("rl") == ["numeric@3+relative-0.0+absolute-0.0", label]
 
 
 def test_a_study_with_a_wrong_option_is_refused_before_anything_is_sampled(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_verify_and_validate_take_options(tmp_path: Path) -> None:
         app,
         ["verify", str(store.folder), "--verifier", "numeric", "--option", "numeric.absolute_tolerance=1000", "--json"],
     )
-    assert json.loads(done.stdout)["verifiers"] == {"math": "numeric@2+relative-1e-06+absolute-1000.0"}
+    assert json.loads(done.stdout)["verifiers"] == {"math": "numeric@3+relative-1e-06+absolute-1000.0"}
     wrong = CliRunner().invoke(
         app, ["validate", "jsonl", "--path", str(tmp_path / "sums.jsonl"), "--option", "math.zeal=1", "--json"]
     )

@@ -184,8 +184,8 @@ def test_units_are_converted_dropped_or_compared() -> None:
 
 
 def test_any_reference_will_do_and_one_that_is_no_number_leaves_the_rest_unscored() -> None:
-    assert NumericVerifier().verify(problem("about five", "5"), "5").outcome is CORRECT
-    assert NumericVerifier().verify(problem("about five", "5"), "6") == Verdict(UNSCORED, "reference is not a number")
+    assert NumericVerifier().verify(problem("five or so", "5"), "5").outcome is CORRECT
+    assert NumericVerifier().verify(problem("five or so", "5"), "6") == Verdict(UNSCORED, "reference is not a number")
     assert NumericVerifier().verify(problem("4", "5"), "6") == Verdict(INCORRECT, "differs")
 
 

@@ -723,4 +723,112 @@ A | <think>\boxed{A}</think> The answer is B.
 """,
         "choice",
     ),
+    *_math(
+        "words for numbers",
+        r"""
+14 | \text{fourteen}
+-8 | \text{minus eight}
+21 | twenty-one
+305 | \text{three hundred and five}
+2000000 | \text{two million}
+\frac{3}{5} | \text{three fifths}
+\frac{1}{2} | \text{one half}
+9 | \text{nine students}
+6 | 6 \text{ (six)}
+\infty | \text{infinity}
+\infty | \text{infinitely many}
+""",
+        r"""
+14 | \text{forty}
+21 | \text{twenty or one}
+5 | \text{five hundred}
+9 | \text{nine or ten}
+6 | 6 \text{ (seven)}
+1 | \text{no one}
+\infty | \text{finite}
+""",
+    ),
+    *_math(
+        "letters of formulas",
+        r"""
+p v t | t v p
+R^2 - r^2 | -r^2 + R^2
+2 k n | 2 n k
+\ln x + C | c + \ln x
+""",
+        r"""
+p v | p v t
+3 k | 3 k s
+\pi | \pi h
+R^2 - r^2 | r^2 - R^2
+B + 2b | b + 2B
+u = a t | u = a
+""",
+    ),
+    *_math(
+        "further spellings",
+        r"""
+\sqrt[3]{5} | cbrt(5)
+|y - 2| | abs(y - 2)
+\log_2 7 | log2(7)
+-\infty | -oo
+\emptyset | \{\}
+\emptyset | \text{no solution}
+]2, 5] | (2, 5]
+(0, 8) | ]0, 8[
+(4, -1) | Q(4, -1)
+(4, -1) | \text{the point } (4, -1)
+7:4 | 7 to 4
+12 \text{ m/s} | 12 \text{ ms}^{-1}
+2 \text{ ft} | 24 \text{ in}
+4\pi | 4\pi \text{ cm}^2
+8 | 8 \text{ (by induction)}
+""",
+        r"""
+\emptyset | \{0\}
+[0, 8] | ]0, 8[
+(a, b) | 6
+6 | (a, b) = 6
+6 | 6 \bmod 11
+6 | 6 \text{ each, so } 18
+6 | 6 \text{ pairs, i.e. } 12
+7:4 | 4 to 7
+4\pi \text{ cm} | 4\pi \text{ cm}^2
+""",
+    ),
+    *_says(
+        "further phrases",
+        r"""
+16 | The answer is sixteen.
+16 | The answer is most likely 16.
+16 | The answer is 16 and not 61.
+""",
+        r"""
+16 | The answer is sixty.
+16 | The answer is 16 mod 5.
+16 | The answer is 61 and not 16.
+""",
+    ),
+    *_says(
+        "options",
+        r"""
+B | A is false. So B.
+D | Hence, D is the correct choice.
+""",
+        r"""
+B | B is false. So A.
+B | Nothing fits. Perhaps B, perhaps C.
+""",
+        "choice",
+    ),
+    *_says(
+        "numbers",
+        r"""
+15 | The answer is fifteen.
+""",
+        r"""
+15 | The answer is fifty.
+""",
+        "numeric",
+    ),
 ]

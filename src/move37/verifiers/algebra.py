@@ -25,10 +25,11 @@ _E_NOTATION = re.compile(r"(?<![\w.])([+-]?(?:\d++\.?\d*+|\.\d++))[eE]([+-]?\d+)
 _E_WITH_SUBSCRIPT = re.compile(r"(?<![A-Za-z\\])([Ee])_")
 _IMAGINARY = re.compile(r"(?<=\d)i(?![A-Za-z])")
 """Math-Verify looks for an i that stands alone to tell complex letters from real ones."""
-_LAST_LETTER = re.compile(
-    r"((?:^|=)[^=]*(?:(?<![A-Za-z\\])[A-Za-z]|\\(?:sin|cos|tan|log|ln|exp))[^=]*\d)\s*([A-Za-z])$"
-)
-"""In a formula, a letter that Math-Verify would drop as a unit: of x + 5t it leaves x + 5."""
+_LAST_LETTERS = re.compile(r"(?<=[^\s=])(?:\s*(?<![A-Za-z\\_^])[A-Za-z](?![A-Za-z]))+\s*$")
+"""What Math-Verify would drop as units behind a formula: of x + 5t it leaves x + 5, of m g h it leaves m."""
+_COMMAND_OR_LETTER = re.compile(r"\\[A-Za-z]+|[A-Za-z]")
+_ALPHABET = "bdhjklmnpqrstuvwxyzacfgo"
+"""Letters that may stand for a capital, without e and i."""
 _TRAILING_POINT = re.compile(r"(?<=\d)\.(?=/|\)|$)")
 _ANGLE = re.compile(
     r"(\\(?:sin|cos|tan|cot|sec|csc)\s*(?:\^\s*\{?\s*[0-9]\s*\}?)?\s*[({]?\s*)([0-9]+(?:\.[0-9]+)?)\s*"
@@ -67,7 +68,7 @@ def equal_formulas(reference: str, answer: str) -> bool | None:
         raise UndecidedError("answer too large to work out")
     if too_large(reference):
         raise UndecidedError("reference too large to work out")
-    reference, answer = _right_sides(reference, answer)
+    reference, answer = _with_distinct_capitals(*_right_sides(reference, answer))
     gold = _parse_reference(reference)
     if gold is None:
         raise UndecidedError("reference cannot be read")
@@ -115,7 +116,7 @@ def _readable(latex: str) -> str:
     latex = _IMAGINARY.sub(" i", latex)
     latex = _E_WITH_SUBSCRIPT.sub(r"\\mathcal{\1}_", latex)
     latex = _E_NOTATION.sub(lambda number: f"{number[1]} \\times 10^{{{int(number[2])}}}", latex)
-    latex = _LAST_LETTER.sub(r"\1{\2}", latex)
+    latex = _LAST_LETTERS.sub(lambda letters: re.sub(r"[A-Za-z]", r"{\g<0>}", letters[0]), latex)
     return _TRAILING_POINT.sub("", latex)
 
 
@@ -147,6 +148,22 @@ def _right_sides(reference: str, answer: str) -> tuple[str, str]:
     if _DERIVATIVE.search(expected[0]) or not left & {*_LETTER.findall(expected[1]), *_LETTER.findall(given[1])}:
         return expected[1].strip(), given[1].strip()
     return reference, answer
+
+
+def _with_distinct_capitals(reference: str, answer: str) -> tuple[str, str]:
+    """With another letter for each capital that stands beside its small letter: Math-Verify takes both for one."""
+    if "\\begin" in reference + answer or "\\operatorname" in reference + answer:
+        return reference, answer
+    letters = [{each for each in _COMMAND_OR_LETTER.findall(latex) if len(each) == 1} for latex in (reference, answer)]
+    used = letters[0] | letters[1]
+    free = [each for each in _ALPHABET if each not in used and each.upper() not in used]
+    both = sorted(each for each in used if each.isupper() and any({each, each.lower()} <= side for side in letters))
+    other = dict(zip(both, free, strict=False))
+
+    def renamed(latex: str) -> str:
+        return _COMMAND_OR_LETTER.sub(lambda each: other.get(each[0], each[0]), latex)
+
+    return (renamed(reference), renamed(answer)) if other else (reference, answer)
 
 
 def _with_imaginary_unit(tree: Any) -> Any:

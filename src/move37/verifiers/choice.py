@@ -44,18 +44,20 @@ _CHOOSES = re.compile(
     r"(?:\b(?:option|choice|answer|is|be|are|choose|chose|pick|select|with|therefore|thus|hence|so|ist|es|est)|[:=(\[-])\s*$",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r".*[,.;:!](?=\s)", re.DOTALL)
 _CONFIRMED = re.compile(
     r"\W*(?:$|(?:is|seems|must be|would be)\s+(?:the\s+)?(?:correct|right|best|answer|true)|because|since|as\b)"
 )
 _DENIED = re.compile(
     r"\b(?:not|isn't|wrong|incorrect|false|cannot|can't|neither|none|except)\b|\bnot\b|n't\b", re.IGNORECASE
 )
+_SENTENCE = re.compile(r"[.!]\s+(?=[A-Z])")
 _EXPLAINED = re.compile(r"[,.;]?\s*(?:\(|\b)(?:because|since|as the|for the reason)\b.*", re.IGNORECASE | re.DOTALL)
 
 
 class ChoiceVerifier:
     name = "choice"
-    version = "3"
+    version = "4"
 
     def extract(self, problem: Problem, text: str) -> str | None:
         options = problem.metadata.get("options", ())
@@ -64,7 +66,12 @@ class ChoiceVerifier:
             if found is not None:
                 return found or None
         line = last_lines(text)
-        return chosen(line, options) or None if line else None
+        if not line:
+            return None
+        found = chosen(line, options)
+        if found == SEVERAL:
+            found = chosen(_SENTENCE.split(line)[-1], options)  # A is wrong. So B.
+        return found or None
 
     def format_answer(self, problem: Problem, reference: str) -> str:
         return f"The answer is ({letter(reference) or reference})."
@@ -124,7 +131,9 @@ def _is_mention(mention: re.Match[str], text: str) -> bool:
 def _is_chosen(mention: re.Match[str], text: str) -> bool:
     before = text[: mention.start()]
     return bool(
-        mention[1] or _CHOOSES.search(before) or (not before.strip(" (") and _CONFIRMED.match(text, mention.end()))
+        mention[1]
+        or _CHOOSES.search(before)
+        or (not _CLAUSE.sub("", before).strip(" (") and _CONFIRMED.match(text, mention.end()))
     )
 
 

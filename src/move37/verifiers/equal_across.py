@@ -126,7 +126,7 @@ def _as_time(by: Comparer, expected: Value, given: Value) -> bool | None:
     for one in (expected, given):
         if isinstance(one, Ratio):
             other = given if one is expected else expected
-            quotient = quotient_of(one)
+            quotient = None if "\\text" in one.latex else quotient_of(one)  # "5 to 7" may be a range
             if quotient is None or not isinstance(other, (Number, Formula)):
                 return by_algebra(by, expected, given) if isinstance(other, Formula) and len(one.parts) == 2 else False
             return by.equal(quotient, given) if one is expected else by.equal(expected, quotient)

@@ -68,8 +68,12 @@ _TRANSPOSED = re.compile(r"(.*)\^\s*\{?\s*(?:T|\\top|\\text\{T\}|\\mathrm\{T\}|\
 _CASES = re.compile(r"\s*\\begin\{(?:cases|array)\}(?:\{[clr| ]*\})?(.*)\\end\{(?:cases|array)\}\s*", re.DOTALL)
 _UNIT_VECTORS = re.compile(r"([+-]?)\s*([^+-]*?)\s*(?:\\cdot|\*)?\s*\\vec\{([ijk])\}\s*")
 _NAMED_INTERVAL = re.compile(r"\s*[A-Za-z]\s*(\(.*\]|\[.*\))\s*")
+_NAMED_POINT = re.compile(r"\s*[A-Z]\s*(\([^()]*,[^()]*\))\s*")
+_TURNED_INTERVAL = re.compile(r"\s*([\[\]])([^\[\]]*[,;][^\[\]]*)([\[\]])\s*")
 _DOTS = re.compile(r"\s*\\ldots\s*")
 _REAL_LINE = re.compile(r"\s*(?:\\mathbb\{R\}|\\Re|\(\s*-\s*\\infty\s*,\s*\+?\s*\\infty\s*\))\s*")
+_RESIDUE = re.compile(r"[+-]?[0-9]+\s*\(?\s*\\p?b?mod\s*\{?\s*[0-9]+\s*\}?\s*\)?")
+"""5 mod 7: a class of numbers, which 5 is not."""
 _LETTER = re.compile(r"\s*\(?\s*\{?\s*([A-Z])\s*\}?\s*\)?\s*\.?\s*")
 REALS = SetExpression("\\mathbb{R}", ())
 
@@ -122,6 +126,8 @@ def read_expression(latex: str, read: Read) -> Value:
     number = read_number(latex)
     if number is not None:
         return number
+    if _RESIDUE.fullmatch(latex):
+        return Text(latex, "".join(latex.split()))
     for reader in (
         read_relation, _read_dots, _read_set_expression, _read_ratio, _read_plus_minus, _read_bracketed, _read_matrix,
         _read_cases, _read_unit_vectors, _read_letter,
@@ -217,7 +223,7 @@ def _named_constant(
     value = replaced(exact, approximations=tuple(about)) if about else constants[-1][1]
     if first == 0:
         return value if len(constants) == len(sides) else relation
-    if constants[-1][0] != len(sides) - 1 or not _is_name(sides[0], value):
+    if constants[-1][0] != len(sides) - 1 or not _is_name(sides[0], value) or _is_tuple_of_names(values[0]):
         return relation
     return Named(relation.latex, _tight(sides[0]), value)
 
@@ -266,6 +272,8 @@ def _read_dots(latex: str, read: Read) -> Value | None:
 def _read_set_expression(latex: str, read: Read) -> Value | None:
     if _REAL_LINE.fullmatch(latex):
         return REALS
+    if latex.strip() == "\\emptyset":
+        return Several(latex, (), is_set=True)
     pieces, signs = split(latex, _JOIN)
     if not signs or not all(pieces):
         return None
@@ -299,8 +307,11 @@ def _read_plus_minus(latex: str, read: Read) -> Value | None:
 
 
 def _read_bracketed(latex: str, read: Read) -> Value | None:
-    named = _NAMED_INTERVAL.fullmatch(latex)  # t(0,4], which leaves out \in
+    named = _NAMED_INTERVAL.fullmatch(latex) or _NAMED_POINT.fullmatch(latex)  # t(0,4], which leaves out \in
     latex = named[1] if named else latex
+    turned = _TURNED_INTERVAL.fullmatch(latex)
+    if turned:  # ]0,1[
+        latex = f"{'[' if turned[1] == '[' else '('}{turned[2]}{']' if turned[3] == ']' else ')'}"
     opening = next((o for o in ("\\{", "\\langle", "(", "[") if latex.startswith(o)), None)
     if opening is None:
         return None

@@ -55,7 +55,8 @@ _ANY_LETTERS = re.compile("|".join(_PHRASE_LETTERS))
 _NEGATED = re.compile(r"\b(?:not|cannot|can't|isn't|aren't|never|neither)\b", re.IGNORECASE)
 _LEAD = re.compile(
     r"(?:\*\*|__|[\s:=~\"'`]|(?:is|are|therefore|thus|then|simply|clearly|approximately"
-    r"|about|equal to|equals|to be|also|now|option|choice)\s+(?=\S)|#+\s)*",
+    r"|probably|likely|most likely|just|exactly|indeed|about|equal to|equals|to be|also|now|option"
+    r"|choice)\s+(?=\S)|#+\s)*",
     re.IGNORECASE,
 )
 _STEP = re.compile(

@@ -43,7 +43,7 @@ class MathVerifier:
     name = "math"
 
     def __init__(self) -> None:
-        self.version = f"3+math-verify-{version('math-verify')}"
+        self.version = f"4+math-verify-{version('math-verify')}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
         return next(answers(text), None)

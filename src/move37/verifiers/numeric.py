@@ -49,7 +49,7 @@ class NumericVerifier:
                 raise ValueError(f"{key}: must be a finite number from 0 up (given: {value!r})")
         self.relative_tolerance, self.absolute_tolerance, self.units = relative_tolerance, absolute_tolerance, units
         kept = "" if units == "convert" else f"+units-{units}"
-        self.version = f"2+relative-{float(relative_tolerance)!r}+absolute-{float(absolute_tolerance)!r}{kept}"
+        self.version = f"3+relative-{float(relative_tolerance)!r}+absolute-{float(absolute_tolerance)!r}{kept}"
 
     def extract(self, problem: Problem, text: str) -> str | None:
         """The first that says any number: what says several, or a number with a condition, is not skipped."""
@@ -109,6 +109,8 @@ def _stated(text: str) -> Value | None:
         return value
     if isinstance(value, Number):
         return value if _rational(value.value) is not None else None
+    if isinstance(value, Ratio) and "\\text" in value.latex:
+        return None  # "5 to 7" is a range here
     return value if isinstance(value, (Ratio, Clock)) else None
 
 

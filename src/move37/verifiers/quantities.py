@@ -36,7 +36,7 @@ _CLOCK = re.compile(
 )
 _FEET = re.compile(r"([0-9]+)\s*'\s*([0-9]+(?:\.[0-9]+)?)\s*''")
 _BARE_UNIT = re.compile(
-    r"(.*?[0-9})!])\s*((?:\\frac\s*\{\s*\\text.*|\\(?:mu|Omega|text|cdot)(?![A-Za-z])|\^\s*\{?\s*\\circ|[A-Za-zµΩ°])(?:.*))",
+    r"(.*?(?:[0-9})!]|\\pi))\s*((?:\\frac\s*\{\s*\\text.*|\\(?:mu|Omega|text|cdot)(?![A-Za-z])|\^\s*\{?\s*\\circ|[A-Za-zµΩ°])(?:.*))",
     re.DOTALL,
 )
 _FRACTION_OF_UNITS = re.compile(r"\\frac\s*\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\s*\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}")

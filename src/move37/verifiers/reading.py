@@ -19,11 +19,13 @@ from functools import lru_cache
 
 from move37.verifiers import expressions
 from move37.verifiers.constants import Real
+from move37.verifiers.numerals import number_in_words
 from move37.verifiers.spelling import common
 from move37.verifiers.units import read_unit
-from move37.verifiers.values import Letter, Named, Number, Relation, SetExpression, Several, Text, Value
+from move37.verifiers.values import Letter, Named, Number, Ratio, Relation, SetExpression, Several, Text, Value
 from move37.verifiers.words import (
     MULTIPLES,
+    concludes,
     explains,
     is_counted,
     is_idle,
@@ -59,6 +61,7 @@ _BOUND = {
 _NOT = re.compile(r"(?:.*\b)?(?:not|no|never|cannot|can't|isn't|neither)\b.*")
 _ASIDE = re.compile(r"\s*\(\s*(?:\\text\{([^{}]*)\}|\\approx|\\sim|=|(?<=\s\()[a-zA-Z]\s*=\s*([^()=]*)\)\s*$)")
 _BASE = re.compile(r"(?:in )?base")
+_ONLY_WORDS = re.compile(r"\\text\{([^{}]*)\}")
 _IN_BASE = re.compile(r"\s*\(\s*\\text\{(?:in )?base\}\s*([0-9]{1,2})\s*\)\s*$")
 _MONTHS = [
     "january",
@@ -81,6 +84,7 @@ _ALL_REALS = frozenset(
     ("all real numbers", "all reals", "real numbers", "all real values", "any real number", "all real x",
      "every real number", "set of all real numbers", "set of real numbers", "reals", "全体实数")
 )  # fmt: skip
+_INFINITE = frozenset(("infinity", "infinite", "infinitely many", "infinitely many solutions"))
 _NONE = frozenset(("no solution", "no solutions", "no real solution", "no real solutions", "empty set", "none exist"))
 
 
@@ -142,6 +146,10 @@ class _Statement:
     def value(self) -> Value:
         if "\\text" not in self.latex and "," not in self.latex and ";" not in self.latex:
             return self.expression(_without_asides(self.latex) if "(" in self.latex else self.latex)
+        words = _ONLY_WORDS.fullmatch(self.latex)
+        stated = _stated_in_words(plain(without_lead(words[1]))) if words else None
+        if stated is not None:
+            return stated  # three hundred and five, which is no list
         elements, joint = self.elements()
         if not elements:
             return self.text()
@@ -173,7 +181,7 @@ class _Statement:
                     dangles = False
                     continue
                 rest = piece if found or element else without_lead(piece)
-                if (found or element) and explains(rest.lower()):
+                if (found or element) and explains(rest.lower()) and not _concludes_a_number(rest, given):
                     return [*found, element] if element else found, joint
                 if _MORE.fullmatch(rest.lower()) and (element or found):
                     element.append(("words", rest))
@@ -195,7 +203,10 @@ class _Statement:
         return [*found, [("words", joint)]] if dangles else found, joint  # "5 or", and no more
 
     def turned(self, elements: Sequence[Sequence[Part]]) -> Value:
-        """ "not 5 but 7" is 7; what else says between, from or not is a text."""
+        """ "not 5 but 7" is 7, "5 and not 6" is 5; what else says between, from or not is a text."""
+        denied = [element[0][1].lower() for element in elements[1:] if element[0][0] == "words"]
+        if len(denied) == len(elements) - 1 and all(each.startswith("not") for each in denied) and denied:
+            return self.element(elements[0])
         flat = [part for element in elements for part in element]
         for place, (kind, piece) in enumerate(flat):
             denied = " ".join(words for sort, words in flat[:place] if sort == "words").lower()
@@ -212,6 +223,9 @@ class _Statement:
         if len(parts) > 1 and parts[0][0] == "maths" and parts[0][1] in (":", "=", "-"):
             return self.element(parts[1:])
         kind, first = parts[0]
+        if len(parts) == 3 and [kind for kind, _ in parts] == ["maths", "words", "maths"] and parts[1][1] == "to":
+            sides = tuple(map(self.expression, (first, parts[2][1])))
+            return Ratio(self.latex, sides) if all(isinstance(side, Number) for side in sides) else self.text()
         if len(parts) > 1 and expressions.relates(_latex_of(parts)) and not self.is_bound(parts):
             relation = expressions.read_relation(_latex_of(parts), read_common)
             if relation is not None:
@@ -252,6 +266,11 @@ class _Statement:
             return expressions.REALS
         if lower in _NONE:
             return Several("\\emptyset", (), is_set=True)
+        if lower in _INFINITE:
+            return expressions.read_number("\\infty") or self.text()
+        stated = _stated_in_words(lower)
+        if stated is not None:
+            return stated
         option = _OPTION.fullmatch(bare)
         if option:
             return Letter(option[1], option[1].upper() if option[1].isupper() or len(words) > 3 else option[1])
@@ -303,6 +322,8 @@ class _Statement:
     def more(self, value: Number, words: str, rest: Sequence[Part]) -> Value:
         """What follows a number, its word, and more: 2 hours 30 minutes, or an explanation."""
         for place, (kind, piece) in enumerate(rest):
+            if kind == "words" and concludes(piece.lower()) and place + 1 < len(rest):
+                return self.text()  # 5 each, so 10
             if kind == "words" and explains(piece.lower()):
                 shortened = rest[:place]
                 return self.with_words(value.latex, shortened) if shortened else value
@@ -331,7 +352,7 @@ def _without_asides(latex: str) -> str:
     if base:
         return f"{latex[: base.start()]} \\text{{base}} {base[1]}"
     for aside in _ASIDE.finditer(latex):
-        if aside[1] is not None and not explains(aside[1].lower()) and not is_idle(aside[1].lower()):
+        if aside[1] is not None and not _only_explains(aside[1].lower(), latex[: aside.start()].strip()):
             continue
         if aside[2] is not None and aside[2].strip() != latex[: aside.start()].strip():
             continue
@@ -339,6 +360,37 @@ def _without_asides(latex: str) -> str:
         if aside.start() and end is not None:
             return _without_asides(latex[: aside.start()] + latex[end + 1 :])
     return latex
+
+
+def _concludes_a_number(words: str, parts: Sequence[Part]) -> bool:
+    """5 each, so 10: what follows is another answer, no explanation."""
+    kind, last = parts[-1]
+    return (
+        (concludes(words.lower()) or words.lower() in ("ie", "i.e", "i.e.", "that is", "or rather"))
+        and kind == "maths"
+        and expressions.read_number(last) is not None
+    )
+
+
+def _only_explains(words: str, value: str) -> bool:
+    """Whether words in brackets behind a value say no other one: "by symmetry", "five" behind 5."""
+    said = number_in_words(words)
+    if said is not None:
+        return value == str(said)
+    return explains(words) or is_idle(words) or words.startswith(("by ", "from ", "via ", "after ", "see "))
+
+
+def _stated_in_words(words: str) -> Number | None:
+    """Twenty-one, and twenty-one apples."""
+    said = number_in_words(words)
+    pieces = words.split()
+    for place in range(len(pieces) - 1, 0, -1):
+        if said is not None:
+            break
+        counted = " ".join(pieces[place:])
+        if is_idle(counted) or is_counted(counted, pieces[:place] in (["one"], ["zero"])):
+            said = number_in_words(" ".join(pieces[:place]))
+    return None if said is None else expressions.read_number(f"\\frac{{{said.numerator}}}{{{said.denominator}}}")
 
 
 def _without_shared_name(values: tuple[Value, ...]) -> tuple[Value, ...]:

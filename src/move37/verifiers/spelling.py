@@ -5,10 +5,11 @@ is worth is decided later (`reading.py`). The common spelling is LaTeX in which 
 case unless it is a name, and every digit outside. Everything is rewritten that has one reading only:
   characters   NFKC, digits of every script, π ∞ ∪ ≤ √ × ² ₁ ½ ℝ ， 、 and their like; a minus sign of any length
   formatting   `\mathbf{}`, `\left`, `\dfrac`, `\colorbox{}{}`, `$`, `**`, `\begin{aligned}`, spaces; text around digits
-  plain maths  sqrt3, pi/3, x**2, exp(2), theta, <=, inf, 2^10; C(10,3), {}^{10}C_3, 10C3 are binomials
+  plain maths  sqrt3, pi/3, x**2, exp(2), theta, <=, inf, 2^10, cbrt(2), abs(x), log2(8)
+  binomials    C(10,3), {}^{10}C_3, 10C3 are binomials
   numbers      1,234 and 1{,}234 and 1_234 and 58 500 are whole; 3{,}75 and 1.234,5 have a decimal comma; "1 4/5" is
                1\frac{4}{5}; 0.1\overline{6}, 0.1(6), 0.1\dot{6} and 0.1666... are 1/6; 12th is 12
-Left out: words for numbers, Roman numerals.
+Left out: Roman numerals. Words for numbers are read where they are the whole answer (`numerals.py`).
 """
 
 import re
@@ -131,6 +132,7 @@ _LETTERS = _words(
 _AS_COMMAND = {
     "infinity": "\\infty ",
     "inf": "\\infty ",
+    "oo": "\\infty ",
     "asin": "\\arcsin ",
     "acos": "\\arccos ",
     "atan": "\\arctan ",
@@ -182,6 +184,8 @@ _DOTTED = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*)\\dot\s*\{?([0-9])\}?([0-9]*
 _ENDLESS = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*?)([0-9]{1,12}?)(\3+)\s*(?:\\ldots|\.\.\.)\s*$")
 _ASCII_DOTS = re.compile(r"\.{3,}")
 _ROOT_OF_BRACKET = re.compile(r"\\(sqrt(?:\[[^\]]*\])?)\s*\(")
+_LOG_OF_BASE = re.compile(r"(?<![\\A-Za-z])log_?(2|10)\s*(?=\()")
+_BAR_OF_BRACKET = re.compile(r"(?<![\\A-Za-z])abs\s*\(")
 _ROOT_OF_DIGITS = re.compile(r"(?<![\\A-Za-z])sqrt\s*([0-9]+(?:\.[0-9]+)?)")
 _CHOICES = re.compile(
     r"(?<![A-Za-z\\])(?:C\s*\(\s*([0-9]+|[a-z])\s*,\s*([0-9]+|[a-z])\s*\)"
@@ -306,6 +310,9 @@ def _worded(text: str) -> str:
     """With every word in `\\text{}`, and nothing but words there."""
     text = _HALF_DAY.sub(lambda half: f"{half[1]}m", text) if "m" in text or "M" in text else text
     text = _ROOT_OF_DIGITS.sub(r"\\sqrt{\1}", text) if "sqrt" in text else text
+    text = _LOG_OF_BASE.sub(r"\\log_{\1}", text) if "log" in text else text
+    text = _rewritten(text, _BAR_OF_BRACKET, "|", "|") if "abs" in text else text
+    text = re.sub(r"(?<![\\A-Za-z])cbrt\s*(?=\()", r"\\sqrt[3]", text) if "cbrt" in text else text
     return _together(_SCAN.sub(lambda match: _word_or_letters(match, text), text))
 
 
@@ -358,7 +365,7 @@ def _together(text: str) -> str:
 def _numbers(text: str) -> str:
     text = _ORDINAL.sub(r"\1", text) if "\\text" in text else text
     if "sqrt" in text and "(" in text:
-        text = _roots_of_brackets(text)
+        text = _rewritten(text, _ROOT_OF_BRACKET, r"\\\1{", "}")
     if "C" in text:
         text = _CHOICES.sub(_binomial, text)
     if "^" in text:
@@ -376,20 +383,21 @@ def _numbers(text: str) -> str:
     return text
 
 
-def _roots_of_brackets(text: str) -> str:
-    """sqrt(x+1) as \\sqrt{x+1}."""
+def _rewritten(text: str, name: re.Pattern[str], opening: str, closing: str) -> str:
+    """sqrt(x+1) as \\sqrt{x+1}, abs(x) as |x|: `name` ends with the bracket that opens."""
     while True:
-        root = _ROOT_OF_BRACKET.search(text)
-        if root is None:
+        found = name.search(text)
+        if found is None:
             return text
         depth = 0
-        for position in range(root.end() - 1, len(text)):
+        for position in range(found.end() - 1, len(text)):
             depth += {"(": 1, ")": -1}.get(text[position], 0)
             if depth == 0:
                 break
         else:
             return text
-        text = f"{text[: root.start()]}\\{root[1]}{{{text[root.end() : position]}}}{text[position + 1 :]}"
+        inner = text[found.end() : position]
+        text = f"{text[: found.start()]}{found.expand(opening)}{inner}{closing}{text[position + 1 :]}"
 
 
 def _binomial(choice: re.Match[str]) -> str:

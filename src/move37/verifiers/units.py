@@ -35,7 +35,7 @@ PLAIN = Unit(Fraction(1), ())
 
 # spelling: factor, dimension. Plurals in "s" are made from words of three letters and more.
 _TABLE = """
-metre meter: 1 length / inch: 0.0254 length / inches: 0.0254 length / foot feet ft: 0.3048 length
+metre meter: 1 length / inch in: 0.0254 length / inches: 0.0254 length / foot feet ft: 0.3048 length
 yard yd: 0.9144 length / mile mi: 1609.344 length / ly lightyear: 9460730472580800 length
 angstrom: 0.0000000001 length / parsec pc: 30856775814913673 length / AU: 149597870700 length
 gram gramme: 1 mass / tonne ton: 1000000 mass / pound lb: 453.59237 mass / lbs: 453.59237 mass
@@ -164,6 +164,9 @@ def _product(pieces: list[str]) -> Unit | None:
             ):
                 power = pieces[position]
                 raised, position = _SQUARES.get(power) or int(power[1:]), position + 1
+                head = TABLE.get(piece[:-1]) if raised < 0 and piece.endswith("s") else None
+                if head is not None and head.dimension == (("length", 1),):  # ms^-1 is m s^-1, not 1/ms
+                    total, unit = total.times(head, sign), TABLE["s"]
             total, raised, used = total.times(unit.raised(raised), sign), 1, True
     return total if used and raised == 1 else None
 

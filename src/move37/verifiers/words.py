@@ -48,7 +48,7 @@ _LEAD = re.compile(
     r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|(?-i:a)"
     r"|an|final|correct|answer|answers|value|"
     r"result|solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
-    r"precisely|almost|nearly|circa|ca|only|just|definitely|certainly|clearly|obviously|actually|indeed|finally|there|"
+    r"point|pair|ordered|interval|vector|precisely|almost|nearly|circa|ca|only|just|definitely|certainly|clearly|obviously|actually|indeed|finally|there|"
     r"约|是|为)(?:\s+|$))+",
     re.IGNORECASE,
 )
@@ -79,6 +79,11 @@ def without_lead(words: str) -> str:
 def explains(words: str) -> bool:
     """Whether they begin an explanation, after which nothing of the answer follows: "because", "where"."""
     return _EXPLAINS.match(words) is not None
+
+
+def concludes(words: str) -> bool:
+    """Whether they announce what follows from the value before them: "so", "hence"."""
+    return re.match(r"(?:so|hence|thus|therefore)\b", words) is not None
 
 
 def is_idle(words: str) -> bool:
