@@ -41,7 +41,7 @@ _OTHER_LABEL = re.compile(
 )
 _ARTICLE = re.compile(r"\s+(?!is\b|are\b|was\b|because\b|since\b|as\b|or\b|and\b|but\b|would\b|seems\b|must\b)[a-z]")
 _CHOOSES = re.compile(
-    r"(?:\b(?:option|choice|answer|is|be|are|choose|chose|pick|select|with|therefore|thus|hence|so|ist|es|est)|[:=(\[-])\s*$",
+    r"(?:\b(?:(?:it|that|answer)['’]s|option|choice|answer|is|be|are|choose|chose|pick|select|with|therefore|thus|hence|so|ist|es|est)|[:=(\[-])\s*$",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r".*[,.;:!](?=\s)", re.DOTALL)

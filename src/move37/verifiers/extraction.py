@@ -42,13 +42,13 @@ _PHRASE = re.compile(
     rf"|：|\bè\b|\bé\b|[-–—](?=\s))"
     rf"|\b(?:{_ANSWER_WORDS})\b[\"'*_:]*[ \t]*(?=\n|$)"
     r"|\b(?:correct|right|best|final)\s+(?:option|choice)\b(?:\s+[\w'-]+){0,4}?\s*(?:\bis\b|\bare\b|:|=)"
-    r"|(?:答案|答え|解答|정답|답)(?:应该|應該)?\s*(?:是|为|為|は|은|는|이|:|：|=)*"
+    r"|(?:答案|答え|正解|解答|정답|답)(?:应该|應該)?\s*(?:是|为|為|は|은|는|이|:|：|=)*"
     r"|\banswer[ \t]+(?=[(*]*[A-Z]\b[^\n]{0,3}$)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PHRASE_LETTERS = (
     "####", "nswer", "ntwor", "espuesta", "ponse", "isposta", "esposta", "svar", "cevap", "твет", "awaban",
-    "ösung", "option", "choice", "答", "解答", "답", "NSWER", "NTWOR", "OPTION", "CHOICE", "ТВЕТ",
+    "ösung", "option", "choice", "答", "正解", "解答", "답", "NSWER", "NTWOR", "OPTION", "CHOICE", "ТВЕТ",
 )  # fmt: skip
 _EMPTY_BOX = re.compile(r"\\f?boxed\s*\{\s*\}")
 _ANY_LETTERS = re.compile("|".join(_PHRASE_LETTERS))
@@ -351,12 +351,12 @@ def _clause_of(reach: str, end: int) -> str | None:
 
 # -- the last sentence ---------------------------------------------------------------------------------------------
 
-_NUMBER = r"(?:[0-9]{1,3}(?:[,_][0-9]{3})+(?![0-9])|[0-9]+)(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+"
+_NUMBER = r"(?:[0-9]{1,3}(?:[,_ \u00a0\u202f][0-9]{3})+(?![0-9])|[0-9]+)(?:[.,][0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+"
 _ROOT = r"√\s*(?:\([^()\n]{1,40}\)|[0-9]+|[A-Za-z])|sqrt\s*(?:\([^()\n]{1,40}\)|[0-9]+)"
 _ATOM = rf"(?:{_NUMBER}|{_ROOT}|\\[A-Za-z]+(?:\{{[^{{}}\n]{{0,60}}\}}){{0,2}}|[π∞½⅓⅔¼¾⅛⅜⅝⅞]|\bpi\b)"
 _TIMES = r"\s*(?:[-+*/^×·÷−]|\*\*|\\times|\\cdot|:(?=[0-9]))\s*"
 _VALUE = re.compile(
-    rf"(?:(?<![\w.)])[-−–+±≈~]\s?)?(?:[$€£¥]\s?)?(?<![\w.\\]){_ATOM}(?:{_TIMES}[-−]?\(?{_ATOM}\)?"
+    rf"(?:(?<![A-Za-z0-9_.)])[-−–+±≈~]\s?)?(?:[$€£¥]\s?)?(?<![A-Za-z0-9_.\\]){_ATOM}(?:{_TIMES}[-−]?\(?{_ATOM}\)?"
     rf"|(?=[√π\\^!²³⁰-⁹]|sqrt|pi\b)(?:{_ATOM}|\^\{{?-?[0-9]+\}}?|!|[⁰¹²³⁴-⁹⁻]+)"
     rf"|\s(?=[0-9]+/[0-9])[0-9]+/[0-9]+)*"
     r"(?:\s?\\?%|°)?"
@@ -387,6 +387,12 @@ _TASK = re.compile(
     r"|much)|which)\b(?!\s*(?:this|that|it)\b)",
     re.IGNORECASE,
 )
+_TERM = (
+    r"(?:[0-9]+(?:\.[0-9]+)?|(?<![A-Za-z])[A-Za-z](?![A-Za-z])|(?<![A-Za-z])(?:sin|cos|tan|ln|log|sqrt|exp|pi)(?![A-Za-z])"
+    r"|\([^()\n]{1,60}\))"
+)
+_ATTACHED = re.compile(r"[A-Za-z^(]")
+_ALGEBRA = re.compile(rf"(?:-\s*)?{_TERM}(?:(?:\s*(?:\*\*|[-+*/^=])\s*-?\s*)?{_TERM})+")
 _OFFER = re.compile(r"\b(?:you|I|me)\b")
 """In a question that follows the answer: would you like to see another way?"""
 _SENTENCE = re.compile(r"(?<=[0-9A-Za-z)$*}!?])[.!?](?=\s+[A-Z*]|\s*$)|\n+")
@@ -422,13 +428,23 @@ def _statement(sentence: str) -> str | None:
     if not values:
         return None
     first = len(values) - 1
-    while first and _JOINED.fullmatch(sentence, values[first - 1][1], values[first][0]):
+    while first and _is_joined(sentence, values[first - 1][1], values[first][0]):
         first -= 1
     start, end = values[first][0], values[-1][1]
+    if sentence[start] in "+-−" or sentence[start - 1 : start] in ("^", "_", ")") or _ATTACHED.match(sentence, end):
+        whole = next((each for each in _ALGEBRA.finditer(sentence) if each.start() <= start < each.end()), None)
+        if whole:
+            return whole[0]  # x^2 + 3x, and not its 2 + 3
     before = _BEFORE.search(sentence, 0, start)
     behind = _BEHIND.match(sentence, end)
     statement = sentence[before.start() if before else start : behind.end() if behind else end].strip()
     return _bare(statement)
+
+
+def _is_joined(sentence: str, end: int, start: int) -> bool:
+    return bool(_JOINED.fullmatch(sentence, end, start)) or (
+        sentence[start] in "≈±" and not sentence[end:start].strip()
+    )
 
 
 def _bare(statement: str) -> str:

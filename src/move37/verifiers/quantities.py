@@ -24,7 +24,7 @@ _DECIMAL = re.compile(
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _SCIENTIFIC = re.compile(r"([+-]?[0-9]+)\s*x\s*10\s*\^")
 _MONEY = re.compile(r"\s*([+-]?)\s*(\\\$|[$€£¥₹₽₩])\s*([+-]?)\s*(?=[0-9.\\{])")
-_MONEY_BEHIND = re.compile(r"(.*[0-9])\s*(\\\$|[€£¥₹₽₩])")
+_MONEY_BEHIND = re.compile(r"(.*[0-9])\s*(\\\$|[€£¥₹₽₩¢])")
 _PERCENT = re.compile(r"(.*\S)\s*%")
 _DEGREES = re.compile(r"(.*?[0-9})!])\s*(?:\^\s*\{?\s*(?:\\circ|°|o)\s*\}?|°)\s*([CF]|\\text\{\s*[CF]\s*\})?")
 _SEXAGESIMAL = re.compile(

@@ -377,7 +377,12 @@ def _only_explains(words: str, value: str) -> bool:
     said = number_in_words(words)
     if said is not None:
         return value == str(said)
-    return explains(words) or is_idle(words) or words.startswith(("by ", "from ", "via ", "after ", "see "))
+    return (
+        explains(words)
+        or is_idle(words)
+        or not without_lead(words)
+        or words.startswith(("by ", "from ", "via ", "after ", "see "))
+    )
 
 
 def _stated_in_words(words: str) -> Number | None:

@@ -17,6 +17,7 @@ import unicodedata
 from fractions import Fraction
 from functools import lru_cache
 
+from move37.verifiers.numerals import number_in_words
 from move37.verifiers.units import known
 from move37.verifiers.words import MULTIPLES, OTHER_VALUE
 
@@ -70,6 +71,7 @@ _STYLED = (
 )
 _SUBSCRIPT_WORD = re.compile(rf"_\s*\{{\s*\\(?:{_WORDY}|mathit)\s*\{{([^{{}}]*)\}}\s*\}}")
 _BASE_IN_WORDS = re.compile(r"_\{\s*(?:\x01\s*base\s*\x02\s*)?\(?\s*([0-9]{1,2})\s*\)?\s*\}")
+_NAMED_BASE = re.compile(r"(?<=[0-9A-Fa-f)])_\{(two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\}")
 _SUBSCRIPT_SIGN = re.compile(
     r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?:\s|\\[,;:!])*\}"
     r"|\\(odot|oplus|max|min)(?![A-Za-z]))"
@@ -282,6 +284,8 @@ def _formatted(text: str) -> str:
             break
         text = plainer
     text = _BASE_IN_WORDS.sub(r"_{\1}", text)
+    text = re.sub(r"\\mathbb\s+([A-Z])(?![A-Za-z])", r"\\mathbb{\1}", text)
+    text = re.sub(r"\{([^{}]*)\\choose([^{}A-Za-z][^{}]*)\}", r"\\binom{\1}{\2}", text)
     return re.sub("\x03([ijk])", r"\\vec{\1}", text).replace("~", " ")
 
 
@@ -371,6 +375,7 @@ def _numbers(text: str) -> str:
     if "^" in text:
         text = _EXPONENT.sub(lambda exponent: f"^{{{exponent[2] or exponent[3]}}}", text)
     if "_" in text:
+        text = _NAMED_BASE.sub(lambda base: f"_{{{number_in_words(base[1])}}}", text)
         text = _UNDERSCORED.sub(lambda number: number[0].replace("_", ""), text)
         text = _NESTED_SUBSCRIPT.sub(_sorted_subscript, text)
     text = _grouped(text)

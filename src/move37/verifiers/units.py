@@ -47,7 +47,7 @@ litre liter l L: 0.001 length3 / gallon gal: 0.003785411784 length3 / quart: 0.0
 pint: 0.000473176473 length3 / cup: 0.0002365882365 length3 / cc: 0.000001 length3
 hectare ha: 10000 length2 / acre: 4046.8564224 length2
 degree deg °: 1 degree / arcminute: 1/60 degree / arcsecond: 1/3600 degree / radian rad: 1 radian
-cent: 0.01 money / dollar $ USD usd US$ buck: 1 dollar / cents: 0.01 money / penny: 0.01 money / pennies: 0.01 money
+cent ¢: 0.01 money / dollar $ USD usd US$ buck: 1 dollar / cents: 0.01 money / penny: 0.01 money / pennies: 0.01 money
 nickel: 0.05 dollar / dime: 0.1 dollar / euro € EUR eur: 1 euro / sterling £ GBP gbp: 1 sterling / pence: 0.01 sterling
 yen ¥ JPY: 1 yen / yuan RMB rmb CNY: 1 yuan / rupee Rs rs ₹ INR: 1 rupee / ruble RUB ₽: 1 ruble / won ₩: 1 won
 newton N: 1000 mass length time-2 / joule J: 1000 mass length2 time-2 / watt W: 1000 mass length2 time-3
@@ -110,7 +110,7 @@ def _read_table() -> dict[str, Unit]:
 
 
 TABLE = _read_table()
-_PIECE = re.compile(r"\s*(?:([A-Za-zµΩ°$€£¥₹₽₩]+)|([*/()])|\^?\s*\{?\s*([+-]?[1-9])\s*\}?)")
+_PIECE = re.compile(r"\s*(?:([A-Za-zµΩ°$€£¥₹₽₩¢]+)|([*/()])|\^?\s*\{?\s*([+-]?[1-9])\s*\}?)")
 _SQUARES = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "cu": 3}
 
 

@@ -44,14 +44,13 @@ _NOT_PLURAL = re.compile(r".*(?:ss|us|is|ous)$")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 _CJK_STATEMENT = re.compile(r"[不非没無无或和与到至以上下多少半平方立百千万亿倍分]")
 
-_LEAD = re.compile(
-    r"(?:(?:so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|(?-i:a)"
-    r"|an|final|correct|answer|answers|value|"
-    r"result|solution|solutions|number|total|is|are|equals|equal|to|exactly|about|approximately|approx|roughly|around|"
-    r"point|pair|ordered|interval|vector|precisely|almost|nearly|circa|ca|only|just|definitely|certainly|clearly|obviously|actually|indeed|finally|there|"
-    r"约|是|为)(?:\s+|$))+",
-    re.IGNORECASE,
+_LEADING = (
+    "so|thus|hence|therefore|then|which|that|we|get|have|the|my|our|(?-i:a)|an|all|final|correct|answer|answers|value|"
+    "result|solution|solutions|number|total|point|pair|ordered|interval|vector|is|are|equals|equal|to|exactly|about|"
+    "approximately|approx|roughly|around|precisely|almost|nearly|circa|ca|only|just|definitely|certainly|clearly|"
+    "obviously|actually|indeed|finally|there|约|是|为"
 )
+_LEAD = re.compile(rf"(?:(?:{_LEADING})(?:\s+|$))+", re.IGNORECASE)
 _RESTATED = re.compile(
     r"(?:is|are) (?:the|my|our) (?:final )?(?:correct )?(?:answers?|solutions?|results?|values?)"
     r"|(?:is|are) (?:correct|right)"
