@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from move37 import pipeline
-from move37.calibration import FEW, calibrate, floor
+from move37.calibration import calibrate, floor
 from move37.cli import app
 from move37.config import VerificationConfig
 from move37.corruptions import GOLD, RIGHT_RESPONSES, WRONG_RESPONSES, Attempt, attempts
+from move37.error_rates import FEW
 from move37.errors import InputError
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers.choice import ChoiceVerifier

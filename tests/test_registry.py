@@ -259,8 +259,8 @@ def test_importing_move37_and_its_help_look_at_no_installed_package() -> None:
         "import sys, importlib.metadata as m, move37.registry as r\n"
         "def fail(**k): raise AssertionError('scanned')\n"
         "r.entry_points = fail\n"
-        "import move37.cli as c\n"
-        "c.app(['--help'], standalone_mode=False); c.ENGINES.load('scripted')\n"
+        "import move37.cli as c, move37.pipeline\n"
+        "c.app(['--help'], standalone_mode=False); c.members('engines').load('scripted')\n"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).returncode == 0
 

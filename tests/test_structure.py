@@ -12,8 +12,9 @@ LONGEST = 60
 
 LATE_IMPORTS = {
     "__main__.py": "Ctrl-C is answered before the rest is loaded",
+    "cli.py": "each command loads what it needs, so that --help waits for none of it",
     "benchmarks/published.py": "datasets is in the extra hub",
-    "pipeline.py": "the trainer loads torch",
+    "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
     "rows.py": "only Parquet files need a table library",
     "testing/algorithms.py": "torch, for a test of a loss of your own",

@@ -17,12 +17,12 @@ Left out: the wrong answers of a real model, which may be more or less tempting;
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 
 from move37.analyses.grader_errors import floor
 from move37.config import VerificationConfig
 from move37.corruptions import GOLD, RIGHT_RESPONSES, WRONG_ANSWERS, WRONG_RESPONSES, Attempt, attempts
+from move37.error_rates import FEW, MOST_LISTED, Calibration, Floor, Rate, Surprise
 from move37.errors import InputError
 from move37.estimates.reliability import exact_share_interval
 from move37.types import Outcome, Problem, Verdict
@@ -30,67 +30,6 @@ from move37.verification import VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.old_names import with_new_names
 from move37.verifiers.options import make_verifier
-
-FEW = 0.05
-"""A floor that low leaves the curve to the model: how many answers it takes to show that is said."""
-MOST_LISTED = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """The share of answers of one kind that were accepted: `accepted` of `scored`; None without any scored."""
-
-    kind: str
-    accepted: int
-    scored: int
-    unscored: int
-    share: float | None
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """pass@k that a model reaches which is never right: with the share of corruptions accepted, and its upper limit."""
-
-    k: int
-    value: float | None
-    upper: float
-
-
-@dataclass(frozen=True, slots=True)
-class Surprise:
-    """An answer that was judged against expectation, or not at all."""
-
-    problem: str
-    kind: str
-    answer: str
-    references: tuple[str, ...]
-    outcome: Outcome
-    reason: str
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a verifier does with answers whose truth is known. Intervals are two-sided at `confidence`."""
-
-    verifier: str
-    confidence: float
-    problems: int
-    references: Rate
-    corrupted: Rate
-    """All wrong answers and responses together; `by_kind` says which."""
-    by_kind: tuple[Rate, ...]
-    renderings: Rate
-    """All right responses together, in which the reference is said in other ways; `by_rendering` says in which."""
-    by_rendering: tuple[Rate, ...]
-    floor: tuple[Floor, ...]
-    ceiling: float | None
-    """pass@1 of a model that is always right, each time said in another way: the share of right responses accepted."""
-    answers_needed: int
-    """Corruptions, none of them accepted, after which the floor's upper limit at the largest k would be `FEW`."""
-    surprises: tuple[Surprise, ...]
-
 
 Track = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 

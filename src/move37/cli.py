@@ -9,43 +9,43 @@ interrupted, 143 terminated (a scheduler's SIGTERM). Errors are one line on stan
 import io
 import json
 import os
-import signal
 import sys
-import threading
 import traceback
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.exceptions import TyperException
 
-from move37 import imports, pipeline, terminal
-from move37.analyses.serialise import agreement_json, comparison_json, findings_json, plain
-from move37.benchmarks import BENCHMARKS
-from move37.config import AnalysisConfig, ProblemsConfig, VerificationConfig, from_options, load_study
-from move37.demo import demo_recipe, demo_study
-from move37.engines import ENGINES
-from move37.environments import ENVIRONMENTS
+from move37.console import complain, tell
 from move37.errors import InputError, Move37Error, described
-from move37.executors import EXECUTORS
-from move37.importers import IMPORTERS
-from move37.report.words.extrapolation import at_k_sentence
-from move37.report.words.findings import decision_sentences
-from move37.results import Decided, VerifiersCompared
-from move37.store import RunStore
+from move37.interrupts import Terminated, end_at_once, raise_from_now_on
 from move37.threads import let_threads_sleep
-from move37.training.algorithms import ALGORITHMS
-from move37.training.recipe import load_recipe
-from move37.verifiers import VERIFIERS
-from move37.verifiers.options import with_options
+
+if TYPE_CHECKING:
+    from move37.registry import Registry
 
 REGISTRIES = {
-    each.plural: each for each in (ENGINES, ENVIRONMENTS, EXECUTORS, VERIFIERS, BENCHMARKS, ALGORITHMS, IMPORTERS)
+    "engines": "move37.engines",
+    "environments": "move37.environments",
+    "executors": "move37.executors",
+    "verifiers": "move37.verifiers",
+    "benchmarks": "move37.benchmarks",
+    "algorithms": "move37.training.algorithms",
+    "importers": "move37.importers",
 }
+"""What `move37 list` knows, and the module that holds it, under its name in capitals."""
+
+
+def members(registry: str) -> "Registry":
+    """The registry of this name. Raises InputError for a name that is none."""
+    if registry not in REGISTRIES:
+        raise InputError(f"no registry {registry!r} (registries: {', '.join(REGISTRIES)})")
+    return getattr(import_module(REGISTRIES[registry]), registry.upper())
+
 
 app = typer.Typer(
     name="move37",
@@ -67,10 +67,19 @@ Options = Annotated[
 
 @contextmanager
 def command(name: str, as_json: bool) -> Iterator[Callable[[Any], None]]:
-    """Enter for a function that takes what to print under --json: an object of `results.py`, or its figures. An error
-    is printed too, for whoever calls the app in his own process; `main` has the last word on what is printed."""
+    """Enter, once all that a command needs is loaded, for a function that takes what to print under --json: an object
+    of `results.py`, or its figures. An error is printed too, for whoever calls the app in his own process; `main` has
+    the last word on what is printed."""
+
+    def emit(result: Any) -> None:
+        if as_json:
+            from move37.analyses.serialise import plain
+
+            print(json.dumps({"command": name, "ok": True} | plain(result)))
+
+    raise_from_now_on()
     try:
-        yield lambda result: print(json.dumps({"command": name, "ok": True} | plain(result))) if as_json else None
+        yield emit
     except Move37Error as error:
         if as_json:
             print(json.dumps({"command": name, "ok": False, "error": str(error)}))
@@ -84,11 +93,14 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a whole study: sample, verify, analyse, report. The same command continues a stopped run."""
+    from move37 import pipeline, terminal
+    from move37.config import load_study
+
     with command("run", as_json) as emit:
         config = load_study(study)
         done = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
         emit(done)
-    terminal.tell(as_json, f"Report: {done.report}", done.warnings)
+    tell(as_json, f"Report: {done.report}", done.warnings)
 
 
 @app.command()
@@ -104,6 +116,12 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Ask every model for the samples that it still owes under the study's stopping plan."""
+    from move37 import pipeline, terminal
+    from move37.config import load_study
+    from move37.report.words.findings import decision_sentences
+    from move37.results import Decided
+    from move37.store import RunStore
+
     with command("sample", as_json) as emit:
         if until not in (None, "decided"):
             raise InputError(f"--until: knows only 'decided', not {until!r}")
@@ -119,9 +137,9 @@ def sample(
             done = pipeline.sample_run(store, bars)
         emit(done)
     if isinstance(done, Decided):
-        terminal.tell(as_json, "\n".join(decision_sentences(done.decision)))
+        tell(as_json, "\n".join(decision_sentences(done.decision)))
     made = ", ".join(f"{count:,} from {model}" for model, count in done.sampled.items())
-    terminal.tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
+    tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
 
 
 @app.command()
@@ -144,6 +162,12 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts."""
+    from move37 import pipeline, terminal
+    from move37.analyses.serialise import agreement_json
+    from move37.results import VerifiersCompared
+    from move37.store import RunStore
+    from move37.verifiers.options import with_options
+
     chosen = verifier or []
     with command("verify", as_json) as emit:
         if len(chosen) > 2:
@@ -167,27 +191,34 @@ def verify(
         terminal.print_disagreements(done)
     else:
         terminal.print_verdicts(done.verified)
-        terminal.tell(False, f"Next: move37 report {run}")
+        tell(False, f"Next: move37 report {run}")
 
 
 @app.command()
 def analyse(run: Run, out: Out = None, as_json: Json = False) -> None:
     """Turn verdicts into curves, tables and intervals; every number goes to analyses.json."""
+    from move37 import pipeline, terminal
+    from move37.analyses.serialise import findings_json
+    from move37.store import RunStore
+
     with command("analyse", as_json) as emit:
         findings = pipeline.analyse_run(RunStore.open(run), out)
         emit(findings_json(findings))
     if not as_json:
         terminal.print_findings(findings)
-        terminal.tell(False, f"Every number: {(out or run) / 'analyses.json'}", findings.warnings)
+        tell(False, f"Every number: {(out or run) / 'analyses.json'}", findings.warnings)
 
 
 @app.command()
 def report(run: Run, out: Out = None, as_json: Json = False) -> None:
     """Analyse, then write report.html (one page that opens offline), report.md, figures/ and tables/."""
+    from move37 import pipeline
+    from move37.store import RunStore
+
     with command("report", as_json) as emit:
         done = pipeline.report_run(RunStore.open(run), out)
         emit(done)
-    terminal.tell(as_json, f"Report: {done.report}", done.warnings)
+    tell(as_json, f"Report: {done.report}", done.warnings)
 
 
 @app.command()
@@ -209,6 +240,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare two models from counts alone: curves, band, first-loss set, four-way table."""
+    from move37 import pipeline, terminal
+    from move37.analyses.serialise import comparison_json, plain
+    from move37.config import AnalysisConfig, from_options
+    from move37.report.words.extrapolation import at_k_sentence
+
     with command("compare", as_json):
         settings = from_options(
             AnalysisConfig, confidence=confidence, draws=draws, seed=seed, monte_carlo_error=monte_carlo_error
@@ -222,8 +258,8 @@ def compare(
         print(json.dumps(figures))
         return
     terminal.print_findings(findings)
-    terminal.tell(False, said)
-    terminal.tell(False, f"Report: {done.report}" if done.report else "", findings.comparisons[0].warnings)
+    tell(False, said)
+    tell(False, f"Report: {done.report}" if done.report else "", findings.comparisons[0].warnings)
 
 
 @app.command("import")
@@ -236,10 +272,12 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Bring samples or counts of another tool into a run folder."""
+    from move37 import imports
+
     with command("import", as_json) as emit:
         done = imports.import_samples(format, path, model, benchmark, out)
         emit(done)
-    terminal.tell(as_json, f"Imported {done.samples:,} samples of {done.problems:,} problems into {out}.")
+    tell(as_json, f"Imported {done.samples:,} samples of {done.problems:,} problems into {out}.")
 
 
 @app.command()
@@ -249,11 +287,13 @@ def pool(
     as_json: Json = False,
 ) -> None:
     """Add the samples of other run folders of the same study to RUN: a union by key."""
+    from move37 import imports
+
     with command("pool", as_json) as emit:
         done = imports.pool_runs(run, others)
         emit(done)
     added = ", ".join(f"{count:,} of {model}" for model, count in done.added.items())
-    terminal.tell(as_json, f"Added {added}. Next: move37 verify {run}")
+    tell(as_json, f"Added {added}. Next: move37 verify {run}")
 
 
 @app.command()
@@ -263,13 +303,18 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a model with one of six RLVR algorithms, or by distillation. The same command continues a stopped run."""
+    from rich.console import Console
+
+    from move37 import pipeline
+    from move37.training.recipe import load_recipe
+
     with command("train", as_json) as emit:
         config = load_recipe(recipe)
         screen = Console(stderr=True)
         watched = screen if screen.is_terminal and not as_json else None
         figures = pipeline.train_model(config, out or Path("runs") / config.name, watched)
         emit(figures)
-    terminal.tell(as_json, f"Trained model: {figures['model']}", figures["warnings"])
+    tell(as_json, f"Trained model: {figures['model']}", figures["warnings"])
 
 
 @app.command()
@@ -283,6 +328,9 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what a study will cost under each stopping plan and what it can show, before anything is spent."""
+    from move37 import pipeline, terminal
+    from move37.config import load_study
+
     with command("plan", as_json) as emit:
         planned = pipeline.plan_study(load_study(study), pilot, token_budget, tokens)
         emit(planned)
@@ -299,6 +347,11 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Check that every reference answer of a benchmark passes its own verifier."""
+    from move37 import pipeline, terminal
+    from move37.analyses.serialise import plain
+    from move37.config import ProblemsConfig, VerificationConfig, from_options
+    from move37.verifiers.options import with_options
+
     with command("validate", as_json) as emit:
         source = from_options(ProblemsConfig, benchmark=benchmark, path=path, verifier=verifier)
         done = pipeline.validate_benchmark(source, with_options(from_options(VerificationConfig), option or ()))
@@ -324,6 +377,12 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Measure how often a verifier is wrong: on the references, and on answers corrupted on purpose."""
+    from move37 import pipeline, terminal
+    from move37.analyses.serialise import plain
+    from move37.config import ProblemsConfig, VerificationConfig, from_options
+    from move37.store import RunStore
+    from move37.verifiers.options import with_options
+
     with command("calibrate", as_json) as emit:
         bars, numbers = terminal.progress(as_json), {"per_kind": per_kind, "seed": seed, "k_max": k}
         if (Path(target) / "config.json").exists():
@@ -346,12 +405,11 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the names in a registry, those that installed packages add too."""
+    found = members(registry)
     with command("list", as_json) as emit:
-        if registry not in REGISTRIES:
-            raise InputError(f"no registry {registry!r} (registries: {', '.join(REGISTRIES)})")
-        names = list(REGISTRIES[registry].known())
+        names = list(found.known())
         emit({registry: names})
-    terminal.tell(as_json, "\n".join(names))
+    tell(as_json, "\n".join(names))
 
 
 @app.command()
@@ -361,6 +419,14 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Train a small model by reinforcement learning, compare it with its base, write a report: minutes on two cores."""
+    import webbrowser
+
+    from rich.console import Console
+
+    from move37 import pipeline, terminal
+    from move37.analyses.serialise import plain
+    from move37.demo import demo_recipe, demo_study
+
     folder, screen = out or Path("runs") / "demo", Console(stderr=True)
     watched = screen if screen.is_terminal and not as_json else None
     with command("demo", as_json) as emit:
@@ -368,33 +434,15 @@ def demo(
         study = demo_study(Path(trained["model"]), seed)
         done = pipeline.run_study(study, folder, terminal.progress(as_json))
         emit(plain(done) | {"trained": trained["model"]})
-    terminal.tell(as_json, f"Report: {done.report}", done.warnings)
+    tell(as_json, f"Report: {done.report}", done.warnings)
     if watched is not None:
         webbrowser.open(done.report.resolve().as_uri())
-
-
-class Terminated(BaseException):
-    """SIGTERM, as an exception: whoever holds finished samples writes them down on the way out."""
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM end this process as Ctrl-C does, and processes forked from it as it always did."""
-    owner = os.getpid()
-
-    def end(number: int, frame: object) -> None:
-        if os.getpid() == owner:
-            raise Terminated
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, end)
 
 
 def main() -> None:
     """Entry point: every end becomes an exit code, an error one line, and under --json all of it one JSON object."""
     let_threads_sleep()
-    end_on_sigterm()
+    end_at_once()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to fail
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -431,25 +479,27 @@ def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
         code = code if isinstance(code, int) else 0
         if code != 130:  # typer's word for a keyboard interrupt
             return None, code
-        return terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
+        return complain("interrupted; what was finished is kept, the same command continues", 130)
     except SystemExit as error:  # Rich's answer to a closed pipe
         return None, error.code if isinstance(error.code, int) else 1
     except Terminated:
-        return terminal.complain("terminated; what was finished is kept, the same command continues", 143)
+        return complain("terminated; what was finished is kept, the same command continues", 143)
     except (KeyboardInterrupt, typer.Abort):
-        return terminal.complain("interrupted; what was finished is kept, the same command continues", 130)
+        return complain("interrupted; what was finished is kept, the same command continues", 130)
     except BrokenPipeError as error:
         return None, _lost_output(error)
     except Exception as error:
         if debug:
             traceback.print_exc()
         if isinstance(error, Move37Error | TyperException):
-            return terminal.complain(str(error) or "no command given; `move37 --help` lists them", error.exit_code)
+            return complain(str(error) or "no command given; `move37 --help` lists them", error.exit_code)
         line, code = described(error) or (
             f"{type(error).__name__}: {error} (a defect of move37; --debug shows where)",
             1,
         )
-        return terminal.complain(line, code)
+        return complain(line, code)
+    finally:
+        raise_from_now_on()
 
 
 def _as_one_object(name: str | None, printed: str, line: str | None, code: int) -> str:
@@ -464,6 +514,6 @@ def _as_one_object(name: str | None, printed: str, line: str | None, code: int) 
 def _lost_output(error: OSError) -> int:
     """Nobody reads any more (silence), or the output cannot be written (a line). What is left is thrown away."""
     if not isinstance(error, BrokenPipeError):
-        terminal.complain(f"standard output cannot be written: {error.strerror or error}", 1)
+        complain(f"standard output cannot be written: {error.strerror or error}", 1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 1

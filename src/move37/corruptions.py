@@ -26,9 +26,9 @@ from random import Random
 from move37.seeds import generation_seed
 from move37.types import Problem
 from move37.verifiers import CODE, Verifier
-from move37.verifiers.choice import LETTERS, letter
 from move37.verifiers.equality import Comparison
 from move37.verifiers.exact import normal
+from move37.verifiers.letters import LETTERS, letter
 from move37.verifiers.numeric import quantity
 
 GOLD = "reference"

@@ -26,7 +26,6 @@ from move37.analyses.extrapolation import difference_at_k
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
-from move37.calibration import calibrate_each
 from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
@@ -290,6 +289,8 @@ def calibrate_benchmark(
     source: ProblemsConfig, settings: VerificationConfig, progress: Progress | None = None, **numbers: int
 ) -> Calibrated:
     """What the benchmark's verifier does with its references and with corrupted ones; `numbers` are `calibrate`'s."""
+    from move37.calibration import calibrate_each  # here: it loads every reader of answers
+
     track = (progress or Silent()).track
     return Calibrated(tuple(calibrate_each(load_problems((source,)), settings, None, track, **numbers)))
 
@@ -303,6 +304,8 @@ def calibrate_run(
     **numbers: int,
 ) -> Calibrated:
     """The same for a run's problems. Kept in calibration.json, by the verifier's label."""
+    from move37.calibration import calibrate_each  # here: it loads every reader of answers
+
     track = (progress or Silent()).track
     found = calibrate_each(store.problems()[:limit], settings, verifier, track, **numbers)
     path = store.folder / CALIBRATION

@@ -13,7 +13,7 @@ from move37.analyses import Findings
 from move37.analyses.agreement import Agreement
 from move37.analyses.decision import Decision
 from move37.analyses.extrapolation import DifferenceAtK, Refusal
-from move37.calibration import Calibration
+from move37.error_rates import Calibration
 from move37.types import Outcome
 
 

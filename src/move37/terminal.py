@@ -3,7 +3,6 @@
 Results go to standard output, bars and errors to standard error. Under --json nothing is shown but errors.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +14,8 @@ from rich.table import Table
 from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast
-from move37.calibration import Calibration
+from move37.console import plain_text, tell
+from move37.error_rates import Calibration
 from move37.progress import Progress, Silent
 from move37.report import summary_sentences
 from move37.report.sections import section_lines
@@ -34,30 +34,12 @@ def progress(quiet: bool) -> Progress:
     return Silent() if quiet or not console.is_terminal else _TerminalProgress(console)
 
 
-def tell(quiet: bool, line: str, warnings: Sequence[str] = ()) -> None:
-    """One line of result, and what the reader must know about it."""
-    if quiet:
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    for warning in warnings:
-        console.print(f"[yellow]Warning:[/] {_plain(warning)}")
-    if line:
-        console.print(_plain(line))
-
-
-def complain(message: str, code: int) -> tuple[str, int]:
-    """One line on standard error; returns it with the exit code."""
-    line = " ".join(message.split()).replace("\0", "\\0")
-    print(f"move37: {line}", file=sys.stderr)
-    return line, code
-
-
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(title=title, title_justify="left")
     for position, name in enumerate(header):
         table.add_column(name, justify="left" if position == 0 else "right")
     for row in rows:
-        table.add_row(*(_plain(cell) for cell in row))
+        table.add_row(*(plain_text(cell) for cell in row))
     Console().print(table)
 
 
@@ -244,11 +226,6 @@ def _print_comparison(comparison: Comparison, decision: Decision | None) -> None
 def _shown(last: int) -> list[int]:
     """Powers of two up to `last`, and `last`."""
     return sorted({2**power for power in range(last.bit_length())} | {last})
-
-
-def _plain(text: str) -> str:
-    """Text in which brackets are not markup."""
-    return text.replace("[", "\\[")
 
 
 class _TerminalProgress:

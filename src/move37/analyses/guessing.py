@@ -22,7 +22,7 @@ import numpy as np
 from move37.errors import InputError
 from move37.estimates.guessing import guess_pass_at_k, leave_one_out_chances
 from move37.types import FloatArray, IntArray, Problem
-from move37.verifiers.choice import letter
+from move37.verifiers.letters import letter
 
 UNIFORM = "uniform guessing"
 ANSWER_PRIOR = "answer prior"

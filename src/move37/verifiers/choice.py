@@ -13,46 +13,24 @@ its response unscored: nobody can know which is meant.
 Left out: an option with a full stop inside, said in a sentence ("The answer is E. coli" ends at "E.").
 """
 
-import re
-import unicodedata
 from collections.abc import Sequence
 
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers.equality import Comparison
 from move37.verifiers.exact import normal
 from move37.verifiers.extraction import last_lines, marked
+from move37.verifiers.letters import (
+    LETTERS,
+    LONGEST,
+    SEVERAL,
+    last_sentence,
+    letter,
+    named_letter,
+    unwrapped,
+    without_markup,
+)
 from move37.verifiers.reading import read
 from move37.verifiers.values import Formula, Letter, Text
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-SEVERAL = ""
-"""What is said instead of a letter where several are chosen, or one is denied."""
-LONGEST = 300
-"""Characters of an answer that are looked at."""
-
-_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathsf|boldsymbol|bf|rm|boxed)\s*\{([^{}]*)\}")
-_MARKUP = re.compile(r"\\[A-Za-z]+|\\.|[$*_`{}\"“”<>#✓✅~]")
-_LABEL = re.compile(
-    r"\W*?(?:[(\[]\s*([A-Za-z])\s*[)\]]|([A-Z])\s*[.):\]-](?!\w)|([A-Z])(?=\s*(?:,|$))|([A-Za-z])(?=(?:[^\w]|です|だ|입니다|이다)*$))"
-)
-_MENTION = re.compile(r"(?<![A-Za-z0-9_'’.-])(?:[(\[]\s*([A-Z])\s*[)\]]|([A-Z])(?![A-Za-z0-9_'’])(?!-\w))")
-_OTHER_LABEL = re.compile(
-    r"(?:[(\[]\s*([A-Z])\s*[)\]]|(?<!\w)([A-Z])[.)]\s+\w|(?:\bor\b|\band\b|[/,&;])\s*(?:(?:possibly|maybe|perhaps|also|even|option)\s+)*\(?([A-Z])\)?(?!\w))"
-)
-_ARTICLE = re.compile(r"\s+(?!is\b|are\b|was\b|because\b|since\b|as\b|or\b|and\b|but\b|would\b|seems\b|must\b)[a-z]")
-_CHOOSES = re.compile(
-    r"(?:\b(?:(?:it|that|answer)['’]s|option|choice|answer|is|be|are|choose|chose|pick|select|with|therefore|thus|hence|so|ist|es|est)|[:=(\[-])\s*$",
-    re.IGNORECASE,
-)
-_CLAUSE = re.compile(r".*[,.;:!](?=\s)", re.DOTALL)
-_CONFIRMED = re.compile(
-    r"\W*(?:$|(?:is|seems|must be|would be)\s+(?:the\s+)?(?:correct|right|best|answer|true)|because|since|as\b)"
-)
-_DENIED = re.compile(
-    r"\b(?:not|isn't|wrong|incorrect|false|cannot|can't|neither|none|except)\b|\bnot\b|n't\b", re.IGNORECASE
-)
-_SENTENCE = re.compile(r"[.!]\s+(?=[A-Z])")
-_EXPLAINED = re.compile(r"[,.;]?\s*(?:\(|\b)(?:because|since|as the|for the reason)\b.*", re.IGNORECASE | re.DOTALL)
 
 
 class ChoiceVerifier:
@@ -70,7 +48,7 @@ class ChoiceVerifier:
             return None
         found = chosen(line, options)
         if found == SEVERAL:
-            found = chosen(_SENTENCE.split(line)[-1], options)  # A is wrong. So B.
+            found = chosen(last_sentence(line), options)  # A is wrong. So B.
         return found or None
 
     def format_answer(self, problem: Problem, reference: str) -> str:
@@ -91,50 +69,15 @@ class ChoiceVerifier:
         return Verdict(Outcome.INCORRECT, "differs")
 
 
-def letter(text: str) -> str | None:
-    """The letter, A to Z, of the option that `text` chooses; None where it chooses none, or several ("A, B")."""
-    return chosen(text, ()) or None
-
-
 def chosen(text: str, options: Sequence[str]) -> str | None:
     """The letter that `text` chooses; `SEVERAL` where that is no single one, None where it speaks of none."""
     shown = set(LETTERS[: len(options)] or LETTERS)
-    if normal(_plain(text)).strip("() ").upper() not in shown:
+    if normal(without_markup(text)).strip("() ").upper() not in shown:
         named = letter_of_text(text, options)
         if named:
             return named
-    plain = _EXPLAINED.sub("", _plain(text)[:LONGEST]).strip()
-    label = _LABEL.match(plain)
-    if label:
-        first = next(group for group in label.groups() if group).upper()
-        if first in shown:
-            others = {next(filter(None, each.groups())) for each in _OTHER_LABEL.finditer(plain, label.end())}
-            if others & shown - {first}:
-                return SEVERAL
-            return SEVERAL if _DENIED.match(plain, label.end()) else first
-    mentions = [each for each in _MENTION.finditer(plain) if _is_mention(each, plain) and (each[1] or each[2]) in shown]
-    distinct = {each[1] or each[2] for each in mentions}
-    if not mentions:
-        return letter_of_value(text, options)
-    if len(distinct) > 1 or _DENIED.search(plain):
-        return SEVERAL
-    if any(_is_chosen(each, plain) for each in mentions):
-        return distinct.pop()
-    return letter_of_value(text, options)
-
-
-def _is_mention(mention: re.Match[str], text: str) -> bool:
-    """Whether a capital letter is no article and no pronoun."""
-    return mention[1] is not None or mention[2] not in "AI" or not _ARTICLE.match(text, mention.end())
-
-
-def _is_chosen(mention: re.Match[str], text: str) -> bool:
-    before = text[: mention.start()]
-    return bool(
-        mention[1]
-        or _CHOOSES.search(before)
-        or (not _CLAUSE.sub("", before).strip(" (") and _CONFIRMED.match(text, mention.end()))
-    )
+    found = named_letter(text, shown)
+    return letter_of_value(text, options) if found is None else found
 
 
 def letter_of_text(text: str, options: Sequence[str]) -> str | None:
@@ -158,13 +101,5 @@ def letter_of_value(text: str, options: Sequence[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _plain(text: str) -> str:
-    """Without markup."""
-    text = unicodedata.normalize("NFKC", text[: 4 * LONGEST])
-    for _ in range(3):
-        text = _TEXT.sub(r"\1", text)
-    return " ".join(_MARKUP.sub(" ", text).split()).strip()
-
-
 def _comparable(text: str) -> str:
-    return normal(_TEXT.sub(r"\1", text))
+    return normal(unwrapped(text))
