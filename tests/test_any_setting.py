@@ -26,6 +26,7 @@ from move37.cli import main
 from move37.config import StudyConfig
 from move37.results import Sampled
 from move37.training.recipe import TrainConfig
+from move37.training.result import Trained
 from tests.studies import sums_study
 
 RECIPE = """
@@ -128,7 +129,7 @@ def test_any_value_under_any_key_of_a_recipe(key: tuple[str, ...], value: str) -
         sums_study(folder)
         recipe = folder / "recipe.toml"
         recipe.write_text(with_odd(RECIPE, key, value))
-        done = {"run": str(folder), "model": "", "steps": 0, "warnings": []}
+        done = Trained(folder, folder, 0)
         with mock.patch.object(pipeline, "train_model", return_value=done):
             accepted_or_one_line(*ended("train", str(recipe), "--out", str(folder / "run")))
 

@@ -88,7 +88,7 @@ def learn(
         raw |= {"problems": [], "imitation": {"file": str(words / "seen.jsonl"), "examples": 128}}
     if teacher is not None:
         raw["teacher"] = teacher
-    return Path(train(parse_recipe(raw), folder)["model"])
+    return train(parse_recipe(raw), folder).model
 
 
 @pytest.fixture(scope="module")

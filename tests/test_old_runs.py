@@ -97,7 +97,7 @@ def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
     samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)
     before = json.loads((run / "analyses.json").read_text())
     done = pipeline.run_study(load_study(old / "study.toml"), run)
-    assert done.sampled == {}
+    assert done.sampled.sampled == {}
     assert rows(run, "samples", SAMPLE) == samples
     assert verdicts.items() <= rows(run, "verdicts", VERDICT).items()
     now = of_today(run)  # of other versions, and the same
@@ -105,7 +105,7 @@ def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
     assert now.items() <= by_verifier(verdicts).items()
     contained(without_graders(before), json.loads((run / "analyses.json").read_text()))
     again = pipeline.run_study(load_study(old / "study.toml"), run)
-    assert again.verified == {"base": {}, "rl": {}}
+    assert again.verified.verified == {"base": {}, "rl": {}}
     assert json.loads((run / "config.json").read_text())["format"] == FORMAT
 
 

@@ -47,7 +47,7 @@ def test_a_state_and_a_log_of_before_are_gone_on_from(run: Path) -> None:
     for record, other in zip(records, expected, strict=True):
         for name, value in other.items():
             assert record[name] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-4, abs=1e-5)), name
-    weights, end = (load_file(folder / "model.safetensors") for folder in (Path(made["model"]), BEFORE / "end"))
+    weights, end = (load_file(folder / "model.safetensors") for folder in (made.model, BEFORE / "end"))
     assert weights.keys() == end.keys()
     for name, value in end.items():
         torch.testing.assert_close(weights[name], value, rtol=1e-4, atol=1e-5)

@@ -84,8 +84,8 @@ class TestStudy:
     def test_running_again_changes_nothing(self, finished: Path) -> None:
         before = content(finished)
         done = pipeline.run_study(RunStore.open(finished).study(), finished)
-        assert done.sampled == {}
-        assert done.verified == {"base": {}, "rl": {}}
+        assert done.sampled.sampled == {}
+        assert done.verified.verified == {"base": {}, "rl": {}}
         assert content(finished) == before
 
     def test_analyses_json_holds_valid_json_without_nan(self, finished: Path) -> None:

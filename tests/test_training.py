@@ -424,6 +424,7 @@ def load(text: str, folder: Path) -> TrainConfig:
         ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "n": 4}}, "at least 8 samples"),
         ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "k": [0]}}, "evaluation.k"),
         ({"optimizer": {"betas": [0.9, 1.0]}}, "optimizer.betas"),
+        ({"rollout": {"environment": "tools"}}, "rollout.environment: training takes episodes of one turn"),
         ({"algorithm": {"name": "dapo"}, "rollout": {"responses": 1}}, "needs a right and a wrong response"),
         ({"algorithm": {"name": "ppo"}, "loss": SEQUENCE}, "ppo credits every token"),
         ({"algorithm": OPD, "teacher": "x", "loss": SEQUENCE}, "on_policy_distillation credits every token"),
@@ -542,10 +543,10 @@ def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, t
     train(recipe_of(llama, letters, steps=1), tmp_path)
     with pytest.raises(ConfigError, match="begun with another seed"):
         train(recipe_of(llama, letters, steps=2, seed=1), tmp_path)
-    assert train(recipe_of(llama, letters, steps=2), tmp_path)["steps"] == 2
+    assert train(recipe_of(llama, letters, steps=2), tmp_path).steps == 2
     with pytest.raises(ConfigError, match="begun with another verification"):
         train(recipe_of(llama, letters, steps=2, verification={"timeout_seconds": 5}), tmp_path)
-    assert train(recipe_of(llama, letters, steps=2, verification={"workers": 2}), tmp_path)["steps"] == 2
+    assert train(recipe_of(llama, letters, steps=2, verification={"workers": 2}), tmp_path).steps == 2
 
 
 def test_an_algorithm_in_a_file_is_known_by_its_content(llama: Path, letters: Path, tmp_path: Path) -> None:
@@ -558,7 +559,7 @@ def test_an_algorithm_in_a_file_is_known_by_its_content(llama: Path, letters: Pa
     with pytest.raises(ConfigError, match=r"another content of the file that algorithm\.name names; continue"):
         train(recipe.model_copy(update={"steps": 2}), tmp_path / "run")
     file.write_text(code)
-    assert train(recipe.model_copy(update={"steps": 2}), tmp_path / "run")["steps"] == 2
+    assert train(recipe.model_copy(update={"steps": 2}), tmp_path / "run").steps == 2
 
 
 def test_fewer_steps_than_were_done_give_the_model_of_those_that_were_done(
@@ -568,8 +569,8 @@ def test_fewer_steps_than_were_done_give_the_model_of_those_that_were_done(
     train(recipe_of(llama, letters, steps=4, **settings), tmp_path)
     (tmp_path / "checkpoints").rename(tmp_path / "gone")  # as if killed after the state of step 4 of more was saved
     made = train(recipe_of(llama, letters, steps=3, **settings), tmp_path)
-    assert made["steps"] == 4
-    assert same(weights_of_folder(Path(made["model"])), weights_of_folder(tmp_path / "gone" / "step-000004"))
+    assert made.steps == 4
+    assert same(weights_of_folder(made.model), weights_of_folder(tmp_path / "gone" / "step-000004"))
 
 
 def test_a_file_where_the_run_folder_should_be_is_named(llama: Path, letters: Path) -> None:
@@ -581,10 +582,10 @@ def test_every_checkpoint_is_a_folder_that_the_engine_loads_and_samples_as_train
     llama: Path, letters: Path, tmp_path: Path
 ) -> None:
     recipe = recipe_of(llama, letters, steps=4, checkpoints={"every": 2, "keep_every": 2})
-    figures = train(recipe, tmp_path)
+    done = train(recipe, tmp_path)
     folders = sorted((tmp_path / "checkpoints").iterdir())
     assert [folder.name for folder in folders] == ["step-000002", "step-000004"]
-    assert figures["model"] == str(folders[-1])
+    assert done.model == folders[-1]
     assert len(list((tmp_path / "state").iterdir())) == 1
     about = json.loads((folders[0] / "move37.json").read_text())
     assert about == {"step": 2, "algorithm": "grpo", "seed": 0, "start": str(llama)}
@@ -888,7 +889,7 @@ def test_imitating_an_oracle_teaches_its_answers(llama: Path, letters: Path, tmp
     file.write_text("".join(json.dumps({"question": f"say {c}:", "response": c}) + "\n" for c in "abcd"))
     changes: dict[str, Any] = {"imitation": {"file": str(file), "examples": 4}, "steps": 40}
     made = train(recipe_of(llama, letters, "imitation", **changes), tmp_path / "run")
-    assert [greedy(folder) == list("abcd") for folder in (str(llama), made["model"])] == [False, True]
+    assert [greedy(folder) == list("abcd") for folder in (str(llama), str(made.model))] == [False, True]
     loss = [record["loss"] for record in records(tmp_path / "run")]
     assert loss[-1] < 0.2 < 3 < loss[0]  # ln 43 = 3.76
 
@@ -1020,7 +1021,7 @@ def test_the_smoke_recipe_of_every_algorithm_runs(algorithm: str, llama: Path, t
     (tmp_path / "model").symlink_to(llama)
     recipe = load_recipe(tmp_path / f"{algorithm}.toml")
     assert recipe.algorithm.name == algorithm
-    assert train(recipe, tmp_path / "run")["steps"] == 4
+    assert train(recipe, tmp_path / "run").steps == 4
     assert [record["step"] for record in records(tmp_path / "run")] == [1, 2, 3, 4]
 
 
@@ -1038,8 +1039,13 @@ def test_a_terminal_shows_accuracy_evaluation_and_why_nothing_is_learnt() -> Non
     view.show({"kind": "evaluation", "step": 0, "pass@1": 0.25, "pass@8": None})
     view.show({"kind": "step", "step": 3, "accuracy": 0.5, "loss": 1e-9, "seconds_sample": 1.5})
     view.show({"kind": "step", "step": 4, "accuracy": 0.75, "note": "every response is wrong"})
+    with view.track("sampling: step 4", 1024, "samples") as advance:
+        advance(7)
+        view._live.refresh()
+    assert "sampling: step 4: 7 of 1,024 samples" in console.export_text(clear=True)
     view.end()
     text = console.export_text()
+    assert "1,024" not in text.rpartition("step 4 of 10")[2]
     for words in ("letters: grpo, step 4 of 10", "75.0%", "pass@1 25.0%", "every response is wrong"):
         assert words in text
 

@@ -18,7 +18,7 @@ from move37.types import Flag, Outcome, Problem, StepVerdict, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers import VERIFIERS
 from move37.verifiers.cache import VerdictCache, cache_path
-from tests.studies import sums_study
+from tests.studies import judged_run, sums_study
 from tests.test_pipeline import content
 from tests.test_verification import Obedient, problem, settings
 
@@ -52,6 +52,41 @@ def test_an_answer_is_judged_once_whichever_run_asks(tmp_path: Path) -> None:
     assert origin == {"recalled": 3, "judged": 1}
     assert again[:4] == first[::-1]
     assert [verdict.outcome is Outcome.CORRECT for verdict in again] == [False, True, False, True, False]
+
+
+def full(path: Path, is_optional: bool) -> VerdictCache:
+    """A cache that opens, and whose file may not grow any more."""
+    cache = VerdictCache(path, is_optional)
+    cache._file.execute("PRAGMA max_page_count = 1")  # SQLite takes the number of pages that there are
+    return cache
+
+
+def test_a_disk_that_fills_up_is_a_warning_in_the_default_place_and_an_error_in_a_named_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    verdict = Verdict(Outcome.CORRECT, "x" * 10_000)
+    with full(tmp_path / "a", is_optional=True) as cache:
+        for _ in range(2):
+            cache.keep(b"1", verdict)
+            cache.flush()
+        assert cache.find(b"1") is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Warning: no verdicts are kept for later runs: {tmp_path / 'a'}: database or disk is full"
+    ]
+    cache = full(tmp_path / "b", is_optional=False)
+    cache.keep(b"1", verdict)
+    with pytest.raises(StoreError, match=r"verdicts cannot be kept here \(database or disk is full\)"):
+        cache.__exit__(None, None, None)
+
+
+def test_a_run_whose_cache_fills_up_has_all_its_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("move37.session.open_cache", lambda: full(tmp_path / "cache", is_optional=True))
+    monkeypatch.setattr("move37.verifiers.cache.WRITE_EVERY_SECONDS", 0.0)
+    store = judged_run(sums_study(tmp_path), tmp_path / "run")
+    keys = ["problem_id", "index"]
+    for model in ("base", "rl"):
+        label = store.current_labels()["math"]
+        assert store.verdicts(label, model).read(keys).height == store.samples(model).read(keys).height == 48
 
 
 @pytest.mark.slow

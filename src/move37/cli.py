@@ -40,13 +40,6 @@ REGISTRIES = {
 """What `move37 list` knows, and the module that holds it, under its name in capitals."""
 
 
-def members(registry: str) -> "Registry":
-    """The registry of this name. Raises InputError for a name that is none."""
-    if registry not in REGISTRIES:
-        raise InputError(f"no registry {registry!r} (registries: {', '.join(REGISTRIES)})")
-    return getattr(import_module(REGISTRIES[registry]), registry.upper())
-
-
 app = typer.Typer(
     name="move37",
     no_args_is_help=True,
@@ -66,16 +59,19 @@ Options = Annotated[
 
 
 @contextmanager
-def command(name: str, as_json: bool) -> Iterator[Callable[[Any], None]]:
-    """Enter, once all that a command needs is loaded, for a function that takes what to print under --json: an object
-    of `results.py`, or its figures. An error is printed too, for whoever calls the app in his own process; `main` has
-    the last word on what is printed."""
+def command(name: str, as_json: bool) -> Iterator[Callable[..., None]]:
+    """Enter, once all that a command needs is loaded, for a function that takes what to print under --json: objects
+    of `results.py`, or figures, which are put together. An error is printed too, for whoever calls the app in his own
+    process; `main` has the last word on what is printed."""
 
-    def emit(result: Any) -> None:
+    def emit(*results: Any) -> None:
         if as_json:
             from move37.analyses.serialise import plain
 
-            print(json.dumps({"command": name, "ok": True} | plain(result)))
+            figures: dict[str, Any] = {"command": name, "ok": True}
+            for result in results:
+                figures |= plain(result)
+            print(json.dumps(figures))
 
     raise_from_now_on()
     try:
@@ -99,8 +95,8 @@ def run(
     with command("run", as_json) as emit:
         config = load_study(study)
         done = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
-        emit(done)
-    tell(as_json, f"Report: {done.report}", done.warnings)
+        emit(done.sampled, done.verified, done.reported)
+    tell(as_json, f"Report: {done.reported.report}", done.reported.warnings)
 
 
 @app.command()
@@ -312,9 +308,9 @@ def train(
         config = load_recipe(recipe)
         screen = Console(stderr=True)
         watched = screen if screen.is_terminal and not as_json else None
-        figures = pipeline.train_model(config, out or Path("runs") / config.name, watched)
-        emit(figures)
-    tell(as_json, f"Trained model: {figures['model']}", figures["warnings"])
+        done = pipeline.train_model(config, out or Path("runs") / config.name, watched)
+        emit(done)
+    tell(as_json, f"Trained model: {done.model}", done.warnings)
 
 
 @app.command()
@@ -399,6 +395,13 @@ def calibrate(
             terminal.print_calibration(calibration)
 
 
+def members(registry: str) -> "Registry":
+    """The registry of this name. Raises InputError for a name that is none."""
+    if registry not in REGISTRIES:
+        raise InputError(f"no registry {registry!r} (registries: {', '.join(REGISTRIES)})")
+    return getattr(import_module(REGISTRIES[registry]), registry.upper())
+
+
 @app.command("list")
 def list_(
     registry: Annotated[str, typer.Argument(help=" | ".join(REGISTRIES), metavar="REGISTRY")],
@@ -424,19 +427,18 @@ def demo(
     from rich.console import Console
 
     from move37 import pipeline, terminal
-    from move37.analyses.serialise import plain
     from move37.demo import demo_recipe, demo_study
 
     folder, screen = out or Path("runs") / "demo", Console(stderr=True)
     watched = screen if screen.is_terminal and not as_json else None
     with command("demo", as_json) as emit:
         trained = pipeline.train_model(demo_recipe(seed), folder / "training", watched)
-        study = demo_study(Path(trained["model"]), seed)
+        study = demo_study(trained.model, seed)
         done = pipeline.run_study(study, folder, terminal.progress(as_json))
-        emit(plain(done) | {"trained": trained["model"]})
-    tell(as_json, f"Report: {done.report}", done.warnings)
+        emit(done.sampled, done.verified, done.reported, {"trained": trained.model})
+    tell(as_json, f"Report: {done.reported.report}", done.reported.warnings)
     if watched is not None:
-        webbrowser.open(done.report.resolve().as_uri())
+        webbrowser.open(done.reported.report.resolve().as_uri())
 
 
 def main() -> None:

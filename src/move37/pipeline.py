@@ -14,7 +14,6 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -53,6 +52,7 @@ from move37.results import (
 from move37.session import Session, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
+from move37.training.result import Trained
 from move37.verification import validate
 
 
@@ -61,17 +61,8 @@ def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None
     store = start_run(study, folder)
     sampled = sample_run(store, progress, verify=True)
     rest = verify_run(store, progress=progress)  # of imported samples, and what an earlier call left
-    reported = report_run(store)
-    return StudyRun(
-        run=store.folder,
-        problems=sampled.problems,
-        sampled=sampled.sampled,
-        plan=sampled.plan,
-        verified={model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()},
-        verifiers=rest.verifiers,
-        report=reported.report,
-        warnings=reported.warnings,
-    )
+    verdicts = {model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()}
+    return StudyRun(sampled, Verified(store.folder, verdicts, rest.verifiers), report_run(store))
 
 
 def start_run(study: StudyConfig, folder: Path) -> RunStore:
@@ -235,7 +226,7 @@ def compare_counts(
     return CountsCompared(findings, at, page)
 
 
-def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None) -> dict[str, Any]:
+def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None) -> Trained:
     """Do what a training recipe says, in `folder`, and draw it on `console` as it goes.
 
     Raises MissingExtraError where torch is not installed.

@@ -68,16 +68,11 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class StudyRun:
-    """A whole study: what was sampled, verified and reported in this call."""
+    """A whole study in one call: its passes. `verified` counts all verdicts, those made while sampling as well."""
 
-    run: Path
-    problems: int
-    sampled: Mapping[str, int]
-    plan: str
-    verified: Mapping[str, Counter[str]]
-    verifiers: Mapping[str, str]
-    report: Path
-    warnings: tuple[str, ...]
+    sampled: Sampled
+    verified: Verified
+    reported: Reported
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ from move37.training.batches import Batch, make_batch
 from move37.training.disjoint import check_disjoint
 from move37.training.policy import Metrics, Policy, learning_rate
 from move37.training.recipe import ImitationConfig, TrainConfig
-from move37.training.records import Clock, Record, View
+from move37.training.records import Clock, View
+from move37.training.result import Trained
 from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
 from move37.types import FinishReason, Outcome, Problem
@@ -72,7 +73,7 @@ class Example(NamedTuple):
     ended: bool
 
 
-def imitate(recipe: TrainConfig, folder: Path, view: View) -> Record:
+def imitate(recipe: TrainConfig, folder: Path, view: View) -> Trained:
     """Supervised learning as the recipe says. Raises ConfigError, InputError or EngineError."""
     settings = recipe.imitation
     if settings is None:
@@ -88,7 +89,7 @@ class _Imitation:
         self.recipe, self.settings = recipe, settings
         self.policy = Policy(recipe, Needs())
         held_out = load_problems(recipe.evaluation.problems)
-        rollout_worker = RolloutWorker(recipe, self.policy.engine, pool)
+        rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view)
         self.training = TrainingRun(recipe, folder, self.policy, rollout_worker, held_out, view)
         examples = list(find_examples(recipe, settings, self.policy.engine))
         if not examples:
@@ -98,7 +99,7 @@ class _Imitation:
         self.tokens = [encode(example, self.policy.engine) for example in examples]
         self._check_room(examples)
 
-    def run(self) -> Record:
+    def run(self) -> Trained:
         return self.training.carry_out(self._begin, self._step, self.warnings)
 
     def _begin(self) -> None:

@@ -24,6 +24,7 @@ from move37.training.losses import kl_estimate
 from move37.training.policy import Policy, UpdateBatch
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
+from move37.training.result import Trained
 from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
 from move37.training.teacher import Teacher
@@ -31,8 +32,8 @@ from move37.types import Problem
 from move37.verification import VerifierPool
 
 
-def train(recipe: TrainConfig, folder: Path, view: View | None = None) -> Record:
-    """Do what the recipe says, in `folder`. Returns the figures that the command prints.
+def train(recipe: TrainConfig, folder: Path, view: View | None = None) -> Trained:
+    """Do what the recipe says, in `folder`, while `view` watches.
 
     Raises ConfigError for a recipe that cannot be run, InputError for its data, EngineError for its model.
     """
@@ -65,12 +66,12 @@ class Trainer:
         self.warnings = check_disjoint(self.problems, held_out)
         self.policy = Policy(recipe, self.algorithm.needs)
         self.teacher = Teacher(recipe, self.policy) if self.algorithm.needs.teacher else None
-        self.rollout_worker = RolloutWorker(recipe, self.policy.engine, pool)
+        self.rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view)
         self.rollout_worker.check(self.problems, "problems")
         self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view)
         self.sampler = EpochSampler(self.problems, recipe.seed)
 
-    def run(self) -> Record:
+    def run(self) -> Trained:
         """All steps that are left."""
         return self.training.carry_out(self.begin, self.step, self.warnings)
 

@@ -71,12 +71,25 @@ class RolloutConfig(Settings):
     max_new_tokens: Tokens = Field(default=1024, description="Token limit of a response.")
     max_prompt_tokens: int | None = Field(default=None, ge=1, description="Longer prompts are refused by id.")
     template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
+    environment: str = Field(
+        default="single_turn", description="What comes after the model's turn: nothing; training takes one turn."
+    )
     rows: int | None = Field(
         default=None, ge=1, description="Samples decoded together; default 512 on a GPU, on a CPU 64 to 1024."
     )
     refill_rounds: int = Field(
         default=8, ge=1, description="Rounds of sampling at most where groups are refilled; then with those there are."
     )
+
+    @field_validator("environment")
+    @classmethod
+    def _one_turn(cls, value: str) -> str:
+        if value != "single_turn":
+            raise ValueError(
+                "training takes episodes of one turn (single_turn); a study samples in other environments "
+                "(sampling.environment)"
+            )
+        return value
 
 
 class LossConfig(Settings):

@@ -29,16 +29,18 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol
 
+from move37 import progress
 from move37.engines import Completion
 from move37.errors import MissingExtraError
+from move37.progress import Progress
 from move37.training.batches import Rollout
 from move37.types import FinishReason
 
 Record = dict[str, Any]
 
 
-class View(Protocol):
-    """Someone who watches. `Silent` here, a terminal in `view.py`."""
+class View(Progress, Protocol):
+    """Someone who watches: steps, and how far the roll-outs of one are. `Silent` here, a terminal in `view.py`."""
 
     def begin(self, title: str, step: int, steps: int) -> None: ...
 
@@ -47,7 +49,7 @@ class View(Protocol):
     def end(self) -> None: ...
 
 
-class Silent:
+class Silent(progress.Silent):
     def begin(self, title: str, step: int, steps: int) -> None: ...
 
     def show(self, record: Record) -> None: ...

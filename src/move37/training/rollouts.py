@@ -15,7 +15,8 @@ import numpy as np
 from move37.config import SamplingConfig
 from move37.engines import Completion, Trainable
 from move37.estimates.pass_at_k import pass_at_k
-from move37.rollouts import Room, check_room, render_prompts, requests_for, roll_out, template_of
+from move37.progress import Progress, Silent
+from move37.rollouts import Room, Where, check_room, render_prompts, requests_for, roll_out, template_of
 from move37.training.batches import Rollout
 from move37.training.recipe import TrainConfig
 from move37.types import Outcome, Problem, Prompt, Verdict
@@ -32,10 +33,13 @@ class PromptSlot(NamedTuple):
 
 
 class RolloutWorker:
-    """Samples and verifies. `pool` must be open."""
+    """Samples and verifies. `pool` must be open; `progress` sees how far the samples of a step are."""
 
-    def __init__(self, recipe: TrainConfig, engine: Trainable, pool: VerifierPool) -> None:
+    def __init__(
+        self, recipe: TrainConfig, engine: Trainable, pool: VerifierPool, progress: Progress | None = None
+    ) -> None:
         self._recipe, self._engine, self._pool = recipe, engine, pool
+        self._progress = progress or Silent()
         self._template = template_of(recipe.rollout.template, recipe.templates)
         self._prompts: dict[str, Prompt] = {}
         self._verifiers: dict[str, Verifier] = {}
@@ -76,8 +80,9 @@ class RolloutWorker:
         made: dict[int, list[Completion]] = {slot.group: [] for slot in slots}
         plain = not self._recipe.model.lora_rank  # adapters read the weights of the layers they sit on
         generate = partial(self._engine.completions, sampling=sampling)
+        where = Where(settings.environment, progress=self._progress, label=f"sampling: {purpose}")
         with self._engine.sampling_layout(min(len(requests), 64)) if plain else nullcontext():
-            for completion in roll_out(generate, requests, self._recipe.model.path):
+            for completion in roll_out(generate, requests, self._recipe.model.path, where):
                 made[groups[completion.sample.problem_id, completion.sample.index]].append(completion)
         return {group: sorted(of, key=lambda completion: completion.sample.index) for group, of in made.items()}
 

@@ -11,6 +11,7 @@ from move37.training.checkpoints import RunFolder
 from move37.training.policy import Policy
 from move37.training.recipe import TrainConfig
 from move37.training.records import Clock, Record, Recorder, View
+from move37.training.result import Trained
 from move37.training.rollouts import RolloutWorker
 from move37.types import Problem
 
@@ -36,8 +37,8 @@ class TrainingRun:
         rollout_worker.check(held_out, "evaluation.problems")
         self.step = 0
 
-    def carry_out(self, begin: Callable[[], None], step: Callable[[], None], warnings: list[str]) -> Record:
-        """All steps that are left. Returns the figures that the command prints."""
+    def carry_out(self, begin: Callable[[], None], step: Callable[[], None], warnings: Sequence[str]) -> Trained:
+        """All steps that are left."""
         try:
             begin()
             while self.step < self.recipe.steps:
@@ -47,7 +48,7 @@ class TrainingRun:
         model = self.folder.model_folder(self.step)
         if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
             self.folder.save_model(self.policy, self.step)
-        return {"run": str(self.folder.folder), "model": str(model), "steps": self.step, "warnings": warnings}
+        return Trained(self.folder.folder, model, self.step, tuple(warnings))
 
     def begin(self, title: str) -> int:
         """Start, or go on where the run was stopped. Returns how much had been `drawn` by then."""

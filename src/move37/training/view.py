@@ -1,9 +1,12 @@
 """A training run to watch on a terminal: what the model gets right, how sure it is, where the time goes.
 
-One panel that is redrawn after every step. Numbers are those of log.jsonl (`records.py` says what each means).
+One panel, drawn four times a second. Numbers are those of log.jsonl (`records.py` says what each means); below them
+stands how far the roll-outs of the step are.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -31,14 +34,15 @@ _PHASES = ("sample", "verify", "credit", "update", "sync")
 
 
 class TerminalView:
-    """Draws on `console`. `begin`, then `show` for every record, then `end`."""
+    """Draws on `console`. `begin`, then `show` for every record, then `end`; a `track` for every roll-out between."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, transient=False)
+        self._live = Live(console=console, refresh_per_second=4, transient=False, get_renderable=self._panel)
         self._history: dict[str, list[float]] = defaultdict(list)
         self._evaluation: Record = {}
         self._latest: Record = {}
         self._title, self._steps = "", 1
+        self._rollout = ""
 
     def begin(self, title: str, step: int, steps: int) -> None:
         self._title, self._steps = title, steps
@@ -52,7 +56,21 @@ class TerminalView:
             for _, key, _ in _ROWS:
                 if isinstance(record.get(key), int | float):
                     self._history[key].append(float(record[key]))
-        self._live.update(self._panel())
+
+    @contextmanager
+    def track(self, label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        done = 0
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            self._rollout = f"{label}: {done:,} of {total:,} {unit}"
+
+        advance(0)
+        try:
+            yield advance
+        finally:
+            self._rollout = ""
 
     def end(self) -> None:
         self._live.stop()
@@ -69,6 +87,8 @@ class TerminalView:
         if any(seconds.values()):
             shares = ", ".join(f"{phase} {value:.2f}" for phase, value in seconds.items() if value >= 0.005)
             parts.append(Text(f"seconds of this step: {shares}", style="dim"))
+        if self._rollout:
+            parts.append(Text(self._rollout, style="dim"))
         if self._latest.get("note"):
             parts.append(Text(self._latest["note"], style="yellow"))
         elif abs(self._latest.get("loss", 1.0)) < 1e-4:

@@ -7,8 +7,8 @@ correct and incorrect verdicts that the verifier itself calls cacheable (`is_cac
 instrument gets another chance.
 
 A folder that the user named and that cannot be used is an error. In the default place the cache is a convenience: where
-there is no home or it cannot be written to, one warning says so and the run goes on without; a damaged file there is
-moved aside.
+there is no home or it cannot be written to, also when a disk fills up in the middle of a run, one warning says so and
+the run goes on without; a damaged file there is moved aside. No run depends on it: its verdicts are in its folder.
 
 Left out: forgetting. The file grows by about 60 bytes a verdict and may be deleted at any time.
 """
@@ -65,7 +65,7 @@ def open_cache() -> "VerdictCache | None":
     if path is None or os.environ.get(SWITCH):
         return None if path is None else VerdictCache(path)
     try:
-        return VerdictCache(path)
+        return VerdictCache(path, is_optional=True)
     except StoreError as error:
         cause = error.__cause__
         if not isinstance(cause, sqlite3.DatabaseError) or isinstance(cause, sqlite3.OperationalError):
@@ -73,7 +73,7 @@ def open_cache() -> "VerdictCache | None":
     try:
         path.replace(path.with_name(f"{path.name}.damaged"))
         _WARNINGS.warning("Warning: %s: damaged, moved aside; verdicts are kept in a new file", path)
-        return VerdictCache(path)
+        return VerdictCache(path, is_optional=True)
     except OSError as error:  # a StoreError is one
         return _without(str(error))
 
@@ -83,11 +83,16 @@ def _without(reason: str) -> None:
 
 
 class VerdictCache:
-    """An open cache; a context manager. What it still holds when the block is left is written."""
+    """An open cache; a context manager. What it still holds when the block is left is written.
 
-    def __init__(self, path: Path) -> None:
+    Once it is open, one that `is_optional` gives up with a warning where others raise StoreError: it finds and keeps
+    nothing from then on.
+    """
+
+    def __init__(self, path: Path, is_optional: bool = False) -> None:
         """Raises StoreError where the file cannot be opened, or is something else."""
         self.path = path
+        self._is_optional = self._gave_up = False
         with self._named():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(path, timeout=WAIT_SECONDS)
@@ -96,9 +101,13 @@ class VerdictCache:
             self._refuse_what_cannot_be_used()
         self._new: dict[bytes, Verdict] = {}
         self._since = time.monotonic()
+        self._is_optional = is_optional
 
     def find(self, digest: bytes) -> Verdict | None:
         """The verdict kept under `digest`, without its answer."""
+        if self._gave_up:
+            return None
+        row = None
         with self._named():
             row = self._file.execute(_FIND, (digest,)).fetchone()
         if row is None:
@@ -114,6 +123,8 @@ class VerdictCache:
         """Keep a decided verdict. Raises ValueError for an unscored one."""
         if verdict.outcome is Outcome.UNSCORED:
             raise ValueError("an unscored answer has no verdict to keep")
+        if self._gave_up:
+            return
         self._new[digest] = verdict
         if time.monotonic() - self._since > WRITE_EVERY_SECONDS:
             self.flush()
@@ -151,6 +162,10 @@ class VerdictCache:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if self._is_optional:
+                self._gave_up = True
+                _without(f"{self.path}: {error}")
+                return
             raise StoreError(
                 f"{self.path}: verdicts cannot be kept here ({error}); delete the file, name another folder in "
                 f"{SWITCH}, or switch this off with {SWITCH}=off"
