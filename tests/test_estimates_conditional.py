@@ -1,5 +1,6 @@
 """Solved by one model alone: the law by enumeration in rational arithmetic, closed testing by brute force."""
 
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import combinations, product
@@ -140,6 +141,34 @@ def test_the_number_that_is_shown_is_that_of_closed_testing_over_all_subsets():
             if count_tests(subset(found, [i for i in range(9) if i not in taken]), alpha)[c0].p > alpha
         )
         assert count_tests(found, alpha)[c0].at_least == fewest
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_number_that_is_shown_is_the_first_whose_rest_is_not_rejected(seed: int):
+    # Hit by hit, from the one that luck makes most likely, as it is defined; chances that repeat, and some alone.
+    rng = np.random.default_rng(seed)
+    chances = np.concatenate([rng.choice([0.5, 0.25, 0.1, 0.02], 300), rng.random(20) ** 3])
+    is_none = (rng.random(320) < chances + 0.1).astype(np.int64)
+    test = count_tests(Alone(is_none, np.ones(320, np.int64), np.ones(320, np.int64), chances, None), 0.01)[1]
+    law, ps = np.ones(1), [1.0]
+    for chance in chances[is_none == 0]:
+        law = np.convolve(law, [1 - chance, chance])
+    for left, chance in enumerate(np.sort(chances[is_none > 0])[::-1], start=1):
+        law = np.convolve(law, [1 - chance, chance])
+        ps.append(float(law[left:].sum()))
+    assert test.p == pytest.approx(ps[-1], rel=1e-10)
+    assert test.at_least == test.count - max(left for left, p in enumerate(ps) if p > 0.01)
+    assert 0 < test.at_least < test.count
+
+
+def test_a_hundred_thousand_problems_take_less_than_a_second():
+    rng = np.random.default_rng(0)
+    none, other = rng.binomial(16, rng.beta(0.5, 2, 100_000)), rng.binomial(16, rng.beta(1, 2, 100_000))
+    found = alone(*(Counts(each.astype(np.int64), np.full(100_000, 16)) for each in (none, other)))
+    begin = time.process_time()
+    test = count_tests(found, 0.01)[1]
+    assert time.process_time() - begin < 1
+    assert 0 < test.at_least < test.count
 
 
 def subset(found: Alone, rows: list[int]) -> Alone:

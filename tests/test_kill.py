@@ -1,10 +1,11 @@
 """SIGKILL at twenty random moments: after each restart the run goes on, and in the end equals an undisturbed one."""
 
+import os
 import random
 import shutil
-import subprocess
-import sys
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -14,49 +15,43 @@ from move37 import pipeline
 from move37.config import load_study
 from move37.seeds import sample_seed
 from move37.store import RunStore
+from tests.forked_commands import Starter, starter
 from tests.studies import judged_run, sums_study, write_problems
 from tests.test_pipeline import content
 from tests.tiny_models import save_model
 
 pytestmark = pytest.mark.slow
 
-
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "move37", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+WRITE_EVERY_SECONDS = 0.5
+"""A quarter of what is usual, and so are all other times here: as many kills at the same moments, in less time."""
 
 
-def kill_at_random(kills: int, seconds: tuple[float, float], seed: int, *arguments: str) -> int:
-    """Start the command again and again, each time killed after so many seconds; how often it was still running.
+@pytest.fixture(scope="module")
+def commands() -> Iterator[Starter]:
+    with starter(WRITE_EVERY_SECONDS) as started:
+        yield started
 
-    The seconds count from where a command begins its work: what Python takes to start, on a machine as busy as this
-    one is now, comes on top.
-    """
+
+def kill_at_random(commands: Starter, kills: int, seconds: tuple[float, float], seed: int, *arguments: str) -> int:
+    """Start the command again and again, each time killed after so many seconds; how often it was still running."""
     rng = random.Random(seed)
-    begin = time.monotonic()
-    finish("list", "engines")
-    start_seconds = time.monotonic() - begin
     killed = 0
     for _ in range(kills):
-        process = start(*arguments)
-        time.sleep(start_seconds + rng.uniform(*seconds))
-        process.kill()
-        _, errors = process.communicate()
-        assert process.returncode in (-9, 0), errors.decode()
-        killed += process.returncode == -9
+        process = commands.start(*arguments)
+        time.sleep(rng.uniform(*seconds))
+        os.kill(process, signal.SIGKILL)
+        code = commands.end()
+        assert code in (-9, 0)
+        killed += code == -9
     return killed
 
 
-def finish(*arguments: str) -> None:
-    process = start(*arguments)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()
-
-
-def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sample(tmp_path: Path) -> None:
-    # 6 problems x 150 samples x 2 models at 25 ms a sample: 45 seconds, of which a kill leaves one or two behind it.
-    study, run = sums_study(tmp_path, n=150, delay_seconds=0.025), tmp_path / "run"
-    assert kill_at_random(12, (0.0, 3.5), 0, "run", str(study), "--out", str(run)) == 12
+def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sample(
+    commands: Starter, tmp_path: Path
+) -> None:
+    # 6 problems x 150 samples x 2 models at 6 ms a sample: 11 seconds, of which a kill leaves half a one behind it.
+    study, run = sums_study(tmp_path, n=150, delay_seconds=0.006), tmp_path / "run"
+    assert kill_at_random(commands, 12, (0.0, 0.9), 0, "run", str(study), "--out", str(run)) == 12
     halfway = content(run)
     samples = {
         (folder.split("/")[-1], *row[:2]) for folder, rows in halfway.items() if folder[0] == "s" for row in rows
@@ -64,28 +59,30 @@ def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sampl
     judged = {(folder.split("/")[-1], *row[:2]) for folder, rows in halfway.items() if folder[0] == "v" for row in rows}
     assert 0 < len(samples) < 1800  # the kills fell between the first sample and the last
     assert judged <= samples  # verdicts are written while samples are made, never before them
-    finish("run", str(study), "--out", str(run))
+    commands.finish("run", str(study), "--out", str(run))
 
-    study.write_text(study.read_text().replace("options.delay_seconds = 0.025", ""))
+    study.write_text(study.read_text().replace("options.delay_seconds = 0.006", ""))
     judged_run(study, tmp_path / "undisturbed")
     assert content(run) == content(tmp_path / "undisturbed")
     assert not list(run.rglob(".unfinished-*"))
 
 
-def kill_at_the_next_part(folder: Path, *arguments: str) -> bool:
+def kill_at_the_next_part(commands: Starter, folder: Path, *arguments: str) -> bool:
     """Start the command and kill it as soon as it has written a part into `folder`; False if it ended before."""
     before = set(folder.glob("part-*"))
-    process = start(*arguments)
-    while process.poll() is None and set(folder.glob("part-*")) <= before:
+    process = commands.start(*arguments)
+    while not commands.is_over() and set(folder.glob("part-*")) <= before:
         time.sleep(0.02)
-    process.kill()
-    _, errors = process.communicate()
-    assert process.returncode in (-9, 0), errors.decode()
-    return process.returncode == -9
+    os.kill(process, signal.SIGKILL)
+    code = commands.end()
+    assert code in (-9, 0)
+    return code == -9
 
 
-def test_a_real_model_killed_again_and_again_loses_no_sample_and_makes_none_twice(tmp_path: Path) -> None:
-    # 6 problems x 60 samples of 64 tokens from a random two-layer Llama, in 45 waves of 8: parts every two seconds.
+def test_a_real_model_killed_again_and_again_loses_no_sample_and_makes_none_twice(
+    commands: Starter, tmp_path: Path
+) -> None:
+    # 6 problems x 60 samples of 64 tokens from a random two-layer Llama, in 45 waves of 8.
     study, run = tmp_path / "study.toml", tmp_path / "run"
     study.write_text(f"""
 name = "tiny"
@@ -94,9 +91,9 @@ sampling = {{ n = 60, temperature = 1.0, max_new_tokens = 64, template = "comple
 models.base = {{ path = "{save_model(tmp_path / "tiny")}", options = {{ batch_size = 8 }} }}
 """)
     arguments = ("sample", str(study), "--out", str(run))
-    killed = [kill_at_the_next_part(run / "samples" / "base", *arguments) for _ in range(3)]
+    killed = [kill_at_the_next_part(commands, run / "samples" / "base", *arguments) for _ in range(3)]
     assert killed[0]
-    finish(*arguments)
+    commands.finish(*arguments)
 
     store = RunStore.open(run)
     rows = pl.concat(list(store.samples("base").frames()))
@@ -107,15 +104,17 @@ models.base = {{ path = "{save_model(tmp_path / "tiny")}", options = {{ batch_si
     assert rows["tokens"].is_between(1, 64).all()
 
 
-def test_verification_killed_eight_times_equals_an_undisturbed_run_verdict_for_verdict(tmp_path: Path) -> None:
-    # 6 problems x 16,000 samples x 2 models take seconds to verify, and seconds more to start.
-    store = pipeline.start_run(load_study(sums_study(tmp_path, n=16_000)), tmp_path / "run")
+def test_verification_killed_eight_times_equals_an_undisturbed_run_verdict_for_verdict(
+    commands: Starter, tmp_path: Path
+) -> None:
+    # 6 problems x 4,000 samples x 2 models take a second to verify, and another one to load Math-Verify.
+    store = pipeline.start_run(load_study(sums_study(tmp_path, n=4_000)), tmp_path / "run")
     pipeline.sample_run(store)
     shutil.copytree(store.folder, tmp_path / "undisturbed")
-    killed = kill_at_random(8, (0.0, 2.5), 1, "verify", str(store.folder))
+    killed = kill_at_random(commands, 8, (0.0, 2.5), 1, "verify", str(store.folder))
     halfway = sum(len(rows) for folder, rows in content(store.folder).items() if folder.startswith("verdicts/"))
-    assert killed == 8 or halfway == 192_000
-    finish("verify", str(store.folder))
+    assert killed == 8 or halfway == 48_000
+    commands.finish("verify", str(store.folder))
 
     undisturbed = RunStore.open(tmp_path / "undisturbed")
     pipeline.verify_run(undisturbed)

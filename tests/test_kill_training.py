@@ -10,18 +10,16 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.forked_commands import Starter, starter  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
 if not hasattr(os, "fork"):
@@ -35,60 +33,11 @@ ATTEMPTS = 6
 """Runs that are over before the signal reaches them prove nothing; so many may be."""
 WAIT_SECONDS = 120.0
 
-STARTER = """
-import os, sys
-import torch
-import move37.training.distillation, move37.training.loop
-from move37.cli import main
-torch.set_num_threads(1)
-for line in sys.stdin:
-    process = os.fork()
-    if process == 0:
-        sys.argv = ["move37", *line.split()]
-        os.dup2(2, 1)
-        main()
-    print(process, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
-"""
-"""Reads the words of a command per line, answers with the number of its process, then with how that ended."""
-
-
-@dataclass
-class Starter:
-    """Starts one command at a time."""
-
-    words: IO[str]
-    answers: IO[str]
-
-    def start(self, *words: str) -> int:
-        self.words.write(" ".join(words) + "\n")
-        self.words.flush()
-        return int(self.answers.readline())
-
-    def end(self) -> int:
-        """Wait for the command; its exit code, negative for a signal."""
-        return int(self.answers.readline())
-
-    def finish(self, *words: str) -> None:
-        self.start(*words)
-        assert self.end() == 0
-
 
 @pytest.fixture(scope="module")
-def starter() -> Iterator[Starter]:
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "POLARS")}
-    with subprocess.Popen(
-        [sys.executable, "-c", STARTER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, **threads, "POLARS_MAX_THREADS": "1"},
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        yield Starter(process.stdin, process.stdout)
-        process.stdin.close()
-        process.wait(timeout=WAIT_SECONDS)
+def commands() -> Iterator[Starter]:
+    with starter() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -129,16 +78,16 @@ def steps_of(folder: Path) -> list[dict[str, Any]]:
     return [record for record in records if record["kind"] == "step"]
 
 
-def kill_at(starter: Starter, recipe: Path, folder: Path, step: int, part: float) -> bool:
+def kill_at(commands: Starter, recipe: Path, folder: Path, step: int, part: float) -> bool:
     """Kill a run once `step` steps and this part of one more are done; False if it was over before."""
-    process = starter.start("train", str(recipe), "--out", str(folder))
+    process = commands.start("train", str(recipe), "--out", str(folder))
     deadline = time.monotonic() + WAIT_SECONDS
     while len(steps := steps_of(folder)) < step:
         assert time.monotonic() < deadline, f"step {step} was not reached"
         time.sleep(0.002)
     time.sleep(part * sum(value for name, value in steps[-1].items() if name.startswith("seconds_")))
-    os.kill(process, signal.SIGKILL)  # its number is not given away before the starter has waited for it
-    return starter.end() == -signal.SIGKILL
+    os.kill(process, signal.SIGKILL)
+    return commands.end() == -signal.SIGKILL
 
 
 def tensors_of(folder: Path) -> dict[str, Any]:
@@ -169,24 +118,24 @@ def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("algorithm", [*SIX, "imitation"])
 def test_a_training_run_killed_at_random_moments_goes_on_to_the_same_weights_bit_for_bit(
-    algorithm: str, starter: Starter, model: Path, tmp_path: Path
+    algorithm: str, commands: Starter, model: Path, tmp_path: Path
 ) -> None:
     recipe = write_recipe(tmp_path, model, algorithm)
     whole = tmp_path / "whole"
-    starter.finish("train", str(recipe), "--out", str(whole))
+    commands.finish("train", str(recipe), "--out", str(whole))
 
     kills, rng = 2 if algorithm == "grpo" else 1, random.Random(algorithm)
     for attempt in range(ATTEMPTS):
         killed = tmp_path / f"killed-{attempt}"
         step = rng.randint(1, STEPS - 4) if kills == 1 else rng.randint(1, 3)
         moments = [(step, rng.random()), (rng.randint(6, STEPS - 4), rng.random())][:kills]
-        if all(kill_at(starter, recipe, killed, *moment) for moment in moments):
+        if all(kill_at(commands, recipe, killed, *moment) for moment in moments):
             break
     else:
         pytest.fail(f"{ATTEMPTS} runs were over before they could be killed")
     when = f"killed at {moments} (after a step, part of the next), with {len(steps_of(killed))} steps in the log"
     assert not (killed / "checkpoints").exists(), when
-    starter.finish("train", str(recipe), "--out", str(killed))
+    commands.finish("train", str(recipe), "--out", str(killed))
 
     expected, made = tensors_of(whole), tensors_of(killed)
     assert expected.keys() == made.keys(), when

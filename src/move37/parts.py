@@ -37,6 +37,8 @@ from move37.errors import StoreError
 _PART = re.compile(r"part-\d{6}-[0-9a-f]{8}\.parquet")
 UNFINISHED = ".unfinished-"
 """How the temporary names of files begin that are being written."""
+WRITE_EVERY_SECONDS = 2.0
+"""What a crash may lose of the rows that are being collected."""
 _WRITER = {"move37": __version__}
 """Written into every part: which version made it."""
 _LARGE_BYTES = 4 * 2**20
@@ -313,7 +315,7 @@ class PartFolder:
 
 
 class Appender:
-    """Collects rows and writes a part when enough of them, or enough seconds, have come together.
+    """Collects rows and writes a part when enough of them, or enough seconds (`WRITE_EVERY_SECONDS`), came together.
 
     A context manager. What it still holds when the block is left, also by an exception, is written. What `after` holds
     is always written before: rows that refer to rows of another folder must not outlive a crash that those do not.
@@ -324,11 +326,11 @@ class Appender:
         parts: PartFolder,
         max_rows: int = 65_536,
         max_bytes: int = 2**25,
-        max_seconds: float = 2.0,
+        max_seconds: float | None = None,
         after: "Appender | None" = None,
     ) -> None:
         self._parts, self._after = parts, after
-        self._limits = (max_rows, max_bytes, max_seconds)
+        self._limits = (max_rows, max_bytes, WRITE_EVERY_SECONDS if max_seconds is None else max_seconds)
         self._rows: list[tuple[Any, ...]] = []
         self._bytes = 0
         self._since = time.monotonic()

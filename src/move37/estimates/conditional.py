@@ -26,6 +26,7 @@ its samples and the other stops at least as early and successful as it did (`cur
 Left out: problems that both models solve, however differently; what is asked of unseen problems (`bands.py`).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ THRESHOLDS = (1, 2, 3, 4, 8, 16)
 """The c0 at which problems are counted; all of them are tested, and corrected for together."""
 _LEAST_CHANCE = 1e-30
 """Smaller chances are raised to it: a p is never made too small, and chances that differ stay few."""
+_NOTHING = 1e-300
 _REFINEMENTS = 30
 
 
@@ -121,14 +123,16 @@ def expected_alone(found: Alone, threshold: int = 1) -> float:
 def count_tests(found: Alone, share: float) -> dict[int, CountTest]:
     """The test of every c0, each with its own error `share`.
 
-    The chances are convolved once, from the largest c0 to the smallest: what can be alone at 16 can be at 8.
+    The chances are put together once, from the largest c0 to the smallest: what can be alone at 16 can be at 8.
     """
     if not 0 < share < 1:
         raise InputError(f"an error probability must be between 0 and 1, not {share}")
-    law, below, tests = np.ones(1), np.inf, {}
+    law, below, tests = _Law.of_nothing(), np.inf, {}
     for threshold in sorted(THRESHOLDS, reverse=True):
         hit = (found.is_none > 0) & (found.other >= threshold)
-        law = _with(law, found.chance[(found.is_none == 0) & (found.pooled >= threshold) & (found.pooled < below)])
+        came = found.chance[(found.is_none == 0) & (found.pooled >= threshold) & (found.pooled < below)]
+        for chance, count in _distinct(np.maximum(came, _LEAST_CHANCE)):
+            law = law.plus(count, chance)
         below = threshold
         if found.enough is not None and threshold > found.enough:
             tests[threshold] = CountTest(int(hit.sum()), float("nan"), 0)
@@ -137,39 +141,76 @@ def count_tests(found: Alone, share: float) -> dict[int, CountTest]:
     return {threshold: tests[threshold] for threshold in THRESHOLDS}
 
 
-def _count_test(others: FloatArray, hits: FloatArray, share: float) -> CountTest:
-    """`others`: the law of the number alone among units that were not; `hits`: the chances of those that were.
+def _count_test(law: "_Law", hits: FloatArray, share: float) -> CountTest:
+    """`law`: of the number alone among units that were not; `hits`: the chances of those that were.
 
     By closing the tests of all sets of units: m of the hits are what would have to be taken out, those first that luck
-    makes least likely, until the rest is not rejected (any other choice would leave a smaller p).
+    makes least likely, until the rest is not rejected (any other choice would leave a smaller p). With every further
+    hit among the rest p falls: P(S + B > left) is at most P(S >= left).
     """
-    law, p, accepted = others, 1.0, 0
-    for left, chance in enumerate(np.sort(hits)[::-1].tolist(), start=1):
-        law = np.convolve(law, [1 - chance, chance])
-        p = float(min(1.0, law[left:].sum()))
-        accepted = left if p > share else accepted
+    p, left, accepted = 1.0, 0, 0
+    for chance, count in _distinct(hits)[::-1]:
+        with_all = law.plus(count, chance)
+        p = with_all.tail(left + count)
+        if p > share:
+            accepted = left + count
+        elif accepted == left:
+            accepted += _most_accepted(law, chance, count, left, share)
+        law, left = with_all, left + count
     return CountTest(len(hits), p, len(hits) - accepted)
 
 
-def _with(law: FloatArray, chances: FloatArray) -> FloatArray:
-    """The law of a sum after independent Bernoulli variables with these chances have come to it.
+def _most_accepted(law: "_Law", chance: float, count: int, left: int, share: float) -> int:
+    """The most of `count` hits of this chance that may join the `left` before them with a p above `share`."""
+    low, high = 0, count  # all of them are too many
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if law.plus(middle, chance).tail(left + middle) > share else (low, middle)
+    return low
 
-    Equal chances are one binomial. All terms are positive, so small tails keep their digits.
+
+@dataclass(frozen=True, eq=False)
+class _Law:
+    """The law of a sum of independent Bernoulli variables: P(start), P(start + 1), ...; elsewhere it is below 1e-300.
+
+    All terms are positive, so small tails keep their digits.
     """
-    distinct, counts = np.unique(np.maximum(chances, _LEAST_CHANCE), return_counts=True)
-    for chance, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-        law = np.convolve(law, _binomial(count, chance))
-    return law
+
+    start: int
+    chances: FloatArray
+
+    @classmethod
+    def of_nothing(cls) -> "_Law":
+        return cls(0, np.ones(1))
+
+    def plus(self, count: int, chance: float) -> "_Law":
+        """The law after `count` more variables with this chance have come to the sum: one binomial."""
+        other = _binomial(count, chance)
+        return _trimmed(self.start + other.start, np.convolve(self.chances, other.chances))
+
+    def tail(self, least: int) -> float:
+        """The chance of `least` or more."""
+        return float(min(1.0, self.chances[max(0, least - self.start) :].sum()))
+
+
+def _trimmed(start: int, chances: FloatArray) -> _Law:
+    known = np.flatnonzero(chances >= _NOTHING)
+    return _Law(start + int(known[0]), chances[known[0] : known[-1] + 1])
+
+
+def _distinct(chances: FloatArray) -> list[tuple[float, int]]:
+    """Distinct chances, rising, and how often each is there."""
+    values, counts = np.unique(chances, return_counts=True)
+    return list(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Adjusted p-values of Holm (1979), in the order given; NaN stays NaN and does not count."""
-    known = sorted((value, place) for place, value in enumerate(p) if value == value)
-    adjusted, running = list(map(float, p)), 0.0
-    for rank, (value, place) in enumerate(known):
-        running = max(running, min(1.0, (len(known) - rank) * value))
-        adjusted[place] = running
-    return adjusted
+    values = np.array(p, dtype=float)
+    order = np.argsort(values, kind="stable")[: int((values == values).sum())]  # NaN comes last
+    factors = np.arange(len(order), 0, -1)
+    values[order] = np.maximum.accumulate(np.minimum(1.0, factors * values[order]))
+    return values.tolist()
 
 
 def largest_chance(n_none: IntArray, tail: Callable[[FloatArray], FloatArray]) -> FloatArray:
@@ -238,10 +279,13 @@ def _hypergeometric(few: IntArray, pooled: IntArray, n_one: int, n_other: int) -
     return np.where(possible, np.exp(logs), 0.0).sum(axis=1)
 
 
-def _binomial(count: int, chance: float) -> FloatArray:
-    """The law of Bin(count, chance), (count + 1,)."""
-    heads = np.arange(count + 1)
-    if chance >= 1:
-        return (heads == count).astype(float)
+def _binomial(count: int, chance: float) -> _Law:
+    """Bin(count, chance)."""
+    if chance <= 0 or chance >= 1:
+        return _Law(count if chance >= 1 else 0, np.ones(1))
+    # By Bernstein's inequality what is further away has less than 1e-323 together.
+    mean, reach = count * chance, 39 * math.sqrt(count * chance * (1 - chance)) + 500
+    first, last = max(0, int(mean - reach)), min(count, int(mean + reach) + 1)
+    heads = np.arange(first, last + 1)
     choose = log_choose(np.full_like(heads, count), heads)
-    return np.exp(choose + heads * np.log(chance) + (count - heads) * np.log1p(-chance))
+    return _trimmed(first, np.exp(choose + heads * np.log(chance) + (count - heads) * np.log1p(-chance)))
