@@ -42,7 +42,7 @@ from scipy.linalg import get_lapack_funcs
 from scipy.special import bdtrik, ndtr, stdtrit
 
 from move37.errors import InputError
-from move37.estimates.pass_at_k import standard_error_population
+from move37.estimates.pass_at_k import column_blocks, standard_error_population
 from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
@@ -142,7 +142,8 @@ def spread(rows: FloatArray, design: Design = INDEPENDENT, simulate_at: IntArray
     varying = error >= DEGENERATE
     carriers = np.where(varying, _effective(sums), 0.0)
     chosen = np.flatnonzero(varying) if simulate_at is None else simulate_at[varying[simulate_at]]
-    scaled = sums[:, chosen] / (len(rows) * error[chosen])
+    scaled = sums if len(chosen) == sums.shape[1] else sums[:, chosen]
+    scaled /= len(rows) * error[chosen]
     residual = _RESIDUAL_VARIANCE if simulate_at is None else _RESIDUAL_VARIANCE_THINNED
     return Spread(rows.mean(axis=0), error, carriers, scaled, variance, residual)
 
@@ -311,6 +312,10 @@ def band_ends(
 
 
 def _effective(deviations: FloatArray) -> FloatArray:
+    return np.concatenate([_effective_of(part) for part in column_blocks(deviations)])
+
+
+def _effective_of(deviations: FloatArray) -> FloatArray:
     shares = deviations**2
     total = shares.sum(axis=0)
     shares /= np.where(total > 0, total, 1.0)  # before they are squared again, so that tiny ones do not underflow

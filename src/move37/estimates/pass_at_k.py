@@ -15,6 +15,7 @@ Decisions:
 Left out: counts whose n depended on the outcomes (`curtailed.py`); these formulas are biased on them.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -22,6 +23,8 @@ from scipy.special import gammaln
 
 from move37.errors import InputError
 from move37.types import FloatArray, IntArray
+
+_BLOCK_ELEMENTS = 1 << 23
 
 
 def pass_at_k(correct: IntArray, n: IntArray, k_max: int | None = None) -> FloatArray:
@@ -57,7 +60,7 @@ def g_pass_at_k(correct: IntArray, n: IntArray, k: int, tau: float) -> FloatArra
         raise InputError(f"tau must be above 0 and at most 1, not {tau}")
     # Exact ceiling: 0.7 * 10 is 7.000000000000001 in floating point, and would ask for 8 of 10.
     at_least = -(-Fraction(tau).limit_denominator(10**6) * k // 1)
-    pairs, where = _distinct(correct, n)
+    pairs, where = distinct_counts(correct, n)
     return _upper_tail(pairs[:, 1], pairs[:, 0], k, int(at_least))[where]
 
 
@@ -99,7 +102,18 @@ def standard_error_population(rows: FloatArray) -> FloatArray:
     """
     if len(rows) < 2:
         return np.full(rows.shape[1:], np.nan)
-    return np.asarray(rows.std(axis=0, ddof=1) / np.sqrt(len(rows)))
+    spread = [np.asarray(part.std(axis=0, ddof=1)) for part in column_blocks(rows)]
+    return np.concatenate(spread, axis=-1) / np.sqrt(len(rows)) if rows.ndim > 1 else spread[0] / np.sqrt(len(rows))
+
+
+def column_blocks(rows: FloatArray) -> Iterator[FloatArray]:
+    """`rows` (M, K) as views of some columns each, so that what is made of one stays small; one for most studies."""
+    width = max(1, _BLOCK_ELEMENTS // len(rows))
+    if rows.ndim < 2 or rows.shape[1] <= width:
+        yield rows
+        return
+    for first in range(0, rows.shape[1], width):
+        yield rows[:, first : first + width]
 
 
 def checked_counts(correct: IntArray, n: IntArray) -> tuple[IntArray, IntArray]:
@@ -141,7 +155,7 @@ def _whole(values: IntArray, name: str) -> IntArray:
     return array.astype(np.int64, copy=False)
 
 
-def _distinct(correct: IntArray, n: IntArray) -> tuple[IntArray, IntArray]:
+def distinct_counts(correct: IntArray, n: IntArray) -> tuple[IntArray, IntArray]:
     """The distinct (n, c) as rows, and for each problem which of them is its own."""
     # One integer per pair, because sorting rows is ten times slower.
     base = n.max(initial=0) + 1
@@ -154,7 +168,7 @@ def failure_of(marked: IntArray, n: IntArray, k_max: int) -> FloatArray:
 
     Counts are taken as they are: the callers have checked them.
     """
-    pairs, where = _distinct(marked, n)
+    pairs, where = distinct_counts(marked, n)
     total, free = pairs[:, :1].astype(float), (pairs[:, :1] - pairs[:, 1:]).astype(float)
     drawn = np.arange(k_max, dtype=float)
     steps = np.maximum(free - drawn, 0.0)

@@ -8,10 +8,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from move37.counts import AnyTally, StoppedTally
+from move37.counts import AnyTally, StoppedTally, Tally
 from move37.estimates.curtailed import stopped_pass_at_k, stopped_variance
-from move37.estimates.pass_at_k import failure_variance, pass_at_k
+from move37.estimates.pass_at_k import distinct_counts, failure_variance, pass_at_k
 from move37.types import FloatArray, IntArray
+
+_LARGE = 1 << 22
+"""Numbers beyond which the rows of a tally are not kept as they are."""
 
 
 def k_limit(tally: AnyTally) -> int:
@@ -27,11 +30,27 @@ def correct_samples(tally: AnyTally) -> IntArray:
 def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
     """pass@k per problem for every k = 1..k_max (default: `k_limit`), shape (M, K). Raises InputError beyond it.
 
-    The array is read-only: rows of the latest tallies are kept, since one pair is asked for them many times over.
+    The array is read-only: rows of the latest tallies are kept, since one pair is asked for them many times over. Large
+    ones are not, but for the distinct ones among them.
     """
-    if k_max is None or 1 <= k_max <= k_limit(tally):
-        return _all_rows(tally)[:, :k_max]
-    return _computed(tally, k_max)  # which says what is wrong
+    limit = k_limit(tally)
+    if k_max is not None and not 1 <= k_max <= limit:
+        return _computed(tally, k_max)  # which says what is wrong
+    if isinstance(tally, Tally) and _is_large(tally):
+        distinct, where = _distinct_rows(tally)
+        return distinct[:, :k_max][where]
+    return _all_rows(tally)[:, :k_max]
+
+
+def _is_large(tally: Tally) -> bool:
+    return tally.problems * k_limit(tally) > _LARGE
+
+
+@lru_cache(maxsize=4)
+def _distinct_rows(tally: Tally) -> tuple[FloatArray, IntArray]:
+    """The rows of distinct counts, (D, K), and which of them is each problem's, (M,)."""
+    pairs, where = distinct_counts(tally.correct, tally.n)
+    return pass_at_k(pairs[:, 1], pairs[:, 0], k_limit(tally)), where
 
 
 @lru_cache(maxsize=4)
@@ -53,7 +72,10 @@ def benchmark_error(tally: AnyTally, k_max: int | None = None) -> FloatArray:
     NaN where 2k is beyond any problem's limit. A negative sum (all problems nearly decided) is reported as 0.
     """
     if isinstance(tally, StoppedTally):
-        variance = stopped_variance(tally, k_max)
+        variance = stopped_variance(tally, k_max).sum(axis=0)
+    elif _is_large(tally):
+        pairs, where = distinct_counts(tally.correct, tally.n)
+        variance = np.bincount(where) @ failure_variance(pairs[:, 1], pairs[:, 0], k_max)
     else:
-        variance = failure_variance(tally.correct, tally.n, k_max)
-    return np.sqrt(np.maximum(variance.sum(axis=0), 0.0)) / len(variance)
+        variance = failure_variance(tally.correct, tally.n, k_max).sum(axis=0)
+    return np.sqrt(np.maximum(variance, 0.0)) / tally.problems
