@@ -1,7 +1,8 @@
 """Tests never reach a hub: what they need is made, shipped by a package, or beside the project."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of o
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-@pytest.fixture(scope="module")
-def kept_workers() -> Iterator[None]:
-    """The processes that verify are started once for the tests of a module; everything else of a pool is its own."""
-    from move37 import verification
+@pytest.fixture(scope="session")
+def workforces() -> Iterator[Callable[[int, float], Any]]:
+    """Processes that verify, by their number and their time for an answer, started once for all tests."""
     from move37.verifiers.workforce import Workforce
 
     class Kept(Workforce):
@@ -29,8 +29,17 @@ def kept_workers() -> Iterator[None]:
         key = size, cpu_seconds
         return made.get(key) or made.setdefault(key, Kept(size, cpu_seconds))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verification, "Workforce", workforce)
-        yield
+    yield workforce
     for each in made.values():
         Workforce.close(each)
+
+
+@pytest.fixture(scope="module")
+def kept_workers(workforces: Callable[[int, float], Any]) -> Iterator[None]:
+    """For modules in which the processes that verify are not what is tested, nor code of one's own that they load:
+    these processes are kept from pool to pool. Everything else of a pool is its own."""
+    from move37 import verification
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "Workforce", workforces)
+        yield

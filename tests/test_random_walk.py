@@ -28,6 +28,8 @@ from move37.store import ModelRecord, RunStore
 from move37.types import FinishReason, Sample
 from tests.studies import sums_study
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 WALKS, STEPS = int(os.environ.get("MOVE37_WALKS", "12")), 14
 REFUSAL = re.compile(r".*(?:/|problems|models|sampling|analysis|verification|name).*")  # . is anything but a new line
 
