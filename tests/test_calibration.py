@@ -20,6 +20,8 @@ from move37.verifiers.exact import ExactVerifier
 from move37.verifiers.numeric import NumericVerifier
 from tests.studies import judged_run, sums_study, write_problems
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 
 def problems(*references: str, verifier: str = "numeric") -> list[Problem]:
     return [Problem(f"p{i}", f"How much {i}?", (gold,), "b", verifier) for i, gold in enumerate(references)]

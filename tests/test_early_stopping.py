@@ -21,6 +21,8 @@ from move37.tallies import outcome_tables
 from move37.types import Outcome
 from tests.studies import SHARED, judged_run, sums_study
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 COUNTS = SHARED / "data" / "counts" / "deepscaler32k"
 PLAN = "{ successes = 3, batch = 4 }"
 

@@ -24,6 +24,8 @@ from move37.importers.counts import _plain_counts, load_counts
 from move37.problems import load_problems
 from move37.types import FinishReason
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared sample files are not beside the project")
 

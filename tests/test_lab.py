@@ -38,6 +38,8 @@ from move37.types import FinishReason, Outcome, Problem, Sample, Verdict
 from move37.verification import VerifierPool, validate
 from move37.verifiers.countdown import CountdownVerifier
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "studies" / "countdown-pretraining.toml"
 EXAMPLE = Puzzle((7, 2, 4, 11), 11)

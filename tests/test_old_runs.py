@@ -21,6 +21,8 @@ from move37.store import RunStore
 from move37.verifiers import label_of
 from move37.verifiers.options import make_verifier
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 OLD = Path(__file__).parent / "runs_of_05bb719"
 SAMPLE = ["problem_id", "index", "text", "finish_reason", "tokens", "logprob", "seed"]
 VERDICT = ["problem_id", "index", "outcome", "reason", "answer", "truncated"]

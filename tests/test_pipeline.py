@@ -24,6 +24,8 @@ from move37.progress import Silent
 from move37.store import RunStore
 from tests.studies import SHARED, sums_study, write_problems
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 QUICK = AnalysisConfig(draws=2000)
 
 

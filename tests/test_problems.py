@@ -18,6 +18,8 @@ from move37.problems import load_problems
 from move37.rows import read_rows
 from move37.types import Problem
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 Write = Callable[[str, str | bytes], Path]
 
 

@@ -49,6 +49,8 @@ from move37.report.words.extrapolation import unseen_sentence
 from move37.terminal import print_findings
 from move37.types import Problem
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 CONTEXT = ReportContext(
     title="A small study",
     note="Made by a test.",

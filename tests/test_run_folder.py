@@ -22,6 +22,8 @@ from move37.types import FinishReason, Sample
 from tests import studies
 from tests.studies import judged_run
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 
 def sums_study(folder: Path, **settings: Any) -> Path:
     """A study of two scripted models on sums, judged by the verifier that is ready soonest."""

@@ -15,6 +15,8 @@ from move37.store import RunStore
 from tests.studies import SHARED, judged_run, sums_study
 from tests.test_bad_inputs import run
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 AIME = SHARED / "data" / "benchmarks" / "aime24.jsonl"
 
 

@@ -22,6 +22,8 @@ from tests.studies import judged_run, sums_study
 from tests.test_pipeline import content
 from tests.test_verification import Obedient, problem, settings
 
+pytestmark = pytest.mark.usefixtures("kept_workers")
+
 
 class Repeatable(Obedient):
     """Judging again gives the same verdict, unless the reason is "fickle"."""
