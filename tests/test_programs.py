@@ -152,7 +152,7 @@ PROGRAMS = {
     "too much memory": ("    return bytearray(1 << 40)", INCORRECT, "out of memory"),
     "a crash without a name": ("    import signal; signal.raise_signal(40)", INCORRECT, "crashes (signal 40)"),
     "no end": ("    while True: n += 1", INCORRECT, "ran out of time"),
-    "a circle": ("    while True: pass", INCORRECT, "repeats itself without end"),
+    "a circle": ("    while True: pass", INCORRECT, "provably never ends"),
     "its name deleted": (f"{WHOLE}del double", INCORRECT, "raises NameError"),
 }
 
@@ -324,7 +324,7 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
         ("print(3)\nprint(7)\nraise ValueError", INCORRECT, "raises an exception"),
         ("while True: print('x' * 10**6)", INCORRECT, "prints without end"),
         ("n = 0\nwhile True: n += 1", INCORRECT, "ran out of time"),
-        ("while True: pass", INCORRECT, "repeats itself without end"),
+        ("while True: pass", INCORRECT, "provably never ends"),
     ],
 )  # fmt: skip
 def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason: str, verifier: CodeVerifier) -> None:

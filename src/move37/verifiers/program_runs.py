@@ -26,7 +26,7 @@ from move37.errors import VerifierError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.program_text import continues
-from move37.verifiers.sandbox.cycles import REPEATS_ITSELF
+from move37.verifiers.sandbox.cycles import NEVER_ENDS
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
 
@@ -64,7 +64,7 @@ environment has, what that needs, and pytest."""
 
 _TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
 _IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TIMED_OUT}))
-_REPEATS = Verdict(Outcome.INCORRECT, "repeats itself without end", flags=frozenset({Flag.TIMED_OUT}))
+_ENDLESS = Verdict(Outcome.INCORRECT, "provably never ends", flags=frozenset({Flag.TIMED_OUT}))
 _KILLED = Verdict(Outcome.INCORRECT, "was killed", flags=frozenset({Flag.KILLED}))
 _OUT_OF_MEMORY = Verdict(Outcome.INCORRECT, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
 _BY_LOAD = frozenset({_TIMED_OUT, _KILLED, replace(_TIMED_OUT, reason="out of time in the tests")})
@@ -261,8 +261,8 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
     """How the program came to its end, where that decides."""
     if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
         return _TIMED_OUT
-    if report.status == REPEATS_ITSELF:
-        return _REPEATS
+    if report.status == NEVER_ENDS:
+        return _ENDLESS
     if report.status == -signal.SIGKILL:
         if report.stopped == "asked":
             return None

@@ -12,7 +12,11 @@
     syscalls.py    the filter of system calls that every child gets
     program.py     in that child: runs the program, answers calls with data
     scripts.py     what a script finds and leaves, as under a contest's judge
-    cycles.py      ends programs that provably never end
+    cycles.py      ends programs that provably never end: in a state in which they were before,
+    endless.py     or in a loop that nothing leaves, whatever comes, by its statements,
+    expressions.py its expressions,
+    possible.py    what these can give, as values known so far,
+    integers.py    and as sets of integers
     examiner.py    in another sandbox: runs the tests
     remote.py      what the tests hold of a program: calls across a socket
     needs.py       what tests need, read from their text

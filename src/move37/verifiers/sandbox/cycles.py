@@ -1,8 +1,9 @@
-"""Programs that provably never end: in a state in which they were before.
+"""Programs that provably never end: in a state in which they were before, or in a loop that nothing leaves.
 
 A program that has computed for a while is watched line by line for a moment. If one of its functions comes to the
-same line with everything that can decide what it does next as it was, it will come there for ever. That saves the rest
-of its time: most loops without end forget to change something.
+same line with everything that can decide what it does next as it was, it will come there for ever. So it will if it is
+in a loop of which that can be shown by its text (`endless.py`). That saves the rest of its time: most loops without end
+forget to change something, or count away from their end.
 
 What can decide: the function's own variables, the program's globals, and all that these reach, with who is the same
 object as whom. Nothing else may: a function is not watched while it uses names other than its own, those of functions
@@ -20,7 +21,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-REPEATS_ITSELF = 71
+from .endless import never_ends, places
+
+NEVER_ENDS = 71
 """The exit status of a program that provably never ends."""
 MOST_LINES = 4000
 """Lines of one look."""
@@ -40,9 +43,11 @@ class _UnknownError(Exception):
     """Something that may decide and cannot be seen."""
 
 
-def look(frame: Any) -> None:
-    """Watch the functions that are active in this frame for a moment; ends the process where one repeats itself."""
-    _Watch(frame).begin()
+def look(frame: Any, sources: tuple[str, ...]) -> None:
+    """Watch the functions that are active in this frame for a moment; ends the process where one never ends.
+
+    `sources`: the texts of the program."""
+    _Watch(frame, sources).begin()
 
 
 class _Seen:
@@ -57,9 +62,13 @@ class _Seen:
 class _Watch:
     """One look at the functions that are active."""
 
-    def __init__(self, frame: Any) -> None:
-        self._frame = frame
+    def __init__(self, frame: Any, sources: tuple[str, ...]) -> None:
+        self._frame, self._sources = frame, sources
         self._lines = 0
+        self._tried = set[Any]()
+        """Places in loops from which no proof was found."""
+        self._is_visible = True
+        """Whether all that can decide what happens next can be seen."""
         self._seen: dict[Any, _Seen] = {}
         """By function call."""
 
@@ -67,7 +76,7 @@ class _Watch:
         if sys.gettrace() is not None or not _is_alone():
             return
         if _is_the_programs(self._frame.f_code) and self._frame.f_lasti in _jumps_to_themselves(self._frame.f_code):
-            os._exit(REPEATS_ITSELF)
+            os._exit(NEVER_ENDS)
         frame = self._frame
         while frame is not None:
             if _is_the_programs(frame.f_code):
@@ -89,19 +98,32 @@ class _Watch:
         try:
             if event == "call":
                 _refuse_what_is_not_pure(frame, None)
-            elif event == "line":
+            elif event == "line" and self._is_visible:
                 self._look_at(frame)
             elif event == "return":
                 self._seen.pop(frame, None)
         except _UnknownError:
-            self._end()
-            return None
+            self._is_visible = False
+            self._seen.clear()
+        if event == "line":
+            self._lines += 1
+            self._follow(frame)
+            if self._lines > MOST_LINES:
+                self._end()
+                return None
         return self._trace
 
+    def _follow(self, frame: Any) -> None:
+        """End the process if this is the beginning of a statement in a loop that nothing leaves."""
+        code = frame.f_code
+        if not _is_the_programs(code) or (code, frame.f_lasti) in self._tried:
+            return
+        self._tried.add((code, frame.f_lasti))
+        place = places(code, self._sources).get(frame.f_lasti)
+        if place is not None and never_ends(place, frame) and _is_alone():
+            os._exit(NEVER_ENDS)
+
     def _look_at(self, frame: Any) -> None:
-        self._lines += 1
-        if self._lines > MOST_LINES:
-            raise _UnknownError
         place, loops = frame.f_lasti, _for_loops(frame.f_code)
         seen = self._seen.get(frame)
         if seen is not None and place in loops and place <= seen.place < loops[place]:
@@ -113,7 +135,7 @@ class _Watch:
                 _refuse_what_is_not_pure(frame, seen.visited)
                 if not _is_alone():
                     raise _UnknownError
-                os._exit(REPEATS_ITSELF)
+                os._exit(NEVER_ENDS)
         if seen is None or self._lines - seen.since > seen.wait:
             self._seen[frame] = _Seen(frame, self._lines, 8 if seen is None else 2 * seen.wait)
 

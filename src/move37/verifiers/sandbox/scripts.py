@@ -37,16 +37,16 @@ def prepare(sources: Sequence[str]) -> None:
     """
     if any("random" in source for source in sources):
         import_module("random").seed(0)
-    _look_for_cycles()
+    _look_for_cycles(tuple(sources))
     if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
         _threads_for_processes()
 
 
-def _look_for_cycles() -> None:
+def _look_for_cycles(sources: tuple[str, ...]) -> None:
     looks = [_FIRST_LOOK_SECONDS * 2**i for i in range(1, _MOST_LOOKS)]
 
     def look(number: int, frame: Any) -> None:
-        import_module(".cycles", __package__).look(frame)
+        import_module(".cycles", __package__).look(frame, sources)
         if looks:
             signal.setitimer(signal.ITIMER_VIRTUAL, looks.pop(0))
 
