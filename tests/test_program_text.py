@@ -100,6 +100,27 @@ def test_helpers_in_other_blocks_come_before_the_block_that_needs_them() -> None
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "try: return 3 * n\n    except TypeError as name: return name",
+        "match n:\n        case [*name]: return name\n        case name: return 3 * name",
+        "match n:\n        case {'n': 1, **name}: return name\n    return 3 * n",
+        "return [3 * name for name in [n]][0]",
+        "import operator as name\n    return name.mul(3, n)",
+    ],
+)
+def test_a_name_that_the_program_binds_itself_is_not_looked_for_in_other_blocks(body: str) -> None:
+    program = f"def triple(n):\n    {body}\n"
+    assert same(find_program(f"```python\nname = 'a block'\n```\nthen\n```python\n{program}```", FUNCTION), program)
+
+
+@pytest.mark.parametrize("helper", ["a, base = 1, 3", "base: int = 3", "try:\n    base = 3\nexcept OSError:\n    pass"])
+def test_a_helper_may_be_bound_in_any_way(helper: str) -> None:
+    text = f"```python\n{helper}\n```\nthen\n```python\ndef triple(n):\n    return base * n\n```"
+    assert (find_program(text, FUNCTION) or "").startswith(helper)
+
+
+@pytest.mark.parametrize(
     "after",
     [
         "",

@@ -27,6 +27,8 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from move37.verifiers.sandbox.names import Names, names_in
+
 _SPECIAL = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text)>|<\uff5c[^\n>]{1,40}\uff5c>"
 )
@@ -264,63 +266,35 @@ def _computes(tree: ast.Module | None) -> bool:
 def _with_helpers(chosen: _Block, blocks: Sequence[_Block], task: Task) -> str:
     """The chosen block, behind the other blocks that define what it uses and does not define."""
     others = [b for b in blocks if b.text not in chosen.text and b.language in _PYTHONS]
-    if not others or _names_of(chosen.text, task.head) is None:
-        return chosen.text
     taken: list[_Block] = []
     missing = _missing(chosen.text, task.head)
     for _ in range(len(others)):
-        wanted = [b for b in others if b not in taken and missing & _bound(b.text)]
+        wanted = [b for b in others if b not in taken and missing & _has(b.text)]
         if not wanted:
             break
         # Of several that define the same, the last before the program is its newest.
         needed = wanted[-1]
         taken.append(needed)
-        missing = (missing | _missing(needed.text, "")) - _bound(needed.text)
+        missing = (missing | _missing(needed.text)) - _has(needed.text)
     if not taken:
         return chosen.text
     ordered = [b.text.rstrip() for b in others if b in taken and not task.names & set(_DEFINES.findall(b.text))]
     return "\n\n".join((*ordered, chosen.text))
 
 
-class _Names(NamedTuple):
-    used: frozenset[str]
-    bound: frozenset[str]
+def _names_of(text: str, head: str = "") -> Names:
+    return names_in(_parsed(head + text if continues(text) else text))
 
 
-def _names_of(text: str, head: str) -> _Names | None:
-    tree = _parsed(head + text if continues(text) else text)
-    if tree is None:
-        return None
-    used, bound = set[str](), set[str]()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).partition(".")[0])
-    return _Names(frozenset(used), frozenset(bound))
-
-
-def _missing(text: str, head: str) -> frozenset[str]:
+def _missing(text: str, head: str = "") -> frozenset[str]:
     names = _names_of(text, head)
-    return frozenset() if names is None else names.used - names.bound - frozenset(dir(builtins))
+    return names.used - names.bound - frozenset(dir(builtins))
 
 
-def _bound(text: str) -> frozenset[str]:
-    """What a block defines at its top level."""
-    tree = _parsed(text)
-    found = set[str]()
-    for node in tree.body if tree is not None else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return frozenset(found)
+def _has(text: str) -> frozenset[str]:
+    """What a block has for others."""
+    names = names_in(_parsed(text))
+    return names.defined | names.imported
 
 
 # -- a text without blocks ---------------------------------------------------------------------------------------------

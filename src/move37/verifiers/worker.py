@@ -41,6 +41,8 @@ ADDRESS_SPACE_BYTES = 4 << 30
 HOARD_BYTES = 1 << 30
 """A worker that was ever this much larger than its verifier made it while it got ready is replaced, and an answer that
 it could not match is unscored."""
+CONFIRM_SECONDS = 0.5
+"""Wall time after which verdicts are confirmed, or at the end of their batch: confirming costs about one verdict."""
 LOOK_SECONDS = 0.01
 """How long a worker watches threads that an answer left, to see whether they compute."""
 
@@ -111,19 +113,19 @@ def _verify_one_by_one(
     usual: _Usual,
 ) -> bool:
     """Verify and report one after the other; whether one tainted this process, then the rest is not verified."""
-    tainted = False
-    for number, problem, answer in answers:
+    confirm, confirmed = getattr(verifier, "confirm", None), time.monotonic()
+    for left, (number, problem, answer) in zip(reversed(range(len(answers))), answers, strict=True):
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         verdict = _decide(verifier, problem, answer, usual.most_bytes)
         signal.setitimer(signal.ITIMER_PROF, 0)
         _report(channel, number, verdict)
         tainted = _peak_bytes() > usual.most_bytes or _left_computing(usual.threads)
+        if confirm is not None and (tainted or not left or time.monotonic() > confirmed + CONFIRM_SECONDS):
+            channel.send_bytes(json.dumps({"confirmed": _stands(confirm)}).encode())
+            confirmed = time.monotonic()
         if tainted:
-            break
-    confirm = getattr(verifier, "confirm", None)
-    if confirm is not None:
-        channel.send_bytes(json.dumps({"confirmed": _stands(confirm)}).encode())
-    return tainted
+            return True
+    return False
 
 
 def _stands(confirm: Callable[[], bool]) -> bool:

@@ -9,8 +9,9 @@ known: that one is decided by how the worker ended, the rest of the batch goes b
                            crash whatever the exit code, and so is news that cannot be read
 A worker that says that it is tainted has reported the answer that tainted it, and is replaced at once. What a worker
 forked ends with it.
-A verifier may confirm its verdicts (`confirm`), once per batch. Until then they are held; a batch that is not
-confirmed is verified again answer by answer, and the verdict on one that came first in a confirmed state stands.
+A verifier may confirm its verdicts (`confirm`), at the end of a batch at the latest. Until then they are held; those
+that are not confirmed are verified again answer by answer, and the verdict on one that came first in a confirmed state
+stands.
 A verifier that mostly waits (`threads`) has several answers verified at once in one worker; of these the oldest is
 taken for the cause.
 Left out: what is verified, and for whom (`verification.py`).
@@ -41,6 +42,8 @@ from move37.verifiers.old_names import with_new_names
 
 BATCH = 16
 """Answers sent to a worker at once."""
+CONFIRMED_BATCH = 64
+"""The same where their verdicts stand only once they are confirmed."""
 WALL_PER_CPU = 10
 """A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
 START_SECONDS = 120.0
@@ -270,7 +273,7 @@ class _Worker:
         if not self.ready:
             return 0
         if self.spec.threads == 1:
-            return 0 if self.busy else BATCH
+            return 0 if self.busy else CONFIRMED_BATCH if self.spec.confirms else BATCH
         return self.spec.threads - len(self.batch)
 
     @property

@@ -19,6 +19,7 @@
     integers.py    and as sets of integers
     examiner.py    in another sandbox: runs the tests
     remote.py      what the tests hold of a program: calls across a socket
+    names.py       the names in a program's text
     needs.py       what tests need, read from their text
     pytests.py     runs a pytest file in the program's process
     wire.py        how values cross: JSON for plain data, a number for everything else

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
+from .names import names_in, nodes
+
 _BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect threading pickle"
 _REFLECTION = frozenset(_BEHIND_VALUES.split())
 """Names with which tests look behind values: without the program's process they may fail for nothing."""
@@ -18,6 +20,10 @@ _WITHOUT_STATE = "math cmath copy typing collections itertools functools operato
 _PURE = frozenset(_WITHOUT_STATE.split())
 """Modules with nothing to change: random numbers start anew for every program."""
 _CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
+
+
+_PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Assert, ast.Call, ast.UnaryOp, ast.BinOp, ast.Expr)
+"""Of which most tests consist, and which say nothing by themselves."""
 
 
 class Needs(NamedTuple):
@@ -33,12 +39,12 @@ class Needs(NamedTuple):
     @classmethod
     def of(cls, tests: list[str]) -> Self:
         """Raises SyntaxError."""
-        nodes = [node for test in tests for node in ast.walk(ast.parse(test))]
-        reflection = next((what for node in nodes for what in _reflection(node)), "")
-        names = {node.id for node in nodes if isinstance(node, ast.Name)}
+        found = [node for test in tests for node in nodes(ast.parse(test)) if not isinstance(node, _PLAIN)]
+        reflection = next((what for node in found for what in _reflection(node)), "")
+        names = {node.id for node in found if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
-        together = any(_compares_identities(node) or _TOGETHER & _words(node) for node in nodes)
-        return cls(together, all(map(_is_pure, nodes)), reflection, frozenset(exceptions))
+        together = any(_compares_identities(node) or _TOGETHER & _words(node) for node in found)
+        return cls(together, all(map(_is_pure, found)), reflection, frozenset(exceptions))
 
 
 def _is_pure(node: ast.AST) -> bool:
@@ -95,44 +101,17 @@ def _reflection(node: ast.AST) -> Iterator[str]:
 
 def names_from_program(tests: list[str], head: str, reference: str, entry_point: str) -> tuple[list[str], list[str]]:
     """Names that the tests take from the program, and standard modules that they take from nowhere."""
-    used, bound = _used_and_bound("\n".join(tests))
-    defined, imported = defined_and_imported(head)
-    own = (defined | imported) - {entry_point}
-    solution, modules = defined_and_imported(reference)
-    free = used - bound - set(dir(builtins)) - own
-    standard = (free & modules & sys.stdlib_module_names) - solution
-    shadowing = solution & used - own  # a solution may be called `sum`
+    in_tests, in_head, in_solution = (names_in(_parsed(text)) for text in ("\n".join(tests), head, reference))
+    own = (in_head.defined | in_head.imported) - {entry_point}
+    free = in_tests.used - in_tests.bound - set(dir(builtins)) - own
+    standard = (free & in_solution.imported & sys.stdlib_module_names) - in_solution.defined
+    shadowing = in_solution.defined & in_tests.used - own  # a solution may be called `sum`
     return sorted((free | shadowing) - standard), sorted(standard)
 
 
-def _used_and_bound(source: str) -> tuple[set[str], set[str]]:
-    used, bound = set[str](), set[str]()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.alias):
-            bound.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-    return used, bound
-
-
-def defined_and_imported(source: str) -> tuple[set[str], set[str]]:
-    """Names that a program defines at its top level, and those that it imports."""
+def _parsed(text: str) -> ast.Module | None:
+    """A head may end in the middle of a function, a solution may need it."""
     try:
-        body = ast.parse(source).body
+        return ast.parse(text)
     except SyntaxError:
-        return set(), set()
-    defined, imported = set[str](), set[str]()
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            defined.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            imported |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            defined |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return defined, imported
+        return None

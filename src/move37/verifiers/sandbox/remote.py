@@ -10,13 +10,15 @@ import builtins
 import signal
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 from .wire import Link, MalformedError, by_name, decode, encode, within
 
 SECONDS_TO_READ = 2.0
 """CPU seconds in which a result must have become a value."""
+SOON_READ_BYTES = 16 << 10
+"""Up to which a message is read without looking at the time: in a few hundredths of a second whatever it is."""
 MOST_TAKEN = 256
 """Items of an iterator that are asked for at once."""
 _PLAIN = (
@@ -80,7 +82,7 @@ class Connection:
             value, changed = reply.get("value"), reply.get("changed")
             if not changed and not isinstance(value, dict | list):
                 return value
-            with _time_to_read():
+            with self._time_to_read():
                 for each in changed or ():
                     decode(each, self.remote, sent)
                 return decode(value, self.remote, sent)
@@ -139,7 +141,7 @@ class Connection:
     def _made(self, kind: type[BaseException], reply: dict[str, Any]) -> BaseException:
         """The exception with the arguments that it had there, where they are data, else with its message."""
         try:
-            with _time_to_read():
+            with self._time_to_read():
                 args = decode(reply.get("args"), self.remote)
             if isinstance(args, list) and not any(type(each) is Remote for each in args):
                 return kind(*args)
@@ -154,9 +156,12 @@ class Connection:
         self.ended = why
         raise ProgramEndedError
 
+    def _time_to_read(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.link.received_bytes <= SOON_READ_BYTES else _limited_time()
+
 
 @contextmanager
-def _time_to_read() -> Iterator[None]:
+def _limited_time() -> Iterator[None]:
     """Bound the time that data can take to become values: the keys of a dictionary may be chosen to collide."""
     signal.signal(signal.SIGVTALRM, _stop_reading)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS_TO_READ)

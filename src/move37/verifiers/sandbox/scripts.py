@@ -37,21 +37,29 @@ def prepare(sources: Sequence[str]) -> None:
     """
     if any("random" in source for source in sources):
         import_module("random").seed(0)
-    _look_for_cycles(tuple(sources))
+    _Looks.sources = tuple(sources)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
     if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
         _threads_for_processes()
 
 
-def _look_for_cycles(sources: tuple[str, ...]) -> None:
-    looks = [_FIRST_LOOK_SECONDS * 2**i for i in range(1, _MOST_LOOKS)]
+class _Looks:
+    """Whether the program of this process never ends: it is looked now and then."""
 
-    def look(number: int, frame: Any) -> None:
-        import_module(".cycles", __package__).look(frame, sources)
-        if looks:
-            signal.setitimer(signal.ITIMER_VIRTUAL, looks.pop(0))
+    sources: tuple[str, ...] = ()
+    next_seconds = _FIRST_LOOK_SECONDS
 
-    signal.signal(signal.SIGVTALRM, look)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
+
+def expect_looks() -> None:
+    """Make a process ready whose copies will be looked at: once, for all of them."""
+    signal.signal(signal.SIGVTALRM, _look)
+
+
+def _look(number: int, frame: Any) -> None:
+    import_module(".cycles", __package__).look(frame, _Looks.sources)
+    _Looks.next_seconds *= 2
+    if _Looks.next_seconds < 2**_MOST_LOOKS * _FIRST_LOOK_SECONDS:
+        signal.setitimer(signal.ITIMER_VIRTUAL, _Looks.next_seconds)
 
 
 def as_a_script() -> dict[str, Any]:

@@ -25,10 +25,10 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
-from . import program
+from . import canary, program  # noqa: F401  (the canary is there when its turn comes)
 from .namespaces import Namespaces, hide, move_in
-from .scripts import MOST_DIGITS
-from .syscalls import Filter, child_filter, program_filter
+from .scripts import MOST_DIGITS, expect_looks
+from .syscalls import Filter, child_filter, program_filter, sandbox_filter
 
 LONGEST_REQUEST = 65536
 MOST_DESCRIPTORS = 3
@@ -61,6 +61,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is deaf to signals that it does not handle
         hide()
     _limit()
+    expect_looks()
     sys.set_int_max_str_digits(MOST_DIGITS)
     for module in IMPORTED.split():
         import_module(module)
@@ -203,8 +204,10 @@ def _limit() -> None:
 
 
 def _filters(isolated: bool) -> _Filters:
+    """Put on the sandbox's filter, and make those of its children."""
     machine = os.uname().machine
     try:
+        Filter(sandbox_filter(machine)).put_on()
         return _Filters(Filter(child_filter(machine)), Filter(program_filter(machine)))
     except OSError:
         if isolated:

@@ -1,11 +1,14 @@
 """The system calls that no judged program needs, refused by the kernel (seccomp, a BPF program).
 
-Refused to every child of a supervisor are: other programs, sockets but socket pairs, memory that outlives or escapes
-the limit on address space (System V and POSIX shared memory, memfd), looking into other processes, keyrings,
-namespaces and mounts, and the kernel's more adventurous interfaces. A judged program is also refused new processes,
-but not threads, and a lower priority: it could make itself look starved. Refused calls fail with EPERM, so a program
-sees an exception and goes on; `clone3` fails with ENOSYS, on which C libraries fall back to `clone`, whose flags can be
-read.
+Refused to all of a sandbox are: other programs, sockets but socket pairs, memory that outlives or escapes the limit on
+address space (System V and POSIX shared memory, memfd), looking into other processes, keyrings, and the kernel's more
+adventurous interfaces; to every child of a supervisor also namespaces and mounts. A judged program is refused new
+processes besides, but not threads, and a lower priority: it could make itself look starved. Refused calls fail with
+EPERM, so a program sees an exception and goes on; `clone3` fails with ENOSYS, on which C libraries fall back to
+`clone`, whose flags can be read.
+
+The supervisor puts on itself what is refused to all, once: when a filter is put on, the kernel tries it with every call
+that there is, which for a long filter takes a while.
 A list of what is refused, not of what is allowed: new C libraries use new calls, and bubblewrap is the wall. The
 filter closes what namespaces and limits leave open.
 """
@@ -45,10 +48,6 @@ _REFUSED: dict[str, tuple[int, int]] = {
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
-    "unshare": (272, 97),
-    "setns": (308, 268),
-    "mount": (165, 40),
-    "umount2": (166, 39),
     "pivot_root": (155, 41),
     "chroot": (161, 51),
     "open_tree": (428, 428),
@@ -81,6 +80,13 @@ _REFUSED: dict[str, tuple[int, int]] = {
     "clock_settime": (227, 112),
     "syslog": (103, 116),
 }
+_REFUSED_TO_CHILDREN: dict[str, tuple[int, int]] = {
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+}
+"""With which a supervisor makes its children's worlds."""
 _REFUSED_TO_PROGRAMS: dict[str, tuple[int, int]] = {
     "setpriority": (141, 140),
     "sched_setparam": (142, 118),
@@ -93,16 +99,21 @@ _CLONE, _CLONE3 = (56, 220), (435, 435)
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
-def child_filter(machine: str) -> bytes:
-    """The BPF program for every child, on a machine as `platform.machine()` names it. Raises OSError."""
+def sandbox_filter(machine: str) -> bytes:
+    """The BPF program for all of a sandbox, on a machine as `platform.machine()` names it. Raises OSError."""
     return _assemble(machine, _refuse_all(_REFUSED, _column(machine)))
 
 
+def child_filter(machine: str) -> bytes:
+    """The BPF program for every child, beside the sandbox's. Raises OSError."""
+    return _assemble(machine, _refuse_all(_REFUSED_TO_CHILDREN, _column(machine)))
+
+
 def program_filter(machine: str) -> bytes:
-    """The BPF program for a judged program: threads, but no processes. Raises OSError."""
+    """The BPF program for a judged program, beside the sandbox's: threads, but no processes. Raises OSError."""
     column = _column(machine)
     steps = [
-        *_refuse_all(_REFUSED | _REFUSED_TO_PROGRAMS, column),
+        *_refuse_all(_REFUSED_TO_CHILDREN | _REFUSED_TO_PROGRAMS, column),
         *_refuse(_CLONE3[column], errno.ENOSYS),
         (_JUMP_EQUAL, 0, 4, _CLONE[column]),
         (_LOAD_WORD, 0, 0, _FIRST_ARGUMENT),

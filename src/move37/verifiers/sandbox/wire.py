@@ -46,6 +46,8 @@ class Link:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._read = b""
+        self.received_bytes = 0
+        """Of the last message."""
 
     def send(self, message: Any) -> None:
         """Raises OSError when the other end is gone, MalformedError if the message is too long."""
@@ -61,6 +63,7 @@ class Link:
         (length,) = _HEADER.unpack(self._exactly(_HEADER.size))
         if length > LONGEST_MESSAGE:
             raise MalformedError(f"a message of {length} bytes")
+        self.received_bytes = length
         try:
             return json.loads(self._exactly(length).decode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError) as error:
