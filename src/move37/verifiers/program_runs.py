@@ -90,6 +90,7 @@ class ProgramRuns:
         self._slowness = self._measured(min)
         self._solution_cpu: dict[tuple[Any, ...], float] = {}
         self._in_process: dict[tuple[Any, ...], bool] = {}
+        self._latest: tuple[Problem, dict[str, Any]] | None = None
 
     def close(self) -> None:
         self._sandboxes.close()
@@ -163,7 +164,9 @@ class ProgramRuns:
         problem = task.problem
         if problem.metadata.get("pytest") or self._in_process.get(_key(problem)):
             return self._run_in_process(task, limits)
-        examined = self._sandboxes.examine(_tests(problem), task.sources, limits)
+        if self._latest is None or self._latest[0] is not problem:
+            self._latest = problem, _tests(problem)
+        examined = self._sandboxes.examine(self._latest[1], task.sources, limits)
         if examined.kind != "inexpressible":
             return _verdict(examined, limits)
         if self._needs_one_process(problem):

@@ -27,7 +27,7 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from move37.verifiers.sandbox.names import Names, names_in
+from move37.verifiers.sandbox.names import defined_and_imported, nodes, used_and_bound
 
 _SPECIAL = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text)>|<\uff5c[^\n>]{1,40}\uff5c>"
@@ -282,19 +282,18 @@ def _with_helpers(chosen: _Block, blocks: Sequence[_Block], task: Task) -> str:
     return "\n\n".join((*ordered, chosen.text))
 
 
-def _names_of(text: str, head: str = "") -> Names:
-    return names_in(_parsed(head + text if continues(text) else text))
+def _missing(text: str, head: str = "") -> set[str]:
+    tree = _parsed(head + text if continues(text) else text)
+    if tree is None:
+        return set()
+    used, bound = used_and_bound(nodes(tree))
+    return used - bound - set(dir(builtins))
 
 
-def _missing(text: str, head: str = "") -> frozenset[str]:
-    names = _names_of(text, head)
-    return names.used - names.bound - frozenset(dir(builtins))
-
-
-def _has(text: str) -> frozenset[str]:
+def _has(text: str) -> set[str]:
     """What a block has for others."""
-    names = names_in(_parsed(text))
-    return names.defined | names.imported
+    tree = _parsed(text)
+    return set() if tree is None else set().union(*defined_and_imported(tree))
 
 
 # -- a text without blocks ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ identities or watch their process never are (`needs.py`).
 Random numbers start from the same seed for every program.
 """
 
+import ast
 import json
 import os
 import random
@@ -30,6 +31,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from .names import nodes
 from .needs import Needs, names_from_program
 from .remote import Connection, InexpressibleError, ProgramEndedError
 from .wire import Link
@@ -66,9 +68,11 @@ class Examination:
     """
 
     def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
-        self.needs = Needs.of([setup, *tests])
-        self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests)]
-        self.from_program, modules = names_from_program([once, setup, *tests], head, reference, entry_point)
+        found = [node for test in (setup, *tests) for node in nodes(ast.parse(test))]
+        self.needs = Needs.of(found)
+        self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests) if test]
+        found += nodes(ast.parse(once))
+        self.from_program, modules = names_from_program(found, head, reference, entry_point)
         self.names: dict[str, Any] = {"__name__": "tests"}
         exec(_compiled_head(head), self.names)
         self.names |= {module: import_module(module) for module in modules}

@@ -2,19 +2,6 @@
 
 import ast
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
-
-class Names(NamedTuple):
-    """`used` and `bound` anywhere in it, in whatever scope; `defined` and `imported` where others find them."""
-
-    used: frozenset[str]
-    bound: frozenset[str]
-    defined: frozenset[str]
-    imported: frozenset[str]
-
-
-NO_NAMES = Names(frozenset(), frozenset(), frozenset(), frozenset())
 
 
 def nodes(tree: ast.AST) -> list[ast.AST]:
@@ -38,20 +25,23 @@ _WITH_NAMES = (
 )
 
 
-def names_in(tree: ast.Module | None) -> Names:
-    """Those of a program; none of one that cannot be parsed."""
-    if tree is None:
-        return NO_NAMES
+def used_and_bound(found: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
+    """The names that pieces of a program use, and those that they bind, in whatever scope."""
     used, bound = set[str](), set[str]()
-    for node in nodes(tree):
+    for node in found:
         if type(node) is ast.Name and type(node.ctx) is ast.Load:
             used.add(node.id)
         elif isinstance(node, _BINDING):
             bound |= _bound_by(node)
-    for_others = list(_at_top_level(tree.body))
-    imported = {name for node in for_others if isinstance(node, ast.alias) for name in _bound_by(node)}
-    defined = {name for node in for_others if not isinstance(node, ast.alias) for name in _bound_by(node)}
-    return Names(frozenset(used), frozenset(bound), frozenset(defined), frozenset(imported))
+    return used, bound
+
+
+def defined_and_imported(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The names that a program has for others: those that it defines at its top level, and those that it imports."""
+    defined, imported = set[str](), set[str]()
+    for node in _at_top_level(tree.body):
+        (imported if isinstance(node, ast.alias) else defined).update(_bound_by(node))
+    return defined, imported
 
 
 _BINDING = (

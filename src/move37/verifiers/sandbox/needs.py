@@ -3,10 +3,10 @@
 import ast
 import builtins
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
-from .names import names_in, nodes
+from .names import defined_and_imported, used_and_bound
 
 _BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect threading pickle"
 _REFLECTION = frozenset(_BEHIND_VALUES.split())
@@ -22,6 +22,7 @@ _PURE = frozenset(_WITHOUT_STATE.split())
 _CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
 
 
+_BUILTINS = frozenset(dir(builtins))
 _PLAIN = (ast.Constant, ast.List, ast.Tuple, ast.Assert, ast.Call, ast.UnaryOp, ast.BinOp, ast.Expr)
 """Of which most tests consist, and which say nothing by themselves."""
 
@@ -37,9 +38,9 @@ class Needs(NamedTuple):
     exceptions: frozenset[str]
 
     @classmethod
-    def of(cls, tests: list[str]) -> Self:
-        """Raises SyntaxError."""
-        found = [node for test in tests for node in nodes(ast.parse(test)) if not isinstance(node, _PLAIN)]
+    def of(cls, tests: Iterable[ast.AST]) -> Self:
+        """`tests`: all nodes of their trees."""
+        found = [node for node in tests if not isinstance(node, _PLAIN)]
         reflection = next((what for node in found for what in _reflection(node)), "")
         names = {node.id for node in found if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
@@ -99,19 +100,23 @@ def _reflection(node: ast.AST) -> Iterator[str]:
             yield "exceptions of the program's"
 
 
-def names_from_program(tests: list[str], head: str, reference: str, entry_point: str) -> tuple[list[str], list[str]]:
-    """Names that the tests take from the program, and standard modules that they take from nowhere."""
-    in_tests, in_head, in_solution = (names_in(_parsed(text)) for text in ("\n".join(tests), head, reference))
-    own = (in_head.defined | in_head.imported) - {entry_point}
-    free = in_tests.used - in_tests.bound - set(dir(builtins)) - own
-    standard = (free & in_solution.imported & sys.stdlib_module_names) - in_solution.defined
-    shadowing = in_solution.defined & in_tests.used - own  # a solution may be called `sum`
+def names_from_program(
+    tests: Iterable[ast.AST], head: str, reference: str, entry_point: str
+) -> tuple[list[str], list[str]]:
+    """Names that the tests (all nodes of their trees) take from the program, and standard modules that they take from
+    nowhere."""
+    used, bound = used_and_bound(tests)
+    own = {name for names in defined_and_imported(_parsed(head)) for name in names} - {entry_point}
+    solution, modules = defined_and_imported(_parsed(reference))
+    free = used - bound - _BUILTINS - own
+    standard = (free & modules & sys.stdlib_module_names) - solution
+    shadowing = solution & used - own  # a solution may be called `sum`
     return sorted((free | shadowing) - standard), sorted(standard)
 
 
-def _parsed(text: str) -> ast.Module | None:
-    """A head may end in the middle of a function, a solution may need it."""
+def _parsed(text: str) -> ast.Module:
+    """Nothing where it cannot be parsed: a head may end in the middle of a function, and a solution may need it."""
     try:
         return ast.parse(text)
     except SyntaxError:
-        return None
+        return ast.Module([], [])

@@ -230,7 +230,7 @@ class _TestRoom:
 
     def load(self, tests: dict[str, Any]) -> bool:
         """Use these tests from now on; False if they cannot be run."""
-        if tests == self._current:
+        if tests is self._current or tests == self._current:
             return True
         self._ask(b"t", [], tests)
         answer = self._receive(TESTS_SECONDS)
