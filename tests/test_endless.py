@@ -136,7 +136,7 @@ class _Writer:
         small = self._random.choice([1, 1, 2, 3, 5, -1, 7])
         a, b = self._name(), self._name()
         forms = ["{s}", "{s}", "{a}", "{a} + {s}", "{a} - {b}", "{a} * {s}", "{a} // {p}", "{a} % {p}", "{a} % {b}"]
-        forms += ["xs[{a} % 3]", "abs({a})", "max({a}, {s})", "min({a}, {b})", "-{a}", "{a} & {p}", "{a} ** 2"]
+        forms += ["xs[{a} % 3]", "abs({a})", "max({a}, {s})", "min({a}, {b})", "-{a}", "{a} & {p}", "({a} % 9) ** 2"]
         forms += [
             "{a} if {t} else {b}",
             "len(xs)",

@@ -105,7 +105,7 @@ class ProgramRuns:
         task = _Task(problem, _sources(problem, program))
         had = cpu_seconds * self._slowness
         first = self._attempt(task, had, cpu_seconds)
-        if replace(first, flags=first.flags - {Flag.IN_PROCESS}) not in _BY_LOAD:
+        if first.outcome is Outcome.CORRECT or replace(first, flags=first.flags - {Flag.IN_PROCESS}) not in _BY_LOAD:
             return first
         allowed = max(had, cpu_seconds * self._measured_anew(), self._earned(problem) / TOLERANCE)
         if Flag.TIMED_OUT in first.flags and allowed < WORTH_ANOTHER_RUN * had:

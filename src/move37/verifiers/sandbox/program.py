@@ -78,7 +78,7 @@ class _Program:
         self._late: dict[int, BaseException] = {}
 
     def reply(self, message: Any) -> Any:
-        """The answer to one message: {"value", "changed"}, {"raised"} or {"loaded"}.
+        """The answer to one message: {"value"} and perhaps {"changed"}, {"raised"} or {"loaded"}.
 
         "changed" are arguments that were changed in place. "loaded" are the names asked for that are bound to data,
         which may be bound anew.
@@ -86,18 +86,20 @@ class _Program:
         try:
             if "load" in message:
                 return self._load(message)
-            args = [decode(each, self._resolve, trusted=True) for each in message["args"]]
-            kwargs = {key: decode(each, self._resolve, trusted=True) for key, each in message["kwargs"].items()}
-            mutable = within([*args, *kwargs.values()])
-            sent = {id(each): place for place, each in enumerate(mutable)}
-            value = encode(self._do(message["do"], args, kwargs), self._refer, sent)
             given = [*message["args"], *message["kwargs"].values()]
+            values = [decode(each, self._resolve, trusted=True) for each in given]
+            kwargs = dict(zip(message["kwargs"], values[len(message["args"]) :], strict=True))
+            sent = {id(each): place for place, each in enumerate(within(values))}
+            result = self._do(message["do"], values[: len(message["args"])], kwargs)
+            value = encode(result, self._refer, sent or None)
+            if not sent:
+                return {"value": value}
             changed = [
                 encode(each, self._refer, sent)
-                for each, before in zip((*args, *kwargs.values()), given, strict=True)
-                if type(before) in (list, dict) and sent and encode(each, self._refer) != before
+                for each, before in zip(values, given, strict=True)
+                if (type(before) is list or type(before) is dict) and encode(each, self._refer) != before
             ]
-            return {"value": value, "changed": changed}
+            return {"value": value, "changed": changed} if changed else {"value": value}
         except MalformedError as error:
             return {"raised": ["ValueError"], "message": str(error)}
         except BaseException as error:  # whatever a program raises

@@ -217,6 +217,8 @@ def decode(data: Any, resolve: Resolve, sent: Sequence[Any] = (), trusted: bool 
 
     Raises MalformedError for what `encode` cannot have made, NameError where `resolve` knows no such name.
     """
+    if type(data) is not list and type(data) is not dict:
+        return data
     try:
         return _decode(data, _Reader(resolve, sent, trusted))
     except (MalformedError, NameError):
