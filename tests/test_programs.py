@@ -151,7 +151,8 @@ PROGRAMS = {
     "an object": ("    return object()", INCORRECT, "differs"),
     "too much memory": ("    return bytearray(1 << 40)", INCORRECT, "out of memory"),
     "a crash without a name": ("    import signal; signal.raise_signal(40)", INCORRECT, "crashes (signal 40)"),
-    "no end": ("    while True: n += 1", INCORRECT, "ran out of time"),
+    "no end": ("    import time\n    while True: time.time()", INCORRECT, "ran out of time"),
+    "no end, counting": ("    while True: n += 1", INCORRECT, "provably never ends"),
     "a circle": ("    while True: pass", INCORRECT, "provably never ends"),
     "its name deleted": (f"{WHOLE}del double", INCORRECT, "raises NameError"),
 }
@@ -323,7 +324,8 @@ def test_tests_that_cannot_be_run_leave_a_program_unscored(
         ("", INCORRECT, "differs"),
         ("print(3)\nprint(7)\nraise ValueError", INCORRECT, "raises an exception"),
         ("while True: print('x' * 10**6)", INCORRECT, "prints without end"),
-        ("n = 0\nwhile True: n += 1", INCORRECT, "ran out of time"),
+        ("import time\nwhile True: time.time()", INCORRECT, "ran out of time"),
+        ("n = 0\nwhile True: n += 1", INCORRECT, "provably never ends"),
         ("while True: pass", INCORRECT, "provably never ends"),
     ],
 )  # fmt: skip
