@@ -57,6 +57,8 @@ Options = Annotated[
     typer.Option("--option", help="An option of a verifier, as in judge.model=NAME.", metavar="NAME.KEY=VALUE"),
 ]
 
+NOTHING_LIKE_THAT = "No sample is like that."
+
 
 @contextmanager
 def command(name: str, as_json: bool) -> Iterator[Callable[..., None]]:
@@ -188,6 +190,49 @@ def verify(
     else:
         terminal.print_verdicts(done.verified)
         tell(False, f"Next: move37 report {run}")
+
+
+@app.command()
+def show(
+    run: Run,
+    problem: Annotated[
+        str | None, typer.Argument(help="A problem's number or id; without it, all problems.", metavar="PROBLEM")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="Of this model alone; may be given twice.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option(help="`correct`, `incorrect`, `unscored`, `truncated` or `unjudged`.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Problems that this model alone solved, or `both`, or `neither`.")
+    ] = None,
+    grep: Annotated[str | None, typer.Option(help="Responses with this text, in any case.", metavar="TEXT")] = None,
+    limit: Annotated[int, typer.Option(help="Rows, or responses of each model.", min=1)] = 20,
+    full: Annotated[bool, typer.Option("--full", help="Whole responses, not their ends.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Read what models wrote: the problems of a run, or the responses to one of them with their verdicts."""
+    from move37 import terminal_samples
+    from move37.browse import Wanted, problem_named, problems_seen, samples_seen
+    from move37.store import RunStore
+
+    with command("show", as_json) as emit:
+        store, wanted = RunStore.open(run), Wanted(tuple(model or ()), outcome, grep, only)
+        if problem is None:
+            found = problems_seen(store, wanted)
+            emit({"run": run, "problems": found})
+            if not found:
+                tell(as_json, NOTHING_LIKE_THAT)
+            elif not as_json:
+                terminal_samples.print_problems(found, limit, outcome is not None or grep is not None)
+                tell(False, f"Next: move37 show {run} {found[0].number}")
+            return
+        chosen = problem_named(store, problem)
+        samples = samples_seen(store, chosen, wanted)
+        emit({"run": run, "problem": chosen.id, "question": chosen.question, "samples": samples})
+        if not samples:
+            tell(as_json, NOTHING_LIKE_THAT)
+        elif not as_json:
+            terminal_samples.print_samples(chosen, samples, limit, full)
 
 
 @app.command()
