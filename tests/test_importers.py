@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 from move37.config import ProblemsConfig
 from move37.errors import InputError
 from move37.identity import content_id
-from move37.importers import IMPORTERS, Imported
+from move37.importers import IMPORTERS
 from move37.importers.counts import _plain_counts, load_counts
+from move37.importers.joining import Gathered, gather
+from move37.importers.logs import Reading
 from move37.problems import load_problems
-from move37.types import FinishReason
+from move37.types import FinishReason, Outcome
 
 pytestmark = pytest.mark.usefixtures("kept_workers")
 
@@ -30,6 +32,8 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared sample files are not beside the project")
 
 Row = dict[str, Any]
+ROWS = ("paper", "jsonl", "counts")
+"""Formats of rows that people write themselves; tests/test_logs.py has those of the tools."""
 NAME = "test_qwen-boxed_-1_seed{seed}_t0.6_s{start}_e{end}.jsonl"
 
 
@@ -39,8 +43,9 @@ def write(path: Path, rows: list[Row]) -> Path:
     return path
 
 
-def load(importer: str, path: Path, benchmark: str = "math500") -> Imported:
-    return IMPORTERS.load(importer)().load(path, "base", benchmark)
+def load(importer: str, path: Path, benchmark: str = "math500", **reading: Any) -> Gathered:
+    (log,) = IMPORTERS.load(importer)().logs([path], Reading(benchmark, **reading))
+    return gather(log, "base", benchmark)
 
 
 def refusal(action: Callable[[], object]) -> str:
@@ -70,7 +75,7 @@ def small_file(importer: str, path: Path) -> Path:
 
 
 class TestContract:
-    @pytest.mark.parametrize("name", IMPORTERS.names)
+    @pytest.mark.parametrize("name", ROWS)
     def test_an_importer_gives_samples_of_its_problems_or_counts(self, name: str, tmp_path: Path) -> None:
         imported = load(name, small_file(name, tmp_path / "samples.jsonl"))
         if imported.counts is not None:
@@ -82,10 +87,11 @@ class TestContract:
             ids = [content_id("math500", f"What is {i}+1?") for i in (1, 2)]
             assert [problem.id for problem in imported.problems] == ids
             assert sorted(keys) == sorted((problem, index) for problem in ids for index in (0, 1))
-            assert imported.reported == {key: key[1] == 1 for key in keys}
+            right = {True: Outcome.CORRECT, False: Outcome.INCORRECT}
+            assert imported.reported == {"score": {key: right[key[1] == 1] for key in keys}}
             assert [p.references for p in imported.problems] == [("2",), ("3",)]
 
-    @pytest.mark.parametrize("name", IMPORTERS.names)
+    @pytest.mark.parametrize("name", ROWS)
     def test_an_empty_a_torn_and_a_missing_file_are_named(self, name: str, tmp_path: Path) -> None:
         path = small_file(name, tmp_path / "samples.jsonl")
         whole = path.read_bytes()
@@ -112,7 +118,7 @@ _FIELDS = ("idx", "id", "question", "gt", "answer", "code", "response", "score",
 
 
 class TestAnyRows:
-    @pytest.mark.parametrize("name", IMPORTERS.names)
+    @pytest.mark.parametrize("name", ROWS)
     # A machine at work on other tests draws slowly, and files are written for every example.
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(st.dictionaries(st.sampled_from(_FIELDS), st.sampled_from(_VALUES)), min_size=1, max_size=4))
@@ -331,7 +337,7 @@ class TestJsonl:
     def row(self, **fields: Any) -> Row:
         return {"question": "What is 1+1?", "answer": "2", "response": "It is 2."} | fields
 
-    def read(self, tmp_path: Path, *rows: Row) -> Imported:
+    def read(self, tmp_path: Path, *rows: Row) -> Gathered:
         kept = [{k: v for k, v in row.items() if v is not ...} for row in rows]
         return load("jsonl", write(tmp_path / "samples.jsonl", kept))
 
@@ -428,7 +434,7 @@ class TestJsonl:
 
 
 class TestCounts:
-    def read(self, tmp_path: Path, *rows: Row) -> Imported:
+    def read(self, tmp_path: Path, *rows: Row) -> Gathered:
         return load("counts", write(tmp_path / "counts.jsonl", list(rows)))
 
     def test_counts_become_a_tally_in_file_order(self, tmp_path: Path) -> None:

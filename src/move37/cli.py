@@ -305,20 +305,62 @@ def compare(
 
 @app.command("import")
 def import_(
-    format: Annotated[str, typer.Argument(help="One of `move37 list importers`.", metavar="FORMAT")],
-    path: Annotated[Path, typer.Argument(help="File or folder that the other tool wrote.", metavar="PATH")],
-    model: Annotated[str, typer.Option(help="Name of the model in the run.")],
-    benchmark: Annotated[str, typer.Option(help="Name of the benchmark; decides the verifier.")],
+    format: Annotated[str, typer.Argument(help="`auto`, or one of `move37 list importers`.", metavar="FORMAT")],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders that the tool wrote.", metavar="PATH...")],
     out: Annotated[Path, typer.Option(help="Run folder, made if it is not there.", metavar="RUN")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Name of the model in the run; once, once per PATH, or as the log says.")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Name of the benchmark; decides the verifier. Default: as the log says.")
+    ] = None,
+    verifier: Annotated[
+        str | None, typer.Option(help="Judge with this verifier instead; `reported`: the log's own score decides.")
+    ] = None,
+    problems: Annotated[
+        Path | None, typer.Option(help="The benchmark's file: questions, answers and tests are taken from it.")
+    ] = None,
+    field: Annotated[
+        list[str] | None, typer.Option(help="What a field of a JSONL file holds.", metavar="ROLE=NAME")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="A score of the tool's own is correct from here on.")] = 1.0,
+    base: Annotated[str | None, typer.Option(help="The model that the others are compared with.")] = None,
+    accept_differences: Annotated[
+        str | None,
+        typer.Option(help="Why models that were asked differently are compared.", metavar="REASON"),
+    ] = None,
+    report: Annotated[bool, typer.Option("--report", help="Verify and report right away.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring samples or counts of another tool into a run folder."""
-    from move37 import imports
+    """Bring logs or counts of other tools into a run folder; `auto` recognises whose they are."""
+    from move37 import imports, pipeline, terminal
+    from move37.analyses.serialise import plain
+    from move37.store import RunStore
 
     with command("import", as_json) as emit:
-        done = imports.import_samples(format, path, model, benchmark, out)
-        emit(done)
-    tell(as_json, f"Imported {done.samples:,} samples of {done.problems:,} problems into {out}.")
+        request = imports.ImportRequest(
+            paths=tuple(paths),
+            format=format,
+            models=tuple(model or ()),
+            benchmark=benchmark,
+            verifier=verifier,
+            problems=problems,
+            fields=imports.field_names(field or ()),
+            threshold=threshold,
+            base=base,
+            accept_differences=accept_differences,
+        )
+        done = imports.import_logs(request, out)
+        page = None
+        if report:
+            store = RunStore.open(out)
+            pipeline.verify_run(store, progress=terminal.progress(as_json))
+            page = pipeline.report_run(store)
+        emit(plain(done) | ({"report": str(page.report), "warnings": page.warnings} if page else {}))
+    if not as_json:
+        terminal.print_imported(done)
+    next_step = f"Report: {page.report}" if page else f"Next: move37 verify {out}, then move37 report {out}"
+    tell(as_json, next_step, page.warnings if page else ())
 
 
 @app.command()

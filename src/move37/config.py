@@ -213,6 +213,9 @@ class AnalysisConfig(Settings):
         default=None, gt=0, description="Double the draws until the critical value is known this well (its 95 % range)."
     )
     beyond: bool = Field(default=True, description="Continue the curves to twice n and say what is not known there.")
+    accept_differences: str = Field(
+        default="", description="Why imported models that were asked differently are compared all the same; reported."
+    )
 
 
 class StudyConfig(Settings):

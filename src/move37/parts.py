@@ -194,6 +194,21 @@ class PartFolder:
         write_atomically(self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet", buffer.getvalue())
         self.__dict__["_next_number"] = number + 1
 
+    def adopt(self, other: "PartFolder") -> None:
+        """Take the parts of another folder of the same file system over, as they are; that folder has none then.
+
+        The caller knows that no key of theirs is here with other content.
+        """
+        for path in other.files():
+            number = self._next_number
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                path.replace(self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet")
+                _sync_folder(self.folder)
+            except OSError as error:
+                raise StoreError(_unwritable(self.folder, error)) from error
+            self.__dict__["_next_number"] = number + 1
+
     def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows, each key once, lazily and only `columns` if given. Raises StoreError for contradictions."""
         scans = list(self._scans())
@@ -208,6 +223,10 @@ class PartFolder:
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """`scan`, collected."""
         return self.collect(self.scan(columns))
+
+    def count(self) -> int:
+        """How many rows there are, each key once."""
+        return self.collect(self.scan(self.key).select(pl.len())).item()
 
     def collect(self, rows: pl.LazyFrame) -> pl.DataFrame:
         """Collect a query over `scan`; a part that turns out to be damaged inside is named. Raises StoreError."""

@@ -30,7 +30,7 @@ from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
 from move37.estimates.settings import BandSettings
 from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision
-from move37.importers import IMPORTERS
+from move37.importers.counts import load_counts
 from move37.parts import read_json, write_json
 from move37.problems import load_problems
 from move37.progress import Progress, Silent
@@ -204,9 +204,7 @@ def compare_counts(
 
     `at_k` asks for the difference at one k, also beyond n; past twice n the answer is a refusal with bounds.
     """
-    load = IMPORTERS.load("counts")().load
-    imported = [load(path, name, "counts") for path, name in ((base, "base"), (rl, "rl"))]
-    known = [ModelData(each.counts) for each in imported if each.counts is not None]
+    known = [ModelData(load_counts(path, name)) for path, name in ((base, "base"), (rl, "rl"))]
     facts = Facts(beyond=out is not None and settings.beyond)
     findings = find(known, _band(settings), facts)
     at = page = None

@@ -113,13 +113,33 @@ class Calibrated:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedLog:
+    """One log that was brought in. `samples` are in it, of which `new` were not in the run; `scores` are the labels of
+    the tool's own verdicts, `notices` what a reader should know."""
+
+    format: str
+    files: tuple[str, ...]
+    model: str
+    benchmark: str
+    problems: int
+    samples: int
+    new: int
+    scores: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedSamples:
-    """What another tool's file brought into a run: its problems, and the samples that are new."""
+    """What logs brought into a run: the most problems that one has, and the samples that are new, of all of them."""
 
     run: Path
     model: str
+    """The models, by name."""
     problems: int
     samples: int
+    logs: tuple[ImportedLog, ...]
+    notices: tuple[str, ...]
+    """About files that were found beside."""
 
 
 @dataclass(frozen=True, slots=True)

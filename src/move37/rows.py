@@ -1,4 +1,4 @@
-"""Rows of a file that somebody handed in: JSONL (also gzipped), a JSON list, or Parquet.
+"""Rows of a file that somebody handed in: JSONL or a JSON list (both also gzipped), or Parquet; one at a time or all.
 
 Benchmarks and importers read all their files here, so a torn line, a missing field or a NaN reads the same
 everywhere: one InputError that names the file and the row. A row knows where it stands; its fields are checked when
@@ -10,12 +10,14 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from move37.errors import InputError
+from move37.json_stream import TornError, stream_json
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
 """How the names of readable files end."""
@@ -62,6 +64,10 @@ class Row:
         """A reference answer: a text or a finite number, as a trimmed text; 27.0 becomes "27"."""
         return self._answer(self.require(*fields), self._name(fields))
 
+    def answer_of(self, value: Any) -> str:
+        """A reference answer that was found in the row, as `answer`."""
+        return self._answer(value, "reference answer")
+
     def answers(self, *fields: str) -> tuple[str, ...]:
         """A reference answer, or a list of alternatives, without repeats."""
         value = self.require(*fields)
@@ -106,18 +112,39 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """All rows of a file, in order, at least one. Raises InputError with the file and the line."""
     try:
+        return list(stream_rows(path))
+    except MemoryError:
+        raise InputError(f"{path}: does not fit into memory; split the file") from None
+
+
+def stream_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file, one at a time, at least one. Raises InputError as `read_rows`, when it comes to the row."""
+    with naming(path):
         if path.is_dir():
             raise InputError(f"{path}: a folder; give one of its files")
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: not a file (a pipe or a device); save its content to a file first")
         if path.name.endswith(".parquet"):
             rows = _parquet_rows(path)
-        elif path.name.endswith(".json"):
+        elif path.name.endswith((".json", ".json.gz")):
             rows = _json_rows(path)
         elif path.name.endswith((".jsonl", ".jsonl.gz")):
             rows = _jsonl_rows(path)
         else:
             raise InputError(f"{path}: cannot tell the format; the name must end in {', '.join(SUFFIXES)}")
+        found = False
+        for row in rows:
+            found = True
+            yield row
+        if not found:
+            raise InputError(f"{path}: empty, it holds no rows")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What reading a file may raise in this block becomes one line that names the file: InputError."""
+    try:
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
@@ -126,13 +153,20 @@ def read_rows(path: Path) -> list[Row]:
         raise InputError(f"{path}: the compressed file is cut short; copy it again") from None
     except zlib.error as error:
         raise InputError(f"{path}: the compressed file is damaged ({error}); copy it again") from None
+    except TornError as error:
+        cut = "; the file was cut short" if error.cut else ""
+        raise InputError(f"{path}: not valid JSON ({error}){cut}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except MemoryError:
-        raise InputError(f"{path}: does not fit into memory; split the file") from None
-    if not rows:
-        raise InputError(f"{path}: empty, it holds no rows")
-    return rows
+    except RecursionError as error:
+        raise InputError(f"{path}: not usable JSON ({error})") from None
+
+
+def open_text(path: Path) -> TextIO:
+    """A text file, gzipped where its name ends in .gz. A byte order mark is left out."""
+    if path.name.endswith(".gz"):
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
 def numbered_rows(values: Iterable[Mapping[str, Any]], source: str) -> list[Row]:
@@ -140,39 +174,51 @@ def numbered_rows(values: Iterable[Mapping[str, Any]], source: str) -> list[Row]
     return [Row(item, f"{source} row {i}") for i, item in enumerate(values, start=1)]
 
 
-def _jsonl_rows(path: Path) -> list[Row]:
-    content = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
-    # Only \n ends a line: str.splitlines would also split at U+2028, which JSON allows inside a text.
-    lines = content.decode("utf-8-sig").split("\n")
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        place = f"{path}:{number}"
-        cut = "; the file ends inside this line, it was cut short" if number == len(lines) else ""
-        value = _parse(line, place, cut)
-        if not isinstance(value, dict):
-            raise InputError(f"{place}: expected a JSON object, found {_shown(value)}")
-        rows.append(Row(value, place))
-    return rows
+def _jsonl_rows(path: Path) -> Iterator[Row]:
+    read = 0
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        # Only \n ends a line, as in bytes: str.splitlines would also split at U+2028, which JSON allows inside a text.
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(f"{path}: not UTF-8 text (byte {read + error.start}, line {number})") from None
+            read += len(raw)
+            if not line.strip():
+                continue
+            place = f"{path}:{number}"
+            cut = "" if raw.endswith(b"\n") else "; the file ends inside this line, it was cut short"
+            value = _parse(line, place, cut)
+            if not isinstance(value, dict):
+                raise InputError(f"{place}: expected a JSON object, found {_shown(value)}")
+            yield Row(value, place)
 
 
-def _json_rows(path: Path) -> list[Row]:
-    text = path.read_text(encoding="utf-8-sig")
-    value = _parse(text, str(path), "") if text.strip() else []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise InputError(f"{path}: expected a JSON list of objects; one object per line is .jsonl")
-    return numbered_rows(value, str(path))
+def _json_rows(path: Path) -> Iterator[Row]:
+    with open_text(path) as file:
+        if not file.read(1):
+            return
+        file.seek(0)
+        items = stream_json(file)
+        for number, (name, item) in enumerate(items, start=1):
+            if name or not isinstance(item, dict):
+                for _ in items:  # what is no JSON further on is said first
+                    pass
+                raise InputError(f"{path}: expected a JSON list of objects; one object per line is .jsonl")
+            yield Row(item, f"{path} row {number}")
 
 
-def _parquet_rows(path: Path) -> list[Row]:
+def _parquet_rows(path: Path) -> Iterator[Row]:
     import polars as pl  # here: the other formats need no table library
 
     try:
-        frame = pl.read_parquet(path, glob=False)
+        number = 0
+        for frame in pl.scan_parquet(path, glob=False).collect_batches(chunk_size=4096, maintain_order=True):
+            for values in frame.iter_rows(named=True):
+                number += 1
+                yield Row(values, f"{path} row {number}")
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]})") from None
-    return numbered_rows(frame.iter_rows(named=True), str(path))
 
 
 def _parse(text: str, place: str, advice: str) -> Any:

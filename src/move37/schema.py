@@ -99,15 +99,17 @@ SAMPLES = Table(
         "seed": pl.Int64,
         "digest": pl.Int64,
         "segments": _SEGMENTS,
+        "error": pl.String,
     },
     KEY,
     {
         "digest": pl.struct("text", "finish_reason").map_batches(_digests, return_dtype=pl.Int64),
         "segments": pl.lit(None, _SEGMENTS),
+        "error": pl.lit(None, pl.String),
     },
 )
 """`segments` is null unless there were several turns or `sampling.keep_tokens` asked for it; in it, a null text is the
-sample's own."""
+sample's own. `error` is null but for a call that failed."""
 VERDICTS = Table(
     {
         "problem_id": pl.String,
@@ -196,7 +198,8 @@ def sample_row(sample: Sample) -> tuple[Any, ...]:
     )  # twice as fast as .value, and this is done for every sample
     digest, segments = sample_digest(text, finish), sample.segments
     kept = None if segments is None else [_segment_row(each, text) for each in segments]
-    return sample.problem_id, sample.index, text, finish, sample.tokens, sample.logprob, sample.seed, digest, kept
+    said = text, finish, sample.tokens, sample.logprob, sample.seed, digest, kept, sample.error
+    return sample.problem_id, sample.index, *said
 
 
 def _segment_row(segment: Segment, text: str) -> dict[str, Any]:
@@ -220,12 +223,14 @@ def sample_rows(samples: Sequence[Sample]) -> pl.LazyFrame:
 
 def samples_of(rows: pl.DataFrame) -> Iterator[Sample]:
     """The samples in rows of `SAMPLES`."""
-    names = ("problem_id", "index", "text", "finish_reason", "tokens", "logprob", "seed", "segments")
-    whole = rows["segments"].null_count() == rows.height  # as nearly always: no lists to make of nothing
-    columns = [rows[name].to_list() for name in names[: -1 if whole else None]]
-    for problem_id, index, text, finish, tokens, logprob, seed, *kept in zip(*columns, strict=True):
-        segments = tuple(_segment_of(each, text) for each in kept[0]) if kept and kept[0] is not None else None
-        yield Sample(problem_id, index, text, _REASONS[finish], tokens, logprob, seed, segments)
+    names = ("problem_id", "index", "text", "finish_reason", "tokens", "logprob", "seed", "segments", "error")
+    # As nearly always neither of the last two is there: no lists to make of nothing.
+    whole = all(rows[name].null_count() == rows.height for name in names[-2:])
+    columns = [rows[name].to_list() for name in names[: -2 if whole else None]]
+    for problem_id, index, text, finish, tokens, logprob, seed, *more in zip(*columns, strict=True):
+        kept, error = more or (None, None)
+        segments = None if kept is None else tuple(_segment_of(each, text) for each in kept)
+        yield Sample(problem_id, index, text, _REASONS[finish], tokens, logprob, seed, segments, error)
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from move37.engines import ENGINES, Engine
 from move37.environments import ENVIRONMENTS
 from move37.executors import EXECUTORS
 from move37.progress import Progress, Silent
+from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, owed_requests, render_prompts, roll_out, template_of
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
-from move37.types import Problem, Request, Sample
+from move37.types import Outcome, Problem, Request, Sample, Verdict
 from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import open_cache
@@ -134,8 +135,14 @@ class Session:
         """Verify what `models` have without a verdict, each problem with its own verifier or with `replacement`.
 
         Returns the label of the last verifier, and lets its verdicts count unless told not to. With `retry_unscored`,
-        samples that were left unscored are judged again.
+        samples that were left unscored are judged again. What another tool reported is there already: it is but
+        looked up.
         """
+        if replacement is not None and is_reported(replacement):
+            label = reported_label(self.store, models, replacement)
+            if make_current:
+                self.store.set_current_labels({problem.verifier: label for problem in self.store.problems()})
+            return label
         label, verifiers = "", self._verifiers(replacement)
         if retry_unscored:
             for each, model in product(set(map(label_of, verifiers.values())), models):
@@ -168,9 +175,10 @@ class Session:
             self._looked_through.add((label, model))
 
     def _verifiers(self, replacement: str | None = None) -> dict[str, Verifier]:
-        """The verifier of each name that the problems have."""
+        """The verifier of each name that the problems have, but for problems that the tool's own score decides."""
         names = dict.fromkeys(problem.verifier for problem in self.store.problems())
-        return {name: make_verifier(replacement or name, self.settings) for name in names}
+        wanted = {name: replacement or name for name in names}
+        return {name: make_verifier(own, self.settings) for name, own in wanted.items() if not is_reported(own)}
 
     @contextmanager
     def _verdict_stream(
@@ -216,6 +224,9 @@ class VerdictStream:
         """Take a sample in; how many verdicts were written meanwhile."""
         problem = self._problems[sample.problem_id]
         verifier = self._verifiers[problem.verifier]
+        if sample.error is not None:  # there is no response to judge
+            self._keep(label_of(verifier), sample, Verdict(Outcome.UNSCORED, f"the call failed: {sample.error}"))
+            return 1 + self._write(wait=False)
         self._in_flight.offer(verifier, problem, sample.text, (label_of(verifier), sample))
         written = self._write(wait=False)
         while self._in_flight.full:
@@ -230,9 +241,12 @@ class VerdictStream:
     def _write(self, wait: bool) -> int:
         decided = self._in_flight.decided(wait)
         for (label, sample), verdict in decided:
-            self._writers[label].add(sample, verdict)
-            self.counts[label][verdict.outcome.value] += 1
+            self._keep(label, sample, verdict)
         return len(decided)
+
+    def _keep(self, label: str, sample: Sample, verdict: Verdict) -> None:
+        self._writers[label].add(sample, verdict)
+        self.counts[label][verdict.outcome.value] += 1
 
 
 class Sampler:

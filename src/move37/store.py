@@ -74,7 +74,7 @@ REPORTED = "reported"
 
 NEUTRAL = frozenset(
     {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
-    | {"ignored_settings", "batch_size", "delay_seconds", "seeds", "engine_package", "environment_package"}
+    | {"ignored_settings", "batch_size", "delay_seconds", "seeds", "engine_package", "environment_package", "notes"}
 )
 """What may change in an engine's identity while a model is sampled: it leaves the sampling distribution as it is.
 Everything else that an engine says of itself (weights, dtype, end tokens, options of its own) may not."""
@@ -323,7 +323,7 @@ class RunStore:
         differs = pl.any_horizontal(
             pl.col(name).ne_missing(pl.col(f"{name}_mine"))
             for name in SAMPLES.columns
-            if name not in (*KEY, "segments")
+            if name not in (*KEY, "segments", "text", "finish_reason")  # the digest is of these two
         )
         both = rows.join(mine.scan(), on=KEY, suffix="_mine").filter(differs).select(KEY).sort(KEY)
         contradictions = mine.collect(both)

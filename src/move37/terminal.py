@@ -21,7 +21,7 @@ from move37.report import summary_sentences
 from move37.report.sections import section_lines
 from move37.report.words import settled, split_test
 from move37.report.words.forecast import forecast_sentences
-from move37.results import Validated, VerifiersCompared
+from move37.results import ImportedSamples, Validated, VerifiersCompared
 from move37.types import Outcome
 
 MOST_ROWS = 20
@@ -75,6 +75,25 @@ def print_findings(findings: Findings) -> None:
     for comparison in findings.comparisons:
         _print_comparison(comparison, findings.decision)
     tell(False, "\n".join(section_lines(findings)))
+
+
+def print_imported(found: ImportedSamples) -> None:
+    """What came in from which log, and what its reader should know."""
+    for notice in found.notices:
+        tell(False, notice)
+    for log in found.logs:
+        where = log.files[0] + (f" and {len(log.files) - 1} more" if len(log.files) > 1 else "")
+        new = "" if log.new == log.samples else f" ({log.new:,} of them new)"
+        tell(
+            False,
+            f"{log.format}: {log.model} on {log.benchmark}: {log.samples:,} samples of {log.problems:,} problems{new}, "
+            f"from {where}",
+        )
+        for label in log.scores:
+            tell(False, f"  the tool's own score is kept beside ours: {label}")
+        for notice in log.notices:
+            tell(False, f"  {notice}")
+    tell(False, f"Imported {found.samples:,} samples of {found.problems:,} problems into {found.run}.")
 
 
 def print_validation(found: Validated) -> None:

@@ -184,7 +184,8 @@ class Sample:
     probabilities under the model itself (temperature 1, no top-p), whatever distribution they were
     drawn from. Both are None where an import does not know them. `text` has the stop string and special tokens
     removed; of several turns it is the model's last, which is what verifiers and analyses read. `segments` are kept
-    where there was more than one, or where token ids were asked for (`sampling.keep_tokens`).
+    where there was more than one, or where token ids were asked for (`sampling.keep_tokens`). `error` says what went
+    wrong with a call that gave no response: such a sample is unscored, whatever the verifier.
     """
 
     problem_id: str
@@ -195,6 +196,7 @@ class Sample:
     logprob: float | None = None
     seed: int | None = None
     segments: tuple[Segment, ...] | None = None
+    error: str | None = None
 
     @property
     def trajectory(self) -> Trajectory:

@@ -6,7 +6,7 @@ known to have: a truncated download or a wrong split is refused before anything 
 becomes a problem is next to that set's table entry.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,10 @@ class PublishedBenchmark:
                 f"{where}: {len(rows)} rows, but {self.name} has {known}; "
                 "for the first few of the whole set use limit, for a set of your own benchmark = 'jsonl'"
             )
+        return self.problems_of(rows)
+
+    def problems_of(self, rows: Iterable[Row]) -> tuple[Problem, ...]:
+        """The problems of some rows of the set. Raises InputError for a bad one."""
         return number_repeats(self._problem(self.read(row)) for row in rows)
 
     def _problem(self, content: Content) -> Problem:

@@ -3,39 +3,69 @@
 `unscored` (samples that nobody could judge; not part of n) and `truncated` may stand beside. Ids are the file's own:
 they pair base with RL. Rows may differ in n.
 
+Scores are counted, too: {"id", "scores": [1, 0, ...]} per problem, or {"id", "score"} per sample; null is unscored, and
+numbers from the threshold up are correct. A CSV file has the same in columns (id,c,n or id,score), or one column per
+sample behind the id. All of these may be JSONL, a JSON list, CSV or Parquet.
+
 Counts that were stopped early say so in every row: {"id", "c", "n", "stop_successes": r, "n_max": N} was sampled one by
 one until r samples were correct, or N. With "batch": B it was looked at only after every B samples. All rows of a file
 share one plan, and a row that the plan cannot have ended in is refused. They become a `StoppedTally`.
 """
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
-from move37.importers import Imported
-from move37.rows import LARGEST_COUNT, Row, read_rows
-from move37.types import IntArray
+from move37.errors import InputError
+from move37.importers.base import LogImporter
+from move37.importers.fields import tool_verdict
+from move37.importers.heads import Head
+from move37.importers.logs import Log, Reading, Remarks
+from move37.rows import LARGEST_COUNT, Row, naming, read_rows
+from move37.types import IntArray, Outcome
 
 _LARGE_BYTES = 2**20
+_COLUMNS = {"problem_id": "id", "problem": "id", "task_id": "id", "correct": "c", "num_correct": "c"}
+_COLUMNS |= {"total": "n", "num_samples": "n", "samples": "n"}
+"""Other names of columns in CSV files."""
 
 
-class CountsImporter:
-    def load(self, path: Path, model: str, benchmark: str) -> Imported:
-        """The counts of `model`, as a Tally. `benchmark` changes nothing: counts know no questions."""
-        return Imported(counts=load_counts(path, model), settings={"file": path.name})
+class CountsImporter(LogImporter):
+    format = "counts"
+
+    def claims(self, head: Head) -> bool:
+        if head.name.endswith(".csv"):
+            return bool(head.first)
+        return head.has("id", "c", "n") or head.has("id", "scores")
+
+    def logs(self, paths: Sequence[Path], reading: Reading) -> list[Log]:
+        """One per file: counts know no questions and no model."""
+        files = [file for path in paths for file in self._files(path)]
+        logs = []
+        for file in files:
+            remarks = Remarks(reading.threshold)
+            load = partial(load_counts, file, remarks=remarks)
+            settings = {"file": file.name}
+            logs.append(Log(self.format, None, None, (str(file),), settings=settings, remarks=remarks, counts=load))
+        return logs
 
 
-def load_counts(path: Path, model: str) -> AnyTally:
+def load_counts(path: Path, model: str, remarks: Remarks | None = None) -> AnyTally:
     """The tally in a counts file, in file order. Raises InputError with the line of the first bad row."""
     plain = _plain_counts(path)
     if plain is not None:
         nothing = np.zeros(plain.height, dtype=np.int64)
         c, n = (plain[name].to_numpy().astype(np.int64) for name in ("c", "n"))
         return Tally(model, tuple(plain["id"]), c, n - c, nothing, nothing)
-    rows = read_rows(path)
+    rows = _csv_rows(path) if path.name.endswith(".csv") else read_rows(path)
+    if "c" not in rows[0].values and ("scores" in rows[0].values or "score" in rows[0].values):
+        return _counted(rows, model, remarks or Remarks())
     places: dict[str, str] = {}
     for row in rows:
         problem = row.identifier("id")
@@ -51,6 +81,67 @@ def load_counts(path: Path, model: str) -> AnyTally:
         return Tally(model, tuple(places), correct, n - correct, unscored, truncated)
     went_on = _array([_went_on(row, plan, c, trials) for row, (c, trials) in zip(rows, pairs, strict=True)])
     return StoppedTally(model, tuple(places), correct, n, went_on, unscored, truncated, np.zeros_like(n), plan)
+
+
+def _counted(rows: Sequence[Row], model: str, remarks: Remarks) -> Tally:
+    """The tally of rows of scores."""
+    columns = {Outcome.CORRECT: 0, Outcome.INCORRECT: 1, Outcome.UNSCORED: 2}
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        problem = row.identifier("id")
+        if "scores" in row.values and problem in counts:
+            raise row.error(f"id {problem!r} stands here twice; one row per problem")
+        scores = row.require("scores") if "scores" in row.values else [row.values.get("score")]
+        if not isinstance(scores, list):
+            raise row.error("'scores': expected a list of scores")
+        for score in scores:
+            verdict = Outcome.UNSCORED if score is None else tool_verdict("score", score, remarks)
+            if verdict is None:
+                raise row.error(f"'score': expected a number, true or false, found {str(score)[:40]}")
+            counts.setdefault(problem, [0, 0, 0])[columns[verdict]] += 1
+    correct, incorrect, unscored = (_array(list(column)) for column in zip(*counts.values(), strict=True))
+    return Tally(model, tuple(counts), correct, incorrect, unscored, np.zeros_like(correct))
+
+
+def _csv_rows(path: Path) -> list[Row]:
+    """The rows of a CSV file with a header: counts, a score per row, or a column of scores per sample."""
+    with naming(path), path.open(encoding="utf-8-sig", newline="") as file:
+        table = [(number, cells) for number, cells in enumerate(csv.reader(file), start=1) if any(cells)]
+    if not table:
+        raise InputError(f"{path}: empty, it holds no rows")
+    header = [_COLUMNS.get(name.strip().lower(), name.strip()) for name in table[0][1]]
+    if "id" not in header:
+        raise InputError(f"{path}:1: no column 'id' (columns here: {', '.join(header)[:120]})")
+    if len(table) == 1:
+        raise InputError(f"{path}: empty, it holds no rows")
+    rows = []
+    for number, cells in table[1:]:
+        if len(cells) != len(header):
+            raise InputError(f"{path}:{number}: {len(cells)} cells where the header has {len(header)}")
+        rows.append(Row(dict(_named(header, cells)), f"{path}:{number}"))
+    return rows
+
+
+def _named(header: Sequence[str], cells: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    values = {name: (name == "id" and cell) or _value(cell) for name, cell in zip(header, cells, strict=True)}
+    if "c" in values or "score" in values:
+        yield from values.items()
+        return
+    yield "id", values.pop("id")
+    yield "scores", list(values.values())
+
+
+def _value(cell: str) -> Any:
+    """A cell as the value that JSON would have there."""
+    text = cell.strip()
+    if not text or text.lower() in ("null", "none"):
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def _plain_counts(path: Path) -> pl.DataFrame | None:

@@ -3,102 +3,133 @@
     "question" (or "problem")                 what was asked; its problem gets the content id
     "problem_id" (or "id")                    instead of it, an id that is used as it stands (for example move37's
                                               own); beside it, the rows of one id must agree on the question
-    "response" (or "text", "completion")      what the model wrote; may be empty
+    "response" (or "text", "completion")      what the model wrote; may be empty or null, or a list of responses
     "answer" (or "gt")                        the reference answer or a list of alternatives; needed with a question
-    "index", "finish_reason", "tokens", "score"   optional; score is true/false or 1/0
+    "index", "finish_reason", "tokens", "score", "prompt", "error"   optional; a score is true/false or a number
 
+Fields of other names are told: `--field question=query --field response=model.output` (a dot leads into an object).
 Without "index" the samples of a problem are numbered in file order. Problems may have different numbers of samples.
+Files may be JSONL, a JSON list (both also gzipped) or Parquet. `move37 export samples` writes this, with "model",
+"benchmark" and more beside.
 """
 
-from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from move37.identity import content_id
-from move37.importers import MATH, Imported
-from move37.importers.fields import finish_reason, problem_tags, reported_score, response
-from move37.rows import Row, read_rows
-from move37.types import Problem, Sample
+from move37.importers.base import LogImporter
+from move37.importers.fields import finish_reason, problem_tags, prompt_text, segments_of, text_of, tool_verdicts
+from move37.importers.heads import Head
+from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
+from move37.rows import Row, stream_rows
 
-_QUESTION = ("question", "problem")
-_ID = ("problem_id", "id")
-_ANSWER = ("answer", "gt")
-_TEXT = ("response", "text", "completion")
+_NAMES = {
+    "question": ("question", "problem"),
+    "id": ("problem_id", "id"),
+    "answer": ("answer", "gt"),
+    "response": ("response", "text", "completion"),
+    "index": ("index",),
+    "finish_reason": ("finish_reason",),
+    "tokens": ("tokens",),
+    "score": ("score",),
+    "prompt": ("prompt",),
+    "error": ("error",),
+}
 
 
-class JsonlImporter:
-    def load(self, path: Path, model: str, benchmark: str) -> Imported:
-        """Samples of `model`; ids of problems with a question begin with `benchmark`."""
-        rows = read_rows(path)
-        names = _Names(benchmark)
-        problems: dict[str, Problem] = {}
-        samples: dict[tuple[str, int], Sample] = {}
-        reported: dict[tuple[str, int], bool] = {}
-        places: dict[tuple[str, int], str] = {}
-        numbered: Counter[str] = Counter()
-        indexed = rows[0].find("index") is not None
-        for row in rows:
-            problem_id = names.problem_id(row)
-            _add_problem(row, problem_id, benchmark, problems)
-            if (row.find("index") is not None) != indexed:
+class JsonlImporter(LogImporter):
+    format = "jsonl"
+    unique_questions = True
+
+    def claims(self, head: Head) -> bool:
+        has = {role: head.has_any(*_NAMES[role]) for role in ("question", "id", "response")}
+        return has["response"] and (has["question"] or has["id"])
+
+    def rows(self, file: Path, reading: Reading, remarks: Remarks) -> Iterator[LogRow]:
+        names = _NAMES | {role: (field,) for role, field in reading.fields.items()}
+        dotted = {field for field in reading.fields.values() if "." in field}
+        indexed: bool | None = None
+        for row in stream_rows(file):
+            if dotted:
+                row = Row({**row.values, **{field: _dig(row.values, field) for field in dotted}}, row.place)
+            if indexed is None:
+                indexed = row.find(*names["index"]) is not None
+            elif (row.find(*names["index"]) is not None) != indexed:
                 raise row.error("some rows have an 'index' and some have none; give it to all or to none")
-            key = (problem_id, row.count("index") if indexed else numbered[problem_id])
-            numbered[problem_id] += 1
-            if key in places:
-                raise row.error(f"sample {key[1]} of {problem_id} stands already at {places[key]}")
-            places[key] = row.place
-            samples[key] = _sample(row, *key)
-            if row.find("score") is not None:
-                reported[key] = reported_score(row, row.find("score"))
-        return Imported(tuple(problems.values()), tuple(samples.values()), reported, {"file": path.name})
+            first = row.count(*names["index"]) if indexed else None
+            yield LogRow(_asked(row, names), tuple(_responses(row, names, remarks)), row, first)
 
 
-class _Names:
-    """Problem ids, and the check that a file's own ids and its questions go together one to one."""
-
-    def __init__(self, benchmark: str) -> None:
-        self._benchmark = benchmark
-        self._content_id: dict[str, str] = {}
-        self._own_id: dict[str, str] = {}
-
-    def problem_id(self, row: Row) -> str:
-        """The content id of the question; without a question, the row's own id as it stands."""
-        if row.find(*_QUESTION) is None:
-            row.require(*_QUESTION, *_ID)
-            return row.identifier(*_ID)
-        by_content = content_id(self._benchmark, row.text(*_QUESTION))
-        if row.find(*_ID) is not None:
-            own = row.identifier(*_ID)
-            if self._content_id.setdefault(own, by_content) != by_content:
-                raise row.error(f"id {own!r} has another question than before")
-            if self._own_id.setdefault(by_content, own) != own:
-                raise row.error(f"id {own!r} has the same question as id {self._own_id[by_content]!r}")
-        return by_content
-
-
-def _sample(row: Row, problem_id: str, index: int) -> Sample:
-    return Sample(
-        problem_id=problem_id,
-        index=index,
-        text=response(row, *_TEXT),
-        finish_reason=finish_reason(row, row.find("finish_reason")),
-        tokens=None if row.find("tokens") is None else row.count("tokens"),
+def _asked(row: Row, names: Mapping[str, tuple[str, ...]]) -> Asked:
+    question_names, id_names = names["question"], names["id"]
+    has_question = row.find(*question_names) is not None
+    if not has_question:
+        row.require(*question_names, *id_names)
+    question = row.text(*question_names) if has_question else None
+    key = row.identifier(*id_names) if row.find(*id_names) is not None else " ".join((question or "").split())
+    benchmark = row.find("benchmark")
+    return Asked(
+        key=key,
+        question=question,
+        references=_references(row, names["answer"], has_question),
+        prompt=prompt_text(row.find(*names["prompt"])),
+        tags=row.find("tags") if isinstance(row.find("tags"), dict) else problem_tags(row),
+        metadata=row.find("metadata") if isinstance(row.find("metadata"), dict) else {},
+        benchmark=benchmark if isinstance(benchmark, str) else None,
     )
 
 
-def _add_problem(row: Row, problem_id: str, benchmark: str, problems: dict[str, Problem]) -> None:
-    """Take the problem that the row tells. A row with an id alone tells none."""
-    has_question = row.find(*_QUESTION) is not None
-    if not has_question and row.find(*_ANSWER) is None:
-        return
-    problem = Problem(
-        id=problem_id,
-        question=row.text(*_QUESTION).strip() if has_question else "",
-        references=row.answers(*_ANSWER),
-        benchmark=benchmark,
-        verifier=MATH,
-        tags=problem_tags(row),
-    )
-    known = problems.setdefault(problem_id, problem)
-    if known.references != problem.references:
-        now, before = (" or ".join(map(repr, each.references)) for each in (problem, known))
-        raise row.error(f"another answer for {problem_id} than before ({now}; before {before})")
+def _references(row: Row, names: tuple[str, ...], has_question: bool) -> tuple[str, ...]:
+    found = row.find(*names)
+    if found == [] or (found is None and (not has_question or row.find("verifier") is not None)):
+        return ()  # a problem that the run has, or one that needs none (tests judge it)
+    return row.answers(*names)
+
+
+def _responses(row: Row, names: Mapping[str, tuple[str, ...]], remarks: Remarks) -> Iterator[Response]:
+    given = [name for name in names["response"] if name in row.values]
+    if not given:
+        row.require(*names["response"])
+    value = row.find(*names["response"])
+    many = isinstance(value, list) and not any(isinstance(each, dict) for each in value)
+    texts = value if many else [value]
+    parallel = {role: _parallel(row, names[role], len(texts), many) for role in ("score", "finish_reason", "tokens")}
+    score = next((name for name in names["score"] if name in row.values), names["score"][0])
+    error = row.find(*names["error"])
+    for place, text in enumerate(texts):
+        tokens = parallel["tokens"][place]
+        yield Response(
+            text=text_of(row, text),
+            finish_reason=finish_reason(row, parallel["finish_reason"][place], remarks),
+            tokens=None if tokens is None else Row({"tokens": tokens}, row.place).count("tokens"),
+            scores=tool_verdicts({score: parallel["score"][place]}, remarks),
+            error=str(error) if error and not text else None,
+            segments=None if many else segments_of(text),
+            logprob=None if many else _number(row, "logprob"),
+            seed=None if many or row.find("seed") is None else int(row.values["seed"]),
+        )
+
+
+def _parallel(row: Row, names: tuple[str, ...], n: int, many: bool) -> list[Any]:
+    value = row.find(*names)
+    if not many:
+        return [value]
+    if value is None:
+        return [None] * n
+    if not isinstance(value, list) or len(value) != n:
+        raise row.error(f"{names[0]!r}: expected a list of {n}, one for each response")
+    return value
+
+
+def _number(row: Row, name: str) -> float | None:
+    value = row.find(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _dig(values: Any, path: str) -> Any:
+    """What stands at "a.b" of nested objects; None where it is not there."""
+    if isinstance(values, Mapping) and path in values:
+        return values[path]
+    for part in path.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values

@@ -6,53 +6,66 @@ from pathlib import Path
 
 from move37.errors import InputError
 from move37.identity import content_id
-from move37.importers import Imported, Importer
+from move37.importers import Importer
+from move37.importers.heads import Head
+from move37.importers.joining import Gathered, gather
+from move37.importers.logs import Reading
 from move37.testing.claims import require
 
 
-def check_importer(importer: Importer, path: Path, model: str = "base", benchmark: str = "math500") -> None:
-    """Raises AssertionError unless `importer` reads `path`, one of its files, as its contract says.
+def check_importer(
+    importer: Importer, path: Path, model: str = "base", benchmark: str = "math500", torn: bool = True
+) -> None:
+    """Raises AssertionError unless `importer` reads `path`, one of its files with one log, as its contract says.
 
-    Checked: samples or counts, never both, the same when read twice; one sample per problem and index; problems have
-    the content ids that benchmarks give; what the other tool reported is about samples that are there; an empty file,
-    one cut short and one that is not there are refused with one line that begins with their path.
+    Checked: it claims the file; samples or counts, never both, the same when read twice; one sample per problem and
+    index; problems have the content ids that benchmarks give; what the other tool reported is about samples that are
+    there; an empty file, one cut short (unless `torn` is false: its format has no end) and one that is not there are
+    refused with one line that begins with their path.
     """
-    imported = importer.load(path, model, benchmark)
-    require(isinstance(imported, Imported), f"load has to return an Imported, not {type(imported).__name__}")
-    if imported.counts is not None:
-        require(not imported.samples, "there are samples and counts; give one of the two")
-        require(imported.counts.model == model, f"the counts are of {imported.counts.model!r}, not of {model!r}")
+    require(importer.claims(Head(path)), "the importer does not claim its own file, so `auto` cannot find it")
+    gathered = _gathered(importer, path, model, benchmark)
+    if gathered.counts is not None:
+        require(not gathered.samples, "there are samples and counts; give one of the two")
+        require(gathered.counts.model == model, f"the counts are of {gathered.counts.model!r}, not of {model!r}")
     else:
-        _check_samples(imported, benchmark)
-        again = importer.load(path, model, benchmark)
-        require(again.samples == imported.samples, "the same file gives other samples when it is read again")
-    if path.is_file():
-        _check_refusals(importer, path, model, benchmark)
+        _check_samples(gathered, benchmark)
+        again = _gathered(importer, path, model, benchmark)
+        require(again.samples == gathered.samples, "the same file gives other samples when it is read again")
+    _check_refusals(importer, path, model, benchmark, torn)
 
 
-def _check_samples(imported: Imported, benchmark: str) -> None:
-    require(bool(imported.samples), "there are neither samples nor counts")
-    keys = Counter((sample.problem_id, sample.index) for sample in imported.samples)
+def _gathered(importer: Importer, path: Path, model: str, benchmark: str) -> Gathered:
+    logs = importer.logs([path], Reading(benchmark))
+    require(len(logs) == 1, f"there are {len(logs)} logs in the file; the contract is checked on a file with one")
+    return gather(logs[0], model, benchmark)
+
+
+def _check_samples(gathered: Gathered, benchmark: str) -> None:
+    require(bool(gathered.samples), "there are neither samples nor counts")
+    keys = Counter((sample.problem_id, sample.index) for sample in gathered.samples)
     twice = [key for key, count in keys.items() if count > 1]
     require(not twice, f"two samples have the key {twice[:1]}")
-    for problem in imported.problems:
+    for problem in gathered.problems:
         expected = content_id(benchmark, problem.question)
         given = problem.id.partition("#")[0]
         require(given == expected, f"problem {problem.id!r} has to have the id of its content, {expected!r}")
-    unknown = set(imported.reported) - set(keys)
-    require(not unknown, f"a score is reported of a sample that is not there: {sorted(unknown)[:1]}")
+    for score, verdicts in gathered.reported.items():
+        unknown = set(verdicts) - set(keys)
+        require(not unknown, f"{score} is reported of a sample that is not there: {sorted(unknown)[:1]}")
 
 
-def _check_refusals(importer: Importer, path: Path, model: str, benchmark: str) -> None:
+def _check_refusals(importer: Importer, path: Path, model: str, benchmark: str, torn: bool) -> None:
     whole = path.read_bytes()
+    spoilt = [("empty", b""), *([("cut short", whole[:-9])] if torn else []), ("missing", None)]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
-        for what, content in (("empty", b""), ("cut short", whole[:-9]), ("missing", None)):
+        for what, content in spoilt:
             copy.unlink(missing_ok=True)
             if content is not None:
                 copy.write_bytes(content)
             try:
-                importer.load(copy, model, benchmark)
+                _gathered(importer, copy, model, benchmark)
             except InputError as error:
                 line = str(error)
                 require("\n" not in line, f"a file that is {what} is refused with more than one line: {line!r}")

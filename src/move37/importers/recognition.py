@@ -1,0 +1,52 @@
+"""Whose log is it? Every file is shown to every importer, in the order of the registry; the first that claims it reads
+it. Files that nobody claims are named: most are what tools write beside their logs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from move37.errors import InputError
+from move37.importers import IMPORTERS, Importer
+from move37.importers.heads import KINDS, Head, files_in
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Files by the format that claims them, and those that none claims."""
+
+    files: dict[str, list[Path]]
+    unclaimed: tuple[Path, ...]
+
+
+def recognise(paths: Sequence[Path]) -> Recognised:
+    """Raises InputError where no file is a log that is known here."""
+    importers: dict[str, Importer] = {name: IMPORTERS.load(name)() for name in IMPORTERS.known()}
+    claimed: dict[str, list[Path]] = {}
+    unclaimed = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
+        for file in files_in(path):
+            head = Head(file)
+            name = next((name for name, importer in importers.items() if importer.claims(head)), None)
+            if name is None:
+                unclaimed.append(file)
+            else:
+                claimed.setdefault(name, []).append(file)
+    if not claimed:
+        raise InputError(_nothing(paths, unclaimed))
+    return Recognised({name: claimed[name] for name in importers if name in claimed}, tuple(unclaimed))
+
+
+def _nothing(paths: Sequence[Path], unclaimed: Sequence[Path]) -> str:
+    known = ", ".join(IMPORTERS.names)
+    if not unclaimed:
+        return f"{paths[0]}: no file in it whose name ends in {', '.join(KINDS)}"
+    head = Head(unclaimed[0])
+    if unclaimed[0].stat().st_size == 0:
+        return f"{unclaimed[0]}: empty, it holds no rows"
+    fields = ", ".join(map(str, [*(head.first or head.members)][:12])) or "none that can be read"
+    return (
+        f"{unclaimed[0]}: not a log that is known here (fields: {fields}); name its format ({known}), or its fields: "
+        "move37 import jsonl PATH --field question=NAME --field response=NAME"
+    )
