@@ -36,6 +36,7 @@ REGISTRIES = {
     "benchmarks": "move37.benchmarks",
     "algorithms": "move37.training.algorithms",
     "importers": "move37.importers",
+    "exporters": "move37.exporters",
 }
 """What `move37 list` knows, and the module that holds it, under its name in capitals."""
 
@@ -52,6 +53,12 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Run = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", metavar="DIR")]
+Accept = Annotated[
+    str | None,
+    typer.Option(
+        "--accept-differences", help="Why imported models that were asked differently are compared.", metavar="REASON"
+    ),
+]
 Options = Annotated[
     list[str] | None,
     typer.Option("--option", help="An option of a verifier, as in judge.model=NAME.", metavar="NAME.KEY=VALUE"),
@@ -236,14 +243,17 @@ def show(
 
 
 @app.command()
-def analyse(run: Run, out: Out = None, as_json: Json = False) -> None:
+def analyse(run: Run, out: Out = None, accept_differences: Accept = None, as_json: Json = False) -> None:
     """Turn verdicts into curves, tables and intervals; every number goes to analyses.json."""
     from move37 import pipeline, terminal
     from move37.analyses.serialise import findings_json
     from move37.store import RunStore
 
     with command("analyse", as_json) as emit:
-        findings = pipeline.analyse_run(RunStore.open(run), out)
+        store = RunStore.open(run)
+        if accept_differences is not None:
+            pipeline.accept_differences(store, accept_differences)
+        findings = pipeline.analyse_run(store, out)
         emit(findings_json(findings))
     if not as_json:
         terminal.print_findings(findings)
@@ -251,13 +261,16 @@ def analyse(run: Run, out: Out = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def report(run: Run, out: Out = None, as_json: Json = False) -> None:
+def report(run: Run, out: Out = None, accept_differences: Accept = None, as_json: Json = False) -> None:
     """Analyse, then write report.html (one page that opens offline), report.md, figures/ and tables/."""
     from move37 import pipeline
     from move37.store import RunStore
 
     with command("report", as_json) as emit:
-        done = pipeline.report_run(RunStore.open(run), out)
+        store = RunStore.open(run)
+        if accept_differences is not None:
+            pipeline.accept_differences(store, accept_differences)
+        done = pipeline.report_run(store, out)
         emit(done)
     tell(as_json, f"Report: {done.report}", done.warnings)
 
@@ -325,10 +338,7 @@ def import_(
     ] = None,
     threshold: Annotated[float, typer.Option(help="A score of the tool's own is correct from here on.")] = 1.0,
     base: Annotated[str | None, typer.Option(help="The model that the others are compared with.")] = None,
-    accept_differences: Annotated[
-        str | None,
-        typer.Option(help="Why models that were asked differently are compared.", metavar="REASON"),
-    ] = None,
+    accept_differences: Accept = None,
     report: Annotated[bool, typer.Option("--report", help="Verify and report right away.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -361,6 +371,24 @@ def import_(
         terminal.print_imported(done)
     next_step = f"Report: {page.report}" if page else f"Next: move37 verify {out}, then move37 report {out}"
     tell(as_json, next_step, page.warnings if page else ())
+
+
+@app.command()
+def export(
+    format: Annotated[str, typer.Argument(help="One of `move37 list exporters`.", metavar="FORMAT")],
+    run: Run,
+    out: Annotated[Path, typer.Option(help="Folder to write to.", metavar="DIR")],
+    model: Annotated[list[str] | None, typer.Option(help="Only this model; may be given several times.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run in a form that other tools read: counts, samples, a Hugging Face dataset, ..."""
+    from move37.exporters import export_run
+    from move37.store import RunStore
+
+    with command("export", as_json) as emit:
+        done = export_run(format, RunStore.open(run), out, model or ())
+        emit(done)
+    tell(as_json, f"Wrote {len(done.files)} files to {done.out}: {', '.join(map(str, done.files[:6]))}")
 
 
 @app.command()

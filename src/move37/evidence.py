@@ -6,7 +6,7 @@ since, the rest stays in the run and counts nowhere, so that a report is the one
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ import polars as pl
 from move37.analyses.decision import Decision, decide, decision_plan, finished_problems
 from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts
-from move37.analyses.pairing import paired
+from move37.analyses.pairing import on_problems, paired
 from move37.counts import AnyTally, StoppedTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.rows import correct_samples, k_limit
+from move37.fairness import differences
 from move37.parts import read_json
 from move37.schema import COUNTS, KEY
 from move37.store import RunStore
@@ -264,7 +265,10 @@ class RunEvidence:
         )
 
     def notices(self) -> Iterator[str]:
-        """What is in the run and not in the report, one sentence each."""
+        """What is in the run and not in the report, and how models were asked differently, one sentence each."""
+        reason = self.store.study().analysis.accept_differences
+        for difference in differences(self.store) if reason else ():
+            yield f"{difference}; compared all the same: {reason}"
         for model in self.store.unnamed_models():
             yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
         for model in self.store.models():
@@ -352,6 +356,22 @@ class RunEvidence:
         return InputError(
             f"{self.store.folder}: {model!r} has no verdicts yet; run `move37 verify {self.store.folder}`"
         )
+
+
+def on_common_problems(models: Sequence[ModelData]) -> list[ModelData]:
+    """What is known of several models, their counts on the problems alone that all of them have."""
+    common = frozenset.intersection(*(each.tally.id_set for each in models))
+    if not common:
+        raise InputError("the models have no problem in common; nothing can be compared")
+    return [
+        replace(
+            each,
+            tally=on_problems(each.tally, common),
+            fixed=None if each.fixed is None else on_problems(each.fixed, common),
+            not_truncated=None if each.not_truncated is None else on_problems(each.not_truncated, common),
+        )
+        for each in models
+    ]
 
 
 def kept_decision(folder: Path) -> Decision | None:

@@ -2,7 +2,8 @@
 
 From then on it is a run like any other: `pipeline.verify_run` judges it with the same verifiers, and the analyses do
 not know where samples came from. Verdicts of others are kept beside ours for comparison, and count only where somebody
-says so (`reported.py`). Logs are read to their end beside the run first (`staging.py`): what is refused changes nothing.
+says so (`reported.py`). Logs are first read to their end beside the run (`staging.py`): what is refused changes
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -129,7 +130,7 @@ def _find_logs(request: ImportRequest) -> tuple[list[_Named], list[str]]:
         raise InputError(f"--model: {request.models[0]} stands there twice; give paths of one model under one name")
     # Files of one model belong together; without a name nobody knows yet whose they are.
     groups = [request.paths] if len(request.models) == 1 else [(path,) for path in request.paths]
-    names = request.models if len(request.models) > 1 else request.models * len(groups) or (None,) * len(groups)
+    names: Sequence[str | None] = request.models or (None,) * len(groups)
     named: list[_Named] = []
     notices: list[str] = []
     for paths, name in zip(groups, names, strict=True):
@@ -222,10 +223,10 @@ def _study_with_imports(store: RunStore, staged: Sequence[Staged], request: Impo
         origin = ProblemsConfig(benchmark=each.benchmark)
         sources += [origin] if origin not in sources else []
     rest = known.model_dump(exclude={"problems", "models"}) if known else {"name": store.folder.resolve().name}
-    analysis = dict(rest.get("analysis", {}))
+    analysis = known.analysis.model_dump() if known else {}
     analysis |= {"base": request.base} if request.base else {}
     analysis |= {"accept_differences": request.accept_differences} if request.accept_differences else {}
-    return from_options(StudyConfig, **rest | {"problems": sources, "models": models, "analysis": analysis})
+    return from_options(StudyConfig, **{**rest, "problems": sources, "models": models, "analysis": analysis})
 
 
 # -- pooling -----------------------------------------------------------------------------------------------------------

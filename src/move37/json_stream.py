@@ -26,8 +26,8 @@ def stream_json(text: TextIO, into: Collection[str] = ()) -> Iterator[tuple[str,
     """(name, value) of each member of an object, ("", item) of each item of a list.
 
     A member whose name is in `into` and that is a list comes item by item, each under its name; one that is an object
-    comes as (name, (key, value)) for each of its own members. Raises TornError where the text is no JSON or ends early, and
-    UnicodeDecodeError as `text` does.
+    comes as (name, (key, value)) for each of its own members. Raises TornError where the text is no JSON or ends early,
+    and UnicodeDecodeError as `text` does.
     """
     reader = _Reader(text)
     opening = reader.next_character()

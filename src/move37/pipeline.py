@@ -29,7 +29,8 @@ from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, Verificat
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
 from move37.estimates.settings import BandSettings
-from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision
+from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision, on_common_problems
+from move37.fairness import refuse_differences
 from move37.importers.counts import load_counts
 from move37.parts import read_json, write_json
 from move37.problems import load_problems
@@ -176,8 +177,10 @@ def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
         raise InputError(f"{store.folder}: no samples or counts yet; run `move37 sample {store.folder}`")
     base = store.study().base_model()
     ordered = sorted(models, key=lambda name: name != base)
+    differ = refuse_differences(store)
     evidence = RunEvidence(store)
     known = [evidence.of_model(name) for name in ordered]
+    known = on_common_problems(known) if differ else known
     findings = find(known, _band(settings), evidence.facts())
     write_json((out or store.folder) / "analyses.json", findings_json(findings))
     return findings
@@ -185,6 +188,14 @@ def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
 
 def _band(settings: AnalysisConfig) -> BandSettings:
     return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error)
+
+
+def accept_differences(store: RunStore, reason: str) -> None:
+    """Let models that were asked differently be compared all the same; every report prints the reason."""
+    with store.writing():
+        study = store.study()
+        analysis = study.analysis.model_copy(update={"accept_differences": reason})
+        store.adopt(study.model_copy(update={"analysis": analysis}))
 
 
 def report_run(store: RunStore, out: Path | None = None) -> Reported:

@@ -143,6 +143,16 @@ class ImportedSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote: the files, relative to the folder that they are in."""
+
+    run: Path
+    out: Path
+    format: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pooled:
     """Samples that other runs brought into one, by model."""
 

@@ -4,7 +4,7 @@ Samples go to disk as they are read, so that a million of them need no memory; o
 everything fits what the run has, are the finished parts moved. Nothing of a log that is refused reaches the run.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,8 +67,18 @@ def read_counts(log: Log, model: str, benchmark: str) -> Staged:
     assert log.counts is not None
     tally = log.counts(model)
     ids = frozenset(tally.problem_ids)
-    sizes = {"problem_count": tally.problems, "sample_count": int(tally.scored.sum())}
-    return Staged(log, model, benchmark, {}, {}, ids, tally=tally, notices=log.remarks.sentences(), **sizes)
+    return Staged(
+        log,
+        model,
+        benchmark,
+        {},
+        {},
+        ids,
+        tally=tally,
+        problem_count=tally.problems,
+        sample_count=int(tally.scored.sum()),
+        notices=log.remarks.sentences(),
+    )
 
 
 def read_log(
@@ -87,10 +97,18 @@ def read_log(
         _refuse_unjudgeable(log, told.values(), own)
     elif not joiner.scored:
         raise InputError(f"{log.files[0]}: no score of the tool's own is in it; give another --verifier")
-    labels = [label_of_score(log.format, score) for score, _ in joiner.scored.most_common()]
-    notices = (*said, *log.remarks.sentences(), *joiner.notices())
-    sizes = {"problem_count": len(ids), "sample_count": joiner.samples}
-    return Staged(log, model, benchmark, told, joiner.prompts, ids, tuple(labels), notices=notices, **sizes)
+    return Staged(
+        log,
+        model,
+        benchmark,
+        told,
+        joiner.prompts,
+        ids,
+        labels=tuple(label_of_score(log.format, score) for score, _ in joiner.scored.most_common()),
+        problem_count=len(ids),
+        sample_count=joiner.samples,
+        notices=(*said, *log.remarks.sentences(), *joiner.notices()),
+    )
 
 
 def _write(stage: RunStore, log: Log, model: str, joiner: Joiner) -> frozenset[str]:
@@ -147,7 +165,7 @@ def _problem_index(benchmark: str, path: Path | None, decides: str, verifier: st
         ) from error
 
 
-def _problems_of(benchmark: str, path: Path | None, decides: str) -> Iterable[Problem]:
+def _problems_of(benchmark: str, path: Path | None, decides: str) -> Sequence[Problem]:
     """A part of a published set will do: logs are often of a part."""
     if benchmark in BENCHMARKS.names:
         found = BENCHMARKS.load(benchmark)

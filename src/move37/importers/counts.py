@@ -202,7 +202,8 @@ def _went_on(row: Row, plan: StoppingPlan, successes: int, trials: int) -> int:
 
 
 def _correct_and_n(row: Row) -> tuple[int, int]:
-    n, c = row.count("n", least=1), row.count("c")
+    # Without a single scored sample there are unscored ones, or the row would say nothing.
+    n, c = row.count("n", least=0 if _optional(row, "unscored") else 1), row.count("c")
     if c > n:
         raise row.error(f"c = {c} is more than n = {n}")
     return c, n

@@ -5,6 +5,7 @@ sample told twice counts once; two different ones under one place are refused. R
 name, never by their position.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from move37.rows import LARGEST_COUNT
 from move37.schema import sample_digest
 from move37.types import Outcome, Problem, Prompt, Sample
 
+_OUR_ID = re.compile(r".+/[0-9a-f]{12}(?:#\d+)?")
 TEMPLATE = "imported"
 """What stands for the template of a prompt that another tool wrote."""
 
@@ -134,7 +136,7 @@ class Joiner:
         if asked.references != known.references:
             now, before = (" or ".join(map(repr, each)) or "none" for each in (asked.references, known.references))
             raise row.row.error(f"another answer for {known.id} than before ({now}; before {before})")
-        known.varied_prompts += asked.prompt != known.prompt
+        known.varied_prompts += asked.prompt is not None and asked.prompt != known.prompt
         return known
 
     def _first_of(self, row: LogRow) -> _Known:
@@ -160,9 +162,9 @@ class Joiner:
                 self._add(Problem(problem_id, "", asked.references, benchmark, self.verifier, asked.tags))
             return problem_id
         problem_id = content_id(benchmark, asked.question)
-        # An id of ours says which of several problems with this question it is.
-        own = asked.key if asked.key.startswith(f"{problem_id}#") else problem_id
-        distinct = self._distinct(row, own if asked.repeat == 1 else f"{own}#{asked.repeat}")
+        if _OUR_ID.fullmatch(asked.key) and asked.key.startswith(f"{benchmark}/"):
+            problem_id = asked.key  # of an export: it may know more than the question (options, repeats)
+        distinct = self._distinct(row, problem_id if asked.repeat == 1 else f"{problem_id}#{asked.repeat}")
         tags = asked.tags if distinct == problem_id else {**asked.tags, "repeats": problem_id}
         self._add(
             Problem(

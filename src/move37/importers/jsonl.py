@@ -13,15 +13,17 @@ Files may be JSONL, a JSON list (both also gzipped) or Parquet. `move37 export s
 "benchmark" and more beside.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from move37.importers.base import LogImporter
+from move37.importers.base import About, LogImporter
 from move37.importers.fields import finish_reason, problem_tags, prompt_text, segments_of, text_of, tool_verdicts
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.rows import Row, stream_rows
+from move37.types import Segment
 
 _NAMES = {
     "question": ("question", "problem"),
@@ -45,6 +47,14 @@ class JsonlImporter(LogImporter):
         has = {role: head.has_any(*_NAMES[role]) for role in ("question", "id", "response")}
         return has["response"] and (has["question"] or has["id"])
 
+    def about(self, file: Path) -> About:
+        """What exports say in every row."""
+        first = next(stream_rows(file))
+        model, benchmark = first.find("model"), first.find("benchmark")
+        return About(
+            model if isinstance(model, str) else None, benchmark if isinstance(benchmark, str) else None, str(file)
+        )
+
     def rows(self, file: Path, reading: Reading, remarks: Remarks) -> Iterator[LogRow]:
         names = _NAMES | {role: (field,) for role, field in reading.fields.items()}
         dotted = {field for field in reading.fields.values() if "." in field}
@@ -57,26 +67,37 @@ class JsonlImporter(LogImporter):
             elif (row.find(*names["index"]) is not None) != indexed:
                 raise row.error("some rows have an 'index' and some have none; give it to all or to none")
             first = row.count(*names["index"]) if indexed else None
-            yield LogRow(_asked(row, names), tuple(_responses(row, names, remarks)), row, first)
+            yield LogRow(_asked(row, names, reading), tuple(_responses(row, names, remarks)), row, first)
 
 
-def _asked(row: Row, names: Mapping[str, tuple[str, ...]]) -> Asked:
+def _asked(row: Row, names: Mapping[str, tuple[str, ...]], reading: Reading) -> Asked:
     question_names, id_names = names["question"], names["id"]
     has_question = row.find(*question_names) is not None
     if not has_question:
         row.require(*question_names, *id_names)
     question = row.text(*question_names) if has_question else None
     key = row.identifier(*id_names) if row.find(*id_names) is not None else " ".join((question or "").split())
-    benchmark = row.find("benchmark")
+    benchmark, tags = row.find("benchmark"), _object(row, "tags")
     return Asked(
         key=key,
         question=question,
         references=_references(row, names["answer"], has_question),
         prompt=prompt_text(row.find(*names["prompt"])),
-        tags=row.find("tags") if isinstance(row.find("tags"), dict) else problem_tags(row),
-        metadata=row.find("metadata") if isinstance(row.find("metadata"), dict) else {},
-        benchmark=benchmark if isinstance(benchmark, str) else None,
+        tags=problem_tags(row) if tags is None else tags,
+        metadata=_object(row, "metadata") or {},
+        benchmark=benchmark if isinstance(benchmark, str) and reading.benchmark is None else None,
     )
+
+
+def _object(row: Row, name: str) -> dict[str, Any] | None:
+    """An object, or one that is written out in a text, as in tables."""
+    value = row.find(name)
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, dict) else None
 
 
 def _references(row: Row, names: tuple[str, ...], has_question: bool) -> tuple[str, ...]:
@@ -104,10 +125,28 @@ def _responses(row: Row, names: Mapping[str, tuple[str, ...]], remarks: Remarks)
             tokens=None if tokens is None else Row({"tokens": tokens}, row.place).count("tokens"),
             scores=tool_verdicts({score: parallel["score"][place]}, remarks),
             error=str(error) if error and not text else None,
-            segments=None if many else segments_of(text),
+            segments=None if many else _segments(row) or segments_of(text),
             logprob=None if many else _number(row, "logprob"),
             seed=None if many or row.find("seed") is None else int(row.values["seed"]),
         )
+
+
+def _segments(row: Row) -> tuple[Segment, ...] | None:
+    """The turns that an export wrote out."""
+    value = row.find("segments")
+    turns = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(turns, list):
+        return None
+    return tuple(
+        Segment(
+            turn["role"],
+            turn["text"],
+            None if turn.get("token_ids") is None else tuple(turn["token_ids"]),
+            turn.get("own", True),
+            None if turn.get("logprobs") is None else tuple(turn["logprobs"]),
+        )
+        for turn in turns
+    )
 
 
 def _parallel(row: Row, names: tuple[str, ...], n: int, many: bool) -> list[Any]:

@@ -51,17 +51,16 @@ class LmEvalImporter(LogImporter):
         repeats: dict[str, int] = {}
         for row in stream_rows(file):
             texts = _texts(row, task)
-            named_scores = dict(_scores(row, results.lower_is_better(task) if results else set()))
+            # Filters that keep all repeats make one number of them, which is no verdict on any.
+            of_one = len(texts) == 1 or not _keeps_all(row)
+            named_scores = dict(_scores(row, results.lower_is_better(task) if results else set())) if of_one else {}
             first = {name: tool_verdict(name, value, remarks) for name, value in named_scores.items()}
             asked = _asked(row, reading)
             for name in first:
                 if len(texts) > 1:
                     repeats[name] = len(texts)
             whole = _by_rules(row, texts, asked, rules, first, trusted)
-            responses = [
-                Response(text, scores=_of_repeat(place, first, whole, len(texts), row))
-                for place, text in enumerate(texts)
-            ]
+            responses = [Response(text, scores=_of_repeat(place, first, whole)) for place, text in enumerate(texts)]
             yield LogRow(asked, tuple(responses), row, first=0)
         _explain(repeats, trusted, remarks)
 
@@ -93,8 +92,11 @@ class _Results:
         arguments = self._config.get("model_args")
         if isinstance(arguments, str):
             arguments = dict(part.split("=", 1) for part in arguments.split(",") if "=" in part)
-        path = arguments.get("pretrained") or arguments.get("model") if isinstance(arguments, Mapping) else None
-        found = self._values.get("model_name") or path or self._config.get("model")
+        arguments = arguments if isinstance(arguments, Mapping) else {}
+        path = arguments.get("pretrained") or arguments.get("model") or arguments.get("path")
+        # Without any argument lm-eval makes up a name.
+        named = self._values.get("model_name") if arguments else self._values.get("model_source")
+        found = path or named or self._config.get("model")
         return str(found) if found else None
 
     @property
@@ -180,7 +182,7 @@ def _arguments(row: Row) -> tuple[Any, Any]:
     else:
         pair = arguments[0] if isinstance(arguments, list) and arguments else None
     pair = list(pair) if isinstance(pair, list | tuple) else [pair]
-    return (*pair, None, None)[:2]
+    return pair[0] if pair else None, pair[1] if len(pair) > 1 else None
 
 
 def _texts(row: Row, task: str) -> list[str]:
@@ -259,18 +261,22 @@ def _by_rules(
 
 
 def _of_repeat(
-    place: int, first: Mapping[str, Outcome | None], whole: Mapping[str, list[Outcome]], n: int, row: Row
+    place: int, first: Mapping[str, Outcome | None], whole: Mapping[str, list[Outcome]]
 ) -> dict[str, Outcome]:
     scores = {}
     for name, verdict in first.items():
-        # Filters that keep all repeats make one number of them, which is no verdict on any.
-        kept = row.find("filtered_resps")
-        of_all = n > 1 and isinstance(kept, list) and len(kept) == 1 and isinstance(kept[0], list) and len(kept[0]) > 1
-        if place == 0 and verdict is not None and not of_all:
+        if place == 0 and verdict is not None:
             scores[name] = verdict
         if name in whole:
             scores[f"{name},all-repeats"] = whole[name][place]
     return scores
+
+
+def _keeps_all(row: Row) -> bool:
+    """Whether the filter left several repeats of the document, as it does for pass@k and for votes."""
+    kept = row.find("filtered_resps")
+    kept = kept[0] if isinstance(kept, list) and len(kept) == 1 else kept
+    return isinstance(kept, list) and len(kept) > 1
 
 
 def _explain(repeats: Mapping[str, int], trusted: Mapping[str, _Trust], remarks: Remarks) -> None:

@@ -1,7 +1,7 @@
-"""A tool's name for a task -> the benchmark that it is here, and a tool's name for a model -> one that a run can hold.
+"""A tool's name for a task -> the benchmark that it is here; its name for a model -> one that a run can hold.
 
-Tools call a benchmark by many names (gsm8k_cot_zeroshot, aime2024, HumanEval). A name that is none of ours stays what it
-is: its problems are judged by the verifier for maths unless somebody says otherwise.
+Tools call a benchmark by many names (gsm8k_cot_zeroshot, aime2024, HumanEval). A name that is none of ours stays what
+it is: its problems are judged by the verifier for maths unless somebody says otherwise.
 """
 
 import re

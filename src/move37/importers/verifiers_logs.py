@@ -1,7 +1,8 @@
 """verifiers (Prime Intellect): results.jsonl with metadata.json beside (up to 0.3), traces.jsonl (from 0.4).
 
 A row of results is a rollout: example_id (or id), prompt, completion, answer, reward. One without any completion is a
-call that failed: its reward of 0 says nothing about the model. Rows of an example are counted as they come.
+call that failed: its reward of 0 says nothing about the model. Rows are joined by their prompt, because some versions
+number the rows and not the examples; the rows of one prompt are counted as they come.
 A line of traces is a trace, or an episode with several; its messages are nodes, of which the model wrote those that
 were sampled; `rewards` are named and weighted.
 """
@@ -66,12 +67,11 @@ class VerifiersImporter(LogImporter):
 
 def _asked(row: Row) -> Asked:
     prompt = row.require("prompt")
-    return Asked(
-        key=row.identifier("example_id", "id"),
-        question=question_in(prompt) or row.text("prompt"),
-        references=golds(row, row.find("answer")),
-        prompt=prompt_text(prompt),
-    )
+    text, references = prompt_text(prompt), golds(row, row.find("answer"))
+    question = question_in(prompt)
+    if not text or not question:
+        raise row.error("'prompt': expected a text or a list of messages")
+    return Asked("\0".join((text, *references)), question, references, text)
 
 
 def _rollout(row: Row, remarks: Remarks) -> Response:
