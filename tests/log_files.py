@@ -293,7 +293,7 @@ def monkeys(folder: Path) -> Path:
             "gt_answer": f"work\n#### {GOLDS[i]}",
             "is_corrects": [False, True],
         }
-        path.write_text(json.dumps(value))  # JSON is YAML
+        path.write_text("".join(f"{name}: {json.dumps(each)}\n" for name, each in value.items()))
     return folder / "sums_tiny"
 
 

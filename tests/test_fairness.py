@@ -28,7 +28,7 @@ def pair(folder: Path, **differently: Any) -> RunStore:
 @pytest.mark.parametrize(
     ("differently", "said"),
     [
-        ({"temperature": 1.0}, "temperature is 0.6 for base and 1.0 for rl"),
+        ({"temperature": 1.0}, "temperature is 0.6 for base and 1 for rl"),
         ({"few_shot": 4}, "number of few-shot examples is 0 for base and 4 for rl"),
         ({"n": 1}, "n is 2 for base and 1 for rl, on 2 of 2 problems"),
         ({"problems": 1}, "1 of 2 problems of base were not put to rl"),
@@ -59,7 +59,9 @@ def test_other_prompts_are_refused(tmp_path: Path) -> None:
 
 
 def test_models_that_were_asked_the_same_are_compared(tmp_path: Path) -> None:
-    assert pipeline.analyse_run(pair(tmp_path)).comparisons[0].problems == 2
+    findings = pipeline.analyse_run(pair(tmp_path))
+    assert [curve.problems for curve in findings.curves] == [2, 2]
+    assert not any("compared all the same" in warning for warning in findings.warnings)
 
 
 @pytest.fixture

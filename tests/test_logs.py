@@ -329,7 +329,8 @@ class TestImporting:
         store = RunStore.open(tmp_path / "run")
         assert {problem.verifier for problem in store.problems()} == {"math"}
         pipeline.verify_run(store)
-        assert pipeline.analyse_run(store).comparisons[0].problems == 4
+        findings = pipeline.analyse_run(store)
+        assert [(curve.model, curve.problems) for curve in findings.curves] == [("base", 4), ("rl", 4)]
 
     def test_the_logs_own_score_may_decide(self, tmp_path: Path) -> None:
         path = log_files.verifiers(tmp_path / "logs")
@@ -397,7 +398,7 @@ class TestImporting:
         ("arguments", "line"),
         [
             ({"models": ("a", "b")}, "--model: 2 names for 1 paths; give one for all, or one for each"),
-            ({"format": "verl"}, "no 'input' (fields here: "),
+            ({"format": "verl", "models": ("m",), "benchmark": "sums"}, "no 'input' (fields here: "),
             ({"models": ("m",), "benchmark": "humaneval"}, "programs are judged by the benchmark's own tests"),
         ],
     )

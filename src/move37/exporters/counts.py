@@ -37,6 +37,8 @@ def _plan(tally: StoppedTally) -> dict[str, int]:
             "cannot say that: export samples"
         )
     batch = plan.looks[0]
-    if not isinstance(plan.successes, int) or StoppingPlan.until(plan.successes, plan.n_max, batch) != plan:
+    enough = plan.successes if isinstance(plan.successes, int) else 1
+    named = StoppingPlan.until(enough, plan.n_max, batch)
+    if plan.successes != enough or tuple(named.looks) != tuple(plan.looks):
         raise InputError(f"{tally.model}: its stopping plan is none that counts can name ({plan}): export samples")
-    return {"stop_successes": plan.successes, "n_max": plan.n_max, "batch": batch}
+    return {"stop_successes": enough, "n_max": plan.n_max, "batch": batch}

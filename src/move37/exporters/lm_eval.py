@@ -1,8 +1,8 @@
 """Results as lm-evaluation-harness writes them: <model>/results_<date>.json and samples_<task>_<date>.jsonl.
 
 A document's samples are its repeats. pass@1 and pass@n stand where lm-eval has its metrics, with the standard error
-over problems; whoever reads lm-eval's files reads these, `move37 import lm-eval` among them. What lm-eval has no place for
-(finish reasons, token counts) is left out: export samples to keep it.
+over problems; whoever reads lm-eval's files reads these, `move37 import lm-eval` among them. What lm-eval has no place
+for (finish reasons, token counts) is left out: export samples to keep it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +47,8 @@ def _write_model(store: RunStore, model: str, tally: Tally, out: Path) -> Iterat
         "configs": {task: {"task": task, "output_type": "generate_until"} for task in tasks},
         "n-shot": {task: int(identity["few_shot"]) for task in tasks if identity.get("few_shot", "").isdigit()},
         "n-samples": {task: {"original": len(rows), "effective": len(rows)} for task, rows in by_task.items()},
-        "config": {"model": "move37", "model_args": {"pretrained": store.study().models[model].path, "name": model}},
+        "config": {"model": "move37", "model_args": {"pretrained": model}},
+        "source": store.study().models[model].path,
         "model_name": model,
         "verifiers": dict(store.current_labels()),
         "move37_version": __version__,

@@ -55,12 +55,11 @@ class LogImporter:
     def logs(self, paths: Sequence[Path], reading: Reading) -> list[Log]:
         """The logs in some files and folders. Raises InputError where a folder holds none."""
         files = self.chosen([file for path in paths for file in self._files(path)])
-        kept, copies = without_copies(files)
-        groups: dict[tuple[str | None, str | None], list[tuple[Path, About]]] = {}
-        for file in kept:
+        groups: dict[tuple[str | None, str | None], dict[Path, About]] = {}
+        for file in files:
             about = self.about(file)
-            groups.setdefault((about.model, about.task), []).append((file, about))
-        return [self._log(model, task, found, reading, copies) for (model, task), found in groups.items()]
+            groups.setdefault((about.model, about.task), {})[file] = about
+        return [self._log(model, task, found, reading) for (model, task), found in groups.items()]
 
     def _files(self, path: Path) -> list[Path]:
         if not path.is_dir():
@@ -70,31 +69,24 @@ class LogImporter:
             raise InputError(f"{path}: no log of {self.format} in it or below")
         return found
 
-    def _log(
-        self,
-        model: str | None,
-        task: str | None,
-        found: Sequence[tuple[Path, About]],
-        reading: Reading,
-        copies: Mapping[Path, Path],
-    ) -> Log:
+    def _log(self, model: str | None, task: str | None, found: Mapping[Path, About], reading: Reading) -> Log:
         remarks = Remarks(reading.threshold)
-        for file, about in found:
-            for note in about.notes:
+        files, copies = without_copies(list(found))
+        by_series: dict[str, list[Path]] = {}
+        for file in files:
+            by_series.setdefault(found[file].series, []).append(file)
+            for note in found[file].notes:
                 remarks.say(note)
             if file in copies:
-                remarks.say(f"{copies[file].name} has the same content as {file.name} and is read once")
-        by_series: dict[str, list[Path]] = {}
-        for file, about in found:
-            by_series.setdefault(about.series, []).append(file)
+                remarks.say(f"{copies[file].name} has the same content as {file.name}: it is read once")
         ordered = sorted(by_series.items(), key=lambda item: in_order(item[0]))
         return Log(
             format=self.format,
             model=model,
             task=task,
-            files=tuple(str(file) for file, _ in found),
+            files=tuple(map(str, files)),
             series=[Series(name, partial(self._series, files, reading, remarks)) for name, files in ordered],
-            settings=common_settings([about for _, about in found], [file for file, _ in found]),
+            settings=common_settings([found[file] for file in files], files),
             remarks=remarks,
             unique_questions=self.unique_questions,
         )

@@ -37,7 +37,7 @@ class LmEvalImporter(LogImporter):
         results = _results(file)
         task = named["task"] if named else _task_from_name(file.name)
         if results is None:
-            return About(_model_from_folder(file), task, str(file))
+            return About(_model_from_folder(file), task, str(file), _generation(file))
         settings = {"lm-eval task version": str(results.version(task))} if results.version(task) is not None else {}
         settings |= setting_texts(few_shot=results.few_shot(task), limit=results.limit) | results.printed(task)
         return About(results.model or _model_from_folder(file), task, str(file), settings | _generation(file))

@@ -22,7 +22,9 @@ _NAMES = (
 
 def benchmark_of(task: str) -> str:
     """The benchmark of ours that a task is, or its own name as one."""
-    name = task.rpartition("/")[2].partition("|")[0].strip()
+    # lighteval's "suite|task|few-shot examples".
+    parts = [part.strip() for part in task.rpartition("/")[2].split("|") if not part.strip().isdigit()]
+    name = parts[-1] if parts else task
     lower = name.lower()
     known = next((ours for pattern, ours in _NAMES if re.match(pattern, lower)), None)
     return known or re.sub(r"[^\w.:+-]+", "_", name).strip("_.") or "unnamed"
