@@ -50,8 +50,9 @@ def test_every_command_of_the_page_runs(
     page = (tmp_path / "runs" / "hotter" / "report.md").read_text()
     assert "temperature is 0.6 for base and 1 for rl; compared all the same: the card of the RL model" in page
     # The tool's own scores stand in the report beside ours, with the disagreements.
-    pair = (tmp_path / "runs" / "pair" / "report.md").read_text()
-    assert "reported@lm-eval:exact_match,strict,all-repeats" in pair
+    graders = (tmp_path / "runs" / "pair" / "tables" / "agreement.csv").read_text()
+    assert "reported@lm-eval:exact_match,strict,all-repeats" in graders
+    assert "Agreement of graders" in (tmp_path / "runs" / "pair" / "report.md").read_text()
     assert "recognised lm-eval" in capsys.readouterr().out
 
 

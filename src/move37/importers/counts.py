@@ -13,6 +13,7 @@ share one plan, and a row that the plan cannot have ended in is refused. They be
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ _LARGE_BYTES = 2**20
 _COLUMNS = {"problem_id": "id", "problem": "id", "task_id": "id", "correct": "c", "num_correct": "c"}
 _COLUMNS |= {"total": "n", "num_samples": "n", "samples": "n"}
 """Other names of columns in CSV files."""
+_OF_A_SAMPLE = re.compile(r"(?:s|sample|run|seed|score)?[_ ]?\d+", re.IGNORECASE)
+"""What a column of one sample per problem is called."""
 
 
 class CountsImporter(LogImporter):
@@ -41,7 +44,9 @@ class CountsImporter(LogImporter):
 
     def claims(self, head: Head) -> bool:
         if head.name.endswith(".csv"):
-            return bool(head.first)
+            names = {_COLUMNS.get(name.lower(), name) for name in head.first}
+            counted = {"c", "n"} <= names or "score" in names
+            return "id" in names and (counted or all(map(_OF_A_SAMPLE.fullmatch, names - {"id"})))
         return head.has("id", "c", "n") or head.has("id", "scores")
 
     def logs(self, paths: Sequence[Path], reading: Reading) -> list[Log]:

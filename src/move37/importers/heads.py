@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,6 @@ class Head:
     """A file's name and beginning. What cannot be read has no fields: whoever reads it later says why."""
 
     path: Path
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -65,7 +64,7 @@ class Head:
             if self.name.endswith(".csv"):
                 with naming(self.path), self.path.open(encoding="utf-8-sig") as file:
                     return dict.fromkeys(name.strip().strip('"') for name in file.readline().split(","))
-            if self.is_jsonl or self.is_json or self.name.endswith(".parquet"):
+            if self.is_jsonl or (self.is_json and not self.members) or self.name.endswith(".parquet"):
                 return next(iter(stream_rows(self.path))).values
         except (InputError, StopIteration):
             pass
