@@ -15,6 +15,7 @@ LATE_IMPORTS = {
     "cli.py": "each command loads what it needs, so that --help waits for none of it",
     "benchmarks/published.py": "datasets is in the extra hub",
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
+    "importers/monkeys.py": "PyYAML is in the extra logs",
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
     "rows.py": "only Parquet files need a table library",
     "testing/algorithms.py": "torch, for a test of a loss of your own",

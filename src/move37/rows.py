@@ -182,7 +182,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise InputError(f"{path}: not UTF-8 text (byte {read + error.start}, line {number})") from None
+                raise InputError(f"{path}: not UTF-8 text (byte {read + error.start}), in line {number}") from None
             read += len(raw)
             if not line.strip():
                 continue

@@ -5,6 +5,7 @@ reads it, `hf upload` sends it, and `move37 import jsonl` reads the files back. 
 from: the settings of the run, its verifiers and versions, and the prompt.
 """
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -67,8 +68,6 @@ def _write_model(store: RunStore, model: str, out: Path) -> Iterator[Path]:
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd")
     return buffer.getvalue()

@@ -6,6 +6,7 @@ metric's, the same rule is applied to all repeats (`lm_eval_filters.py`). Lines 
 Left out: log-likelihoods. They are no text, so a task of them is refused by name.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -220,8 +221,6 @@ def _asked(row: Row, reading: Reading) -> Asked:
 def _prompt(value: Any) -> Any:
     """Chat models are asked with the messages as JSON text."""
     if isinstance(value, str) and value.startswith("[{"):
-        import json
-
         try:
             return json.loads(value)
         except ValueError:
