@@ -430,6 +430,16 @@ class TestJsonl:
         id = content_id("math500", "What is 1+1?")
         assert message == f"{tmp_path}/samples.jsonl:2: sample 0 of {id} is here already, with another text or end"
 
+    def test_files_are_one_series_unless_their_names_say_a_seed(self, tmp_path: Path) -> None:
+        shards = [write(tmp_path / f"part{i}.jsonl", [self.row(index=i, response=str(i))]) for i in (0, 1)]
+        seeds = [write(tmp_path / f"seed{i}.jsonl", [self.row(index=0, response=str(i))]) for i in (10, 2)]
+        for paths, texts in ((shards, ["0", "1"]), (seeds, ["2", "10"])):
+            (log,) = IMPORTERS.load("jsonl")().logs(paths, Reading("math500"))
+            assert [(s.index, s.text) for s in gather(log, "base", "math500").samples] == [
+                (0, texts[0]),
+                (1, texts[1]),
+            ]
+
     def test_unknown_ends_null_responses_and_scores_of_any_range_are_read_and_said(self, tmp_path: Path) -> None:
         rows = [
             self.row(response=None, finish_reason="abort", score=-1),

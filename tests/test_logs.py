@@ -1,6 +1,7 @@
 """Logs of other tools: each is recognised and reads as its tool wrote it, whatever is torn, odd or twice in it."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,56 @@ class TestEveryTool:
                     gather(log, "base", "sums")
             assert str(caught.value).startswith(str(path))
             assert "\n" not in str(caught.value)
+
+
+ODD = (None, True, -1, 0.5, 10**12, float("nan"), "", "1", "a\nb", [], ["a"], [["a"]], [None], {}, {"a": 1}, ...)
+"""What a field may hold in a log that another version wrote, or half wrote; `...`: it is missing."""
+
+
+def spoilt(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The places of every field of a JSON value with each odd value put there."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in members:
+        for odd in ODD:
+            copy = value.copy()
+            if odd is not ...:
+                copy[name] = odd
+            elif isinstance(copy, dict):
+                del copy[name]
+            yield (*path, name), copy
+        for place, inner in spoilt(member, (*path, name)):
+            copy = value.copy()
+            copy[name] = inner
+            yield place, copy
+
+
+NO_JSON = ("lighteval", "lighteval of its documentation", "lighteval up to 0.9", "trl", "large-language-monkeys")
+
+
+@pytest.mark.parametrize("what", [what for what in LOGS if what not in NO_JSON])
+def test_a_log_with_any_odd_value_is_read_or_refused_with_one_line(what: str, tmp_path: Path) -> None:
+    """One field of the first row at a time, and of the results or metadata beside."""
+    name, write = LOGS[what]
+    write(tmp_path)
+    (path, *_) = recognise([tmp_path]).files[name]
+    beside = [other for other in tmp_path.rglob("*.json") if other != path]
+    for file in (path, *beside):
+        text = file.read_text()
+        first, _, rest = text.partition("\n") if file.suffix == ".jsonl" else (text, "", "")
+        for place, value in spoilt(json.loads(first)):
+            if "samples" in place and 0 not in place:
+                continue  # inspect's samples are alike: the first will do
+            file.write_text(json.dumps(value) + "\n" + rest)
+            said = ""
+            try:
+                for log in IMPORTERS.load(name)().logs([path], Reading("sums")):
+                    gather(log, "base", "sums")
+            except InputError as error:
+                said = str(error)
+            except Exception as error:
+                raise AssertionError(f"{file.name} at {place}") from error
+            assert "\n" not in said, place
+        file.write_text(text)
 
 
 class TestLmEval:

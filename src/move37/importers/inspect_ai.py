@@ -169,6 +169,7 @@ def _printed(header: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     scores = _object(header, "results").get("scores")
     for score in scores if isinstance(scores, list) else ():
+        score = score if isinstance(score, dict) else {}
         for name, metric in _object(score, "metrics").items():
             value = metric.get("value") if isinstance(metric, dict) else None
             if isinstance(value, int | float):

@@ -38,6 +38,8 @@ class _Known:
     question: str | None
     references: tuple[str, ...]
     prompt: str | None
+    asked: Asked
+    """The object that it was told by: a reader may hand out the same one again."""
     varied_prompts: int = 0
 
 
@@ -131,6 +133,8 @@ class Joiner:
         if known is None:
             known = self._known[asked.key] = self._first_of(row)
             return known
+        if asked is known.asked:
+            return known
         if asked.question != known.question and (asked.question or "").split() != (known.question or "").split():
             raise row.row.error(f"id {asked.key!r} has another question than before")
         if asked.references != known.references:
@@ -151,7 +155,7 @@ class Joiner:
             problem_id = self._told(row)
         if asked.prompt is not None:
             self.prompts.setdefault(problem_id, Prompt(problem_id, asked.prompt, (), TEMPLATE))
-        return _Known(len(self._known), problem_id, asked.question, asked.references, asked.prompt)
+        return _Known(len(self._known), problem_id, asked.question, asked.references, asked.prompt, asked)
 
     def _told(self, row: LogRow) -> str:
         """The id of a problem that the row tells, or names."""

@@ -14,6 +14,7 @@ Files may be JSONL, a JSON list (both also gzipped) or Parquet. `move37 export s
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ _NAMES = {
     "error": ("error",),
 }
 
+_SEED = re.compile(r"(?:seed|rs|run|rollout)[-_=]?(\d+)", re.IGNORECASE)
+
 
 class JsonlImporter(LogImporter):
     format = "jsonl"
@@ -48,17 +51,17 @@ class JsonlImporter(LogImporter):
         return has["response"] and (has["question"] or has["id"])
 
     def about(self, file: Path) -> About:
-        """What exports say in every row."""
+        """What exports say in every row. Files are one series, unless their names say which seed each is of."""
         first = next(stream_rows(file))
-        model, benchmark = first.find("model"), first.find("benchmark")
-        return About(
-            model if isinstance(model, str) else None, benchmark if isinstance(benchmark, str) else None, str(file)
-        )
+        model, benchmark = (value if isinstance(value := first.find(n), str) else None for n in ("model", "benchmark"))
+        seed = _SEED.search(file.name) or _SEED.search(file.parent.name)
+        return About(model, benchmark, seed[1] if seed else "")
 
     def rows(self, file: Path, reading: Reading, remarks: Remarks) -> Iterator[LogRow]:
         names = _NAMES | {role: (field,) for role, field in reading.fields.items()}
         dotted = {field for field in reading.fields.values() if "." in field}
         indexed: bool | None = None
+        known: dict[tuple[Any, Any], tuple[Any, Asked]] = {}
         for row in stream_rows(file):
             if dotted:
                 row = Row({**row.values, **{field: _dig(row.values, field) for field in dotted}}, row.place)
@@ -67,7 +70,26 @@ class JsonlImporter(LogImporter):
             elif (row.find(*names["index"]) is not None) != indexed:
                 raise row.error("some rows have an 'index' and some have none; give it to all or to none")
             first = row.count(*names["index"]) if indexed else None
-            yield LogRow(_asked(row, names, reading), tuple(_responses(row, names, remarks)), row, first)
+            yield LogRow(_known(row, names, reading, known), tuple(_responses(row, names, remarks)), row, first)
+
+
+def _known(
+    row: Row,
+    names: Mapping[str, tuple[str, ...]],
+    reading: Reading,
+    known: dict[tuple[Any, Any], tuple[Any, Asked]],
+) -> Asked:
+    """The problem of a row; a million rows have a few thousand, which are made once each."""
+    question, key = row.find(*names["question"]), row.find(*names["id"])
+    if not isinstance(question, str | None) or not isinstance(key, str | int | None):
+        return _asked(row, names, reading)
+    rest = row.find(*names["answer"]), row.find(*names["prompt"])
+    before = known.get((question, key))
+    if before is not None and before[0] == rest:
+        return before[1]
+    asked = _asked(row, names, reading)
+    known.setdefault((question, key), (rest, asked))
+    return asked
 
 
 def _asked(row: Row, names: Mapping[str, tuple[str, ...]], reading: Reading) -> Asked:

@@ -234,8 +234,8 @@ def _scores(row: Row, lower_is_better: set[str]) -> Iterator[tuple[str, Any]]:
     if not isinstance(names, list):
         names = [name for name, value in row.values.items() if isinstance(value, bool | int | float)]
     for name in names:
-        value = row.values.get(name)
-        if name not in _NO_SCORES and name not in lower_is_better and isinstance(value, bool | int | float):
+        value = row.values.get(name) if isinstance(name, str) else None
+        if isinstance(value, bool | int | float) and name not in _NO_SCORES and name not in lower_is_better:
             yield f"{name},{row.find('filter') or 'none'}", value
 
 

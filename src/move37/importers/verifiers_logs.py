@@ -108,11 +108,11 @@ def _said(error: Any) -> str:
 def _from_traces(file: Path) -> tuple[Any, Any, dict[str, str]]:
     """Model, task and settings as the first trace says."""
     first = next(stream_rows(file)).values
-    traces = first.get("traces") or [first]
-    trace = traces[0] if isinstance(traces[0], Mapping) else {}
+    traces = _objects(first.get("traces")) or [first]
+    trace = traces[0]
     config = _object(_object(trace, "agent"), "config")
     sampling = _object(config, "sampling")
-    calls = [call for call in trace.get("calls") or () if isinstance(call, Mapping)]
+    calls = _objects(trace.get("calls"))
     model = config.get("model") or next((call["model"] for call in calls if call.get("model")), None)
     names = ("temperature", "top_p", "max_tokens")
     task = _object(first, "env").get("id") or _object(trace, "task").get("type")
@@ -122,6 +122,11 @@ def _from_traces(file: Path) -> tuple[Any, Any, dict[str, str]]:
 def _object(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = values.get(name)
     return found if isinstance(found, Mapping) else {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; none where it is no list."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _episode(row: Row, traces: Any, remarks: Remarks) -> Iterator[LogRow]:
@@ -135,7 +140,7 @@ def _episode(row: Row, traces: Any, remarks: Remarks) -> Iterator[LogRow]:
             raise row.error("'traces': expected traces with nodes")
         if _object(trace, "agent").get("trainable") is False and len(traces) > 1:
             continue  # a judge, or an opponent
-        nodes = [node for node in trace.get("nodes") or () if isinstance(node, dict)]
+        nodes = _objects(trace.get("nodes"))
         data = {"task": trace.get("task") or row.find("task")} | trace
         yield LogRow(_asked_of_trace(row, data, nodes), (_trace(row, trace, nodes, remarks),), row)
 
@@ -176,7 +181,7 @@ def _trace(row: Row, trace: dict[str, Any], nodes: Sequence[dict[str, Any]], rem
     failed = trace.get("ok") is False or (trace.get("stop_condition") == "error")
     if not own or (failed and _errors(trace)):
         return Response("", error=_errors(trace) or "the trace holds no message of the model")
-    calls = [call for call in trace.get("calls") or () if isinstance(call, Mapping)]
+    calls = _objects(trace.get("calls"))
     used = [_object(call, "usage").get("completion_tokens") for call in calls]
     numbers = [tokens for tokens in used if isinstance(tokens, int)]
     reason: Any = next((call.get("finish_reason") for call in reversed(calls) if call.get("finish_reason")), None)
@@ -201,7 +206,7 @@ def _rewards(trace: Mapping[str, Any]) -> dict[str, Any]:
         score = reward.get("score") if isinstance(reward, Mapping) else reward
         if isinstance(score, int | float):
             found[name] = score
-            total += score * weight
+            total += score * (weight if isinstance(weight, int | float) else 1.0)
     return {"reward": total} | found if len(found) > 1 else found
 
 
