@@ -1,13 +1,13 @@
 """Claim: of given responses to programming problems more are judged as they should be by our rule of which text is the
 program than by any peer's.
 
-Only the rule differs: what each takes from a response is judged by our sandbox, against the same tests. The peers' rules
-are read from their own files and are functions or lines of functions there:
+Only the rule differs: what each takes from a response is judged by our sandbox, against the same tests. The peers'
+rules are read from their own files and are functions or lines of functions there:
   pip install --no-deps --target FOLDER verl==0.9.1 inspect-evals==0.9.0 nvidia-livecodebench==26.3
   FOLDER/open_r1/rewards.py (of open-r1, src/open_r1) and FOLDER/simple_evals/humaneval_eval.py (of simple-evals)
 One that is not there is left out.
-A case is a JSON line: `kind`, `problem` (test texts, or inputs and outputs, or the number of a HumanEval problem), `head`,
-`program` (the response), `right` ("correct" or "incorrect").
+A case is a JSON line: `kind`, `problem` (test texts, or inputs and outputs, or the number of a HumanEval problem),
+`head`, `program` (the response), `right` ("correct" or "incorrect").
 
     python bench/program_rules.py --cases FILE --peers FOLDER
 """
