@@ -6,6 +6,8 @@
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,18 +120,32 @@ def test_a_program_that_waits_is_ended_early_and_one_that_works_is_not(
     assert time.monotonic() - began < 20
 
 
-def test_this_process_is_busy_when_it_computes_and_idle_when_it_sleeps() -> None:
-    idleness = Idleness([os.getpid()])
-    idleness.look()
-    end = time.monotonic() + 0.4
-    while time.monotonic() < end:
-        pass
-    idleness.look()
-    assert idleness.seconds < 0.3
-    before = idleness.seconds
-    time.sleep(0.5)
-    idleness.look()
-    assert idleness.seconds - before > 0.3
+@pytest.mark.parametrize(("text", "is_idle"), [("while True: pass", False), ("input()", True)])
+def test_a_process_is_busy_when_it_computes_and_idle_when_it_waits(text: str, is_idle: bool) -> None:
+    command = [sys.executable, "-S", "-c", f"print(flush=True)\n{text}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        idleness = Idleness([process.pid])
+        for _ in range(11):
+            idleness.look()
+            time.sleep(0.1)
+        process.kill()
+    assert idleness.seconds > 0.7 if is_idle else idleness.seconds < 0.3
+
+
+def test_what_waits_for_a_processor_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Looks a second apart; the kernel adds what the task waited only once it runs: 0, 0, then 2.9 s at once.
+    seen = iter([[("t", 0.0, True)], [("t", 0.0, True)], [("t", 0.0, True)], [("t", 2.9, True)], [("t", 2.9, False)]])
+    clock = iter(range(10))
+    monkeypatch.setattr(Idleness, "_tasks", lambda self: iter(next(seen)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    idleness = Idleness([1])
+    found = []
+    for _ in range(5):
+        idleness.look()
+        found.append(round(idleness.seconds, 6))
+    assert found == [0, 1, 2, 0.1, 0.1]  # in the last second it was ready to run and did not come to it
 
 
 @needs_isolation
