@@ -464,6 +464,16 @@ class TestImporting:
         path = log_files.lines(tmp_path / "x.jsonl", [{"query": "1+1?", "reply": "2"}])
         assert refusal(path).startswith(f"{path}: not a log that is known here (fields: query, reply); name its format")
 
+    def test_a_torn_file_among_logs_is_refused_and_an_empty_one_is_not(self, tmp_path: Path) -> None:
+        log_files.lm_eval(tmp_path)
+        (tmp_path / "begun.jsonl").write_text("")
+        assert len(read(tmp_path).samples) == 4
+        (tmp_path / "torn.parquet").write_bytes(b"PAR1 and no more")
+        assert refusal(tmp_path).startswith(f"{tmp_path}/torn.parquet: not a whole Parquet file (")
+        (tmp_path / "torn.parquet").unlink()
+        (tmp_path / "wide.jsonl").write_text('{"question": "?"}', encoding="utf-16")
+        assert refusal(tmp_path) == f"{tmp_path}/wide.jsonl: not UTF-8 text (byte 0), in line 1"
+
     def test_two_paths_of_one_model_need_names(self, tmp_path: Path) -> None:
         paths = tuple(log_files.lm_eval(tmp_path / name) for name in ("a", "b"))
         with pytest.raises(InputError, match="give --model once for each path"):

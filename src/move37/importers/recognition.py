@@ -1,5 +1,7 @@
 """Whose log is it? Every file is shown to every importer, in the order of the registry; the first that claims it reads
-it. Files that nobody claims are named: most are what tools write beside their logs."""
+it. Files that nobody claims are named: most are what tools write beside their logs. One whose rows cannot be read is
+refused, for it may be a log.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 from move37.errors import InputError
 from move37.importers import IMPORTERS, Importer
 from move37.importers.heads import KINDS, Head, files_in
+from move37.rows import stream_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,20 @@ def recognise(paths: Sequence[Path]) -> Recognised:
             head = Head(file)
             name = next((name for name, importer in importers.items() if importer.claims(head)), None)
             if name is None:
+                _refuse_torn(head)
                 unclaimed.append(file)
             else:
                 claimed.setdefault(name, []).append(file)
     if not claimed:
         raise InputError(_nothing(paths, unclaimed))
     return Recognised({name: claimed[name] for name in importers if name in claimed}, tuple(unclaimed))
+
+
+def _refuse_torn(head: Head) -> None:
+    """Raises InputError for a file of rows that cannot be read: it may be a log that was being written. An empty one is
+    only a log that was never begun."""
+    if head.name.endswith((".jsonl", ".jsonl.gz", ".parquet")) and not head.first and head.path.stat().st_size:
+        next(stream_rows(head.path), None)
 
 
 def _nothing(paths: Sequence[Path], unclaimed: Sequence[Path]) -> str:
@@ -45,6 +56,11 @@ def _nothing(paths: Sequence[Path], unclaimed: Sequence[Path]) -> str:
     head = Head(unclaimed[0])
     if unclaimed[0].stat().st_size == 0:
         return f"{unclaimed[0]}: empty, it holds no rows"
+    if len(unclaimed) == 1 and not head.first and not head.members:
+        try:
+            next(stream_rows(unclaimed[0]))
+        except InputError as error:
+            return str(error)
     fields = ", ".join(map(str, [*(head.first or head.members)][:12])) or "none that can be read"
     return (
         f"{unclaimed[0]}: not a log that is known here (fields: {fields}); name its format ({known}), or its fields: "
