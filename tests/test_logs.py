@@ -1,6 +1,8 @@
 """Logs of other tools: each is recognised and reads as its tool wrote it, whatever is torn, odd or twice in it."""
 
 import json
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from move37 import imports, pipeline
-from move37.errors import InputError
+from move37.errors import InputError, MissingExtraError
 from move37.estimates.pass_at_k import pass_at_k
 from move37.identity import content_id
 from move37.importers import IMPORTERS
@@ -47,6 +49,12 @@ def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
         read(path)
     assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def refusal_of_missing(path: Path) -> str:
+    with pytest.raises(MissingExtraError) as caught:
+        read(path)
     return str(caught.value)
 
 
@@ -201,6 +209,20 @@ class TestInspect:
         assert zipped == plain
         assert plain.samples[0].tokens == 7
         assert plain.settings == {"temperature": "0.6", "max_tokens": "64", "reported match accuracy mean": "0.5000"}
+
+    def test_without_the_package_for_zstd_other_logs_are_read_and_those_in_zstd_name_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "backports.zstd.zipfile", None)
+        path = tmp_path / "older.eval"
+        with zipfile.ZipFile(path, "w", compression=zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("header.json", json.dumps(log_files.inspect_header()))
+            archive.writestr("samples/1_epoch_1.json", json.dumps(log_files.inspect_sample(0, 1)))
+        assert len(read(path).samples) == 1
+        if sys.version_info < (3, 14):
+            # The method of every entry, told to be zstd: no library of ours can open it then.
+            path.write_bytes(path.read_bytes().replace(b"\x08\x00", b"\x5d\x00"))
+            assert "pip install 'move37[logs]'" in refusal_of_missing(path)
 
     def test_an_unfinished_log_is_read_as_far_as_it_goes_and_said(self, tmp_path: Path) -> None:
         needs_zstd()

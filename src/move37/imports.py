@@ -6,6 +6,7 @@ says so (`reported.py`). Logs are first read to their end beside the run (`stagi
 nothing.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,8 +127,9 @@ def _find_logs(request: ImportRequest) -> tuple[list[_Named], list[str]]:
         raise InputError(
             f"--model: {len(request.models)} names for {len(request.paths)} paths; give one for all, or one for each"
         )
-    if len(set(request.models)) != len(request.models):
-        raise InputError(f"--model: {request.models[0]} stands there twice; give paths of one model under one name")
+    twice = [name for name, count in Counter(request.models).items() if count > 1]
+    if twice:
+        raise InputError(f"--model: {twice[0]} stands there twice; give paths of one model under one name")
     # Files of one model belong together; without a name nobody knows yet whose they are.
     groups = [request.paths] if len(request.models) == 1 else [(path,) for path in request.paths]
     names: Sequence[str | None] = request.models or (None,) * len(groups)

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from move37.errors import InputError
+from move37.errors import InputError, MissingExtraError
 from move37.importers.base import About, LogImporter
 from move37.importers.fields import (
     content_text,
@@ -31,7 +31,6 @@ from move37.importers.fields import (
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.json_stream import stream_json
-from move37.registry import missing_extra
 from move37.rows import Row, naming, open_text
 from move37.types import FinishReason
 
@@ -70,15 +69,13 @@ class InspectImporter(LogImporter):
 
 
 def _zipfile() -> Any:
-    """The module `zipfile`, one that can read zstd."""
+    """The module `zipfile`, one that can read zstd where there is one: older logs are compressed otherwise."""
     if sys.version_info >= (3, 14):
         return import_module("zipfile")
     try:
-        return import_module("backports.zstd").zipfile
-    except AttributeError:
         return import_module("backports.zstd.zipfile")
-    except ModuleNotFoundError as error:
-        raise missing_extra("an .eval log of inspect_ai", error, "logs") from error
+    except ModuleNotFoundError:
+        return import_module("zipfile")
 
 
 def _opened(file: Path) -> Any:
@@ -95,6 +92,10 @@ def _opened(file: Path) -> Any:
 def _entry(file: Path, archive: Any, name: str) -> Any:
     try:
         return json.loads(archive.read(name))
+    except NotImplementedError:
+        raise MissingExtraError(
+            f"{file}: compressed with zstd, which needs the package 'backports.zstd': pip install 'move37[logs]'"
+        ) from None
     except Exception as error:  # a torn entry: zip, zstd and JSON each have their own ways to say it
         said = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{file}: entry {name} cannot be read ({said}); the file is damaged") from None
