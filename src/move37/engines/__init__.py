@@ -3,6 +3,8 @@
     Renderer    messages -> the text that is continued, and the length of a prompt; needs no weights
     Generator   prompts -> samples
     Scorer      a prompt's and a response's token ids -> log-probabilities
+    BatchScorer many of them together, with what a nucleus would have kept
+    DistributionReader   texts that begin alike -> the whole sampling distribution after each beginning
     Trainable   what the trainer needs: the weights themselves, and samples with what they are made of
 
 Every member is a Renderer and a Generator (`Engine`); the others are asked for with `isinstance` where they are needed.
@@ -20,9 +22,10 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from pydantic import ValidationError
 
 from move37.config import ModelConfig, SamplingConfig, Settings, describe_validation_error
+from move37.engines.forest import Forest
 from move37.errors import ConfigError
 from move37.registry import Registry
-from move37.types import Message, Prompt, Request, Sample
+from move37.types import FloatArray, IntArray, Message, Prompt, Request, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,68 @@ class Scorer(Protocol):
 
         In memory that the length of the text bounds, not its length times the vocabulary. Raises EngineError where
         both do not fit the context, or the prompt is empty.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A response under a model, in natural logs.
+
+    `logprobs` are of its tokens under the model itself (temperature 1, no top-p). `drawn` are those under the sampling
+    distribution that was asked for: minus infinity for what it never draws. `mass_ahead` is, for each token, the
+    probability at that temperature of all that is more probable: sampling can make a token if its top_p is larger.
+    """
+
+    logprobs: tuple[float, ...]
+    drawn: tuple[float, ...]
+    mass_ahead: tuple[float, ...]
+
+
+@runtime_checkable
+class BatchScorer(Scorer, Protocol):
+    def encode(self, text: str) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it."""
+        ...
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens at which a response ends."""
+        ...
+
+    def score_together(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], sampling: SamplingConfig
+    ) -> Iterator[Scored]:
+        """(prompt ids, response ids) -> what the model makes of each response, in order; raises as `score`."""
+        ...
+
+    def read_back(self, token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
+        """The text of the response that these tokens are, as `generate` would have given it."""
+        ...
+
+
+@runtime_checkable
+class DistributionReader(Protocol):
+    """For worlds in which all right texts can be listed (`lab/exact.py`)."""
+
+    context_length: int | None
+
+    def encode(self, text: str) -> list[int]: ...
+
+    @property
+    def end_tokens(self) -> frozenset[int]: ...
+
+    @property
+    def vocabulary_size(self) -> int: ...
+
+    def shown(self, token: int) -> str:
+        """What one token leaves in the text of a response."""
+        ...
+
+    def distribution(self, forest: Forest, sampling: SamplingConfig) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Inner nodes, and the natural-log probabilities of every next token after each, (nodes, vocabulary).
+
+        Of the distribution that samples are drawn from: temperature and top-p are in it.
         """
         ...
 

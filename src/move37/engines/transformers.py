@@ -35,15 +35,18 @@ from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import Completion, TrainableSettings, parse_options, refuse_images, seeds_statement
+from move37.engines import Completion, Scored, TrainableSettings, parse_options, refuse_images, seeds_statement
+from move37.engines.forest import Forest
 from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
+from move37.engines.transformers_draw import log_distribution
+from move37.engines.transformers_forest import forest_logits
 from move37.engines.transformers_forward import distance_of_rows, forward_of
 from move37.engines.transformers_packed import can_pack, pack, packed
-from move37.engines.transformers_score import score
+from move37.engines.transformers_score import score, score_together
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.types import Message, Prompt, Request, Sample
+from move37.types import FloatArray, IntArray, Message, Prompt, Request, Sample
 
 Made = TypeVar("Made", Sample, Completion)
 
@@ -251,12 +254,46 @@ class TransformersEngine(TransformersRenderer):
 
     def score(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> list[float]:
         """See `engines.Scorer`. A response to an empty prompt, or one beyond the context, is an EngineError."""
+        self._check_length(prompt_ids, response_ids)
+        return score(self._model, prompt_ids, response_ids)
+
+    def _check_length(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> None:
         tokens = len(prompt_ids) + len(response_ids)
         if not prompt_ids:
             raise EngineError(f"{self._path}: a response without a prompt has no probability of its first token")
         if self.context_length is not None and tokens > self.context_length:
             raise EngineError(f"{self._path}: {tokens} tokens to score exceed the context of {self.context_length}")
-        return score(self._model, prompt_ids, response_ids)
+
+    def score_together(
+        self, texts: Sequence[tuple[Sequence[int], Sequence[int]]], sampling: SamplingConfig
+    ) -> Iterator[Scored]:
+        """See `engines.BatchScorer`. Raises EngineError as `score`."""
+        for prompt, response in texts:
+            self._check_length(prompt, response)
+        yield from score_together(self._model, texts, sampling.temperature, sampling.top_p)
+
+    def read_back(self, token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
+        """See `engines.BatchScorer`."""
+        tokens = list(token_ids)
+        return self._text.visible(tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens, stop)
+
+    def distribution(self, forest: Forest, sampling: SamplingConfig) -> Iterator[tuple[IntArray, FloatArray]]:
+        """See `engines.DistributionReader`. Raises EngineError where a path is longer than the context."""
+        longest = int(forest.depths.max(initial=-1)) + 1
+        if self.context_length is not None and longest > self.context_length:
+            raise EngineError(f"{self._path}: {longest} tokens to read exceed the context of {self.context_length}")
+        for nodes, logits in forest_logits(self._model, forest):
+            yield nodes, log_distribution(logits, sampling.temperature, sampling.top_p).cpu().numpy()
+
+    def shown(self, token: int) -> str:
+        """What one token leaves in the text of a response: nothing of a special one."""
+        return self._text.visible([token], ())
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens may be drawn."""
+        head: Any = self._model.get_output_embeddings()
+        return int(head.weight.shape[0])
 
     def sampling_layout(self, rows: int) -> AbstractContextManager[object]:
         return packed(self._model, rows)

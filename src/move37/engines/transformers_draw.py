@@ -48,6 +48,38 @@ def distribution_logprobs(logits: Tensor, rows: Tensor, tokens: Tensor, temperat
     return scaled[rows, tokens].double() - scaled.logsumexp(-1).double()[rows]
 
 
+def log_distribution(logits: Tensor, temperature: float, top_p: float) -> Tensor:
+    """The whole sampling distribution in natural logs, float64 of the shape of `logits` (rows, vocabulary).
+
+    What `draw` never draws has minus infinity: beyond the nucleus, and at temperature 0 all but the most probable.
+    """
+    if temperature == 0:
+        chosen = torch.zeros_like(logits, dtype=torch.bool).scatter_(1, logits.argmax(-1, keepdim=True), True)
+        return torch.zeros(logits.shape, dtype=torch.float64, device=logits.device).masked_fill_(~chosen, -torch.inf)
+    logprobs = (logits.double() / temperature).log_softmax(-1)
+    if top_p == 1:
+        return logprobs
+    ordered, places = logprobs.sort(-1, descending=True)
+    probabilities = ordered.exp()
+    before = probabilities.cumsum(-1) - probabilities  # kept while the mass before a token is short of top_p
+    kept = torch.empty_like(before, dtype=torch.bool).scatter_(1, places, before < top_p)
+    return logprobs.masked_fill(~kept, -torch.inf).log_softmax(-1)
+
+
+def nucleus_mass(probabilities: Tensor, top_p: float) -> Tensor:
+    """The mass of the nucleus of every row of probabilities (rows, vocabulary), float64 (rows,)."""
+    vocabulary, found = probabilities.shape[1], torch.empty(len(probabilities), dtype=torch.float64)
+    found, asked = found.to(probabilities.device), torch.arange(len(probabilities), device=probabilities.device)
+    for few in (*(few for few in _FEW if few < vocabulary), vocabulary):
+        cumulative = probabilities[asked].topk(few).values.cumsum(-1, dtype=torch.float64)
+        last = torch.searchsorted(cumulative, torch.full_like(cumulative[:, :1], top_p)).clamp_(max=few - 1)
+        found[asked] = cumulative.gather(1, last)[:, 0]
+        asked = asked[cumulative[:, -1] < top_p]
+        if len(asked) == 0:
+            break
+    return found
+
+
 def _from_all(probabilities: Tensor, rows: Tensor, uniforms: Tensor) -> Tensor:
     vocabulary = probabilities.shape[1]
     if vocabulary <= _SMALL:
