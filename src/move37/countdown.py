@@ -66,6 +66,7 @@ class Tier:
 TIERS: Mapping[str, Tier] = {
     "in-pretraining": Tier(4),  # what the shipped base saw, and nothing else
     "edge": Tier(5),  # one number more than it ever saw
+    "five-long": Tier(5, fewest_steps=4),  # and one step more than it ever wrote, if it is to be right
     "beyond": Tier(6, fewest_steps=4),  # two more, and no right chain is as short as those it saw
 }
 
@@ -234,6 +235,14 @@ class Oracle:
                     following.add(rest)
             states = following
         return None
+
+    def steps(self, available: Available) -> Iterator[tuple[str, Available, bool, bool]]:
+        """The steps from there that a right chain can take: text, what is there afterwards, whether the chain is right
+        if it ends with the step, and whether it can go on and still be."""
+        for text, result, rest in moves(available):
+            hits, goes_on = result == self.puzzle.target, self._count(rest) > 0
+            if hits or goes_on:
+                yield text, rest, hits, goes_on
 
     def _one_step_left(self, available: Available) -> bool:
         target = self.puzzle.target
