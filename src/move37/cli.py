@@ -243,6 +243,29 @@ def show(
 
 
 @app.command()
+def score(
+    run: Run,
+    of: Annotated[list[str] | None, typer.Option(help="Responses of this model; default: of every one.")] = None,
+    under: Annotated[list[str] | None, typer.Option(help="Under this model; default: under every other.")] = None,
+    references: Annotated[bool, typer.Option("--references", help="Reference solutions as well.")] = False,
+    responses: Annotated[
+        Path | None, typer.Option(help='Reference solutions in a file: {"question", "response"} rows.', metavar="FILE")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """How likely is every model's stored work under the others? The report shows perplexities from then on."""
+    from move37 import pipeline, terminal
+    from move37.store import RunStore
+
+    with command("score", as_json) as emit:
+        bars = terminal.progress(as_json)
+        done = pipeline.score_run(RunStore.open(run), of, under, responses, references, bars)
+        emit(done)
+    if not as_json:
+        terminal.print_scored(done)
+
+
+@app.command()
 def analyse(run: Run, out: Out = None, accept_differences: Accept = None, as_json: Json = False) -> None:
     """Turn verdicts into curves, tables and intervals; every number goes to analyses.json."""
     from move37 import pipeline, terminal
@@ -426,6 +449,46 @@ def train(
         done = pipeline.train_model(config, out or Path("runs") / config.name, watched)
         emit(done)
     tell(as_json, f"Trained model: {done.model}", done.warnings)
+
+
+@app.command()
+def exact(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a shipped checkpoint, or a run folder.", metavar="MODEL|RUN")
+    ],
+    tier: Annotated[str | None, typer.Option(help="Tier of the countdown puzzles (a model's).")] = None,
+    problems: Annotated[int | None, typer.Option(min=1, help="How many puzzles (a model's).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the puzzles (a model's).")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Of the sampling (a model's); 1.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Of the sampling (a model's); 1.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Of a response (a model's); 64.")] = None,
+    below: Annotated[float, typer.Option(help="A new move's chance under base is below this.")] = 1e-6,
+    above: Annotated[float, typer.Option(help="A new move's chance under RL is above this.")] = 1e-3,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the chance of solving countdown puzzles, and pass@k up to 2^20, without a sample."""
+    from move37 import pipeline, terminal
+    from move37.analyses.exact_truth import Thresholds
+    from move37.store import RunStore
+    from move37.terminal_exact import exact_json, exact_settings, print_exact
+    from move37.truth import is_run
+
+    with command("exact", as_json) as emit:
+        given = {"tier": tier, "problems": problems, "seed": seed}
+        sampling = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens}
+        if is_run(Path(model)):
+            beside = [name for name, value in (given | sampling).items() if value is not None]
+            if beside or out is not None:
+                raise InputError(f"--{(beside or ['out'])[0].replace('_', '-')}: a run has its own; see its report")
+            store = RunStore.open(Path(model))
+            done = pipeline.exact_run(store, Thresholds(below, above), terminal.progress(as_json))
+        else:
+            source, settings = exact_settings(given, sampling)
+            done = pipeline.exact_checkpoint(model, source, settings, out, terminal.progress(as_json))
+        emit(exact_json(done))
+    if not as_json:
+        print_exact(done)
 
 
 @app.command()

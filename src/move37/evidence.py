@@ -17,6 +17,7 @@ from move37.analyses.decision import Decision, decide, decision_plan, finished_p
 from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts
 from move37.analyses.pairing import on_problems, paired
+from move37.analyses.perplexity import ScoredResponses
 from move37.counts import AnyTally, StoppedTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
@@ -26,8 +27,10 @@ from move37.estimates.rows import correct_samples, k_limit
 from move37.fairness import differences
 from move37.parts import read_json
 from move37.schema import COUNTS, KEY
+from move37.scoring import REFERENCES, scores_folder
 from move37.store import RunStore
 from move37.tallies import count_outcomes, counted_tally, fixed_tally, stopped_tally
+from move37.truth import kept_truths
 from move37.types import Outcome
 
 CALIBRATION = "calibration.json"
@@ -247,7 +250,43 @@ class RunEvidence:
             calibrations=self.calibrations(),
             beyond=study.analysis.beyond,
             notices=tuple(self.notices()),
+            exact=kept_truths(self.store),
+            scores=self.scores(),
         )
+
+    def scores(self) -> dict[tuple[str, str], ScoredResponses]:
+        """Responses under models, by (author, model): authors under themselves as they were drawn. Empty unless one
+        model's were scored under another."""
+        names = self.store.models()
+        pairs = [(author, model) for model in names for author in (*names, REFERENCES)]
+        found = {pair: known for pair in pairs if (known := self._scored(*pair)) is not None}
+        return found if any(author not in (model, REFERENCES) for author, model in found) else {}
+
+    def _scored(self, author: str, model: str) -> ScoredResponses | None:
+        columns = ["sample", "tokens", "logprob", "drawn", "mass_ahead"]
+        if author == model:  # its log-probabilities stand with the samples
+            drawn = self._samples(author, [*KEY, "digest", "tokens", "logprob"]).rename({"digest": "sample"})
+            rows = drawn.with_columns(drawn=pl.lit(None, pl.Float64), mass_ahead=pl.lit(None, pl.Float64))
+        else:
+            parts = scores_folder(self.store, author, model)
+            if not parts.files():
+                return None
+            rows = parts.scan([*KEY, *columns])
+        if author == REFERENCES:
+            rows = rows.with_columns(correct=pl.lit(-1))
+        else:
+            here = self._samples(author, [*KEY, "digest"])
+            rows = rows.join(here, left_on=[*KEY, "sample"], right_on=[*KEY, "digest"], how="inner")
+            right = pl.when(pl.col("outcome") == Outcome.CORRECT.value).then(1).otherwise(0)
+            verdicts = [
+                each.filter(pl.col("outcome") != Outcome.UNSCORED.value).select(*KEY, correct=right)
+                for _, each in self._used_verdicts(author, [*KEY, "outcome"])
+            ]
+            if not verdicts:
+                return None
+            rows = rows.join(pl.concat(verdicts), on=KEY, how="inner")
+        frame = self._collect(author, rows.drop_nulls("logprob").sort(KEY))
+        return _responses(author, model, frame) if frame.height else None
 
     def pilot(self) -> "Pilot":
         """What the run says of problems like its own. Raises InputError unless base and another model are here."""
@@ -372,6 +411,23 @@ def on_common_problems(models: Sequence[ModelData]) -> list[ModelData]:
         )
         for each in models
     ]
+
+
+def _responses(author: str, model: str, frame: pl.DataFrame) -> ScoredResponses:
+    problem_ids = tuple(frame["problem_id"].unique(maintain_order=True).to_list())
+    place = {problem: i for i, problem in enumerate(problem_ids)}
+    return ScoredResponses(
+        author=author,
+        model=model,
+        problem_ids=problem_ids,
+        problems=frame["problem_id"].replace_strict(place, return_dtype=pl.Int64).to_numpy(),
+        correct=frame["correct"].cast(pl.Int64).to_numpy(),
+        tokens=frame["tokens"].cast(pl.Int64).to_numpy(),
+        texts=frame["sample"].to_numpy(),
+        logprobs=frame["logprob"].to_numpy(),
+        drawn=frame["drawn"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+        mass_ahead=frame["mass_ahead"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
+    )
 
 
 def kept_decision(folder: Path) -> Decision | None:

@@ -13,6 +13,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -21,39 +22,45 @@ from move37.analyses import Findings
 from move37.analyses.agreement import agreement
 from move37.analyses.decision import decide, decision_plan, finished_problems, refuse_another_question
 from move37.analyses.details import ModelData
+from move37.analyses.exact_truth import Thresholds, exact_findings
 from move37.analyses.extrapolation import difference_at_k
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
-from move37.config import AnalysisConfig, ProblemsConfig, StudyConfig, VerificationConfig
+from move37.config import AnalysisConfig, ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
 from move37.estimates.settings import BandSettings
 from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision, on_common_problems
 from move37.fairness import refuse_differences
 from move37.importers.counts import load_counts
-from move37.parts import read_json, write_json
+from move37.parts import read_json, write_atomically, write_json
 from move37.problems import load_problems
 from move37.progress import Progress, Silent
 from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
+from move37.report.exports import exact_csv_files
 from move37.report.page import write_report
 from move37.results import (
     Calibrated,
     CountsCompared,
     Decided,
+    ExactTruth,
     FailedReference,
     Reported,
+    ResponsesScored,
     Sampled,
     StudyRun,
     Validated,
     Verified,
     VerifiersCompared,
 )
+from move37.scoring import score_pairs, score_references, scored_pairs
 from move37.session import Session, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.training.result import Trained
+from move37.truth import is_quickly_known, known_checkpoint, known_models
 from move37.verification import validate
 
 
@@ -62,6 +69,9 @@ def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None
     store = start_run(study, folder)
     sampled = sample_run(store, progress, verify=True)
     rest = verify_run(store, progress=progress)  # of imported samples, and what an earlier call left
+    if is_quickly_known(store):
+        with store.writing():
+            known_models(store, progress, every=False)
     verdicts = {model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()}
     return StudyRun(sampled, Verified(store.folder, verdicts, rest.verifiers), report_run(store))
 
@@ -206,6 +216,55 @@ def report_run(store: RunStore, out: Path | None = None) -> Reported:
     findings = analyse_run(store, out)
     page = write_report(findings, run_context(store), out or store.folder)
     return Reported(store.folder, page, findings.warnings)
+
+
+def exact_checkpoint(
+    path: str,
+    source: ProblemsConfig,
+    sampling: SamplingConfig,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> ExactTruth:
+    """The chance that a model of the countdown world solves each of these puzzles, without a sample.
+
+    With `out`, tables are written there: the curve, the puzzles, and every right chain with its chance.
+    """
+    known = known_checkpoint(path, load_problems((source,)), sampling, progress)
+    found = exact_findings([known])
+    assert found is not None
+    if out is not None:
+        for name, text in exact_csv_files([known], found).items():
+            write_atomically(out / name, text.encode())
+    return ExactTruth(found)
+
+
+def exact_run(store: RunStore, thresholds: Thresholds | None = None, progress: Progress | None = None) -> ExactTruth:
+    """The same for the puzzles and models of a run, whose report shows it from then on."""
+    with store.writing():
+        found = exact_findings(known_models(store, progress), thresholds=thresholds)
+    assert found is not None
+    return ExactTruth(found, store.folder)
+
+
+def score_run(
+    store: RunStore,
+    authors: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    references: Path | None = None,
+    with_references: bool = False,
+    progress: Progress | None = None,
+) -> ResponsesScored:
+    """Every model's stored responses under every other model, or those that are named; resumable.
+
+    With references, reference solutions too: the problems' own, or those in the file `references`.
+    """
+    with store.writing():
+        pairs = scored_pairs(store, authors, models)
+        done = score_pairs(store, pairs, progress)
+        if with_references or references is not None:
+            under = list(models or dict.fromkeys(model for _, model in scored_pairs(store, None, None)))
+            done += score_references(store, under, references, progress)
+    return ResponsesScored(store.folder, tuple(done))
 
 
 def compare_counts(

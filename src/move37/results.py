@@ -12,8 +12,10 @@ from pathlib import Path
 from move37.analyses import Findings
 from move37.analyses.agreement import Agreement
 from move37.analyses.decision import Decision
+from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.extrapolation import DifferenceAtK, Refusal
 from move37.error_rates import Calibration
+from move37.scoring import PairScored
 from move37.types import Outcome
 
 
@@ -73,6 +75,22 @@ class StudyRun:
     sampled: Sampled
     verified: Verified
     reported: Reported
+
+
+@dataclass(frozen=True, slots=True)
+class ExactTruth:
+    """The exact truth about one model, or about the models of a run."""
+
+    found: ExactFindings
+    run: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponsesScored:
+    """Stored responses under other models, by pair."""
+
+    run: Path
+    pairs: tuple[PairScored, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,25 @@ PROMPTS = Table(
 """`messages` is null where the text was not written from any. A content part is a text or an image's digest; its bytes
 stand with the problem."""
 
+RIGHT_CHAINS = Table({"problem_id": pl.String, "chain": pl.String, "logprob": pl.Float64}, ("problem_id", "chain"))
+"""The chance of every right chain of a countdown puzzle under one model, natural log (`truth.py`)."""
+SCORES = Table(
+    {
+        "problem_id": pl.String,
+        "index": pl.Int32,
+        "sample": pl.Int64,
+        "tokens": pl.Int32,
+        "logprob": pl.Float64,
+        "drawn": pl.Float64,
+        "mass_ahead": pl.Float64,
+        "logprobs": pl.List(pl.Float32),
+    },
+    KEY,
+)
+"""A stored response under a model (`scoring.py`): `sample` is the digest of the response, `tokens` how many of its
+tokens are the author's own. Of those `logprob` and `drawn` are sums, and `mass_ahead` is the largest
+(`engines.Scored`)."""
+
 
 # -- samples -----------------------------------------------------------------------------------------------------------
 

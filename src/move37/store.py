@@ -257,20 +257,21 @@ class RunStore:
     def _models_here(self) -> set[str]:
         return {path.name for kind in ("samples", "counts") for path in self._folders(self.folder / kind)}
 
-    def record_model(self, model: str, record: ModelRecord) -> None:
-        """Write down what a model is and what it is asked. Raises ConfigError if either changed during the run."""
-        known = self.model_record(model)
-        changed = [
-            name
-            for name, value in record.identity.items()
-            if name not in NEUTRAL and known.identity.get(name, value) != value
-        ]
+    def refuse_other_weights(self, model: str, identity: Mapping[str, str]) -> None:
+        """Raises ConfigError where a loaded model is not the one that was sampled here."""
+        known = self.model_record(model).identity
+        changed = [name for name, of in identity.items() if name not in NEUTRAL and known.get(name, of) != of]
         if changed:
-            was, now = (", ".join(f"{name} {each.identity.get(name)}" for name in changed) for each in (known, record))
+            was, now = (", ".join(f"{name} {each.get(name)}" for name in changed) for each in (known, identity))
             raise ConfigError(
                 f"models.{model}: its samples in {self.folder} were made with {was}, and now it has {now}; use another "
                 "--out folder, or what it was made with"
             )
+
+    def record_model(self, model: str, record: ModelRecord) -> None:
+        """Write down what a model is and what it is asked. Raises ConfigError if either changed during the run."""
+        self.refuse_other_weights(model, record.identity)
+        known = self.model_record(model)
         asked = {prompt.problem_id: prompt for prompt in known.prompts}
         for prompt in record.prompts:
             if asked.setdefault(prompt.problem_id, prompt) != prompt:

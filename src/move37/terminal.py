@@ -21,7 +21,7 @@ from move37.report import summary_sentences
 from move37.report.sections import section_lines
 from move37.report.words import settled, split_test
 from move37.report.words.forecast import forecast_sentences
-from move37.results import ImportedSamples, Validated, VerifiersCompared
+from move37.results import ImportedSamples, ResponsesScored, Validated, VerifiersCompared
 from move37.types import Outcome
 
 MOST_ROWS = 20
@@ -47,6 +47,19 @@ def print_verdicts(judged: Mapping[str, Mapping[str, int]]) -> None:
     outcomes = [outcome.value for outcome in Outcome]
     rows = [(model, *(f"{counts.get(outcome, 0):,}" for outcome in outcomes)) for model, counts in judged.items()]
     print_table("Verdicts made", ("model", *outcomes), rows)
+
+
+def print_scored(done: ResponsesScored) -> None:
+    """What was scored of each pair, and what could not be."""
+    rows = [
+        (f"{each.author} under {each.model}", f"{each.scored:,}", f"{each.kept:,}", f"{sum(each.refused.values()):,}")
+        for each in done.pairs
+    ]
+    print_table("Responses scored", ("pair", "now", "in all", "refused"), rows)
+    for each in done.pairs:
+        for reason, count in each.refused.items():
+            tell(False, f"{each.author} under {each.model}: {count:,} refused: {reason}")
+    tell(False, f"Next: move37 report {done.run}")
 
 
 def print_findings(findings: Findings) -> None:

@@ -7,10 +7,12 @@ from move37.analyses.agreement import Agreement
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import ModelDetail, PairDetail
+from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
 from move37.analyses.gains_losses import Change, gains_and_losses
 from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.guessing import GuessBaseline
+from move37.analyses.perplexity import PairPerplexity
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
@@ -58,6 +60,10 @@ class Findings:
     decision: Decision | None
     """Where sampling stopped, if it went on until it was decided which model solves more."""
     warnings: tuple[str, ...]
+    exact: ExactFindings | None = None
+    """Where right answers can be listed and it was computed: the chances themselves."""
+    perplexities: tuple[PairPerplexity, ...] = ()
+    """Of the pairs of which one model's responses were scored under the other."""
 
 
 def compare(

@@ -13,6 +13,8 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
+from move37.analyses.deconvolved import DeconvolvedShift, deconvolved_shift
+from move37.analyses.diversity import Diversity, diversity
 from move37.analyses.extrapolation import ModelExtrapolation, PairExtrapolation, extrapolate_model, extrapolate_pair
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.reliability import (
@@ -138,6 +140,10 @@ class PairDetail:
     beyond: PairExtrapolation | None
     expected: tuple[ExpectedFourWay, ...] = ()
     """The four-way table to expect at the same ks."""
+    deconvolved: DeconvolvedShift | None = None
+    """Problems by chance with the noise of the samples taken out; None with fewer than two problems or samples."""
+    diversity: Diversity | None = None
+    """Different answers of both models; None where answers are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +227,18 @@ def pair_detail(
         unscored=difference_bracket(*brackets) if brackets else None,
         beyond=extrapolate_pair(base, rl, confidence) if _far(depth, base, rl) else None,
         expected=tuple(expected_four_way(base, rl, k) for k in (*smaller, table.k)),
+        deconvolved=deconvolved_shift(base, rl, confidence) if _far(depth, base, rl) else None,
+        diversity=_diversity(of_base, of_rl, base, rl, confidence),
     )
+
+
+def _diversity(
+    of_base: ModelData, of_rl: ModelData, base: AnyTally, rl: AnyTally, confidence: float
+) -> Diversity | None:
+    if of_base.answers is None or of_rl.answers is None:
+        return None
+    names, votes = (base.model, rl.model), (of_base.votes, of_rl.votes)
+    return diversity(names, votes, (of_base.answers, of_rl.answers), base.problem_ids, confidence)
 
 
 def _reliability(

@@ -16,11 +16,13 @@ from move37.analyses.agreement import agreement
 from move37.analyses.curves import model_curve
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, ModelData, model_detail, pair_detail
+from move37.analyses.exact_truth import KnownModel, exact_findings
 from move37.analyses.families import FAMILY_BAND, family
 from move37.analyses.gains_losses import gains_and_losses
 from move37.analyses.grader_errors import GraderErrors, grader_errors, grader_warnings
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.pairing import leave_out_unscored, name_some
+from move37.analyses.perplexity import ScoredResponses, pair_perplexity
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import OutcomeAudit, outcome_audit
@@ -48,6 +50,10 @@ class Facts:
     """Of the run's verifiers by label: (accepted, scored) of the references and of corrupted answers."""
     beyond: bool = False
     """Whether to continue the curves beyond n, which takes a second or two for each model and pair."""
+    exact: Sequence[KnownModel] = ()
+    """Models of which the exact chances are known, base first."""
+    scores: Mapping[tuple[str, str], ScoredResponses] = field(default_factory=lambda: MappingProxyType({}))
+    """Responses under models, by (author, model)."""
     notices: Sequence[str] = ()
     """What is in the run and not in the findings, one sentence each: they become warnings."""
 
@@ -73,8 +79,9 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
     fixed = [tally for each in models if (tally := each.fixed_tally(base.problem_ids)) is not None]
     ks = common_ks(fixed) if fixed else None
     errors = _grader_errors(facts, base, settings.confidence)
+    curves = tuple(model_curve(*each) for each in zip(tallies, repeat(settings), designs))
     return Findings(
-        curves=tuple(model_curve(*each) for each in zip(tallies, repeat(settings), designs)),
+        curves=curves,
         audits=tuple(map(_audit, models)),
         models=tuple(
             model_detail(each, tally, ks, depth, design)
@@ -94,6 +101,12 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
         ),
         grader_errors=errors,
         decision=facts.decision,
+        exact=exact_findings(facts.exact, curves, base.problem_ids),
+        perplexities=tuple(
+            found
+            for each in comparisons
+            if (found := pair_perplexity(facts.scores, each.solvable, settings.confidence, settings.seed)) is not None
+        ),
         warnings=(
             *facts.notices,
             *_about_decision(facts.decision),

@@ -13,7 +13,11 @@ from typing import Any
 
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
+from move37.analyses.exact_truth import ExactFindings, KnownModel
+from move37.report.exact_section import EXACT_FILES, chain_rows, curve_rows, problem_rows
 from move37.report.further_csv import FILES, Row
+from move37.report.perplexity_section import PERPLEXITY_FILES
+from move37.report.variety_section import VARIETY_FILES
 from move37.report.words import outside_zero
 
 
@@ -68,10 +72,24 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         "disagreements.csv": _csv(
             "model,verifier,other,problem_id,index,ours,theirs,answer,reference", _disagreements(findings)
         ),
-        **{name: _csv(columns, rows(findings)) for name, (columns, rows) in FILES.items()},
+        **{
+            name: _csv(columns, rows(findings))
+            for name, (columns, rows) in {**FILES, **VARIETY_FILES, **EXACT_FILES, **PERPLEXITY_FILES}.items()
+        },
         "settings.csv": _csv("setting,value", settings),
     }
     return {name: content for name, content in files.items() if content}
+
+
+def exact_csv_files(known: Sequence[KnownModel], found: ExactFindings) -> dict[str, str]:
+    """File name -> content of what is known of models without samples, chain by chain."""
+    curves, problems = EXACT_FILES["exact.csv"][0], EXACT_FILES["exact_problems.csv"][0]
+    chains = (row for each in known for row in chain_rows(each))
+    return {
+        "exact.csv": _csv(curves, curve_rows(found.models)),
+        "exact_problems.csv": _csv(problems, problem_rows(found.models)),
+        "exact_chains.csv": _csv("model,problem_id,chain,log10_p,share", chains),
+    }
 
 
 def _csv(header: str, rows: Iterable[Row]) -> str:

@@ -27,6 +27,7 @@ from move37.report.drawing import (
     values,
     y_of,
 )
+from move37.report.exact_figures import exact_figures
 from move37.report.number_format import (
     counted,
     k_list,
@@ -39,6 +40,7 @@ from move37.report.number_format import (
     widest,
 )
 from move37.report.palette import DASHES, SHAPES, series, variable
+from move37.report.perplexity_figure import perplexity_figures
 from move37.report.sections import token_stem
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.token_figure import token_figure
@@ -242,7 +244,7 @@ def figures_of(findings: Findings) -> list[Figure]:
     for number, pair in enumerate(findings.pairs, start=1):
         if pair.tokens is not None:
             found.append(token_figure(pair.tokens, models.index(pair.rl), token_stem(number, len(findings.pairs))))
-    return found
+    return [*found, *exact_figures(findings), *perplexity_figures(findings)]
 
 
 # -- the pieces of a figure ----------------------------------------------------------------------------------------

@@ -5,21 +5,24 @@ It exists only where its finding does. Longer texts are those of `words/`, and p
 same. Left out: what `summary.py` says first, and the sections that every report has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from move37.analyses import Findings
 from move37.analyses.details import ModelDetail, PairDetail
+from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
 from move37.analyses.sensitivity import FinishedCurve
 from move37.analyses.strata import StratifiedComparison
 from move37.analyses.support import Support
-from move37.report import details, extrapolation
+from move37.report import details, exact_section, extrapolation, perplexity_section, variety_section
 from move37.report.number_format import count, counted, level, percent, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
 from move37.report.words import stopped_by_outcomes
+from move37.report.words.exact import exact_pair_sentences
 from move37.report.words.extrapolation import pair_sentence, unseen_sentence
 from move37.report.words.findings import budget_sentences, seeds_sentences, strata_sentences
+from move37.report.words.perplexity import perplexity_sentences
 
 _LONG = 12
 """Rows above which a table is folded."""
@@ -64,9 +67,9 @@ def further_sections(findings: Findings) -> FurtherSections:
     models = {model.model: model for model in findings.models}
     return FurtherSections(
         guessing=_guessing(findings),
-        together=(*_family(findings.family), *_seeds(findings)),
+        together=(*_family(findings.family), *_seeds(findings), *_exact(findings.exact)),
         pairs=tuple(
-            _pair(pair, models, findings, token_stem(number, len(findings.pairs)))
+            (*_pair(pair, models, findings, token_stem(number, len(findings.pairs))), *_likelihoods(findings, pair))
             for number, pair in enumerate(findings.pairs, start=1)
         ),
         reliability=_reliability(findings.models),
@@ -141,6 +144,50 @@ def _seeds(findings: Findings) -> tuple[Section, ...]:
         _section(f"Several training seeds of {each.algorithm}", seeds_sentences(each), details.seeds_table(each))
         for each in findings.seeds
     )
+
+
+def _exact(found: ExactFindings | None) -> tuple[Section, ...]:
+    if found is None:
+        return ()
+    table = exact_section.curves_table(found)
+    folded = (("Computed and sampled as a table", table),)
+    said = tuple(exact_section.curves_sentences(found))
+    return (Section("The exact truth of this world", said, (), folded, exact_section.CURVES_STEM),)
+
+
+def _variety(findings: Findings, pair: PairDetail) -> Iterator[Section]:
+    """Problems by chance beside problems by share of right samples, and different answers."""
+    if pair.deconvolved is not None:
+        shifts = {(each.shift.base, each.shift.rl): each.shift for each in findings.comparisons}
+        table = variety_section.shift_table(pair.deconvolved, shifts[pair.base, pair.rl])
+        said = [variety_section.shift_sentence(pair.deconvolved)]
+        yield _section("Problems by chance, without the noise of the samples", said, table)
+    if pair.diversity is not None:
+        said = variety_section.diversity_sentences(pair.diversity)
+        yield _section("How many different answers", said, variety_section.diversity_table(pair.diversity))
+
+
+def _likelihoods(findings: Findings, pair: PairDetail) -> tuple[Section, ...]:
+    """What RL did to exact chances, and how likely each model's work is under the other, where that is known."""
+    found = list(_variety(findings, pair))
+    models = {} if findings.exact is None else {model.model: model for model in findings.exact.models}
+    pairs = () if findings.exact is None else findings.exact.pairs
+    for number, each in enumerate(pairs, start=1):
+        if (each.base, each.rl) == (pair.base, pair.rl):
+            moves = exact_section.moves_table(each)
+            folded = [("Every problem", exact_section.problems_table(each, models[each.base], models[each.rl]))]
+            folded += [("New and lost moves", moves)] if moves.rows else []
+            stem = exact_section.chances_stem(number, len(pairs))
+            said = tuple(exact_pair_sentences(each))
+            found.append(Section("Which problems became likelier, which rarer", said, (), tuple(folded), stem))
+    for number, each in enumerate(findings.perplexities, start=1):
+        if (each.base, each.rl) == (pair.base, pair.rl):
+            table = perplexity_section.groups_table(each)
+            folded = [("Perplexities as a table", table), *perplexity_section.rare_tables(each)]
+            stem = perplexity_section.perplexity_stem(number, len(findings.perplexities))
+            said = tuple(perplexity_sentences(each))
+            found.append(Section("How likely is each model’s work under the other", said, (), tuple(folded), stem))
+    return tuple(found)
 
 
 # -- a pair --------------------------------------------------------------------------------------------------------

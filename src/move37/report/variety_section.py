@@ -1,0 +1,121 @@
+"""What a report says of chances with the sampling noise taken out, and of how many different answers a model gives."""
+
+from collections.abc import Iterator
+
+from move37.analyses import Findings
+from move37.analyses.accuracy_shift import AccuracyShift
+from move37.analyses.deconvolved import DeconvolvedShift
+from move37.analyses.diversity import Diversity
+from move37.report.number_format import Missing, Shown, count, counted, level, percent, percent_interval
+from move37.report.tables import Cell, Estimated, Table
+
+Row = tuple[object, ...]
+_NO_RIGHT = "nothing was right"
+
+
+def bins(n: int) -> list[str]:
+    """The names of the bins of p, in percent."""
+    return [f"at most 1/{count(n)}", "to 10", *(f"{low}–{low + 10}" for low in range(10, 100, 10))]
+
+
+def shift_sentence(found: DeconvolvedShift) -> str:
+    """The two bins that matter, with what the counts do not exclude."""
+    rarely = [percent_interval(*ends, None, "") for ends in (found.base_rarely, found.rl_rarely)]
+    always = [percent_interval(*ends, None, "") for ends in (found.base_nearly_always, found.rl_nearly_always)]
+    return (
+        f"With the noise of the samples taken out, {found.base} solves {rarely[0]} of the problems with a chance of at "
+        f"most 1/{count(found.n)} a try and {found.rl} {rarely[1]}; with more than 90% a try {always[0]} and "
+        f"{always[1]} (all that the counts do not exclude at {level(found.confidence)})."
+    )
+
+
+def shift_table(found: DeconvolvedShift, raw: AccuracyShift) -> Table:
+    """Problems by chance, estimated, beside problems by share of right samples."""
+    columns = (
+        found.base_problems.tolist(),
+        raw.base_counts.tolist(),
+        found.rl_problems.tolist(),
+        raw.rl_counts.tolist(),
+    )
+    rows = [
+        (name, f"{base:.1f}", count(raw_base), f"{rl:.1f}", count(raw_rl))
+        for name, base, raw_base, rl, raw_rl in zip(bins(found.n), *columns, strict=True)
+    ]
+    return Table(
+        caption="Problems by their chance in one try (%), estimated, beside those by their share of right samples",
+        header=("chance", found.base, "by samples", found.rl, "by samples"),
+        rows=tuple(rows),
+        csv="deconvolved.csv",
+        notes=("By samples the first row is: never right.",),
+    )
+
+
+def diversity_sentences(found: Diversity) -> list[str]:
+    """Different answers, different right ones, and whose they are."""
+    said = [
+        f"In {counted(found.samples, 'sample')} of a problem {found.base} gives {each.base:.3g} {each.measure} and "
+        f"{found.rl} {each.rl:.3g} ({each.difference:+.3g}, {each.lower:+.3g} to {each.upper:+.3g})."
+        for each in (found.answers, found.right)
+    ]
+    if found.shared_by_rl is not None and found.kept_of_base is not None:
+        said.append(
+            f"{percent(found.shared_by_rl)} of {found.rl}’s right samples are answers that {found.base} gave too, and "
+            f"{found.rl} gave {percent(found.kept_of_base)} of {found.base}’s different right answers; by luck alone "
+            "both fall short of 100%."
+        )
+    return said
+
+
+def diversity_table(found: Diversity) -> Table:
+    """The same in a table."""
+    rows: list[tuple[Cell, ...]] = [
+        (
+            f"{each.measure} in {count(found.samples)} samples",
+            f"{each.base:.3f}",
+            f"{each.rl:.3f}",
+            Estimated(f"{each.difference:+.3f}", f"{each.lower:+.3f} to {each.upper:+.3f}"),
+        )
+        for each in (found.answers, found.right)
+    ]
+    return Table(
+        caption=f"Different answers a problem, {level(found.confidence)} intervals of the paired difference",
+        header=("measure", found.base, found.rl, "difference"),
+        rows=tuple(rows),
+        csv="diversity.csv",
+        notes=(
+            f"Of {found.rl}’s right samples that {found.base} gave too: {_share(found.shared_by_rl)}. Of "
+            f"{found.base}’s different right answers that {found.rl} gave too: {_share(found.kept_of_base)}.",
+        ),
+    )
+
+
+def _share(value: float | None) -> Shown:
+    return Missing(_NO_RIGHT) if value is None else percent(value)
+
+
+# -- CSV -----------------------------------------------------------------------------------------------------------
+
+
+def _deconvolved(findings: Findings) -> Iterator[Row]:
+    for found in (pair.deconvolved for pair in findings.pairs if pair.deconvolved is not None):
+        for i, base_bin in enumerate(bins(found.n)):
+            for j, rl_bin in enumerate(bins(found.n)):
+                yield found.base, found.rl, base_bin, rl_bin, float(found.transition[i, j])
+
+
+def _diversity(findings: Findings) -> Iterator[Row]:
+    for found in (pair.diversity for pair in findings.pairs if pair.diversity is not None):
+        for each in (found.answers, found.right):
+            numbers = (each.base, each.rl, each.difference, each.lower, each.upper, found.confidence)
+            shares = (found.shared_by_rl, found.kept_of_base)
+            yield found.base, found.rl, each.measure, found.samples, found.problems, *numbers, *shares
+
+
+VARIETY_FILES = {
+    "deconvolved.csv": ("base,rl,base_bin,rl_bin,problems", _deconvolved),
+    "diversity.csv": (
+        "base,rl,measure,samples,problems,base_mean,rl_mean,difference,lower,upper,confidence,shared_by_rl,kept_of_base",
+        _diversity,
+    ),
+}
+"""As `further_csv.FILES`."""

@@ -1,0 +1,67 @@
+"""Chances with the noise of the samples taken out, and different answers: against exhaustion and known worlds."""
+
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from move37.analyses.deconvolved import deconvolved_shift
+from move37.analyses.diversity import diversity, seen
+from move37.counts import Tally
+from move37.estimates.majority import answers_by_problem
+
+
+def tally(model: str, correct: np.ndarray, n: int) -> Tally:
+    zeros = np.zeros(len(correct), dtype=np.int64)
+    return Tally(model, tuple(f"p{i}" for i in range(len(correct))), correct, n - correct, zeros, zeros)
+
+
+def test_two_kinds_of_problems_are_told_apart_where_the_histogram_blurs_them() -> None:
+    """Half of 400 problems at p = .05, half at .55 under base; rl moves the first kind to 0 and the second to .97.
+
+    In 16 samples each the raw histogram fills many bins; the fit puts nine tenths and more where they belong."""
+    rng, n, half = np.random.default_rng(0), 16, 200
+    base = tally("base", rng.binomial(n, np.repeat([0.05, 0.55], half)), n)
+    rl = tally("rl", rng.binomial(n, np.repeat([0.0, 0.97], half)), n)
+    found = deconvolved_shift(base, rl)
+    assert found.transition.sum() == pytest.approx(400)
+    # p = .05 is at most 1/16; .55 is in (.5, .6], the sixth of the tenths.
+    assert found.base_problems[:2].sum() == pytest.approx(half, abs=20)
+    assert found.base_problems[5:8].sum() == pytest.approx(half, abs=30)
+    assert found.rl_problems[0] == pytest.approx(half, abs=2)
+    assert found.rl_problems[-1] == pytest.approx(half, abs=20)
+    assert found.rl_rarely[0] <= 0.5 <= found.rl_rarely[1]
+    assert found.rl_nearly_always[0] <= 0.5 <= found.rl_nearly_always[1]
+    assert found.base_nearly_always[0] == pytest.approx(0, abs=0.01)
+
+
+def test_different_answers_in_m_samples_are_counted_without_replacement() -> None:
+    votes, n = np.array([3, 1, 1]), 6  # and one sample without an answer
+    pool = [0, 0, 0, 1, 2, None]
+    for m in range(1, n + 1):
+        picks = [{each for each in pick if each is not None} for pick in combinations(pool, m)]
+        assert seen(votes, n, m).sum() == pytest.approx(np.mean([len(pick) for pick in picks]))
+
+
+def frame(rows: list[tuple[str, str | None, bool, int]]) -> pl.DataFrame:
+    schema = {"problem_id": pl.String, "answer": pl.String, "correct": pl.Boolean, "count": pl.UInt32}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def test_supports_overlap_by_answers() -> None:
+    base = frame(
+        [("a", "x", True, 2), ("a", "y", True, 1), ("a", "z", False, 1), ("b", "u", True, 1), ("b", None, False, 3)]
+    )
+    rl = frame([("a", "x", True, 3), ("a", "v", True, 1), ("b", "w", False, 4)])
+    votes = tuple(answers_by_problem(each.iter_rows()) for each in (base, rl))
+    found = diversity(("base", "rl"), votes, (base, rl), ("a", "b"))
+    assert found is not None
+    # All four samples of each problem: base 3 and 1 different answers, rl 2 and 1; right ones 2 and 1, rl 2 and 0.
+    assert (found.samples, found.answers.base, found.answers.rl) == (4, 2.0, 1.5)
+    assert (found.right.base, found.right.rl) == (1.5, 1.0)
+    assert found.right.lower < found.right.difference == -0.5 < found.right.upper
+    # Of rl's four right samples three are x; of base's right answers x, y, u one is rl's.
+    assert found.shared_by_rl == 0.75
+    assert found.kept_of_base == pytest.approx(1 / 3)
+    assert diversity(("base", "rl"), ({}, {}), (base, rl), ("a",)) is None
