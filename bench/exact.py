@@ -38,6 +38,8 @@ def main() -> None:
         tokens, padded = (sum(getattr(truth, name) for truth in truths) for name in ("tokens", "padded_tokens"))
         curve = known_pass_at_k(logs, KS).round(5).tolist()
         print(f"{tier}: {seconds:.1f} CPU s, {tokens:,} tokens ({padded / tokens:.1f} times as many padded)")
+        bound = np.exp(max(truth.unlisted - truth.logprob for truth in truths))
+        print(f"  right responses that are not listed: at most {bound:.2g} of a puzzle's chance")
         print(f"  pass@k {dict(zip(KS.tolist(), curve, strict=True))}, rarest 10^{logs.min() / np.log(10):.1f}")
         figures[tier] = {"cpu_seconds": seconds, "tokens": tokens, "padded_tokens": padded, "pass_at_k": curve}
     print(json.dumps(figures))

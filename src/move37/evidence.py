@@ -259,8 +259,11 @@ class RunEvidence:
         model's were scored under another."""
         names = self.store.models()
         pairs = [(author, model) for model in names for author in (*names, REFERENCES)]
-        found = {pair: known for pair in pairs if (known := self._scored(*pair)) is not None}
-        return found if any(author not in (model, REFERENCES) for author, model in found) else {}
+        there = [pair for pair in pairs if pair[0] != pair[1] and scores_folder(self.store, *pair).files()]
+        if all(author == REFERENCES for author, _ in there):
+            return {}
+        own = [(name, name) for name in names]
+        return {pair: known for pair in (*own, *there) if (known := self._scored(*pair)) is not None}
 
     def _scored(self, author: str, model: str) -> ScoredResponses | None:
         columns = ["sample", "tokens", "logprob", "drawn", "mass_ahead"]
@@ -268,10 +271,7 @@ class RunEvidence:
             drawn = self._samples(author, [*KEY, "digest", "tokens", "logprob"]).rename({"digest": "sample"})
             rows = drawn.with_columns(drawn=pl.lit(None, pl.Float64), mass_ahead=pl.lit(None, pl.Float64))
         else:
-            parts = scores_folder(self.store, author, model)
-            if not parts.files():
-                return None
-            rows = parts.scan([*KEY, *columns])
+            rows = scores_folder(self.store, author, model).scan([*KEY, *columns])
         if author == REFERENCES:
             rows = rows.with_columns(correct=pl.lit(-1))
         else:
