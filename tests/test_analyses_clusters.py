@@ -1,6 +1,8 @@
 """Near duplicates are one witness: writing every problem down twice under one tag must narrow no interval."""
 
-from dataclasses import fields, is_dataclass, replace
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,59 +11,23 @@ import pytest
 from move37.analyses import Findings
 from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
-from move37.analyses.serialise import plain
+from move37.analyses.serialise import findings_json
 from move37.counts import StoppedTally, StoppingPlan, Tally
-from move37.estimates.settings import BandSettings
+from move37.estimates.settings import BandSettings, Target
 from move37.estimates.solvable import mcnemar_p, sign_flip_p
+from move37.report import ReportContext
+from move37.report.page import write_report
 from move37.types import Problem
 
 M, N = 36, 16
-TAKE_EVERY_PROBLEM = {
-    ("ModelCurve", "se_benchmark"),
-    ("ModelDetail", "bayes"),
-    ("PairDetail", "bayes"),
-    ("PairDetail", "support"),
-    ("Coverage", "lower_bound"),
-    ("Coverage", "upper_bound"),
-    ("CoverageDifference", "lower_bound"),
-    ("CoverageDifference", "upper_bound"),
-    ("ModelExtrapolation", "lower"),
-    ("ModelExtrapolation", "upper"),
-    ("ModelExtrapolation", "unseen"),
-    ("DifferenceAtK", "lower"),
-    ("DifferenceAtK", "upper"),
-    ("PairExtrapolation", "refusals"),
-}
-"""What a warning of the findings names: clusters do not enter there."""
-DRAWN_BY_PROBLEM = {("PairDetail", "tables")}
-"""Tables at a smaller k: each problem's samples are thinned at random by its id, so a copy is not thinned alike."""
-COUNTED = {
-    "preserved",
-    "gained",
-    "lost",
-    "base_counts",
-    "rl_counts",
-    "transition",
-    "base_exactly_one",
-    "rl_exactly_one",
-    "never_solved",
-    "problems",
-    "samples",
-    "both",
-    "base_only",
-    "rl_only",
-    "neither",
-    "noise_floor",
-    "correct",
-    "incorrect",
-}
-"""Numbers of problems or samples, which are twice as many."""
 
 
 def tally(model: str, p: np.ndarray, seed: int) -> Tally:
-    correct = np.random.default_rng(seed).binomial(N, p)
-    zeros = np.zeros(len(p), dtype=np.int64)
-    return Tally(model, tuple(f"p{i:03}" for i in range(len(p))), correct, N - correct, zeros, zeros)
+    rng = np.random.default_rng(seed)
+    unscored = rng.integers(0, 2, len(p))
+    correct = rng.binomial(N - unscored, p)
+    ids = tuple(f"p{i:03}" for i in range(len(p)))
+    return Tally(model, ids, correct, N - unscored - correct, unscored, np.zeros(len(p), dtype=np.int64))
 
 
 def stopped(model: str, p: np.ndarray, seed: int) -> StoppedTally:
@@ -79,7 +45,9 @@ def models(kind: str) -> list[Tally | StoppedTally]:
     return [made("base", p, 1), made("rl", p**0.5, 2), made("rl2", np.where(np.arange(M) % 4, p**0.8, p / 8), 3)]
 
 
-def said(tallies: list[Tally | StoppedTally], copies: int) -> Findings:
+def said(
+    tallies: list[Tally | StoppedTally], copies: int, target: Target = "population", tag: str = "twin"
+) -> Findings:
     rows = np.repeat(np.arange(M), copies)
     ids = tuple(f"p{i:03}{'-copy' * copy}" for i in range(M) for copy in range(copies))
     many = [replace(each.select(rows), problem_ids=ids) for each in tallies]
@@ -88,41 +56,94 @@ def said(tallies: list[Tally | StoppedTally], copies: int) -> Findings:
         for name in ids
     ]
     tokens = {name: 10.0 + int(name[1:4]) % 7 for name in ids}
-    facts = Facts(problems, ("level",), "twin", {"GRPO": ("rl", "rl2")}, beyond=True)
-    return find([ModelData(each, tokens_by_problem=tokens) for each in many], BandSettings(draws=2000), facts)
+    facts = Facts(problems, ("level",), tag or None, {"GRPO": ("rl", "rl2")}, beyond=True)
+    settings = BandSettings(draws=2000, target=target)
+    return find([ModelData(each, tokens_by_problem=tokens) for each in many], settings, facts)
+
+
+IS_INTERVAL = re.compile(
+    r"lower|upper|_error$|^se_|critical|(^|_)p($|_)|p_adjusted|first_loss|^gain$|^loss$|still_|shown|crossing$"
+    r"|few_problems|anytime|e_value|steady|confidence|noise_floor_p"
+)
+"""Names of numbers that say how sure one is: copies change none of them, unless they bound a number of problems."""
 
 
 def unlike(one: Any, two: Any, path: str = "") -> list[str]:
-    """Paths of all numbers that are not the same (a count: not twice), of those that are claimed to be covered."""
-    name = path.rpartition(".")[2]
-    if is_dataclass(one) and not isinstance(one, type):
-        left_out = {field for kind, field in TAKE_EVERY_PROBLEM | DRAWN_BY_PROBLEM if kind == type(one).__name__}
-        left_out |= {"estimate"} if getattr(one, "few_problems", None) is True else set()  # its interval is the bounds'
-        return [
-            x
-            for f in fields(one)
-            if f.name not in left_out
-            for x in unlike(getattr(one, f.name), getattr(two, f.name), f"{path}.{f.name}")
-        ]
-    if isinstance(one, tuple) and one and is_dataclass(one[0]):
+    """Paths of all numbers of the JSON that the copies changed in another way than by counting every problem twice.
+
+    Whatever says how sure one is must be the same; a bound on a number of problems may be twice that, as the number is.
+    Everything else is the same or, where it counts problems or samples, twice as much: nothing is left out.
+    """
+    name = re.sub(r"\[.*", "", path.rpartition(".")[2])
+    if isinstance(one, dict):
+        assert one.keys() == two.keys(), path
+        if _bounds_a_number_of_problems(one, two):
+            one = {key: 2 * value if key in ("at_least", "lower") else value for key, value in one.items()}
+        return [each for key in one for each in unlike(one[key], two[key], f"{path}.{key}")]
+    if isinstance(one, list) and any(isinstance(each, list | dict | str) for each in one):
+        if any(isinstance(each, str) for each in one):
+            return []  # ids
         assert len(one) == len(two), path
-        return [x for a, b in zip(one, two, strict=True) for x in unlike(a, b, path)]
-    first, second = plain(one), plain(two)
-    if isinstance(first, dict):
-        first, second = list(first.values()), list(second.values())
-    if isinstance(first, str) or (isinstance(first, list) and any(isinstance(x, str) for x in first)):
+        return [each for i, pair in enumerate(zip(one, two, strict=True)) for each in unlike(*pair, f"{path}[{i}]")]
+    if isinstance(one, str):
         return []
-    expected = np.array(first, dtype=float) * (2 if name in COUNTED else 1)
-    same = np.shape(first) == np.shape(second) and np.allclose(
-        expected, np.array(second, dtype=float), rtol=1e-5, atol=2e-6, equal_nan=True
+    first, second = (np.array(each, dtype=float) for each in (one, two))
+    factors = (1,) if IS_INTERVAL.search(name) else (1, 2)
+    same = first.shape == second.shape and any(
+        np.allclose(factor * first, second, rtol=1e-5, atol=2e-6, equal_nan=True) for factor in factors
     )
-    return [] if same else [f"{path}: {first} {second}"[:300]]
+    return [] if same else [f"{path}: {one} {two}"[:300]]
 
 
+def _bounds_a_number_of_problems(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Chao's bound of solvable problems: its value is twice as much, and so is the end of its interval."""
+    return "never_solved" in one and "at_least" in one and two["at_least"] == pytest.approx(2 * one["at_least"])
+
+
+@pytest.mark.parametrize("target", ["population", "benchmark"])
 @pytest.mark.parametrize("kind", ["fixed", "stopped"])
-def test_every_problem_twice_under_one_tag_changes_no_interval(kind: str):
-    once, twice = (said(models(kind), copies) for copies in (1, 2))
+def test_every_problem_twice_under_one_tag_changes_no_interval(kind: str, target: Target):
+    once, twice = (findings_json(said(models(kind), copies, target)) for copies in (1, 2))
     assert unlike(once, twice) == []
+
+
+def test_the_walk_sees_every_interval():
+    # Copies that are not tagged narrow intervals of every part of the findings; the walk has to name each part.
+    once, twice = (findings_json(said(models("fixed"), copies, tag="")) for copies in (1, 2))
+    seen = {re.sub(r"\[\d+\]", "", each.split(":")[0]) for each in unlike(once, twice)}
+    for part in (
+        ".curves.lower",
+        ".curves.se_benchmark",
+        ".models.reliability.estimate.upper",
+        ".models.coverage.estimate.lower",
+        ".models.bayes.estimate.upper",
+        ".models.unscored.lower",
+        ".models.beyond.lower",
+        ".comparisons.difference.lower",
+        ".comparisons.sampling_gap.lower",
+        ".comparisons.solvable.mcnemar_p",
+        ".pairs.support.retention.lower",
+        ".pairs.support.net_change.upper",
+        ".pairs.coverage.estimate.upper",
+        ".pairs.tokens.upper",
+        ".pairs.strata.total.upper",
+        ".pairs.unscored.band_lower",
+        ".pairs.beyond.differences.lower",
+        ".family.members.lower",
+        ".seeds.se_problems",
+    ):
+        assert part in seen, sorted(seen)
+
+
+def test_the_numbers_of_the_page_are_those_of_half_as_many_problems(tmp_path: Path):
+    context = ReportContext("made", "", (), (), "move37 report made")
+    pages = []
+    for copies in (1, 2):
+        write_report(said(models("fixed"), copies), context, tmp_path / str(copies))
+        pages.append((tmp_path / str(copies) / "report.md").read_text())
+    intervals = [re.findall(r"\(([^()]* to [^()]*%?)\)|interval ([^,()]*)", page) for page in pages]
+    assert len(intervals[0]) > 100
+    assert intervals[0] == intervals[1]
 
 
 def test_copies_that_are_not_tagged_do_narrow_the_intervals():
@@ -138,12 +159,6 @@ def test_copies_that_are_not_tagged_do_narrow_the_intervals():
         (once.pairs[0].differences[0].estimate, copied.pairs[0].differences[0].estimate),
     ):
         assert two.upper - two.lower == pytest.approx((one.upper - one.lower) / 2**0.5, rel=0.05)
-
-
-def test_intervals_that_clusters_do_not_reach_are_named():
-    (warning,) = (w for w in said(models("fixed"), 1).warnings if "'twin'" in w)
-    for each in ("Bayes@N", "Cover@tau", "SRR", "Chao"):
-        assert each in warning
 
 
 def test_the_sign_flip_test_is_mcnemars_where_every_cluster_is_one_problem():

@@ -14,6 +14,7 @@ from move37.analyses.decision import (
 )
 from move37.errors import InputError
 from move37.estimates.anytime import Status
+from move37.report.words.claim import texts
 from move37.report.words.findings import decision_sentences
 from move37.stopping import CODES, UNKNOWN
 from move37.types import Outcome
@@ -102,7 +103,7 @@ def test_what_cannot_be_decided_any_more_is_said() -> None:
     assert decision.status is Status.UNDECIDABLE
     assert decision.better is None
     assert decision.e_value == pytest.approx(4.375)
-    (sentence,) = decision_sentences(decision)
+    (sentence,) = texts(decision_sentences(decision))
     assert sentence.startswith("Cannot be decided: 30 of 30 problems in random order: 4 solved by base only and 0 by")
     assert "would reach 4.38, not 20. This does not say that the models are equal." in sentence
 
@@ -111,26 +112,28 @@ def test_a_set_that_is_too_small_is_undecidable_before_anything_is_sampled() -> 
     decision = decide(decision_plan(IDS[:6], k=8), {})
     assert decision.status is Status.UNDECIDABLE
     assert decision.next_problems == ()
-    assert decision_sentences(decision)[1] == (
+    assert texts(decision_sentences(decision))[1] == (
         "6 problems can never decide it: at least 7 must be solved by one model only."
     )
 
 
 def test_the_sentence_of_a_decision_has_its_figures() -> None:
     decision = after(decision_plan(IDS, k=8), *[RL_ONLY] * 7)
-    assert decision_sentences(decision) == (
-        "Decided: rl solves more. 7 of 100 problems in random order: 0 solved by base only and 7 by rl only in 8 "
-        "samples each; the e-value reached 26.8 (needed: 20), anytime-valid p = 0.037.",
+    assert tuple(texts(decision_sentences(decision))) == (
+        "Decided: rl solves more of problems like these. 7 of 100 problems in random order: 0 solved by base only and "
+        "7 by rl only in 8 samples each; the e-value reached 26.8 (needed: 20), anytime-valid p = 0.037 (95% "
+        "confidence).",
         "How many problems were examined depended on the outcomes: this direction and p-value allow for that; curves, "
         "bands and McNemar's p over these problems do not, and overstate the difference.",
     )
-    assert len(decision_sentences(after(decision_plan(IDS[:7], k=8), *[RL_ONLY] * 7))) == 1
+    assert len(texts(decision_sentences(after(decision_plan(IDS[:7], k=8), *[RL_ONLY] * 7)))) == 1
 
 
 def test_problems_without_a_scored_sample_are_set_aside_and_counted() -> None:
     decision = after(decision_plan(IDS, k=8), None, RL_ONLY, None)
     assert (decision.examined, decision.set_aside, decision.rl_only) == (3, 2, 1)
-    assert decision_sentences(decision)[-1] == "2 problems set aside: some model has no scored sample there."
+    said = texts(decision_sentences(decision))
+    assert said[-1] == "2 problems set aside: some model has no scored sample there."
 
 
 def test_a_problem_is_finished_at_its_first_success_or_at_k_samples() -> None:
@@ -166,3 +169,37 @@ def test_bad_input_is_refused(call, message: str) -> None:
     with pytest.raises(InputError, match=message) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+# -- near duplicates ---------------------------------------------------------------------------------------------------
+
+
+def twins() -> tuple[tuple[str, ...], dict[str, str]]:
+    ids = tuple(f"p{i:03d}{copy}" for i in range(30) for copy in ("a", "b"))
+    return ids, {problem: problem[:4] for problem in ids}
+
+
+def test_the_problems_of_a_cluster_come_together_and_count_once() -> None:
+    ids, clusters = twins()
+    plan = decision_plan(ids, k=8, clusters=clusters)
+    assert plan.units == 30
+    assert all(plan.order[i][:4] == plan.order[i + 1][:4] for i in range(0, 60, 2))
+    decision = after(plan, *[RL_ONLY] * 14)
+    assert (decision.unit, decision.problems, decision.examined, decision.rl_only) == ("cluster", 30, 7, 7)
+    # 14 problems won by RL would be an e-value of 1,400 and more; seven clusters are 7-0.
+    assert decision.e_value == pytest.approx(3432 / 128)
+    assert texts(decision_sentences(decision))[0].startswith("Decided: rl solves more of problems like these. 7 of 30 ")
+
+
+def test_half_a_cluster_is_no_unit_yet_and_a_split_one_goes_with_most() -> None:
+    ids, clusters = twins()
+    plan = decision_plan(ids, k=8, clusters=clusters)
+    assert after(plan, RL_ONLY, RL_ONLY, RL_ONLY).examined == 1
+    assert plan.order[3] in after(plan, RL_ONLY, RL_ONLY, RL_ONLY).next_problems
+    # One each way balances; a problem set aside leaves the word to the other.
+    decision = after(plan, RL_ONLY, BASE_ONLY, None, RL_ONLY, BOTH, RL_ONLY, None, None)
+    assert (decision.both, decision.rl_only, decision.set_aside) == (1, 2, 1)
+
+
+def test_a_tag_that_no_problem_has_changes_nothing() -> None:
+    assert decision_plan(IDS, k=8, clusters={}).order == decision_plan(IDS, k=8).order

@@ -11,6 +11,7 @@ from move37.analyses.strata import OTHER, by_stratum
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.claim import texts
 from move37.report.words.findings import family_sentences, strata_sentences
 
 PROBLEMS, N = 80, 16
@@ -86,16 +87,18 @@ def test_a_family_is_summed_up_by_who_is_better_worse_and_crosses():
     assert result.better_somewhere == ("better", "crossing")
     assert result.worse_somewhere == ("worse", "crossing")
     assert result.crossing == ("crossing",)
-    said = family_sentences(result)
+    said = texts(family_sentences(result))
     assert said[0].startswith("All 3 models against base in one 95% band")
     assert "crossing: better at a smaller k and worse at a larger one." in said
 
 
-def test_a_claim_that_few_problems_carry_is_called_insecure():
+def test_where_few_problems_carry_a_k_only_what_the_widened_band_shows_is_said():
     base = tally("base", [8] * 40)
     lucky = tally("lucky", [8] * 34 + [16] * 6)
-    said = " ".join(family_sentences(family(base, [lucky], BandSettings(draws=500))))
-    assert "Few problems carry some of these ks for lucky" in said
+    said = texts(family_sentences(family(base, [lucky], BandSettings(draws=500))))
+    assert said[-1] == "Few problems carry some ks for lucky: the band is widened there."
+    # Six problems: the band alone would call it better, the widened one says nothing below ten.
+    assert said[1] == "No model: better than base at some k."
 
 
 @pytest.mark.parametrize(
@@ -145,10 +148,22 @@ def test_problems_that_are_alone_in_their_stratum_are_put_together():
 
 def test_strata_are_told_one_by_one_and_then_over_all():
     base, rl = made_models(2)
-    said = strata_sentences(by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", BandSettings(draws=500)))
-    assert said[0] == "By level, all 2 strata together at 95% confidence:"
+    found = by_stratum(base, rl, labelled({"easy": 30, "hard": 50}), "level", BandSettings(draws=500))
+    said = texts(strata_sentences(found))
+    assert said[0] == "By level, all 2 strata together at 95% confidence for problems like these:"
     assert said[1].startswith("easy (30 problems): ")
-    assert said[-1].startswith("Over all problems, strata held fixed: m1 is ")
+    assert said[-1].startswith("Over all problems, strata held fixed, at 95% confidence for problems like these: m1 ")
+
+
+def test_the_strata_of_several_models_hold_together():
+    base, rl = made_models(2)
+    labels = labelled({"easy": 30, "hard": 50})
+    alone, of_three = (by_stratum(base, rl, labels, settings=BandSettings(draws=2000), models=m) for m in (1, 3))
+    # Sidak over two strata and three models, and over three models for the total.
+    assert of_three.strata[0].difference.band.confidence == pytest.approx(0.95 ** (1 / 6))
+    assert of_three.total.band.confidence == pytest.approx(0.95 ** (1 / 3))
+    assert of_three.total.band.critical_value > alone.total.band.critical_value
+    assert "and 3 models together" in texts(strata_sentences(of_three))[0]
 
 
 def test_a_problem_without_a_label_is_named():

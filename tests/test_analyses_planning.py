@@ -15,6 +15,7 @@ from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.settings import BandSettings
 from move37.importers.counts import load_counts
+from move37.report.words.claim import texts
 from move37.report.words.forecast import forecast_sentences
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
@@ -66,14 +67,14 @@ def test_aime24_says_that_it_cannot_show_a_difference() -> None:
     assert plan.discordant == pytest.approx(4 / 30)
     assert plan.expected_difference == pytest.approx(-4 / 30)
     assert plan.detectable is None
-    text = " ".join(forecast_sentences(plan))
+    text = " ".join(texts(forecast_sentences(plan)))
     assert "no difference can be found with a chance of 80%, not even if all of them went one way" in text
     assert "a difference below 6/30 = 0.200 of problems solved at k=256" in text
     assert "The smallest significant splits are 6-0, 8-1, 10-2, 12-3; 4-0 has p = 0.125." in text
 
 
 def test_five_problems_show_nothing_at_all() -> None:
-    sentence = forecast_sentences(forecast(5, StoppingPlan.until(8, 16)))[-1]
+    sentence = texts(forecast_sentences(forecast(5, StoppingPlan.until(8, 16))))[-1]
     assert sentence == (
         "5 problems cannot show any difference at k=16: 6 must be solved by one model only, and even 5-0 has "
         "p = 0.0625."
@@ -84,7 +85,7 @@ def test_the_price_of_a_difference_is_printed() -> None:
     # A share of .04 discordant, .02 more on one side: 785 problems.
     plan = forecast(500, StoppingPlan((8,), 1), law((1.0, 0.0, 0.03), (0.0, 1.0, 0.01), (1.0, 1.0, 0.96)))
     assert dict(plan.problems_for) == {0.01: 3140, 0.02: 785}
-    assert "Problems needed for a difference of 0.01: 3,140, 0.02: 785." in forecast_sentences(plan)
+    assert "Problems needed for a difference of 0.01: 3,140, 0.02: 785." in texts(forecast_sentences(plan))
     assert plan.rows[0].errors.difference_population[-1] == pytest.approx(((0.04 - 0.02**2) / 500) ** 0.5)
 
 
@@ -94,33 +95,35 @@ def test_a_budget_names_the_n_max_of_the_fixed_and_the_stopping_plans() -> None:
     one = (MeanTokens(1, 1), MeanTokens(1, 1))
     plan = forecast(10, StoppingPlan.until(8, 64), half, one, token_budget=100)
     assert {row.stop_at: row.n_max_in_budget for row in plan.rows} == {None: 5, 1: 16_384, 2: 16_384, 4: 5, 8: 5, 16: 5}
-    sentence = next(text for text in forecast_sentences(plan) if "expected to pay for" in text)
+    sentence = next(text for text in texts(forecast_sentences(plan)) if "expected to pay for" in text)
     assert sentence.startswith(
         '100 tokens are expected to pay for n_max = 5 in place of 64 for "64 samples of every problem"; n_max = 5 in '
         'place of 64 for "stop at 8 correct or at 64 samples, looking every 1". Set it before sampling'
     )
     poor = forecast(10, StoppingPlan.until(8, 64), half, one, token_budget=10)
-    assert "10 tokens do not pay for one sample of every problem and model." in forecast_sentences(poor)
+    assert "10 tokens do not pay for one sample of every problem and model." in texts(forecast_sentences(poor))
 
 
 def test_what_is_assumed_is_said_first() -> None:
-    assert forecast_sentences(forecast(50, StoppingPlan.until(8, 64)))[0].startswith(
+    assert texts(forecast_sentences(forecast(50, StoppingPlan.until(8, 64))))[0].startswith(
         f"Assumed: {REFERENCE}; pass@64 0.8"
     )
     pilot = forecast(50, StoppingPlan((4,), 1), law((0.5, 0.5, 1.0)), assumed="the pilot in runs/pilot (100 problems)")
-    assert forecast_sentences(pilot)[0].startswith(
+    assert texts(forecast_sentences(pilot))[0].startswith(
         "Assumed: the pilot in runs/pilot (100 problems); pass@4 0.938 (base)"
     )
 
 
 def test_a_pilot_with_fewer_samples_than_the_study_says_so() -> None:
     half = law((0.5, 0.5, 1.0))
-    sentences = forecast_sentences(forecast(50, StoppingPlan((64,), 1), half, assumed="a pilot", pilot_n=16))
+    sentences = tuple(
+        texts(forecast_sentences(forecast(50, StoppingPlan((64,), 1), half, assumed="a pilot", pilot_n=16)))
+    )
     assert sentences[1] == (
         "The pilot has 16 samples per problem and the study up to 64: what is said of larger k rests on problems that "
         "the pilot never saw solved."
     )
-    assert len(forecast_sentences(forecast(50, StoppingPlan((64,), 1), half, pilot_n=64))) == len(sentences) - 1
+    assert len(texts(forecast_sentences(forecast(50, StoppingPlan((64,), 1), half, pilot_n=64)))) == len(sentences) - 1
 
 
 @pytest.mark.skipif(not DEEPSCALER.exists(), reason="the DeepScaleR counts are not beside the project (../shared)")
@@ -140,14 +143,14 @@ def test_the_own_plans_saving_is_said_in_samples_and_tokens() -> None:
     plan = forecast(100, StoppingPlan.until(1, 64), law((1.0, 1.0, 0.5), (0.0, 0.0, 0.5)), TOKENS, base="b", rl="r")
     # Half of the problems take 1 sample, half 64: 65 / 128 of the samples.
     assert own(plan).share_of_samples == pytest.approx(65 / 128)
-    sentence = forecast_sentences(plan)[2]
+    sentence = texts(forecast_sentences(plan))[2]
     assert "is expected to take 6,500 samples" in sentence
     # Tokens per problem: base 500 + 96,000, RL 400 + 96,000, against 32,000 + 96,000 and 25,600 + 96,000.
     assert "51% and 77% of that" in sentence
 
 
 def test_a_study_of_one_model_says_nothing_of_differences() -> None:
-    sentences = forecast_sentences(forecast(100, StoppingPlan((4,), 1), rl_models=0))
+    sentences = texts(forecast_sentences(forecast(100, StoppingPlan((4,), 1), rl_models=0)))
     assert len(sentences) == 2
     assert sentences[1] == "100 problems, 1 model, 4 samples of each: 400 samples."
 
@@ -161,7 +164,7 @@ def test_one_sample_per_problem_can_be_planned() -> None:
 def test_identical_models_have_nothing_to_find() -> None:
     plan = forecast(100, StoppingPlan((4,), 1), law((1.0, 1.0, 0.5), (0.0, 0.0, 0.5)))
     assert (plan.discordant, plan.chance_to_find_it, plan.detectable, plan.problems_for) == (0.0, 0.0, None, ())
-    assert forecast_sentences(plan)
+    assert texts(forecast_sentences(plan))
 
 
 def test_the_forecast_goes_through_json_unchanged() -> None:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from move37.analyses.curves import model_curve
 from move37.analyses.sensitivity import difference_bracket, finished_curve, unscored_bracket
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.rows import pass_at_k_rows
+from move37.estimates.settings import BandSettings
 from move37.stopping import CODES, apply_plan
 from move37.types import Outcome
 
@@ -98,13 +100,43 @@ def test_every_sample_of_every_problem_unscored_leaves_the_whole_range():
 
 
 def test_the_difference_is_bracketed_by_the_worst_and_the_best_for_rl():
-    base = unscored_bracket(tally([1], [1], [2], "base"))
-    rl = unscored_bracket(tally([2], [1], [1], "rl"))
-    found = difference_bracket(base, rl)
+    found = difference_bracket(tally([1], [1], [2], "base"), tally([2], [1], [1], "rl"))
     # pass@1: base 1/4 to 3/4, rl 2/4 to 3/4.
     assert (found.base, found.rl) == ("base", "rl")
     assert (found.lower[0], found.upper[0]) == pytest.approx((-0.25, 0.5))
     assert len(found.k) == 4
+
+
+def test_a_bracket_carries_the_band_of_its_ends():
+    rng = np.random.default_rng(2)
+    p = rng.beta(0.5, 0.7, 80)
+    right = rng.binomial(12, p)
+    unscored = rng.integers(0, 4, 80)
+    one = tally(right.tolist(), (12 - right).tolist(), unscored.tolist(), "base")
+    found = unscored_bracket(one, settings=BandSettings(draws=2000))
+    assert (found.lower <= found.if_wrong).all()
+    assert (found.if_right <= found.upper).all()
+    # The lower end is that of the curve with all of them wrong.
+    wrong = tally(right.tolist(), (12 - right + unscored).tolist(), [0] * 80, "base")
+    assert found.lower == pytest.approx(model_curve(wrong, BandSettings(draws=2000)).lower, abs=0.01)
+    both = difference_bracket(one, one, BandSettings(draws=2000))
+    assert (both.band_lower <= both.lower).all()
+    assert (both.upper <= both.band_upper).all()
+
+
+def test_a_bracket_holds_the_curve_whatever_the_unscored_are():
+    # Wrong answers go unscored half of the time: pass@1 of the scored is .6 or so where the truth is .43.
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(100):
+        p = rng.beta(0.6, 0.8, 60)
+        right = rng.binomial(8, p)
+        unscored = rng.binomial(8 - right, 0.5)
+        counts = tally(right.tolist(), (8 - right - unscored).tolist(), unscored.tolist())
+        kept = counts.select(counts.n > 0)
+        found = unscored_bracket(kept, settings=BandSettings(draws=500))
+        held += bool(found.lower[0] <= 0.6 / 1.4 <= found.upper[0])
+    assert held >= 90
 
 
 def test_a_problem_without_samples_and_a_foreign_replay_are_refused():

@@ -8,6 +8,7 @@ from move37.analyses.token_budget import GRID, TokenBudget, token_budget
 from move37.counts import Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.claim import texts
 from move37.report.words.findings import budget_sentences
 
 Tokens = dict[str, float]
@@ -102,7 +103,7 @@ def test_a_crossing_at_equal_tokens_lies_between_the_last_gain_and_the_first_los
     assert result.gain[-1] == result.crossing[0] < result.point_crossing < result.crossing[1] == result.loss[0]
     # Base's curve is .5 at k=1 and 23/30 at k=2, so the line passes .7 at k = 1 + .2/(8/30) = 1.75: about 17.5 tokens.
     assert result.point_crossing == pytest.approx(17.5, abs=0.3)
-    said = budget_sentences(result)
+    said = texts(budget_sentences(result))
     assert said[0] == "A sample takes 10 generated tokens from base and 10 from rl."
     assert "rl is better with 10 to" in said[1]
 
@@ -110,10 +111,8 @@ def test_a_crossing_at_equal_tokens_lies_between_the_last_gain_and_the_first_los
 def test_where_nothing_is_established_it_is_said():
     base = tally("base", [3, 5, 4, 2], 8)
     rl = tally("rl", [4, 4, 3, 3], 8)
-    assert (
-        "no difference is established"
-        in budget_sentences(token_budget(base, rl, same(9, 4), same(9, 4), settings=BandSettings(draws=500)))[1]
-    )
+    found = token_budget(base, rl, same(9, 4), same(9, 4), settings=BandSettings(draws=500))
+    assert "no difference is established" in texts(budget_sentences(found))[1]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from move37.analyses.training_seeds import training_seeds
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.settings import BandSettings
+from move37.report.words.claim import texts
 from move37.report.words.findings import seeds_sentences
 
 
@@ -73,10 +74,10 @@ def test_runs_that_were_stopped_early_are_taken_as_they_are():
 
 
 def test_what_is_said_names_the_algorithm_the_seeds_and_the_confidence():
-    said = seeds_sentences(training_seeds(*runs(300, 0.0), "GRPO", settings=BandSettings(draws=2000)))
+    said = texts(seeds_sentences(training_seeds(*runs(300, 0.0), "GRPO", settings=BandSettings(draws=2000))))
     assert said[0].startswith("GRPO, over 3 training seeds and 300 problems, is better than base at k=1")
     assert "95% confidence for other seeds and other problems" in said[0]
-    nothing = seeds_sentences(training_seeds(*runs(300, 0.1), "GRPO", settings=BandSettings(draws=2000)))
+    nothing = texts(seeds_sentences(training_seeds(*runs(300, 0.1), "GRPO", settings=BandSettings(draws=2000))))
     assert "not shown to differ from base at any k up to 8" in nothing[0]
 
 

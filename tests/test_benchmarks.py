@@ -63,6 +63,27 @@ ROWS: dict[str, tuple[Row, tuple[str, ...], dict[str, str]]] = {
         {"subfield": "Algebra", "answer_type": "Numerical"},
     ),
     "gsm8k": ({"question": "How much?", "answer": "5 * 425 = <<5*425=2125>>2125\n#### 2,125"}, ("2125",), {}),
+    "math-beyond": (
+        {
+            "problem": "Find it.",
+            "answer": 42,
+            "data_source": "made",
+            "topic": "Algebra",
+            "difficulty": 7.5,
+            "qwen2.5-7b_pass@1024": 0.0,
+            "qwen2.5-7b_unsolved": True,
+            "r1-7b_unsolved": False,
+        },
+        ("42",),
+        {
+            "topic": "Algebra",
+            "difficulty": "7.5",
+            "data_source": "made",
+            "unsolved_by": "1",
+            "qwen2.5-7b_unsolved": "yes",
+            "r1-7b_unsolved": "no",
+        },
+    ),
     "humaneval": (
         {
             "task_id": "HumanEval/0",
@@ -99,8 +120,10 @@ ROWS["mbpp-plus"] = (
     ("def one():\n  return 1",),
     {},
 )
-QUESTION = {"aime24": "problem", "math500": "problem", "minerva": "problem", "mbpp": "text"} | dict.fromkeys(
-    ("humaneval", "humaneval-plus", "mbpp-plus"), "prompt"
+QUESTION = (
+    dict.fromkeys(("aime24", "math500", "minerva", "math-beyond"), "problem")
+    | {"mbpp": "text"}
+    | dict.fromkeys(("humaneval", "humaneval-plus", "mbpp-plus"), "prompt")
 )
 
 

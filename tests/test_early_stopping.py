@@ -258,7 +258,7 @@ def test_a_claim_beyond_twice_n_is_refused_with_bounds() -> None:
     beyond = pipeline.compare_counts(COUNTS / "base.jsonl", COUNTS / "rl.jsonl", settings, at_k=1024).at_k
     assert isinstance(beyond, Refusal)
     assert beyond.lower < 0 < beyond.upper
-    assert at_k_sentence(beyond).startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
+    assert at_k_sentence(beyond).text.startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
 
 
 def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Path) -> None:

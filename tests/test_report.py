@@ -45,6 +45,7 @@ from move37.report.palette import DARK, LIGHT, SERIES
 from move37.report.sections import further_sections, section_lines
 from move37.report.tables import disagreements_table, drawn_ks, outcomes_table, reliability_table
 from move37.report.words import unnamed
+from move37.report.words.claim import joined, texts
 from move37.report.words.extrapolation import unseen_sentence
 from move37.terminal import print_findings
 from move37.types import Problem
@@ -158,7 +159,7 @@ def said(findings: Findings) -> str:
 
 
 def technical(findings: Findings) -> str:
-    return unnamed(summaries(findings)[0].technical)
+    return unnamed(joined(summaries(findings)[0].technical))
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------
@@ -292,8 +293,8 @@ def test_no_difference_shown_is_not_called_equality(crossing: Findings) -> None:
     assert text.startswith("These data do not show a difference between rl and base.")
     assert "no evidence that they are equal" in text
     (summary,) = summaries(bent(crossing, gain=(), loss=(), first_loss_set=(1, None)))
-    assert "better" not in summary.headline + summary.plain
-    assert "worse" not in summary.headline + summary.plain
+    assert "better" not in summary.headline.text + joined(summary.plain)
+    assert "worse" not in summary.headline.text + joined(summary.plain)
 
 
 def test_one_problem_says_nothing_about_others() -> None:
@@ -370,8 +371,10 @@ def test_unequal_samples_are_said_as_at_least() -> None:
 
 def test_a_model_alone_is_described_and_not_compared() -> None:
     (summary,) = summaries(findings_of(tally("alone", [3, 4, 5, 4] * 10, 16)))
-    assert unnamed(summary.headline) == "alone solves 25.00% of the problems with one try and 100.0% with 16 tries."
-    assert "There is no second model, so nothing is compared." in summary.plain
+    assert (
+        unnamed(summary.headline.text) == "alone solves 25.00% of the problems with one try and 100.0% with 16 tries."
+    )
+    assert "There is no second model, so nothing is compared." in joined(summary.plain)
 
 
 def test_of_several_comparisons_the_common_band_says_what_holds_together(crossing: Findings) -> None:
@@ -515,7 +518,7 @@ def test_the_terminal_says_what_the_sections_say(everything: Findings, written_e
         assert any(heading in line for line in lines), heading
     markdown = re.sub(r"\\(.)", r"\1", (written_everything / "report.md").read_text())
     for sections in further_sections(everything).pairs:
-        for sentence in (sentence for section in sections for sentence in section.sentences):
+        for sentence in (sentence for section in sections for sentence in texts(section.sentences)):
             assert sentence in markdown
 
 
@@ -546,7 +549,7 @@ def test_support_is_what_the_four_way_table_holds(crossing: Findings) -> None:
     # base solves all 40 in 16 tries, rl 24 of them and no other: SRR = 24/40, NDR = 0/24, NSCR = -16/40.
     (sections,) = further_sections(crossing).pairs
     (section,) = (each for each in sections if each.heading == "Support kept, gained, lost")
-    assert section.sentences == (
+    assert tuple(texts(section.sentences)) == (
         "Of the 40 problems that base solves in 16 tries, rl keeps 24 and loses 16; it gains 0 that base does not "
         "solve.",
     )
@@ -610,7 +613,7 @@ def test_training_seeds_have_each_run_and_the_band_of_their_mean(everything: Fin
     runs_shown = [float(r["difference"]) for r in rows_of(everything, "seed_runs.csv") if r["run"] == "seed 1"]
     assert runs_shown == seeds.by_seed[1].tolist()
     section = further_sections(everything).together[1]
-    assert section.sentences[0].startswith("GRPO, over 2 training seeds and 24 problems, is ")
+    assert section.sentences[0].text.startswith("GRPO, over 2 training seeds and 24 problems, is ")
     assert [row[0] for row in section.tables[0].rows[:2]] == ["seed 0", "seed 1"]
 
 
@@ -644,13 +647,19 @@ def test_subsets_have_a_row_each_and_the_total(everything: Findings) -> None:
 def test_unscored_and_truncated_samples_have_their_brackets(everything: Findings) -> None:
     unscored, finished = further_sections(everything).outcomes
     # 24 problems; base is right (1+2+0+3+2+5+1+0+6+2+1+4) * 2 = 54 times of 192: 28.1% and, with one more, 28.6%.
-    assert unscored.sentences == (
+    assert tuple(texts(unscored.sentences)) == (
         "1 sample of base on 1 problem is unscored: pass@1 is 28.1% with all of them wrong and 28.6% with all right.",
+        unscored.sentences[1].text,
     )
+    # 24 problems, fewer than 15 of which carry it: the band is widened, and one end of it is all there is.
+    assert unscored.sentences[1].text.startswith("Whatever they are, base solves 15.4 to ")
+    assert "95% confidence, for all k at once" in unscored.sentences[1].text
     bracket = everything.models[0].unscored
     assert bracket is not None
     assert [float(row["if_right"]) for row in rows_of(everything, "unscored.csv")] == bracket.if_right.tolist()
-    assert finished.sentences[0].startswith("4 samples of seed 0 were cut off; among those that ended by themselves")
+    assert finished.sentences[0].text.startswith(
+        "4 samples of seed 0 were cut off; among those that ended by themselves"
+    )
     curve = everything.models[1].finished
     assert curve is not None
     assert [float(row["finished"]) for row in rows_of(everything, "finished.csv")] == curve.finished.tolist()
@@ -660,8 +669,8 @@ def test_beyond_the_samples_there_are_estimates_to_2n_and_refusals_after(everyth
     (section,) = further_sections(everything).extrapolation
     first = everything.pairs[0].beyond
     assert first is not None
-    assert f"Nothing is claimed beyond k = {first.refused_beyond}" in section.sentences[0]
-    assert any("Chao's lower bound" in sentence for sentence in section.sentences)
+    assert f"Nothing is claimed beyond k = {first.refused_beyond}" in section.sentences[0].text
+    assert any("Chao's lower bound" in sentence for sentence in texts(section.sentences))
     rows = [row for row in rows_of(everything, "beyond_difference.csv") if row["rl"] == "seed 0"]
     assert [(int(r["k"]), float(r["value"])) for r in rows] == [(d.k, d.value) for d in first.differences]
     refused = [row for row in rows_of(everything, "beyond_refused.csv") if row["rl"] == "seed 0"]
@@ -680,16 +689,16 @@ def test_what_is_known_of_never_solved_problems_is_said_or_refused(everything: F
     assert model is not None
     assert model.unseen is not None
     found = replace(model.unseen, at_least=2.34, lower=0.81, never_solved=4, solved_once=6, solved_twice=6)
-    assert unseen_sentence(replace(model, never_solved=4, unseen=found, n=7)) == (
+    assert unseen_sentence(replace(model, never_solved=4, unseen=found, n=7)).text == (
         "Of the 4 problems that base never solved in its 7 samples, an estimated 2.3 or more can be solved (Chao's "
         "lower bound, from 6 solved once and 6 twice); with 95% confidence at least 0.8."
     )
     nothing = replace(found, at_least=0.0, lower=0.0)
-    assert unseen_sentence(replace(model, never_solved=1, unseen=nothing, n=7)).startswith(
+    assert unseen_sentence(replace(model, never_solved=1, unseen=nothing, n=7)).text.startswith(
         "Nothing says that any of the 1 problem that base never solved in its 7 samples can be solved"
     )
-    assert "has solved every problem" in unseen_sentence(replace(model, never_solved=0, unseen=nothing))
-    assert unseen_sentence(replace(model, unseen=None, unseen_refused="the plan stops too soon")) == (
+    assert "has solved every problem" in unseen_sentence(replace(model, never_solved=0, unseen=nothing)).text
+    assert unseen_sentence(replace(model, unseen=None, unseen_refused="the plan stops too soon")).text == (
         "the plan stops too soon."
     )
 

@@ -123,6 +123,7 @@ def sample(
     """Ask every model for the samples that it still owes under the study's stopping plan."""
     from move37 import pipeline, terminal
     from move37.config import load_study
+    from move37.report.words.claim import texts
     from move37.report.words.findings import decision_sentences
     from move37.results import Decided
     from move37.store import RunStore
@@ -142,7 +143,7 @@ def sample(
             done = pipeline.sample_run(store, bars)
         emit(done)
     if isinstance(done, Decided):
-        tell(as_json, "\n".join(decision_sentences(done.decision)))
+        tell(as_json, "\n".join(texts(decision_sentences(done.decision))))
     made = ", ".join(f"{count:,} from {model}" for model, count in done.sampled.items())
     tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
 
@@ -311,6 +312,9 @@ def compare(
     monte_carlo_error: Annotated[
         float | None, typer.Option(help="Double the draws until the critical value's 95 % range is this narrow.")
     ] = None,
+    target: Annotated[
+        str, typer.Option(help="Of what the band speaks: population (problems like these) or benchmark (these).")
+    ] = "population",
     at_k: Annotated[
         int | None, typer.Option(min=1, max=10**9, help="What can be said at this k, also beyond n.", metavar="K")
     ] = None,
@@ -324,10 +328,15 @@ def compare(
 
     with command("compare", as_json):
         settings = from_options(
-            AnalysisConfig, confidence=confidence, draws=draws, seed=seed, monte_carlo_error=monte_carlo_error
+            AnalysisConfig,
+            confidence=confidence,
+            draws=draws,
+            seed=seed,
+            monte_carlo_error=monte_carlo_error,
+            target=target,
         )
         done = pipeline.compare_counts(base, rl, settings, out, at_k)
-    findings, said = done.findings, at_k_sentence(done.at_k) if done.at_k is not None else ""
+    findings, said = done.findings, at_k_sentence(done.at_k).text if done.at_k is not None else ""
     if as_json:
         figures = comparison_json(findings.comparisons[0], *findings.curves)
         figures |= {"at_k": plain(done.at_k) | {"in_words": said}} if said else {}
@@ -499,6 +508,9 @@ def plan(
     ] = None,
     token_budget: Annotated[float | None, typer.Option(help="Tokens to spend on all models together.")] = None,
     tokens: Annotated[float | None, typer.Option(help="Mean tokens of a sample, where no pilot says it.")] = None,
+    studies: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Studies to simulate per plan: what headlines could say. 0: none.")
+    ] = 100,
     as_json: Json = False,
 ) -> None:
     """Say what a study will cost under each stopping plan and what it can show, before anything is spent."""
@@ -506,7 +518,7 @@ def plan(
     from move37.config import load_study
 
     with command("plan", as_json) as emit:
-        planned = pipeline.plan_study(load_study(study), pilot, token_budget, tokens)
+        planned = pipeline.plan_study(load_study(study), pilot, token_budget, tokens, studies)
         emit(planned)
     if not as_json:
         terminal.print_forecast(planned)

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -34,7 +34,8 @@ _LONGEST_NAME = 200
 """Bytes of a name that becomes a folder or a file: file systems take 255, and some is added to it."""
 
 PUBLISHED = (
-    *("aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k", "humaneval", "humaneval-plus"),
+    *("aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k", "math-beyond"),
+    *("humaneval", "humaneval-plus"),
     *("mbpp", "mbpp-plus", *SELECTED, "jsonl"),
 )
 """Benchmarks of the table that are read, not generated. One from outside decides itself about its settings."""
@@ -203,6 +204,11 @@ class AnalysisConfig(Settings):
 
     base: str | None = Field(default=None, description="Model all others are compared with; default: the first.")
     confidence: Fraction = Field(default=0.95, description="Simultaneous confidence of bands.")
+    target: Literal["population", "benchmark"] = Field(
+        default="population",
+        description='Of what bands speak: problems like these ("population"), or fresh samples of these problems '
+        '("benchmark", for k up to n / 8).',
+    )
     draws: int = Field(
         default=100_000, ge=1000, le=100_000_000, description="Multiplier draws behind the critical value."
     )

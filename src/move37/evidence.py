@@ -11,11 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from move37.analyses.decision import Decision, decide, decision_plan, finished_problems
 from move37.analyses.details import ModelData
-from move37.analyses.findings import Facts
+from move37.analyses.findings import Facts, cluster_labels
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.perplexity import ScoredResponses
 from move37.counts import AnyTally, StoppedTally, Tally
@@ -23,7 +24,8 @@ from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
-from move37.estimates.rows import correct_samples, k_limit
+from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
+from move37.estimates.tokens import mean_length
 from move37.fairness import differences
 from move37.parts import read_json
 from move37.schema import COUNTS, KEY
@@ -159,16 +161,44 @@ class RunEvidence:
         return pl.concat([empty, *(f.select(pl.col(n).cast(t) for n, t in empty.schema.items()) for f in frames)])
 
     def mean_tokens(self, model: str) -> float | None:
-        """Mean generated tokens per sample; None where no sample knows."""
+        """Mean generated tokens per sample; None where no sample knows. Where sampling stopped early, over problems."""
+        if isinstance(self.tally(model), StoppedTally):
+            by_problem = self.mean_tokens_by_problem(model)
+            return float(np.mean(list(by_problem.values()))) if by_problem else None
         value = self._collect(model, self._samples(model, ["tokens"]).select(pl.col("tokens").mean())).item()
         return None if value is None else float(value)
 
     def mean_tokens_by_problem(self, model: str) -> dict[str, float]:
-        """Mean generated tokens per sample of each problem; empty where a sample does not know its own."""
+        """Mean generated tokens per sample of each problem; empty where a sample does not know its own.
+
+        Where sampling stopped early, unbiased for that (`estimates/tokens.py`).
+        """
+        tally = self.tally(model)
+        if isinstance(tally, StoppedTally):
+            return self._tokens_after_stopping(model, tally)
         lengths = self._samples(model, ["problem_id", "tokens"])
         means = lengths.group_by("problem_id").agg(pl.col("tokens").mean(), lost=pl.col("tokens").is_null().any())
         frame = self._collect(model, means)
         return {} if frame["lost"].any() else dict(frame.select("problem_id", "tokens").rows())
+
+    def _tokens_after_stopping(self, model: str, tally: StoppedTally) -> dict[str, float]:
+        """From the lengths of right and of wrong samples up to each stopping point."""
+        lengths = self._samples(model, [*KEY, "tokens"])
+        frames = [
+            self._collect(model, rows.join(lengths, on=KEY))
+            for _, rows in self._used_verdicts(model, [*KEY, "outcome"])
+        ]
+        known = pl.concat(frames) if frames else pl.DataFrame()
+        if known.is_empty() or known["tokens"].is_null().any():
+            return {}
+        means = known.group_by("problem_id", "outcome").agg(pl.col("tokens").mean())
+        by_outcome = {(problem, outcome): mean for problem, outcome, mean in means.rows()}
+        right, wrong = (
+            np.array([by_outcome.get((each, outcome.value), np.nan) for each in tally.problem_ids], dtype=float)
+            for outcome in (Outcome.CORRECT, Outcome.INCORRECT)
+        )
+        found = mean_length(pass_at_k_rows(tally, 1)[:, 0], right, wrong)
+        return {} if np.isnan(found).any() else dict(zip(tally.problem_ids, found.tolist(), strict=True))
 
     def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:
         """Mean generated tokens of correct and of incorrect samples; None where one of them is not known."""
@@ -325,10 +355,14 @@ class RunEvidence:
         Raises InputError where samples that it was made from are gone.
         """
         known = kept_decision(self.store.folder)
-        ids = [problem.id for problem in self.store.problems()]
-        if known is None or known.problems != len(ids):
+        if known is None:
+            return None
+        study, ids = self.store.study(), [problem.id for problem in self.store.problems()]
+        # What was one unit while sampling stays one: a tag that is named later does not make the order another one.
+        clusters = cluster_labels(self.store.problems(), study.analysis.clusters) if known.unit == "cluster" else None
+        plan = decision_plan(ids, known.k, study.seed, alpha=known.alpha, clusters=clusters)
+        if known.problems != plan.units:
             return known
-        plan = decision_plan(ids, known.k, self.store.study().seed, alpha=known.alpha)
         base, rl = (self.store.outcomes(name, ids, known.k) for name in (known.base, known.rl))
         decision = decide(plan, finished_problems(ids, base, rl, known.k), known.base, known.rl)
         if decision.next_problems:

@@ -24,7 +24,7 @@ from move37.analyses.decision import decide, decision_plan, finished_problems, r
 from move37.analyses.details import ModelData
 from move37.analyses.exact_truth import Thresholds, exact_findings
 from move37.analyses.extrapolation import difference_at_k
-from move37.analyses.findings import Facts, find
+from move37.analyses.findings import Facts, cluster_labels, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
 from move37.config import AnalysisConfig, ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
@@ -118,7 +118,8 @@ def sample_until_decided(
     names = sorted(sampled_models(study), key=lambda name: name != study.base_model())
     if len(names) != 2:
         raise InputError(f"--until decided compares two models that are sampled here, and this study has {len(names)}")
-    plan = decision_plan(problem_ids, study.sampling.n, study.seed, block, alpha)
+    clusters = cluster_labels(store.problems(), study.analysis.clusters)
+    plan = decision_plan(problem_ids, study.sampling.n, study.seed, block, alpha, clusters)
     refuse_another_question(kept_decision(store.folder), plan, str(store.folder))
     made: Counter[str] = Counter()
     asked: tuple[str, ...] = ()
@@ -197,7 +198,7 @@ def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
 
 
 def _band(settings: AnalysisConfig) -> BandSettings:
-    return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error)
+    return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error, settings.target)
 
 
 def accept_differences(store: RunStore, reason: str) -> None:
@@ -308,12 +309,17 @@ def train_model(recipe: TrainConfig, folder: Path, console: Console | None = Non
 
 
 def plan_study(
-    study: StudyConfig, pilot: Path | None = None, token_budget: float | None = None, tokens: float | None = None
+    study: StudyConfig,
+    pilot: Path | None = None,
+    token_budget: float | None = None,
+    tokens: float | None = None,
+    studies: int = 0,
 ) -> Forecast:
     """What the study will cost and can show, before anything is spent.
 
     The problems are taken to be like those of `pilot`, a run that has verdicts of base and another model; without it,
-    like the reference counts. `tokens` is the mean length of a sample where no pilot says it.
+    like the reference counts. `tokens` is the mean length of a sample where no pilot says it. `studies` are simulated
+    for each plan that is considered: what their headlines could say.
     """
     problems = load_problems(study.problems)
     lengths = None if tokens is None else (MeanTokens(tokens, tokens), MeanTokens(tokens, tokens))
@@ -331,6 +337,7 @@ def plan_study(
         pilot_n=known.n if known else None,
         token_budget=token_budget,
         alpha=1 - study.analysis.confidence,
+        studies=studies,
     )
 
 

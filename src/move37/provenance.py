@@ -48,5 +48,9 @@ def analysis_rows(settings: AnalysisConfig) -> tuple[tuple[str, str], ...]:
     band = f"{settings.confidence:.0%} simultaneous, {settings.draws:,} multiplier draws, seed {settings.seed}"
     return (
         ("band", band),
+        (
+            "bands are for",
+            "fresh samples of these problems" if settings.target == "benchmark" else "problems like these",
+        ),
         ("versions", f"move37 {move37.__version__}, Python {platform.python_version()}, {packages}"),
     )

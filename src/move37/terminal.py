@@ -20,6 +20,7 @@ from move37.progress import Progress, Silent
 from move37.report import summary_sentences
 from move37.report.sections import section_lines
 from move37.report.words import settled, split_test
+from move37.report.words.claim import texts
 from move37.report.words.forecast import forecast_sentences
 from move37.results import ImportedSamples, ResponsesScored, Validated, VerifiersCompared
 from move37.types import Outcome
@@ -208,7 +209,7 @@ def print_calibration(found: Calibration) -> None:
 
 def print_forecast(planned: Forecast) -> None:
     """What is to be expected in words, then cost and error of each plan."""
-    tell(False, "\n".join(forecast_sentences(planned)))
+    tell(False, "\n".join(texts(forecast_sentences(planned))))
     budget = planned.token_budget is not None
     print_table(
         f"{planned.problems} problems, n_max {planned.n_max}",

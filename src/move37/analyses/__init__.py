@@ -89,7 +89,7 @@ def compare(
         difference=difference,
         solvable=table,
         shift=accuracy_shift(base, rl),
-        sampling_gap=sampling_gap(base, rl, settings.confidence, design=design),
+        sampling_gap=sampling_gap(base, rl, settings.confidence, design=design, target=settings.target),
         warnings=tuple(warnings),
         gained=None if stopped_by_outcomes else gained,
         lost=None if stopped_by_outcomes else lost,

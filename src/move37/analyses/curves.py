@@ -1,33 +1,50 @@
 """How wide is each model at every k, and where is one above the other?
 
-One-model bands and the difference band both hold for the population of problems, all k at once; K is the largest k
-that every problem (under both models) can speak about, the smallest n or the plan's n_max, so every k is averaged over
-all problems. Tallies that were stopped early go in as they are: their rows are unbiased as well. The difference is
-always paired by problem: two marginal bands are never compared. Left out: any k beyond K.
+One-model bands and the difference band hold at all k at once, for the target that the settings name: problems like
+these, or fresh samples of these problems, which serves the smaller k only (`targets.py`). K is the largest k that every
+problem (under both models) can speak about, the smallest n or the plan's n_max, so every k is averaged over all
+problems. Tallies that were stopped early go in as they are: their rows are unbiased as well. The difference is always
+paired by problem: two marginal bands are never compared. Left out: any k beyond K.
+
+Where every problem's pass@k is 1 (or 0) nothing varies, but the curve is not known without error: among M problems
+drawn alike, all are solved with the chance of at most mean^M, so the mean is at least (alpha / 2)^(1 / M), as in the
+exact interval of Clopper and Pearson; .964 for 100 problems. That holds at all such k together, for curves rise with k.
 """
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from move37.analyses.pairing import paired, require_scored
+from move37.analyses.targets import curve_spread, difference_spreads, largest_k, share
 from move37.counts import AnyTally, StoppedTally
 from move37.errors import InputError
 from move37.estimates.bands import (
     DEGENERATE,
     Band,
+    band_from,
     carried_by_few,
+    critical_value,
     first_loss_set,
     gain_and_loss,
     point_crossing,
     population_error,
-    simultaneous_band,
     thinned_columns,
 )
-from move37.estimates.rows import benchmark_error, k_limit, pass_at_k_rows
-from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
+from move37.estimates.benchmark import benchmark_error_at
+from move37.estimates.reliability import exact_share_interval
+from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import (
+    BENCHMARK,
+    DEFAULT_BAND,
+    INDEPENDENT,
+    POPULATION,
+    BandSettings,
+    Design,
+    Target,
+)
 from move37.types import FloatArray, IntArray
 
 CURVE_DRAWS = 20_000
@@ -46,10 +63,10 @@ class ModelCurve:
     se_benchmark: FloatArray
     """Standard error over fresh samples of these problems; unbiased variance needs 2k <= n, NaN beyond."""
     se_population: FloatArray
-    """Standard error over fresh problems as well; what the band shows."""
+    """Standard error over fresh problems as well."""
     lower: FloatArray
     upper: FloatArray
-    """Simultaneous band for the population curve."""
+    """Simultaneous band for the curve of the target."""
     confidence: float
     problems: int
     n: tuple[int, int]
@@ -60,6 +77,8 @@ class ModelCurve:
     """How n came about."""
     stopped_early: bool
     """Whether n depended on the outcomes; the curve then reaches the plan's last look all the same."""
+    target: str = POPULATION
+    """Whether the band is for problems like these ("population") or fresh samples of these ("benchmark")."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +105,30 @@ class CurveDifference:
     """ks that are gains even in the band that is widened where few problems carry a k (`Band.widened`)."""
     still_loss: tuple[int, ...] = ()
 
+    @property
+    def target(self) -> str:
+        """Whether the band is for problems like these ("population") or fresh samples of these ("benchmark")."""
+        return self.band.target
+
+    @cached_property
+    def unserved(self) -> tuple[int, ...]:
+        """The ks at which fresh samples of these problems have no interval: they need more samples than there are."""
+        if self.target != BENCHMARK:
+            return ()
+        return tuple(self.k[np.isnan(self.band.standard_error)].tolist())
+
     @cached_property
     def reported(self) -> tuple[FloatArray, FloatArray]:
         """The ends of the band that is shown, (K,) each: widened at the ks that few problems carry."""
-        few = np.isin(self.k, self.few_problems)
-        if not few.any() or not self.band.effective_problems.size:
-            return self.band.lower, self.band.upper
-        lower, upper = self.band.widened()
-        return np.where(few, lower, self.band.lower), np.where(few, upper, self.band.upper)
+        return reported_ends(self.band)
+
+    @property
+    def shown_first_loss(self) -> tuple[tuple[int, int | None], tuple[int | None, int | None]]:
+        """`first_loss_set` and its Monte-Carlo range in the band that is shown."""
+        if not self.few_problems:
+            return self.first_loss_set, self.first_loss_monte_carlo
+        low, high = (first_loss_set(*_shown_at(self.band, each))[1] for each in self.band.critical_value_monte_carlo)
+        return first_loss_set(*self.reported), (low, high)
 
     @property
     def shown_gain(self) -> tuple[int, ...]:
@@ -114,30 +149,45 @@ class SamplingGap:
     lower: float
     upper: float
     confidence: float
+    target: str = POPULATION
+    corrected_over: int = 1
+    """RL models whose gaps hold together with this confidence."""
 
 
 def model_curve(tally: AnyTally, settings: BandSettings = DEFAULT_BAND, design: Design = INDEPENDENT) -> ModelCurve:
     """pass@k of one model for every k = 1..K. Raises InputError for a problem without scored samples."""
     require_scored(tally)
-    rows = pass_at_k_rows(tally)
-    simulated = simulated_columns(rows.shape[1])
+    k_max = k_limit(tally)
     few = replace(settings, draws=min(settings.draws, CURVE_DRAWS), monte_carlo_error=None)
-    band = simultaneous_band(rows, few, design, support=(0.0, 1.0), simulate_at=simulated)
+    found = curve_spread(tally, settings.target, design, simulated_columns(k_max))
+    band = band_from(found, critical_value([found], few), settings.confidence, (0.0, 1.0))
+    rows = pass_at_k_rows(tally)
+    lower, upper = _where_all_alike(band, rows, design) if settings.target == POPULATION else (band.lower, band.upper)
     return ModelCurve(
         model=tally.model,
-        k=np.arange(1, rows.shape[1] + 1),
+        k=np.arange(1, k_max + 1),
         pass_at_k=band.mean,
-        se_benchmark=benchmark_error(tally),
-        se_population=band.standard_error,
-        lower=band.lower,
-        upper=band.upper,
+        se_benchmark=benchmark_error_at(tally, k_max, design),
+        se_population=found.standard_error if settings.target == POPULATION else population_error(rows, design),
+        lower=lower,
+        upper=upper,
         confidence=settings.confidence,
         problems=tally.problems,
         n=(int(tally.scored.min()), int(tally.scored.max())),
         samples=int(tally.scored.sum()),
         plan=str(tally.plan),
         stopped_early=isinstance(tally, StoppedTally),
+        target=settings.target,
     )
+
+
+def _where_all_alike(band: Band, rows: FloatArray, design: Design) -> tuple[FloatArray, FloatArray]:
+    """The band, with exact ends at the ks at which every problem's pass@k is 1, or 0."""
+    units, copies = design.units(len(rows)), design.copies(len(rows))
+    _, missed = exact_share_interval(0, units, 1 - band.confidence)
+    missed = min(1.0, missed * float(copies.max()) * units / len(rows))  # a large cluster holds more of the problems
+    one, none = (rows == 1).all(axis=0), (rows == 0).all(axis=0)
+    return np.where(one, 1 - missed, band.lower), np.where(none, missed, band.upper)
 
 
 def curve_difference(
@@ -152,8 +202,8 @@ def curve_difference(
     """
     base, rl = paired(base, rl)
     k_max = _common_k(base, rl)
-    rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    band = simultaneous_band(rows, settings, design, simulate_at=simulated_columns(k_max))
+    (found,) = difference_spreads(base, [rl], k_max, settings.target, design, simulated_columns(k_max))
+    band = band_from(found, critical_value([found], settings), settings.confidence, (-1.0, 1.0))
     return difference_of(base.model, rl.model, band)
 
 
@@ -179,6 +229,21 @@ def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
     )
 
 
+def reported_ends(band: Band) -> tuple[FloatArray, FloatArray]:
+    """The ends of the band that is shown, (K,) each: widened at the ks that few problems carry."""
+    few = np.isin(np.arange(1, len(band.mean) + 1), carried_by_few(band.effective_problems))
+    if not few.any():
+        return band.lower, band.upper
+    lower, upper = band.widened()
+    return np.where(few, lower, band.lower), np.where(few, upper, band.upper)
+
+
+def _shown_at(band: Band, critical: float) -> tuple[FloatArray, FloatArray]:
+    """What `reported_ends` would be at another critical value."""
+    lower, upper = band.at(critical)
+    return reported_ends(replace(band, critical_value=critical, lower=lower, upper=upper))
+
+
 def _where_secure(found: tuple[int, ...], few: tuple[int, ...], still: tuple[int, ...]) -> tuple[int, ...]:
     shaky = set(few)
     return tuple(k for k in found if k not in shaky or k in still)
@@ -190,18 +255,38 @@ def simulated_columns(k_max: int) -> IntArray | None:
 
 
 def sampling_gap(
-    base: AnyTally, rl: AnyTally, confidence: float = 0.95, k: int | None = None, design: Design = INDEPENDENT
+    base: AnyTally,
+    rl: AnyTally,
+    confidence: float = 0.95,
+    k: int | None = None,
+    design: Design = INDEPENDENT,
+    target: Target = POPULATION,
+    models: int = 1,
 ) -> SamplingGap:
-    """Delta_SE with a paired interval for the population of problems (Student t over the per-problem gaps).
+    """Delta_SE with a paired interval: Student t over the per-problem gaps, or a normal one for these problems.
 
-    `k` defaults to the paper's 256, or to K where that is less. A single problem, or no variation
-    between problems, gives the interval [-1, 1].
+    `k` defaults to the paper's 256, or to the largest that the target serves where that is less. `models` gaps are to
+    hold together. A single problem, or no variation, gives the interval [-1, 1].
     """
     base, rl = paired(base, rl)
-    k = min(256, _common_k(base, rl)) if k is None else k
+    k = max(1, min(256, largest_k(target, base, rl))) if k is None else k
     gaps = pass_at_k_rows(base, k)[:, -1] - pass_at_k_rows(rl, 1)[:, 0]
-    lower, upper = mean_interval(gaps, confidence, (-1.0, 1.0), design) or (-1.0, 1.0)
-    return SamplingGap(k, float(gaps.mean()), lower, upper, confidence)
+    each = share(confidence, models)
+    if target == BENCHMARK:
+        ends = _gap_interval(float(gaps.mean()), base, rl, k, each, design)
+    else:
+        ends = mean_interval(gaps, each, (-1.0, 1.0), design)
+    lower, upper = ends or (-1.0, 1.0)
+    return SamplingGap(k, float(gaps.mean()), lower, upper, confidence, target, models)
+
+
+def _gap_interval(
+    value: float, base: AnyTally, rl: AnyTally, k: int, confidence: float, design: Design
+) -> tuple[float, float] | None:
+    """For fresh samples of these problems; None without a variance."""
+    error = float(np.hypot(benchmark_error_at(base, k, design)[-1], benchmark_error_at(rl, 1, design)[0]))
+    half = float(ndtri((1 + confidence) / 2)) * error
+    return (max(-1.0, value - half), min(1.0, value + half)) if error > DEGENERATE else None
 
 
 def mean_interval(

@@ -10,6 +10,8 @@ Decisions:
 - A problem is "solved" by at least one correct one of its first k samples. With unscored samples both models are
   given the same number of scored ones, the first of each, as in the four-way table; a problem where a model has none
   is set aside and counts as no evidence.
+- Near duplicates are one unit: the problems of a cluster come one after another, and the unit goes the way in which
+  most of its discordant problems go. What is counted are units.
 - The rule and its validity are those of `estimates/anytime.py`. A decision stands, whatever is sampled afterwards.
 
 Left out: more than one pair (give each of m pairs alpha / m), and how large the difference is. Where the number of
@@ -19,6 +21,7 @@ stopping at a lead overstates it (`bench/decided.py` has figures), and their err
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,11 +53,17 @@ class DecisionPlan:
     block: int
     k: int
     alpha: float
+    ends: tuple[int, ...] | None = None
+    """Where each cluster ends in the order, rising; None where every problem is a unit of its own."""
+
+    @property
+    def units(self) -> int:
+        return len(self.order) if self.ends is None else len(self.ends)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where the comparison stands after the first `examined` problems of the order."""
+    """Where the comparison stands after the first `examined` units of the order: problems, or clusters of them."""
 
     base: str
     rl: str
@@ -64,9 +73,10 @@ class Decision:
     k: int
     alpha: float
     problems: int
+    """Units that there are."""
     examined: int
     stopped_at: int | None
-    """Problem of the order at which it was decided or became undecidable; the rest of its block came anyway."""
+    """Unit of the order at which it was decided or became undecidable; the rest of its block came anyway."""
     both: int
     base_only: int
     rl_only: int
@@ -81,12 +91,22 @@ class Decision:
     """The e-value if all problems left went the way that leads."""
     next_problems: tuple[str, ...]
     """What to sample next from both models, k samples each; empty unless the status is to go on."""
+    unit: str = "problem"
+    """What is counted: problems, or clusters of near duplicates."""
 
 
 def decision_plan(
-    problem_ids: Sequence[str], k: int, seed: int = 0, block: int = 16, alpha: float = 0.05
+    problem_ids: Sequence[str],
+    k: int,
+    seed: int = 0,
+    block: int = 16,
+    alpha: float = 0.05,
+    clusters: Mapping[str, str] | None = None,
 ) -> DecisionPlan:
-    """The plan for these problems. Raises InputError for impossible settings, no problem, or one that comes twice."""
+    """The plan for these problems. `clusters`: the label of each problem that has near duplicates, by id.
+
+    Raises InputError for impossible settings, no problem, or one that comes twice.
+    """
     if not problem_ids:
         raise InputError("no problems: there is nothing to decide")
     if len(set(problem_ids)) < len(problem_ids):
@@ -95,8 +115,16 @@ def decision_plan(
         raise InputError(f"until decided: k and block must be at least 1, not {k} and {block}")
     if not 0 < alpha < 1:
         raise InputError(f"alpha must be between 0 and 1, not {alpha}")
-    order = sorted(problem_ids, key=lambda problem: (analysis_seed(seed, f"decision order {problem}"), problem))
-    return DecisionPlan(tuple(order), block, k, alpha)
+    if clusters is None:
+        return DecisionPlan(tuple(sorted(problem_ids, key=lambda each: _place(seed, each))), block, k, alpha)
+    home = {each: ("cluster " + clusters[each]) if each in clusters else each for each in problem_ids}
+    order = sorted(problem_ids, key=lambda each: (_place(seed, home[each]), _place(seed, each)))
+    last = [i + 1 == len(order) or home[order[i + 1]] != home[each] for i, each in enumerate(order)]
+    return DecisionPlan(tuple(order), block, k, alpha, tuple(i + 1 for i, ends in enumerate(last) if ends))
+
+
+def _place(seed: int, name: str) -> tuple[int, str]:
+    return analysis_seed(seed, f"decision order {name}"), name
 
 
 def refuse_another_question(known: Decision | None, plan: DecisionPlan, where: str) -> None:
@@ -114,10 +142,13 @@ def decide(plan: DecisionPlan, finished: Mapping[str, Solved], base: str = "base
     foreign = finished.keys() - set(plan.order)
     if foreign:
         raise InputError(f"{len(foreign)} finished problems are not of this plan, among them {min(foreign)}")
-    examined = next((i for i, problem in enumerate(plan.order) if problem not in finished), len(plan.order))
-    solved = [finished[problem] for problem in plan.order[:examined]]
+    known = next((i for i, problem in enumerate(plan.order) if problem not in finished), len(plan.order))
+    ends = range(1, known + 1) if plan.ends is None else [end for end in plan.ends if end <= known]
+    starts = [0, *ends]
+    solved = [_of_unit([finished[each] for each in plan.order[a:b]]) for a, b in pairwise(starts)]
+    examined = len(solved)
     directions = np.array([_direction(each) for each in solved], dtype=np.int64)[None, :]
-    stand = standing(directions, len(plan.order), plan.alpha)
+    stand = standing(directions, plan.units, plan.alpha)
     status, (base_only, rl_only) = stand.status(), (solved.count((True, False)), solved.count((False, True)))
     e_values = np.concatenate([[1.0], e_process(directions)[0]])
     return Decision(
@@ -127,7 +158,7 @@ def decide(plan: DecisionPlan, finished: Mapping[str, Solved], base: str = "base
         better={BASE_ONLY: base, RL_ONLY: rl, CONCORDANT: None}[int(stand.decided[0])],
         k=plan.k,
         alpha=plan.alpha,
-        problems=len(plan.order),
+        problems=plan.units,
         examined=examined,
         stopped_at=None if status is Status.OPEN else int(stand.stopped_at[0]),
         both=solved.count((True, True)),
@@ -138,9 +169,22 @@ def decide(plan: DecisionPlan, finished: Mapping[str, Solved], base: str = "base
         e_value=float(e_values[-1]),
         largest_e_value=float(e_values.max()),
         anytime_p=float(anytime_p(directions)[0, -1]) if examined else 1.0,
-        largest_reachable=largest_reachable(base_only, rl_only, len(plan.order) - examined),
-        next_problems=_next_block(plan, finished, examined) if status is Status.OPEN else (),
+        largest_reachable=largest_reachable(base_only, rl_only, plan.units - examined),
+        next_problems=_next_block(plan, finished, known) if status is Status.OPEN else (),
+        unit="problem" if plan.ends is None else "cluster",
     )
+
+
+def _of_unit(members: Sequence[Solved]) -> Solved:
+    """What a unit says: the way of most of its discordant problems, and where they balance, whether any is solved."""
+    known = [each for each in members if each is not None]
+    if len(members) == 1 or not known:
+        return known[0] if known else None
+    lead = sum(_direction(each) for each in known)
+    if lead:
+        return lead < 0, lead > 0
+    solved = any(any(each) for each in known)
+    return solved, solved
 
 
 def finished_problems(

@@ -42,7 +42,7 @@ from move37.analyses.sensitivity import (
     finished_curve,
     unscored_bracket,
 )
-from move37.analyses.solvable_sets import ExpectedFourWay, SolvableTable, expected_four_way, solvable_table
+from move37.analyses.solvable_sets import ExpectedFourWay, SolvableTable, expected_four_way
 from move37.analyses.strata import StratifiedComparison, by_stratum
 from move37.analyses.support import Support, support
 from move37.analyses.token_budget import TokenBudget, token_budget
@@ -127,9 +127,6 @@ class PairDetail:
 
     base: str
     rl: str
-    tables: tuple[SolvableTable, ...]
-    """The four-way table at 1, 4, 16, ... and at the largest k. Below that each is one random thinning of the samples;
-    what is reported is `expected`."""
     support: Support
     differences: tuple[ReliabilityDifference, ...]
     coverage: tuple[CoverageDifference, ...]
@@ -139,7 +136,7 @@ class PairDetail:
     unscored: DifferenceBracket | None
     beyond: PairExtrapolation | None
     expected: tuple[ExpectedFourWay, ...] = ()
-    """The four-way table to expect at the same ks."""
+    """The four-way table to expect at 1, 4, 16, ... and at the largest k."""
     deconvolved: DeconvolvedShift | None = None
     """Problems by chance with the noise of the samples taken out; None with fewer than two problems or samples."""
     diversity: Diversity | None = None
@@ -154,11 +151,13 @@ class Depth:
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Value of each tag by problem id."""
     beyond: bool = False
+    models: int = 1
+    """RL models whose statements are to hold together."""
 
     @property
     def side_band(self) -> BandSettings:
         """For bands that support no published number: fewer draws."""
-        return BandSettings(self.band.confidence, BUDGET_DRAWS, self.band.seed)
+        return BandSettings(self.band.confidence, BUDGET_DRAWS, self.band.seed, target=self.band.target)
 
 
 def model_detail(
@@ -168,7 +167,7 @@ def model_detail(
     reliability measures."""
     fixed, confidence = data.fixed_tally(tally.problem_ids), depth.band.confidence
     in_order = design if fixed is None else _as_in(fixed, tally, design)
-    unscored = unscored_bracket(tally) if tally.unscored.any() else None
+    unscored = unscored_bracket(tally, None, depth.side_band, design) if tally.unscored.any() else None
     finished = None
     if data.not_truncated is not None and tally.truncated.any():
         finished = finished_curve(tally, on_problems(data.not_truncated, tally.problem_ids))
@@ -176,7 +175,7 @@ def model_detail(
         model=tally.model,
         reliability=_reliability((fixed, in_order), (tally, design), data, ks, confidence),
         coverage=() if fixed is None else coverage(fixed, confidence=confidence, design=in_order),
-        bayes=None if fixed is None else bayes_at_n(fixed, confidence=confidence),
+        bayes=None if fixed is None else bayes_at_n(fixed, confidence=confidence, design=in_order),
         unscored=unscored,
         finished=finished,
         beyond=(
@@ -198,7 +197,7 @@ def pair_detail(
     """`base` and `rl` are the data's tallies on the problems that are analysed, `table` their four-way table;
     `design` labels the base's problems."""
     base, rl = paired(base, rl)
-    confidence, seed = depth.band.confidence, depth.band.seed
+    confidence = depth.band.confidence
     of_base, of_rl = data
     fixed_base, fixed_rl = (each.fixed_tally(base.problem_ids) for each in data)
     differences: tuple[ReliabilityDifference, ...] = ()
@@ -208,24 +207,25 @@ def pair_detail(
         in_order = _as_in(fixed_base, base, design)
         differences = reliability_differences(fixed_base, fixed_rl, None, *votes, confidence, in_order)
         shares = coverage_differences(fixed_base, fixed_rl, None, confidence, in_order)
-        posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence)
+        posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence, design=in_order)
     smaller = sorted({1, *default_ks(table.k)} - {table.k})
     if table.k > 1 and not (fixed_base is base and fixed_rl is rl):  # areas take what was stopped early too
         areas = area_differences(base, rl, confidence=confidence, design=design)
         differences = (*(row for row in differences if not row.measure.startswith("AUC")), *areas)
-    brackets = [unscored_bracket(tally) for tally in (base, rl)] if _any_unscored(base, rl) else []
     return PairDetail(
         base=base.model,
         rl=rl.model,
-        tables=(*(solvable_table(base, rl, confidence, seed, k, design) for k in smaller), table),
-        support=support(table),
+        support=support(table, design.effective_problems(base.problems) / base.problems),
         differences=differences,
         coverage=shares,
         bayes=posterior,
         tokens=_tokens(of_base, of_rl, base, rl, depth, design),
-        strata=tuple(by_stratum(base, rl, labels, tag, depth.side_band, design) for tag, labels in depth.tags.items()),
-        unscored=difference_bracket(*brackets) if brackets else None,
-        beyond=extrapolate_pair(base, rl, confidence) if _far(depth, base, rl) else None,
+        strata=tuple(
+            by_stratum(base, rl, labels, tag, depth.side_band, design, depth.models)
+            for tag, labels in depth.tags.items()
+        ),
+        unscored=difference_bracket(base, rl, depth.side_band, design) if _any_unscored(base, rl) else None,
+        beyond=extrapolate_pair(base, rl, confidence, design) if _far(depth, base, rl) else None,
         expected=tuple(expected_four_way(base, rl, k) for k in (*smaller, table.k)),
         deconvolved=deconvolved_shift(base, rl, confidence) if _far(depth, base, rl) else None,
         diversity=_diversity(of_base, of_rl, base, rl, confidence),

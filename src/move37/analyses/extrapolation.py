@@ -139,7 +139,7 @@ def extrapolate_model(
     require_scored(tally)
     n = k_limit(tally)
     ks = _multiples(n, WITHIN)
-    ranges = pass_range(tally, ks, confidence)
+    ranges = pass_range(tally, ks, confidence, design)
     rows = tuple(
         MethodRow(
             method, method == DEFAULT_METHOD, interval(tally, FARTHEST * n, method, confidence, draws, seed, design)
@@ -147,7 +147,7 @@ def extrapolate_model(
         for method in METHODS
     )
     try:
-        unseen, refused = unseen_solvable(tally, confidence), ""
+        unseen, refused = unseen_solvable(tally, confidence, design), ""
     except InputError as error:
         unseen, refused = None, str(error)
     return ModelExtrapolation(
@@ -166,12 +166,14 @@ def extrapolate_model(
     )
 
 
-def extrapolate_pair(base: AnyTally, rl: AnyTally, confidence: float = 0.95) -> PairExtrapolation:
+def extrapolate_pair(
+    base: AnyTally, rl: AnyTally, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> PairExtrapolation:
     """RL minus base from n to 2n, and the refusals for 4n and 8n. Raises InputError unless the problems match."""
     base, rl = paired(base, rl)
     n = _common_n(base, rl)
     ks, farther = _multiples(n, WITHIN), n * np.array(BEYOND)
-    ranges = difference_range(base, rl, np.append(ks, farther), confidence)
+    ranges = difference_range(base, rl, np.append(ks, farther), confidence, design)
     values = pass_at_k_continued(rl, ks) - pass_at_k_continued(base, ks)
     return PairExtrapolation(
         base=base.model,

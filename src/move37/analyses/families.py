@@ -18,10 +18,11 @@ from dataclasses import dataclass
 
 from move37.analyses.curves import CurveDifference, difference_of
 from move37.analyses.pairing import paired
+from move37.analyses.targets import difference_spreads
 from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.estimates.bands import band_from, critical_value, spread, thinned_columns
-from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.bands import band_from, critical_value, thinned_columns
+from move37.estimates.rows import k_limit
 from move37.estimates.settings import INDEPENDENT, BandSettings, Design
 
 FAMILY_BAND = BandSettings(draws=20_000)
@@ -73,8 +74,8 @@ def family(
         raise InputError(f"a family needs different models, not {', '.join(sorted(names))}")
     pairs = [paired(base, model)[1] for model in models]
     k_max = min(k_limit(tally) for tally in (base, *pairs))
-    base_rows, simulated = pass_at_k_rows(base, k_max), thinned_columns(k_max)
-    spreads = [spread(pass_at_k_rows(model, k_max) - base_rows, design, simulated) for model in pairs]
+    simulated = thinned_columns(k_max)
+    spreads = difference_spreads(base, pairs, k_max, settings.target, design, simulated)
     critical = critical_value(spreads, settings)
     return Family(
         base=base.model,

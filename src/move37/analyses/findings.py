@@ -13,7 +13,7 @@ import numpy as np
 
 from move37.analyses import Comparison, Findings, compare
 from move37.analyses.agreement import agreement
-from move37.analyses.curves import model_curve
+from move37.analyses.curves import model_curve, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, ModelData, model_detail, pair_detail
 from move37.analyses.exact_truth import KnownModel, exact_findings
@@ -29,6 +29,7 @@ from move37.analyses.truncation import OutcomeAudit, outcome_audit
 from move37.analyses.warnings import flaky_warnings, in_process_warnings, model_warnings
 from move37.counts import AnyTally
 from move37.errors import InputError
+from move37.estimates.conditional import holm
 from move37.estimates.rows import k_limit
 from move37.estimates.settings import DEFAULT_BAND, BandSettings, Design
 from move37.types import IntArray, Problem
@@ -69,7 +70,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
     tallies, left_out = leave_out_unscored([each.tally for each in models])
     base, others = tallies[0], tallies[1:]
     designs = [Design(clusters=_clusters(facts, tally)) for tally in tallies]
-    depth = Depth(settings, _labels(facts, base), facts.beyond)
+    depth = Depth(settings, _labels(facts, base), facts.beyond, len(others))
     comparisons, pairs = [], []
     for each, rl in zip(models[1:], others, strict=True):
         comparison = compare(base, rl, settings, designs[0], stopped_by_outcomes=facts.decision is not None)
@@ -115,7 +116,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
             *(warning for each in models for warning in flaky_warnings(each.tally.model, each.flags)),
             *(warning for each in models for warning in in_process_warnings(each.tally.model, each.flags)),
             *grader_warnings(errors),
-            *_about_clusters(facts, len(others), bool(errors)),
+            *_about_clusters(facts, bool(errors)),
         ),
     )
 
@@ -123,8 +124,19 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
 def _corrected_together(
     base: AnyTally, others: Sequence[AnyTally], comparisons: list[Comparison], settings: BandSettings, design: Design
 ) -> list[Comparison]:
-    """With several RL models, gains and losses that allow for all of them."""
-    if len(others) < 2 or any(each.gained is None for each in comparisons):
+    """With several RL models, what is said of each by a p or an interval of its own allows for all of them."""
+    if len(others) < 2:
+        return comparisons
+    adjusted = holm([each.solvable.mcnemar_p for each in comparisons])
+    comparisons = [
+        replace(
+            each,
+            solvable=replace(each.solvable, mcnemar_p_adjusted=p, corrected_over=len(others)),
+            sampling_gap=sampling_gap(base, rl, settings.confidence, None, design, settings.target, len(others)),
+        )
+        for each, rl, p in zip(comparisons, others, adjusted, strict=True)
+    ]
+    if any(each.gained is None for each in comparisons):
         return comparisons
     together = gains_and_losses(base, others, settings.confidence, design)
     return [replace(each, gained=gained, lost=lost) for each, (gained, lost) in zip(comparisons, together, strict=True)]
@@ -152,12 +164,17 @@ def _labels(facts: Facts, base: AnyTally) -> dict[str, dict[str, str]]:
     return {tag: {problem: by_id[problem][tag] for problem in base.problem_ids} for tag in facts.strata}
 
 
+def cluster_labels(problems: Sequence[Problem], tag: str | None) -> dict[str, str] | None:
+    """The value of the tag by problem id, where a problem has it; None without a tag that marks near duplicates."""
+    return None if tag is None else {problem.id: problem.tags[tag] for problem in problems if tag in problem.tags}
+
+
 def _clusters(facts: Facts, base: AnyTally) -> IntArray | None:
     """The cluster of every problem that is analysed, int (M,); None without a tag that says so."""
-    if facts.clusters is None:
+    labels = cluster_labels(facts.problems, facts.clusters)
+    if labels is None:
         return None
-    by_id = {problem.id: problem.tags for problem in facts.problems}
-    names = [by_id.get(problem, {}).get(facts.clusters, f"alone: {problem}") for problem in base.problem_ids]
+    names = [f"tag: {labels[each]}" if each in labels else f"alone: {each}" for each in base.problem_ids]
     return np.unique(names, return_inverse=True)[1]
 
 
@@ -176,7 +193,8 @@ def _over_seeds(
     design: Design,
 ) -> TrainingSeeds:
     chosen = [tally for tally in others if tally.model in runs]
-    return training_seeds(base, chosen, algorithm, BandSettings(settings.confidence, seed=settings.seed), design)
+    own = BandSettings(settings.confidence, seed=settings.seed, target=settings.target)
+    return training_seeds(base, chosen, algorithm, own, design)
 
 
 def _of_family(settings: BandSettings) -> BandSettings:
@@ -188,26 +206,18 @@ def _about_decision(decision: Decision | None) -> list[str]:
         return []
     return [
         "sampled until it was decided which model solves more: "
-        f"{decision.examined} of {decision.problems} problems, in random order. The e-value allows for that stop; the "
-        "curves, bands and tables of the problems examined do not"
+        f"{decision.examined} of {decision.problems} {decision.unit}s, in random order. The e-value allows for that "
+        "stop; the curves, bands and tables of the problems examined do not"
     ]
 
 
-def _about_clusters(facts: Facts, others: int, calibrated: bool) -> list[str]:
-    """Names the intervals that take every problem as one of its own although some are near duplicates."""
-    if facts.clusters is None:
+def _about_clusters(facts: Facts, calibrated: bool) -> list[str]:
+    """Names what takes every answer as one of its own although some problems are near duplicates."""
+    if facts.clusters is None or not calibrated:
         return []
-    alone = [
-        "standard errors and intervals over fresh samples of these problems (se_benchmark, Bayes@N, avg@n beside it)"
-    ]
-    alone.append("the bounds of Cover@tau that assume nothing (its interval where few problems carry it)")
-    alone += ["SRR, NDR, SDS and NSCR"] if others else []
-    alone += ["what the counts do not exclude beyond n, and Chao's bound"] if facts.beyond else []
-    alone += ["the e-value"] if facts.decision is not None else []
-    alone += ["shares of calibrated answers"] if calibrated else []
     return [
-        f"problems with the same {facts.clusters!r} are drawn together in every other interval and test; these take "
-        f"each problem as one of its own and are too narrow where near duplicates weigh: {'; '.join(alone)}"
+        f"problems with the same {facts.clusters!r} are one witness in every interval and test but one: the shares of "
+        "calibrated answers take each answer as one of its own"
     ]
 
 

@@ -4,14 +4,21 @@ The numbers are those of `estimates/planning.py` for an assumed law of the probl
 counts; every sentence that depends on it says so. A row per plan: the study's own, a fixed n, and stopping at 1, 2, 4,
 8 or 16 correct samples, at one n_max.
 
+The test of problems solved by one model only, at one k, is what textbooks price. A headline needs more: a simultaneous
+band, whose critical value is about 2.55 and not 1.96, or an exact test of gained and lost problems. With `studies`
+whole studies are simulated (`power.py`): how likely each claim is under the study's own plan, and the cheapest plan
+that makes it with the wanted power.
+
 Left out: seconds and money (tokens are what a machine's speed is quoted for), and several RL models' joint error
 (each is one more comparison; give each alpha / m).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import ndtr
 
+from move37.analyses.power import Chances, Cheapest, chances, cheapest
 from move37.counts import StoppingPlan
 from move37.errors import InputError
 from move37.estimates.planning import (
@@ -95,10 +102,19 @@ class Forecast:
     detectable: float | None
     """Smallest difference found with chance `power`; None if there is none."""
     problems_for: tuple[tuple[float, int], ...]
-    """(difference, problems that would be needed), for differences that the discordant share allows."""
+    """(difference, problems that McNemar's test would need), for differences that the discordant share allows."""
     splits: tuple[tuple[int, int, float], ...]
     """(larger side, smaller side, p): the smallest significant splits; empty if this benchmark has none."""
     fewest_discordant: int
+    chances: Chances | None = None
+    """Of each claim under the study's own plan; None where no study was simulated."""
+    headline_power: FloatArray = field(default_factory=lambda: np.empty(0))
+    """Chance that the simultaneous band excludes zero at each of `k`, in the direction that is assumed, (K,); empty
+    where no critical value is known."""
+    problems_for_headline: tuple[tuple[float, int], ...] = ()
+    """As `problems_for`, at the simultaneous critical value."""
+    cheapest: tuple[Cheapest, ...] = ()
+    """For each claim that some compared plan makes with the wanted power, the cheapest such plan."""
 
 
 def forecast(
@@ -115,13 +131,14 @@ def forecast(
     token_budget: float | None = None,
     alpha: float = 0.05,
     power: float = 0.8,
+    studies: int = 0,
 ) -> Forecast:
     """Forecast a study of `problems` problems at the n_max of its own `plan`.
 
     `pair` is the law of a pilot of at most `pilot_n` samples per problem, described by `assumed`; without it the
     reference counts' law stands in. `tokens` are the mean lengths of base's and RL's samples. The compared plans look
     as often as the study's own, or after every sample where that has a fixed n. `rl_models` = 0 plans a study of base
-    alone. Raises InputError.
+    alone. `studies` are simulated for each plan that is considered, none by default. Raises InputError.
     """
     if problems < 1 or rl_models < 0:
         raise InputError(f"a study needs problems, and models to plan, not {problems} and {1 + rl_models}")
@@ -135,7 +152,8 @@ def forecast(
     discordant, difference = base_only + rl_only, rl_only - base_only
     testable = discordant > 0
     base_curve, rl_curve = pair.mean_pass_at_k(ks)
-    return Forecast(
+    costing = _Costing(problems, pair, tokens, rl_models)
+    found = Forecast(
         problems=problems,
         base=base,
         rl=rl,
@@ -146,7 +164,7 @@ def forecast(
         pilot_n=pilot_n,
         base_pass_at_k=base_curve,
         rl_pass_at_k=rl_curve,
-        rows=_rows(plan, _Costing(problems, pair, tokens, rl_models), token_budget, ks),
+        rows=_rows(plan, costing, token_budget, ks),
         token_budget=token_budget,
         alpha=alpha,
         power=power,
@@ -159,6 +177,32 @@ def forecast(
         ),
         splits=significant_splits(problems, alpha),
         fewest_discordant=fewest_discordant(alpha),
+    )
+    return found if not studies or not rl_models else _with_chances(found, plan, costing, studies)
+
+
+def _with_chances(found: Forecast, plan: StoppingPlan, costing: "_Costing", studies: int) -> Forecast:
+    """What headlines will be able to say, simulated."""
+    own = chances(plan, costing.pair, found.problems, studies, found.alpha)
+    if not np.isfinite(own.critical_value):
+        return replace(found, chances=own)
+    (errors,) = (row.errors.difference_population for row in found.rows if row.own)
+    size = np.abs(found.rl_pass_at_k - found.base_pass_at_k)
+    standardised = np.divide(size, errors, out=np.zeros_like(size), where=errors > 0)
+
+    def cost(each: StoppingPlan) -> tuple[float, float | None]:
+        samples, spent = costing.totals(costing.per_problem(each))
+        return samples, spent if costing.lengths else None
+
+    return replace(
+        found,
+        chances=own,
+        headline_power=ndtr(standardised - own.critical_value),
+        problems_for_headline=tuple(
+            (delta, problems_needed(found.discordant, delta, found.power, found.alpha, own.critical_value))
+            for delta, _ in found.problems_for
+        ),
+        cheapest=cheapest(plan, costing.pair, found.problems, studies, cost, found.power, found.alpha),
     )
 
 

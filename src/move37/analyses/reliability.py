@@ -6,8 +6,8 @@ avg@n, since pass@1, pass^1 and G-Pass@1 all equal it. Decisions:
 - Rows of several models are comparable at equal k only: `common_ks` gives ks that all of them have.
 - Everything here but the area needs exchangeable samples, hence a fixed n: of a study that stopped early, hand in the
   samples before the first look. The area takes either.
-- Cover@tau has two intervals: a narrow one if p varies smoothly over problems near tau, and one that assumes nothing.
-  Where fewer than `bands.FEW_PROBLEMS` carry the narrow one it does not hold, and the other one takes its place.
+- The interval of Cover@tau assumes nothing about p. The estimate beside it needs p to vary smoothly over problems near
+  tau; it is kept within the interval, and marked where n and n/2 samples differ on it by two standard errors.
 - Bayes@N is about these problems ("benchmark"), as its paper has it, and stands beside avg@n with an interval for the
   same target: where the prior has moved the posterior by more than its own interval, it is marked as displaced.
 """
@@ -35,6 +35,7 @@ from move37.estimates.reliability import (
     average_error,
     cover_bounds,
     cover_bracket,
+    cover_contrast,
     cover_debiased,
     cover_plug_in,
     fewest_for_cover,
@@ -86,15 +87,13 @@ class Coverage:
     model: str
     tau: float
     estimate: Estimate
-    """Debiased; its interval holds if the density of p over problems is smooth near tau."""
+    """Its interval holds whatever the distribution of p; its value is debiased, which needs a density of p that is
+    smooth near tau, and kept within the interval. The standard error is that of the debiased value."""
     plug_in: float
     """The share of problems with c/n >= tau, which is biased."""
-    lower_bound: float
-    upper_bound: float
-    """Hold with the estimate's confidence whatever the distribution of p."""
-    few_problems: bool
-    """Fewer than `bands.FEW_PROBLEMS` problems carry the narrow interval: the estimate is kept within the bounds, and
-    its interval is theirs."""
+    steady: bool | None
+    """Whether n and n/2 samples agree on the value to within two standard errors; False: its condition does not hold.
+    None where n/2 samples are too few to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +104,7 @@ class CoverageDifference:
     rl: str
     tau: float
     estimate: Estimate
-    lower_bound: float
-    upper_bound: float
-    few_problems: bool
+    steady: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +245,18 @@ def coverage_differences(
     return tuple(_coverage_difference(base, rl, tau, confidence, design) for tau in _taus([base, rl], taus))
 
 
-def bayes_at_n(tally: Tally, prior: tuple[float, float] = UNIFORM_PRIOR, confidence: float = 0.95) -> BayesAtN:
+def bayes_at_n(
+    tally: Tally,
+    prior: tuple[float, float] = UNIFORM_PRIOR,
+    confidence: float = 0.95,
+    design: Design = INDEPENDENT,
+) -> BayesAtN:
     """Bayes@N of one model. `prior` is the beta law of every problem's p."""
     require_scored(tally)
-    mean, deviation = accuracy_posterior(tally.correct, tally.n, prior)
+    copies = design.copies(tally.problems)
+    mean, deviation = accuracy_posterior(tally.correct, tally.n, prior, copies)
     interval = posterior_interval(mean, deviation, confidence)
-    average_, error = float(average(tally.correct, tally.n).mean()), average_error(tally.correct, tally.n)
+    average_, error = float(average(tally.correct, tally.n).mean()), average_error(tally.correct, tally.n, copies)
     return BayesAtN(
         model=tally.model,
         estimate=_on_benchmark("Bayes", [tally], (mean, deviation), interval, _under(prior), confidence),
@@ -270,18 +273,25 @@ def bayes_at_n(tally: Tally, prior: tuple[float, float] = UNIFORM_PRIOR, confide
 
 
 def bayes_difference(
-    base: Tally, rl: Tally, prior: tuple[float, float] = UNIFORM_PRIOR, confidence: float = 0.95
+    base: Tally,
+    rl: Tally,
+    prior: tuple[float, float] = UNIFORM_PRIOR,
+    confidence: float = 0.95,
+    design: Design = INDEPENDENT,
 ) -> BayesDifference:
     """Bayes@N of rl minus base on the problems of both.
 
     Given the problems the two models' samples are independent, so variances add; the law is taken as normal.
     """
     base, rl = paired(base, rl)
-    (base_mean, base_deviation), (mean, deviation) = (accuracy_posterior(t.correct, t.n, prior) for t in (base, rl))
+    copies = design.copies(base.problems)
+    (base_mean, base_deviation), (mean, deviation) = (
+        accuracy_posterior(t.correct, t.n, prior, copies) for t in (base, rl)
+    )
     moments = (mean - base_mean, float(np.hypot(deviation, base_deviation)))
     interval = normal_interval(*moments, confidence)
     shift = float((average(rl.correct, rl.n) - average(base.correct, base.n)).mean())
-    error = float(np.hypot(average_error(rl.correct, rl.n), average_error(base.correct, base.n)))
+    error = float(np.linalg.norm([average_error(t.correct, t.n, copies) for t in (rl, base)]))
     return BayesDifference(
         base=base.model,
         rl=rl.model,
@@ -363,8 +373,13 @@ def _taus(tallies: Sequence[Tally], taus: Sequence[float] | None) -> list[float]
 
 @lru_cache(maxsize=16)
 def _cover(tally: Tally, tau: float) -> FloatArray:
-    """Kept, as is `_bracket`, since a base is measured against every other model."""
+    """Kept, as are the next two, since a base is measured against every other model."""
     return cover_debiased(tally.correct, tally.n, tau)
+
+
+@lru_cache(maxsize=16)
+def _contrast(tally: Tally, tau: float) -> FloatArray | None:
+    return cover_contrast(tally.correct, tally.n, tau)
 
 
 @lru_cache(maxsize=16)
@@ -373,36 +388,37 @@ def _bracket(tally: Tally, tau: float) -> tuple[FloatArray, FloatArray]:
 
 
 def _coverage(tally: Tally, tau: float, confidence: float, design: Design) -> Coverage:
-    values = _cover(tally, tau)
-    bounds = cover_bounds(tally.correct, tally.n, tau, confidence)
-    estimate = _estimate(f"Cover@{tau:g}", [tally], values, confidence, (0.0, 1.0), design)
-    few = _few(values, design)
+    bounds = cover_bounds(tally.correct, tally.n, tau, confidence, design.effective_problems(tally.problems))
+    estimate = _estimate(f"Cover@{tau:g}", [tally], _cover(tally, tau), confidence, (0.0, 1.0), design)
     return Coverage(
         model=tally.model,
         tau=tau,
-        estimate=_bounded(estimate, bounds, confidence) if few else estimate,
+        estimate=_bounded(estimate, bounds, confidence),
         plug_in=float(cover_plug_in(tally.correct, tally.n, tau).mean()),
-        lower_bound=bounds[0],
-        upper_bound=bounds[1],
-        few_problems=few,
+        steady=_steady(_contrast(tally, tau), design),
     )
 
 
 def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float, design: Design) -> CoverageDifference:
-    values = _cover(rl, tau) - _cover(base, tau)
-    bounds = _difference_bounds(base, rl, tau, confidence, design)
     name = _between(f"Cover@{tau:g}", base, rl)
+    values = _cover(rl, tau) - _cover(base, tau)
     estimate = _estimate(name, [base, rl], values, confidence, (-1.0, 1.0), design)
-    few = _few(values, design)
+    steady = [_steady(_contrast(tally, tau), design) for tally in (base, rl)]
     return CoverageDifference(
         base=base.model,
         rl=rl.model,
         tau=tau,
-        estimate=_bounded(estimate, bounds, confidence) if few else estimate,
-        lower_bound=bounds[0],
-        upper_bound=bounds[1],
-        few_problems=few,
+        estimate=_bounded(estimate, _difference_bounds(base, rl, tau, confidence, design), confidence),
+        steady=None if None in steady else all(steady),
     )
+
+
+def _steady(contrast: FloatArray | None, design: Design) -> bool | None:
+    """Whether a contrast that should be 0 on average is, to within two standard errors."""
+    if contrast is None:
+        return None
+    error = float(population_error(contrast[:, None], design)[0])
+    return not (error > DEGENERATE and abs(float(contrast.mean())) > 2 * error)
 
 
 def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float, design: Design) -> tuple[float, float]:
@@ -413,18 +429,20 @@ def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float, de
     if at_least and at_most and not _few(low - base_high, design) and not _few(high - base_low, design):
         return at_least[0], at_most[1]
     # Each at half of the error, so that both hold together.
-    base_bounds, rl_bounds = (cover_bounds(t.correct, t.n, tau, (1 + confidence) / 2) for t in (base, rl))
+    effective = design.effective_problems(base.problems)
+    base_bounds, rl_bounds = (cover_bounds(t.correct, t.n, tau, (1 + confidence) / 2, effective) for t in (base, rl))
     return rl_bounds[0] - base_bounds[1], rl_bounds[1] - base_bounds[0]
 
 
 def _bounded(estimate: Estimate, bounds: tuple[float, float], confidence: float) -> Estimate:
+    """The estimate with an interval that assumes nothing, and its value within that."""
     return replace(
         estimate,
         value=min(max(estimate.value, bounds[0]), bounds[1]),
         lower=bounds[0],
         upper=bounds[1],
         confidence=confidence,
-        method=f"{estimate.method.partition(',')[0]}, bounds that assume nothing about p",
+        method="debiased from n and n/2; bounds that assume nothing about p",
     )
 
 

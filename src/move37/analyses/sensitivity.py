@@ -1,6 +1,8 @@
 """Would the curve look different if the instrument had not failed, or no sample had been cut off?
 
-Two questions, each a curve beside pass@k and neither a correction:
+Two questions, each a curve beside pass@k and neither a correction. A bracket has a band: the lower end of the band of
+the worst curve to the upper end of that of the best, which holds the full curve with the confidence of either, since it
+lies between the two and can be missed on one side only (Imbens & Manski 2004).
 - *Unscored samples*: pass@k with all of them wrong and with all of them right. A verdict is missing for a reason, which
   may have to do with being right; whatever it is, the full curve lies between the two. With n fixed both are exact.
   Where sampling stopped early, all wrong is exact as well (a missing success never stopped a problem, so it stopped
@@ -11,17 +13,20 @@ Two questions, each a curve beside pass@k and neither a correction:
   truncated samples only. Given their number, the finished samples are exchangeable, so it is unbiased for "k finished
   samples hold a correct one"; it is not what a longer limit would give, since the longest answers are the cut ones.
 
-Left out: intervals (each line has those of a curve), and partial identification of single problems.
+Left out: a band of the finished samples' curve, and partial identification of single problems.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from move37.analyses.curves import reported_ends, simulated_columns
 from move37.analyses.pairing import on_problems, paired
 from move37.counts import AnyTally, Tally
 from move37.errors import InputError
+from move37.estimates.bands import simultaneous_band
 from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
 
@@ -37,6 +42,11 @@ class UnscoredBracket:
     if_right: FloatArray
     right_is_exact: bool
     """False where `if_right` only bounds what all right would give: sampling stopped early, and no replay was given."""
+    lower: FloatArray = field(default_factory=lambda: np.empty(0))
+    upper: FloatArray = field(default_factory=lambda: np.empty(0))
+    """Simultaneous band for the curve with every sample scored, whatever the unscored are. Empty in findings from
+    before there was one."""
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +58,10 @@ class DifferenceBracket:
     k: IntArray
     lower: FloatArray
     upper: FloatArray
+    band_lower: FloatArray = field(default_factory=lambda: np.empty(0))
+    band_upper: FloatArray = field(default_factory=lambda: np.empty(0))
+    """Simultaneous band for the difference with every sample scored, as in `UnscoredBracket`."""
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,43 +77,71 @@ class FinishedCurve:
     """Problems without a single scored sample that ended by itself."""
 
 
-def unscored_bracket(tally: AnyTally, replayed_right: AnyTally | None = None) -> UnscoredBracket:
+def unscored_bracket(
+    tally: AnyTally,
+    replayed_right: AnyTally | None = None,
+    settings: BandSettings = DEFAULT_BAND,
+    design: Design = INDEPENDENT,
+) -> UnscoredBracket:
     """Bracket pass@k by the unscored samples, up to the smallest number of samples of any problem.
 
     `replayed_right`, for a tally that stopped early: the same samples with every unscored one correct and the plan
-    applied anew. Raises InputError for a problem without any sample, and for a replay of other problems.
+    applied anew. The band is for problems like these. Raises InputError for a problem without any sample, and for a
+    replay of other problems.
     """
+    wrong, right = _rows(tally, replayed_right)
+    at = simulated_columns(wrong.shape[1])
+    ends = [simultaneous_band(rows, settings, design, (0.0, 1.0), simulate_at=at) for rows in (wrong, right)]
+    return UnscoredBracket(
+        model=tally.model,
+        unscored=int(tally.unscored.sum()),
+        problems_with_unscored=int((tally.unscored > 0).sum()),
+        k=np.arange(1, wrong.shape[1] + 1),
+        if_wrong=wrong.mean(axis=0),
+        if_right=right.mean(axis=0),
+        right_is_exact=isinstance(tally, Tally) or replayed_right is not None or not tally.unscored.any(),
+        lower=reported_ends(ends[0])[0],
+        upper=reported_ends(ends[1])[1],
+        confidence=settings.confidence,
+    )
+
+
+def _rows(tally: AnyTally, replayed_right: AnyTally | None = None) -> tuple[FloatArray, FloatArray]:
+    """pass@k of every problem with its unscored samples wrong, and right (at most), (M, K) each."""
     with_samples = tally.scored + tally.unscored
     if not with_samples.size or not with_samples.all():
         raise InputError(f"{tally.model}: {int((with_samples == 0).sum())} problems have no samples to bracket")
     wrong = _all_wrong(tally)
     k_max = k_limit(wrong)
-    if replayed_right is not None:
-        if replayed_right.problem_ids != tally.problem_ids:
-            raise InputError(f"{tally.model}: the replay is not of the same problems in the same order")
-        right = pass_at_k_rows(replayed_right, k_max)
-    else:
-        right = _all_right(tally, k_max)
-    return UnscoredBracket(
-        model=tally.model,
-        unscored=int(tally.unscored.sum()),
-        problems_with_unscored=int((tally.unscored > 0).sum()),
-        k=np.arange(1, k_max + 1),
-        if_wrong=pass_at_k_rows(wrong, k_max).mean(axis=0),
-        if_right=right.mean(axis=0),
-        right_is_exact=isinstance(tally, Tally) or replayed_right is not None or not tally.unscored.any(),
-    )
+    if replayed_right is None:
+        return pass_at_k_rows(wrong, k_max), _all_right(tally, k_max)
+    if replayed_right.problem_ids != tally.problem_ids:
+        raise InputError(f"{tally.model}: the replay is not of the same problems in the same order")
+    return pass_at_k_rows(wrong, k_max), pass_at_k_rows(replayed_right, k_max)
 
 
-def difference_bracket(base: UnscoredBracket, rl: UnscoredBracket) -> DifferenceBracket:
-    """What unscored samples can do to the difference, at the ks that both have. Meant for the same problems."""
-    k_max = min(len(base.k), len(rl.k))
+def difference_bracket(
+    base: AnyTally, rl: AnyTally, settings: BandSettings = DEFAULT_BAND, design: Design = INDEPENDENT
+) -> DifferenceBracket:
+    """What unscored samples can do to the difference, at the ks that both have. `design` labels the base's problems.
+
+    Raises InputError as `unscored_bracket` does, and unless both cover the same problems.
+    """
+    base, rl = paired(base, rl)
+    (base_wrong, base_right), (rl_wrong, rl_right) = _rows(base), _rows(rl)
+    k_max = min(base_wrong.shape[1], rl_wrong.shape[1])
+    worst, best = rl_wrong[:, :k_max] - base_right[:, :k_max], rl_right[:, :k_max] - base_wrong[:, :k_max]
+    at = simulated_columns(k_max)
+    ends = [simultaneous_band(rows, settings, design, simulate_at=at) for rows in (worst, best)]
     return DifferenceBracket(
         base=base.model,
         rl=rl.model,
-        k=base.k[:k_max],
-        lower=rl.if_wrong[:k_max] - base.if_right[:k_max],
-        upper=rl.if_right[:k_max] - base.if_wrong[:k_max],
+        k=np.arange(1, k_max + 1),
+        lower=worst.mean(axis=0),
+        upper=best.mean(axis=0),
+        band_lower=reported_ends(ends[0])[0],
+        band_upper=reported_ends(ends[1])[1],
+        confidence=settings.confidence,
     )
 
 

@@ -44,6 +44,15 @@ class SolvableTable:
     rl_only_ids: tuple[str, ...]
     discordant_clusters: int | None = None
     """Clusters in which one model alone solves more problems, which is what the test counts; None without clusters."""
+    mcnemar_p_adjusted: float | None = None
+    """The same after Holm's correction over the RL models of the run; None where there is one."""
+    corrected_over: int = 1
+    """RL models that `test_p` allows for."""
+
+    @property
+    def test_p(self) -> float:
+        """The p that is shown."""
+        return self.mcnemar_p if self.mcnemar_p_adjusted is None else self.mcnemar_p_adjusted
 
     @property
     def discordant(self) -> int:

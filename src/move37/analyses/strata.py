@@ -5,7 +5,8 @@ with the strata held fixed: another benchmark would have as many problems of eac
 not part of its uncertainty.
 
 Decisions:
-- Strata share no problem, so their bands are independent: each at confidence^(1/H) holds for all H together (Sidak).
+- Strata share no problem, so their bands are independent: each at confidence^(1/H) holds for all H together (Sidak),
+  and at confidence^(1/(H m)) for those of m RL models.
 - A stratum of one problem has no spread. Such problems are put together as "other", with the smallest stratum if
   there is but one of them.
 - The total weighs every problem the same, so a large subset counts more than a small one.
@@ -21,11 +22,12 @@ import numpy as np
 
 from move37.analyses.curves import CurveDifference, difference_of, simulated_columns
 from move37.analyses.pairing import name_some, paired
+from move37.analyses.targets import difference_spreads, share
 from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.estimates.bands import simultaneous_band
+from move37.estimates.bands import Band, band_from, critical_value, spread
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
+from move37.estimates.settings import BENCHMARK, DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.types import IntArray
 
 OTHER = "other"
@@ -33,7 +35,7 @@ OTHER = "other"
 
 @dataclass(frozen=True, eq=False)
 class Stratum:
-    """One stratum's own comparison; its `difference.band.confidence` is the Sidak level."""
+    """One stratum's own comparison; its `difference.band.confidence` is its share of the error."""
 
     name: str
     problems: int
@@ -49,6 +51,8 @@ class StratifiedComparison:
     """For all strata together, and for the total alone."""
     strata: tuple[Stratum, ...]
     total: CurveDifference
+    corrected_over: int = 1
+    """RL models whose strata hold together with this confidence, and whose totals do."""
 
 
 def by_stratum(
@@ -58,23 +62,20 @@ def by_stratum(
     tag: str = "subset",
     settings: BandSettings = DEFAULT_BAND,
     design: Design = INDEPENDENT,
+    models: int = 1,
 ) -> StratifiedComparison:
-    """Compare within each stratum and over all. `labels`: the tag's value by problem id.
+    """Compare within each stratum and over all. `labels`: the tag's value by problem id; `models` are to hold together.
 
     Raises InputError for a problem without a label, fewer than two problems, and problems that do not match.
     """
     base, rl = paired(base, rl)
     names, stratum, clusters = _strata(base, labels, tag, design.clusters)
-    k_max = min(k_limit(base), k_limit(rl))
-    rows = pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max)
-    each = replace(settings, confidence=settings.confidence ** (1 / len(names)))
-    columns, within = simulated_columns(k_max), Design(clusters=clusters)
-    bands = [
-        simultaneous_band(rows[stratum == h], each, within.select(stratum == h), simulate_at=columns)
-        for h in range(len(names))
-    ]
+    each = replace(settings, confidence=share(settings.confidence, len(names) * models))
+    within = Design(clusters=clusters)
     whole = Design(stratum, clusters) if within.units(base.problems) > 1 else within  # one unit has no spread
-    total = simultaneous_band(rows, settings, whole, simulate_at=columns)
+    bands = [_band(base, rl, each, within, np.flatnonzero(stratum == h)) for h in range(len(names))]
+    of_all = replace(settings, confidence=share(settings.confidence, models))
+    total = _band(base, rl, of_all, whole, np.arange(base.problems))
     return StratifiedComparison(
         tag=tag,
         confidence=settings.confidence,
@@ -83,7 +84,19 @@ def by_stratum(
             for h, (name, band) in enumerate(zip(names, bands, strict=True))
         ),
         total=difference_of(base.model, rl.model, total),
+        corrected_over=models,
     )
+
+
+def _band(base: AnyTally, rl: AnyTally, settings: BandSettings, design: Design, part: IntArray) -> Band:
+    """The band of the problems at `part`, at the ks that all problems have."""
+    k_max, design = min(k_limit(base), k_limit(rl)), design.select(part)
+    columns = simulated_columns(k_max)
+    if settings.target == BENCHMARK:
+        (found,) = difference_spreads(base.select(part), [rl.select(part)], k_max, BENCHMARK, design, columns)
+    else:  # rows are kept for all problems: a part of them costs nothing
+        found = spread((pass_at_k_rows(rl, k_max) - pass_at_k_rows(base, k_max))[part], design, columns)
+    return band_from(found, critical_value([found], settings), settings.confidence, (-1.0, 1.0))
 
 
 def _strata(

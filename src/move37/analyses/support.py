@@ -10,6 +10,8 @@ Decisions:
   intervals at half of the error each give an interval that covers at least as often as it says (usually more). NSCR is
   a difference of paired shares: Tango's score interval (1998, Statistics in Medicine 17, 891-908), which is asymptotic
   but nearly keeps its level with few discordant problems, and exists where one of them is zero.
+- Near duplicates: all counts of an interval are multiplied by the share of the problems that would say as much if they
+  were independent (`Design.effective_problems`; Korn & Graubard 1998).
 - All of them are about k samples. By luck alone E and S are not zero: two runs of one model lose and find problems. So
   each measure stands beside the value it would have if both models had the same chance on every problem.
 
@@ -63,8 +65,8 @@ class Support:
         return self.retention, self.discovery, self.dynamic, self.net_change
 
 
-def support(table: SolvableTable) -> Support:
-    """The measures of a four-way table, at its confidence and beside its noise floor."""
+def support(table: SolvableTable, independent: float = 1.0) -> Support:
+    """The measures of a four-way table, at its confidence and beside its noise floor; `independent` as below."""
     return support_of_counts(
         table.both,
         table.base_only,
@@ -74,6 +76,7 @@ def support(table: SolvableTable) -> Support:
         k=table.k,
         confidence=table.confidence,
         noise_floor=table.noise_floor,
+        independent=independent,
     )
 
 
@@ -87,17 +90,23 @@ def support_of_counts(
     k: int,
     confidence: float = 0.95,
     noise_floor: float | None = None,
+    independent: float = 1.0,
 ) -> Support:
     """The measures of counts, as published in papers. `noise_floor` is the expected number of problems that one model
-    alone solves by luck. Raises InputError for negative counts."""
-    if min(both, base_only, rl_only) < 0 or not 0 < confidence < 1:
+    alone solves by luck; `independent` the share of the problems that count, 1 without near duplicates. Raises
+    InputError for negative counts."""
+    if min(both, base_only, rl_only) < 0 or not 0 < confidence < 1 or not 0 < independent <= 1:
         raise InputError("support measures need counts of at least 0, and a confidence between 0 and 1")
     alpha = 1 - confidence
     lucky_retention, lucky_discovery, lucky_change = _by_luck(both, base_only, rl_only, noise_floor)
-    retention = _share("SRR", both, both + base_only, alpha, lucky_retention)
-    discovery = _share("NDR", rl_only, both + rl_only, alpha, lucky_discovery)
-    halves = [exact_share_interval(*hits, alpha / 2) for hits in ((both, both + base_only), (rl_only, both + rl_only))]
+    retention = _share("SRR", both, both + base_only, alpha, lucky_retention, independent)
+    discovery = _share("NDR", rl_only, both + rl_only, alpha, lucky_discovery, independent)
+    halves = [
+        exact_share_interval(independent * hits, independent * of, alpha / 2)
+        for hits, of in ((both, both + base_only), (rl_only, both + rl_only))
+    ]
     net = _ratio(rl_only - base_only, both + rl_only + base_only)
+    changed = independent * rl_only, independent * base_only, independent * (both + rl_only + base_only)
     return Support(
         base=base,
         rl=rl,
@@ -116,13 +125,11 @@ def support_of_counts(
             by_luck=_harmonic(lucky_retention, lucky_discovery),
             method="Clopper-Pearson for SRR and NDR together, conservative",
         ),
-        net_change=SupportMeasure(
-            "NSCR", net, *score_interval(rl_only, base_only, both + rl_only + base_only, alpha), lucky_change, "Tango"
-        ),
+        net_change=SupportMeasure("NSCR", net, *score_interval(*changed, alpha), lucky_change, "Tango"),
     )
 
 
-def score_interval(gained: int, lost: int, problems: int, alpha: float) -> tuple[float, float]:
+def score_interval(gained: float, lost: float, problems: float, alpha: float) -> tuple[float, float]:
     """Tango's score interval for the difference of paired shares, (gained - lost) / problems; [-1, 1] without any."""
     if not problems:
         return -1.0, 1.0
@@ -133,7 +140,7 @@ def score_interval(gained: int, lost: int, problems: int, alpha: float) -> tuple
     return lower, upper
 
 
-def _score(gained: int, lost: int, problems: int, delta: float) -> float:
+def _score(gained: float, lost: float, problems: float, delta: float) -> float:
     """Standardised excess of gained - lost over `delta`, with the likeliest share of lost problems under it."""
     b = -gained - lost + (2 * problems - gained + lost) * delta
     c = -lost * delta * (1 - delta)
@@ -151,10 +158,11 @@ def _crossing(above: Callable[[float], bool], low: float, high: float) -> float:
     return (low + high) / 2
 
 
-def _share(name: str, hits: int, trials: int, alpha: float, by_luck: float | None) -> SupportMeasure:
-    return SupportMeasure(
-        name, _ratio(hits, trials), *exact_share_interval(hits, trials, alpha), by_luck, "Clopper-Pearson"
-    )
+def _share(
+    name: str, hits: int, trials: int, alpha: float, by_luck: float | None, independent: float
+) -> SupportMeasure:
+    ends = exact_share_interval(independent * hits, independent * trials, alpha)
+    return SupportMeasure(name, _ratio(hits, trials), *ends, by_luck, "Clopper-Pearson")
 
 
 def _by_luck(

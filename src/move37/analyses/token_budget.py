@@ -10,9 +10,10 @@ Decisions:
   made from the same problems, so its linearised error enters every problem's row,
   - slope(k) k (tokens_i - mean) / mean, and the band holds for the budget curves, not only at these ks.
 - "per problem": each problem gets T tokens, k_i(T) = T / tokens_i. Easy, short problems get more samples.
-- Token counts are of all generated samples, right or wrong. After early stopping use all samples made of a problem
-  (surplus too) or the first look's: up to the stopping point alone the last one is always right, and right answers are
-  shorter or longer than wrong ones.
+- Token counts are of all generated samples, right or wrong. After early stopping their plain mean is biased: use
+  `estimates/tokens.py`.
+- The band is for problems like these, whatever the target of the study: how token counts vary with the samples of one
+  problem is not known here.
 
 Left out: prompt tokens, time, and any T at which a model would need k beyond its samples.
 """
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from move37.analyses.curves import reported_ends
 from move37.analyses.pairing import name_some, paired
 from move37.counts import AnyTally
 from move37.errors import InputError
@@ -61,6 +63,20 @@ class TokenBudget:
     """Between the last budget of the unbroken run of gains from the start, and the first established loss; None if
     there is no such gain or no loss."""
     few_problems: tuple[float, ...]
+
+    @property
+    def reported(self) -> tuple[FloatArray, FloatArray]:
+        """The ends of the band that is shown, (T,) each: widened at the budgets that few problems carry."""
+        return reported_ends(self.band)
+
+    @property
+    def shown_gain(self) -> tuple[float, ...]:
+        """Budgets at which the whole band that is shown is above zero."""
+        return tuple(self.tokens[self.reported[0] > 0].tolist())
+
+    @property
+    def shown_loss(self) -> tuple[float, ...]:
+        return tuple(self.tokens[self.reported[1] < 0].tolist())
 
 
 def token_budget(

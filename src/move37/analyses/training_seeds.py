@@ -24,8 +24,9 @@ from move37.analyses.pairing import paired
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import carried_by_few, first_loss_set, gain_and_loss
+from move37.estimates.benchmark import curve_spread
 from move37.estimates.rows import k_limit, pass_at_k_rows
-from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
+from move37.estimates.settings import BENCHMARK, DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 from move37.estimates.two_level import TwoLevelBand, two_level_band
 from move37.types import FloatArray, IntArray
 
@@ -39,7 +40,7 @@ class TrainingSeeds:
     runs: tuple[str, ...]
     k: IntArray
     band: TwoLevelBand
-    """For other seeds and other problems."""
+    """For other seeds, and for other problems or fresh samples of these."""
     by_seed: FloatArray
     """Each run's own mean difference, (S, K)."""
     between_seeds: FloatArray
@@ -50,6 +51,15 @@ class TrainingSeeds:
     first_loss_set: tuple[int, int | None]
     first_loss_monte_carlo: tuple[int | None, int | None]
     few_problems: tuple[int, ...]
+
+    @property
+    def shown_gain(self) -> tuple[int, ...]:
+        """The gains that are claimed: at no k that few problems carry, where the band is too narrow."""
+        return tuple(k for k in self.gain if k not in self.few_problems)
+
+    @property
+    def shown_loss(self) -> tuple[int, ...]:
+        return tuple(k for k in self.loss if k not in self.few_problems)
 
     @property
     def seed_share(self) -> FloatArray:
@@ -82,7 +92,10 @@ def training_seeds(
     k_max = min(k_limit(tally) for tally in (base, *pairs))
     base_rows = pass_at_k_rows(base, k_max)
     rows = np.stack([pass_at_k_rows(run, k_max) - base_rows for run in pairs])
-    band = two_level_band(rows, settings, design, simulate_at=simulated_columns(k_max))
+    columns = simulated_columns(k_max)
+    # The runs' own samples are part of how runs differ; the base's are common to all of them.
+    samples = curve_spread(base, design, columns, k_max) if settings.target == BENCHMARK else None
+    band = two_level_band(rows, settings, design, simulate_at=columns, beside_seeds=samples)
     by_seed = rows.mean(axis=1)
     gain, loss = gain_and_loss(band.lower, band.upper)
     last_low, last_high = (first_loss_set(*band.at(critical))[1] for critical in band.critical_value_monte_carlo)

@@ -42,6 +42,7 @@ BENCHMARKS = Registry(
         "minerva": "move37.benchmarks.math_sets:MINERVA",
         "olympiadbench": "move37.benchmarks.math_sets:OLYMPIADBENCH",
         "gsm8k": "move37.benchmarks.math_sets:GSM8K",
+        "math-beyond": "move37.benchmarks.math_sets:MATH_BEYOND",
         "humaneval": "move37.benchmarks.programs:HUMANEVAL",
         "humaneval-plus": "move37.benchmarks.programs:HUMANEVAL_PLUS",
         "mbpp": "move37.benchmarks.programs:MBPP",

@@ -1,4 +1,4 @@
-"""The six maths sets of the reference study (arXiv 2504.13837), with the sizes it reports.
+"""The six maths sets of the reference study (arXiv 2504.13837), with the sizes it reports, and MATH-Beyond.
 
 Gold answers are kept as published, except for what is not part of the answer:
   `$` signs and an outer `\\boxed`; a final full stop; the thousands commas of GSM8K ("2,125" is 2125); the leading
@@ -8,6 +8,9 @@ given. Three spellings are mended because a maths parser misreads them, so that 
   Minerva's Python ("-1./3" reads as -1, "np.arcsin(10/13)"; "3.83e35" gets its LaTeX form as an alternative);
   a trailing ", where ..." clause of OlympiadBench, which no checker can compare (its "(a)=0" reads as 0);
   percentages there: "62.5%", and 4.2 with the unit "%", may be given with or without the sign.
+MATH-Beyond (arXiv 2510.11653) says for each of 21 models whether it solved a problem within 1,024 samples: that is a
+tag of every problem ("qwen2.5-7b_unsolved", "yes" or "no"), so the zero set of one base, whose problems the protocol
+resamples, is a stratum; `unsolved_by` counts them. Columns and names as in the release on the hub.
 Left out: OlympiadBench's images, other languages and proofs (the study uses the English text-only competition part).
 """
 
@@ -20,6 +23,8 @@ _QUESTION = ("question", "problem")
 _ANSWER = ("answer", "final_answer", "gt")
 _SOLUTION = ("solution", "gt_cot")
 _CONTEST = re.compile(r"(\d{4}_(?:AIME|AMC)_\w+?)_Problems")
+_UNSOLVED = "_unsolved"
+_YES = ("true", "1", "1.0", "yes")
 _SCIENTIFIC = re.compile(r"([+-]?\d+(?:\.\d*)?)e([+-]?\d+)")
 
 
@@ -80,6 +85,15 @@ def _olympiad_row(row: Row) -> Content:
         # The tolerance and the unit belong to the answer; only the verifier may need them.
         row.tags("unit", "error"),
     )
+
+
+def _math_beyond_row(row: Row) -> Content:
+    flags = {name: str(value).lower() in _YES for name, value in row.values.items() if name.endswith(_UNSOLVED)}
+    if not flags:
+        raise row.error(f"no column that ends in {_UNSOLVED!r}: which models failed on it is what this set is about")
+    tags = row.tags("topic", "difficulty", "data_source") | {"unsolved_by": str(sum(flags.values()))}
+    tags |= {name: "yes" if failed else "no" for name, failed in sorted(flags.items())}
+    return Content(row.text(*_QUESTION).strip(), (_gold(row),), tags)
 
 
 def _gsm8k_row(row: Row) -> Content:
@@ -162,6 +176,14 @@ OLYMPIADBENCH = PublishedBenchmark(
     hub=HubSet("zwhe99/simplerl-OlympiadBench", "test"),
     read=_olympiad_row,
     file_names=("olympiadbench", "olympiad_bench"),
+)
+MATH_BEYOND = PublishedBenchmark(
+    name="math-beyond",
+    expected_counts={181: "Mayilvahanan et al. 2510.11653, the union set"},
+    verifier="math",
+    hub=HubSet("brendel-group/MATH-Beyond", "test"),
+    read=_math_beyond_row,
+    file_names=("math-beyond", "math_beyond"),
 )
 GSM8K = PublishedBenchmark(
     name="gsm8k",

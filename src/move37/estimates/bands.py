@@ -43,7 +43,7 @@ from scipy.special import bdtrik, ndtr, stdtrit
 
 from move37.errors import InputError
 from move37.estimates.pass_at_k import column_blocks, standard_error_population
-from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, POPULATION, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
 Float32Array = NDArray[np.float32]
@@ -79,6 +79,8 @@ class Band:
     effective_problems: FloatArray = field(default_factory=lambda: np.empty(0))
     """How many problems (clusters, where there are any) carry each column's variance; see `effective_problems`. Empty
     for a band of an analyses.json that does not say so."""
+    target: str = POPULATION
+    """Whether it is for other problems ("population") or for fresh samples of these ("benchmark")."""
 
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another critical value would give."""
@@ -103,10 +105,20 @@ class Spread:
     scaled: FloatArray
     """Each independent unit's part in each simulated column, in standard errors, shape (units, columns): with
     e ~ N(0, I), e @ scaled is one draw of all of them. Columns that do not vary are left out."""
+    columns: IntArray
+    """Which of the K columns are simulated, positions, shape (columns,)."""
     variance: float
     """Of every entry of e @ scaled: (units - strata) / units."""
     residual_variance: float
     """What the factor of the simulated columns may leave out of any."""
+    target: str = POPULATION
+
+    @property
+    def parts(self) -> FloatArray:
+        """`scaled` on the columns' own scale and in their places, shape (units, K); 0 in columns not simulated."""
+        placed = np.zeros((len(self.scaled), len(self.mean)))
+        placed[:, self.columns] = self.scaled * self.standard_error[self.columns]
+        return placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,7 @@ def spread(rows: FloatArray, design: Design = INDEPENDENT, simulate_at: IntArray
     scaled = sums if len(chosen) == sums.shape[1] else sums[:, chosen]
     scaled /= len(rows) * error[chosen]
     residual = _RESIDUAL_VARIANCE if simulate_at is None else _RESIDUAL_VARIANCE_THINNED
-    return Spread(rows.mean(axis=0), error, carriers, scaled, variance, residual)
+    return Spread(rows.mean(axis=0), error, carriers, scaled, chosen, variance, residual)
 
 
 def unit_sums(rows: FloatArray, design: Design = INDEPENDENT) -> tuple[FloatArray, FloatArray, float]:
@@ -203,6 +215,7 @@ def band_from(each: Spread, critical: CriticalValue, confidence: float, support:
         confidence=confidence,
         support=support,
         effective_problems=each.effective_problems,
+        target=each.target,
     )
 
 

@@ -176,20 +176,25 @@ def interval(
     )
 
 
-def pass_range(tally: AnyTally, ks: IntArray, confidence: float = 0.95) -> FloatArray:
+def pass_range(tally: AnyTally, ks: IntArray, confidence: float = 0.95, design: Design = INDEPENDENT) -> FloatArray:
     """Least and greatest pass@k over problems like these that the counts do not exclude, shape (K, 2).
 
     Any k, no method; each k by itself.
     """
-    return npmle.pass_at_k_range(*counts_of(tally), _checked_ks(ks), confidence)
+    independent = design.effective_problems(tally.problems) / tally.problems
+    return npmle.pass_at_k_range(*counts_of(tally), _checked_ks(ks), confidence, independent)
 
 
-def difference_range(base: AnyTally, rl: AnyTally, ks: IntArray, confidence: float = 0.95) -> FloatArray:
+def difference_range(
+    base: AnyTally, rl: AnyTally, ks: IntArray, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> FloatArray:
     """Least and greatest pass@k of RL minus base that the paired counts do not exclude, shape (K, 2).
 
-    Any k, no method; each k by itself. Both tallies hold the same problems in the same order.
+    Any k, no method; each k by itself. Both tallies hold the same problems in the same order, labelled by `design`.
     """
-    return npmle.difference_range(*counts_of(base), *counts_of(rl), _checked_ks(ks), confidence)
+    independent = design.effective_problems(base.problems) / base.problems
+    counts = *counts_of(base), *counts_of(rl)
+    return npmle.difference_range(*counts, _checked_ks(ks), confidence, independent=independent)
 
 
 def continued_bounds(tally: AnyTally, k: int, alpha: float = 0.05) -> tuple[float, float]:
@@ -221,13 +226,14 @@ class UnseenSolvable:
     solved_twice: int
 
 
-def unseen_solvable(tally: AnyTally, confidence: float = 0.95) -> UnseenSolvable:
+def unseen_solvable(tally: AnyTally, confidence: float = 0.95, design: Design = INDEPENDENT) -> UnseenSolvable:
     """Chao2's lower bound (Chao 1987), bias-corrected: ((n-1)/n) f1 (f1-1) / (2 (f2+1)), at most f0.
 
     f_j are problems with exactly j correct samples. By Cauchy-Schwarz it holds for every distribution of p, and for
     unequal n with the smallest one. A stopping plan that never stops at 1 or 2 correct leaves f0, f1, f2 as they
     would be at its n_max; any other is refused (InputError). The interval is log-normal (Chao 1987, section 3), with
-    the variance of f1 and f2 and of f0 given them.
+    the variance of f1 and f2 and of f0 given them. Near duplicates: f1 and f2 are the numbers of independent problems
+    that would say as much, and the bound is the same share of the problems as of those.
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence must be between 0 and 1, not {confidence}")
@@ -240,16 +246,19 @@ def unseen_solvable(tally: AnyTally, confidence: float = 0.95) -> UnseenSolvable
             )
         trials = trials[successes <= 2] if (successes <= 2).any() else trials
     n = int(trials.min())
-    f0, f1, f2 = (int((successes == j).sum()) for j in range(3))
+    counted = [int((successes == j).sum()) for j in range(3)]
+    independent = design.effective_problems(tally.problems) / tally.problems
+    f0, f1, f2 = (independent * number for number in counted)
     shrink = (n - 1) / n
-    value = shrink * f1 * (f1 - 1) / (2 * (f2 + 1))
+    value = shrink * f1 * max(f1 - 1, 0.0) / (2 * (f2 + 1))
     variance = (
         value
         + shrink**2 * f1 * (2 * f1 - 1) ** 2 / (4 * (f2 + 1) ** 2)
         + shrink**2 * f2 * f1**2 * (f1 - 1) ** 2 / (4 * (f2 + 1) ** 4)
     )
     spread = np.exp(float(ndtri(confidence)) * np.sqrt(np.log1p(variance / value**2))) if value > 0 else 1.0
-    return UnseenSolvable(float(min(value, f0)), float(min(value / float(spread), f0)), confidence, f0, f1, f2)
+    at_least, lower = (float(min(each, f0)) / independent for each in (value, value / float(spread)))
+    return UnseenSolvable(at_least, lower, confidence, *counted)
 
 
 def _fit_npmle(data: FitData, weights: FloatArray) -> Extrapolation:

@@ -160,21 +160,25 @@ def expectation_range(
     function: Callable[[FloatArray], FloatArray],
     confidence: float = 0.95,
     grid: FloatArray | None = None,
+    independent: float = 1.0,
 ) -> FloatArray:
     """The least and greatest mean of functions of p, with values in [0, 1], that the counts do not exclude.
 
     `function` takes the grid, shape (G,), and returns the functions' values there, shape (G, F). The result has shape
-    (F, 2); each range stands by itself.
+    (F, 2); each range stands by itself. `independent`: the share of the problems that count where some are near
+    duplicates; log-likelihoods are multiplied by it.
     """
-    outcomes = _one_model(successes, trials, None, grid)
+    outcomes = _one_model(successes, trials, np.full(len(trials), independent), grid)
     best = _best(outcomes)
     values = function(outcomes.grids[0])
     return _ranges(outcomes, best, [column[:, None] for column in values.T], confidence)
 
 
-def pass_at_k_range(successes: IntArray, trials: IntArray, ks: IntArray, confidence: float = 0.95) -> FloatArray:
+def pass_at_k_range(
+    successes: IntArray, trials: IntArray, ks: IntArray, confidence: float = 0.95, independent: float = 1.0
+) -> FloatArray:
     """The least and greatest pass@k that the counts do not exclude, shape (K, 2); any k >= 1."""
-    return expectation_range(successes, trials, lambda p: 1.0 - failure(p, ks), confidence)
+    return expectation_range(successes, trials, lambda p: 1.0 - failure(p, ks), confidence, independent=independent)
 
 
 def difference_range(
@@ -185,9 +189,12 @@ def difference_range(
     ks: IntArray,
     confidence: float = 0.95,
     grids: tuple[FloatArray, FloatArray] | None = None,
+    independent: float = 1.0,
 ) -> FloatArray:
-    """The least and greatest pass@k of RL minus base that the paired counts do not exclude, shape (K, 2); any k."""
-    outcomes = _two_models((successes_base, trials_base), (successes_rl, trials_rl), None, grids)
+    """The least and greatest pass@k of RL minus base that the paired counts do not exclude, shape (K, 2); any k.
+    `independent` as in `expectation_range`."""
+    weights = np.full(len(trials_base), independent)
+    outcomes = _two_models((successes_base, trials_base), (successes_rl, trials_rl), weights, grids)
     best = _best(outcomes)
     fails_base, fails_rl = (failure(grid, ks) for grid in outcomes.grids)
     halved = (1.0 + fails_base[:, None, :] - fails_rl[None, :, :]) / 2.0

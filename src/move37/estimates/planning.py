@@ -227,13 +227,18 @@ def detectable_difference(problems: int, discordant: float, power: float = 0.8, 
     return high
 
 
-def problems_needed(discordant: float, difference: float, power: float = 0.8, alpha: float = 0.05) -> int:
-    """About d (z_{1-alpha/2} + z_power)^2 / delta^2 problems (785 for d = .04, delta = .02)."""
+def problems_needed(
+    discordant: float, difference: float, power: float = 0.8, alpha: float = 0.05, critical: float | None = None
+) -> int:
+    """About d (z_{1-alpha/2} + z_power)^2 / delta^2 problems (785 for d = .04, delta = .02).
+
+    `critical` takes the place of z_{1-alpha/2}: a simultaneous band needs 1,151 at 2.55.
+    """
     _check_test(1, discordant, alpha)
     _check_power(power)
     if not 0 < difference <= discordant:
         raise InputError(f"a difference must be above 0 and at most the discordant share {discordant:g}")
-    z = float(ndtri(1 - alpha / 2) + ndtri(power))
+    z = float((ndtri(1 - alpha / 2) if critical is None else critical) + ndtri(power))
     return int(np.ceil(discordant * z**2 / difference**2))
 
 

@@ -6,11 +6,9 @@ made of them without knowing the plan.
 
 from functools import lru_cache
 
-import numpy as np
-
 from move37.counts import AnyTally, StoppedTally, Tally
-from move37.estimates.curtailed import stopped_pass_at_k, stopped_variance
-from move37.estimates.pass_at_k import distinct_counts, failure_variance, pass_at_k
+from move37.estimates.curtailed import stopped_pass_at_k
+from move37.estimates.pass_at_k import distinct_counts, pass_at_k
 from move37.types import FloatArray, IntArray
 
 _LARGE = 1 << 22
@@ -64,18 +62,3 @@ def _computed(tally: AnyTally, k_max: int | None) -> FloatArray:
     if isinstance(tally, StoppedTally):
         return stopped_pass_at_k(tally, k_max)
     return pass_at_k(tally.correct, tally.n, k_max)
-
-
-def benchmark_error(tally: AnyTally, k_max: int | None = None) -> FloatArray:
-    """Standard error of mean pass@k over fresh samples of these problems, sqrt(sum_i Var_i) / M, shape (K,).
-
-    NaN where 2k is beyond any problem's limit. A negative sum (all problems nearly decided) is reported as 0.
-    """
-    if isinstance(tally, StoppedTally):
-        variance = stopped_variance(tally, k_max).sum(axis=0)
-    elif _is_large(tally):
-        pairs, where = distinct_counts(tally.correct, tally.n)
-        variance = np.bincount(where) @ failure_variance(pairs[:, 1], pairs[:, 0], k_max)
-    else:
-        variance = failure_variance(tally.correct, tally.n, k_max).sum(axis=0)
-    return np.sqrt(np.maximum(variance, 0.0)) / tally.problems

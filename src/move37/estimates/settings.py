@@ -1,17 +1,27 @@
 """What every interval depends on beside the counts: how sure it is to be, and which problems belong together.
 
-`BandSettings` is the statement (confidence) and the simulation behind it (draws, seed, Monte-Carlo error). `Design`
-says how the problems came about: fixed strata, and clusters of near duplicates. With clusters an interval for other
-problems treats a cluster as what another benchmark would draw anew, with clusters - 1 degrees of freedom.
+`BandSettings` is the statement (confidence, and of which problems it speaks) and the simulation behind it (draws, seed,
+Monte-Carlo error). `Design` says how the problems came about: fixed strata, and clusters of near duplicates. With
+clusters an interval for other problems treats a cluster as what another benchmark would draw anew, with clusters - 1
+degrees of freedom. Copies of a problem are one witness for whatever is inferred from them: where no units can be drawn,
+what is inferred has the information of `effective_problems` problems, and variances over fresh samples are those of
+copies that always agree.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from move37.errors import InputError
-from move37.types import IntArray
+from move37.types import FloatArray, IntArray
+
+Target = Literal["population", "benchmark"]
+POPULATION: Target = "population"
+"""Other problems like these, and fresh samples of them."""
+BENCHMARK: Target = "benchmark"
+"""Fresh samples of these problems and no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,8 @@ class BandSettings:
     """Of the draws."""
     monte_carlo_error: float | None = None
     """Draws are doubled until the critical value's 95 % range is at most this wide; None: they are not."""
+    target: Target = POPULATION
+    """What the band is for."""
 
     def __post_init__(self) -> None:
         if not 0 < self.confidence < 1:
@@ -53,6 +65,18 @@ class Design:
     def units(self, problems: int) -> int:
         """How many independent units `problems` problems make: the clusters, or the problems themselves."""
         return problems if self.clusters is None else len(np.unique(self.clusters))
+
+    def copies(self, problems: int) -> FloatArray:
+        """How many problems each problem's cluster has, itself included, (M,)."""
+        if self.clusters is None:
+            return np.ones(problems)
+        _, where, sizes = np.unique(self.clusters, return_inverse=True, return_counts=True)
+        return sizes[where].astype(float)
+
+    def effective_problems(self, problems: int) -> float:
+        """How many independent problems say as much as these if the problems of a cluster say the same (Kish 1965):
+        M^2 / sum of the clusters' squared sizes."""
+        return problems**2 / float(self.copies(problems).sum())
 
 
 DEFAULT_BAND = BandSettings()

@@ -28,6 +28,7 @@ from scipy.special import ndtr, stdtrit
 from move37.errors import InputError
 from move37.estimates.bands import (
     DEGENERATE,
+    Spread,
     band_ends,
     critical_value,
     multiplier_factor,
@@ -35,7 +36,7 @@ from move37.estimates.bands import (
     spread,
     unit_sums,
 )
-from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
+from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, POPULATION, BandSettings, Design
 from move37.types import FloatArray, IntArray
 
 
@@ -60,6 +61,8 @@ class TwoLevelBand:
     """0 and an empty array for a band of an analyses.json that does not say so."""
     support: tuple[float, float] = (-1.0, 1.0)
     effective_problems: FloatArray = field(default_factory=lambda: np.empty(0))
+    target: str = POPULATION
+    """Whether it is for other seeds and other problems ("population") or for other seeds on these ("benchmark")."""
 
     def at(self, critical_value: float) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that another (normal) critical value would give."""
@@ -74,34 +77,36 @@ def two_level_band(
     support: tuple[float, float] = (-1.0, 1.0),
     *,
     simulate_at: IntArray | None = None,
+    beside_seeds: Spread | None = None,
 ) -> TwoLevelBand:
     """Band for the mean over seeds and problems of all K columns of `rows` (S, M, K) at once.
 
-    Other arguments as in `simultaneous_band`. Raises InputError for fewer than two seeds: one training run cannot say
-    how another would differ.
+    Other arguments as in `simultaneous_band`. `beside_seeds` takes the place of the problems as what varies beside the
+    seeds: for these problems, that is the samples of the base, which all runs are compared with. Raises InputError for
+    fewer than two seeds: one training run cannot say how another would differ.
     """
     if rows.ndim != 3 or not rows.size:
         raise InputError(f"a two-level band needs rows of shape (seeds, problems, ks), not {rows.shape}")
     if len(rows) < 2:
         raise InputError("one training seed cannot say how another would differ; give two or more, or compare it alone")
-    problems = spread(rows.mean(axis=0), design, simulate_at)
+    problems = beside_seeds or spread(rows.mean(axis=0), design, simulate_at)
     seed_sums, se_seeds, _ = unit_sums(rows.mean(axis=1))
     # The squares of the first add up to V_seeds, those of the second to all but 1 / units of V_problems.
     seed_parts = seed_sums / np.sqrt(len(rows) * (len(rows) - 1))
-    problem_parts = unit_sums(rows.mean(axis=0), design)[0] / rows.shape[1]
     error = np.hypot(se_seeds, problems.standard_error)
     chosen = np.arange(rows.shape[2]) if simulate_at is None else simulate_at
     chosen = chosen[error[chosen] >= DEGENERATE]
     critical = critical_value([problems], settings)
     if chosen.size:
-        parts = np.concatenate([seed_parts, problem_parts])[:, chosen] / error[chosen]
+        parts = np.concatenate([seed_parts, problems.parts])[:, chosen] / error[chosen]
         factor = multiplier_factor(parts, (parts**2).sum(axis=0), problems.residual_variance)
         both = simulated_quantile(factor, settings)
         critical = critical if critical.value > both.value else both
+    mean = rows.mean(axis=(0, 1))
     half = _half_width(se_seeds, problems.standard_error, critical.value, len(rows))
-    lower, upper = band_ends(problems.mean, half, 1.0, support)
+    lower, upper = band_ends(mean, half, 1.0, support)
     return TwoLevelBand(
-        mean=problems.mean,
+        mean=mean,
         se_seeds=se_seeds,
         se_problems=problems.standard_error,
         lower=lower,
@@ -114,6 +119,7 @@ def two_level_band(
         support=support,
         seeds=len(rows),
         effective_problems=problems.effective_problems,
+        target=problems.target,
     )
 
 

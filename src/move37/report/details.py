@@ -10,7 +10,7 @@ from move37.analyses.curves import CurveDifference
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.families import Family
 from move37.analyses.guessing import GuessBaseline
-from move37.analyses.sensitivity import FinishedCurve, UnscoredBracket
+from move37.analyses.sensitivity import DifferenceBracket, FinishedCurve, UnscoredBracket
 from move37.analyses.solvable_sets import ExpectedFourWay
 from move37.analyses.strata import StratifiedComparison
 from move37.analyses.support import Support, SupportMeasure
@@ -81,6 +81,7 @@ def _by_luck(measure: SupportMeasure) -> Shown:
 
 def budget_table(found: TokenBudget) -> Table:
     """Some of the budgets, evenly over the grid."""
+    lower, upper = found.reported
     last = len(found.tokens) - 1
     chosen = sorted({round(i * last / (_SHOWN_BUDGETS - 1)) for i in range(_SHOWN_BUDGETS)})
     rows = [
@@ -90,8 +91,8 @@ def budget_table(found: TokenBudget) -> Table:
             f"{found.k_rl[i]:,.1f}",
             percent(found.base_pass[i], found.band.standard_error[i]),
             percent(found.rl_pass[i], found.band.standard_error[i]),
-            _difference(found.band.mean[i], found.band.lower[i], found.band.upper[i], found.band.standard_error[i]),
-            budget_settled(found, float(found.tokens[i])),
+            _difference(found.band.mean[i], lower[i], upper[i], found.band.standard_error[i]),
+            budget_shown(found, float(found.tokens[i])),
         )
         for i in chosen
     ]
@@ -112,8 +113,13 @@ def budget_table(found: TokenBudget) -> Table:
     )
 
 
+def budget_shown(found: TokenBudget, tokens: float) -> str:
+    """What the band that is shown establishes at one budget."""
+    return "gain" if tokens in found.shown_gain else "loss" if tokens in found.shown_loss else "undetermined"
+
+
 def budget_settled(found: TokenBudget, tokens: float) -> str:
-    """What the band establishes at one budget: gain, loss or undetermined."""
+    """What the band, not widened anywhere, says at one budget: for files that hold its ends."""
     return "gain" if tokens in found.gain else "loss" if tokens in found.loss else "undetermined"
 
 
@@ -129,10 +135,12 @@ def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Tabl
         for row in pair.differences
     ]
     notes = ["Intervals are for problems like these, each for itself."]
-    bounded = [row.tau for row in pair.coverage if row.few_problems]
-    if bounded:
-        names = ", ".join(f"Cover@{tau:g}" for tau in bounded)
-        notes.append(f"{names}: too few problems are near the threshold; the interval assumes nothing about p.")
+    unsteady = [row.tau for row in pair.coverage if row.steady is False]
+    if pair.coverage:
+        notes.append("The intervals of Cover@τ assume nothing about p.")
+    if unsteady:
+        names = ", ".join(f"Cover@{tau:g}" for tau in unsteady)
+        notes.append(f"{names}: n and n/2 samples disagree, so the values' condition does not hold; use the intervals.")
     of_base, of_rl = ({row.tau: row.estimate for row in model.coverage} for model in (base, rl))
     rows += [
         (
@@ -203,14 +211,15 @@ def strata_table(found: StratifiedComparison) -> Table:
         (name, problems, *_ends(difference), established(difference))
         for name, problems, difference in (*parts, ("all, strata held fixed", total, found.total))
     ]
+    models = "" if found.corrected_over == 1 else f" of all {found.corrected_over} models"
     return Table(
         caption=f"{found.total.rl} minus {found.total.base} in points by {found.tag}",
         header=(found.tag, "problems", *_end_names(found.total), "established"),
         rows=tuple(rows),
         csv="strata.csv",
         notes=(
-            f"The rows hold together with {level(found.confidence)} confidence, and the total for itself, each for all "
-            "k at once.",
+            f"The rows{models} hold together with {level(found.confidence)} confidence, and the totals{models} for "
+            "themselves, each for all k at once.",
         ),
         text_columns=frozenset({0, 2 + len(_end_names(found.total))}),
     )
@@ -280,20 +289,29 @@ def coverage_table(models: Sequence[ModelDetail]) -> Table:
         (
             model.model,
             f"{row.tau:g}",
-            _estimated_percent(row.estimate),
+            percent_interval(row.estimate.lower, row.estimate.upper, row.estimate.standard_error, ""),
+            percent(row.estimate.value, row.estimate.standard_error),
+            _STEADY[row.steady],
             percent(row.plug_in, row.estimate.standard_error),
-            percent_interval(row.lower_bound, row.upper_bound, row.estimate.standard_error, ""),
         )
         for model in models
         for row in model.coverage
     ]
     return Table(
         caption="Share of problems that a model solves with chance τ or more in one try (Cover@τ)",
-        header=("model", "τ", "estimate", "counted", "bounds for any distribution"),
+        header=("model", "τ", "interval", "estimate", "n and n/2", "counted"),
         rows=tuple(rows),
         csv="coverage.csv",
-        notes=("Counted: problems with a share of right samples of τ or more, which is biased.",),
+        notes=(
+            "The interval assumes nothing about p; each row for itself, for problems like these. The estimate needs "
+            "chances that are spread smoothly around τ: where n and n/2 samples disagree by two standard errors they "
+            "are not. Counted: problems with a share of right samples of τ or more, which is biased.",
+        ),
+        text_columns=frozenset({0, 4}),
     )
+
+
+_STEADY = {True: "agree", False: "disagree", None: "too few to tell"}
 
 
 def bayes_table(models: Sequence[ModelDetail]) -> Table:
@@ -320,26 +338,40 @@ def unscored_table(brackets: Sequence[UnscoredBracket]) -> Table:
         if not each.right_is_exact
     )
     return _curves_table(
-        "pass@k with every unscored sample wrong to every one right",
-        {each.model: [_range(*ends) for ends in zip(each.if_wrong, each.if_right, strict=True)] for each in brackets},
+        f"pass@k with every unscored sample wrong to every one right, and its {level(brackets[0].confidence)} band",
+        {each.model: _bracket_cells(each) for each in brackets},
         "unscored.csv",
         notes,
     )
 
 
+def _bracket_cells(found: UnscoredBracket) -> list[Cell]:
+    ranges: list[Cell] = [_range(*ends) for ends in zip(found.if_wrong, found.if_right, strict=True)]
+    if not found.lower.size:
+        return ranges
+    bands = [_range(*ends) for ends in zip(found.lower, found.upper, strict=True)]
+    return [Estimated(str(each), band) for each, band in zip(ranges, bands, strict=True)]
+
+
 def unscored_difference_table(pairs: Sequence[PairDetail]) -> Table:
     """The differences at their worst and at their best for rl."""
     return _curves_table(
-        "Difference in points, unscored samples at their worst to at their best for the first",
+        "Difference in points, unscored samples at their worst to at their best for the first, and its band",
         {
-            f"{pair.rl} minus {pair.base}": [
-                points_interval(*ends, None) for ends in zip(pair.unscored.lower, pair.unscored.upper, strict=True)
-            ]
+            f"{pair.rl} minus {pair.base}": _difference_cells(pair.unscored)
             for pair in pairs
             if pair.unscored is not None
         },
         "unscored_difference.csv",
     )
+
+
+def _difference_cells(found: DifferenceBracket) -> list[Cell]:
+    ranges: list[Cell] = [points_interval(*ends, None) for ends in zip(found.lower, found.upper, strict=True)]
+    if not found.band_lower.size:
+        return ranges
+    bands = [points_interval(*ends, None) for ends in zip(found.band_lower, found.band_upper, strict=True)]
+    return [Estimated(str(each), band) for each, band in zip(ranges, bands, strict=True)]
 
 
 def finished_table(found: Sequence[FinishedCurve]) -> Table:

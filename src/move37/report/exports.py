@@ -25,16 +25,16 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
     """File name -> content. Files without a row are left out."""
     files = {
         "curves.csv": _csv(
-            "model,k,pass_at_k,se_benchmark,se_population,lower,upper,confidence,problems,n_min,n_max",
+            "model,k,pass_at_k,se_benchmark,se_population,lower,upper,confidence,problems,n_min,n_max,target",
             _curves(findings),
         ),
         "difference.csv": _csv(
-            "base,rl,k,mean,standard_error,lower,upper,confidence,established,few_problems,established_if_widened",
+            "base,rl,k,mean,standard_error,lower,upper,confidence,established,few_problems,established_if_widened,target",
             _differences(findings),
         ),
         "solvable.csv": _csv(
             "base,rl,k,both,base_only,rl_only,neither,mcnemar_p,noise_floor,never_solved_bound_base,"
-            "never_solved_bound_rl,confidence",
+            "never_solved_bound_rl,confidence,mcnemar_p_adjusted,corrected_over",
             _solvable(findings),
         ),
         "solvable_problems.csv": _csv("base,rl,problem_id,solved_only_by", _solved_alone(findings)),
@@ -43,7 +43,7 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         ),
         "accuracy.csv": _csv("base,rl,accuracy_bin,base_problems,rl_problems", _accuracy(findings)),
         "transition.csv": _csv("base,rl,base_bin,rl_bin,problems", _transition(findings)),
-        "sampling_gap.csv": _csv("base,rl,k,value,lower,upper,confidence", _gaps(findings)),
+        "sampling_gap.csv": _csv("base,rl,k,value,lower,upper,confidence,target,corrected_over", _gaps(findings)),
         "reliability.csv": _csv(
             "model,measure,k,value,standard_error,lower,upper,confidence,method,target,problems,n_min,n_max",
             _reliability(findings),
@@ -116,7 +116,7 @@ def _curves(findings: Findings) -> Iterator[Row]:
     for curve in findings.curves:
         columns = (curve.k, curve.pass_at_k, curve.se_benchmark, curve.se_population, curve.lower, curve.upper)
         for row in zip(*(column.tolist() for column in columns), strict=True):
-            yield curve.model, *row, curve.confidence, curve.problems, *curve.n
+            yield curve.model, *row, curve.confidence, curve.problems, *curve.n, curve.target
 
 
 def _differences(findings: Findings) -> Iterator[Row]:
@@ -135,6 +135,7 @@ def _differences(findings: Findings) -> Iterator[Row]:
                 outside_zero(difference, k),
                 few,
                 widened,
+                difference.target,
             )
 
 
@@ -142,7 +143,8 @@ def _solvable(findings: Findings) -> Iterator[Row]:
     for table in (each.solvable for each in findings.comparisons):
         counts = (table.both, table.base_only, table.rl_only, table.neither, table.mcnemar_p, table.noise_floor)
         bounds = (table.never_solved_bound_base, table.never_solved_bound_rl)
-        yield table.base, table.rl, table.k, *counts, *bounds, table.confidence
+        adjusted = (table.test_p, table.corrected_over)
+        yield table.base, table.rl, table.k, *counts, *bounds, table.confidence, *adjusted
 
 
 def _solved_alone(findings: Findings) -> Iterator[Row]:
@@ -179,7 +181,8 @@ def _transition(findings: Findings) -> Iterator[Row]:
 def _gaps(findings: Findings) -> Iterator[Row]:
     for each in findings.comparisons:
         gap, difference = each.sampling_gap, each.difference
-        yield difference.base, difference.rl, gap.k, gap.value, gap.lower, gap.upper, gap.confidence
+        ends = (gap.value, gap.lower, gap.upper, gap.confidence, gap.target, gap.corrected_over)
+        yield difference.base, difference.rl, gap.k, *ends
 
 
 def _reliability(findings: Findings) -> Iterator[Row]:

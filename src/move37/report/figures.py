@@ -427,7 +427,7 @@ def _range_row(name: str, colour: str, first: int, final: int, last: int) -> dic
 
 def _first_loss_marks(difference: CurveDifference) -> list[alt.Chart]:
     """A bracket over the ks that may be the first loss; nothing where no loss is established."""
-    first, final = difference.first_loss_set
+    first, final = difference.shown_first_loss[0]
     if final is None or len(difference.k) == 1:
         return []
     row = {"a": first, "b": final, "t": f"first loss: k = {k_list(range(first, final + 1))}"}

@@ -11,6 +11,7 @@ from move37.analyses.curves import CurveDifference
 from move37.counts import Estimate
 from move37.report.details import budget_settled
 from move37.report.words import outside_zero
+from move37.types import FloatArray
 
 Row = Sequence[Any]
 _BAND = "k,mean,standard_error,lower,upper,confidence,established,few_problems"
@@ -53,19 +54,20 @@ def _tokens(findings: Findings) -> Iterator[Row]:
 def _measures(findings: Findings) -> Iterator[Row]:
     for pair in findings.pairs:
         for row in pair.differences:
-            yield pair.base, pair.rl, row.measure, row.k, *_estimate(row.estimate), None, None
+            yield pair.base, pair.rl, row.measure, row.k, *_estimate(row.estimate), None
         for row in pair.coverage:
-            bounds = (row.lower_bound, row.upper_bound)
-            yield pair.base, pair.rl, f"Cover@{row.tau:g}", None, *_estimate(row.estimate), *bounds
+            yield pair.base, pair.rl, f"Cover@{row.tau:g}", None, *_estimate(row.estimate), _STEADY[row.steady]
         if pair.bayes is not None:
             for name, estimate in (("Bayes@N", pair.bayes.estimate), ("avg@n", pair.bayes.average)):
-                yield pair.base, pair.rl, name, None, *_estimate(estimate), None, None
+                yield pair.base, pair.rl, name, None, *_estimate(estimate), None
 
 
 def _coverage(findings: Findings) -> Iterator[Row]:
     for row in (row for model in findings.models for row in model.coverage):
-        few = "yes" if row.few_problems else "no"
-        yield row.model, row.tau, *_estimate(row.estimate), row.plug_in, row.lower_bound, row.upper_bound, few
+        yield row.model, row.tau, *_estimate(row.estimate), row.plug_in, _STEADY[row.steady]
+
+
+_STEADY = {True: "yes", False: "no", None: None}
 
 
 def _bayes(findings: Findings) -> Iterator[Row]:
@@ -117,14 +119,21 @@ def _guesses(findings: Findings) -> Iterator[Row]:
 
 def _unscored(findings: Findings) -> Iterator[Row]:
     for found in (model.unscored for model in findings.models if model.unscored is not None):
-        for row in zip(found.k.tolist(), found.if_wrong.tolist(), found.if_right.tolist(), strict=True):
-            yield found.model, found.unscored, *row, "yes" if found.right_is_exact else "no"
+        bands = [_or_none(ends, len(found.k)) for ends in (found.lower, found.upper)]
+        for row in zip(found.k.tolist(), found.if_wrong.tolist(), found.if_right.tolist(), *bands, strict=True):
+            yield found.model, found.unscored, *row, found.confidence, "yes" if found.right_is_exact else "no"
+
+
+def _or_none(values: FloatArray, length: int) -> list[float | None]:
+    """Values that findings of an earlier version do not have."""
+    return values.tolist() if values.size else [None] * length
 
 
 def _unscored_difference(findings: Findings) -> Iterator[Row]:
     for found in (pair.unscored for pair in findings.pairs if pair.unscored is not None):
-        for row in zip(found.k.tolist(), found.lower.tolist(), found.upper.tolist(), strict=True):
-            yield found.base, found.rl, *row
+        bands = [_or_none(ends, len(found.k)) for ends in (found.band_lower, found.band_upper)]
+        for row in zip(found.k.tolist(), found.lower.tolist(), found.upper.tolist(), *bands, strict=True):
+            yield found.base, found.rl, *row, found.confidence
 
 
 def _finished(findings: Findings) -> Iterator[Row]:
@@ -181,8 +190,8 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
         "few_problems",
         _tokens,
     ),
-    "measures.csv": (f"base,rl,measure,k,{_ESTIMATE},lower_bound,upper_bound", _measures),
-    "coverage.csv": (f"model,tau,{_ESTIMATE},plug_in,lower_bound,upper_bound,few_problems", _coverage),
+    "measures.csv": (f"base,rl,measure,k,{_ESTIMATE},steady", _measures),
+    "coverage.csv": (f"model,tau,{_ESTIMATE},plug_in,steady", _coverage),
     "bayes.csv": (f"model,measure,{_ESTIMATE},displaced", _bayes),
     "strata.csv": (f"base,rl,tag,stratum,problems,{_BAND}", _strata),
     "family.csv": (f"base,rl,{_BAND}", _family),
@@ -193,8 +202,8 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
     ),
     "seed_runs.csv": ("base,algorithm,run,k,difference", _seed_runs),
     "guesses.csv": ("name,description,k,pass_at_k,problems", _guesses),
-    "unscored.csv": ("model,unscored,k,if_wrong,if_right,right_is_exact", _unscored),
-    "unscored_difference.csv": ("base,rl,k,lower,upper", _unscored_difference),
+    "unscored.csv": ("model,unscored,k,if_wrong,if_right,lower,upper,confidence,right_is_exact", _unscored),
+    "unscored_difference.csv": ("base,rl,k,lower,upper,band_lower,band_upper,confidence", _unscored_difference),
     "finished.csv": ("model,truncated,problems_left_out,k,finished,all_samples", _finished),
     "beyond.csv": ("model,n,k,pass_at_k,lower,upper,confidence,method", _beyond),
     "beyond_methods.csv": (f"model,k,fit,used,{_ESTIMATE}", _beyond_methods),

@@ -29,6 +29,7 @@ from move37.report.number_format import count, counted, level
 from move37.report.sections import further_sections
 from move37.report.summary import notes, summaries
 from move37.report.words import NAME, stopped_by_outcomes, unnamed
+from move37.report.words.claim import joined
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
@@ -249,6 +250,7 @@ def _templates(html: bool) -> jinja2.Environment:
     )
     environment.filters["named"] = _named
     environment.filters["unnamed"] = unnamed
+    environment.filters["joined"] = joined
     environment.filters["cell"] = _markdown_cell
     environment.filters["fence"] = _markdown_fence
     return environment

@@ -12,13 +12,15 @@ from move37.analyses import Findings
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
-from move37.analyses.sensitivity import FinishedCurve
+from move37.analyses.reliability import Coverage
+from move37.analyses.sensitivity import FinishedCurve, UnscoredBracket
 from move37.analyses.strata import StratifiedComparison
 from move37.analyses.support import Support
 from move37.report import details, exact_section, extrapolation, perplexity_section, variety_section
-from move37.report.number_format import count, counted, level, percent, points, points_interval
+from move37.report.number_format import count, counted, level, percent, percent_interval, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
 from move37.report.words import stopped_by_outcomes
+from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described, joined, problems_of
 from move37.report.words.exact import exact_pair_sentences
 from move37.report.words.extrapolation import pair_sentence, unseen_sentence
 from move37.report.words.findings import budget_sentences, seeds_sentences, strata_sentences
@@ -37,7 +39,7 @@ class Section:
     """`folded` tables have a summary each; `stem` names a figure, which brings its own files."""
 
     heading: str
-    sentences: tuple[str, ...]
+    sentences: tuple[Claim, ...]
     tables: tuple[Table, ...] = ()
     folded: tuple[tuple[str, Table], ...] = ()
     stem: str | None = None
@@ -99,16 +101,17 @@ def _width(cell: Cell) -> float:
 
 
 def _line(section: Section) -> str:
-    return f"{section.heading}: {' '.join(section.sentences)}"
+    return f"{section.heading}: {joined(section.sentences)}"
 
 
 def _section(
-    heading: str, sentences: Sequence[str], *tables: Table, folded: Sequence[tuple[str, Table]] = ()
+    heading: str, sentences: Sequence[Claim | str], *tables: Table, folded: Sequence[tuple[str, Table]] = ()
 ) -> Section:
-    """Long tables are folded as well."""
+    """Long tables are folded as well. A sentence that is but text describes."""
     short = tuple(table for table in tables if len(table.rows) <= _LONG)
     long = tuple(("As a table", table) for table in tables if len(table.rows) > _LONG)
-    return Section(heading, tuple(sentences), short, (*long, *folded))
+    said = tuple(described(each) if isinstance(each, str) else each for each in sentences)
+    return Section(heading, said, short, (*long, *folded))
 
 
 # -- all models together -------------------------------------------------------------------------------------------
@@ -132,9 +135,9 @@ def _family(found: Family | None) -> tuple[Section, ...]:
     if found is None:
         return ()
     text = (
-        f"One {level(found.confidence)} band covers the differences of all {count(len(found.members))} models from "
-        f"{found.base} at every k (critical value {found.critical_value:.2f}), so what is established here holds of "
-        "all of them together; it is wider than the band of one comparison."
+        f"One {level(found.confidence)} band for {problems_of(found.members[0].target)} covers the differences of all "
+        f"{count(len(found.members))} models from {found.base} at every k (critical value {found.critical_value:.2f}), "
+        "so what is established here holds of all of them together; it is wider than the band of one comparison."
     )
     return (_section("All models in one band", [text], details.family_table(found)),)
 
@@ -236,18 +239,25 @@ def _tokens(pair: PairDetail, stem: str) -> tuple[Section, ...]:
 def _measures(pair: PairDetail, table: Table) -> Section:
     text = f"Every measure of both models, and how far {pair.rl} is ahead of {pair.base} on the same problems."
     said = [
-        f"For one try, {points(e.value, e.standard_error)} points "
-        f"({points_interval(e.lower, e.upper, e.standard_error)}, for this measure alone)."
+        Claim(
+            f"For one try, {points(e.value, e.standard_error)} points "
+            f"({points_interval(e.lower, e.upper, e.standard_error)}, {level(e.confidence)} confidence for this "
+            f"measure alone, for {problems_of(e.target)}).",
+            (Assertion("difference", (pair.rl, pair.base), (1,), e.lower, e.upper),),
+            target=problems_of(e.target),
+            confidence=e.confidence,
+            corrected_over="for this measure alone",
+        )
         for e in (row.estimate for row in pair.differences if row.measure == "avg@n")
-        if e.lower is not None and e.upper is not None
+        if e.lower is not None and e.upper is not None and e.confidence is not None
     ]
     return _section("Measures side by side", [text, *said], table)
 
 
 def _strata(found: StratifiedComparison) -> Section:
     sentences = strata_sentences(found)
-    said = [" ".join(sentences[:-1])] if len(found.strata) <= _SAID_STRATA else []
-    return _section(f"By {found.tag}", [*said, sentences[-1]], details.strata_table(found))
+    said = sentences if len(found.strata) <= _SAID_STRATA else sentences[-1:]
+    return _section(f"By {found.tag}", said, details.strata_table(found))
 
 
 # -- a model -------------------------------------------------------------------------------------------------------
@@ -268,34 +278,63 @@ def _reliability(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
     return tuple(found)
 
 
-def _dependably(models: Sequence[ModelDetail]) -> list[str]:
-    """Cover@tau at the middle threshold that there is."""
-    known = [(model.model, model.coverage[len(model.coverage) // 2]) for model in models if model.coverage]
-    taus = {row.tau for _, row in known}
-    said = [
-        f"{name} {percent(row.estimate.value, row.estimate.standard_error)}"
-        f"{'' if len(taus) == 1 else f' (τ = {row.tau:g})'}"
-        for name, row in known
-    ]
-    chance = f"{min(taus):.0%}" if len(taus) == 1 else "τ"
-    return [f"Share of the problems that are solved with a chance of {chance} or more in each try: {', '.join(said)}."]
+def _dependably(models: Sequence[ModelDetail]) -> list[Claim]:
+    """Cover@tau at the middle threshold that there is: the interval, which assumes nothing, and the estimate."""
+    known = [model.coverage[len(model.coverage) // 2] for model in models if model.coverage]
+    unsteady = dict.fromkeys(row.model for model in models for row in model.coverage if row.steady is False)
+    condition = (
+        "The intervals assume nothing about how chances are spread over problems. The estimates beside them hold if "
+        "the problems' chances are spread smoothly around τ."
+    )
+    if unsteady:
+        condition += f" For {', '.join(unsteady)} n and n/2 samples disagree on some of them: there they do not."
+    return [*map(_covered, known), described(condition)]
+
+
+def _covered(row: Coverage) -> Claim:
+    e = row.estimate
+    share = percent_interval(e.lower, e.upper, e.standard_error, "an unknown share")
+    text = (
+        f"{row.model} solves {share} of problems like these with a chance of {row.tau:.0%} or more in each try "
+        f"({level(e.confidence or 0)} confidence, for this threshold alone; estimate "
+        f"{percent(e.value, e.standard_error)})."
+    )
+    return Claim(
+        text,
+        (Assertion(f"cover@{row.tau:g}", (row.model,), (), e.lower or 0.0, 1.0 if e.upper is None else e.upper),),
+        target=problems_of(e.target),
+        confidence=e.confidence,
+        corrected_over="for this threshold alone",
+    )
 
 
 def _unscored(findings: Findings) -> tuple[Section, ...]:
     brackets = [model.unscored for model in findings.models if model.unscored is not None]
     if not brackets:
         return ()
-    said = [
-        f"{counted(each.unscored, 'sample')} of {each.model} on {counted(each.problems_with_unscored, 'problem')} "
-        f"{'is' if each.unscored == 1 else 'are'} unscored: pass@1 is {percent(each.if_wrong[0])} with all of them "
-        f"wrong and {percent(each.if_right[0])} with all right."
-        for each in brackets
-    ]
+    said = [claim for each in brackets for claim in _bracketed(each)]
     tables = [details.unscored_table(brackets)]
     pairs = [pair for pair in findings.pairs if pair.unscored is not None]
     if pairs:
         tables.append(details.unscored_difference_table(pairs))
     return (_section("If the unscored were right or wrong", said, *tables),)
+
+
+def _bracketed(found: UnscoredBracket) -> list[Claim]:
+    counts = described(
+        f"{counted(found.unscored, 'sample')} of {found.model} on {counted(found.problems_with_unscored, 'problem')} "
+        f"{'is' if found.unscored == 1 else 'are'} unscored: pass@1 is {percent(found.if_wrong[0])} with all of them "
+        f"wrong and {percent(found.if_right[0])} with all right."
+    )
+    if not found.lower.size or (found.lower[0] <= 0 and found.upper[0] >= 1):
+        return [counts]
+    text = (
+        f"Whatever they are, {found.model} solves {percent_interval(found.lower[0], found.upper[0], None, '')} of "
+        f"problems like these with one try ({level(found.confidence)} confidence, for all k at once)."
+    )
+    bounds = Assertion("pass@k", (found.model,), (1,), found.lower[0], found.upper[0])
+    over = "for all k at once"
+    return [counts, Claim(text, (bounds,), target=LIKE_THESE, confidence=found.confidence, corrected_over=over)]
 
 
 def _finished(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
@@ -334,5 +373,5 @@ def _extrapolation(findings: Findings) -> tuple[Section, ...]:
             ("Each model continued", extrapolation.curves_table(models)),
             ("Every method beside the one used", extrapolation.methods_table(models)),
         ]
-    said = [*map(pair_sentence, pairs), *([" ".join(map(unseen_sentence, models))] if models else [])]
+    said = [*map(pair_sentence, pairs), *map(unseen_sentence, models)]
     return (_section("Beyond the samples taken", said, *shown, folded=folded),)

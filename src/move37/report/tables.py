@@ -19,6 +19,7 @@ from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.reliability import MEASURES, ReliabilityRow
 from move37.analyses.solvable_sets import SolvableTable
 from move37.analyses.truncation import OutcomeAudit
+from move37.estimates.settings import BENCHMARK
 from move37.report.number_format import (
     Missing,
     Shown,
@@ -34,6 +35,7 @@ from move37.report.number_format import (
     widest,
 )
 from move37.report.words import settled, split_test, stopped_by_outcomes
+from move37.report.words.claim import problems_of
 
 SHOWN_DISAGREEMENTS = 200
 """Longer lists go on in the CSV file."""
@@ -91,7 +93,7 @@ def curves_table(curves: Sequence[ModelCurve], ks: Iterable[int]) -> Table:
     """pass@k of every model with its simultaneous band."""
     rows = tuple((count(k), *(_curve_cell(curve, k) for curve in curves)) for k in ks)
     return Table(
-        caption=f"pass@k with its simultaneous {level(curves[0].confidence)} band",
+        caption=f"pass@k with its simultaneous {level(curves[0].confidence)} band for {problems_of(curves[0].target)}",
         header=("k", *(curve.model for curve in curves)),
         rows=rows,
         csv="curves.csv",
@@ -105,14 +107,22 @@ def _curve_cell(curve: ModelCurve, k: int) -> Cell:
     value = percent(curve.pass_at_k[at], error)
     if error is None:
         return Estimated(value, Missing("one problem does not say how problems vary"))
+    if curve.lower[at] <= 0 and curve.upper[at] >= 1:
+        return Estimated(value, Missing(_no_band(curve.target)))
     return Estimated(value, percent_interval(curve.lower[at], curve.upper[at], error, "no band"))
+
+
+def _no_band(target: str) -> str:
+    if target == BENCHMARK:
+        return "how fresh samples of these problems vary is estimated from 2k of them, and reliably up to k = n / 8"
+    return "problems do not vary there, so nothing bounds it"
 
 
 def difference_table(difference: CurveDifference, ks: Iterable[int]) -> Table:
     """The paired difference at `ks`, and what its band establishes."""
     return Table(
         caption=f"{difference.rl} minus {difference.base} in points, "
-        f"simultaneous {level(difference.band.confidence)} band",
+        f"simultaneous {level(difference.band.confidence)} band for {problems_of(difference.target)}",
         header=("k", "difference", "established"),
         rows=tuple((count(k), difference_cell(difference, k), settled(difference, k)) for k in ks),
         csv="difference.csv",
@@ -126,7 +136,7 @@ def difference_cell(difference: CurveDifference, k: int) -> Estimated:
     lower, upper = (float(end[at]) for end in difference.reported)
     if lower <= -1 and upper >= 1:
         few = "too few problems make the difference there for an interval"
-        reason = few if k in difference.few_problems else "problems do not vary there, so nothing bounds it"
+        reason = few if k in difference.few_problems else _no_band(difference.target)
         return Estimated(points(difference.band.mean[at], error), Missing(reason))
     return Estimated(points(difference.band.mean[at], error), points_interval(lower, upper, error))
 
@@ -163,7 +173,8 @@ def four_way(table: SolvableTable, decision: Decision | None = None) -> FourWay:
             ("noise floor", f"{table.noise_floor:.1f} problems each, if both models had the same chances"),
             (
                 "never solved",
-                f"the chance of one try is below {bound} ({confidence} confidence, per problem), not zero",
+                f"the chance of one try is below {bound}, not zero ({confidence} confidence for one problem that was "
+                "chosen before looking)",
             ),
         ),
         base_only_ids=table.base_only_ids,
@@ -268,7 +279,9 @@ def gap_table(comparison: Comparison) -> Table:
         f"{difference.base} pass@{count(gap.k)} − {difference.rl} pass@1",
         Estimated(points(gap.value), interval),
     )
-    return Table(f"Δ_SE in points, {level(gap.confidence)} interval", ("gap", "Δ_SE"), (row,), "sampling_gap.csv")
+    over = "" if gap.corrected_over == 1 else f", {count(gap.corrected_over)} models together"
+    caption = f"Δ_SE in points, {level(gap.confidence)} interval for {problems_of(gap.target)}{over}"
+    return Table(caption, ("gap", "Δ_SE"), (row,), "sampling_gap.csv")
 
 
 def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
@@ -429,7 +442,7 @@ def key_figures(
         gap = difference_cell(difference, k)
         bounded = "no interval" if stopped or isinstance(gap.interval, Missing) else gap.interval
         found.append((f"pass@{count(k)}", f"{before} → {after}", f"{gap.value} points ({bounded})"))
-    first, last = difference.first_loss_set
+    first, last = difference.shown_first_loss[0]
     crossing = "not established"
     if last is not None and not stopped:
         crossing = f"k = {count(first)}" if last == first else f"k = {count(first)}–{count(last)}"

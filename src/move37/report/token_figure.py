@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from move37.analyses.token_budget import TokenBudget
-from move37.report.details import budget_settled
+from move37.report.details import budget_shown
 from move37.report.drawing import CURVE_HEIGHT, INK, Figure, banded, finished, tooltip_rule, values, y_of
 from move37.report.number_format import count, level, percent, points, points_interval
 from move37.report.palette import series
@@ -39,7 +39,7 @@ def token_figure(found: TokenBudget, position: int, stem: str) -> Figure:
         subtitle=f"difference in problems solved, simultaneous {level(found.band.confidence)} band",
         alt=(
             f"Problems solved by {found.rl} minus {found.base} at equal generated tokens with its band. "
-            f"Gain at {_span(found.gain)}; loss at {_span(found.loss)}."
+            f"Gain at {_span(found.shown_gain)}; loss at {_span(found.shown_loss)}."
         ),
         spec=finished([*layers, tooltip_rule(_tooltips(found), x, "tokens")], CURVE_HEIGHT),
     )
@@ -48,7 +48,8 @@ def token_figure(found: TokenBudget, position: int, stem: str) -> Figure:
 def _axes(found: TokenBudget) -> tuple[alt.X, alt.Y]:
     first, last = float(found.tokens[0]), float(found.tokens[-1])
     ends = [first, last] if first < last else [first / _ALONE, first * _ALONE]
-    low, high = min(0.0, 100 * float(found.band.lower.min())), max(0.0, 100 * float(found.band.upper.max()))
+    lower, upper = found.reported
+    low, high = min(0.0, 100 * float(lower.min())), max(0.0, 100 * float(upper.max()))
     room = 0.1 * (high - low)
     x = alt.X(
         "tokens:Q",
@@ -65,8 +66,8 @@ def _axes(found: TokenBudget) -> tuple[alt.X, alt.Y]:
 
 
 def _row(found: TokenBudget, i: int) -> dict[str, Any]:
-    band = found.band
-    return {"tokens": round(float(found.tokens[i]), 2)} | banded(band.mean[i], band.lower[i], band.upper[i])
+    lower, upper = found.reported
+    return {"tokens": round(float(found.tokens[i]), 2)} | banded(found.band.mean[i], lower[i], upper[i])
 
 
 def _established(found: TokenBudget, position: int) -> alt.Chart:
@@ -77,7 +78,7 @@ def _established(found: TokenBudget, position: int) -> alt.Chart:
     rows = [
         {"a": round(left, 2), "b": round(right, 2), "c": colours[settled]}
         for budget, left, right in zip(budgets, edges, edges[1:], strict=False)
-        if (settled := budget_settled(found, budget)) in colours
+        if (settled := budget_shown(found, budget)) in colours
     ]
     return (
         alt.Chart(values(rows))
@@ -88,17 +89,17 @@ def _established(found: TokenBudget, position: int) -> alt.Chart:
 
 def _tooltips(found: TokenBudget) -> list[dict[str, Any]]:
     """One row per budget, in words. "tokens" is what the axis and the pointer share, so it is a number."""
-    rows, band = [], found.band
+    rows, band, (lower, upper) = [], found.band, found.reported
     for i, budget in enumerate(found.tokens.tolist()):
         error = float(band.standard_error[i])
         rows.append(
             {
                 "tokens": round(budget),
                 "difference": f"{points(band.mean[i], error)} points",
-                f"{level(band.confidence)} band": points_interval(band.lower[i], band.upper[i], error),
+                f"{level(band.confidence)} band": points_interval(lower[i], upper[i], error),
                 "solved by base": f"{percent(found.base_pass[i], error)} at k = {found.k_base[i]:,.1f}",
                 "solved by RL": f"{percent(found.rl_pass[i], error)} at k = {found.k_rl[i]:,.1f}",
-                "established": budget_settled(found, budget),
+                "established": budget_shown(found, budget),
             }
         )
     return rows

@@ -74,6 +74,7 @@ def split_test(table: SolvableTable, decision: Decision | None) -> tuple[str, st
     McNemar's p holds for a number of problems that was fixed; after sampling until decided the e-value takes its place.
     """
     if decision is None:
-        return "exact McNemar test", p_value(table.mcnemar_p), table.mcnemar_p < 1 - table.confidence
+        over = "" if table.corrected_over == 1 else f", corrected over {table.corrected_over} models"
+        return "exact McNemar test", f"{p_value(table.test_p)}{over}", table.test_p < 1 - table.confidence
     result = f"e-value {decision.largest_e_value:.3g}, {p_value(decision.anytime_p)}"
     return "anytime-valid test", result, decision.anytime_p <= decision.alpha

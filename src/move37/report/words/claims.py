@@ -5,55 +5,28 @@ which confidence, what it was corrected over. Whatever is not established is sai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from move37.analyses import Comparison
 from move37.analyses.curves import CurveDifference
 from move37.analyses.gains_losses import Change
-from move37.report.number_format import count, counted, exists, level, p_value, points, points_interval
+from move37.report.number_format import count, counted, exists, p_value, points, points_interval
 from move37.report.words import named, tries, undecided
+from move37.report.words.claim import THESE, Assertion, Claim, problems_of
 
 NAMED = 8
 """Problems named in a sentence; all are in analyses.json and in tables/gains_losses.csv."""
-THESE, LIKE_THESE = "these problems", "problems like these"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One thing that is said. `established` is False where it says that something is open."""
-
-    kind: str
-    """gained, lost, sharpened or not known."""
-    text: str
-    established: bool
-    target: str = ""
-    """THESE or LIKE_THESE; empty for what is not known."""
-    confidence: float | None = None
-    corrected_over: str = ""
-    before_looking: bool = True
-    """Whether what is tested was fixed before the data were seen."""
-
-    @property
-    def terms(self) -> str:
-        """ "95% confidence, for these problems, corrected over 6 tests"; empty where nothing is established."""
-        if not self.established:
-            return ""
-        parts = [f"{level(self.confidence)} confidence"] if self.confidence is not None else []
-        parts += [f"for {self.target}"] if self.target else []
-        parts += [self.corrected_over] if self.corrected_over else []
-        return ", ".join(parts)
 
 
 def claims(comparison: Comparison) -> tuple[Claim, ...]:
     """The four claims of a pair, in the order of the page; none where sampling stopped because of what it found."""
     if comparison.gained is None or comparison.lost is None:
         return ()
-    difference = comparison.difference
+    difference, k = comparison.difference, comparison.solvable.k
     base, rl = difference.base, difference.rl
     return (
-        _change("gained", comparison.gained, rl, base, len(difference.k)),
-        _change("lost", comparison.lost, base, rl, len(difference.k)),
-        _sharpened(difference),
+        _change("gained", comparison.gained, rl, base, k),
+        _change("lost", comparison.lost, base, rl, k),
+        _sharpened(difference, comparison.solvable.corrected_over),
         _not_known(comparison),
     )
 
@@ -75,13 +48,15 @@ def _change(kind: str, found: Change, winner: str, other: str, k: int) -> Claim:
     }
     if not found.shown:
         none = f"Not shown: {seen}, and {luck} ({p_value(p)})" if found.only else f"Not seen: {seen}"
-        return Claim(kind, f"{none}. That is no evidence that there are none.", False, **terms)
+        return Claim(f"{none}. That is no evidence that there are none.", kind=kind, **terms)
     which = _which(found)
     text = (
         f"At least {count(found.at_least)} of the {counted(found.only, found.unit)} that {one} alone solved in "
         f"{counted(k, 'try')} are not luck: on them {one} has a better chance than {two}; {luck} ({p_value(p)}).{which}"
     )
-    return Claim(kind, text, True, **terms)
+    quantity = "better on" if found.unit == "problem" else "better on clusters"
+    better = Assertion(quantity, (winner, other), (), found.at_least, problems=found.problems)
+    return Claim(text, (better,), kind, **terms)
 
 
 def _which(found: Change) -> str:
@@ -92,26 +67,32 @@ def _which(found: Change) -> str:
     return f" Shown one by one: {shown}{f' and {count(more)} more' if more > 0 else ''}."
 
 
-def _sharpened(difference: CurveDifference) -> Claim:
+def _sharpened(difference: CurveDifference, models: int) -> Claim:
     """What RL does better with one try and a few more, in the band that is reported."""
     base, rl, band = named(difference.base), named(difference.rl), difference.band
+    served = len(difference.k) - len(difference.unserved)
     terms = {
-        "target": LIKE_THESE,
+        "target": problems_of(difference.target),
         "confidence": band.confidence,
-        "corrected_over": f"for all k up to {count(len(difference.k))} at once",
+        "corrected_over": f"for all k up to {count(served)} at once{'' if models < 2 else ', for this model alone'}",
     }
     lower, upper = difference.reported
+    models_of = (difference.rl, difference.base)
     if 1 not in difference.shown_gain:
         worse = 1 in difference.shown_loss
-        said = "It solves fewer" if worse else "Not shown: the data do not say that it solves more"
-        return Claim("sharpened", f"{said} with one try than {base} does.", worse, **terms)
+        said = f"{rl} solves fewer" if worse else f"Not shown: the data do not say that {rl} solves more"
+        below = (Assertion("difference", models_of, (1,), lower[0], upper[0]),) if worse else ()
+        return Claim(f"{said} with one try than {base} does.", below, "sharpened", **terms)
     run = next((k for k in range(1, len(difference.k) + 1) if k not in difference.shown_gain), len(difference.k) + 1)
     error = float(band.standard_error[0])
     return Claim(
-        "sharpened",
         f"With {tries(range(1, run))} {rl} solves more of the problems than {base}: with one try "
         f"{points(band.mean[0], error)} points ({points_interval(lower[0], upper[0], error)}).",
-        True,
+        (
+            Assertion("difference", models_of, tuple(range(1, run)), 0.0),
+            Assertion("difference", models_of, (1,), lower[0], upper[0]),
+        ),
+        "sharpened",
         **terms,
     )
 
@@ -128,4 +109,4 @@ def _not_known(comparison: Comparison) -> Claim:
         said.append(f"whether it lost any that {base} solves")
     said.append(f"what either would solve with more than {last}")
     text = f"{'; '.join(said)}."
-    return Claim("not known", f"{text[0].upper()}{text[1:]}", False)
+    return Claim(f"{text[0].upper()}{text[1:]}", kind="not known")

@@ -3,10 +3,16 @@
 from move37.analyses.planning import DEFAULT_STOP, Forecast, PlanRow
 from move37.estimates.planning import LARGEST_N_MAX
 from move37.estimates.solvable import mcnemar_p
+from move37.report.words.claim import Claim, described
 
 
-def forecast_sentences(plan: Forecast) -> tuple[str, ...]:
-    """What the forecast says in plain words, for a terminal or a report."""
+def forecast_sentences(plan: Forecast) -> tuple[Claim, ...]:
+    """What the forecast says in plain words, for a terminal or a report. It describes what follows from an assumed law,
+    which its first sentence names: nothing is asserted of the models."""
+    return tuple(map(described, _sentences(plan)))
+
+
+def _sentences(plan: Forecast) -> tuple[str, ...]:
     fixed = plan.rows[0]
     own = next(row for row in plan.rows if row.own)
     at = f"pass@{plan.n_max}"
@@ -68,8 +74,57 @@ def _about_detection(plan: Forecast) -> list[str]:
     ]
     if plan.problems_for:
         prices = ", ".join(f"{delta:g}: {count:,}" for delta, count in plan.problems_for)
-        sentences.append(f"Problems needed for a difference of {prices}.")
+        sentences.append(f"Problems needed for a difference of {prices}.{_for_headline(plan)}")
+    return [*sentences, *_about_claims(plan)]
+
+
+def _for_headline(plan: Forecast) -> str:
+    if not plan.problems_for_headline or plan.chances is None:
+        return ""
+    prices = ", ".join(f"{delta:g}: {count:,}" for delta, count in plan.problems_for_headline)
+    return (
+        f" That is this one test at this one k; in the band that headlines are made of, with its critical value of "
+        f"{plan.chances.critical_value:.2f}, it takes {prices}."
+    )
+
+
+def _about_claims(plan: Forecast) -> list[str]:
+    """What headlines would say in simulated studies, and the cheapest plan that makes them say it."""
+    if plan.chances is None:
+        return []
+    found = plan.chances
+    shares = "; ".join(f"{what} {getattr(found, claim):.0%}" for claim, what in _CLAIMS.items())
+    sentences = [
+        f"In {found.studies:,} studies simulated under the study's own plan, the report says: {shares} (standard error "
+        f"up to {found.standard_error:.1%})."
+    ]
+    if len(plan.headline_power):
+        ends = {int(plan.k[i]): float(plan.headline_power[i]) for i in (0, -1)}
+        said = " and ".join(f"{power:.0%} at k={k}" for k, power in ends.items())
+        sentences.append(f"The chance that its band excludes zero on the assumed side is about {said}.")
+    reached = [
+        f'{_CLAIMS[each.claim]} with "{each.plan}" ({_amount(each.samples)} samples'
+        f"{'' if each.tokens is None else f', {_amount(each.tokens)} tokens'})"
+        for each in plan.cheapest
+    ]
+    lacking = [what for claim, what in _CLAIMS.items() if claim not in {each.claim for each in plan.cheapest}]
+    if reached:
+        sentences.append(
+            f"The cheapest plans that make a claim with a chance of {plan.power:.0%} or more: {'; '.join(reached)}."
+        )
+    if lacking:
+        more = "more problems, or an effect that the assumed law does not have"
+        sentences.append(f"No plan looked at reaches {plan.power:.0%} for: {'; '.join(lacking)}. That takes {more}.")
     return sentences
+
+
+_CLAIMS = {
+    "better": "better with some number of tries",
+    "worse": "worse with some number of tries",
+    "crossing": "better with few tries and worse with many",
+    "gained": "a problem gained",
+    "lost": "a problem lost",
+}
 
 
 def _about_limits(plan: Forecast) -> list[str]:

@@ -1,0 +1,51 @@
+"""Of which problems does an interval speak, and how do curves vary if it speaks of those? One door for both targets.
+
+"population": other problems like these, drawn anew and sampled anew; rows of single problems say how much they vary.
+"benchmark": these problems, sampled anew (`estimates/benchmark.py`), which serves k up to n / 8.
+
+Several models against one base stand on the same problems and the same samples of the base. Statements about single
+pairs that are made of m of them together are each at `share(confidence, m)` (Sidak 1967: for normal estimates, however
+they depend on each other, intervals at confidence^(1/m) all hold together).
+"""
+
+from collections.abc import Sequence
+
+from move37.counts import AnyTally
+from move37.estimates import benchmark
+from move37.estimates.bands import Spread, spread
+from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import BENCHMARK, INDEPENDENT, Design, Target
+from move37.types import IntArray
+
+
+def curve_spread(tally: AnyTally, target: Target, design: Design, simulate_at: IntArray | None = None) -> Spread:
+    """pass@k of one model for k = 1..K."""
+    if target == BENCHMARK:
+        return benchmark.curve_spread(tally, design, simulate_at)
+    return spread(pass_at_k_rows(tally), design, simulate_at)
+
+
+def difference_spreads(
+    base: AnyTally,
+    models: Sequence[AnyTally],
+    k_max: int,
+    target: Target,
+    design: Design = INDEPENDENT,
+    simulate_at: IntArray | None = None,
+) -> list[Spread]:
+    """Each model minus base for k = 1..k_max. Tallies hold the same problems in one order, which `design` labels."""
+    if target == BENCHMARK:
+        return benchmark.difference_spreads(base, models, k_max, design, simulate_at)
+    base_rows = pass_at_k_rows(base, k_max)
+    return [spread(pass_at_k_rows(model, k_max) - base_rows, design, simulate_at) for model in models]
+
+
+def largest_k(target: Target, *tallies: AnyTally) -> int:
+    """The largest k with an interval under this target; 0 where there is none."""
+    limit = min(k_limit(tally) for tally in tallies)
+    return benchmark.served(limit) if target == BENCHMARK else limit
+
+
+def share(confidence: float, statements: int) -> float:
+    """The confidence of each of several statements that are to hold together with `confidence`."""
+    return confidence ** (1 / max(1, statements))
