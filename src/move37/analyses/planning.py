@@ -140,14 +140,10 @@ def forecast(
     as often as the study's own, or after every sample where that has a fixed n. `rl_models` = 0 plans a study of base
     alone. `studies` are simulated for each plan that is considered, none by default. Raises InputError.
     """
-    if problems < 1 or rl_models < 0:
-        raise InputError(f"a study needs problems, and models to plan, not {problems} and {1 + rl_models}")
-    if token_budget is not None and tokens is None:
-        raise InputError("a token budget needs the mean tokens per sample: give a pilot, or the tokens")
+    _check(problems, rl_models, token_budget, tokens)
     assumed = REFERENCE if pair is None else (assumed or "the given law")
     pair = pair or reference_pair()
-    n_max = plan.n_max
-    ks = np.unique(np.append(2 ** np.arange(n_max.bit_length()), n_max).clip(max=n_max))
+    n_max, ks = plan.n_max, _powers_of_two(plan.n_max)
     base_only, rl_only = pair.discordant(n_max)
     discordant, difference = base_only + rl_only, rl_only - base_only
     testable = discordant > 0
@@ -179,6 +175,18 @@ def forecast(
         fewest_discordant=fewest_discordant(alpha),
     )
     return found if not studies or not rl_models else _with_chances(found, plan, costing, studies)
+
+
+def _check(problems: int, rl_models: int, token_budget: float | None, tokens: object) -> None:
+    if problems < 1 or rl_models < 0:
+        raise InputError(f"a study needs problems, and models to plan, not {problems} and {1 + rl_models}")
+    if token_budget is not None and tokens is None:
+        raise InputError("a token budget needs the mean tokens per sample: give a pilot, or the tokens")
+
+
+def _powers_of_two(n_max: int) -> IntArray:
+    """1, 2, 4, ... and n_max."""
+    return np.unique(np.append(2 ** np.arange(n_max.bit_length()), n_max).clip(max=n_max))
 
 
 def _with_chances(found: Forecast, plan: StoppingPlan, costing: "_Costing", studies: int) -> Forecast:

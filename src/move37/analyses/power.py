@@ -30,12 +30,12 @@ from move37.types import FloatArray, IntArray
 
 CLAIMS = ("better", "worse", "crossing", "gained", "lost")
 """Better, and worse, with some number of tries; better with fewer and worse with more; a problem gained, and lost."""
-STOPS = (None, 4, 8, 16)
+STOPS = (None, 4, 8)
 """Correct samples at which the compared plans stop; None: a fixed n."""
-_MULTIPLES = (0.25, 0.5, 1, 2, 4)
+_MULTIPLES = (0.5, 1, 2, 4)
 _LARGEST_N, _SMALLEST_N = 1024, 8
 _DRAWS = 1000
-_FIRST, _HOPELESS = 20, 0.3
+_FIRST, _HOPELESS = 10, 0.4
 """After so many studies a plan this far below the power is given up: three standard errors."""
 
 
