@@ -691,7 +691,8 @@ def test_what_is_known_of_never_solved_problems_is_said_or_refused(everything: F
     found = replace(model.unseen, at_least=2.34, lower=0.81, never_solved=4, solved_once=6, solved_twice=6)
     assert unseen_sentence(replace(model, never_solved=4, unseen=found, n=7)).text == (
         "Of the 4 problems that base never solved in its 7 samples, an estimated 2.3 or more can be solved (Chao's "
-        "lower bound, from 6 solved once and 6 twice); with 95% confidence at least 0.8."
+        "lower bound, from 6 solved once and 6 twice); with 95% confidence at least 0.8, on average over problems like "
+        "these."
     )
     nothing = replace(found, at_least=0.0, lower=0.0)
     assert unseen_sentence(replace(model, never_solved=1, unseen=nothing, n=7)).text.startswith(

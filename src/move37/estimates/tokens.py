@@ -2,9 +2,10 @@
 
 The plain mean is biased after early stopping: the last sample is right, and right answers are shorter or longer than
 wrong ones. Where wrong answers are twice as long it is more than a tenth too small if sampling stops at one correct
-(`tests/test_estimates_tokens.py`). Given which samples are right, their lengths do not know of the stopping: the mean length of the right ones,
-and that of the wrong ones, are unbiased. So p L_right + (1 - p) L_wrong, p the plan's unbiased estimate of pass@1, is
-unbiased wherever both lengths are known; p is 0 where none is right, and 1 only where none is wrong.
+(`tests/test_estimates_tokens.py`). Given which samples are right, their lengths do not know of the stopping: the mean
+length of the right ones, and that of the wrong ones, are unbiased. So p L_right + (1 - p) L_wrong, p the plan's
+unbiased estimate of pass@1, is unbiased wherever both lengths are known; p is 0 where none is right, and 1 only where
+none is wrong.
 
 Left out: unscored samples, whose lengths count nowhere.
 """

@@ -8,7 +8,7 @@ decision is the claim and the bands are none; what holds of several models toget
 establishes. Left out: why.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
@@ -334,7 +334,11 @@ def _solved_alone(table: SolvableTable, decision: Decision | None) -> Claim:
         f"{'luck rarely makes so uneven a split' if excluded else 'luck can make that'} ({result})"
     )
     text = f"{text}. Two models with the same chances would show about {table.noise_floor:.1f} each."
-    return technical.of_split(table, decision, text) if excluded else described(text)
+    if not excluded:
+        return described(text)
+    claim = technical.of_split(table, decision, "")
+    sure = level(claim.confidence or 0.0)
+    return replace(claim, text=f"{text} That they differ on some of {THESE} holds with {sure} confidence.")
 
 
 # -- one model -----------------------------------------------------------------------------------------------------

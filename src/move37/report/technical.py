@@ -131,7 +131,7 @@ def of_split(table: SolvableTable, decision: Decision | None, text: str) -> Clai
     tested = counted(table.corrected_over, "RL model")
     return Claim(
         text,
-        (Assertion("same chances", (table.rl, table.base), (), 0.0, 0.0),),
+        (Assertion("different chances", (table.rl, table.base), (), 1.0),),
         target=THESE,
         confidence=table.confidence if decision is None else 1 - decision.alpha,
         corrected_over=f"over {tested}" if decision is None else f"over looking after every {decision.unit}",

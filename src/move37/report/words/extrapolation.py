@@ -2,7 +2,7 @@
 
 from move37.analyses.extrapolation import DifferenceAtK, ModelExtrapolation, PairExtrapolation, Refusal
 from move37.report.number_format import count, counted, level
-from move37.report.words.claim import LIKE_THESE, THESE, Assertion, Claim, described
+from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described
 
 _WHICH_IS_ABOVE = {1: "RL is above base", -1: "RL is below base", 0: "which one is above is not established"}
 _BY_ITSELF = "this k by itself, for problems like these"
@@ -65,12 +65,12 @@ def unseen_sentence(model: ModelExtrapolation) -> Claim:
     text = (
         f"Of the {never} that {model.model} never solved in its {count(model.n)} samples, an estimated "
         f"{found.at_least:.1f} or more can be solved (Chao's lower bound, from {counts}); with "
-        f"{level(found.confidence)} confidence at least {found.lower:.1f}."
+        f"{level(found.confidence)} confidence at least {found.lower:.1f}, on average over problems like these."
     )
     return Claim(
         text,
         (Assertion("solvable", (model.model,), (), found.lower),),
-        target=THESE,
+        target=LIKE_THESE,
         confidence=found.confidence,
         corrected_over="for this model alone",
     )

@@ -4,6 +4,8 @@ Each sentence is a claim that follows from the fields of one result object. Mode
 sentences are shown in sections and on a terminal, where names are not set apart.
 """
 
+from dataclasses import replace
+
 from move37.analyses.curves import CurveDifference
 from move37.analyses.decision import Decision
 from move37.analyses.families import Family
@@ -120,7 +122,7 @@ def strata_sentences(result: StratifiedComparison) -> tuple[Claim, ...]:
     each = [
         Claim(
             f"{stratum.name} ({counted(stratum.problems, 'problem')}): {_established(stratum.difference)}.",
-            _of_stratum(stratum.difference, stratum.name),
+            _renamed(stratum.difference, f"difference in {stratum.name}"),
             corrected_over=over,
             **terms,
         )
@@ -130,15 +132,15 @@ def strata_sentences(result: StratifiedComparison) -> tuple[Claim, ...]:
     return (
         described(begins),
         *each,
-        Claim(total, signs(result.total), corrected_over=f"over all k{models}", **terms),
+        Claim(
+            total, _renamed(result.total, "difference with these strata"), corrected_over=f"over all k{models}", **terms
+        ),
     )
 
 
-def _of_stratum(difference: CurveDifference, name: str) -> tuple[Assertion, ...]:
-    """The signs of a stratum's own difference."""
-    return tuple(
-        Assertion(f"difference in {name}", each.models, each.ks, each.lower, each.upper) for each in signs(difference)
-    )
+def _renamed(difference: CurveDifference, quantity: str) -> tuple[Assertion, ...]:
+    """The signs of a difference that is not that over all problems like these."""
+    return tuple(replace(each, quantity=quantity) for each in signs(difference))
 
 
 def _established(difference: CurveDifference) -> str:
