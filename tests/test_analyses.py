@@ -623,3 +623,56 @@ def test_the_two_standard_errors_of_the_difference_stand_in_the_published_ratio(
     benchmark = np.sqrt(variance.sum(axis=0)) / base.problems
     ratio = benchmark / published.difference.band.standard_error
     assert [round(ratio[k - 1], 2) for k in (1, 8, 32, 64)] == [0.25, 0.40, 0.60, 0.73]
+
+
+# -- several models, and curves without error --------------------------------------------------------------------------
+
+
+def test_a_curve_that_every_problem_has_solved_is_not_known_without_error():
+    # 100 problems, all solved in every sample: pass@k = 1, and the exact interval begins at .025^(1/100) = .9638.
+    curve = model_curve(tally("m", [8] * 100, 8), BandSettings(draws=500))
+    assert curve.lower == pytest.approx(np.full(8, 0.025**0.01))
+    assert (curve.upper == 1).all()
+    none = model_curve(tally("m", [0] * 100, 8), BandSettings(draws=500))
+    assert none.upper == pytest.approx(np.full(8, 1 - 0.025**0.01))
+    # From k = 5 on all are solved: before, the band; from there on, the exact end.
+    mixed = model_curve(tally("m", [4] * 50 + [8] * 50, 8), BandSettings(draws=500))
+    assert mixed.pass_at_k[4] == 1
+    assert mixed.lower[4:] == pytest.approx(np.full(4, 0.025**0.01))
+    assert mixed.lower[0] < 0.75 < mixed.upper[0] < 1
+
+
+def test_what_is_solved_by_all_is_held_in_simulation():
+    # Two problems in a hundred are hopeless: by chance a study of 100 sees none of them in .13 of cases.
+    rng = np.random.default_rng(9)
+    held = 0
+    for _ in range(300):
+        correct = np.where(rng.random(100) < 0.02, 0, 8).tolist()
+        curve = model_curve(tally("m", correct, 8), BandSettings(draws=200))
+        held += bool(curve.lower[0] <= 0.98 <= curve.upper[0])
+    assert held >= 275
+
+
+def test_clusters_of_one_size_leave_as_many_problems_as_clusters():
+    curve = model_curve(tally("m", [8] * 100, 8), BandSettings(draws=200), Design(clusters=np.repeat(np.arange(50), 2)))
+    assert curve.lower[0] == pytest.approx(0.025 ** (1 / 50))
+
+
+def test_p_values_and_gaps_of_several_models_allow_for_all_of_them():
+    base = tally("base", [0] * 14 + [4] * 26, 8)
+    better = tally("better", [4] * 7 + [0] * 7 + [4] * 26, 8)
+    same = tally("same", [0] * 14 + [4] * 26, 8)
+    third = tally("third", [4] * 6 + [0] * 8 + [4] * 26, 8)
+    found = find([ModelData(each) for each in (base, better, same, third)], BandSettings(draws=500))
+    tables = [each.solvable for each in found.comparisons]
+    # McNemar 7-0: 2/128; 6-0: 2/64; none: 1. Holm over three: 3 * 2/128 and 2 * 2/64.
+    assert [table.mcnemar_p for table in tables] == pytest.approx([2 / 128, 1.0, 2 / 64])
+    assert [table.test_p for table in tables] == pytest.approx([6 / 128, 1.0, 4 / 64])
+    assert {table.corrected_over for table in tables} == {3}
+    alone = sampling_gap(base, better)
+    together = found.comparisons[0].sampling_gap
+    assert (together.corrected_over, together.confidence, together.value) == (3, 0.95, alone.value)
+    assert together.upper - together.lower > alone.upper - alone.lower
+    # One model: nothing to correct.
+    (one,) = find([ModelData(each) for each in (base, better)], BandSettings(draws=500)).comparisons
+    assert (one.solvable.mcnemar_p_adjusted, one.solvable.test_p) == (None, one.solvable.mcnemar_p)

@@ -15,12 +15,13 @@ import pytest
 from move37 import imports, pipeline
 from move37.analyses.details import ModelData
 from move37.analyses.findings import find
-from move37.config import AnalysisConfig, ProblemsConfig, load_study
+from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
 from move37.counts import Tally
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
 from move37.estimates.settings import BandSettings
 from move37.evidence import RunEvidence
 from move37.progress import Silent
+from move37.report import summary_sentences
 from move37.store import RunStore
 from tests.studies import SHARED, sums_study, write_problems
 
@@ -320,3 +321,25 @@ def test_idle_threads_sleep_soon_in_commands_and_in_training_unless_the_user_say
     environment = {**known, **given, "OMP_DISPLAY_ENV": "VERBOSE"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+
+
+def test_the_target_of_a_study_reaches_its_findings_and_its_words(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.5, 0.7, 60)
+    for name, chance in (("base", p), ("rl", np.sqrt(p))):
+        rows = [{"id": f"p{i}", "c": int(c), "n": 64} for i, c in enumerate(rng.binomial(64, chance))]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    counts = tmp_path / "base.jsonl", tmp_path / "rl.jsonl"
+    found = pipeline.compare_counts(*counts, AnalysisConfig(draws=2000, target="benchmark"), tmp_path / "out")
+    (comparison,) = found.findings.comparisons
+    assert comparison.difference.target == comparison.sampling_gap.target == "benchmark"
+    assert {curve.target for curve in found.findings.curves} == {"benchmark"}
+    written = json.loads((tmp_path / "out" / "analyses.json").read_text())
+    assert written["comparisons"][0]["difference"]["target"] == "benchmark"
+    said = " ".join(summary_sentences(found.findings))
+    assert "for all numbers of tries at once, with 95% confidence, for fresh samples of these problems." in said
+    assert "can be told only up to 8 tries" in said
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "simultaneous 95% band for these problems" in page
+    with pytest.raises(ConfigError, match="target"):
+        from_options(AnalysisConfig, target="these")

@@ -66,7 +66,7 @@ class ModelCurve:
     """Standard error over fresh problems as well."""
     lower: FloatArray
     upper: FloatArray
-    """Simultaneous band for the curve of the target."""
+    """Simultaneous band for the curve of the target, widened where few problems carry it (`Band.reported`)."""
     confidence: float
     problems: int
     n: tuple[int, int]
@@ -118,14 +118,21 @@ class CurveDifference:
         return tuple(self.k[np.isnan(self.band.standard_error)].tolist())
 
     @cached_property
+    def taken_back(self) -> tuple[int, ...]:
+        """The ks at which the band excludes zero and the band that is shown, which is wider there, does not."""
+        lower, upper = self.reported
+        excluded = (self.band.lower > 0) | (self.band.upper < 0)
+        return tuple(self.k[excluded & (lower <= 0) & (upper >= 0)].tolist())
+
+    @cached_property
     def reported(self) -> tuple[FloatArray, FloatArray]:
         """The ends of the band that is shown, (K,) each: widened at the ks that few problems carry."""
-        return reported_ends(self.band)
+        return self.band.reported
 
     @property
     def shown_first_loss(self) -> tuple[tuple[int, int | None], tuple[int | None, int | None]]:
         """`first_loss_set` and its Monte-Carlo range in the band that is shown."""
-        if not self.few_problems:
+        if not self.few_problems and not self.taken_back:
             return self.first_loss_set, self.first_loss_monte_carlo
         low, high = (first_loss_set(*_shown_at(self.band, each))[1] for each in self.band.critical_value_monte_carlo)
         return first_loss_set(*self.reported), (low, high)
@@ -133,11 +140,15 @@ class CurveDifference:
     @property
     def shown_gain(self) -> tuple[int, ...]:
         """The gains that are claimed: where few problems carry a k, only what the widened band establishes."""
-        return _where_secure(self.gain, self.few_problems, self.still_gain)
+        return self._secure(self.gain, self.still_gain)
 
     @property
     def shown_loss(self) -> tuple[int, ...]:
-        return _where_secure(self.loss, self.few_problems, self.still_loss)
+        return self._secure(self.loss, self.still_loss)
+
+    def _secure(self, found: tuple[int, ...], still: tuple[int, ...]) -> tuple[int, ...]:
+        shaky = {*self.few_problems, *self.taken_back}
+        return tuple(k for k in found if k not in shaky or k in still)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,7 @@ def model_curve(tally: AnyTally, settings: BandSettings = DEFAULT_BAND, design: 
     found = curve_spread(tally, settings.target, design, simulated_columns(k_max))
     band = band_from(found, critical_value([found], few), settings.confidence, (0.0, 1.0))
     rows = pass_at_k_rows(tally)
-    lower, upper = _where_all_alike(band, rows, design) if settings.target == POPULATION else (band.lower, band.upper)
+    lower, upper = _where_all_alike(band, rows, design) if settings.target == POPULATION else band.reported
     return ModelCurve(
         model=tally.model,
         k=np.arange(1, k_max + 1),
@@ -187,7 +198,8 @@ def _where_all_alike(band: Band, rows: FloatArray, design: Design) -> tuple[Floa
     _, missed = exact_share_interval(0, units, 1 - band.confidence)
     missed = min(1.0, missed * float(copies.max()) * units / len(rows))  # a large cluster holds more of the problems
     one, none = (rows == 1).all(axis=0), (rows == 0).all(axis=0)
-    return np.where(one, 1 - missed, band.lower), np.where(none, missed, band.upper)
+    lower, upper = band.reported
+    return np.where(one, 1 - missed, lower), np.where(none, missed, upper)
 
 
 def curve_difference(
@@ -229,24 +241,10 @@ def difference_of(base: str, rl: str, band: Band) -> CurveDifference:
     )
 
 
-def reported_ends(band: Band) -> tuple[FloatArray, FloatArray]:
-    """The ends of the band that is shown, (K,) each: widened at the ks that few problems carry."""
-    few = np.isin(np.arange(1, len(band.mean) + 1), carried_by_few(band.effective_problems))
-    if not few.any():
-        return band.lower, band.upper
-    lower, upper = band.widened()
-    return np.where(few, lower, band.lower), np.where(few, upper, band.upper)
-
-
 def _shown_at(band: Band, critical: float) -> tuple[FloatArray, FloatArray]:
-    """What `reported_ends` would be at another critical value."""
+    """What would be shown at another critical value."""
     lower, upper = band.at(critical)
-    return reported_ends(replace(band, critical_value=critical, lower=lower, upper=upper))
-
-
-def _where_secure(found: tuple[int, ...], few: tuple[int, ...], still: tuple[int, ...]) -> tuple[int, ...]:
-    shaky = set(few)
-    return tuple(k for k in found if k not in shaky or k in still)
+    return replace(band, critical_value=critical, lower=lower, upper=upper).reported
 
 
 def simulated_columns(k_max: int) -> IntArray | None:

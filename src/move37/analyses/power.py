@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from move37.analyses.curves import reported_ends
 from move37.analyses.gains_losses import gains_and_losses
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
@@ -159,7 +158,7 @@ def _share(found: Sequence[_Made], claim: str) -> float:
 
 def _claims(base: AnyTally, rl: AnyTally, rows: FloatArray, alpha: float) -> _Made:
     band = simultaneous_band(rows, BandSettings(1 - alpha, _DRAWS))
-    lower, upper = reported_ends(band)
+    lower, upper = band.reported
     gains, losses = np.flatnonzero(lower > 0), np.flatnonzero(upper < 0)
     ((gained, lost),) = gains_and_losses(base, [rl], 1 - alpha)
     return _Made(

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from move37.analyses.curves import reported_ends, simulated_columns
+from move37.analyses.curves import simulated_columns
 from move37.analyses.pairing import on_problems, paired
 from move37.counts import AnyTally, Tally
 from move37.errors import InputError
@@ -100,8 +100,8 @@ def unscored_bracket(
         if_wrong=wrong.mean(axis=0),
         if_right=right.mean(axis=0),
         right_is_exact=isinstance(tally, Tally) or replayed_right is not None or not tally.unscored.any(),
-        lower=reported_ends(ends[0])[0],
-        upper=reported_ends(ends[1])[1],
+        lower=ends[0].reported[0],
+        upper=ends[1].reported[1],
         confidence=settings.confidence,
     )
 
@@ -139,8 +139,8 @@ def difference_bracket(
         k=np.arange(1, k_max + 1),
         lower=worst.mean(axis=0),
         upper=best.mean(axis=0),
-        band_lower=reported_ends(ends[0])[0],
-        band_upper=reported_ends(ends[1])[1],
+        band_lower=ends[0].reported[0],
+        band_upper=ends[1].reported[1],
         confidence=settings.confidence,
     )
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from move37.analyses.curves import reported_ends
 from move37.analyses.pairing import name_some, paired
 from move37.counts import AnyTally
 from move37.errors import InputError
@@ -67,7 +66,7 @@ class TokenBudget:
     @property
     def reported(self) -> tuple[FloatArray, FloatArray]:
         """The ends of the band that is shown, (T,) each: widened at the budgets that few problems carry."""
-        return reported_ends(self.band)
+        return self.band.reported
 
     @property
     def shown_gain(self) -> tuple[float, ...]:

@@ -97,8 +97,9 @@ def two_level_band(
     chosen = np.arange(rows.shape[2]) if simulate_at is None else simulate_at
     chosen = chosen[error[chosen] >= DEGENERATE]
     critical = critical_value([problems], settings)
-    if chosen.size:
-        parts = np.concatenate([seed_parts, problems.parts])[:, chosen] / error[chosen]
+    if (se_seeds[chosen] >= DEGENERATE).any():  # seeds that agree exactly leave the band over problems as it is
+        share = np.nan_to_num(problems.standard_error / np.maximum(error, DEGENERATE))
+        parts = np.concatenate([seed_parts / np.maximum(error, DEGENERATE), problems.parts * share])[:, chosen]
         factor = multiplier_factor(parts, (parts**2).sum(axis=0), problems.residual_variance)
         both = simulated_quantile(factor, settings)
         critical = critical if critical.value > both.value else both

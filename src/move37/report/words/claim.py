@@ -20,13 +20,13 @@ class Assertion:
     """`quantity` of `models` lies within [lower, upper], at each of `ks` where it depends on k."""
 
     quantity: str
-    """"difference": pass@k of the first model minus the second's; "difference in S": in a stratum; "difference with these
-    strata": with as many problems of each; "difference at tokens": `ks` are budgets; "mean difference": of an algorithm's
-    runs from the base. "pass@k": of the one model. "gap": the first model's pass@k minus the second's pass@1. "better
-    on": on how many problems the first has a higher chance than the second ("better on clusters": in how many clusters it
-    has on some member). "different chances": on how many problems they differ. "cover@T": the share of problems with a
-    chance of T or more. "solvable": how many problems are never solved by the model in as many samples although they have
-    a chance above 0, on average."""
+    """"difference": pass@k of the first model minus the second's; "difference in S": in a stratum; "difference with
+    these strata": with as many problems of each; "difference at tokens": `ks` are budgets; "mean difference": of an
+    algorithm's runs from the base. "pass@k": of the one model. "gap": the first model's pass@k minus the second's
+    pass@1. "better on": on how many problems the first has a higher chance than the second ("better on clusters": in
+    how many clusters it has on some member). "different chances": on how many problems they differ. "cover@T": the
+    share of problems with a chance of T or more. "solvable": how many problems the model never solves in as many
+    samples although they have a chance above 0, on average."""
     models: tuple[str, ...]
     ks: tuple[int, ...] = ()
     lower: float = -float("inf")
