@@ -16,7 +16,8 @@ Columns: pass@k with the simultaneous 95 % band over problems, the paired differ
 with its interval for k = 1 alone, entropy per token in the first and the last step, and the processor seconds of the
 training (one thread; without the verifier's worker process). The second table is over training seeds: the mean
 difference with the band for other seeds and other problems (`analyses/training_seeds.py`), and how many seeds raised
-pass@1, in all and beyond the interval for k = 1.
+pass@1, in all and beyond the interval for k = 1. The third is of pairs of algorithms: their difference on the same
+puzzles, run by run of one seed, in which the base cancels, with the same band at 95 % for all pairs together.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,11 +34,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import numpy as np
+
 from move37.analyses import Findings
-from move37.analyses.curves import mean_interval
+from move37.analyses.curves import mean_interval, simulated_columns
+from move37.analyses.targets import share
 from move37.config import ProblemsConfig, StudyConfig, parse_study
 from move37.countdown import Oracle, Puzzle, Split, choose
-from move37.estimates.rows import pass_at_k_rows
+from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.settings import BandSettings
+from move37.estimates.two_level import two_level_band
 from move37.evidence import RunEvidence
 from move37.lab import checkpoint_folder
 from move37.pipeline import analyse_run, sample_run, start_run, verify_run
@@ -191,6 +198,23 @@ def table(args: argparse.Namespace, store: RunStore, findings: Findings) -> list
     return records
 
 
+def pairs(store: RunStore, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One record per pair of algorithms that have two seeds or more in common: the first minus the second."""
+    evidence, names = RunEvidence(store), [record["model"] for record in records if "model" in record]
+    seeds = {row: {int(n.rpartition("-")[2]) for n in names if n.rpartition("-")[0] == row} for row in ROWS}
+    both = [(a, b, sorted(seeds[a] & seeds[b])) for a, b in combinations(ROWS, 2) if len(seeds[a] & seeds[b]) > 1]
+    settings = BandSettings(share(0.95, len(both)), draws=20_000)
+    found = []
+    for first, second, common in both:
+        tallies = [[evidence.tally(f"{row}-{seed}") for seed in common] for row in (first, second)]
+        k_max = min(k_limit(tally) for side in tallies for tally in side)
+        one, two = (np.stack([pass_at_k_rows(tally, k_max) for tally in side]) for side in tallies)
+        band = two_level_band(one - two, settings, simulate_at=simulated_columns(k_max))
+        ends = {f"difference@{k}": [float(v[k - 1]) for v in (band.mean, band.lower, band.upper)] for k in KS}
+        found.append({"pair": f"{first} - {second}", "runs": len(common), **ends})
+    return found
+
+
 def gain_alone(store: RunStore, name: str) -> list[float]:
     """The 95 % interval over problems of the paired difference to base at k = 1, for this k alone."""
     base, rl = (pass_at_k_rows(RunEvidence(store).tally(each), 1)[:, 0] for each in ("base", name))
@@ -230,6 +254,11 @@ def show(records: Sequence[dict[str, Any]]) -> None:
         if "algorithm" in record:
             cells = " ".join(f"{interval(record[f'difference@{k}'], signed=True):>19}" for k in KS)
             print(f"{record['algorithm']:15} {cells}  {record['raised']} of {record['runs']}, {record['beyond']}")
+    print(f"\n{'pair':30} {heads}")
+    for record in records:
+        if "pair" in record:
+            cells = " ".join(f"{interval(record[f'difference@{k}'], signed=True):>19}" for k in KS)
+            print(f"{record['pair']:30} {cells}")
 
 
 def interval(values: Sequence[float], signed: bool = False) -> str:
@@ -261,6 +290,7 @@ def main() -> None:
             print(f"{name}: there after {time.monotonic() - started:.0f} s", flush=True)
     store = evaluate(args)
     records = table(args, store, analyse_run(store))
+    records += pairs(store, records)
     show(records)
     settings = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
     print(json.dumps({"settings": settings, "records": records}))

@@ -9,6 +9,7 @@ so the grid is counted, not only walked.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from move37.analyses.findings import Facts, find
 from move37.analyses.power import draw_stops
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.settings import BandSettings, Target
+from move37.importers.counts import load_counts
 from move37.report import summaries
 from move37.report.number_format import level
 from move37.report.sections import Section, further_sections
@@ -318,3 +320,21 @@ def test_nothing_is_said_in_sections_but_claims():
     )
     assert all(isinstance(section, Section) for section in every)
     assert all(isinstance(sentence, Claim) for section in every for sentence in section.sentences)
+
+
+SHARED = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the DeepScaleR counts are not beside the project (../shared)")
+def test_the_readme_says_of_the_published_counts_what_the_claims_say():
+    tallies = [load_counts(SHARED / f"{model}.jsonl", model) for model in ("base", "rl")]
+    found = find([ModelData(each) for each in tallies], BandSettings())
+    gained, lost, sharpened, _ = summaries(found)[0].claims
+    readme = " ".join((Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8").split())
+    difference, change = found.comparisons[0].difference, found.comparisons[0].lost
+    assert change is not None
+    gains, losses = difference.shown_gain, difference.shown_loss
+    assert f"RL is better for k = {gains[0]} to {gains[-1]} and worse for k = {losses[0]} to {losses[-1]}" in readme
+    assert f"Of the {change.only} problems that base alone solved at least {change.at_least} are a loss" in readme
+    assert (gained.established, lost.established, sharpened.established) == (False, True, True)
+    assert lost.asserts[0].lower == change.at_least
