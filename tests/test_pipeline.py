@@ -337,7 +337,7 @@ def test_the_target_of_a_study_reaches_its_findings_and_its_words(tmp_path: Path
     written = json.loads((tmp_path / "out" / "analyses.json").read_text())
     assert written["comparisons"][0]["difference"]["target"] == "benchmark"
     said = " ".join(summary_sentences(found.findings))
-    assert "for all numbers of tries at once, with 95% confidence, for fresh samples of these problems." in said
+    assert "for 1 to 8 tries at once, with 95% confidence, for fresh samples of these problems." in said
     assert "can be told only up to 8 tries" in said
     page = (tmp_path / "out" / "report.md").read_text()
     assert "simultaneous 95% band for these problems" in page

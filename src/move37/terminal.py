@@ -20,7 +20,7 @@ from move37.progress import Progress, Silent
 from move37.report import summary_sentences
 from move37.report.sections import section_lines
 from move37.report.words import settled, split_test
-from move37.report.words.claim import texts
+from move37.report.words.claim import problems_of, texts
 from move37.report.words.forecast import forecast_sentences
 from move37.results import ImportedSamples, ResponsesScored, Validated, VerifiersCompared
 from move37.types import Outcome
@@ -235,12 +235,12 @@ def _print_comparison(comparison: Comparison, decision: Decision | None) -> None
         (
             str(k),
             f"{difference.band.mean[k - 1]:+.4f}",
-            f"[{lower[k - 1]:+.4f}, {upper[k - 1]:+.4f}]",
+            f"[{lower[k - 1]:+.4f}, {upper[k - 1]:+.4f}]" if lower[k - 1] > -1 or upper[k - 1] < 1 else "–",
             settled(difference, k),
         )
         for k in _shown(len(difference.k))
     ]
-    band = f"{difference.band.confidence:.0%} band over all k"
+    band = f"{difference.band.confidence:.0%} band over all k, {problems_of(difference.target)}"
     print_table(f"{difference.rl} minus {difference.base}", ("k", "difference", band, ""), rows)
     test, result, _ = split_test(table, decision)
     print_table(

@@ -91,7 +91,7 @@ class Coverage:
     smooth near tau, and kept within the interval. The standard error is that of the debiased value."""
     plug_in: float
     """The share of problems with c/n >= tau, which is biased."""
-    steady: bool | None
+    steady: bool | None = None
     """Whether n and n/2 samples agree on the value to within two standard errors; False: its condition does not hold.
     None where n/2 samples are too few to tell."""
 
@@ -104,7 +104,7 @@ class CoverageDifference:
     rl: str
     tau: float
     estimate: Estimate
-    steady: bool | None
+    steady: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

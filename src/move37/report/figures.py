@@ -45,6 +45,7 @@ from move37.report.sections import token_stem
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.token_figure import token_figure
 from move37.report.words import settled, undecided
+from move37.report.words.claim import problems_of
 
 _LABEL_PIXELS = 15
 
@@ -85,7 +86,8 @@ def curves_figure(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline]
     return Figure(
         stem="curves",
         title="pass@k",
-        subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands",
+        subtitle=f"{counted(curves[0].problems, 'problem')}, simultaneous {level(curves[0].confidence)} bands for "
+        f"{problems_of(curves[0].target)}",
         alt=f"pass@k over k with bands. {words}.{_guess_words(guesses)}",
         spec=finished(layers, CURVE_HEIGHT),
     )
@@ -120,7 +122,8 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     return Figure(
         stem=stem,
         title=f"{difference.rl} minus {difference.base}",
-        subtitle=f"paired difference in pass@k, simultaneous {level(difference.band.confidence)} band",
+        subtitle=f"paired difference in pass@k, simultaneous {level(difference.band.confidence)} band for "
+        f"{problems_of(difference.target)}",
         alt=(
             f"pass@k of {difference.rl} minus {difference.base} over k with its band. "
             f"Gain at k = {k_list(difference.shown_gain)}; loss at k = {k_list(difference.shown_loss)}; "

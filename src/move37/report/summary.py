@@ -289,7 +289,9 @@ def _scope(difference: CurveDifference, problems: int) -> Claim:
             varied = "Nothing says how much fresh samples of these problems would differ."
         return described(varied)
     what = "This holds" if difference.shown_gain or difference.shown_loss else "The intervals hold"
-    jointly = " for all numbers of tries at once" if len(difference.k) - len(difference.unserved) > 1 else ""
+    served = len(difference.k) - len(difference.unserved)
+    every = f" for 1 to {count(served)} tries at once" if difference.unserved else " for all numbers of tries at once"
+    jointly = every if served > 1 else ""
     of = f"fresh samples of {THESE}" if difference.target == BENCHMARK else "problems like the ones tried"
     return described(f"{what}{jointly}, with {level(difference.band.confidence)} confidence, for {of}.")
 
@@ -302,7 +304,7 @@ def _sizes(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, stoppe
     text = sentence("; ".join(text for text, _ in found))
     if asserts:
         sure = f"{level(difference.band.confidence)} confidence for {problems_of(difference.target)}"
-        text = f"{text} The intervals hold together with {sure}."
+        text = f"{text} {'The intervals hold together' if len(asserts) > 1 else 'The interval holds'} with {sure}."
     return of_difference(difference, text, *asserts)
 
 

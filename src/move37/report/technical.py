@@ -68,7 +68,7 @@ def _widened(difference: CurveDifference) -> str:
         return ""
     return (
         f" At k = {k_list(difference.few_problems)} few problems carry the variance: there the band has Student's "
-        "quantile for as many, and is the whole range where they are fewer than ten."
+        "quantile for half as many, and is the whole range where they are fewer than ten."
     )
 
 
