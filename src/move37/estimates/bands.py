@@ -28,9 +28,9 @@ Decisions:
   decided (p around .5, k = 32), a handful carries the large ks, and all columns together are covered in .01.
 - `Band.widened` is for those who need a statement there: the Student quantile with (effective problems - 1) degrees
   of freedom at the level of the critical value, with half of the problems below `FEW_PROBLEMS` (with all of them 300
-  problems near p = .5 were covered in .934, so in .954), and the whole support below `FEWEST_PROBLEMS`. What is reported
-  is the band, widened in the columns that fewer than `WIDENED_BELOW` carry (`Band.reported`): it covers all columns in
-  .94 or more, where the published band alone covers .93 with 300 problems of which few are ever solved.
+  problems near p = .5 were covered in .934, so in .954), and the whole support below `FEWEST_PROBLEMS`. What is
+  reported is the band, widened in the columns that fewer than `WIDENED_BELOW` carry (`Band.reported`): it covers all
+  columns in .94 or more, where the published band alone covers .93 with 300 problems of which few are ever solved.
 
 Left out: weights other than one per problem.
 """

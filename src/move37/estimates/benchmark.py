@@ -27,7 +27,7 @@ import numpy as np
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.bands import DEGENERATE, Spread
-from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
+from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows, weighted_rows
 from move37.estimates.settings import BENCHMARK, INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
 
@@ -50,8 +50,8 @@ def failure_covariance(tally: AnyTally, ks: IntArray, design: Design = INDEPENDE
         raise InputError(
             f"{tally.model}: an interval for these problems needs 2k samples of each; k may be 1 to {limit // 2}"
         )
-    failures = 1.0 - pass_at_k_rows(tally, 2 * int(ks.max()))
-    weights = design.copies(tally.problems)
+    rows, weights = weighted_rows(tally, design.copies(tally.problems))
+    failures = 1.0 - rows[:, : 2 * int(ks.max())]
     together = weights @ failures
     at = failures[:, ks - 1]
     covariance = (at * weights[:, None]).T @ at - together[ks[:, None] + ks[None, :] - 1]
@@ -138,9 +138,10 @@ def _variance(tally: AnyTally, k_max: int, design: Design) -> FloatArray:
     known = min(k_max, k_limit(tally) // 2)
     variance = np.full(k_max, np.nan)
     if known:
-        failures = 1.0 - pass_at_k_rows(tally, 2 * known)
+        rows, weights = weighted_rows(tally, design.copies(tally.problems))
+        failures = 1.0 - rows[:, : 2 * known]
         each = failures[:, :known] ** 2 - failures[:, 1::2]
-        variance[:known] = design.copies(tally.problems) @ each / tally.problems**2
+        variance[:known] = weights @ each / tally.problems**2
     return variance
 
 

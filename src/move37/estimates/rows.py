@@ -6,6 +6,8 @@ made of them without knowing the plan.
 
 from functools import lru_cache
 
+import numpy as np
+
 from move37.counts import AnyTally, StoppedTally, Tally
 from move37.estimates.curtailed import stopped_pass_at_k
 from move37.estimates.pass_at_k import distinct_counts, pass_at_k
@@ -38,6 +40,17 @@ def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
         distinct, where = _distinct_rows(tally)
         return distinct[:, :k_max][where]
     return _all_rows(tally)[:, :k_max]
+
+
+def weighted_rows(tally: AnyTally, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """pass@k rows for sums over problems that have `weights` (M,), and the rows' own weights: (R, K) and (R,).
+
+    Problems with equal counts share a row where a tally is large.
+    """
+    if isinstance(tally, Tally) and _is_large(tally):
+        distinct, where = _distinct_rows(tally)
+        return distinct, np.bincount(where, weights, minlength=len(distinct))
+    return _all_rows(tally), weights
 
 
 def _is_large(tally: Tally) -> bool:
