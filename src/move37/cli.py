@@ -510,7 +510,7 @@ def plan(
     tokens: Annotated[float | None, typer.Option(help="Mean tokens of a sample, where no pilot says it.")] = None,
     studies: Annotated[
         int, typer.Option(min=0, max=100_000, help="Studies to simulate per plan: what headlines could say. 0: none.")
-    ] = 40,
+    ] = 20,
     as_json: Json = False,
 ) -> None:
     """Say what a study will cost under each stopping plan and what it can show, before anything is spent."""
