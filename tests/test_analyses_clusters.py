@@ -158,6 +158,10 @@ def test_copies_that_are_not_tagged_do_narrow_the_intervals():
         (once.comparisons[0].sampling_gap, copied.comparisons[0].sampling_gap),
         (once.pairs[0].differences[0].estimate, copied.pairs[0].differences[0].estimate),
     ):
+        assert one.lower is not None
+        assert one.upper is not None
+        assert two.lower is not None
+        assert two.upper is not None
         assert two.upper - two.lower == pytest.approx((one.upper - one.lower) / 2**0.5, rel=0.05)
 
 

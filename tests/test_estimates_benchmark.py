@@ -1,5 +1,6 @@
 """The fixed-benchmark band: its covariance by enumeration in rationals, its coverage by simulation, its words."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from math import comb
@@ -110,8 +111,8 @@ def test_it_holds_what_fresh_samples_of_these_problems_would_show(problems: int,
     truth = ((1 - p) ** k - (1 - better) ** k).mean(axis=1)
 
     def study(rng: np.random.Generator):
-        pair = (tally(name, rng.binomial(n, each), n) for name, each in (("base", p), ("rl", better)))
-        return curve_difference(*pair, BandSettings(draws=500, target=BENCHMARK))
+        base, rl = (tally(name, rng.binomial(n, each), n) for name, each in (("base", p), ("rl", better)))
+        return curve_difference(base, rl, BandSettings(draws=500, target=BENCHMARK))
 
     assert covered(study, truth, 200, n // 8) >= 0.9
 
@@ -175,10 +176,8 @@ def test_copies_that_are_named_change_nothing(make: str):
 
     pair = sampled("base", p), sampled("rl", np.sqrt(p))
     once = curve_difference(*pair, HERE)
-    rows = np.repeat(np.arange(30), 2)
-    twice = [
-        type(each)(**{**vars(each.select(rows)), "problem_ids": tuple(f"q{i}" for i in range(60))}) for each in pair
-    ]
-    found = curve_difference(*twice, HERE, Design(clusters=rows))
+    rows, ids = np.repeat(np.arange(30), 2), tuple(f"q{i}" for i in range(60))
+    base, rl = (replace(each.select(rows), problem_ids=ids) for each in pair)
+    found = curve_difference(base, rl, HERE, Design(clusters=rows))
     assert found.reported[0] == pytest.approx(once.reported[0], abs=1e-6)
     assert found.reported[1] == pytest.approx(once.reported[1], abs=1e-6)

@@ -32,6 +32,8 @@ from move37.report.words.claim import LIKE_THESE, THESE, Assertion, Claim, joine
 from move37.report.words.extrapolation import at_k_sentence
 from move37.types import Problem
 
+Kinds = tuple[tuple[float, float, float], ...]
+
 N, COST = 32, 10.0
 FIXED = StoppingPlan((N,), 1)
 EQUAL = ((0.4, 0.1), (0.3, 0.5), (0.3, 0.9))
@@ -41,7 +43,7 @@ EQUAL = ((0.4, 0.1), (0.3, 0.5), (0.3, 0.9))
 class World:
     """Kinds of problems (share, base, RL), and how a study of them is made."""
 
-    kinds: tuple[tuple[float, float, float], ...]
+    kinds: Kinds
     problems: int = 90
     plan: StoppingPlan = FIXED
     copies: int = 1
@@ -56,14 +58,14 @@ class World:
     """Claims of the first screen that have to be established, or must not be."""
 
 
-def with_kind(share: float, base: float, rl: float) -> tuple[tuple[float, float, float], ...]:
+def with_kind(share: float, base: float, rl: float) -> Kinds:
     """Equal models, but for one kind of problems."""
     return (*(((1 - share) * part, p, p) for part, p in EQUAL), (share, base, rl))
 
 
-NONE = tuple((share, p, p) for share, p in EQUAL)
+NONE: Kinds = tuple((share, p, p) for share, p in EQUAL)
 GAIN, LOSS = with_kind(0.25, 0.0, 0.4), with_kind(0.25, 0.4, 0.0)
-BOTH = tuple((0.5 * share, *ps) for share, *ps in (*GAIN, *LOSS))
+BOTH: Kinds = tuple((0.5 * share, base, rl) for share, base, rl in (*GAIN, *LOSS))
 CROSSING = ((0.6, 0.15, 0.6), (0.3, 0.3, 0.0), (0.1, 0.0, 0.0))
 GRID = {
     "none": World(NONE, expect={"gained": False, "lost": False, "sharpened": False}),
