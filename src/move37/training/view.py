@@ -37,12 +37,13 @@ class TerminalView:
     """Draws on `console`. `begin`, then `show` for every record, then `end`; a `track` for every roll-out between."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, transient=False, get_renderable=self._panel)
         self._history: dict[str, list[float]] = defaultdict(list)
         self._evaluation: Record = {}
         self._latest: Record = {}
         self._title, self._steps = "", 1
         self._rollout = ""
+        # Last: it draws the panel once.
+        self._live = Live(console=console, refresh_per_second=4, transient=False, get_renderable=self._panel)
 
     def begin(self, title: str, step: int, steps: int) -> None:
         self._title, self._steps = title, steps
