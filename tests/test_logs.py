@@ -15,6 +15,7 @@ from move37.errors import InputError, MissingExtraError
 from move37.estimates.pass_at_k import pass_at_k
 from move37.identity import content_id
 from move37.importers import IMPORTERS
+from move37.importers.counts import load_counts
 from move37.importers.joining import Gathered, gather
 from move37.importers.logs import NotSamplesError, Reading
 from move37.importers.recognition import recognise
@@ -383,7 +384,9 @@ class TestOtherTools:
     def test_a_bad_csv_is_one_line(self, tmp_path: Path, content: str, line: str) -> None:
         path = tmp_path / "counts.csv"
         path.write_text(content)
-        assert refusal(path) == line.format(path=path)
+        with pytest.raises(InputError) as caught:
+            load_counts(path, "base")
+        assert str(caught.value) == line.format(path=path)
 
 
 class TestImporting:

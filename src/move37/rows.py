@@ -169,6 +169,11 @@ def open_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig")
 
 
+def brief(value: Any) -> str:
+    """A value as it stands, for a message: short, and one line."""
+    return " ".join(str(value).split())[:40]
+
+
 def numbered_rows(values: Iterable[Mapping[str, Any]], source: str) -> list[Row]:
     """Rows that did not come from lines of a text; their place is "<source> row <i>", from 1."""
     return [Row(item, f"{source} row {i}") for i, item in enumerate(values, start=1)]

@@ -28,7 +28,7 @@ from move37.importers.base import LogImporter
 from move37.importers.fields import tool_verdict
 from move37.importers.heads import Head
 from move37.importers.logs import Log, Reading, Remarks
-from move37.rows import LARGEST_COUNT, Row, naming, read_rows
+from move37.rows import LARGEST_COUNT, Row, brief, naming, read_rows
 from move37.types import IntArray, Outcome
 
 _LARGE_BYTES = 2**20
@@ -102,7 +102,7 @@ def _counted(rows: Sequence[Row], model: str, remarks: Remarks) -> Tally:
         for score in scores:
             verdict = Outcome.UNSCORED if score is None else tool_verdict("score", score, remarks)
             if verdict is None:
-                raise row.error(f"'score': expected a number, true or false, found {str(score)[:40]}")
+                raise row.error(f"'score': expected a number, true or false, found {brief(score)}")
             counts.setdefault(problem, [0, 0, 0])[columns[verdict]] += 1
     correct, incorrect, unscored = (_array(list(column)) for column in zip(*counts.values(), strict=True))
     return Tally(model, tuple(counts), correct, incorrect, unscored, np.zeros_like(correct))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from move37.importers.logs import Remarks
-from move37.rows import Row
+from move37.rows import Row, brief
 from move37.types import FinishReason, Outcome, Segment
 
 _FINISH_REASONS = {
@@ -64,7 +64,7 @@ def text_of(row: Row, value: Any) -> str:
     if isinstance(value, list):
         return last_reply(value)
     if not isinstance(value, str):
-        raise row.error(f"the response is not a text but {str(value)[:40]}")
+        raise row.error(f"the response is not a text but {brief(value)}")
     return value
 
 
@@ -75,7 +75,7 @@ def finish_reason(row: Row, value: Any, remarks: Remarks) -> FinishReason:
     if isinstance(value, bool):  # is_truncated
         return FinishReason.LENGTH if value else FinishReason.STOP
     if not isinstance(value, str):
-        raise row.error(f"'finish_reason': expected a word, found {str(value)[:40]}")
+        raise row.error(f"'finish_reason': expected a word, found {brief(value)}")
     known = _FINISH_REASONS.get(value.lower())
     if known is None:
         remarks.unknown_end(value)

@@ -31,7 +31,7 @@ from move37.importers.fields import (
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.json_stream import stream_json
-from move37.rows import Row, naming, open_text
+from move37.rows import Row, brief, naming, open_text
 from move37.types import FinishReason
 
 _ATTACHMENT = "attachment://"
@@ -144,7 +144,7 @@ def _samples(file: Path) -> Iterator[Row]:
 
 def _row(value: Any, place: str) -> Row:
     if not isinstance(value, dict):
-        raise InputError(f"{place}: expected a sample, found {str(value)[:40]}")
+        raise InputError(f"{place}: expected a sample, found {brief(value)}")
     return Row(value, place)
 
 

@@ -15,7 +15,7 @@ from move37.importers.fields import beside, golds, prompt_text, text_of, tool_ve
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.registry import missing_extra
-from move37.rows import Row, naming
+from move37.rows import Row, brief, naming
 
 
 class MonkeysImporter(LogImporter):
@@ -62,5 +62,5 @@ def _read(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{file}: not valid YAML ({' '.join(str(error).split())[:120]})") from None
     if not isinstance(value, dict):
-        raise InputError(f"{file}: expected the fields of a problem (question, samples), found {str(value)[:40]}")
+        raise InputError(f"{file}: expected the fields of a problem (question, samples), found {brief(value)}")
     return value
