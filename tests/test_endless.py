@@ -38,8 +38,7 @@ ENDING = [
     "def f(n):\n    x = 5\n    while x & 63:\n        x += 1\n    return 7",
     "def f(n):\n    xs = [1, 2, 3]\n    while True:\n        n += 1\n        xs[n - 13]",
     "def f(n):\n    xs = [1]\n    while xs:\n        n += 1\n        if n > 40: xs.pop()\n    return 7",
-    "class End:\n    def __del__(self): print(end="
-    ")\n    def __bool__(self): return True\ndef f(n):\n    x = End()\n    while x:\n        n += 1\n        x = n < 40\n    return 7",
+    "class End:\n    def __del__(self): print(end='')\n    def __bool__(self): return True\ndef f(n):\n    x = End()\n    while x:\n        n += 1\n        x = n < 40\n    return 7",
     "class Grows:\n    k = 0\n    def __len__(self):\n        self.k += 1\n        return self.k\ndef f(n):\n    g = Grows()\n    while len(g) < 50: n += 1\n    return 7",
     "def f(n):\n    while n:\n        n = n // 2\n        if n == 0: n = 1 / n",
     "def f(n):\n    while True:\n        try:\n            n -= 1\n            1 // n\n        except ZeroDivisionError: return 7",

@@ -26,7 +26,7 @@ _STANDARD_FILES = {
     "/dev/stderr": 2,
 }
 _POOL_THREADS = 4
-_FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.2, 3
+_FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.1, 3
 """CPU seconds after which it is looked whether a program repeats itself; later looks come after twice the time."""
 
 
