@@ -60,7 +60,9 @@ class Report:
 
 
 class Sandbox:
-    """One warm sandbox. Raises MissingExtraError without bubblewrap, VerifierError where it is not permitted.
+    """One warm sandbox. Raises MissingExtraError without bubblewrap.
+
+    It gets ready while the caller does something else, and is waited for by `ready`, or when it is first used.
 
     With `isolated=False` there is no sandbox: limits and the filter of system calls hold, the machine's files can be
     read and the user's own written.
@@ -94,8 +96,15 @@ class Sandbox:
             )
         finally:
             theirs.close()
+        self._is_ready = False
+
+    def ready(self) -> None:
+        """Wait until it can be used. Raises VerifierError where sandboxes are not permitted."""
+        if self._is_ready:
+            return
         try:
             self._receive(START_SECONDS)
+            self._is_ready = True
         except SandboxLostError as lost:
             self.close()
             raise VerifierError(
@@ -115,7 +124,8 @@ class Sandbox:
 
     def start(self, role: str, descriptors: list[int], limits: Limits) -> None:
         """Start a child ("program", "script", "in-process", "examiner") with these descriptors. Raises
-        SandboxLostError."""
+        SandboxLostError, and VerifierError as `ready`."""
+        self.ready()
         request = {"role": role, **{each.name: getattr(limits, each.name) for each in fields(limits)}}
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)

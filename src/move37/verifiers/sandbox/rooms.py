@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from move37.errors import VerifierError
 from move37.verifiers.sandbox.activity import Idleness
 from move37.verifiers.sandbox.canary import CANARY, CANARY_TESTS
 from move37.verifiers.sandbox.host import ANSWER_SECONDS, Limits, Report, Sandbox, SandboxLostError
@@ -68,11 +69,16 @@ class Sandboxes:
         """What the canary said in fresh sandboxes."""
 
     def start(self) -> "tuple[Sandbox, _TestRoom]":
-        """Start what is not running; both."""
-        if self._programs is None:
-            self._programs = Sandbox(self._packages, self._isolated)
-        if self._tests is None:
-            self._tests = _TestRoom(Sandbox(self._packages, self._isolated))
+        """Start what is not running, at once; both."""
+        try:
+            if self._programs is None:
+                self._programs = Sandbox(self._packages, self._isolated)
+            if self._tests is None:
+                self._tests = _TestRoom(Sandbox(self._packages, self._isolated))
+            self._programs.ready()
+        except VerifierError:
+            self.close()
+            raise
         return self._programs, self._tests
 
     def close(self) -> None:
