@@ -17,6 +17,7 @@ from move37.analyses.pairing import paired
 from move37.counts import AnyTally
 from move37.estimates.npmle import expectation_range, fit_joint_mixture
 from move37.estimates.rows import correct_samples, k_limit
+from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray
 
 EDGES = tuple(i / 10 for i in range(1, 10))
@@ -43,14 +44,18 @@ class DeconvolvedShift:
     rl_nearly_always: tuple[float, float]
 
 
-def deconvolved_shift(base: AnyTally, rl: AnyTally, confidence: float = 0.95) -> DeconvolvedShift:
-    """Raises InputError unless both cover the same problems, each with a scored sample."""
+def deconvolved_shift(
+    base: AnyTally, rl: AnyTally, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> DeconvolvedShift:
+    """`design` labels base's problems. Raises InputError unless both cover the same problems, each with a scored
+    sample."""
     base, rl = paired(base, rl)
     n = min(k_limit(base), k_limit(rl))
     fitted = fit_joint_mixture(correct_samples(base), base.scored, correct_samples(rl), rl.scored)
     transition = np.zeros((len(EDGES) + 2, len(EDGES) + 2))
     np.add.at(transition, (_bin(fitted.base_p, n), _bin(fitted.rl_p, n)), fitted.weight * base.problems)
-    ranges = [_ranges(tally, n, confidence) for tally in (base, rl)]
+    independent = design.effective_problems(base.problems) / base.problems
+    ranges = [_ranges(tally, n, confidence, independent) for tally in (base, rl)]
     return DeconvolvedShift(
         base=base.model,
         rl=rl.model,
@@ -71,9 +76,10 @@ def _bin(p: FloatArray, n: int) -> np.ndarray:
     return np.where(p <= 1 / n, 0, 1 + np.searchsorted(EDGES, p - 1e-12))
 
 
-def _ranges(tally: AnyTally, n: int, confidence: float) -> tuple[tuple[float, float], ...]:
+def _ranges(tally: AnyTally, n: int, confidence: float, independent: float) -> tuple[tuple[float, float], ...]:
     def shares(p: FloatArray) -> FloatArray:
         return np.stack([p <= 1 / n, p > EDGES[-1]], axis=1).astype(np.float64)
 
-    found = expectation_range(correct_samples(tally), tally.scored, shares, confidence)
+    counts = correct_samples(tally), tally.scored
+    found = expectation_range(*counts, shares, confidence, independent=independent)
     return tuple((float(low), float(high)) for low, high in found)

@@ -227,7 +227,7 @@ def pair_detail(
         unscored=difference_bracket(base, rl, depth.side_band, design) if _any_unscored(base, rl) else None,
         beyond=extrapolate_pair(base, rl, confidence, design) if _far(depth, base, rl) else None,
         expected=tuple(expected_four_way(base, rl, k) for k in (*smaller, table.k)),
-        deconvolved=deconvolved_shift(base, rl, confidence) if _far(depth, base, rl) else None,
+        deconvolved=deconvolved_shift(base, rl, confidence, design) if _far(depth, base, rl) else None,
         diversity=_diversity(of_base, of_rl, base, rl, confidence),
     )
 
