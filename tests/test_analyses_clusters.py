@@ -100,6 +100,7 @@ def _bounds_a_number_of_problems(one: dict[str, Any], two: dict[str, Any]) -> bo
     return "never_solved" in one and "at_least" in one and two["at_least"] == pytest.approx(2 * one["at_least"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["population", "benchmark"])
 @pytest.mark.parametrize("kind", ["fixed", "stopped"])
 def test_every_problem_twice_under_one_tag_changes_no_interval(kind: str, target: Target):

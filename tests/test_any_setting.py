@@ -110,6 +110,7 @@ def folder_of_traps() -> Iterator[Path]:
 
 
 # Every pair would take minutes; these are the same in every process and run.
+@pytest.mark.slow
 @settings(max_examples=120, derandomize=True, deadline=None, database=None)
 @given(key=st.sampled_from(sorted(keys(StudyConfig))), value=st.sampled_from(ODD))
 def test_any_value_under_any_key_of_a_study(key: tuple[str, ...], value: str) -> None:
@@ -122,6 +123,7 @@ def test_any_value_under_any_key_of_a_study(key: tuple[str, ...], value: str) ->
             accepted_or_one_line(*ended("sample", str(study), "--out", str(folder / "run")))
 
 
+@pytest.mark.slow
 @settings(max_examples=120, derandomize=True, deadline=None, database=None)
 @given(key=st.sampled_from(sorted(keys(TrainConfig))), value=st.sampled_from(ODD))
 def test_any_value_under_any_key_of_a_recipe(key: tuple[str, ...], value: str) -> None:

@@ -361,6 +361,7 @@ class TestHub:
         )
         assert from_hub.load(source(benchmark="gsm8k")) == load("gsm8k", file)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("extra", ["installed", "missing"])
     def test_an_unreachable_hub_is_one_line_that_says_what_to_do(self, extra: str) -> None:
         pytest.importorskip("datasets", reason="the [hub] extra is not installed")

@@ -112,6 +112,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
     assert "defect" not in error
 
 
+@pytest.mark.slow
 def test_report_elsewhere_writes_nothing_to_the_run(tmp_path: Path) -> None:
     store, out = judged_run(sums_study(tmp_path), tmp_path / "run"), tmp_path / "out"
     before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}
@@ -162,6 +163,7 @@ def test_an_interrupt_while_libraries_load_is_one_line(library: str) -> None:
     assert err.splitlines() == ["move37: interrupted before anything was begun"]
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_traceback() -> None:
     command = f"{sys.executable} -m move37 list engines --json | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -171,6 +173,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
 SLOW = "options.delay_seconds = 0.01"
 
 
+@pytest.mark.slow
 def test_a_schedulers_sigterm_keeps_what_was_sampled_and_is_one_line(tmp_path: Path) -> None:
     study = sums_study(tmp_path, n=400)
     study.write_text(study.read_text().replace("options.accuracy = 0.4", f"options.accuracy = 0.4\n{SLOW}"))
@@ -194,6 +197,7 @@ def test_a_schedulers_sigterm_keeps_what_was_sampled_and_is_one_line(tmp_path: P
 needs_bwrap = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 
 
+@pytest.mark.slow
 @needs_bwrap
 def test_a_run_on_a_read_only_share_is_reported_elsewhere_and_refused_in_place(tmp_path: Path) -> None:
     run_folder = tmp_path / "run"
@@ -209,6 +213,7 @@ def test_a_run_on_a_read_only_share_is_reported_elsewhere_and_refused_in_place(t
     assert (tmp_path / "out" / "analyses.json").is_file()
 
 
+@pytest.mark.slow
 @needs_bwrap
 def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room(tmp_path: Path) -> None:
     study = sums_study(tmp_path, n=4000, verifier="exact")

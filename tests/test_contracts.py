@@ -191,6 +191,7 @@ def rows(folder: Path) -> ProblemsConfig:
     return ProblemsConfig(benchmark="jsonl", path=path)
 
 
+@pytest.mark.slow
 def test_benchmarks_of_ours_keep_their_contract(tmp_path: Path) -> None:
     check_benchmark(BENCHMARKS.load("jsonl"), rows(tmp_path))
     check_benchmark(BENCHMARKS.load("countdown"), ProblemsConfig(benchmark="countdown:edge", size=5))
@@ -245,6 +246,7 @@ def test_a_benchmark_that_breaks_its_contract(
         check_benchmark(Sloppy, rows(tmp_path), references=False)
 
 
+@pytest.mark.slow
 def test_a_benchmark_whose_references_do_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "sums.jsonl"
     path.write_text(json.dumps({"question": "1 + 1?", "answer": "2"}) + "\n")

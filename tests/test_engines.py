@@ -131,6 +131,7 @@ def test_no_sample_is_longer_than_the_limit_and_cut_off_means_exactly_the_limit(
         assert sample.finish_reason == FinishReason.STOP or sample.tokens == 9
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_text_and_other_seeds_give_others(engine: Engine) -> None:
     first, again = (by_key(list(engine.generate(ask(*QUESTIONS, n=8), HOT))) for _ in range(2))
     other = by_key(list(engine.generate(ask(*QUESTIONS, n=8, run_seed=1), HOT)))
@@ -139,6 +140,7 @@ def test_the_same_seed_gives_the_same_text_and_other_seeds_give_others(engine: E
     assert [s.text for s in first.values()] != [other[key].text for key in first]
 
 
+@pytest.mark.slow
 def test_stop_strings_end_a_response_and_are_not_part_of_it(engine: Engine) -> None:
     free = [s.text for s in engine.generate(ask(*QUESTIONS, n=20), HOT)]
     pairs = Counter(text[i : i + 2] for text in free for i in range(len(text) - 1))
@@ -433,6 +435,7 @@ def test_a_model_that_is_written_out_rounds_in_bfloat16_as_its_own_forward_does(
 # ---- transformers: the sampling law
 
 
+@pytest.mark.slow
 def test_a_sample_does_not_depend_on_what_else_is_in_the_batch(llama: Path) -> None:
     transformers = load("transformers", llama, batch_size=3)
     requests = ask(*QUESTIONS, n=6)
@@ -603,6 +606,7 @@ def exact_pair_law(path: Path, prompt: str, temperature: float, top_p: float) ->
     return law
 
 
+@pytest.mark.slow
 def test_sampled_responses_follow_the_exact_law_of_the_warped_model(llama: Path) -> None:
     """A chi-square test of 20,000 two-token responses against enumerated probabilities.
 

@@ -305,6 +305,7 @@ def test_the_range_of_a_difference_is_the_likelihood_ratio_interval_of_discordan
         assert row == pytest.approx(exact, abs=0.002)
 
 
+@pytest.mark.slow
 def test_ranges_hold_the_truth_as_often_as_they_say_at_n_and_beyond():
     # p ~ Beta(.3, .22): pass@k = 1 - B(.3, .22+k) / B(.3, .22). 120 repetitions at 95 %: fewer than .88 happens with
     # a chance of about .001 per k.

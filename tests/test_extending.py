@@ -44,10 +44,12 @@ def test_it_passes_the_contract_test(site: Path) -> None:
     ran(site, "check.py")
 
 
+@pytest.mark.slow
 def test_it_is_listed(site: Path) -> None:
     assert "fruit" in json.loads(ran(site, "-m", "move37", "list", "verifiers", "--json"))["verifiers"]
 
 
+@pytest.mark.slow
 def test_a_benchmark_is_validated_by_it(site: Path, tmp_path: Path) -> None:
     (tmp_path / "fruit.jsonl").write_text(json.dumps({"question": "What fell?", "answer": "apple"}) + "\n")
     command = ("-m", "move37", "validate", "jsonl", "--path", "fruit.jsonl", "--verifier", "fruit", "--json")

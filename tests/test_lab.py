@@ -241,6 +241,7 @@ def test_the_oracle_says_when_there_is_nothing_to_draw() -> None:
 # -- problems ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_problem_carries_its_puzzle_its_tier_and_how_many_steps_it_needs(tier: str) -> None:
     for problem in problems(f"countdown:{tier}", size=25, seed=5):
@@ -276,6 +277,7 @@ def test_problems_depend_on_the_seed_alone_and_more_of_them_begin_with_the_same(
     assert problems(size=10, seed=4) != few
 
 
+@pytest.mark.slow
 def test_what_is_trained_on_is_never_evaluated_whatever_the_seeds() -> None:
     def contents(split: str, seed: int) -> set[tuple[tuple[int, ...], int]]:
         made = problems(size=400, seed=seed, options={"split": split})
@@ -297,6 +299,7 @@ def pairs() -> list[Puzzle]:
     return [puzzle for puzzle, _ in distinct_plays(Tier(2), Split.EVALUATION, Random(0))]
 
 
+@pytest.mark.slow
 def test_distinct_puzzles_end_when_there_are_no_more(pairs: list[Puzzle]) -> None:
     # Two numbers have one step: all results in 1..99 of a+b, a*b and |a-b|, the evaluation half of them.
     every = {
@@ -310,6 +313,7 @@ def test_distinct_puzzles_end_when_there_are_no_more(pairs: list[Puzzle]) -> Non
     assert len(pairs) == len(every)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "kind", "message"),
     [
@@ -621,6 +625,7 @@ def judged(engine: Any, tier: str, size: int, n: int) -> list[tuple[Sample, Verd
         return list(pool.verify(CountdownVerifier(), ((asked[s.problem_id], s.text, s) for s in samples)))
 
 
+@pytest.mark.slow
 def test_the_shipped_base_has_wide_support_and_low_accuracy_on_puzzles_it_never_saw(base: Any) -> None:
     assert int(base.identity()["parameters"]) < 1_000_000
     verdicts = judged(base, "in-pretraining", size=40, n=16)
@@ -634,6 +639,7 @@ def test_the_shipped_base_has_wide_support_and_low_accuracy_on_puzzles_it_never_
     assert len({(s.problem_id, s.text) for s in right}) > 0.5 * len(right)  # many chains, not one again and again
 
 
+@pytest.mark.slow
 def test_what_needs_four_steps_is_beyond_the_shipped_base_which_writes_three(base: Any) -> None:
     verdicts = judged(base, "beyond", size=20, n=16)
     assert {verdict.outcome for _, verdict in verdicts} == {Outcome.INCORRECT}

@@ -168,6 +168,7 @@ def test_equal_different_or_not_proven(expected: str, given: str, verdict: bool 
     assert equal(expected, given) is verdict
 
 
+@pytest.mark.slow
 def test_an_enclosure_holds_the_value() -> None:
     # 50! = 3.04...e64 by math.factorial; 2^1000000 by its digits; 20000! by lgamma to 12 digits
     assert value("50!") == math.factorial(50)
@@ -221,6 +222,7 @@ def test_sums_of_roots_agree_with_floating_point(a: Fraction, b: Fraction, n: in
     assert bounds.high - bounds.low < Decimal("1e-30")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(NUMBERS, min_size=2, max_size=5, unique=True), st.randoms())
 def test_a_set_equals_its_shuffles_and_no_other(numbers: list[Fraction], rng: object) -> None:

@@ -80,6 +80,7 @@ def without_graders(analyses: Any) -> Any:
     return {key: value for key, value in analyses.items() if key != "agreements"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["complete", "counts"])
 def test_an_old_run_gives_the_analyses_that_it_gave(old: Path, run: str) -> None:
     before = json.loads((old / run / "analyses.json").read_text())
@@ -111,6 +112,7 @@ def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
     assert json.loads((run / "config.json").read_text())["format"] == FORMAT
 
 
+@pytest.mark.slow
 def test_what_an_old_run_lacks_is_made_as_the_old_version_made_it(old: Path) -> None:
     run = old / "complete"
     samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)

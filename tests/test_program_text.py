@@ -152,6 +152,7 @@ def test_where_there_is_no_program_there_is_none(text: str) -> None:
     assert find_program(text, FUNCTION) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["```", "```python\n", "'''", '"""\n```\n', "`", "[PYTHON]", "<code>", ">>> x\n", "((("]
 )

@@ -556,6 +556,7 @@ def _burn(seconds: float) -> None:
         pass
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_no_correct_program_turns_incorrect_on_a_busy_machine() -> None:
     context = multiprocessing.get_context("fork")

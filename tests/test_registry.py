@@ -254,6 +254,7 @@ def test_two_packages_with_one_name_are_refused_and_other_names_still_load(site:
     assert VERIFIERS.load("mine").__name__ == "Strict"
 
 
+@pytest.mark.slow
 def test_importing_move37_and_its_help_look_at_no_installed_package() -> None:
     code = (
         "import sys, importlib.metadata as m, move37.registry as r\n"

@@ -408,6 +408,7 @@ def test_after_sampling_until_decided_the_decision_is_the_claim(crossing: Findin
     assert "of a number of problems fixed beforehand, which this was not" in technical(found)
 
 
+@pytest.mark.slow
 def test_after_sampling_until_decided_no_mcnemar_test_is_shown(crossing: Findings, tmp_path: Path) -> None:
     found = decided_findings(crossing, 16)
     write_report(found, CONTEXT, tmp_path)
@@ -933,6 +934,7 @@ def test_pictures_of_an_earlier_report_are_removed_and_other_files_are_left(cros
     assert (tmp_path / "figures" / "my-own.png").read_bytes() == b"mine"
 
 
+@pytest.mark.slow
 def test_the_curves_can_be_drawn_alone_for_light_and_dark(crossing: Findings, tmp_path: Path) -> None:
     write_curves_picture(crossing, tmp_path / "light")
     write_curves_picture(crossing, tmp_path / "dark", dark=True)
@@ -1041,6 +1043,7 @@ def test_a_users_text_stays_text(tmp_path: Path) -> None:
     assert f"base {HOSTILE}" in json.dumps(json.loads(specs[0]), ensure_ascii=False)
 
 
+@pytest.mark.slow
 def test_a_users_text_does_not_break_the_markdown(tmp_path: Path) -> None:
     prompt = "Look:\n```\ncode | here\n````\nend"
     found = findings_of(tally("a|b", [3, 4, 5, 4], 16), tally("*rl* [x](y)", [9, 8, 7, 6], 16))

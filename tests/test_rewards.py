@@ -80,6 +80,7 @@ def test_threads_may_call_it_at_the_same_time(reward: Reward) -> None:
     assert list(scores) == [1.0, 0.0] * 20
 
 
+@pytest.mark.slow
 def test_a_forked_process_starts_its_own_workers(reward: Reward) -> None:
     assert reward(prompts=["p"], completions=["\\boxed{1}"], answer=["1"]) == [1.0]
     reading, writing = os.pipe()
@@ -117,6 +118,7 @@ def test_unequal_lengths_are_refused(reward: Reward) -> None:
         reward(prompts=["p", "q"], completions=["x"], answer=["1"])
 
 
+@pytest.mark.slow
 def test_a_pickled_reward_starts_its_own_workers(reward: Reward) -> None:
     with pickle.loads(pickle.dumps(reward)) as copy:
         assert copy(prompts=["p"], completions=["\\boxed{1}"], answer=["1"]) == [1.0]

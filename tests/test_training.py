@@ -1152,6 +1152,7 @@ def test_without_the_package_the_extra_is_named(package: str, tmp_path: Path, mo
         Recorder(tmp_path / "log.jsonl", [package], "run", Silent())
 
 
+@pytest.mark.slow
 def test_bfloat16_samples_from_a_copy_that_follows_and_saves_in_that_precision(
     llama: Path, letters: Path, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ from tests.plain_training import Constants, gradient_held, kl, plain_gradient, r
 from tests.test_training import recipe_of, relative_error  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("kept_workers")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_workers")]
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
 

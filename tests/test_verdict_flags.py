@@ -79,6 +79,7 @@ def test_a_field_that_is_not_known_yet_crosses_the_wire_unread() -> None:
     assert verdict_in(news) == Verdict(Outcome.CORRECT, "matches")
 
 
+@pytest.mark.slow
 def test_flags_and_steps_are_kept_in_the_run(tmp_path: Path) -> None:
     store = judged_run(sums_study(tmp_path, n=2, verifier="exact"), tmp_path / "run")
     body = (
@@ -93,6 +94,7 @@ def test_flags_and_steps_are_kept_in_the_run(tmp_path: Path) -> None:
     assert any("ended otherwise when they ran again" in warning for warning in pipeline.analyse_run(store).warnings)
 
 
+@pytest.mark.slow
 def test_a_grader_that_writes_our_words_sets_nothing_off(tmp_path: Path) -> None:
     store = judged_run(sums_study(tmp_path, n=2, verifier="exact"), tmp_path / "run")
     pipeline.verify_run(store, grader(tmp_path, "return Verdict(Outcome.CORRECT, 'passes alone, was killed before')"))

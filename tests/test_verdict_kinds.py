@@ -33,6 +33,7 @@ def outcome(example: Example) -> Outcome:
     return Outcome.INCORRECT if answer is None else verifier.verify(problem, answer).outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BY_KIND)
 def test_every_example_of_a_kind_gets_its_verdict(kind: str) -> None:
     due = {True: Outcome.CORRECT, False: Outcome.INCORRECT}
@@ -109,6 +110,7 @@ def collection(kind: str, elements: list[Fraction]) -> str:
     return opening + inner + closing
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["list", "set", "tuple"]), st.lists(FRACTIONS, min_size=2, max_size=6), st.randoms(), st.data())
 def test_collections_keep_their_order_and_their_multiplicity(
@@ -150,6 +152,7 @@ def test_equality_is_reflexive(text: str) -> None:
     assert equal(text, text) is True
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(TEXTS, TEXTS)
 def test_equality_is_symmetric_where_no_side_leaves_anything_out(one: str, other: str) -> None:
@@ -167,6 +170,7 @@ _PIECES = (
 LATEX_PIECES = st.sampled_from([*_PIECES.split(), " "])
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=2000)
 @given(st.lists(LATEX_PIECES, max_size=40).map("".join))
 def test_no_latex_whatever_crashes_or_hangs_the_reader(text: str) -> None:
@@ -179,6 +183,7 @@ def test_no_latex_whatever_crashes_or_hangs_the_reader(text: str) -> None:
         verifier.extract(problem, text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=2000)
 @given(st.one_of(st.text(max_size=300), st.binary(max_size=300).map(lambda data: data.decode("utf-8", "replace"))))
 def test_no_response_whatever_crashes_or_hangs(text: str) -> None:

@@ -199,6 +199,7 @@ def gone(pid: int, within_seconds: float = 20.0) -> bool:
 # -- every response, once per distinct answer ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_response_gets_its_verdict_with_its_answer_and_an_empty_one_is_incorrect() -> None:
     assert judge_all(["gold", "lead", ""], settings(1)) == [
         Verdict(Outcome.CORRECT, "matches", "gold"),
@@ -211,6 +212,7 @@ def test_no_responses_need_no_worker_and_give_no_verdicts() -> None:
     assert judge_all([], settings()) == []
 
 
+@pytest.mark.slow
 def test_equal_answers_to_one_problem_are_judged_once(tmp_path: Path) -> None:
     log = tmp_path / "judged"
     texts = [f"answer {i % 7}" for i in range(700)]
@@ -232,6 +234,7 @@ class Yes(Obedient):
         return Verdict(Outcome.CORRECT, "yes")
 
 
+@pytest.mark.slow
 def test_verifiers_that_come_and_go_are_never_taken_for_each_other() -> None:
     # A verifier made for each answer: the next one may lie where the last one lay in memory.
     found = {}
@@ -270,6 +273,7 @@ def test_one_and_four_workers_forwards_and_backwards_give_identical_verdicts() -
     assert judge_all(texts[::-1], settings(4)) == one[::-1]
 
 
+@pytest.mark.slow
 def test_only_so_many_responses_are_read_ahead() -> None:
     read = 0
 
@@ -284,6 +288,7 @@ def test_only_so_many_responses_are_read_ahead() -> None:
     assert read <= 1000 + 2 * 4 * 16 + 2 * 16 + 1
 
 
+@pytest.mark.slow
 def test_copies_of_an_answer_that_hangs_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "MOST_WAITING", 50)
     read: list[int] = []
@@ -314,6 +319,7 @@ def test_what_the_source_of_responses_raises_is_raised_and_the_pool_goes_on() ->
 # -- what judges may do to their process ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_answer_that_spins_is_unscored_and_costs_its_batch_mates_nothing() -> None:
     texts = [f"lead {i}" for i in range(20)] + ["spin"] + [f"lead {i}" for i in range(20, 40)] + ["gold"]
     verdicts = judge_all(texts, settings(1, timeout_seconds=0.5))
@@ -362,6 +368,7 @@ def test_a_judge_that_breaks_leaves_the_answer_unscored_and_the_others_judged(an
     assert [v.reason for v in (verdicts[0], *verdicts[2:])] == ["differs", "differs", "matches"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message",
     [
@@ -382,6 +389,7 @@ def test_a_message_that_is_none_ends_its_worker_and_loses_no_answer(message: str
     assert [v.reason for v in (verdicts[0], *verdicts[2:])] == ["differs", "differs", "matches"]
 
 
+@pytest.mark.slow
 def test_a_thread_that_an_answer_leaves_computing_spends_no_time_of_the_next() -> None:
     verdicts = judge_all(["leave-a-thread", "who"], settings(1))
     assert [v.outcome for v in verdicts] == [Outcome.CORRECT] * 2
@@ -397,6 +405,7 @@ def test_a_reason_is_kept_up_to_a_length_and_without_what_cannot_be_written() ->
     assert judge_all(["long-reason"], settings(1))[0].reason == "?" + "x" * 999
 
 
+@pytest.mark.slow
 def test_flags_and_steps_reach_the_caller_and_what_is_none_of_them_is_refused_in_one_line() -> None:
     steps, many, no_flag, no_step, text, after = judge_all(
         ["steps", "many-steps", "no-flag", "no-step", "text-flag", "gold"], settings(1)
@@ -453,6 +462,7 @@ def test_a_verifier_that_needs_much_memory_to_get_ready_judges_like_any_other() 
     assert verdicts["hoard"] == Verdict(Outcome.UNSCORED, "out of memory", "hoard", flagged(Flag.OUT_OF_MEMORY))
 
 
+@pytest.mark.slow
 def test_an_answer_whose_worker_was_killed_from_outside_is_judged_again(tmp_path: Path) -> None:
     # As the kernel does when memory is short: SIGKILL in the middle of judging, the first time only.
     log = tmp_path / "judged"
@@ -461,6 +471,7 @@ def test_an_answer_whose_worker_was_killed_from_outside_is_judged_again(tmp_path
     assert log.read_text().split().count("crash-once") == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_while_idle_is_replaced() -> None:
     with VerifierPool(settings(1)) as pool:
         [(_, first)] = pool.verify(Obedient(), [(problem(), "who", None)])
@@ -484,6 +495,7 @@ def test_workers_do_not_have_the_modules_that_the_parent_has(monkeypatch: pytest
 # -- nothing is left running ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_leaving_the_block_early_ends_the_workers() -> None:
     texts = [f"who {i}" for i in range(100)] + ["spin"]
     with VerifierPool(settings(2)) as pool:
@@ -583,6 +595,7 @@ def test_a_verifier_defined_in_the_script_itself_is_refused(monkeypatch: pytest.
     assert "move its class into a module" in one_line(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verifier", "says"),
     [(CannotWarm(), "ImportError: no module named 'gold'"), (DiesAtStart(), "exit code 7")],

@@ -85,6 +85,7 @@ def test_programs_lose_their_sandbox_only_if_that_is_asked_for() -> None:
     assert "not-isolated" in make_verifier("code", with_options(settings(), [], unsafe_local=True)).version
 
 
+@pytest.mark.slow
 def test_evaluation_and_reward_take_the_same_options() -> None:
     lenient = settings(numeric={"relative_tolerance": 0.1})
     asked = Problem("p", "How much?", ("10",), "b", "numeric")
@@ -94,6 +95,7 @@ def test_evaluation_and_reward_take_the_same_options() -> None:
         assert reward(prompts=["?", "?"], completions=["\\boxed{10.5}", "\\boxed{12}"], answer=["10", "10"]) == [1, 0]
 
 
+@pytest.mark.slow
 def test_a_study_gives_options_and_other_options_never_share_verdicts(tmp_path: Path) -> None:
     study = sums_study(tmp_path, n=2, verifier="numeric")
     study.write_text(study.read_text() + "\n[verification.options.numeric]\nrelative_tolerance = 0.25\n")
@@ -115,6 +117,7 @@ def test_a_study_with_a_wrong_option_is_refused_before_anything_is_sampled(tmp_p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_verify_and_validate_take_options(tmp_path: Path) -> None:
     store = judged_run(sums_study(tmp_path, n=2), tmp_path / "run")
     done = CliRunner().invoke(

@@ -524,6 +524,7 @@ def test_the_reference_is_the_first_argument_of_math_verify(monkeypatch: pytest.
     assert asked == [("Eq(2*x + z, 1)", "Eq(z, -1*2*x + 1)")]
 
 
+@pytest.mark.slow
 def test_the_pool_does_not_swap_them_either() -> None:
     # A plain name may stand at the left of a value; of an equation a value is no answer.
     value, equation = Problem("a", "?", ("1",), "b", "math"), Problem("c", "?", ("x=y+1",), "b", "math")

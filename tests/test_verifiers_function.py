@@ -75,6 +75,7 @@ def test_true_false_none_a_verdict_an_error_and_anything_else(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_process_that_can_be_killed(tmp_path: Path) -> None:
     path = write(
         tmp_path,
@@ -200,6 +201,7 @@ def test_a_study_that_names_a_grader_which_is_not_there_is_refused(tmp_path: Pat
         load_study(sums_study(tmp_path, verifier="grader.py:grade"))
 
 
+@pytest.mark.slow
 def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tmp_path: Path) -> None:
     write(
         tmp_path,

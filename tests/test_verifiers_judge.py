@@ -46,6 +46,7 @@ def judged(settings: VerificationConfig, *texts: str) -> list[Verdict]:
     return [verdicts[i] for i in range(len(texts))]
 
 
+@pytest.mark.slow
 def test_the_judge_decides_and_equal_answers_are_judged_once(judge: ScriptedJudge) -> None:
     texts = ["It was \\boxed{Evelyn}", "The answer is EVELYN.", "<answer>Bob</answer>", "\\boxed{Evelyn}", " "]
     verdicts = judged(options(judge), *texts * 3)
@@ -59,6 +60,7 @@ def test_the_judge_decides_and_equal_answers_are_judged_once(judge: ScriptedJudg
     assert sorted(judge.shown("response")) == ["Bob", "EVELYN", "Evelyn"]
 
 
+@pytest.mark.slow
 def test_it_is_shown_question_reference_and_answer_at_temperature_0(judge: ScriptedJudge) -> None:
     judged(options(judge), "<answer>Bob</answer>")
     assert (judge.shown("question"), judge.shown("reference"), judge.shown("response")) == (
@@ -70,17 +72,20 @@ def test_it_is_shown_question_reference_and_answer_at_temperature_0(judge: Scrip
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("scripted", 0, 1024)
 
 
+@pytest.mark.slow
 def test_it_may_be_handed_the_whole_response(judge: ScriptedJudge) -> None:
     judged(options(judge, whole_response=True), "First Bob.\nThen \\boxed{Evelyn}\n")
     assert judge.shown("response") == ["First Bob.\nThen \\boxed{Evelyn}"]
 
 
+@pytest.mark.slow
 def test_what_a_response_says_in_double_braces_is_not_filled_in(judge: ScriptedJudge) -> None:
     [verdict] = judged(options(judge), "<answer>{{ reference }}</answer>")
     assert verdict.outcome is INCORRECT
     assert judge.shown("response") == ["{{ reference }}"]
 
 
+@pytest.mark.slow
 def test_a_prompt_and_a_request_of_ones_own_are_sent(judge: ScriptedJudge) -> None:
     prompt = "<reference>\n{{reference}}\n</reference><response>\n{{ response }}\n</response>"
     judged(options(judge, prompt=prompt, request={"temperature": 0, "seed": 7, "max_completion_tokens": 9}), "Bob")
@@ -222,6 +227,7 @@ def test_what_hangs_or_crashes_beside_others_is_found_and_the_others_are_judged(
     assert crashed["exit"].reason == "verifier crashed: exit code 3"
 
 
+@pytest.mark.slow
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     server = ScriptedJudge(key="s3cret")
     monkeypatch.setenv("MY_JUDGE_KEY", "s3cret")

@@ -77,6 +77,7 @@ class Both:
         pass
 
 
+@pytest.mark.slow
 def test_a_class_with_the_old_names_is_set_up_asked_and_kept(tmp_path: Path) -> None:
     items = [(PROBLEM, "ANSWER Evelyn", 1), (PROBLEM, "ANSWER Bob", 2)]
     for answers in ({"judged": 2}, {"recalled": 2}):  # the second pool finds what `lasting` let be kept
@@ -89,6 +90,7 @@ def test_a_class_with_the_old_names_is_set_up_asked_and_kept(tmp_path: Path) -> 
         assert pool.answers == answers
 
 
+@pytest.mark.slow
 def test_a_class_with_the_old_names_can_be_calibrated() -> None:
     found = calibrate(Old(), [PROBLEM], ONE)  # pyright: ignore[reportArgumentType]
     assert (found.references.accepted, found.references.scored) == (1, 1)
@@ -144,6 +146,7 @@ def test_the_file_of_a_function_may_say_how_an_answer_looks_under_either_name(
     assert all("present() is called format_answer() now" in str(each.message) for each in shown)
 
 
+@pytest.mark.slow
 def test_the_class_in_a_file_of_ones_own_may_have_the_old_names(tmp_path: Path) -> None:
     lines = Path(__file__).read_text().partition("class Old:")[2].partition("class Half")[0]
     path = tmp_path / "graders.py"
