@@ -353,11 +353,12 @@ def test_every_right_chain_is_written_with_its_share(tmp_path: Path, capsys: pyt
 def test_a_study_with_a_model_of_another_world_goes_on_without_it(tmp_path: Path) -> None:
     models = {"base": {"path": BASE}, "other": {"path": str(save_model(tmp_path / "other"))}}
     done = pipeline.run_study(parse_study(STUDY | {"models": models}), tmp_path / "run")
-    found = load_findings(done.run / "analyses.json").exact
+    run = done.reported.run
+    found = load_findings(run / "analyses.json").exact
     assert found is not None
     assert [model.model for model in found.models] == ["base"]
     with pytest.raises(InputError, match="other: no model of the countdown world"):
-        pipeline.exact_run(RunStore.open(done.run))
+        pipeline.exact_run(RunStore.open(run))
 
 
 def test_five_long_puzzles_need_four_steps() -> None:

@@ -81,8 +81,8 @@ def diversity(
         samples=m,
         problems=len(problem_ids),
         confidence=confidence,
-        answers=_variety("different answers", *every, confidence),
-        right=_variety("different right answers", *right, confidence),
+        answers=_variety("different answers", every[0], every[1], confidence),
+        right=_variety("different right answers", right[0], right[1], confidence),
         shared_by_rl=shared,
         kept_of_base=kept,
     )
@@ -118,5 +118,5 @@ def _overlap(base: pl.DataFrame, rl: pl.DataFrame, problem_ids: Sequence[str]) -
     key = ["problem_id", "answer"]
     of_base, of_rl = (each.filter(right).group_by(key).agg(pl.col("count").sum()) for each in (base, rl))
     both = of_rl.join(of_base.select(key), on=key, how="inner")
-    shared = None if of_rl.is_empty() else float(both["count"].sum() / of_rl["count"].sum())
+    shared = None if of_rl.is_empty() else int(both["count"].sum()) / int(of_rl["count"].sum())
     return shared, None if of_base.is_empty() else both.height / of_base.height
