@@ -154,7 +154,7 @@ def _exact(found: ExactFindings | None) -> tuple[Section, ...]:
         return ()
     table = exact_section.curves_table(found)
     folded = (("Computed and sampled as a table", table),)
-    said = tuple(exact_section.curves_sentences(found))
+    said = tuple(map(described, exact_section.curves_sentences(found)))
     return (Section("The exact truth of this world", said, (), folded, exact_section.CURVES_STEM),)
 
 
@@ -181,14 +181,14 @@ def _likelihoods(findings: Findings, pair: PairDetail) -> tuple[Section, ...]:
             folded = [("Every problem", exact_section.problems_table(each, models[each.base], models[each.rl]))]
             folded += [("New and lost moves", moves)] if moves.rows else []
             stem = exact_section.chances_stem(number, len(pairs))
-            said = tuple(exact_pair_sentences(each))
+            said = tuple(map(described, exact_pair_sentences(each)))
             found.append(Section("Which problems became likelier, which rarer", said, (), tuple(folded), stem))
     for number, each in enumerate(findings.perplexities, start=1):
         if (each.base, each.rl) == (pair.base, pair.rl):
             table = perplexity_section.groups_table(each)
             folded = [("Perplexities as a table", table), *perplexity_section.rare_tables(each)]
             stem = perplexity_section.perplexity_stem(number, len(findings.perplexities))
-            said = tuple(perplexity_sentences(each))
+            said = tuple(map(described, perplexity_sentences(each)))
             found.append(Section("How likely is each model’s work under the other", said, (), tuple(folded), stem))
     return tuple(found)
 
