@@ -45,7 +45,7 @@ def stopped_failure_at_k(tally: StoppedTally, k_max: int | None = None) -> Float
     k_max defaults to the largest k that every problem can speak about. Raises InputError beyond it.
     """
     k_max = checked_limit(tally, k_max)
-    (trials, successes, went_on), where = _distinct_stops(tally)
+    (trials, successes, went_on), where = distinct_stops(tally)
     if isinstance(tally.plan.successes, tuple):
         if tally.unscored.any():
             raise InputError(
@@ -86,7 +86,7 @@ def stopped_interval(tally: StoppedTally, confidence: float = 0.95) -> tuple[Flo
     """
     if not 0 < confidence < 1:
         raise InputError(f"confidence must be between 0 and 1, not {confidence}")
-    (trials, successes, went_on), where = _distinct_stops(tally)
+    (trials, successes, went_on), where = distinct_stops(tally)
     if isinstance(tally.plan.successes, tuple):
         tails = _tails_by_paths(tally.plan, trials, successes)
     else:
@@ -162,7 +162,7 @@ def _closed_form(trials: IntArray, successes: IntArray, went_on: IntArray, r: in
     cut = np.flatnonzero(~whole)
     if cut.size:
         n, c, m = trials[cut], successes[cut], went_on[cut]
-        before, weights = _successes_before(n, c, m, r)
+        before, weights = successes_before(n, c, m, r)
         rows, column = np.nonzero(weights > 0)
         part = np.zeros((len(cut), k_max))
         up_to_m = np.arange(1, k_max + 1) <= m[rows, None]
@@ -173,7 +173,7 @@ def _closed_form(trials: IntArray, successes: IntArray, went_on: IntArray, r: in
     return failure
 
 
-def _successes_before(n: IntArray, c: IntArray, m: IntArray, r: int) -> tuple[IntArray, FloatArray]:
+def successes_before(n: IntArray, c: IntArray, m: IntArray, r: int) -> tuple[IntArray, FloatArray]:
     """The possible a = 0..r-1, and pi_a for each stop, shape (D, r)."""
     a = np.arange(r)
     possible = (a <= m[:, None]) & (a <= c[:, None]) & (c[:, None] - a <= (n - m)[:, None])
@@ -238,7 +238,7 @@ def _bisect(below: Callable[[FloatArray], NDArray[np.bool_]], count: int) -> Flo
     return (low + high) / 2
 
 
-def _distinct_stops(tally: StoppedTally) -> tuple[tuple[IntArray, IntArray, IntArray], IntArray]:
+def distinct_stops(tally: StoppedTally) -> tuple[tuple[IntArray, IntArray, IntArray], IntArray]:
     """Distinct (trials, successes, went_on) as three arrays (D,), and for each problem which is its own."""
     base = int(tally.trials.max(initial=0)) + 1
     codes = (tally.trials * base + tally.successes) * base + tally.went_on

@@ -72,13 +72,23 @@ def failure_by_paths(plan: StoppingPlan, trials: IntArray, successes: IntArray, 
 
     Raises InputError for a k above the plan's n_max and for a point at which the plan cannot have stopped.
     """
+    return np.exp(log_share_of_paths(plan, trials, successes, k_max, 0))
+
+
+def log_share_of_paths(plan: StoppingPlan, trials: IntArray, successes: IntArray, k_max: int, hits: int) -> FloatArray:
+    """log K_{k-hits,hits}(b) / K(b): of the paths to b, the share of those from (k - hits failures, hits successes),
+    for every k = 1..k_max, shape (D, K); -inf where there is none.
+
+    exp of it is unbiased for p^hits (1-p)^(k-hits) if no path to that point can stop before: `hits` must be below every
+    threshold. Raises InputError as `failure_by_paths`.
+    """
     if not 1 <= k_max <= plan.n_max:
         raise InputError(f"k={k_max} is beyond the plan ({plan}): k must be 1 to {plan.n_max}")
     thresholds = _thresholds(plan)
-    states = np.arange(int(successes.max(initial=0)) + 2)
+    states = np.arange(max(int(successes.max(initial=0)), hits) + 2)
     ways = np.zeros((len(trials), len(states)))  # admissible paths from (n, s) to b, scaled by exp(log_scale)
     log_scale = np.zeros(len(trials))
-    log_from = np.full((len(trials), plan.n_max + 1), -np.inf)  # log K_n(b)
+    log_from = np.full((len(trials), plan.n_max + 1), -np.inf)  # log K_{n-hits,hits}(b), and at n = 0 log K(b)
     for n in range(plan.n_max, -1, -1):
         ways[:, :-1] += ways[:, 1:]
         ways[trials == n, successes[trials == n]] = 1.0
@@ -90,7 +100,7 @@ def failure_by_paths(plan: StoppingPlan, trials: IntArray, successes: IntArray, 
         ways[started] /= top[started, None]
         log_scale[started] += np.log(top[started])
         with np.errstate(divide="ignore"):
-            log_from[:, n] = np.where(started, np.log(ways[:, 0]) + log_scale, -np.inf)
+            log_from[:, n] = np.where(started, np.log(ways[:, hits if n else 0]) + log_scale, -np.inf)
     impossible = ~np.isfinite(log_from[:, 0])
     if impossible.any():
         first = int(np.argmax(impossible))
@@ -98,7 +108,7 @@ def failure_by_paths(plan: StoppingPlan, trials: IntArray, successes: IntArray, 
             f"{successes[first]} of {trials[first]} samples correct is not where this plan stops ({plan}); "
             "were these counts made under another plan?"
         )
-    return np.exp(log_from[:, 1 : k_max + 1] - log_from[:, :1])
+    return log_from[:, 1 : k_max + 1] - log_from[:, :1]
 
 
 def _thresholds(plan: StoppingPlan) -> list[int]:
