@@ -516,6 +516,7 @@ def test_the_json_of_a_comparison_has_the_promised_keys():
         "solvable": ["base_only", "both", "k", "mcnemar_p", "neither", "noise_floor", "rl_only"],
         "gained": ["at_least", "expected", "only", "p", "p_adjusted", "problems"],
         "lost": ["at_least", "expected", "only", "p", "p_adjusted", "problems"],
+        "fragility": ["influence", "largest_t", "readings", "tipping"],
         "delta_se": ["k", "lower", "upper", "value"],
         "warnings": "list",
     }

@@ -386,7 +386,8 @@ def test_of_several_comparisons_the_common_band_says_what_holds_together(crossin
     assert "the following holds for all of them together" in last
     assert "one: better than base at some k." in last
     assert "two: worse than base at some k." in last
-    assert len(summary_sentences(crossing)) == 8  # headline, four claims, plain, two paragraphs of sizes; no such note
+    # Headline, four claims, plain, on what loss and gain hang, two paragraphs of sizes; no such note.
+    assert len(summary_sentences(crossing)) == 10
 
 
 def decided_findings(crossing: Findings, examined: int) -> Findings:
@@ -438,6 +439,7 @@ def test_a_decision_that_took_every_problem_leaves_the_bands_as_they_are(crossin
 OPTIONAL = (
     "What guessing would reach",
     "All models in one band",
+    "RL models against each other",
     "Several training seeds of GRPO",
     "At equal tokens",
     "By subset",
@@ -446,6 +448,7 @@ OPTIONAL = (
     "Beyond the samples taken",
 )
 ALWAYS = (
+    "Under other readings",
     "The four-way table at other k",
     "Support kept, gained, lost",
     "Measures side by side",
@@ -454,6 +457,7 @@ ALWAYS = (
 OPTIONAL_FILES = (
     "guesses.csv",
     "family.csv",
+    "between.csv",
     "seeds.csv",
     "seed_runs.csv",
     "tokens.csv",
@@ -564,7 +568,8 @@ def test_support_is_what_the_four_way_table_holds(crossing: Findings) -> None:
 
 def test_the_four_way_table_is_shown_at_every_k_that_was_found(crossing: Findings) -> None:
     (sections,) = further_sections(crossing).pairs
-    (table,) = sections[0].tables
+    (section,) = (each for each in sections if each.heading == "The four-way table at other k")
+    (table,) = section.tables
     assert [row[0] for row in table.rows] == ["1", "4", "16"]
     assert table.rows[-1][1:5] == ("24.0", "16.0", "0.0", "0.0")
     found = crossing.pairs[0].expected
@@ -613,7 +618,7 @@ def test_training_seeds_have_each_run_and_the_band_of_their_mean(everything: Fin
     assert [float(row["upper"]) for row in rows] == seeds.band.upper.tolist()
     runs_shown = [float(r["difference"]) for r in rows_of(everything, "seed_runs.csv") if r["run"] == "seed 1"]
     assert runs_shown == seeds.by_seed[1].tolist()
-    section = further_sections(everything).together[1]
+    (section,) = (each for each in further_sections(everything).together if each.heading.endswith("GRPO"))
     assert section.sentences[0].text.startswith("GRPO, over 2 training seeds and 24 problems, is ")
     assert [row[0] for row in section.tables[0].rows[:2]] == ["seed 0", "seed 1"]
 
@@ -877,6 +882,9 @@ def test_a_report_is_a_page_pictures_tables_and_markdown(written: Path) -> None:
         assert "var(--" not in svg
     assert {path.name for path in (written / "tables").iterdir()} == {
         "accuracy.csv",
+        "fragility.csv",
+        "influence.csv",
+        "tipping.csv",
         "bayes.csv",
         "coverage.csv",
         "curves.csv",

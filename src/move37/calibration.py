@@ -11,7 +11,8 @@ right has pass@1 = 1 - r, and pass@k = 1 - r^k. Both are for samples that all di
 share their verdict. Small shares take many answers to show, and the result says how many.
 
 A verifier that tolerates (numeric) accepts some corruptions on purpose; what was accepted is listed to be looked at.
-Left out: the wrong answers of a real model, which may be more or less tempting; wrong reasoning before a right answer.
+`calibrate_chains` does the same for a judge of reasoning, with right answers behind corrupted chains
+(`corrupted_chains.py`). Left out: the wrong answers of a real model, which may be more or less tempting.
 """
 
 import math
@@ -21,8 +22,9 @@ from functools import partial
 
 from move37.analyses.grader_errors import floor
 from move37.config import VerificationConfig
+from move37.corrupted_chains import CLEAN, CORRUPTIONS, chain_attempts
 from move37.corruptions import GOLD, RIGHT_RESPONSES, WRONG_ANSWERS, WRONG_RESPONSES, Attempt, attempts
-from move37.error_rates import FEW, MOST_LISTED, Calibration, Floor, Rate, Surprise
+from move37.error_rates import FEW, MOST_LISTED, Calibration, ChainCalibration, Floor, Rate, Surprise
 from move37.errors import InputError
 from move37.estimates.reliability import exact_share_interval
 from move37.types import Outcome, Problem, Verdict
@@ -54,6 +56,41 @@ def calibrate(
     asked = attempts(problems, verifier, per_kind, seed)
     if not asked:
         raise InputError("there is no reference answer to calibrate with")
+    return _summary(verifier, _judged(verifier, asked, settings, track), k_max, confidence)
+
+
+def calibrate_chains(
+    verifier: Verifier,
+    chains: Sequence[tuple[Problem, str]],
+    settings: VerificationConfig | None = None,
+    seed: int = 0,
+    confidence: float = 0.95,
+    track: Track = lambda total: nullcontext(lambda done: None),
+) -> ChainCalibration:
+    """Judge responses with right answers, and the same with corrupted reasoning. `verifier` reads whole responses.
+
+    Raises InputError where there is no response, or none has any reasoning to corrupt.
+    """
+    asked = chain_attempts(chains, seed)
+    if all(attempt.right for attempt in asked):
+        raise InputError("no right response has reasoning that can be corrupted; a judge of chains has nothing to read")
+    outcomes: dict[str, list[Outcome]] = {}
+    for attempt, verdict in _judged(with_new_names(verifier), asked, settings, track):
+        outcomes.setdefault(attempt.kind, []).append(verdict.outcome)
+    kinds, alpha = [kind for kind in CORRUPTIONS if kind in outcomes], 1 - confidence
+    return ChainCalibration(
+        verifier=label_of(verifier),
+        confidence=confidence,
+        clean=_rate(CLEAN, outcomes.get(CLEAN, []), alpha),
+        corrupted=_rate("corrupted chain", [outcome for kind in kinds for outcome in outcomes[kind]], alpha),
+        by_kind=tuple(_rate(kind, outcomes[kind], alpha) for kind in kinds),
+    )
+
+
+def _judged(
+    verifier: Verifier, asked: Sequence[Attempt], settings: VerificationConfig | None, track: Track
+) -> list[tuple[Attempt, Verdict]]:
+    """Every attempt with its verdict, in order."""
     judged: list[tuple[Attempt, Verdict]] = []
     with VerifierPool(settings) as pool, track(len(asked)) as advance:
         responses = (
@@ -63,7 +100,7 @@ def calibrate(
             judged.append((attempt, verdict))
             advance(1)
     place = {id(attempt): number for number, attempt in enumerate(asked)}
-    return _summary(verifier, sorted(judged, key=lambda each: place[id(each[0])]), k_max, confidence)
+    return sorted(judged, key=lambda each: place[id(each[0])])
 
 
 def calibrate_each(

@@ -118,6 +118,10 @@ def sample(
     ] = None,
     alpha: Annotated[float, typer.Option(help="Error probability of --until decided.")] = 0.05,
     block: Annotated[int, typer.Option(help="Problems between two looks of --until decided.")] = 16,
+    zero_set: Annotated[
+        int | None,
+        typer.Option(min=1, max=10**6, help="Sample what base never solved so many times more, by all.", metavar="N"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Ask every model for the samples that it still owes under the study's stopping plan."""
@@ -137,7 +141,11 @@ def sample(
         else:
             store = RunStore.open(run)
         bars = terminal.progress(as_json)
-        if until == "decided":
+        if until is not None and zero_set is not None:
+            raise InputError("--until and --zero-set are two protocols; one at a time")
+        if zero_set is not None:
+            done = pipeline.sample_zero_set(store, zero_set, bars)
+        elif until == "decided":
             done = pipeline.sample_until_decided(store, alpha, block, bars)
         else:
             done = pipeline.sample_run(store, bars)
@@ -560,6 +568,9 @@ def calibrate(
     per_kind: Annotated[int, typer.Option(min=1, max=1000, help="Corruptions of each kind per problem.")] = 1,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the corruptions.")] = 0,
     k: Annotated[int, typer.Option(min=1, max=10**9, help="Largest k of the floor under pass@k.")] = 1024,
+    chains: Annotated[
+        bool, typer.Option("--chains", help="A run: right responses with corrupted reasoning, for a judge of chains.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure how often a verifier is wrong: on the references, and on answers corrupted on purpose."""
@@ -570,6 +581,17 @@ def calibrate(
     from move37.verifiers.options import with_options
 
     with command("calibrate", as_json) as emit:
+        if chains:
+            store = RunStore.open(Path(target))
+            if verifier is None:
+                raise InputError("--chains: name the judge that reads whole responses (--verifier judge)")
+            settings = with_options(store.study().verification, option or ())
+            bars = terminal.progress(as_json)
+            found = pipeline.calibrate_run_chains(store, settings, verifier, limit or 200, seed, bars)
+            emit(found)
+            if not as_json:
+                terminal.print_chain_calibration(found)
+            return
         bars, numbers = terminal.progress(as_json), {"per_kind": per_kind, "seed": seed, "k_max": k}
         if (Path(target) / "config.json").exists():
             store = RunStore.open(Path(target))
@@ -583,6 +605,53 @@ def calibrate(
     if not as_json:
         for calibration in done.calibrations:
             terminal.print_calibration(calibration)
+
+
+@app.command()
+def probe(
+    run: Run,
+    model: Annotated[str | None, typer.Option(help="Only this model.", metavar="NAME")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show models the first 40, 60 and 80 % of each question: which do they complete, which do they answer?"""
+    from move37 import pipeline, terminal
+    from move37.store import RunStore
+
+    with command("probe", as_json) as emit:
+        done = pipeline.probe_models(RunStore.open(run), model, terminal.progress(as_json))
+        emit(done)
+    tell(as_json, str(done))
+
+
+@app.command()
+def audit(
+    run: Run,
+    read: Annotated[
+        Path | None, typer.Option(help="Take the verdicts in an exported file that was filled in.", metavar="FILE")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write, else audit.jsonl in the run.", metavar="FILE")
+    ] = None,
+    max_correct: Annotated[
+        int, typer.Option(min=1, max=10**6, help="Problems with at most so many accepted samples of a model.")
+    ] = 4,  # audit.MAX_CORRECT, without loading it for --help
+    as_json: Json = False,
+) -> None:
+    """Export accepted samples of rarely solved problems for readers, model hidden; read their verdicts back.
+
+    Each line has a set, an order and "valid": null. Read a set in its order until the first valid chain; write true or
+    false.
+    """
+    from move37 import pipeline
+    from move37.store import RunStore
+
+    with command("audit", as_json) as emit:
+        store = RunStore.open(run)
+        if read is not None and out is not None:
+            raise InputError("--read takes verdicts in and --out writes samples down; one at a time")
+        done = pipeline.read_audit(store, read) if read else pipeline.export_audit(store, out, max_correct)
+        emit(done)
+    tell(as_json, str(done))
 
 
 def members(registry: str) -> "Registry":

@@ -174,6 +174,10 @@ class SamplingConfig(Settings):
         return StoppingPlan.until(stop.successes, self.n, stop.batch)
 
 
+OVERRIDES = ("temperature", "top_p", "template", "max_new_tokens")
+"""Settings of sampling that a model may have of its own."""
+
+
 class ModelConfig(Settings):
     """One model of the study. The name of its table is its key in the store."""
 
@@ -181,6 +185,14 @@ class ModelConfig(Settings):
     engine: str = Field(default="transformers", description="A name of `move37 list engines`.")
     temperature: float | None = Field(default=None, ge=0, description="Overrides sampling.temperature; reported.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
+    template: str | None = Field(default=None, description="Overrides sampling.template; reported.")
+    max_new_tokens: Tokens | None = Field(default=None, description="Overrides sampling.max_new_tokens; reported.")
+    arm_of: str | None = Field(
+        default=None, description="The model of which this is another arm: the same weights, asked in another way."
+    )
+    training_tokens: float | None = Field(
+        default=None, gt=0, description="Tokens generated in its training: may base spend them on more tries instead?"
+    )
     algorithm: str | None = Field(
         default=None, description="What trained it; models that share one are its training seeds, analysed together."
     )
@@ -217,6 +229,12 @@ class AnalysisConfig(Settings):
     clusters: str | None = Field(default=None, description="Tag whose equal values mark near-duplicate problems.")
     monte_carlo_error: float | None = Field(
         default=None, gt=0, description="Double the draws until the critical value is known this well (its 95 % range)."
+    )
+    uses: float | None = Field(
+        default=None, gt=0, description="Problems that a trained model is used on, over which training_tokens count."
+    )
+    chain_judge: str | None = Field(
+        default=None, description="A verifier, or its label, that judged whole responses: makes CoT-pass@k of it."
     )
     beyond: bool = Field(default=True, description="Continue the curves to twice n and say what is not known there.")
     accept_differences: str = Field(
@@ -257,12 +275,18 @@ class StudyConfig(Settings):
         if self.analysis.base is not None and self.analysis.base not in self.models:
             known = ", ".join(self.models) or "none"
             raise ValueError(f"analysis.base: no model {self.analysis.base!r} (models: {known})")
+        for name, model in self.models.items():
+            main = self.models.get(model.arm_of) if model.arm_of is not None else None
+            if model.arm_of is not None and (main is None or main.arm_of is not None or model.arm_of == name):
+                raise ValueError(f"models.{name}.arm_of: {model.arm_of!r} is no other model with arms of its own")
+            if main is not None and main.path != model.path:
+                raise ValueError(f"models.{name}.arm_of: an arm has the path of {model.arm_of!r}: the same weights")
         return self
 
     def sampling_of(self, model: str) -> SamplingConfig:
         """The sampling settings of one model, its own overrides applied."""
         own = self.models[model]
-        changes = {"temperature": own.temperature, "top_p": own.top_p}
+        changes = {name: getattr(own, name) for name in OVERRIDES}
         return self.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
     def within_budget(self, problems: int) -> "StudyConfig":
@@ -352,7 +376,7 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         folders = Path(was.path).is_absolute() and Path(now.path).is_absolute()
         if was.path != now.path and not folders and IMPORTED not in (was.engine, now.engine):
             changes.append(f"models.{name}.path")
-        for key in ("engine", "temperature", "top_p"):
+        for key in ("engine", *OVERRIDES):
             if _law(was, key) != _law(now, key):
                 changes.append(f"models.{name}.{key}")
     return changes

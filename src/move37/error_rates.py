@@ -66,3 +66,14 @@ class Calibration:
     answers_needed: int
     """Corruptions, none of them accepted, after which the floor's upper limit at the largest k would be `FEW`."""
     surprises: tuple[Surprise, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCalibration:
+    """What a judge of reasoning does with chains before right answers: as the models wrote them, and corrupted."""
+
+    verifier: str
+    confidence: float
+    clean: Rate
+    corrupted: Rate
+    by_kind: tuple[Rate, ...]

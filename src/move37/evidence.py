@@ -5,11 +5,10 @@ since, the rest stays in the run and counts nowhere, so that a report is the one
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +18,7 @@ from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, cluster_labels
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.perplexity import ScoredResponses
+from move37.audit import LABEL as AUDITED
 from move37.counts import AnyTally, StoppedTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
@@ -26,14 +26,17 @@ from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
 from move37.estimates.tokens import mean_length
-from move37.fairness import differences
+from move37.fairness import differences, overridden
 from move37.parts import read_json
+from move37.probe import kept_probes, tagged
 from move37.schema import COUNTS, KEY
 from move37.scoring import REFERENCES, scores_folder
+from move37.second_looks import accepted_of, audit_reading, chain_counts, chain_errors, zero_set_tally
 from move37.store import RunStore
 from move37.tallies import count_outcomes, counted_tally, fixed_tally, stopped_tally
 from move37.truth import kept_truths
 from move37.types import Outcome
+from move37.zero_set import kept_zero_set
 
 CALIBRATION = "calibration.json"
 """In the run folder: what each verifier does with answers whose truth is known, by its label."""
@@ -88,7 +91,7 @@ class RunEvidence:
         if plan is None:
             return self.fixed_tally(model)
         ids = sorted(problem.id for problem in store.problems())
-        frames = (self._collect(model, rows) for _, rows in self._verdicts(model, [*KEY, "outcome", "truncated"]))
+        frames = (self.collect(model, rows) for _, rows in self.verdicts(model, [*KEY, "outcome", "truncated"]))
         tally = stopped_tally(model, frames, ids, plan, f"run `move37 sample {store.folder}`")
         if not tally.problems:
             raise self._no_verdicts(model)
@@ -109,12 +112,17 @@ class RunEvidence:
         counts = self._count_verdicts(model, _below(below) & ~pl.col("truncated"))
         return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
+    def tally_with_answer(self, model: str, below: int | None = None) -> Tally | None:
+        """Counts over the samples in which an answer was found; None where no sample has one."""
+        counts = self._count_verdicts(model, _below(below) & pl.col("answer").is_not_null())
+        return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
+
     def correct_among_truncated(self, model: str) -> int | None:
         """Samples that were cut at the token limit and are correct, of those that the study uses; None without any."""
         cut_and_right = pl.col("truncated") & (pl.col("outcome") == Outcome.CORRECT.value)
         counts = [
-            self._collect(model, rows.select(cut_and_right.sum())).item()
-            for _, rows in self._used_verdicts(model, ["outcome", "truncated"])
+            self.collect(model, rows.select(cut_and_right.sum())).item()
+            for _, rows in self.used_verdicts(model, ["outcome", "truncated"])
         ]
         return int(sum(counts)) if counts else None
 
@@ -123,8 +131,8 @@ class RunEvidence:
     def reasons(self, model: str) -> list[tuple[str, str, int]]:
         """(outcome, reason, count) over the current verdicts, most frequent first; empty for imported counts."""
         totals: dict[tuple[str, str], int] = {}
-        for _, rows in self._used_verdicts(model, ["outcome", "reason"]):
-            grouped = self._collect(model, rows.group_by("outcome", "reason").len())
+        for _, rows in self.used_verdicts(model, ["outcome", "reason"]):
+            grouped = self.collect(model, rows.group_by("outcome", "reason").len())
             for outcome, reason, count in grouped.rows():
                 totals[outcome, reason] = totals.get((outcome, reason), 0) + count
         ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
@@ -133,8 +141,8 @@ class RunEvidence:
     def flags(self, model: str) -> list[tuple[str, str, int]]:
         """(outcome, flag, count) over the current verdicts, by outcome and flag."""
         frames = [
-            self._collect(model, rows.explode("flags").drop_nulls("flags").group_by("outcome", "flags").len())
-            for _, rows in self._used_verdicts(model, ["outcome", "flags"])
+            self.collect(model, rows.explode("flags").drop_nulls("flags").group_by("outcome", "flags").len())
+            for _, rows in self.used_verdicts(model, ["outcome", "flags"])
         ]
         totals: Counter[tuple[str, str]] = Counter()
         for frame in frames:
@@ -147,13 +155,13 @@ class RunEvidence:
         Of all samples, or of those with an index below `below`.
         """
         frames = [
-            self._collect(
+            self.collect(
                 model,
                 rows.filter(_below(below) & (pl.col("outcome") != Outcome.UNSCORED.value))
                 .group_by("problem_id", "answer", correct=pl.col("outcome") == Outcome.CORRECT.value)
                 .agg(count=pl.len()),
             )
-            for _, rows in self._used_verdicts(model, [*KEY, "answer", "outcome"])
+            for _, rows in self.used_verdicts(model, [*KEY, "answer", "outcome"])
         ]
         empty = pl.DataFrame(
             schema={"problem_id": pl.String, "answer": pl.String, "correct": pl.Boolean, "count": pl.UInt32}
@@ -165,7 +173,7 @@ class RunEvidence:
         if isinstance(self.tally(model), StoppedTally):
             by_problem = self.mean_tokens_by_problem(model)
             return float(np.mean(list(by_problem.values()))) if by_problem else None
-        value = self._collect(model, self._samples(model, ["tokens"]).select(pl.col("tokens").mean())).item()
+        value = self.collect(model, self.samples(model, ["tokens"]).select(pl.col("tokens").mean())).item()
         return None if value is None else float(value)
 
     def mean_tokens_by_problem(self, model: str) -> dict[str, float]:
@@ -176,17 +184,16 @@ class RunEvidence:
         tally = self.tally(model)
         if isinstance(tally, StoppedTally):
             return self._tokens_after_stopping(model, tally)
-        lengths = self._samples(model, ["problem_id", "tokens"])
+        lengths = self.samples(model, ["problem_id", "tokens"])
         means = lengths.group_by("problem_id").agg(pl.col("tokens").mean(), lost=pl.col("tokens").is_null().any())
-        frame = self._collect(model, means)
+        frame = self.collect(model, means)
         return {} if frame["lost"].any() else dict(frame.select("problem_id", "tokens").rows())
 
     def _tokens_after_stopping(self, model: str, tally: StoppedTally) -> dict[str, float]:
         """From the lengths of right and of wrong samples up to each stopping point."""
-        lengths = self._samples(model, [*KEY, "tokens"])
+        lengths = self.samples(model, [*KEY, "tokens"])
         frames = [
-            self._collect(model, rows.join(lengths, on=KEY))
-            for _, rows in self._used_verdicts(model, [*KEY, "outcome"])
+            self.collect(model, rows.join(lengths, on=KEY)) for _, rows in self.used_verdicts(model, [*KEY, "outcome"])
         ]
         known = pl.concat(frames) if frames else pl.DataFrame()
         if known.is_empty() or known["tokens"].is_null().any():
@@ -202,10 +209,10 @@ class RunEvidence:
 
     def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:
         """Mean generated tokens of correct and of incorrect samples; None where one of them is not known."""
-        lengths = self._samples(model, [*KEY, "tokens"])
+        lengths = self.samples(model, [*KEY, "tokens"])
         frames = [
-            self._collect(model, rows.join(lengths, on=KEY).drop(KEY))
-            for _, rows in self._used_verdicts(model, [*KEY, "outcome"])
+            self.collect(model, rows.join(lengths, on=KEY).drop(KEY))
+            for _, rows in self.used_verdicts(model, [*KEY, "outcome"])
         ]
         if not frames:
             return None
@@ -217,22 +224,43 @@ class RunEvidence:
         """Current verdicts beside those under the label `other`: problem_id, index, outcome, answer, theirs."""
         theirs = self.store.standing(other, model, [*KEY, "outcome"]).rename({"outcome": "theirs"})
         frames = [
-            self._collect(model, rows.join(theirs, on=KEY, how="inner"))
-            for _, rows in self._used_verdicts(model, [*KEY, "outcome", "answer"])
+            self.collect(model, rows.join(theirs, on=KEY, how="inner"))
+            for _, rows in self.used_verdicts(model, [*KEY, "outcome", "answer"])
         ]
         return pl.concat(frames).sort(KEY) if frames else pl.DataFrame()
 
     def surplus(self, model: str) -> int:
-        """Samples that are here and that the study does not ask for (n was lowered, or others were brought in)."""
-        samples = self.store.samples(model)
-        every = samples.collect(samples.scan(KEY).select(pl.len())).item()
-        return every - self._collect(model, self._samples(model, KEY).select(pl.len())).item()
+        """Samples that are here and that the study does not ask for (n was lowered, or others were brought in), without
+        those of the zero set."""
+        samples, chosen = self.store.samples(model), kept_zero_set(self.store.folder)
+        keys = samples.scan(KEY)
+        if chosen is not None:
+            mine = pl.col("problem_id").is_in(pl.Series(chosen.problems, dtype=pl.String).implode())
+            beyond = pl.col("index") >= self.store.study().sampling.n
+            fresh = beyond & pl.col("index").is_between(chosen.start, chosen.start + chosen.n - 1)
+            keys = keys.filter(~(mine & fresh))
+        every = samples.collect(keys.select(pl.len())).item()
+        return every - self.collect(model, self.samples(model, KEY).select(pl.len())).item()
 
     def without_verdict(self, model: str) -> int:
         """Samples that the study uses and that have no current verdict."""
-        rows = [rows.select(pl.len()) for _, rows in self._used_verdicts(model, KEY)]
-        verdicts = sum(self._collect(model, each).item() for each in rows)
-        return self._collect(model, self._samples(model, KEY).select(pl.len())).item() - verdicts
+        rows = [rows.select(pl.len()) for _, rows in self.used_verdicts(model, KEY)]
+        verdicts = sum(self.collect(model, each).item() for each in rows)
+        return self.collect(model, self.samples(model, KEY).select(pl.len())).item() - verdicts
+
+    def models(self) -> list[str]:
+        """The models that are compared: those with samples or counts that are no arm of another one here."""
+        here, study = self.store.models(), self.store.study()
+        return [name for name in here if study.models[name].arm_of not in here]
+
+    def arms(self) -> dict[str, list[AnyTally]]:
+        """Tallies of the other arms of each model that has some. Raises InputError for one that lacks a problem."""
+        found: dict[str, list[AnyTally]] = {}
+        for name in self.store.models():
+            main = self.store.study().models[name].arm_of
+            if main is not None and main in self.store.models():
+                found.setdefault(main, []).append(paired(self.tally(main), self.tally(name))[1])
+        return found
 
     # -- for the analyses ------------------------------------------------------------------------------------------
 
@@ -241,11 +269,12 @@ class RunEvidence:
         store, tally, plan = self.store, self.tally(model), self.store.plan(model)
         first_stop = None if plan is None else plan.first_stop
         fixed = None if plan is None or not store.samples(model).files() else self.fixed_tally(model, first_stop)
-        others = [label for label in store.labels(model) if label not in self.labels]
+        others = [label for label in store.labels(model) if label not in (*self.labels, AUDITED)]
         return ModelData(
             tally=tally,
             fixed=fixed,
             not_truncated=self.tally_not_truncated(model, first_stop),
+            with_answer=self.tally_with_answer(model, first_stop),
             correct_among_truncated=self.correct_among_truncated(model),
             reasons=self.reasons(model),
             flags=self.flags(model),
@@ -256,6 +285,9 @@ class RunEvidence:
             first_stop=first_stop,
             verifier=", ".join(self.labels),
             references=self.references,
+            audit=audit_reading(self, model),
+            chains=chain_counts(self, model, first_stop),
+            zero_set=zero_set_tally(self, model),
         )
 
     @cached_property
@@ -267,12 +299,13 @@ class RunEvidence:
         """What the analyses may know of the study itself."""
         study = self.store.study()
         runs: dict[str, list[str]] = {}
-        for name in self.store.models():
+        probes = kept_probes(self.store.folder)
+        for name in self.models():
             model = study.models[name]
             if model.algorithm is not None and name != study.base_model():
                 runs.setdefault(model.algorithm, []).append(name)
         return Facts(
-            problems=self.store.problems(),
+            problems=tagged(self.store.problems(), probes),
             strata=study.analysis.strata,
             clusters=study.analysis.clusters,
             runs={algorithm: names for algorithm, names in runs.items() if len(names) > 1},
@@ -282,6 +315,14 @@ class RunEvidence:
             notices=tuple(self.notices()),
             exact=kept_truths(self.store),
             scores=self.scores(),
+            arms=self.arms(),
+            training_tokens={
+                name: model.training_tokens for name, model in study.models.items() if model.training_tokens is not None
+            },
+            uses=study.analysis.uses,
+            probes={model: [(s.share, s.completed, s.answered) for s in seen] for model, seen in probes.items()},
+            chain_errors=chain_errors(self),
+            zero_set_start=None if (chosen := kept_zero_set(self.store.folder)) is None else chosen.start,
         )
 
     def scores(self) -> dict[tuple[str, str], ScoredResponses]:
@@ -298,24 +339,24 @@ class RunEvidence:
     def _scored(self, author: str, model: str) -> ScoredResponses | None:
         columns = ["sample", "tokens", "logprob", "drawn", "mass_ahead"]
         if author == model:  # its log-probabilities stand with the samples
-            drawn = self._samples(author, [*KEY, "digest", "tokens", "logprob"]).rename({"digest": "sample"})
+            drawn = self.samples(author, [*KEY, "digest", "tokens", "logprob"]).rename({"digest": "sample"})
             rows = drawn.with_columns(drawn=pl.lit(None, pl.Float64), mass_ahead=pl.lit(None, pl.Float64))
         else:
             rows = scores_folder(self.store, author, model).scan([*KEY, *columns])
         if author == REFERENCES:
             rows = rows.with_columns(correct=pl.lit(-1))
         else:
-            here = self._samples(author, [*KEY, "digest"])
+            here = self.samples(author, [*KEY, "digest"])
             rows = rows.join(here, left_on=[*KEY, "sample"], right_on=[*KEY, "digest"], how="inner")
             right = pl.when(pl.col("outcome") == Outcome.CORRECT.value).then(1).otherwise(0)
             verdicts = [
                 each.filter(pl.col("outcome") != Outcome.UNSCORED.value).select(*KEY, correct=right)
-                for _, each in self._used_verdicts(author, [*KEY, "outcome"])
+                for _, each in self.used_verdicts(author, [*KEY, "outcome"])
             ]
             if not verdicts:
                 return None
             rows = rows.join(pl.concat(verdicts), on=KEY, how="inner")
-        frame = self._collect(author, rows.drop_nulls("logprob").sort(KEY))
+        frame = self.collect(author, rows.drop_nulls("logprob").sort(KEY))
         return _responses(author, model, frame) if frame.height else None
 
     def pilot(self) -> "Pilot":
@@ -338,6 +379,7 @@ class RunEvidence:
         reason = self.store.study().analysis.accept_differences
         for difference in differences(self.store) if reason else ():
             yield f"{difference}; compared all the same: {reason}"
+        yield from overridden(self.store)
         for model in self.store.unnamed_models():
             yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
         for model in self.store.models():
@@ -378,7 +420,7 @@ class RunEvidence:
         known = read_json(path) or {}
         try:
             return [
-                (label, _accepted(found["references"]), _accepted(found["corrupted"]))
+                (label, accepted_of(found["references"]), accepted_of(found["corrupted"]))
                 for label, found in known.items()
                 if label in self.labels
             ]
@@ -387,18 +429,18 @@ class RunEvidence:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _verdicts(self, model: str, columns: Sequence[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
+    def verdicts(self, model: str, columns: Sequence[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
         """Verdicts that stand, by label."""
         for label in self.labels:
             if self.store.verdicts(label, model).files():
                 yield label, self.store.standing(label, model, columns)
 
-    def _used_verdicts(self, model: str, columns: Sequence[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
+    def used_verdicts(self, model: str, columns: Sequence[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
         """Those of them that are about samples which the study uses."""
-        for label, rows in self._verdicts(model, list(dict.fromkeys([*KEY, *columns]))):
+        for label, rows in self.verdicts(model, list(dict.fromkeys([*KEY, *columns]))):
             yield label, self._used(model, rows).select(columns)
 
-    def _samples(self, model: str, columns: Sequence[str]) -> pl.LazyFrame:
+    def samples(self, model: str, columns: Sequence[str]) -> pl.LazyFrame:
         return self._used(model, self.store.samples(model).scan(list(dict.fromkeys([*KEY, *columns])))).select(columns)
 
     def _used(self, model: str, rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -418,11 +460,11 @@ class RunEvidence:
     def _count_verdicts(self, model: str, keep: pl.Expr) -> pl.DataFrame:
         frames = [pl.DataFrame(schema=COUNTS.columns)]
         n = self.store.fixed_n(model)
-        for _, rows in self._verdicts(model, [*KEY, "outcome", "truncated"]):
-            frames.append(self._collect(model, count_outcomes(rows.filter(keep & _below(n)))))
+        for _, rows in self.verdicts(model, [*KEY, "outcome", "truncated", "answer"]):
+            frames.append(self.collect(model, count_outcomes(rows.filter(keep & _below(n)))))
         return pl.concat(frames)
 
-    def _collect(self, model: str, rows: pl.LazyFrame) -> pl.DataFrame:
+    def collect(self, model: str, rows: pl.LazyFrame) -> pl.DataFrame:
         return self.store.samples(model).collect(rows)
 
     def _no_verdicts(self, model: str) -> InputError:
@@ -478,7 +520,3 @@ def kept_decision(folder: Path) -> Decision | None:
 
 def _below(index: int | None) -> pl.Expr:
     return pl.lit(True) if index is None else pl.col("index") < index
-
-
-def _accepted(rate: Mapping[str, Any]) -> tuple[int, int]:
-    return rate["accepted"], rate["scored"]

@@ -33,7 +33,8 @@ def differences(store: RunStore) -> list[str]:
     models = store.models()
     if base not in models:
         return []
-    others = [name for name in models if name != base]
+    arms = {name for name in models if study.models[name].arm_of in models}  # asked otherwise on purpose
+    others = [name for name in models if name != base and name not in arms]
     imported = {name for name in models if study.models[name].engine == IMPORTED}
     return [
         sentence for name in others if base in imported or name in imported for sentence in _between(store, base, name)
@@ -49,6 +50,23 @@ def refuse_differences(store: RunStore) -> list[str]:
             f'move37 report {store.folder} --accept-differences "REASON"'
         )
     return found
+
+
+def overridden(store: RunStore) -> Iterator[str]:
+    """Models sampled here that the study asks under another template, or with another limit, than base; no arms."""
+    study, base, models = store.study(), store.study().base_model(), store.models()
+    if base is None or base not in models:
+        return
+    for name in models:
+        if IMPORTED in (study.models[name].engine, study.models[base].engine) or study.models[name].arm_of in models:
+            continue
+        own, first = study.sampling_of(name), study.sampling_of(base)
+        for key, called in (("template", "template"), ("max_new_tokens", "token limit")):
+            if getattr(own, key) != getattr(first, key):
+                yield (
+                    f"{called} is {getattr(first, key)} for {base} and {getattr(own, key)} for {name}, as the study "
+                    "says: a difference between them may be its"
+                )
 
 
 def _between(store: RunStore, base: str, other: str) -> Iterator[str]:

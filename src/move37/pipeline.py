@@ -14,6 +14,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -27,7 +28,9 @@ from move37.analyses.extrapolation import difference_at_k
 from move37.analyses.findings import Facts, cluster_labels, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
+from move37.audit import MAX_CORRECT, Exported, ReadBack, export, read_back
 from move37.config import AnalysisConfig, ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
+from move37.error_rates import ChainCalibration
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
 from move37.estimates.settings import BandSettings
@@ -35,6 +38,7 @@ from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision, o
 from move37.fairness import refuse_differences
 from move37.importers.counts import load_counts
 from move37.parts import read_json, write_atomically, write_json
+from move37.probe import Probed, probe_run
 from move37.problems import load_problems
 from move37.progress import Progress, Silent
 from move37.provenance import analysis_rows, run_context
@@ -56,12 +60,15 @@ from move37.results import (
     VerifiersCompared,
 )
 from move37.scoring import score_pairs, score_references, scored_pairs
+from move37.second_looks import CHAIN_CALIBRATION, accepted, right_responses, unsolved
 from move37.session import Session, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.training.result import Trained
 from move37.truth import is_quickly_known, known_checkpoint, known_models
 from move37.verification import validate
+from move37.verifiers.options import make_verifier
+from move37.zero_set import ZeroSetSampled, zero_set_for
 
 
 def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> StudyRun:
@@ -139,6 +146,38 @@ def sample_until_decided(
     return Decided(store.folder, made, decision)
 
 
+def sample_zero_set(store: RunStore, n: int, progress: Progress | None = None) -> ZeroSetSampled:
+    """Sample the problems that base solves in none of its samples `n` times more, by every model (`zero_set.py`).
+
+    Raises InputError where base has not all samples of the study yet, or solves every problem.
+    """
+    study, problem_ids = store.study(), [problem.id for problem in store.problems()]
+    names = sorted(sampled_models(study), key=lambda name: name != study.base_model())
+    if not names or names[0] != study.base_model():
+        raise InputError(
+            f"{store.folder}: --zero-set samples base again, and {study.base_model()!r} was made elsewhere"
+        )
+    made: dict[str, int] = {}
+    with Session(store, progress) as session:
+        session.verify(names[:1])
+        never = unsolved(RunEvidence(store), names[0], problem_ids)
+        chosen = zero_set_for(store.folder, names[0], study.sampling.n, never, n)
+        for name in names:
+            made[name] = session.sample_indices(name, chosen.problems, chosen.indices)
+            session.release(name)
+    return ZeroSetSampled(store.folder, chosen, {name: count for name, count in made.items() if count})
+
+
+def probe_models(store: RunStore, model: str | None = None, progress: Progress | None = None) -> Probed:
+    """Show each sampled model (or one) parts of the questions, and keep what it makes of them (`probe.py`)."""
+    names = sampled_models(store.study())
+    if model is not None and model not in names:
+        raise InputError(
+            f"--model: no sampled model {model!r} in {store.folder} (models: {', '.join(names) or 'none'})"
+        )
+    return probe_run(store, names if model is None else [model], progress)
+
+
 def verify_run(
     store: RunStore,
     verifier: str | None = None,
@@ -182,14 +221,13 @@ def compare_verifiers(
 
 def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
     """What the verdicts say. Also written to analyses.json, every number of it: in the run folder, or in `out`."""
-    settings = store.study().analysis
-    models = store.models()
+    settings, evidence = store.study().analysis, RunEvidence(store)
+    models = evidence.models()
     if not models:
         raise InputError(f"{store.folder}: no samples or counts yet; run `move37 sample {store.folder}`")
     base = store.study().base_model()
     ordered = sorted(models, key=lambda name: name != base)
     differ = refuse_differences(store)
-    evidence = RunEvidence(store)
     known = [evidence.of_model(name) for name in ordered]
     known = on_common_problems(known) if differ else known
     findings = find(known, _band(settings), evidence.facts())
@@ -341,6 +379,22 @@ def plan_study(
     )
 
 
+def export_audit(store: RunStore, out: Path | None = None, max_correct: int = MAX_CORRECT) -> Exported:
+    """Write down, for readers, the accepted samples of problems that a model solved rarely; whose they are is hidden.
+
+    Raises InputError where there are no samples (counts alone cannot be read), and where no problem is of that kind.
+    """
+    evidence = RunEvidence(store)
+    sampled = [model for model in store.models() if store.samples(model).files()]
+    found = {model: accepted(evidence, model, max_correct) for model in sampled}
+    return export(store, found, max_correct, out or store.folder / "audit.jsonl")
+
+
+def read_audit(store: RunStore, path: Path) -> ReadBack:
+    """Take in what readers said of the chains. Raises InputError for a file that is not of this run's audit."""
+    return read_back(store, path)
+
+
 def validate_benchmark(source: ProblemsConfig, settings: VerificationConfig | None = None) -> Validated:
     """Does every reference answer of a benchmark pass the benchmark's own verifier?"""
     problems = load_problems((source,))
@@ -378,3 +432,26 @@ def calibrate_run(
     with store.writing():
         write_json(path, (read_json(path) or {}) | {each.verifier: plain(each) for each in found})
     return Calibrated(tuple(found), store.folder)
+
+
+def calibrate_run_chains(
+    store: RunStore,
+    settings: VerificationConfig,
+    verifier: str,
+    limit: int = 200,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ChainCalibration:
+    """What a judge of whole responses does with right ones whose reasoning is corrupted; kept by the judge's label.
+
+    Raises InputError where the run has no right response.
+    """
+    from move37.calibration import calibrate_chains  # here: it loads every reader of answers
+
+    chains = right_responses(RunEvidence(store), limit)
+    track = partial((progress or Silent()).track, f"Calibrating {verifier}", unit="chains")
+    found = calibrate_chains(make_verifier(verifier, settings), chains, settings, seed, track=track)
+    path = store.folder / CHAIN_CALIBRATION
+    with store.writing():
+        write_json(path, (read_json(path) or {}) | {found.verifier: plain(found)})
+    return found

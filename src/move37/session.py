@@ -35,7 +35,8 @@ def sampled_models(study: StudyConfig) -> list[str]:
 
 def check_names(study: StudyConfig) -> None:
     """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded."""
-    template_of(study.sampling.template, study.templates)
+    for template in {study.sampling.template, *(model.template for model in study.models.values() if model.template)}:
+        template_of(template, study.templates)
     ENVIRONMENTS.load(study.sampling.environment)
     EXECUTORS.load(study.sampling.executor)
     check_options(study.verification)
@@ -99,6 +100,19 @@ class Session:
             if name not in self._samplers:
                 self._samplers[name] = Sampler(self.store, name)
             made += self._sample_round(self._samplers[name], name, owed, verify)
+
+    def sample_indices(self, name: str, problem_ids: Sequence[str], indices: range) -> int:
+        """Ask a model for those samples of each problem that it lacks, beside any plan; how many were made.
+
+        They are judged meanwhile, and so is what was left without a verdict.
+        """
+        self.verify((name,))
+        owed = self.store.lacking(name, problem_ids, indices)
+        if not owed:
+            return 0
+        if name not in self._samplers:
+            self._samplers[name] = Sampler(self.store, name)
+        return self._sample_round(self._samplers[name], name, owed, verify=True)
 
     def _sample_round(self, sampler: "Sampler", name: str, owed: Mapping[str, list[int]], verify: bool) -> int:
         with self.store.appending_samples(name) as writer:
@@ -255,7 +269,7 @@ class Sampler:
     def __init__(self, store: RunStore, name: str) -> None:
         self._store, self._name, self._study = store, name, store.study()
         self._settings = self._study.sampling_of(name)
-        model, template = self._study.models[name], template_of(self._study.sampling.template, self._study.templates)
+        model, template = self._study.models[name], template_of(self._settings.template, self._study.templates)
         self._engine: Engine = ENGINES.load(model.engine).load(model)
         self._prompts = render_prompts(store.problems(), template, self._engine)
         check_room(self._engine, self._prompts, Room("sampling", self._settings.max_new_tokens), repr(name))

@@ -309,6 +309,12 @@ class RunStore:
         }
         return {problem: indices for problem, indices in owed.items() if indices}
 
+    def lacking(self, model: str, problem_ids: Sequence[str], indices: range) -> dict[str, list[int]]:
+        """Those of `indices` that `model` has no sample of, for each problem where there are some."""
+        there = _indices(self.samples(model))
+        owed = {problem: sorted(set(indices).difference(there.get(problem, ()))) for problem in problem_ids}
+        return {problem: missing for problem, missing in owed.items() if missing}
+
     @contextmanager
     def appending_samples(self, model: str) -> Iterator["SampleWriter"]:
         """Take samples one by one; whole parts reach the disk every few seconds and when the block is left."""

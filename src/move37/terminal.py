@@ -15,7 +15,7 @@ from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast
 from move37.console import plain_text, tell
-from move37.error_rates import Calibration
+from move37.error_rates import Calibration, ChainCalibration
 from move37.progress import Progress, Silent
 from move37.report import summary_sentences
 from move37.report.sections import section_lines
@@ -205,6 +205,25 @@ def print_calibration(found: Calibration) -> None:
                 for each in found.surprises[:MOST_ROWS]
             ],
         )
+
+
+def print_chain_calibration(found: ChainCalibration) -> None:
+    """What a judge of reasoning did with chains as they were written, and with corrupted ones."""
+    print_table(
+        found.verifier,
+        ("chains", "accepted", "of judged", "share", f"{found.confidence:.0%} interval", "unscored"),
+        [
+            (
+                rate.kind,
+                f"{rate.accepted:,}",
+                f"{rate.scored:,}",
+                "–" if rate.share is None else f"{rate.share:.4f}",
+                f"{rate.lower:.4f} to {rate.upper:.4f}",
+                f"{rate.unscored:,}",
+            )
+            for rate in (found.clean, *found.by_kind, found.corrupted)
+        ],
+    )
 
 
 def print_forecast(planned: Forecast) -> None:

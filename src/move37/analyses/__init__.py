@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 from move37.analyses.accuracy_shift import AccuracyShift, accuracy_shift
 from move37.analyses.agreement import Agreement
+from move37.analyses.arms import Arms
+from move37.analyses.between import Between
+from move37.analyses.compute_parity import ComputeParity
+from move37.analyses.contamination import PartialQuestions
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
+from move37.analyses.fragility import Fragility
 from move37.analyses.gains_losses import Change, gains_and_losses
 from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.guessing import GuessBaseline
@@ -17,6 +22,7 @@ from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.truncation import OutcomeAudit
 from move37.analyses.warnings import comparison_warnings, model_warnings
+from move37.analyses.zero_set import ZeroSetFindings
 from move37.counts import AnyTally
 from move37.estimates.settings import DEFAULT_BAND, INDEPENDENT, BandSettings, Design
 
@@ -35,6 +41,8 @@ class Comparison:
     allow for, and in findings from before there were such tests."""
     lost: Change | None = None
     """Problems that base alone solves."""
+    fragility: Fragility | None = None
+    """Under which other readings gains and losses stand. None as above, and where only `compare` was asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +72,16 @@ class Findings:
     """Where right answers can be listed and it was computed: the chances themselves."""
     perplexities: tuple[PairPerplexity, ...] = ()
     """Of the pairs of which one model's responses were scored under the other."""
+    zero_set: ZeroSetFindings | None = None
+    """Fresh samples on the problems that base never solved, where they were made."""
+    between: Between | None = None
+    """RL models against each other, where there are several and not too many."""
+    arms: Arms | None = None
+    """All models over several ways of asking them, where some model has any."""
+    parity: tuple[ComputeParity, ...] = ()
+    """RL models whose training is known in tokens, against base with more tries."""
+    contamination: tuple[PartialQuestions, ...] = ()
+    """What models made of partial questions, where they were probed; by model, smallest share first."""
 
 
 def compare(

@@ -13,9 +13,13 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
+from move37.analyses.chain_audit import AuditReading, ChainAudit, ValidFourWay, valid_four_way
+from move37.analyses.chains import ChainCounts, ChainCurve
+from move37.analyses.corrected_curves import CorrectedCurve
 from move37.analyses.deconvolved import DeconvolvedShift, deconvolved_shift
 from move37.analyses.diversity import Diversity, diversity
 from move37.analyses.extrapolation import ModelExtrapolation, PairExtrapolation, extrapolate_model, extrapolate_pair
+from move37.analyses.format_split import FormatDifference, FormatShare, format_difference, format_share
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.reliability import (
     BayesAtN,
@@ -70,6 +74,8 @@ class ModelData:
     """Counts over the samples before the first look; None where they are the tally itself, or not known."""
     not_truncated: Tally | None = None
     """Counts over those of them that ended by themselves."""
+    with_answer: Tally | None = None
+    """Counts over those in which an answer was found; None where that is not known, or none was."""
     correct_among_truncated: int | None = None
     """Of the samples that the estimates use, those that were cut and are correct; None where it is not known."""
     reasons: Sequence[tuple[str, str, int]] = ()
@@ -89,6 +95,12 @@ class ModelData:
     """Label of our own grader, for the agreements."""
     references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Reference answer by problem id, shown beside disagreements."""
+    audit: AuditReading | None = None
+    """What readers said of chains of rarely solved problems."""
+    chains: ChainCounts | None = None
+    """What a judge of chains said of its right samples."""
+    zero_set: Tally | None = None
+    """Counts of fresh samples on the problems that base never solved."""
 
     def fixed_tally(self, problem_ids: Sequence[str]) -> Tally | None:
         """Counts at a fixed n on some problems, None where one of them has no scored sample there."""
@@ -119,6 +131,13 @@ class ModelDetail:
     finished: FinishedCurve | None
     """None where no sample was truncated, or that is not known."""
     beyond: ModelExtrapolation | None
+    audit: ChainAudit | None = None
+    corrected: CorrectedCurve | None = None
+    """Without the verifier's errors; None where nothing is known of them."""
+    chains: ChainCurve | None = None
+    """CoT-pass@k; None without a judge of chains."""
+    format: FormatShare | None = None
+    """How often an answer is found; None where every sample has one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +160,10 @@ class PairDetail:
     """Problems by chance with the noise of the samples taken out; None with fewer than two problems or samples."""
     diversity: Diversity | None = None
     """Different answers of both models; None where answers are not known."""
+    valid: ValidFourWay | None = None
+    """The four-way table of problems solved with a valid chain; None unless both models were audited."""
+    format: FormatDifference | None = None
+    """The difference in accuracy, split into format and content; None where every sample of both has an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +206,7 @@ def model_detail(
             if _far(depth, tally)
             else None
         ),
+        format=None if fixed is None or data.with_answer is None else format_share(fixed, _of(data, fixed)),
     )
 
 
@@ -229,6 +253,8 @@ def pair_detail(
         expected=tuple(expected_four_way(base, rl, k) for k in (*smaller, table.k)),
         deconvolved=deconvolved_shift(base, rl, confidence, design) if _far(depth, base, rl) else None,
         diversity=_diversity(of_base, of_rl, base, rl, confidence),
+        format=_format(of_base, of_rl, fixed_base, fixed_rl, confidence, design, base),
+        valid=valid_four_way(base, rl, of_base.audit, of_rl.audit) if of_base.audit and of_rl.audit else None,
     )
 
 
@@ -268,6 +294,30 @@ def _tokens(
     if min(costs) <= 0 or max(costs) > most:
         return None  # what one sample of the one costs is more than all samples of the other
     return token_budget(base, rl, *known, settings=depth.side_band, design=design)
+
+
+def _of(data: ModelData, fixed: Tally) -> Tally:
+    """The counts of samples with an answer, on the problems of `fixed`."""
+    assert data.with_answer is not None
+    return on_problems(data.with_answer, fixed.problem_ids)
+
+
+def _format(
+    of_base: ModelData,
+    of_rl: ModelData,
+    base: Tally | None,
+    rl: Tally | None,
+    confidence: float,
+    design: Design,
+    order: AnyTally,
+) -> FormatDifference | None:
+    """None where that is not known of both, or every sample of both has an answer."""
+    if base is None or rl is None or of_base.with_answer is None or of_rl.with_answer is None:
+        return None
+    known = (base, _of(of_base, base)), (rl, _of(of_rl, rl))
+    if all(int(found.n.sum()) == int(each.n.sum()) for each, found in known):
+        return None
+    return format_difference(*known, confidence, _as_in(base, order, design))
 
 
 def _as_in(fixed: Tally, tally: AnyTally, design: Design) -> Design:

@@ -12,26 +12,35 @@ from types import MappingProxyType
 import numpy as np
 
 from move37.analyses import Comparison, Findings, compare
-from move37.analyses.agreement import agreement
+from move37.analyses.agreement import Agreement, agreement
+from move37.analyses.arms import ARM_BAND, Arms, compare_arms
+from move37.analyses.between import MOST, Between, between_models
+from move37.analyses.chain_audit import chain_audit
+from move37.analyses.chains import ChainErrors, chain_curve
+from move37.analyses.compute_parity import ComputeParity, compute_parity
+from move37.analyses.contamination import PartialQuestions, partial_questions
+from move37.analyses.corrected_curves import corrected_curves
 from move37.analyses.curves import model_curve, sampling_gap
 from move37.analyses.decision import Decision
-from move37.analyses.details import Depth, ModelData, model_detail, pair_detail
+from move37.analyses.details import Depth, ModelData, ModelDetail, model_detail, pair_detail
 from move37.analyses.exact_truth import KnownModel, exact_findings
 from move37.analyses.families import FAMILY_BAND, family
+from move37.analyses.fragility import fragility
 from move37.analyses.gains_losses import gains_and_losses
 from move37.analyses.grader_errors import GraderErrors, grader_errors, grader_warnings
 from move37.analyses.guessing import GuessBaseline, guess_baselines
-from move37.analyses.pairing import leave_out_unscored, name_some
+from move37.analyses.pairing import leave_out_unscored, name_some, on_problems, paired
 from move37.analyses.perplexity import ScoredResponses, pair_perplexity
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.truncation import OutcomeAudit, outcome_audit
 from move37.analyses.warnings import flaky_warnings, in_process_warnings, model_warnings
+from move37.analyses.zero_set import ZeroSetFindings, zero_set_findings
 from move37.counts import AnyTally
 from move37.errors import InputError
 from move37.estimates.conditional import holm
 from move37.estimates.rows import k_limit
-from move37.estimates.settings import DEFAULT_BAND, BandSettings, Design
+from move37.estimates.settings import DEFAULT_BAND, POPULATION, BandSettings, Design
 from move37.types import IntArray, Problem
 
 
@@ -57,6 +66,18 @@ class Facts:
     """Responses under models, by (author, model)."""
     notices: Sequence[str] = ()
     """What is in the run and not in the findings, one sentence each: they become warnings."""
+    arms: Mapping[str, Sequence[AnyTally]] = field(default_factory=lambda: MappingProxyType({}))
+    """Other arms of a model, by its name: the same weights, asked in another way."""
+    training_tokens: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    """Tokens generated in training, by model."""
+    uses: float | None = None
+    """Problems over which these count."""
+    probes: Mapping[str, Sequence[tuple[int, bool, bool | None]]] = field(default_factory=lambda: MappingProxyType({}))
+    """(share, completed, answered) of every partial question, by model."""
+    chain_errors: ChainErrors | None = None
+    """Of the judge of chains, where it was calibrated."""
+    zero_set_start: int | None = None
+    """How many samples of base chose the zero set; None where none was sampled."""
 
 
 def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, facts: Facts | None = None) -> Findings:
@@ -74,7 +95,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
     comparisons, pairs = [], []
     for each, rl in zip(models[1:], others, strict=True):
         comparison = compare(base, rl, settings, designs[0], stopped_by_outcomes=facts.decision is not None)
-        comparisons.append(comparison)
+        comparisons.append(_with_fragility(comparison, (models[0], each), base, rl, settings, designs[0]))
         pairs.append(pair_detail((models[0], each), base, rl, comparison.solvable, depth, designs[0]))
     comparisons = _corrected_together(base, others, comparisons, settings, designs[0])
     fixed = [tally for each in models if (tally := each.fixed_tally(base.problem_ids)) is not None]
@@ -84,10 +105,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
     return Findings(
         curves=curves,
         audits=tuple(map(_audit, models)),
-        models=tuple(
-            model_detail(each, tally, ks, depth, design)
-            for each, tally, design in zip(models, tallies, designs, strict=True)
-        ),
+        models=_models(models, tallies, ks, depth, designs, facts),
         guesses=_guesses(facts, base),
         comparisons=tuple(comparisons),
         pairs=tuple(pairs),
@@ -95,11 +113,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
         seeds=tuple(
             _over_seeds(base, others, algorithm, runs, settings, designs[0]) for algorithm, runs in facts.runs.items()
         ),
-        agreements=tuple(
-            agreement(each.tally.model, each.verifier, label, twice, each.references, each.first_stop)
-            for each in models
-            for label, twice in each.agreement
-        ),
+        agreements=_agreements(models),
         grader_errors=errors,
         decision=facts.decision,
         exact=exact_findings(facts.exact, curves, base.problem_ids),
@@ -108,6 +122,11 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
             for each in comparisons
             if (found := pair_perplexity(facts.scores, each.solvable, settings.confidence, settings.seed)) is not None
         ),
+        zero_set=_zero_set(facts, models, settings.confidence),
+        between=_between(facts, others, settings, designs[0], base),
+        arms=_arms(facts, tallies, settings, designs[0]),
+        contamination=_contamination(facts, settings.confidence),
+        parity=_parity(facts, models, tallies, settings.confidence, designs[0]),
         warnings=(
             *facts.notices,
             *_about_decision(facts.decision),
@@ -118,6 +137,49 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
             *grader_warnings(errors),
             *_about_clusters(facts, bool(errors)),
         ),
+    )
+
+
+def _with_fragility(
+    comparison: Comparison,
+    data: tuple[ModelData, ModelData],
+    base: AnyTally,
+    rl: AnyTally,
+    settings: BandSettings,
+    design: Design,
+) -> Comparison:
+    """With the readings under which the band's claims stand or fall. Without, where the bands establish nothing, and
+    for these problems alone: the readings are for others too."""
+    if comparison.gained is None or settings.target != POPULATION:
+        return comparison
+    finished = data[0].not_truncated, data[1].not_truncated
+    found = fragility(base, rl, comparison.difference, finished, settings, design)
+    return replace(comparison, fragility=found)
+
+
+def _models(
+    models: Sequence[ModelData],
+    tallies: Sequence[AnyTally],
+    ks: Sequence[int] | None,
+    depth: Depth,
+    designs: Sequence[Design],
+    facts: Facts,
+) -> tuple[ModelDetail, ...]:
+    """Each model, with what an audit found and its curve without the verifier's errors."""
+    confidence, data = depth.band.confidence, list(zip(models, tallies, strict=True))
+    audits = {tally.model: chain_audit(tally, each.audit, confidence) for each, tally in data if each.audit is not None}
+    verifiers = len({each.verifier for each in models if each.verifier})
+    curves = corrected_curves(tallies, tuple(audits.values()), facts.calibrations, verifiers, confidence)
+    by_model = {curve.model: curve for curve in curves}
+    details = [model_detail(*each, ks, depth, design) for each, design in zip(data, designs, strict=True)]
+    return tuple(
+        replace(
+            each,
+            audit=audits.get(each.model),
+            corrected=by_model.get(each.model),
+            chains=chain_curve(each.model, known.chains, facts.chain_errors, confidence) if known.chains else None,
+        )
+        for each, known in zip(details, models, strict=True)
     )
 
 
@@ -140,6 +202,65 @@ def _corrected_together(
         return comparisons
     together = gains_and_losses(base, others, settings.confidence, design)
     return [replace(each, gained=gained, lost=lost) for each, (gained, lost) in zip(comparisons, together, strict=True)]
+
+
+def _between(
+    facts: Facts, others: Sequence[AnyTally], settings: BandSettings, design: Design, base: AnyTally
+) -> Between | None:
+    """The RL models against each other; None where there are too few or too many, or the bands establish nothing."""
+    if facts.decision is not None or settings.target != POPULATION or not 2 <= len(others) <= MOST:
+        return None
+    ordered = [paired(base, other)[1] for other in others]  # in base's order, as the design's labels are
+    return between_models(ordered, _of_family(settings), design)
+
+
+def _arms(facts: Facts, tallies: Sequence[AnyTally], settings: BandSettings, design: Design) -> Arms | None:
+    """All models over their arms, on the problems that are analysed; None without arms, or with too few problems."""
+    if not facts.arms or facts.decision is not None or tallies[0].problems < 4:
+        return None
+    kept = tallies[0].id_set
+    models = [[t, *(on_problems(arm, kept) for arm in facts.arms.get(t.model, ()))] for t in tallies]
+    return compare_arms(models, replace(ARM_BAND, confidence=settings.confidence, seed=settings.seed), design)
+
+
+def _parity(
+    facts: Facts, models: Sequence[ModelData], tallies: Sequence[AnyTally], confidence: float, design: Design
+) -> tuple[ComputeParity, ...]:
+    """Every RL model whose training is known in tokens; a try of base takes its mean over problems."""
+    base, lengths = tallies[0], models[0].tokens_by_problem
+    if facts.decision is not None or not base.id_set <= lengths.keys():
+        return ()
+    tries = float(np.mean([lengths[problem] for problem in base.problem_ids]))
+    return tuple(
+        compute_parity(base, rl, facts.training_tokens[rl.model], tries, facts.uses, confidence, design)
+        for rl in tallies[1:]
+        if rl.model in facts.training_tokens and tries > 0
+    )
+
+
+def _zero_set(facts: Facts, models: Sequence[ModelData], confidence: float) -> ZeroSetFindings | None:
+    """Over the problems on which base and every model with fresh samples have scored ones; None if there are none."""
+    tallies = [each.zero_set for each in models if each.zero_set is not None]
+    if facts.zero_set_start is None or not tallies or tallies[0].model != models[0].tally.model:
+        return None
+    kept = frozenset.intersection(*(frozenset(t.select(t.n > 0).problem_ids) for t in tallies))
+    base, *others = (on_problems(tally, kept) for tally in tallies)
+    if not base.problems:
+        return None
+    design = Design(clusters=_clusters(facts, base))
+    return zero_set_findings(base, others, facts.zero_set_start, confidence, design)
+
+
+def _contamination(facts: Facts, confidence: float) -> tuple[PartialQuestions, ...]:
+    return tuple(each for model, seen in facts.probes.items() for each in partial_questions(model, seen, confidence))
+
+
+def _agreements(models: Sequence[ModelData]) -> tuple[Agreement, ...]:
+    return tuple(
+        agreement(each.tally.model, each.verifier, label, twice, each.references, each.first_stop)
+        for each in models
+        for label, twice in each.agreement
+    )
 
 
 def _audit(of: ModelData) -> OutcomeAudit:

@@ -111,10 +111,10 @@ def _rows(tally: AnyTally, replayed_right: AnyTally | None = None) -> tuple[Floa
     with_samples = tally.scored + tally.unscored
     if not with_samples.size or not with_samples.all():
         raise InputError(f"{tally.model}: {int((with_samples == 0).sum())} problems have no samples to bracket")
-    wrong = _all_wrong(tally)
+    wrong = with_unscored_wrong(tally)
     k_max = k_limit(wrong)
     if replayed_right is None:
-        return pass_at_k_rows(wrong, k_max), _all_right(tally, k_max)
+        return pass_at_k_rows(wrong, k_max), rows_with_unscored_right(tally, k_max)
     if replayed_right.problem_ids != tally.problem_ids:
         raise InputError(f"{tally.model}: the replay is not of the same problems in the same order")
     return pass_at_k_rows(wrong, k_max), pass_at_k_rows(replayed_right, k_max)
@@ -170,7 +170,8 @@ def finished_curve(tally: AnyTally, not_truncated: Tally) -> FinishedCurve | Non
     )
 
 
-def _all_wrong(tally: AnyTally) -> AnyTally:
+def with_unscored_wrong(tally: AnyTally) -> AnyTally:
+    """The counts with every unscored sample wrong."""
     zeros = np.zeros_like(tally.unscored)
     if isinstance(tally, Tally):
         return replace(tally, incorrect=tally.incorrect + tally.unscored, unscored=zeros)
@@ -180,8 +181,8 @@ def _all_wrong(tally: AnyTally) -> AnyTally:
     return replace(tally, trials=used, went_on=looks[np.searchsorted(looks, used) - 1], unscored=zeros)
 
 
-def _all_right(tally: AnyTally, k_max: int) -> FloatArray:
-    """pass@k rows with every unscored sample right; after early stopping, at most what they could be."""
+def rows_with_unscored_right(tally: AnyTally, k_max: int) -> FloatArray:
+    """pass@k (M, k_max) with every unscored sample right; after early stopping, at most what they could be."""
     if isinstance(tally, Tally):
         right = replace(tally, correct=tally.correct + tally.unscored, unscored=np.zeros_like(tally.unscored))
         return pass_at_k_rows(right, k_max)

@@ -21,6 +21,7 @@ from move37 import __version__
 from move37.analyses import Comparison, Findings
 from move37.analyses.agreement import Agreement
 from move37.analyses.curves import ModelCurve
+from move37.analyses.fragility import Fragility
 from move37.analyses.gains_losses import Change
 from move37.errors import StoreError
 from move37.estimates.bands import Band
@@ -150,6 +151,7 @@ def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: Mo
             },
             "gained": _change(comparison.gained),
             "lost": _change(comparison.lost),
+            "fragility": _fragility(comparison.fragility),
             "delta_se": {"k": gap.k, "value": gap.value, "lower": gap.lower, "upper": gap.upper},
             "warnings": comparison.warnings,
         }
@@ -174,6 +176,32 @@ def _change(found: Change | None) -> dict[str, Any] | None:
     """None where the tests do not hold."""
     keys = ("only", "expected", "p", "p_adjusted", "at_least", "problems")
     return None if found is None else {key: getattr(found, key) for key in keys}
+
+
+def _fragility(found: Fragility | None) -> dict[str, Any] | None:
+    """What the claims of the band stand under, at the largest k of each reading."""
+    if found is None:
+        return None
+    readings = (found.measured, *found.thresholds, *found.unscored, *found.truncated)
+    return {
+        "largest_t": {"gain": found.largest_t_gain, "loss": found.largest_t_loss},
+        "readings": [
+            {
+                "reading": each.kind,
+                "t": each.threshold,
+                "k": each.k[-1],
+                "difference": each.difference[-1],
+                "gain": each.gain,
+                "loss": each.loss,
+                "first_loss_set": each.first_loss_set,
+            }
+            for each in readings
+        ],
+        "tipping": {"k": found.measured.k, **plain(found.tipping)},
+        "influence": [
+            {name: value for name, value in plain(each).items() if name != "without_them"} for each in found.influence
+        ],
+    }
 
 
 def plain(value: Any) -> Any:

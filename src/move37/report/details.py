@@ -6,6 +6,9 @@ the sentences to them and decides which are shown at once and which are folded.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from move37.analyses.arms import Arms
+from move37.analyses.between import Between
+from move37.analyses.compute_parity import ComputeParity, ParityAtK
 from move37.analyses.curves import CurveDifference
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.families import Family
@@ -241,6 +244,72 @@ def family_table(found: Family) -> Table:
         header=("model", *names, "established for all together"),
         rows=tuple((member.rl, *_ends(member), established(member)) for member in found.members),
         csv="family.csv",
+        text_columns=frozenset({0, 1 + len(names)}),
+    )
+
+
+def arms_table(found: Arms) -> Table:
+    """Every arm and every envelope, at one try and at the largest k."""
+    last = len(found.envelopes[0].k)
+    ks = sorted({1, last})
+    rows: list[tuple[Cell, ...]] = []
+    for each in found.envelopes:
+        for arm, curve, share in zip(each.arms, each.by_arm, each.chosen, strict=True):
+            rows.append((arm, *(f"{percent(curve[k - 1])}, chosen by {share[k - 1]:.0%}" for k in ks)))
+        if len(each.arms) > 1:
+            rows.append((f"{each.model}, its best arm", *(percent(each.pass_at_k[k - 1]) for k in ks)))
+    return Table(
+        caption="pass@k of each way of asking, and of the best one",
+        header=("arm", *(f"k = {count(k)}" for k in ks)),
+        rows=tuple(rows),
+        csv="arms.csv",
+    )
+
+
+def parity_table(found: ComputeParity) -> Table:
+    """Extra tries and break-even at each k, and the difference at the stated number of uses."""
+    rows = [
+        (
+            count(row.k),
+            percent(row.rl_pass),
+            Missing("base does not get there with its samples")
+            if row.extra_tries is None
+            else f"{row.extra_tries:,.1f}",
+            _break_even(row.extra_tries, row.break_even),
+            *([_at_parity(row)] if found.uses is not None else []),
+        )
+        for row in found.rows
+    ]
+    stated = [f"difference over {count(found.uses)} uses"] if found.uses is not None else []
+    return Table(
+        caption=f"{found.rl} with k tries against {found.base} with more",
+        header=("k", found.rl, f"tries more of {found.base}", "training pays from so many uses", *stated),
+        rows=tuple(rows),
+        csv="parity.csv",
+    )
+
+
+def _break_even(extra: float | None, uses: float | None) -> Cell:
+    if uses is None:
+        return Missing("base solves as much with k tries" if extra is not None else "this is base's last k")
+    return f"at most {uses:,.0f}" if extra is None else f"{uses:,.0f}"
+
+
+def _at_parity(row: ParityAtK) -> Cell:
+    if row.difference is None or row.lower is None or row.upper is None:
+        return Missing("base has not so many samples")
+    error = (row.upper - row.lower) / 4
+    return Estimated(points(row.difference, error), points_interval(row.lower, row.upper, error))
+
+
+def between_table(found: Between) -> Table:
+    """Every pair of RL models under the band that covers all."""
+    names = _end_names(found.pairs[0])
+    return Table(
+        caption=f"RL models minus each other in points, one {level(found.confidence)} band for all pairs and all k",
+        header=("pair", *names, "established for all together"),
+        rows=tuple((f"{each.rl} minus {each.base}", *_ends(each), established(each)) for each in found.pairs),
+        csv="between.csv",
         text_columns=frozenset({0, 1 + len(names)}),
     )
 

@@ -35,6 +35,118 @@ def _tables_at_k(findings: Findings) -> Iterator[Row]:
         yield t.base, t.rl, t.k, t.both, t.base_only, t.rl_only, t.neither, t.noise_floor
 
 
+def _readings(findings: Findings) -> Iterator[Row]:
+    for found in (each.fragility for each in findings.comparisons if each.fragility is not None):
+        left_out = [(each.without_them, ";".join(each.most_telling)) for each in found.influence]
+        readings = (found.measured, *found.thresholds, *found.unscored, *found.truncated)
+        for reading, without in (*((each, None) for each in readings), *left_out):
+            columns = (
+                reading.k,
+                reading.base_curve,
+                reading.rl_curve,
+                reading.difference,
+                reading.lower,
+                reading.upper,
+            )
+            for k, *numbers in zip(*(column.tolist() for column in columns), strict=True):
+                said = "gain" if k in reading.gain else "loss" if k in reading.loss else "undetermined"
+                about = (reading.kind, reading.threshold, without, reading.problems)
+                yield found.base, found.rl, *about, k, *numbers, found.confidence, said
+
+
+def _tipping(findings: Findings) -> Iterator[Row]:
+    for found in (each.fragility for each in findings.comparisons if each.fragility is not None):
+        columns = (found.measured.k, found.tipping.value, found.tipping.lower, found.tipping.upper)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield found.base, found.rl, *row, found.confidence
+
+
+def _influence(findings: Findings) -> Iterator[Row]:
+    for found in (each.fragility for each in findings.comparisons if each.fragility is not None):
+        for i in found.influence:
+            counts = (i.units, i.overturned_by_one, i.overturned_by)
+            yield found.base, found.rl, i.claim, i.k, i.unit, *counts, *i.first, *i.last, ";".join(i.most_telling)
+
+
+def _audits(findings: Findings) -> Iterator[Row]:
+    for a in (model.audit for model in findings.models if model.audit is not None):
+        counts = (a.problems, a.solved, a.audited, a.with_valid, a.without_valid, a.open, a.read, a.valid, a.unread)
+        yield a.model, a.max_correct, *counts, *a.solved_validly, a.false_accepts, a.lower, a.upper, a.confidence
+
+
+def _valid_chains(findings: Findings) -> Iterator[Row]:
+    for t in (pair.valid for pair in findings.pairs if pair.valid is not None):
+        yield t.base, t.rl, *t.both, *t.base_only, *t.rl_only, *t.neither
+
+
+def _corrected(findings: Findings) -> Iterator[Row]:
+    for c in (model.corrected for model in findings.models if model.corrected is not None):
+        errors = (c.box.sensitivity, *c.box.sensitivity_range, c.box.false_accepts, *c.box.false_accepts_range)
+        columns = (c.k, c.measured, c.corrected, c.lower, c.upper)
+        for row in zip(*(column.tolist() for column in columns), strict=True):
+            yield c.model, c.source, *errors, *row
+
+
+def _zero_set(findings: Findings) -> Iterator[Row]:
+    found = findings.zero_set
+    for each in found.models if found is not None else ():
+        about = (each.solved, found.problems, each.lower, each.upper, found.confidence) if found is not None else ()
+        for k, value in zip(each.k.tolist(), each.pass_at_k.tolist(), strict=True):
+            yield each.model, *about, k, value
+
+
+def _format(findings: Findings) -> Iterator[Row]:
+    for each in (model.format for model in findings.models if model.format is not None):
+        about = (each.model, each.found, each.right_when_found, each.accuracy, each.problems_without)
+        for row in zip(each.k.tolist(), each.among_found.tolist(), each.all_samples.tolist(), strict=True):
+            yield *about, *row
+
+
+def _format_difference(findings: Findings) -> Iterator[Row]:
+    for d in (pair.format for pair in findings.pairs if pair.format is not None):
+        parts = (d.format, *d.format_interval, d.content, *d.content_interval)
+        yield d.base, d.rl, d.total, *parts, d.confidence
+
+
+def _chains(findings: Findings) -> Iterator[Row]:
+    for c in (model.chains for model in findings.models if model.chains is not None):
+        errors = (*(c.sensitivity or (None,) * 3), *(c.false_accepts or (None,) * 3))
+        columns = [c.k, c.answers, c.accepted, c.accepted_upper]
+        none = [None] * len(c.k)
+        corrected = (none if each is None else each.tolist() for each in (c.corrected, c.lower, c.upper))
+        for row in zip(*(column.tolist() for column in columns), *corrected, strict=True):
+            yield c.model, c.judge, *errors, *row
+
+
+def _arms(findings: Findings) -> Iterator[Row]:
+    for each in findings.arms.envelopes if findings.arms is not None else ():
+        for arm, curve, share in zip(each.arms, each.by_arm.tolist(), each.chosen.tolist(), strict=True):
+            for row in zip(each.k.tolist(), curve, share, strict=True):
+                yield each.model, arm, *row
+        for k, value in zip(each.k.tolist(), each.pass_at_k.tolist(), strict=True):
+            yield each.model, "best", k, value, None
+
+
+def _arms_difference(findings: Findings) -> Iterator[Row]:
+    for each in findings.arms.differences if findings.arms is not None else ():
+        for row in _band(each):
+            yield each.base, each.rl, *row
+
+
+def _parity(findings: Findings) -> Iterator[Row]:
+    for found in findings.parity:
+        about = (found.training_tokens, found.tokens_per_try, found.uses)
+        for r in found.rows:
+            numbers = (r.rl_pass, r.extra_tries, r.break_even, r.base_tries, r.difference, r.lower, r.upper)
+            yield found.base, found.rl, *about, r.k, *numbers, found.confidence
+
+
+def _contamination(findings: Findings) -> Iterator[Row]:
+    for c in findings.contamination:
+        answered = (c.judged, c.answered, *c.answered_interval, c.confidence)
+        yield c.model, c.share, c.problems, c.completed, *c.completed_interval, *answered
+
+
 def _support(findings: Findings) -> Iterator[Row]:
     for found in (pair.support for pair in findings.pairs):
         for m in found.measures:
@@ -91,6 +203,12 @@ def _family(findings: Findings) -> Iterator[Row]:
     for member in findings.family.members if findings.family is not None else ():
         for row in _band(member):
             yield member.base, member.rl, *row
+
+
+def _between(findings: Findings) -> Iterator[Row]:
+    for pair in findings.between.pairs if findings.between is not None else ():
+        for row in _band(pair):
+            yield pair.base, pair.rl, *row
 
 
 def _seeds(findings: Findings) -> Iterator[Row]:
@@ -184,6 +302,57 @@ def _unseen(findings: Findings) -> Iterator[Row]:
 
 FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
     "solvable_by_k.csv": ("base,rl,k,both,base_only,rl_only,neither,noise_floor", _tables_at_k),
+    "fragility.csv": (
+        "base,rl,reading,threshold,left_out,problems,k,base_curve,rl_curve,difference,lower,upper,confidence,"
+        "established",
+        _readings,
+    ),
+    "tipping.csv": ("base,rl,k,value,lower,upper,confidence", _tipping),
+    "influence.csv": (
+        "base,rl,claim,k,unit,units,overturned_by_one,overturned_by,first_low,first_high,last_low,last_high,"
+        "most_telling",
+        _influence,
+    ),
+    "audit.csv": (
+        "model,max_correct,problems,solved,audited,with_valid,without_valid,open,read,valid,unread,solved_validly_low,"
+        "solved_validly_high,false_accepts,lower,upper,confidence",
+        _audits,
+    ),
+    "valid_chains.csv": (
+        "base,rl,both_low,both_high,base_only_low,base_only_high,rl_only_low,rl_only_high,neither_low,neither_high",
+        _valid_chains,
+    ),
+    "corrected.csv": (
+        "model,source,sensitivity,sensitivity_low,sensitivity_high,false_accepts,false_accepts_low,"
+        "false_accepts_high,k,measured,corrected,lower,upper",
+        _corrected,
+    ),
+    "zero_set.csv": ("model,solved,problems,lower,upper,confidence,k,pass_at_k", _zero_set),
+    "format.csv": (
+        "model,found,right_when_found,accuracy,problems_without,k,among_found,all_samples",
+        _format,
+    ),
+    "format_difference.csv": (
+        "base,rl,total,format,format_lower,format_upper,content,content_lower,content_upper,confidence",
+        _format_difference,
+    ),
+    "chains.csv": (
+        "model,judge,sensitivity,sensitivity_low,sensitivity_high,false_accepts,false_accepts_low,false_accepts_high,"
+        "k,answers,accepted,accepted_upper,corrected,lower,upper",
+        _chains,
+    ),
+    "arms.csv": ("model,arm,k,pass_at_k,chosen", _arms),
+    "arms_difference.csv": (f"base,rl,{_BAND}", _arms_difference),
+    "parity.csv": (
+        "base,rl,training_tokens,tokens_per_try,uses,k,rl_pass,extra_tries,break_even,base_tries,difference,lower,upper,"
+        "confidence",
+        _parity,
+    ),
+    "contamination.csv": (
+        "model,share,problems,completed,completed_lower,completed_upper,judged,answered,answered_lower,answered_upper,"
+        "confidence",
+        _contamination,
+    ),
     "support.csv": ("base,rl,k,measure,value,lower,upper,confidence,by_luck,method", _support),
     "tokens.csv": (
         "base,rl,tokens,k_base,k_rl,base_pass,rl_pass,mean,standard_error,lower,upper,confidence,established,"
@@ -195,6 +364,7 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
     "bayes.csv": (f"model,measure,{_ESTIMATE},displaced", _bayes),
     "strata.csv": (f"base,rl,tag,stratum,problems,{_BAND}", _strata),
     "family.csv": (f"base,rl,{_BAND}", _family),
+    "between.csv": (f"model,other,{_BAND}", _between),
     "seeds.csv": (
         "base,algorithm,k,mean,lower,upper,se_seeds,se_problems,between_seeds,seed_share,confidence,established,"
         "few_problems",

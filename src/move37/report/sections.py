@@ -8,23 +8,42 @@ same. Left out: what `summary.py` says first, and the sections that every report
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from move37.analyses import Findings
+from move37.analyses import Comparison, Findings
+from move37.analyses.arms import Arms
+from move37.analyses.between import Between
+from move37.analyses.curves import CurveDifference
 from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
+from move37.analyses.fragility import THRESHOLDS
 from move37.analyses.reliability import Coverage
 from move37.analyses.sensitivity import FinishedCurve, UnscoredBracket
 from move37.analyses.strata import StratifiedComparison
 from move37.analyses.support import Support
-from move37.report import details, exact_section, extrapolation, perplexity_section, variety_section
+from move37.report import (
+    contamination,
+    details,
+    exact_section,
+    extrapolation,
+    format_split,
+    fragility,
+    perplexity_section,
+    variety_section,
+    verifier_errors,
+    zero_set,
+)
 from move37.report.number_format import count, counted, level, percent, percent_interval, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
-from move37.report.words import stopped_by_outcomes
+from move37.report.words import established, stopped_by_outcomes
 from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described, joined, problems_of
 from move37.report.words.exact import exact_pair_sentences
 from move37.report.words.extrapolation import pair_sentence, unseen_sentence
 from move37.report.words.findings import budget_sentences, seeds_sentences, strata_sentences
+from move37.report.words.format_split import format_sentences
+from move37.report.words.parity import parity_sentence
 from move37.report.words.perplexity import perplexity_sentences
+from move37.report.words.verifier_errors import chain_sentence, corrected_sentence, cot_sentence, four_way_sentence
+from move37.report.words.zero_set import zero_set_sentences
 
 _LONG = 12
 """Rows above which a table is folded."""
@@ -61,6 +80,7 @@ class FurtherSections:
     """In the order of the comparisons."""
     reliability: tuple[Section, ...]
     outcomes: tuple[Section, ...]
+    graders: tuple[Section, ...]
     extrapolation: tuple[Section, ...]
 
 
@@ -69,13 +89,26 @@ def further_sections(findings: Findings) -> FurtherSections:
     models = {model.model: model for model in findings.models}
     return FurtherSections(
         guessing=_guessing(findings),
-        together=(*_family(findings.family), *_seeds(findings), *_exact(findings.exact)),
+        together=(
+            *_family(findings.family),
+            *_between(findings.between),
+            *_seeds(findings),
+            *_arms(findings.arms),
+            *_parity(findings),
+            *_zero_set(findings),
+            *_exact(findings.exact),
+        ),
         pairs=tuple(
-            (*_pair(pair, models, findings, token_stem(number, len(findings.pairs))), *_likelihoods(findings, pair))
-            for number, pair in enumerate(findings.pairs, start=1)
+            (
+                *_fragility(comparison),
+                *_pair(pair, models, findings, token_stem(number, len(findings.pairs))),
+                *_likelihoods(findings, pair),
+            )
+            for number, (pair, comparison) in enumerate(zip(findings.pairs, findings.comparisons, strict=True), start=1)
         ),
         reliability=_reliability(findings.models),
-        outcomes=(*_unscored(findings), *_finished(findings.models)),
+        outcomes=(*_unscored(findings), *_finished(findings.models), *_format(findings)),
+        graders=(*_probed(findings), *_audits(findings), *_chains(findings.models), *_corrected(findings.models)),
         extrapolation=_extrapolation(findings),
     )
 
@@ -87,7 +120,8 @@ def section_lines(findings: Findings) -> list[str]:
     for pair, sections in zip(findings.pairs, found.pairs, strict=True):
         several = f"{pair.rl} against {pair.base}, " if len(findings.pairs) > 1 else ""
         lines += [f"{several}{_line(each)}" for each in sections]
-    return [*lines, *(_line(each) for each in (*found.reliability, *found.outcomes, *found.extrapolation))]
+    rest = (*found.reliability, *found.outcomes, *found.graders, *found.extrapolation)
+    return [*lines, *map(_line, rest)]
 
 
 def token_stem(number: int, pairs: int) -> str:
@@ -193,6 +227,59 @@ def _likelihoods(findings: Findings, pair: PairDetail) -> tuple[Section, ...]:
     return tuple(found)
 
 
+def _between(found: Between | None) -> tuple[Section, ...]:
+    if found is None:
+        return ()
+    text = (
+        f"One {level(found.confidence)} band covers every pair of RL models at every k (critical value "
+        f"{found.critical_value:.2f}). The models tried the same problems and base does not enter: this, and not whose "
+        "curve is further from base's, decides between two of them."
+    )
+    said = [_apart(p, found.confidence) for p in found.pairs if p.shown_gain or p.shown_loss]
+    return (_section("RL models against each other", [text, *said[:_SAID_STRATA]], details.between_table(found)),)
+
+
+def _apart(pair: CurveDifference, confidence: float) -> Claim:
+    """What the common band establishes of one pair."""
+    models = (pair.rl, pair.base)
+    gains = [Assertion("difference", models, pair.shown_gain, lower=0.0)] if pair.shown_gain else []
+    losses = [Assertion("difference", models, pair.shown_loss, upper=0.0)] if pair.shown_loss else []
+    return Claim(
+        f"{pair.rl} against {pair.base}: {established(pair)}.",
+        (*gains, *losses),
+        target=LIKE_THESE,
+        confidence=confidence,
+        corrected_over="for all pairs of RL models and all k at once",
+    )
+
+
+def _arms(found: Arms | None) -> tuple[Section, ...]:
+    if found is None:
+        return ()
+    text = (
+        "Each model by the best of the ways in which it was asked, chosen for every k on one half of the problems and "
+        f"measured on the other ({count(found.splits)} splits), so that the choice does not flatter it."
+    )
+    said = [f"{each.rl} against {each.base}: {established(each)}." for each in found.differences]
+    return (_section("Over several ways of asking", [text, *said], details.arms_table(found)),)
+
+
+def _parity(findings: Findings) -> tuple[Section, ...]:
+    if not findings.parity:
+        return ()
+    said = [parity_sentence(each) for each in findings.parity]
+    return (_section("Training against more tries", said, *map(details.parity_table, findings.parity)),)
+
+
+def _zero_set(findings: Findings) -> tuple[Section, ...]:
+    found = findings.zero_set
+    if found is None:
+        return ()
+    return (
+        _section("What base never solved, sampled again", zero_set_sentences(found), zero_set.zero_set_table(found)),
+    )
+
+
 # -- a pair --------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +292,26 @@ def _pair(pair: PairDetail, models: dict[str, ModelDetail], findings: Findings, 
         *([_measures(pair, measured)] if measured.rows else []),
         *(_strata(each) for each in pair.strata),
     )
+
+
+def _fragility(comparison: Comparison) -> tuple[Section, ...]:
+    found = comparison.fragility
+    if found is None:
+        return ()
+    limit = found.most_successes
+    text = (
+        "The same difference if the samples are read otherwise, each row with a band of its own. They ask whether a "
+        "gain or a loss stands, and claim none."
+    )
+    planned = (
+        f"Sampling stopped at {counted(limit, 'right sample')}, so no more than that can be asked for."
+        if limit is not None and limit < max(THRESHOLDS)
+        else ""
+    )
+    tables = fragility.readings_table(found)
+    folded = [("How much false accepts would have to differ", fragility.tipping_table(found))]
+    said = tuple(map(described, (text, *([planned] if planned else ()))))
+    return (Section("Under other readings", said, (tables,), tuple(folded)),)
 
 
 def _tables_at_k(pair: PairDetail, stopped: bool) -> tuple[Section, ...]:
@@ -354,6 +461,51 @@ def _finished_sentence(found: FinishedCurve) -> str:
         f"among those that ended by themselves{left} pass@1 is {percent(found.finished[0])}, among all "
         f"{percent(found.all_samples[0])}."
     )
+
+
+def _format(findings: Findings) -> tuple[Section, ...]:
+    found = [model.format for model in findings.models if model.format is not None]
+    if not found:
+        return ()
+    said = format_sentences(found, [pair.format for pair in findings.pairs if pair.format is not None])
+    return (_section("Format and content", said, format_split.format_table(found)),)
+
+
+def _probed(findings: Findings) -> tuple[Section, ...]:
+    found = findings.contamination
+    if not found:
+        return ()
+    models = dict.fromkeys(each.model for each in found)
+    said = [contamination.partial_sentence([each for each in found if each.model == model]) for model in models]
+    limits = "Questions completed word for word were seen in training; some answers are given away before the end."
+    return (_section("Were the problems seen before?", [*said, limits], contamination.partial_table(found)),)
+
+
+def _audits(findings: Findings) -> tuple[Section, ...]:
+    found = [model.audit for model in findings.models if model.audit is not None]
+    if not found:
+        return ()
+    pairs = [pair.valid for pair in findings.pairs if pair.valid is not None]
+    said = [*map(chain_sentence, found), *map(four_way_sentence, pairs)]
+    tables = [verifier_errors.audits_table(found), *([verifier_errors.valid_four_way_table(pairs)] if pairs else [])]
+    return (_section("Solved with a valid chain", said, *tables),)
+
+
+def _chains(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
+    found = [model.chains for model in models if model.chains is not None]
+    if not found:
+        return ()
+    return (
+        _section("With a chain that a judge accepts", [*map(cot_sentence, found)], verifier_errors.chains_table(found)),
+    )
+
+
+def _corrected(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
+    found = [model.corrected for model in models if model.corrected is not None]
+    if not found:
+        return ()
+    table = verifier_errors.corrected_table(found)
+    return (_section("Without the verifier's errors", [*map(corrected_sentence, found)], table),)
 
 
 def _extrapolation(findings: Findings) -> tuple[Section, ...]:

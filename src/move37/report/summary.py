@@ -43,6 +43,7 @@ from move37.report.words import (
 from move37.report.words.claim import THESE, Assertion, Claim, described, joined, problems_of, texts
 from move37.report.words.claims import claim_lines, claims
 from move37.report.words.findings import decision_sentences, family_sentences
+from move37.report.words.fragility import fragility_sentences
 
 _SOLVED = "A problem counts as solved if at least one of the tries that are allowed is right."
 
@@ -134,7 +135,11 @@ def _summary(
         headline=headline,
         claims=() if stopped else claims(comparison),
         plain=(described(_setup(base, rl)), *([described(_SOLVED)] if explain else []), *said, scope),
-        sizes=(_sizes(difference, base, rl, stopped), _solved_alone(table, decision)),
+        sizes=(
+            *map(described, fragility_sentences(comparison.fragility)),
+            _sizes(difference, base, rl, stopped),
+            _solved_alone(table, decision),
+        ),
         technical=tuple(said_in_terms),
     )
 

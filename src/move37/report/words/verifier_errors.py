@@ -1,0 +1,82 @@
+"""What an audit found, and what the verifier's errors may have done to a curve, in plain words."""
+
+from move37.analyses.chain_audit import ChainAudit, ValidFourWay
+from move37.analyses.chains import ChainCurve
+from move37.analyses.corrected_curves import AUDIT, CorrectedCurve
+from move37.report.number_format import count, counted, percent, percent_interval, small_share
+
+
+def chain_sentence(found: ChainAudit) -> str:
+    """How many of a model's problems are solved with a valid chain."""
+    if not found.audited:
+        return f"{found.model} has no problem with {_few(found)}: there is nothing to read."
+    parts = [f"{count(found.with_valid)} with a valid chain", f"{count(found.without_valid)} without any"]
+    parts += [f"{count(found.open)} not read to an end"] if found.open else []
+    lowest, highest = found.solved_validly
+    solved = count(lowest) if lowest == highest else f"{count(lowest)} to {count(highest)}"
+    return (
+        f"Of {counted(found.audited, 'problem')} of {found.model} with {_few(found)}: {', '.join(parts)}. "
+        f"So {found.model} solves {solved} of {counted(found.problems, 'problem')} with a valid chain, those with more "
+        f"accepted samples taken as solved ({count(found.solved)} by answers alone)."
+    )
+
+
+def four_way_sentence(found: ValidFourWay) -> str:
+    """Who solves what with a valid chain."""
+    return (
+        f"With a valid chain {found.base} alone solves {_between(found.base_only)}, {found.rl} alone "
+        f"{_between(found.rl_only)}, both {_between(found.both)}."
+    )
+
+
+def cot_sentence(found: ChainCurve) -> str:
+    """CoT-pass@k at the largest k, and how far the judge can be trusted."""
+    k, last = count(found.k[-1]), -1
+    accepted = percent(found.accepted[last])
+    if found.unjudged:
+        accepted = percent_interval(found.accepted[last], found.accepted_upper[last], None, "")
+    text = (
+        f"{found.model}: pass@{k} is {percent(found.answers[last])} by answers, and {accepted} with a chain that "
+        f"{found.judge} accepts"
+    )
+    if found.lower is not None and found.upper is not None:
+        errors = " and ".join(
+            f"{percent(share)} ({percent_interval(low, high, None, '')}) of {what} chains"
+            for what, (share, low, high) in (
+                ("clean", found.sensitivity or (0.0, 0.0, 0.0)),
+                ("corrupted", found.false_accepts or (0.0, 0.0, 0.0)),
+            )
+        )
+        ends = percent_interval(found.lower[last], found.upper[last], None, "")
+        return f"{text}; it accepts {errors}, with which the truth is {ends}."
+    return f"{text}; {found.note or 'how often it errs is not known (`move37 calibrate RUN --chains`)'}."
+
+
+def corrected_sentence(found: CorrectedCurve) -> str:
+    """What is left of the end of a curve."""
+    last, box = -1, found.box
+    low, high = box.false_accepts_range
+    origin = (
+        f"the audit puts the share of its wrong samples that were accepted at {_rate(box.false_accepts)} ({_rate(low)} "
+        f"to {_rate(high)})"
+        if found.source == AUDIT
+        else f"the calibration accepts {_rate(box.false_accepts)} of corruptions ({_rate(low)} to {_rate(high)}), "
+        "and they may tempt it more or less than the model's own"
+    )
+    k = count(found.k[last])
+    return (
+        f"{found.model}: {origin}; pass@{k} is {percent(found.measured[last])} as measured and "
+        f"{percent_interval(found.lower[last], found.upper[last], None, '')} without such errors."
+    )
+
+
+def _rate(share: float) -> str:
+    return small_share(share)
+
+
+def _few(found: ChainAudit) -> str:
+    return "one accepted sample" if found.max_correct == 1 else f"1 to {count(found.max_correct)} accepted samples"
+
+
+def _between(ends: tuple[int, int]) -> str:
+    return count(ends[0]) if ends[0] == ends[1] else f"{count(ends[0])} to {count(ends[1])}"
