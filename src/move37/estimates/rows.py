@@ -49,7 +49,7 @@ def weighted_rows(tally: AnyTally, weights: FloatArray) -> tuple[FloatArray, Flo
     """
     if isinstance(tally, Tally) and _is_large(tally):
         distinct, where = _distinct_rows(tally)
-        return distinct, np.bincount(where, weights, minlength=len(distinct))
+        return distinct, np.bincount(where, weights, minlength=len(distinct)).astype(np.float64)
     return _all_rows(tally), weights
 
 
