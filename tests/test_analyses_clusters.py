@@ -75,15 +75,18 @@ def unlike(one: Any, two: Any, path: str = "") -> list[str]:
     Everything else is the same or, where it counts problems or samples, twice as much: nothing is left out.
     """
     name = re.sub(r"\[.*", "", path.rpartition(".")[2])
+    if type(one) is not type(two) and (isinstance(one, dict | list) or isinstance(two, dict | list)):
+        return [f"{path}: {one} {two}"[:300]]  # there is one here and none there
     if isinstance(one, dict):
         assert one.keys() == two.keys(), path
         if _bounds_a_number_of_problems(one, two):
             one = {key: 2 * value if key in ("at_least", "lower") else value for key, value in one.items()}
         return [each for key in one for each in unlike(one[key], two[key], f"{path}.{key}")]
-    if isinstance(one, list) and any(isinstance(each, list | dict | str) for each in one):
+    if isinstance(one, list) and any(isinstance(each, list | dict | str) for each in [*one, *two]):
         if any(isinstance(each, str) for each in one):
             return []  # ids
-        assert len(one) == len(two), path
+        if len(one) != len(two):
+            return [f"{path}: {len(one)} and {len(two)} of them"]
         return [each for i, pair in enumerate(zip(one, two, strict=True)) for each in unlike(*pair, f"{path}[{i}]")]
     if isinstance(one, str):
         return []

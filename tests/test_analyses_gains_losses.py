@@ -17,7 +17,7 @@ from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.conditional import THRESHOLDS
 from move37.estimates.rows import pass_at_k_rows
 from move37.estimates.settings import BandSettings, Design
-from move37.importers import IMPORTERS
+from move37.importers.counts import load_counts
 from move37.stopping import apply_plan
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
@@ -65,8 +65,7 @@ def test_swapping_the_models_swaps_the_claims():
 def test_the_published_counts_show_a_loss_and_no_gain():
     if not DEEPSCALER.is_dir():
         pytest.skip("needs the published counts")
-    load = IMPORTERS.load("counts")().load
-    base, rl = (load(DEEPSCALER / f"{name}.jsonl", name, "counts").counts for name in ("base", "rl"))
+    base, rl = (load_counts(DEEPSCALER / f"{name}.jsonl", name) for name in ("base", "rl"))
     assert isinstance(base, Tally)
     assert isinstance(rl, Tally)
     ((gained, lost),) = gains_and_losses(base, [rl])
@@ -160,8 +159,7 @@ def test_where_sampling_stopped_because_of_what_it_found_nothing_is_claimed():
 def test_the_table_to_expect_at_any_k_is_unbiased_and_its_difference_is_that_of_pass_at_k():
     if not DEEPSCALER.is_dir():
         pytest.skip("needs the published counts")
-    load = IMPORTERS.load("counts")().load
-    base, rl = (load(DEEPSCALER / f"{name}.jsonl", name, "counts").counts for name in ("base", "rl"))
+    base, rl = (load_counts(DEEPSCALER / f"{name}.jsonl", name) for name in ("base", "rl"))
     assert isinstance(base, Tally)
     assert isinstance(rl, Tally)
     expected = [expected_four_way(base, rl, k) for k in (1, 4, 16, 64, 128)]

@@ -15,7 +15,7 @@ from move37.analyses import Comparison, Findings
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast
 from move37.console import plain_text, tell
-from move37.error_rates import Calibration, ChainCalibration
+from move37.error_rates import Calibration, ChainCalibration, Rate
 from move37.progress import Progress, Silent
 from move37.report import summary_sentences
 from move37.report.sections import section_lines
@@ -151,20 +151,19 @@ def print_disagreements(found: VerifiersCompared) -> None:
         )
 
 
+def _accepted(rate: Rate) -> tuple[str, ...]:
+    share = "–" if rate.share is None else f"{rate.share:.4f}"
+    bounds = f"{rate.lower:.4f} to {rate.upper:.4f}"
+    return rate.kind, f"{rate.accepted:,}", f"{rate.scored:,}", share, bounds, f"{rate.unscored:,}"
+
+
 def print_calibration(found: Calibration) -> None:
     """What a verifier did with right and with corrupted answers, what that means for pass@k, and where it was wrong."""
     print_table(
         found.verifier,
         ("answers", "accepted", "of scored", "share", f"{found.confidence:.0%} interval", "unscored"),
         [
-            (
-                rate.kind,
-                f"{rate.accepted:,}",
-                f"{rate.scored:,}",
-                "–" if rate.share is None else f"{rate.share:.4f}",
-                f"{rate.lower:.4f} to {rate.upper:.4f}",
-                f"{rate.unscored:,}",
-            )
+            _accepted(rate)
             for rate in (
                 found.references,
                 *found.by_rendering,
@@ -212,17 +211,7 @@ def print_chain_calibration(found: ChainCalibration) -> None:
     print_table(
         found.verifier,
         ("chains", "accepted", "of judged", "share", f"{found.confidence:.0%} interval", "unscored"),
-        [
-            (
-                rate.kind,
-                f"{rate.accepted:,}",
-                f"{rate.scored:,}",
-                "–" if rate.share is None else f"{rate.share:.4f}",
-                f"{rate.lower:.4f} to {rate.upper:.4f}",
-                f"{rate.unscored:,}",
-            )
-            for rate in (found.clean, *found.by_kind, found.corrupted)
-        ],
+        [_accepted(rate) for rate in (found.clean, *found.by_kind, found.corrupted)],
     )
 
 
