@@ -5,6 +5,8 @@ again: `complete` is `study.toml` run, regraded with `exact` and back, `counts` 
 """
 
 import json
+import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -34,12 +36,28 @@ def old(tmp_path: Path) -> Path:
     return tmp_path / "old"
 
 
+REVISED = {
+    r"curves\[\d+\]\.(lower|upper)\[": "reported bands are widened where few problems carry a k",
+    r"audits\[\d+\]\.mean_tokens|pairs\[\d+\]\.tokens\.": "mean tokens after early stopping were biased",
+    r"coverage\[\d+\]\.(lower_bound|upper_bound|few_problems)": "Cover@tau's interval is what its bounds were",
+    r"coverage\[\d+\]\.estimate\.method": "and its estimate is named by what it does",
+    r"pairs\[\d+\]\.tables": "tables at smaller k were one random thinning each; what is to be expected has come",
+}
+"""Numbers that were wrong or said too much at 05bb719, by their place in analyses.json, and why."""
+
+
 def contained(before: Any, after: Any, where: str = "") -> None:
-    """Everything that was in an old analyses.json is in the new one with the same value; more may have come."""
+    """Everything that was in an old analyses.json is in the new one with the same value, but for `REVISED`; more may
+    have come. Sums may be taken in another order: the last digits of a float may differ."""
+    if any(re.search(place, where) for place in REVISED):
+        return
     if isinstance(before, dict):
         for key, value in before.items():
-            assert key in after, f"{where}.{key}"
-            contained(value, after[key], f"{where}.{key}")
+            missing = key not in after and not any(re.search(place, f"{where}.{key}") for place in REVISED)
+            assert not missing, f"{where}.{key}"
+            contained(value, after.get(key), f"{where}.{key}")
+    elif isinstance(before, float) and isinstance(after, float):
+        assert math.isclose(before, after, rel_tol=1e-12, abs_tol=1e-15), where
     elif isinstance(before, list):
         assert len(before) == len(after), where
         for place, (a, b) in enumerate(zip(before, after, strict=True)):
