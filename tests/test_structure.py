@@ -12,7 +12,11 @@ LONGEST = 60
 
 LATE_IMPORTS = {
     "__main__.py": "Ctrl-C is answered before the rest is loaded",
-    "cli.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/application.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/checks.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/exchange.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/lab.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/studies.py": "each command loads what it needs, so that --help waits for none of it",
     "benchmarks/published.py": "datasets is in the extra hub",
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
     "importers/monkeys.py": "PyYAML is in the extra logs",

@@ -1,0 +1,63 @@
+"""The application that the commands join, and what all of them take and print.
+
+Each command reads its arguments, calls one function of `pipeline.py` or of a module beside it, and prints what it
+returns. It loads what it needs when it runs, so that --help waits for no library.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from move37.errors import Move37Error
+from move37.interrupts import raise_from_now_on
+
+app = typer.Typer(
+    name="move37",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Does RLVR give a language model moves it did not have, or does it only play known moves more often?",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Run = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write to.", metavar="DIR")]
+Accept = Annotated[
+    str | None,
+    typer.Option(
+        "--accept-differences", help="Why imported models that were asked differently are compared.", metavar="REASON"
+    ),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", help="An option of a verifier, as in judge.model=NAME.", metavar="NAME.KEY=VALUE"),
+]
+
+
+@contextmanager
+def command(name: str, as_json: bool) -> Iterator[Callable[..., None]]:
+    """Enter, once all that a command needs is loaded, for a function that takes what to print under --json: objects
+    of `results.py`, or figures, which are put together. An error is printed too, for whoever calls the app in his own
+    process; `main` has the last word on what is printed."""
+
+    def emit(*results: Any) -> None:
+        if as_json:
+            from move37.analyses.serialise import plain
+
+            figures: dict[str, Any] = {"command": name, "ok": True}
+            for result in results:
+                figures |= plain(result)
+            print(json.dumps(figures))
+
+    raise_from_now_on()
+    try:
+        yield emit
+    except Move37Error as error:
+        if as_json:
+            print(json.dumps({"command": name, "ok": False, "error": str(error)}))
+        raise

@@ -1,0 +1,99 @@
+"""Commands on models that move37 trains: recipes, the exact chances of the lab's world, the demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from move37.commands.application import Json, Out, app, command
+from move37.console import tell
+from move37.errors import InputError
+
+PANEL = "Training and the lab"
+
+
+@app.command(rich_help_panel=PANEL)
+def train(
+    recipe: Annotated[Path, typer.Argument(help="What to train and how, a TOML file.", metavar="RECIPE.toml")],
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model with one of six RLVR algorithms, or by distillation. The same command continues a stopped run."""
+    from rich.console import Console
+
+    from move37 import pipeline
+    from move37.training.recipe import load_recipe
+
+    with command("train", as_json) as emit:
+        config = load_recipe(recipe)
+        screen = Console(stderr=True)
+        watched = screen if screen.is_terminal and not as_json else None
+        done = pipeline.train_model(config, out or Path("runs") / config.name, watched)
+        emit(done)
+    tell(as_json, f"Trained model: {done.model}", done.warnings)
+
+
+@app.command(rich_help_panel=PANEL)
+def exact(
+    model: Annotated[
+        str, typer.Argument(help="A model's folder, a shipped checkpoint, or a run folder.", metavar="MODEL|RUN")
+    ],
+    tier: Annotated[str | None, typer.Option(help="Tier of the countdown puzzles (a model's).")] = None,
+    problems: Annotated[int | None, typer.Option(min=1, help="How many puzzles (a model's).")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the puzzles (a model's).")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, help="Of the sampling (a model's); 1.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Of the sampling (a model's); 1.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Of a response (a model's); 64.")] = None,
+    below: Annotated[float, typer.Option(help="A new move's chance under base is below this.")] = 1e-6,
+    above: Annotated[float, typer.Option(help="A new move's chance under RL is above this.")] = 1e-3,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Compute the chance of solving countdown puzzles, and pass@k up to 2^20, without a sample."""
+    from move37 import pipeline, terminal
+    from move37.analyses.exact_truth import Thresholds
+    from move37.store import RunStore
+    from move37.terminal_exact import exact_json, exact_settings, print_exact
+    from move37.truth import is_run
+
+    with command("exact", as_json) as emit:
+        given = {"tier": tier, "problems": problems, "seed": seed}
+        sampling = {"temperature": temperature, "top_p": top_p, "max_new_tokens": max_new_tokens}
+        if is_run(Path(model)):
+            beside = [name for name, value in (given | sampling).items() if value is not None]
+            if beside or out is not None:
+                raise InputError(f"--{(beside or ['out'])[0].replace('_', '-')}: a run has its own; see its report")
+            store = RunStore.open(Path(model))
+            done = pipeline.exact_run(store, Thresholds(below, above), terminal.progress(as_json))
+        else:
+            source, settings = exact_settings(given, sampling)
+            done = pipeline.exact_checkpoint(model, source, settings, out, terminal.progress(as_json))
+        emit(exact_json(done))
+    if not as_json:
+        print_exact(done)
+
+
+@app.command(rich_help_panel=PANEL)
+def demo(
+    out: Out = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the training and of the sampling.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a small model by reinforcement learning, compare it with its base, write a report: minutes on two cores."""
+    import webbrowser
+
+    from rich.console import Console
+
+    from move37 import pipeline, terminal
+    from move37.demo import demo_recipe, demo_study
+
+    folder, screen = out or Path("runs") / "demo", Console(stderr=True)
+    watched = screen if screen.is_terminal and not as_json else None
+    with command("demo", as_json) as emit:
+        trained = pipeline.train_model(demo_recipe(seed), folder / "training", watched)
+        study = demo_study(trained.model, seed)
+        done = pipeline.run_study(study, folder, terminal.progress(as_json))
+        emit(done.sampled, done.verified, done.reported, {"trained": trained.model})
+    tell(as_json, f"Report: {done.reported.report}", done.reported.warnings)
+    if watched is not None:
+        webbrowser.open(done.reported.report.resolve().as_uri())
