@@ -91,6 +91,16 @@ def test_unscored_samples_that_moved_the_looks_do_no_harm() -> None:
     assert at_least_rows(tally.select(reach), t, np.array([k])).mean() == pytest.approx(truth, abs=0.004)
 
 
+def test_where_every_problem_stopped_early_the_rows_are_those_of_each_problem_alone() -> None:
+    plan = PLANS[next(name for name, plan in PLANS.items() if plan.successes == 4)]
+    stopped = [(n, s) for n, s in paths_from(plan, 0) if s >= 4 and n > plan.looks[0]]
+    ks = np.arange(1, 13)
+    assert len(stopped) > 1
+    together = at_least_rows(at_points(plan, stopped), 2, ks)
+    alone = [at_least_rows(at_points(plan, [point]), 2, ks)[0] for point in stopped]
+    assert together == pytest.approx(np.array(alone))
+
+
 def test_what_the_counts_cannot_say_is_refused() -> None:
     plan = StoppingPlan.until(2, 12)
     stopped = at_points(plan, list(paths_from(plan, 0)))

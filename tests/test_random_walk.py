@@ -207,8 +207,8 @@ class Walk:
             store = RunStore.open(self.run)
             evidence = RunEvidence(store)
             for model in store.models():
-                for label, rows in evidence._verdicts(model, ["problem_id", "index", "answer", "outcome", "truncated"]):
-                    self._check_verdicts(store, model, label, evidence._collect(model, rows))
+                for label, rows in evidence.verdicts(model, ["problem_id", "index", "answer", "outcome", "truncated"]):
+                    self._check_verdicts(store, model, label, evidence.collect(model, rows))
             found = self._analyses(store)
         except Move37Error as error:
             self.refused("report", error)

@@ -95,7 +95,8 @@ def _closed_form(trials: IntArray, successes: IntArray, went_on: IntArray, r: in
     """For distinct stops (D, 1) of a plan with threshold r > j, (D, K)."""
     whole = ((successes < r) | (went_on == 0))[:, 0]
     found = np.empty((len(trials), len(ks)))
-    found[whole] = exact_hits(successes[whole], trials[whole], j, ks)
+    if whole.any():
+        found[whole] = exact_hits(successes[whole], trials[whole], j, ks)
     cut = ~whole
     if cut.any():
         n, c, m = trials[cut], successes[cut], went_on[cut]
