@@ -521,9 +521,10 @@ def test_an_error_in_the_block_ends_the_workers() -> None:
 @pytest.mark.parametrize("busy_with", ["spin", "sleep"])
 def test_workers_end_with_their_parent_even_when_stuck(sent: signal.Signals, busy_with: str) -> None:
     script = f"""
-        import sys
+        import signal, sys
         from move37.verification import VerifierPool
         from tests.test_verification import Obedient, problem, settings
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         texts = ["who 1", "who 2", "{busy_with} 1", "{busy_with} 2"]
         with VerifierPool(settings(2, timeout_seconds=1000.0)) as pool:
             for _, verdict in pool.verify(Obedient(), ((problem(), text, text) for text in texts)):
@@ -542,9 +543,13 @@ def test_workers_end_with_their_parent_even_when_stuck(sent: signal.Signals, bus
     time.sleep(0.3)  # until the workers are at the answers on which they get stuck
     assert not any(gone(pid, within_seconds=0.1) for pid in pids)
     os.killpg(parent.pid, sent)
-    assert all(gone(pid) for pid in pids)
-    parent.wait(20)
-    parent.stdout.close()
+    try:
+        assert all(gone(pid) for pid in pids)
+        parent.wait(20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+        parent.stdout.close()
 
 
 # -- misuse --------------------------------------------------------------------------------------------------------

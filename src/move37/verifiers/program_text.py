@@ -124,9 +124,9 @@ def _fenced(text: str, task: Task) -> Iterator[_Block]:
     position, first = 0, True
     while (opening := _opening(text, position)) is not None:
         mark, line_start, content_start, language = opening
-        before = text[:line_start]
-        if first and not language and _is_python(before.strip("\n"), task):
-            yield _Block(before.strip("\n") + "\n", "", True)  # the prompt opened it, and this fence closes it
+        before = text[:line_start].strip("\n") if first and not language else ""
+        if before and _is_python(before, task):
+            yield _Block(before + "\n", "", True)  # the prompt opened it, and this fence closes it
             position, first = content_start, False
             continue
         first = False
