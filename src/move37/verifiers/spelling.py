@@ -161,7 +161,8 @@ _SHORT_WORDS = _words(
     "not nor all are was has had any can may get got let use yes who why how its our out off per two one six "
     "ten day age men sum odd red row set new old box boy car cat dog way via"
 )
-_HALF_DAY = re.compile(r"\b([ap])\.?\s?m\b\.?", re.IGNORECASE)
+_HALF_DAY = re.compile(r"([0-9][\s~\x01]*)([ap])(?:\.\s?)?m\b\.?", re.IGNORECASE)
+"""Behind a time; the a M of a formula is none."""
 _TEXTS = re.compile(r"\\text\{[^{}]*\}(?:\s*\\text\{[^{}]*\})+")
 
 # -- numbers -------------------------------------------------------------------------------------------------------
@@ -312,7 +313,7 @@ def _without_font(font: re.Match[str]) -> str:
 
 def _worded(text: str) -> str:
     """With every word in `\\text{}`, and nothing but words there."""
-    text = _HALF_DAY.sub(lambda half: f"{half[1]}m", text) if "m" in text or "M" in text else text
+    text = _HALF_DAY.sub(r"\1\2m", text) if "m" in text or "M" in text else text
     text = _ROOT_OF_DIGITS.sub(r"\\sqrt{\1}", text) if "sqrt" in text else text
     text = _LOG_OF_BASE.sub(r"\\log_{\1}", text) if "log" in text else text
     text = _rewritten(text, _BAR_OF_BRACKET, "|", "|") if "abs" in text else text
