@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
 
 from move37.analyses.curves import EVERY_K_UP_TO, CurveDifference
 from move37.analyses.pairing import on_problems, paired
@@ -31,9 +30,10 @@ from move37.analyses.sensitivity import rows_with_unscored_right, with_unscored_
 from move37.counts import AnyTally, Tally
 from move37.estimates.bands import (
     DEGENERATE,
-    FEW_PROBLEMS,
-    FEWEST_PROBLEMS,
     Band,
+    band_ends,
+    first_loss_sets,
+    half_width,
     simultaneous_band,
     thinned_columns,
 )
@@ -149,7 +149,7 @@ def fragility(
         most_successes=most,
         largest_t_loss=max((each.threshold for each in readings if each.loss), default=None),
         largest_t_gain=max((each.threshold for each in readings if each.gain), default=None),
-        tipping=tipping(1 - rows[0], 1 - rows[1], ks, criticals(at_k), design),
+        tipping=tipping(1 - rows[0], 1 - rows[1], ks, at_k.critical_values(), design),
         unscored=_unscored(base, rl, ks, side, design),
         truncated=_truncated(base, rl, finished, ks, side, design),
         influence=tuple(
@@ -165,17 +165,6 @@ def looked_at(k_max: int) -> IntArray:
     return np.arange(1, k_max + 1) if k_max <= EVERY_K_UP_TO else thinned_columns(k_max, _STEP) + 1
 
 
-def criticals(band: Band) -> FloatArray:
-    """The critical value at each k of a band (K,): Student's where few problems carry it, infinite where too few do."""
-    if not band.is_widened.any():
-        return np.full(len(band.mean), band.critical_value)
-    carriers = np.maximum(band.effective_problems, FEWEST_PROBLEMS)
-    relied_on = np.where(carriers < FEW_PROBLEMS, carriers / 2, carriers)
-    student = stdtrit(relied_on - 1, ndtr(band.critical_value))
-    few = np.where(band.effective_problems < FEWEST_PROBLEMS, np.inf, student)
-    return np.where(band.is_widened, few, band.critical_value)
-
-
 def _columns(band: Band, columns: IntArray) -> Band:
     """The band at some of its ks; it goes on to hold at all of them."""
     arrays = {name: getattr(band, name)[columns] for name in ("mean", "standard_error", "lower", "upper")}
@@ -185,9 +174,8 @@ def _columns(band: Band, columns: IntArray) -> Band:
 
 def _reading(kind: str, rows: tuple[FloatArray, ...], ks: IntArray, band: Band, threshold: int = 1) -> Reading:
     """`rows` are those of base and of rl, `band` is that of their difference, both at `ks`."""
-    half = _half(band.standard_error, criticals(band))
-    lower, upper = np.maximum(band.mean - half, -1.0), np.minimum(band.mean + half, 1.0)
-    first, last = first_loss_sets(band.mean[None, :], half[None, :], ks)
+    lower, upper = band_ends(band.mean, band.standard_error, band.critical_values(), (-1.0, 1.0))
+    first, last = first_loss_sets(lower[None, :], upper[None, :], ks)
     return Reading(
         kind=kind,
         threshold=threshold,
@@ -211,21 +199,6 @@ def _band(rows: tuple[FloatArray, ...], ks: IntArray, settings: BandSettings, de
     if chosen is not None:
         chosen = chosen[chosen < len(ks)]
     return simultaneous_band(rows[1] - rows[0], settings, design, simulate_at=chosen)
-
-
-def _half(error: FloatArray, critical: FloatArray) -> FloatArray:
-    """Half the width of a band; infinite where the error is rounding or does not exist."""
-    known = error >= DEGENERATE
-    return np.where(known, critical * np.where(known, error, 1.0), np.inf)
-
-
-def first_loss_sets(mean: FloatArray, half: FloatArray, ks: IntArray) -> tuple[list[int], list[int | None]]:
-    """Both ends of the first-loss set of each row of means (R, K) with half widths, at the ks (K,)."""
-    gains, losses = mean - half > 0, mean + half < 0
-    run = np.logical_and.accumulate(gains, axis=1).sum(axis=1)
-    first = np.where(run > 0, ks[np.maximum(run, 1) - 1] + 1, ks[0])
-    last = ks[np.argmax(losses, axis=1)].tolist()
-    return first.tolist(), [k if row.any() else None for k, row in zip(last, losses, strict=True)]
 
 
 def _thresholds(
@@ -305,7 +278,7 @@ def _influence(
 ) -> Influence | None:
     """None where the claim is not established, or too few units are left without the most telling ones."""
     sign, claimed = (1, measured.gain) if claim == "gain" else (-1, measured.loss)
-    difference, critical = rows[1] - rows[0], criticals(band)
+    difference, critical = rows[1] - rows[0], band.critical_values()
     units = Units.of(difference, design)
     if not claimed or len(units.sizes) < LEFT_OUT + 2:
         return None
@@ -313,8 +286,8 @@ def _influence(
     strength = np.where(at, sign * band.mean / np.maximum(band.standard_error, DEGENERATE), -np.inf)
     column = int(np.argmax(strength))
     mean, error = units.without_each()
-    half = _half(error, critical)
-    first, last = first_loss_sets(mean, half, measured.k)
+    half = half_width(error, critical)
+    first, last = first_loss_sets(mean - half, mean + half, measured.k)
     order = np.argsort(-sign * units.deviations(column), kind="stable")
     gone = [*none_stands(*_without_first(units, order[:-2], critical), sign)]
     kept = ~np.isin(units.unit_of, order[:LEFT_OUT])
@@ -339,4 +312,4 @@ def _influence(
 
 def _without_first(units: Units, order: IntArray, critical: FloatArray) -> tuple[FloatArray, FloatArray]:
     mean, error = units.without_first(order)
-    return mean, _half(error, critical)
+    return mean, half_width(error, critical)

@@ -139,9 +139,7 @@ def expected_four_way(base: AnyTally, rl: AnyTally, k: int) -> ExpectedFourWay:
 
 def _by_cluster(lead: IntArray, design: Design) -> IntArray:
     """What rl alone solves less what base alone solves, per problem or summed over each cluster."""
-    if design.clusters is None:
-        return lead
-    return np.bincount(np.unique(design.clusters, return_inverse=True)[1], lead).astype(np.int64)
+    return np.bincount(design.unit_of(len(lead)), lead).astype(np.int64)
 
 
 def _noise_floor(base: AnyTally, rl: AnyTally, draws: IntArray) -> float:

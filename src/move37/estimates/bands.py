@@ -108,11 +108,19 @@ class Band:
     def widened(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper ends that also hold where few problems carry a column: Student's quantile, no claim below
         `FEWEST_PROBLEMS`. Below `FEW_PROBLEMS` the carriers are themselves counted from few: half are relied on."""
+        return band_ends(self.mean, self.standard_error, self._widened_critical_values(), self.support)
+
+    def critical_values(self) -> FloatArray:
+        """The critical value of each column as it is reported, (K,); infinite where too few problems carry it."""
+        if not self.is_widened.any():
+            return np.full(len(self.mean), self.critical_value)
+        return np.where(self.is_widened, self._widened_critical_values(), self.critical_value)
+
+    def _widened_critical_values(self) -> FloatArray:
         carriers = np.maximum(self.effective_problems, FEWEST_PROBLEMS)
         relied_on = np.where(carriers < FEW_PROBLEMS, carriers / 2, carriers)
-        student = stdtrit(relied_on - 1, ndtr(self.critical_value)) * self.standard_error
-        half = np.where(self.effective_problems < FEWEST_PROBLEMS, 0.0, student)  # 0: no band, but the whole support
-        return band_ends(self.mean, half, 1.0, self.support)
+        student = stdtrit(relied_on - 1, ndtr(self.critical_value))
+        return np.where(self.effective_problems < FEWEST_PROBLEMS, np.inf, student)
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,11 +212,18 @@ def unit_sums(rows: FloatArray, design: Design = INDEPENDENT) -> tuple[FloatArra
         )
     if len(home) < 2:
         return np.zeros((1, rows.shape[1])), np.full(rows.shape[1], np.nan), 0.0
-    sums = _sum_by(rows - _sum_by(rows, stratum)[stratum] / np.bincount(stratum)[stratum, None], unit)
+    sums = sum_by(rows - sum_by(rows, stratum)[stratum] / np.bincount(stratum)[stratum, None], unit)
     correction = (sizes / (sizes - 1))[home]
     error = np.sqrt(correction @ sums**2) / problems
     variance = (len(home) - len(sizes)) / len(home)
     return sums * np.sqrt(correction * variance)[:, None], error, variance
+
+
+def sum_by(values: FloatArray, labels: IntArray) -> FloatArray:
+    """Sums of rows with equal labels 0..L-1, shape (L, K)."""
+    order = np.argsort(labels, kind="stable")
+    starts = np.searchsorted(labels[order], np.arange(int(labels.max()) + 1))
+    return np.add.reduceat(values[order], starts, axis=0)
 
 
 def critical_value(spreads: Sequence[Spread], settings: BandSettings = DEFAULT_BAND) -> CriticalValue:
@@ -317,10 +332,17 @@ def first_loss_set(lower: FloatArray, upper: FloatArray) -> tuple[int, int | Non
     """Confidence set [first, last] of the first k with a negative mean: the k after the unbroken run of gains from
     k = 1, up to the first established loss. last is None where no loss is established; first may then be K + 1.
     """
-    gains = lower > 0
-    run = len(gains) if gains.all() else int(np.argmin(gains))
-    losses = np.flatnonzero(upper < 0)
-    return run + 1, int(losses[0]) + 1 if losses.size else None
+    first, last = first_loss_sets(lower[None, :], upper[None, :], np.arange(1, len(lower) + 1))
+    return first[0], last[0]
+
+
+def first_loss_sets(lower: FloatArray, upper: FloatArray, ks: IntArray) -> tuple[list[int], list[int | None]]:
+    """Both ends of the first-loss set of each row of bands (R, K), at the ks (K,)."""
+    gains, losses = lower > 0, upper < 0
+    run = np.logical_and.accumulate(gains, axis=1).sum(axis=1)
+    first = np.where(run > 0, ks[np.maximum(run, 1) - 1] + 1, ks[0])
+    last = ks[np.argmax(losses, axis=1)].tolist()
+    return first.tolist(), [k if row.any() else None for k, row in zip(last, losses, strict=True)]
 
 
 def point_crossing(mean: FloatArray) -> int | None:
@@ -335,12 +357,17 @@ def carried_by_few(carriers: FloatArray) -> tuple[int, ...]:
     return tuple((np.flatnonzero((carriers > 0) & (carriers < FEW_PROBLEMS)) + 1).tolist())
 
 
+def half_width(error: FloatArray, critical: float | FloatArray) -> FloatArray:
+    """critical * error; infinite where the error is rounding or does not exist."""
+    known = error >= DEGENERATE
+    return np.where(known, critical * np.where(known, error, 1.0), np.inf)
+
+
 def band_ends(
-    mean: FloatArray, error: FloatArray, critical: float, support: tuple[float, float]
+    mean: FloatArray, error: FloatArray, critical: float | FloatArray, support: tuple[float, float]
 ) -> tuple[FloatArray, FloatArray]:
     """mean -+ critical * error, cut off at the support, which is the band where the error is rounding or NaN."""
-    known = error >= DEGENERATE
-    half = np.where(known, critical * error, np.inf)
+    half = half_width(error, critical)
     return np.maximum(mean - half, support[0]), np.minimum(mean + half, support[1])
 
 
@@ -375,13 +402,6 @@ def _stratum_of_unit(stratum: IntArray, unit: IntArray) -> IntArray:
             f"the cluster of the problem at position {first} lies in two strata; give near duplicates one stratum"
         )
     return home
-
-
-def _sum_by(values: FloatArray, labels: IntArray) -> FloatArray:
-    """Sums of rows with equal labels 0..L-1, shape (L, K)."""
-    order = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[order], np.arange(int(labels.max()) + 1))
-    return np.add.reduceat(values[order], starts, axis=0)
 
 
 def _quantile_with_range(maxima: Float32Array, confidence: float) -> tuple[float, tuple[float, float]]:

@@ -26,7 +26,7 @@ import numpy as np
 
 from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.estimates.bands import DEGENERATE, Spread
+from move37.estimates.bands import DEGENERATE, Spread, sum_by
 from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows, weighted_rows
 from move37.estimates.settings import BENCHMARK, INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
@@ -163,10 +163,7 @@ def _carriers(tallies: Sequence[AnyTally], error: FloatArray, design: Design) ->
         p = (correct_samples(tally) / tally.scored)[:, None]
         total += k**2 * p * (1 - p) ** (2 * k - 1) / tally.scored[:, None]
     if design.clusters is not None:
-        labels = np.unique(design.clusters, return_inverse=True)[1]
-        weighted = total * design.copies(len(total))[:, None]
-        total = np.zeros((int(labels.max()) + 1, len(error)))
-        np.add.at(total, labels, weighted)
+        total = sum_by(total * design.copies(len(total))[:, None], design.unit_of(len(total)))
     largest = total.max(axis=0)
     shares = np.divide(total, largest, out=np.zeros_like(total), where=largest > 0)
     squares = (shares**2).sum(axis=0)

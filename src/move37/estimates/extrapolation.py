@@ -138,7 +138,7 @@ def bootstrap(
     units = design.units(data.problems)
     resamples = rng.multinomial(units, np.full(units, 1.0 / units), size=draws).astype(float)
     if design.clusters is not None:
-        resamples = resamples[:, np.unique(design.clusters, return_inverse=True)[1]]
+        resamples = resamples[:, design.unit_of(data.problems)]
     return np.array([fitter(data, weights).pass_at_k(ks) for weights in resamples])
 
 

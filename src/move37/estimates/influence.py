@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from move37.estimates.bands import sum_by
 from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
 
@@ -32,10 +33,8 @@ class Units:
         """`rows` of shape (M, K), one per problem."""
         if design.clusters is None:
             return cls(rows, np.ones(len(rows)), np.arange(len(rows)))
-        labels = np.unique(design.clusters, return_inverse=True)[1]
-        sums = np.zeros((int(labels.max()) + 1, rows.shape[1]))
-        np.add.at(sums, labels, rows)
-        return cls(sums, np.bincount(labels).astype(float), labels)
+        unit = design.unit_of(len(rows))
+        return cls(sum_by(rows, unit), np.bincount(unit).astype(float), unit)
 
     def deviations(self, column: int) -> FloatArray:
         """How far each unit pulls the mean of one column, (U,)."""

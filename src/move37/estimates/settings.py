@@ -66,12 +66,14 @@ class Design:
         """How many independent units `problems` problems make: the clusters, or the problems themselves."""
         return problems if self.clusters is None else len(np.unique(self.clusters))
 
+    def unit_of(self, problems: int) -> IntArray:
+        """Which unit each problem belongs to, 0 to U - 1, (M,): its cluster, or itself."""
+        return np.arange(problems) if self.clusters is None else np.unique(self.clusters, return_inverse=True)[1]
+
     def copies(self, problems: int) -> FloatArray:
         """How many problems each problem's cluster has, itself included, (M,)."""
-        if self.clusters is None:
-            return np.ones(problems)
-        _, where, sizes = np.unique(self.clusters, return_inverse=True, return_counts=True)
-        return sizes[where].astype(float)
+        unit = self.unit_of(problems)
+        return np.bincount(unit)[unit].astype(float)
 
     def effective_problems(self, problems: int) -> float:
         """How many independent problems say as much as these if the problems of a cluster say the same (Kish 1965):
