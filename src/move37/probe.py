@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from move37.config import SamplingConfig
-from move37.engines import ENGINES, Engine
+from move37.engines import Engine, opened
 from move37.errors import InputError, StoreError
 from move37.parts import read_json, write_json
 from move37.progress import Progress, Silent
@@ -103,11 +103,8 @@ def tagged(problems: Sequence[Problem], probes: Mapping[str, Sequence[Seen]]) ->
 def _probe(store: RunStore, name: str, problems: Sequence[Problem], progress: Progress) -> Iterator[Seen]:
     study = store.study()
     settings = study.sampling_of(name).model_copy(update={"temperature": 0.0, "top_p": 1.0})
-    engine: Engine = ENGINES.load(study.models[name].engine).load(study.models[name])
-    try:
+    with opened(study.models[name]) as engine:
         samples = list(_continued(engine, settings, problems, name, study.seed, progress))
-    finally:
-        engine.close()
     by_id = {problem.id: problem for problem in problems}
     right: dict[tuple[str, int], Outcome] = {}
     with VerifierPool(study.verification) as pool:

@@ -16,6 +16,7 @@ engine in chunks of a bounded number of tokens, those of one prompt together. Re
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import polars as pl
 
 from move37.config import IMPORTED
-from move37.engines import ENGINES, BatchScorer, Engine, Scored
+from move37.engines import BatchScorer, Scored, opened
 from move37.errors import ConfigError, EngineError, InputError
 from move37.parts import Appender, PartFolder, read_json, write_json
 from move37.progress import Progress, Silent
@@ -96,7 +97,7 @@ def scored_pairs(store: RunStore, authors: Sequence[str] | None, models: Sequenc
 def score_pairs(
     store: RunStore, pairs: Sequence[tuple[str, str]], progress: Progress | None = None
 ) -> list[PairScored]:
-    """Score every pair; each model is loaded once. For the run's writer. Raises as `_Scoring`."""
+    """Score every pair; each model is loaded once. For the run's writer. Raises as `_scoring`."""
     own_weights = {name for name, model in store.study().models.items() if model.engine != IMPORTED}
     needs = [(author, author) for author, _ in pairs if author in own_weights and not _keeps_tokens(store, author)]
     asked = list(dict.fromkeys([*needs, *pairs]))
@@ -110,7 +111,7 @@ def score_pairs(
         for model, authors in by_model.items():
             chosen = [author for author in authors if (author == model) is own]
             if chosen:
-                with _Scoring(store, model, progress) as scoring:
+                with _scoring(store, model, progress) as scoring:
                     done |= {(author, model): scoring.author(author) for author in chosen}
     return [done[pair] for pair in asked]
 
@@ -122,30 +123,41 @@ def score_references(
     written = _reference_samples(store, responses)
     done = []
     for model in models:
-        with _Scoring(store, model, progress) as scoring:
+        with _scoring(store, model, progress) as scoring:
             done.append(scoring.references(written))
     return done
 
 
-class _Scoring:
-    """A loaded model that scores; a context manager.
+@contextmanager
+def _scoring(store: RunStore, model: str, progress: Progress | None) -> Iterator["_Scoring"]:
+    """A model that scores, loaded for the block.
 
     Raises EngineError where the engine cannot score, ConfigError where older scores were made with other weights.
     """
-
-    def __init__(self, store: RunStore, model: str, progress: Progress | None) -> None:
-        self._store, self._model, self._progress = store, model, progress or Silent()
-        study = store.study()
-        self._sampling = study.sampling_of(model)
-        config = study.models[model]
-        loaded: Engine = ENGINES.load(config.engine).load(config)
-        if not isinstance(loaded, BatchScorer):
-            loaded.close()
+    config = store.study().models[model]
+    with opened(config) as engine:
+        if not isinstance(engine, BatchScorer):
             raise EngineError(f"{model!r}: the engine {config.engine!r} does not say how probable a given text is")
-        self._engine: BatchScorer = loaded
-        self._loaded: Engine = loaded
-        identity = self._loaded.identity()
+        identity = engine.identity()
         store.refuse_other_weights(model, identity)
+        yield _Scoring(store, model, engine, engine.context_length, identity, progress or Silent())
+
+
+class _Scoring:
+    """A loaded model that scores."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        model: str,
+        engine: BatchScorer,
+        context_length: int | None,
+        identity: Mapping[str, str],
+        progress: Progress,
+    ) -> None:
+        self._store, self._model, self._progress = store, model, progress
+        self._engine, self._context_length = engine, context_length
+        self._sampling = store.study().sampling_of(model)
         self._about = {
             "weights": identity.get("weights"),
             "dtype": identity.get("dtype"),
@@ -153,12 +165,6 @@ class _Scoring:
             "top_p": self._sampling.top_p,
         }
         self._tolerance = _FLOAT32 if identity.get("dtype") == "float32" else _NARROW
-
-    def __enter__(self) -> "_Scoring":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loaded.close()
 
     def author(self, author: str) -> PairScored:
         """Every stored response of a model that has no score yet."""
@@ -277,8 +283,7 @@ class _Scoring:
             if author != REFERENCES and len(found) != sample.tokens:
                 return Reencoding(DIFFERS)
             token_ids, own = tuple(found), None
-        context = self._loaded.context_length
-        if context is not None and len(prompt_ids) + len(token_ids) > context:
+        if self._context_length is not None and len(prompt_ids) + len(token_ids) > self._context_length:
             return Reencoding(TOO_LONG)
         return _Text(sample, tuple(prompt_ids), token_ids, own)
 

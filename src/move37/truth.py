@@ -10,7 +10,6 @@ the engine, when something has to be computed.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import numpy as np
 from move37.analyses.exact_truth import KnownModel
 from move37.config import IMPORTED, ModelConfig, SamplingConfig
 from move37.countdown import Oracle, Puzzle
-from move37.engines import ENGINES, DistributionReader, Engine
+from move37.engines import DistributionReader, Engine, opened
 from move37.errors import InputError, StoreError
 from move37.lab import checkpoint_folder, shipped_checkpoints
 from move37.lab.exact import PuzzleTruth, puzzle_truths
@@ -48,7 +47,7 @@ def known_checkpoint(
     where = str(checkpoint_folder(path)) if shipped else path
     template = find_template(_TEMPLATE, {})
     prompts = {problem.id: render_prompt(problem, template).text for problem in problems}
-    with _loaded(ModelConfig(path=where)) as engine:
+    with opened(ModelConfig(path=where)) as engine:
         return _computed(path, engine, problems, prompts, sampling, progress)
 
 
@@ -84,7 +83,7 @@ def known_models(store: RunStore, progress: Progress | None = None, every: bool 
     for name in sorted(names, key=lambda name: name != study.base_model()):
         kept = kept_truth(store, name)
         if kept is None:
-            with _loaded(study.models[name]) as engine:
+            with opened(study.models[name]) as engine:
                 store.refuse_other_weights(name, engine.identity())
                 if not every and not _is_of_this_world(engine):
                     store.log("no exact truth", model=name)
@@ -132,15 +131,6 @@ def kept_truth(store: RunStore, name: str) -> KnownModel | None:
         )
     except (KeyError, TypeError, ValueError):
         raise StoreError(f"{path}: no exact truth in it; move it away and run `move37 exact` again") from None
-
-
-@contextmanager
-def _loaded(model: ModelConfig) -> Iterator[Engine]:
-    engine: Engine = ENGINES.load(model.engine).load(model)
-    try:
-        yield engine
-    finally:
-        engine.close()
 
 
 def _is_of_this_world(engine: Engine) -> bool:

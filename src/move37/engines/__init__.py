@@ -15,7 +15,7 @@ prompt + max_new_tokens fits `context_length`. An engine that reads text only re
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -247,3 +247,13 @@ ENGINES = Registry(
     extras={"transformers": "local"},
     methods=("load",),
 )
+
+
+@contextmanager
+def opened(model: ModelConfig) -> Iterator[Engine]:
+    """The model with its weights, closed when the block is left. Raises as the registry and the engine do."""
+    engine: Engine = ENGINES.load(model.engine).load(model)
+    try:
+        yield engine
+    finally:
+        engine.close()
