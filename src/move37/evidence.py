@@ -33,7 +33,7 @@ from move37.schema import COUNTS, KEY
 from move37.scoring import REFERENCES, scores_folder
 from move37.second_looks import accepted_of, audit_reading, chain_counts, chain_errors, zero_set_tally
 from move37.store import RunStore
-from move37.tallies import count_outcomes, counted_tally, fixed_tally, stopped_tally
+from move37.tallies import count_outcomes, counted_tally, first_samples, fixed_tally, stopped_tally
 from move37.truth import kept_truths
 from move37.types import Outcome
 from move37.zero_set import kept_zero_set
@@ -102,19 +102,19 @@ class RunEvidence:
 
         Unbiased for a fixed n only if that was decided beforehand: under a stopping plan, at most its first look.
         """
-        counts = self._count_verdicts(model, _below(below))
+        counts = self._count_verdicts(model, first_samples(below))
         if counts.is_empty():
             raise self._no_verdicts(model)
         return fixed_tally(model, counts.sort("problem_id"))
 
     def tally_not_truncated(self, model: str, below: int | None = None) -> Tally | None:
         """Counts over the samples that ended by themselves; None where that is not known or there are none."""
-        counts = self._count_verdicts(model, _below(below) & ~pl.col("truncated"))
+        counts = self._count_verdicts(model, first_samples(below) & ~pl.col("truncated"))
         return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
     def tally_with_answer(self, model: str, below: int | None = None) -> Tally | None:
         """Counts over the samples in which an answer was found; None where no sample has one."""
-        counts = self._count_verdicts(model, _below(below) & pl.col("answer").is_not_null())
+        counts = self._count_verdicts(model, first_samples(below) & pl.col("answer").is_not_null())
         return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
     def correct_among_truncated(self, model: str) -> int | None:
@@ -157,7 +157,7 @@ class RunEvidence:
         frames = [
             self.collect(
                 model,
-                rows.filter(_below(below) & (pl.col("outcome") != Outcome.UNSCORED.value))
+                rows.filter(first_samples(below) & (pl.col("outcome") != Outcome.UNSCORED.value))
                 .group_by("problem_id", "answer", correct=pl.col("outcome") == Outcome.CORRECT.value)
                 .agg(count=pl.len()),
             )
@@ -235,10 +235,8 @@ class RunEvidence:
         samples, chosen = self.store.samples(model), kept_zero_set(self.store.folder)
         keys = samples.scan(KEY)
         if chosen is not None:
-            mine = pl.col("problem_id").is_in(pl.Series(chosen.problems, dtype=pl.String).implode())
             beyond = pl.col("index") >= self.store.study().sampling.n
-            fresh = beyond & pl.col("index").is_between(chosen.start, chosen.start + chosen.n - 1)
-            keys = keys.filter(~(mine & fresh))
+            keys = keys.filter(~(beyond & chosen.samples))
         every = samples.collect(keys.select(pl.len())).item()
         return every - self.collect(model, self.samples(model, KEY).select(pl.len())).item()
 
@@ -461,7 +459,7 @@ class RunEvidence:
         frames = [pl.DataFrame(schema=COUNTS.columns)]
         n = self.store.fixed_n(model)
         for _, rows in self.verdicts(model, [*KEY, "outcome", "truncated", "answer"]):
-            frames.append(self.collect(model, count_outcomes(rows.filter(keep & _below(n)))))
+            frames.append(self.collect(model, count_outcomes(rows.filter(keep & first_samples(n)))))
         return pl.concat(frames)
 
     def collect(self, model: str, rows: pl.LazyFrame) -> pl.DataFrame:
@@ -516,7 +514,3 @@ def kept_decision(folder: Path) -> Decision | None:
         return Decision(**known | {"status": Status(known["status"]), "next_problems": tuple(known["next_problems"])})
     except (KeyError, TypeError, ValueError):
         raise StoreError(f"{path}: no decision in it; restore it, or move it away and sample again") from None
-
-
-def _below(index: int | None) -> pl.Expr:
-    return pl.lit(True) if index is None else pl.col("index") < index

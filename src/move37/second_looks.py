@@ -19,7 +19,7 @@ from move37.estimates.rows import correct_samples
 from move37.parts import read_json
 from move37.schema import COUNTS, KEY
 from move37.store import RunStore
-from move37.tallies import count_outcomes, fixed_tally
+from move37.tallies import count_outcomes, first_samples, fixed_tally
 from move37.types import Outcome, Problem
 from move37.zero_set import kept_zero_set
 
@@ -94,11 +94,9 @@ def zero_set_tally(run: Reader, model: str) -> Tally | None:
     chosen = kept_zero_set(run.store.folder)
     if chosen is None:
         return None
-    fresh = pl.col("index").is_between(chosen.start, chosen.start + chosen.n - 1)
-    mine = pl.col("problem_id").is_in(pl.Series(chosen.problems, dtype=pl.String).implode())
     frames = [pl.DataFrame(schema=COUNTS.columns)]
     for _, rows in run.verdicts(model, [*KEY, "outcome", "truncated"]):
-        frames.append(run.collect(model, count_outcomes(rows.filter(fresh & mine))))
+        frames.append(run.collect(model, count_outcomes(rows.filter(chosen.samples))))
     counts = pl.concat(frames)
     return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
@@ -134,7 +132,7 @@ def chain_counts(run: Reader, model: str, below: int | None) -> ChainCounts | No
     frames = [
         run.collect(
             model,
-            rows.filter(pl.lit(True) if below is None else pl.col("index") < below)
+            rows.filter(first_samples(below))
             .join(theirs, on=KEY, how="left")
             .group_by("problem_id")
             .agg(part.fill_null(False).sum().cast(pl.Int64).alias(name) for name, part in parts.items()),

@@ -27,6 +27,11 @@ def count_outcomes(verdicts: pl.LazyFrame) -> pl.LazyFrame:
     return counted.with_columns(went_on=pl.lit(None, pl.Int64)).select(list(COUNTS.columns))
 
 
+def first_samples(below: int | None) -> pl.Expr:
+    """Whether a row's sample index is below `below`; every row's is below None."""
+    return pl.lit(True) if below is None else pl.col("index") < below
+
+
 def fixed_tally(model: str, counts: pl.DataFrame) -> Tally:
     """The tally in rows of counts, in their order."""
     correct, incorrect, unscored, truncated = (_column(counts, name) for name in _FIXED)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import polars as pl
+
 from move37.errors import InputError, StoreError
 from move37.parts import read_json, write_json
 
@@ -28,6 +30,12 @@ class ZeroSet:
     start: int
     n: int
     problems: tuple[str, ...]
+
+    @property
+    def samples(self) -> pl.Expr:
+        """Whether a row, by its problem_id and index, is of a fresh sample."""
+        mine = pl.col("problem_id").is_in(pl.Series(self.problems, dtype=pl.String).implode())
+        return mine & pl.col("index").is_between(self.start, self.start + self.n - 1)
 
     @property
     def indices(self) -> range:

@@ -16,12 +16,14 @@ _ONES = _in_order(
     "eighteen nineteen"
 )
 _TENS = _in_order("twenty thirty forty fifty sixty seventy eighty ninety", step=10, start=2)
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
     "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8, "ninth": 9,
     "ninths": 9, "tenth": 10, "tenths": 10,
 }  # fmt: skip
+WORDS = frozenset((*_ONES, *_TENS, *_PARTS))
+"""Those that are a number, or a part of one, in any place."""
 _WORD = re.compile(r"[a-z]+")
 _BETWEEN = re.compile(r"[a-z]+(?:(?: and |[ -])[a-z]+)*")
 
@@ -46,13 +48,13 @@ def _whole(words: list[str]) -> int | None:
     total, scale = 0, None
     group: list[str] = []
     for word in words:
-        if word not in _SCALES:
+        if word not in SCALES:
             group.append(word)
             continue
         value = _below_thousand(group)
-        if not value or (scale is not None and _SCALES[word] >= scale):
+        if not value or (scale is not None and SCALES[word] >= scale):
             return None
-        scale = _SCALES[word]
+        scale = SCALES[word]
         total, group = total + value * scale, []
     if not group:
         return total if scale else None

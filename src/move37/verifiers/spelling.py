@@ -72,6 +72,8 @@ _STYLED = (
 _SUBSCRIPT_WORD = re.compile(rf"_\s*\{{\s*\\(?:{_WORDY}|mathit)\s*\{{([^{{}}]*)\}}\s*\}}")
 _BASE_IN_WORDS = re.compile(r"_\{\s*(?:\x01\s*base\s*\x02\s*)?\(?\s*([0-9]{1,2})\s*\)?\s*\}")
 _NAMED_BASE = re.compile(r"(?<=[0-9A-Fa-f)])_\{(two|three|four|five|six|seven|eight|nine|ten|twelve|sixteen)\}")
+_BLACKBOARD = re.compile(r"\\mathbb\s+([A-Z])(?![A-Za-z])")
+_CHOOSE = re.compile(r"\{([^{}]*)\\choose([^{}A-Za-z][^{}]*)\}")
 _SUBSCRIPT_SIGN = re.compile(
     r"_(?:\{\s*\\(odot|oplus|max|min|star|ast|perp|parallel|infty)(?:\s|\\[,;:!])*\}"
     r"|\\(odot|oplus|max|min)(?![A-Za-z]))"
@@ -188,6 +190,7 @@ _ENDLESS = re.compile(r"(?<![0-9.])([0-9]*)\.([0-9]*?)([0-9]{1,12}?)(\3+)\s*(?:\
 _ASCII_DOTS = re.compile(r"\.{3,}")
 _ROOT_OF_BRACKET = re.compile(r"\\(sqrt(?:\[[^\]]*\])?)\s*\(")
 _LOG_OF_BASE = re.compile(r"(?<![\\A-Za-z])log_?(2|10)\s*(?=\()")
+_CUBE_ROOT = re.compile(r"(?<![\\A-Za-z])cbrt\s*(?=\()")
 _BAR_OF_BRACKET = re.compile(r"(?<![\\A-Za-z])abs\s*\(")
 _ROOT_OF_DIGITS = re.compile(r"(?<![\\A-Za-z])sqrt\s*([0-9]+(?:\.[0-9]+)?)")
 _CHOICES = re.compile(
@@ -285,8 +288,8 @@ def _formatted(text: str) -> str:
             break
         text = plainer
     text = _BASE_IN_WORDS.sub(r"_{\1}", text)
-    text = re.sub(r"\\mathbb\s+([A-Z])(?![A-Za-z])", r"\\mathbb{\1}", text)
-    text = re.sub(r"\{([^{}]*)\\choose([^{}A-Za-z][^{}]*)\}", r"\\binom{\1}{\2}", text)
+    text = _BLACKBOARD.sub(r"\\mathbb{\1}", text) if "\\mathbb" in text else text
+    text = _CHOOSE.sub(r"\\binom{\1}{\2}", text) if "\\choose" in text else text
     return re.sub("\x03([ijk])", r"\\vec{\1}", text).replace("~", " ")
 
 
@@ -317,7 +320,7 @@ def _worded(text: str) -> str:
     text = _ROOT_OF_DIGITS.sub(r"\\sqrt{\1}", text) if "sqrt" in text else text
     text = _LOG_OF_BASE.sub(r"\\log_{\1}", text) if "log" in text else text
     text = _rewritten(text, _BAR_OF_BRACKET, "|", "|") if "abs" in text else text
-    text = re.sub(r"(?<![\\A-Za-z])cbrt\s*(?=\()", r"\\sqrt[3]", text) if "cbrt" in text else text
+    text = _CUBE_ROOT.sub(r"\\sqrt[3]", text) if "cbrt" in text else text
     return _together(_SCAN.sub(lambda match: _word_or_letters(match, text), text))
 
 

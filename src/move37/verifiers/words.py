@@ -6,21 +6,20 @@ noun if it is a plural ("5 apples"); anything else is a statement that nobody re
 
 import re
 
+from move37.verifiers import numerals
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 MULTIPLES = {
-    "dozen": 12, "score": 20, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9,
-    "trillion": 10**12, "lakh": 10**5, "crore": 10**7, "mn": 10**6, "bn": 10**9, "万": 10**4, "亿": 10**8,
+    **numerals.SCALES, "dozen": 12, "score": 20, "hundred": 10**2, "lakh": 10**5, "crore": 10**7, "mn": 10**6,
+    "bn": 10**9, "万": 10**4, "亿": 10**8,
 }  # fmt: skip
-NUMBER_WORDS = _words(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety half halves quarter third thirds fourth"
-    " fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfth twelfths"
-    " hundredth hundredths thousandth thousandths millionth millionths twice thrice double triple infinity infinite"
-    " dozens scores hundreds thousands millions billions trillions lakhs crores"
+NUMBER_WORDS = (numerals.WORDS - {"quarters"}) | _words(  # these are coins, behind a number
+    "twelfth twelfths hundredth hundredths thousandth thousandths millionth millionths twice thrice double triple"
+    " infinity infinite dozens scores hundreds thousands millions billions trillions lakhs crores"
 )
 OPERATIONS = _words(
     "squared cubed factorial mod modulo plus minus negative positive divided multiplied over log logarithm ln sqrt root"
