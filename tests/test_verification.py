@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -33,134 +32,10 @@ from move37.verification import VerifierPool, validate, verify
 from move37.verifiers import messages
 from move37.verifiers.math import MathVerifier
 from move37.verifiers.worker import HOARD_BYTES
+from tests.worker_verifiers import CannotWarm, DiesAtStart, NeedsMuch, Obedient, Yes
 
 SHARED = Path(__file__).parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared (benchmarks, real responses) is not here")
-
-
-class Obedient:
-    """Does what the answer says, in the worker; the text is the answer, and an empty text holds none."""
-
-    name, version = "obedient", "1"
-
-    def extract(self, problem: Problem, text: str) -> str | None:
-        if text == "extract raises":
-            raise LookupError("no such thing")
-        return text or None
-
-    def format_answer(self, problem: Problem, reference: str) -> str:
-        return reference
-
-    def set_up(self) -> None:
-        pass
-
-    def verify(self, problem: Problem, answer: str) -> Verdict:
-        log = problem.metadata.get("log")
-        if log:
-            with open(log, "a", encoding="utf-8") as file:
-                file.write(answer + "\n")
-        match answer.split()[0]:
-            case "spin":
-                while True:
-                    pass
-            case "sleep":
-                time.sleep(10_000)
-            case "burn":  # a tenth of a second of CPU time
-                end = time.process_time() + 0.1
-                while time.process_time() < end:
-                    pass
-            case "segfault":
-                os.kill(os.getpid(), signal.SIGSEGV)
-            case "crash-once" if log and Path(log).read_text().count(answer) == 1:
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "exit":
-                os._exit(3)
-            case "exit-well":
-                os._exit(0)
-            case "leave":
-                sys.exit()
-            case "garble":  # as if the judge wrote to every file that is open
-                for descriptor in range(3, 256):
-                    with suppress(OSError):
-                        os.write(descriptor, b"\0\0\0\5hello")
-            case "write":  # a whole message, but none that a worker sends
-                message = answer.partition(" ")[2].encode()
-                for descriptor in range(3, 256):
-                    with suppress(OSError):
-                        os.write(descriptor, len(message).to_bytes(4, "big") + message)
-            case "no-verdict":
-                return True  # type: ignore[return-value]
-            case "no-outcome":
-                return Verdict("banana", "matches")  # type: ignore[arg-type]
-            case "long-reason":
-                return Verdict(Outcome.CORRECT, "\ud800" + "x" * 10_000_000)
-            case "leave-a-thread":
-                threading.Thread(target=_spin, daemon=True).start()
-                return Verdict(Outcome.CORRECT, str(os.getpid()))
-            case "fork":
-                child = os.fork()
-                if child == 0:
-                    time.sleep(10_000)
-                return Verdict(Outcome.CORRECT, str(child))
-            case "raise":
-                raise ValueError("two\nlines")
-            case "recurse":
-                return self.verify(problem, answer)
-            case "hoard":  # 1.2 GiB, resident, and then a swallowed MemoryError for all we know
-                hoard = bytearray(1_300_000_000)
-                hoard[::4096] = b"x" * len(hoard[::4096])
-            case "allocate":
-                bytearray(1 << 40)
-            case "print":
-                print("noise " * 10_000, flush=True)
-                os.write(1, b"noise")
-            case "who":
-                return Verdict(Outcome.CORRECT, str(os.getpid()))
-            case "steps":
-                steps = (StepVerdict(Outcome.CORRECT, span=(0, 2)), StepVerdict(score=np.float32(0.25)))  # type: ignore[arg-type]
-                return Verdict(Outcome.CORRECT, "in steps", flags=frozenset({Flag.UNSANDBOXED}), steps=steps)
-            case "many-steps":
-                return Verdict(Outcome.INCORRECT, "in steps", steps=(StepVerdict(score=1 / 3),) * 10_000)
-            case "no-flag":
-                return Verdict(Outcome.CORRECT, "matches", flags={"alone"})  # type: ignore[arg-type]
-            case "no-step":
-                return Verdict(Outcome.CORRECT, "matches", steps=(0.5,))  # type: ignore[arg-type]
-            case "text-flag":
-                return Verdict(Outcome.CORRECT, "matches", flags="timed_out")  # type: ignore[arg-type]
-            case "torch":
-                return Verdict(Outcome.INCORRECT if "torch" in sys.modules else Outcome.CORRECT, "loaded?")
-        if answer in problem.references:
-            return Verdict(Outcome.CORRECT, "matches")
-        return Verdict(Outcome.INCORRECT, "differs")
-
-
-def _spin() -> None:
-    while True:
-        pass
-
-
-class CannotWarm(Obedient):
-    name = "cold"
-
-    def set_up(self) -> None:
-        raise ImportError("no module\nnamed 'gold'")
-
-
-class NeedsMuch(Obedient):
-    """Is larger than a worker may grow while it judges before it has judged anything."""
-
-    name = "large"
-
-    def set_up(self) -> None:
-        self.table = bytearray(HOARD_BYTES + 2**20)
-        self.table[::4096] = b"x" * len(self.table[::4096])
-
-
-class DiesAtStart(Obedient):
-    name = "stillborn"
-
-    def set_up(self) -> None:
-        os._exit(7)
 
 
 def settings(workers: int = 2, timeout_seconds: float = 10.0) -> VerificationConfig:
@@ -225,13 +100,6 @@ def test_equal_answers_to_two_problems_are_judged_twice() -> None:
         items = [(problem("a", ("yes",)), "yes", "a"), (problem("b", ("no",)), "yes", "b")]
         outcomes = {key: verdict.outcome for key, verdict in pool.verify(Obedient(), items)}
     assert outcomes == {"a": Outcome.CORRECT, "b": Outcome.INCORRECT}
-
-
-class Yes(Obedient):
-    name = "yes"
-
-    def verify(self, problem: Problem, answer: str) -> Verdict:
-        return Verdict(Outcome.CORRECT, "yes")
 
 
 @pytest.mark.slow
@@ -522,12 +390,15 @@ def test_an_error_in_the_block_ends_the_workers() -> None:
 def test_workers_end_with_their_parent_even_when_stuck(sent: signal.Signals, busy_with: str) -> None:
     script = f"""
         import signal, sys
+        from move37.config import VerificationConfig
+        from move37.types import Problem
         from move37.verification import VerifierPool
-        from tests.test_verification import Obedient, problem, settings
+        from tests.worker_verifiers import Obedient
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
         texts = ["who 1", "who 2", "{busy_with} 1", "{busy_with} 2"]
-        with VerifierPool(settings(2, timeout_seconds=1000.0)) as pool:
-            for _, verdict in pool.verify(Obedient(), ((problem(), text, text) for text in texts)):
+        asked = Problem("p", "What is it?", ("gold",), "made-up", "exact")
+        with VerifierPool(VerificationConfig(workers=2, timeout_seconds=1000.0)) as pool:
+            for _, verdict in pool.verify(Obedient(), ((asked, text, text) for text in texts)):
                 print(verdict.reason, flush=True)
     """
     parent = subprocess.Popen(

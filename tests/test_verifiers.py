@@ -20,6 +20,7 @@ from move37.verifiers.options import make_verifier
 from move37.verifiers.reasoning_gym import ReasoningGymVerifier
 from tests.scripted_judge import shared_judge
 from tests.test_attacks import why_not_isolated
+from tests.worker_verifiers import Hangs
 
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
 
@@ -70,18 +71,6 @@ def made(member: str) -> Verifier:
     if member == "judge":
         options["judge"] = {"base_url": shared_judge().base_url, "model": "scripted"}
     return make_verifier(member, VerificationConfig(options=options))
-
-
-class Hangs:
-    """A member whose judge never returns."""
-
-    def __init__(self, member: Verifier) -> None:
-        self.member, self.name, self.version = member, f"hanging {member.name}", member.version
-        self.extract, self.format_answer, self.set_up = member.extract, member.format_answer, member.set_up
-
-    def verify(self, problem: Problem, answer: str) -> Verdict:
-        while True:
-            pass
 
 
 def test_every_member_of_the_registry_has_a_case_here() -> None:

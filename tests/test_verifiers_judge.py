@@ -1,7 +1,6 @@
 """A language model as judge, against a real HTTP server that speaks OpenAI's chat completions (`scripted`)."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
 from tests.scripted_judge import ScriptedJudge
+from tests.worker_verifiers import Waits
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 
@@ -176,32 +176,6 @@ def test_a_page_a_stream_or_nothing_in_place_of_a_completion_is_unscored(judge: 
     judge.reply = lambda asked, key: (200, body)
     verdict = JudgeVerifier(f"{judge.base_url}/", "scripted", retries=0).verify(PROBLEM, "Evelyn")
     assert verdict == Verdict(UNSCORED, "judge's answer is no chat completion")
-
-
-class Waits:
-    """Answers that are judged side by side: "slow" ones wait, one ends its process, the others answer at once."""
-
-    name, version, threads, wall_seconds = "waits", "1", 8, 3.0
-
-    def extract(self, problem: Problem, text: str) -> str | None:
-        return text
-
-    def format_answer(self, problem: Problem, reference: str) -> str:
-        return reference
-
-    def set_up(self) -> None:
-        """Nothing to import."""
-
-    def verify(self, problem: Problem, answer: str) -> Verdict:
-        if answer.startswith("slow"):
-            time.sleep(1)
-        if answer == "never":
-            time.sleep(1000)
-        if answer == "exit":
-            os._exit(3)
-        if answer == "raise":
-            raise ValueError
-        return Verdict(CORRECT if answer.startswith("slow") else INCORRECT, answer)
 
 
 def test_answers_judged_side_by_side_get_their_own_verdicts_and_take_the_time_of_one() -> None:

@@ -4,7 +4,10 @@ Every character is a token, so that a stop string of several characters spans to
 the next token is neither certain nor uniform.
 """
 
+import json
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz 0123456789.?\n"
@@ -34,6 +37,24 @@ def save_tokenizer(folder: Path, chat_template: str | None = CHAT) -> None:
 
 def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any) -> Path:
     """A random causal language model of `kind` with its tokenizer. END is token 1, the model's end token."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in _files(kind, seed, json.dumps(changes, sort_keys=True)).items():
+        (folder / name).write_bytes(content)
+    torch.manual_seed(seed)  # what a test draws next depends on no test before it
+    return folder
+
+
+@cache
+def _files(kind: str, seed: int, changes: str) -> dict[str, bytes]:
+    """The files of a model by name: made once in a process, however many tests ask for it."""
+    with TemporaryDirectory() as folder:
+        _make(Path(folder), kind, seed, json.loads(changes))
+        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def _make(folder: Path, kind: str, seed: int, changes: dict[str, Any]) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -80,4 +101,3 @@ def save_model(folder: Path, kind: str = "llama", seed: int = 0, **changes: Any)
     config = AutoConfig.for_model(kind, **{**shape, **own.get(kind, {}), **changes})
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     save_tokenizer(folder)
-    return folder

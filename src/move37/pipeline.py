@@ -26,6 +26,7 @@ from move37.analyses.details import ModelData
 from move37.analyses.exact_truth import Thresholds, exact_findings
 from move37.analyses.extrapolation import difference_at_k
 from move37.analyses.findings import Facts, cluster_labels, find
+from move37.analyses.pairing import with_shared_ids
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
 from move37.audit import MAX_CORRECT, Exported, ReadBack, export, read_back
@@ -313,7 +314,8 @@ def compare_counts(
 
     `at_k` asks for the difference at one k, also beyond n; past twice n the answer is a refusal with bounds.
     """
-    known = [ModelData(load_counts(path, name)) for path, name in ((base, "base"), (rl, "rl"))]
+    tallies = with_shared_ids(load_counts(base, "base"), load_counts(rl, "rl"))
+    known = [ModelData(tally) for tally in tallies]
     facts = Facts(beyond=out is not None and settings.beyond)
     findings = find(known, _band(settings), facts)
     at = page = None

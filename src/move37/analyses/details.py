@@ -287,7 +287,7 @@ def _tokens(
     of_base: ModelData, of_rl: ModelData, base: AnyTally, rl: AnyTally, depth: Depth, design: Design
 ) -> TokenBudget | None:
     known = of_base.tokens_by_problem, of_rl.tokens_by_problem
-    if not all(set(base.problem_ids) <= tokens.keys() for tokens in known):
+    if not all(base.id_set <= tokens.keys() for tokens in known):
         return None
     costs = [np.mean([tokens[problem] for problem in base.problem_ids]) for tokens in known]
     most = min(cost * k_limit(tally) for cost, tally in zip(costs, (base, rl), strict=True))

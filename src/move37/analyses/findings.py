@@ -300,8 +300,7 @@ def _clusters(facts: Facts, base: AnyTally) -> IntArray | None:
 
 
 def _guesses(facts: Facts, base: AnyTally) -> tuple[GuessBaseline, ...]:
-    kept = set(base.problem_ids)
-    problems = [problem for problem in facts.problems if problem.id in kept]
+    problems = [problem for problem in facts.problems if problem.id in base.id_set]
     return guess_baselines(problems, k_limit(base)) if problems else ()
 
 

@@ -36,6 +36,7 @@ from move37.estimates.conditional import (
     count_tests,
     expected_alone,
     holm,
+    holm_adjusted,
     largest_chance,
 )
 from move37.estimates.curtailed import stop_tails
@@ -117,7 +118,7 @@ def _changes(sides: Sequence[_Side], confidence: float) -> list[Change]:
     alpha, shares = 1 - confidence, sum(side.shares for side in sides)
     tests = [count_tests(side.units, alpha / shares) for side in sides]
     adjusted = np.reshape(holm([test.p for each in tests for test in each.values()]), (len(sides), len(THRESHOLDS)))
-    singles = np.reshape(holm([p for side in sides for p in side.single.tolist()]), (len(sides), -1))
+    singles = np.reshape(holm_adjusted(np.concatenate([side.single for side in sides])), (len(sides), -1))
     found = []
     for side, each, row, one_by_one in zip(sides, tests, adjusted.tolist(), singles, strict=True):
         bounds = [test.at_least for test in each.values()]
@@ -130,7 +131,7 @@ def _changes(sides: Sequence[_Side], confidence: float) -> list[Change]:
                 p={str(c0): test.p for c0, test in each.items()},
                 p_adjusted=dict(zip(map(str, THRESHOLDS), row, strict=True)),
                 at_least=max(bounds),
-                problems=tuple(name for name, is_shown in zip(side.ids, shown, strict=True) if is_shown),
+                problems=tuple(side.ids[place] for place in np.flatnonzero(shown)),
                 confidence=confidence,
                 corrected_over=shares,
                 unit=side.name,

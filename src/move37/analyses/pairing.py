@@ -5,6 +5,7 @@ whatever both happened to finish. Every problem needs a scored sample.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,13 @@ from move37.errors import InputError
 B = TypeVar("B", bound=AnyTally)
 R = TypeVar("R", bound=AnyTally)
 T = TypeVar("T", bound=AnyTally)
+
+
+def with_shared_ids(base: B, rl: R) -> tuple[B, R]:
+    """Both as they are, with one tuple of ids where theirs are equal: a million of them take 70 MB."""
+    if rl.problem_ids != base.problem_ids:
+        return base, rl
+    return base, replace(rl, problem_ids=base.problem_ids)
 
 
 def require_scored(tally: AnyTally) -> None:

@@ -42,9 +42,9 @@ from move37.estimates.reliability import (
     normal_interval,
     posterior_interval,
 )
-from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.rows import distinct_problems, k_limit, shared_rows
 from move37.estimates.settings import INDEPENDENT, Design
-from move37.types import FloatArray
+from move37.types import FloatArray, IntArray
 
 MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k", "AUC@k", "AUC_log@k")
 """What `ReliabilityRow.measure` can be. AUC: mean height of pass@k from 1 to k, over k and over ln k."""
@@ -55,8 +55,22 @@ COVER_TAUS = (0.1, 0.25, 0.5, 0.75, 0.9)
 UNIFORM_PRIOR = (1.0, 1.0)
 """The prior of every problem in the paper on Bayes@N."""
 
-_Measure = tuple[str, int, FloatArray]
-"""Measure, k, and its value on every problem, (M,)."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Values:
+    """One value per problem, kept as one per pair of counts where problems share them: they are kept by the dozen."""
+
+    distinct: FloatArray
+    where: IntArray | None = None
+    """Which of them is each problem's, (M,); None where each has its own."""
+
+    def of_problems(self) -> FloatArray:
+        """(M,)."""
+        return self.distinct if self.where is None else self.distinct[self.where]
+
+
+_Measure = tuple[str, int, _Values]
+"""Measure, k, and its value on every problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +160,10 @@ def reliability(
     smallest = int(tally.n.min())
     return tuple(
         ReliabilityRow(
-            tally.model, measure, k, _estimate(_name(measure, k), [tally], values, confidence, (0.0, 1.0), design)
+            tally.model,
+            measure,
+            k,
+            _estimate(_name(measure, k), [tally], values.of_problems(), confidence, (0.0, 1.0), design),
         )
         for measure, k, values in _measures(tally, default_ks(smallest) if ks is None else ks, answers)
     )
@@ -178,7 +195,7 @@ def reliability_differences(
             _estimate(
                 _between(_name(name, k), base, rl),
                 [base, rl],
-                theirs[name, k] - values,
+                theirs[name, k].of_problems() - values.of_problems(),
                 confidence,
                 (-1.0, 1.0),
                 design,
@@ -196,7 +213,10 @@ def area(
     k_max = k_limit(tally) if k_max is None else k_max
     over_k, over_log_k = (
         ReliabilityRow(
-            tally.model, name, k_max, _estimate(_name(name, k_max), [tally], values, confidence, (0.0, 1.0), design)
+            tally.model,
+            name,
+            k_max,
+            _estimate(_name(name, k_max), [tally], values.of_problems(), confidence, (0.0, 1.0), design),
         )
         for name, _, values in _areas(tally, k_max)
     )
@@ -216,7 +236,12 @@ def area_differences(
             name,
             k_max,
             _estimate(
-                _between(_name(name, k_max), base, rl), [base, rl], theirs - ours, confidence, (-1.0, 1.0), design
+                _between(_name(name, k_max), base, rl),
+                [base, rl],
+                theirs.of_problems() - ours.of_problems(),
+                confidence,
+                (-1.0, 1.0),
+                design,
             ),
         )
         for (name, _, ours), (_, _, theirs) in zip(_areas(base, k_max), _areas(rl, k_max), strict=True)
@@ -326,33 +351,35 @@ def _measures(
     """Every measure at every k > 1, ordered by measure, then k. `smallest` names the row of avg@n."""
     ks = [checked_k(tally.n, k) for k in ks if k > 1]
     smallest = int(tally.n.min()) if smallest is None else smallest
-    rows: list[_Measure] = [("avg@n", smallest, average(tally.correct, tally.n))]
+    rows: list[_Measure] = [("avg@n", smallest, _Values(average(tally.correct, tally.n)))]
     if not ks:
         return rows
     rows += _counted_measures(tally, tuple(ks))
     if answers:
         voted = majority_at_ks(_answers_in_order(tally, answers), ks)
-        rows += [("maj@k", k, voted[:, i]) for i, k in enumerate(ks)]
+        rows += [("maj@k", k, _Values(voted[:, i])) for i, k in enumerate(ks)]
     return rows + list(_areas(tally, max(ks)))
 
 
 @lru_cache(maxsize=4)
 def _counted_measures(tally: Tally, ks: tuple[int, ...]) -> tuple[_Measure, ...]:
     """What counts alone give, at every k. Kept, since a base is measured against every other model."""
-    passed = pass_at_k_rows(tally, max(ks))
+    rows, place = shared_rows(tally)
+    each = distinct_problems(tally)
     return (
-        *(("pass@k", k, passed[:, k - 1]) for k in ks),
-        *(("pass^k", k, g_pass_at_k(tally.correct, tally.n, k, 1.0)) for k in ks),
-        *(("G-Pass@k_0.5", k, g_pass_at_k(tally.correct, tally.n, k, 0.5)) for k in ks),
+        *(("pass@k", k, _Values(rows[:, k - 1], place)) for k in ks),
+        *(("pass^k", k, _Values(g_pass_at_k(each.correct, each.n, k, 1.0), each.where)) for k in ks),
+        *(("G-Pass@k_0.5", k, _Values(g_pass_at_k(each.correct, each.n, k, 0.5), each.where)) for k in ks),
     )
 
 
 @lru_cache(maxsize=4)
 def _areas(tally: AnyTally, k_max: int) -> tuple[_Measure, ...]:
-    passed = pass_at_k_rows(tally, k_max)
+    rows, place = shared_rows(tally)
+    passed = rows[:, :k_max]
     return (
-        ("AUC@k", k_max, area_under_curve(passed)),
-        ("AUC_log@k", k_max, area_under_curve(passed, over_log_k=True)),
+        ("AUC@k", k_max, _Values(area_under_curve(passed), place)),
+        ("AUC_log@k", k_max, _Values(area_under_curve(passed, over_log_k=True), place)),
     )
 
 
@@ -372,24 +399,29 @@ def _taus(tallies: Sequence[Tally], taus: Sequence[float] | None) -> list[float]
 
 
 @lru_cache(maxsize=16)
-def _cover(tally: Tally, tau: float) -> FloatArray:
+def _cover(tally: Tally, tau: float) -> _Values:
     """Kept, as are the next two, since a base is measured against every other model."""
-    return cover_debiased(tally.correct, tally.n, tau)
+    each = distinct_problems(tally)
+    return _Values(cover_debiased(each.correct, each.n, tau), each.where)
 
 
 @lru_cache(maxsize=16)
-def _contrast(tally: Tally, tau: float) -> FloatArray | None:
-    return cover_contrast(tally.correct, tally.n, tau)
+def _contrast(tally: Tally, tau: float) -> _Values | None:
+    each = distinct_problems(tally)
+    contrast = cover_contrast(each.correct, each.n, tau)
+    return None if contrast is None else _Values(contrast, each.where)
 
 
 @lru_cache(maxsize=16)
-def _bracket(tally: Tally, tau: float) -> tuple[FloatArray, FloatArray]:
-    return cover_bracket(tally.correct, tally.n, tau)
+def _bracket(tally: Tally, tau: float) -> tuple[_Values, _Values]:
+    each = distinct_problems(tally)
+    low, high = cover_bracket(each.correct, each.n, tau)
+    return _Values(low, each.where), _Values(high, each.where)
 
 
 def _coverage(tally: Tally, tau: float, confidence: float, design: Design) -> Coverage:
     bounds = cover_bounds(tally.correct, tally.n, tau, confidence, design.effective_problems(tally.problems))
-    estimate = _estimate(f"Cover@{tau:g}", [tally], _cover(tally, tau), confidence, (0.0, 1.0), design)
+    estimate = _estimate(f"Cover@{tau:g}", [tally], _cover(tally, tau).of_problems(), confidence, (0.0, 1.0), design)
     return Coverage(
         model=tally.model,
         tau=tau,
@@ -401,7 +433,7 @@ def _coverage(tally: Tally, tau: float, confidence: float, design: Design) -> Co
 
 def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float, design: Design) -> CoverageDifference:
     name = _between(f"Cover@{tau:g}", base, rl)
-    values = _cover(rl, tau) - _cover(base, tau)
+    values = _cover(rl, tau).of_problems() - _cover(base, tau).of_problems()
     estimate = _estimate(name, [base, rl], values, confidence, (-1.0, 1.0), design)
     steady = [_steady(_contrast(tally, tau), design) for tally in (base, rl)]
     return CoverageDifference(
@@ -413,20 +445,22 @@ def _coverage_difference(base: Tally, rl: Tally, tau: float, confidence: float, 
     )
 
 
-def _steady(contrast: FloatArray | None, design: Design) -> bool | None:
+def _steady(contrast: _Values | None, design: Design) -> bool | None:
     """Whether a contrast that should be 0 on average is, to within two standard errors."""
     if contrast is None:
         return None
-    error = float(population_error(contrast[:, None], design)[0])
-    return not (error > DEGENERATE and abs(float(contrast.mean())) > 2 * error)
+    values = contrast.of_problems()
+    error = float(population_error(values[:, None], design)[0])
+    return not (error > DEGENERATE and abs(float(values.mean())) > 2 * error)
 
 
 def _difference_bounds(base: Tally, rl: Tally, tau: float, confidence: float, design: Design) -> tuple[float, float]:
     """Whatever p is: Student t over the paired brackets; the two models' own bounds where few problems carry those."""
     (base_low, base_high), (low, high) = (_bracket(tally, tau) for tally in (base, rl))
-    at_least = mean_interval(low - base_high, confidence, (-1.0, 1.0), design)
-    at_most = mean_interval(high - base_low, confidence, (-1.0, 1.0), design)
-    if at_least and at_most and not _few(low - base_high, design) and not _few(high - base_low, design):
+    least = low.of_problems() - base_high.of_problems()
+    most = high.of_problems() - base_low.of_problems()
+    at_least, at_most = (mean_interval(each, confidence, (-1.0, 1.0), design) for each in (least, most))
+    if at_least and at_most and not _few(least, design) and not _few(most, design):
         return at_least[0], at_most[1]
     # Each at half of the error, so that both hold together.
     effective = design.effective_problems(base.problems)

@@ -155,6 +155,8 @@ def _solved(tally: AnyTally, draws: IntArray, seed: int, stream: int) -> NDArray
     for k in np.unique(draws):
         rows = draws == k
         chance[rows] = pass_at_k_rows(tally if rows.all() else tally.select(rows), int(k))[:, -1]
+    if ((chance == 0) | (chance == 1)).all():
+        return chance == 1
     by_id = np.argsort(np.array(tally.problem_ids))
     drawn = np.empty(tally.problems)
     drawn[by_id] = np.random.default_rng([seed, stream]).random(tally.problems)
@@ -162,4 +164,4 @@ def _solved(tally: AnyTally, draws: IntArray, seed: int, stream: int) -> NDArray
 
 
 def _ids(tally: AnyTally, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(problem_id for problem_id, is_in in zip(tally.problem_ids, chosen, strict=True) if is_in)
+    return tuple(tally.problem_ids[place] for place in np.flatnonzero(chosen))

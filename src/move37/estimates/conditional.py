@@ -206,11 +206,16 @@ def _distinct(chances: FloatArray) -> list[tuple[float, int]]:
 
 def holm(p: Sequence[float]) -> list[float]:
     """Adjusted p-values of Holm (1979), in the order given; NaN stays NaN and does not count."""
-    values = np.array(p, dtype=float)
+    return holm_adjusted(np.array(p, dtype=float)).tolist()
+
+
+def holm_adjusted(p: FloatArray) -> FloatArray:
+    """The same of many, (T,)."""
+    values = p.copy()
     order = np.argsort(values, kind="stable")[: int((values == values).sum())]  # NaN comes last
     factors = np.arange(len(order), 0, -1)
     values[order] = np.maximum.accumulate(np.minimum(1.0, factors * values[order]))
-    return values.tolist()
+    return values
 
 
 def largest_chance(n_none: IntArray, tail: Callable[[FloatArray], FloatArray]) -> FloatArray:

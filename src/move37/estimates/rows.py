@@ -4,6 +4,7 @@ Rows are independent over problems and unbiased for 1 - (1-p)^k at every k, so m
 made of them without knowing the plan.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -36,10 +37,18 @@ def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
     limit = k_limit(tally)
     if k_max is not None and not 1 <= k_max <= limit:
         return _computed(tally, k_max)  # which says what is wrong
+    rows, where = shared_rows(tally)
+    return rows[:, :k_max] if where is None else rows[:, :k_max][where]
+
+
+def shared_rows(tally: AnyTally) -> tuple[FloatArray, IntArray | None]:
+    """pass@k rows for every k, (R, K), and which of them is each problem's, (M,); None where each has its own.
+
+    Problems with equal counts share a row where a tally is large.
+    """
     if isinstance(tally, Tally) and _is_large(tally):
-        distinct, where = _distinct_rows(tally)
-        return distinct[:, :k_max][where]
-    return _all_rows(tally)[:, :k_max]
+        return _distinct_rows(tally), distinct_problems(tally).where
+    return _all_rows(tally), None
 
 
 def weighted_rows(tally: AnyTally, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -47,10 +56,29 @@ def weighted_rows(tally: AnyTally, weights: FloatArray) -> tuple[FloatArray, Flo
 
     Problems with equal counts share a row where a tally is large.
     """
-    if isinstance(tally, Tally) and _is_large(tally):
-        distinct, where = _distinct_rows(tally)
-        return distinct, np.bincount(where, weights, minlength=len(distinct)).astype(np.float64)
-    return _all_rows(tally), weights
+    rows, where = shared_rows(tally)
+    if where is None:
+        return rows, weights
+    return rows, np.bincount(where, weights, minlength=len(rows)).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DistinctCounts:
+    """What a tally's problems have, each pair of counts once: a million problems may have nine."""
+
+    correct: IntArray
+    """(D,)."""
+    n: IntArray
+    """(D,)."""
+    where: IntArray
+    """Which of the pairs is each problem's, (M,)."""
+
+
+@lru_cache(maxsize=4)
+def distinct_problems(tally: Tally) -> DistinctCounts:
+    """Kept for the latest tallies, since finding them takes a sort and they are asked for many times over."""
+    pairs, where = distinct_counts(tally.correct, tally.n)
+    return DistinctCounts(pairs[:, 1].copy(), pairs[:, 0].copy(), where)
 
 
 def _is_large(tally: Tally) -> bool:
@@ -58,10 +86,10 @@ def _is_large(tally: Tally) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _distinct_rows(tally: Tally) -> tuple[FloatArray, IntArray]:
-    """The rows of distinct counts, (D, K), and which of them is each problem's, (M,)."""
-    pairs, where = distinct_counts(tally.correct, tally.n)
-    return pass_at_k(pairs[:, 1], pairs[:, 0], k_limit(tally)), where
+def _distinct_rows(tally: Tally) -> FloatArray:
+    """The rows of distinct counts, (D, K)."""
+    distinct = distinct_problems(tally)
+    return pass_at_k(distinct.correct, distinct.n, k_limit(tally))
 
 
 @lru_cache(maxsize=4)
