@@ -105,6 +105,18 @@ class TemplateConfig(Settings):
 
     text: str = Field(description="Jinja text with {{ question }}.")
     stop: tuple[str, ...] = Field(default=(), description="Strings that end a response.")
+    chat: bool = Field(default=False, description="The text is the user's message in the model's own chat template.")
+    system: str = Field(default="", description="Message of the system before it; for chat = true.")
+    chat_template_kwargs: dict[str, Any] = Field(
+        default={}, description="Variables of the chat template, such as enable_thinking = false; for chat = true."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TemplateConfig":
+        for key in ("system", "chat_template_kwargs"):
+            if getattr(self, key) and not self.chat:
+                raise ValueError(f"{key}: only a template with chat = true has one; write it into the text instead")
+        return self
 
 
 class StoppingConfig(Settings):
@@ -367,8 +379,8 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     for key in SamplingConfig.model_fields:
         if key not in ("n", "keep_tokens", "executor") and _law(old.sampling, key) != _law(new.sampling, key):
             changes.append(f"sampling.{key}")
-    if old.sampling.template in old.templates or new.sampling.template in new.templates:
-        name = new.sampling.template
+    used = {new.sampling.template, *(old.models[name].template for name in old.models.keys() & new.models.keys())}
+    for name in sorted(used & (old.templates.keys() | new.templates.keys())):
         if old.templates.get(name) != new.templates.get(name):
             changes.append(f"templates.{name}")
     for name in old.models.keys() & new.models.keys():

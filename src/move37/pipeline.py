@@ -335,17 +335,18 @@ def compare_counts(
     return CountsCompared(findings, at, page)
 
 
-def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None) -> Trained:
-    """Do what a training recipe says, in `folder`, and draw it on `console` as it goes.
+def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None, lines: bool = False) -> Trained:
+    """Do what a training recipe says, in `folder`, and draw it on `console` as it goes, or write `lines` of it.
 
     Raises MissingExtraError where torch is not installed.
     """
     try:
         from move37.training.loop import train  # here: these load torch
-        from move37.training.view import TerminalView
+        from move37.training.view import LineView, TerminalView
     except ImportError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'move37[local]'") from error
-    return train(recipe, folder, TerminalView(console) if console is not None else None)
+    view = TerminalView(console) if console is not None else LineView() if lines else None
+    return train(recipe, folder, view)
 
 
 def plan_study(

@@ -7,9 +7,10 @@ markers are stop strings here; the reference code's plain words "user" and "assi
 Stop strings are not part of the response; a verifier must not wait for them. Tools and few-shot examples are left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -17,20 +18,25 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from move37.errors import ConfigError, UnknownNameError
 from move37.types import Message, Problem, Prompt
 
-RenderMessages = Callable[[Sequence[Message]], str]
-"""A conversation -> the text that a model continues: `Renderer.render_prompt` of an engine."""
+RenderMessages = Callable[..., str]
+"""A conversation -> the text that a model continues: `Renderer.render_prompt` of an engine, with its variables."""
 
 _BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`text` is Jinja over `question`. With `chat`, the text is one user message for the model's own template."""
+    """`text` is Jinja over `question`. With `chat`, the text is one user message for the model's own template.
+
+    `system` is the message before it, and `variables` are the chat template's own (`enable_thinking`).
+    """
 
     name: str
     text: str
     stop: tuple[str, ...] = ()
     chat: bool = False
+    system: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 TEMPLATES: dict[str, Template] = {
@@ -87,11 +93,11 @@ def find_template(name: str, own: Mapping[str, Template]) -> Template:
     return found
 
 
-def user_template(name: str, text: str, stop: tuple[str, ...]) -> Template:
-    """A template of the user's own, checked. Raises ConfigError."""
+def user_template(name: str, text: str, stop: tuple[str, ...], **chat: Any) -> Template:
+    """A template of the user's own, checked; `chat` are further fields of `Template`. Raises ConfigError."""
     if any(not string for string in stop):
         raise ConfigError(f"templates.{name}.stop: an empty stop string would end every response at once")
-    template = Template(name, text, stop)
+    template = Template(name, text, stop, **chat)
     marker = "\x00question\x00"
     if marker not in _render(template, marker):
         raise ConfigError(f"templates.{name}.text: {{{{ question }}}} does not appear in it")
@@ -108,8 +114,23 @@ def render_prompt(problem: Problem, template: Template, render: RenderMessages |
         raise ConfigError(
             f"sampling.template: {template.name!r} needs a model with a chat template; use qwen-boxed, r1 or completion"
         )
-    messages = (Message.of("user", text, problem.images),)
-    return Prompt(problem.id, render(messages), template.stop, template.name, messages)
+    system = (Message.of("system", template.system),) if template.system else ()
+    messages = (*system, Message.of("user", text, problem.images))
+    written = render(messages, **template.variables)
+    return Prompt(problem.id, written, template.stop, template.name, messages, rendered=True)
+
+
+def as_asked(prompt: Prompt, before: Prompt | None) -> Prompt:
+    """The prompt in the words in which its messages were written `before`.
+
+    A chat template may print today's date: what was asked first is asked again, or samples of one run would answer
+    different prompts. Other messages, or a text that is none of a chat template's, stay as they are.
+    """
+    if before is None or not prompt.rendered or before.template != prompt.template:
+        return prompt
+    if before.messages and before.messages != prompt.messages:
+        return prompt
+    return replace(prompt, text=before.text, rendered=before.rendered)
 
 
 def _render(template: Template, question: str) -> str:

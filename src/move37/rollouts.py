@@ -21,7 +21,7 @@ from move37.environments import ENVIRONMENTS, Environment
 from move37.errors import ConfigError, EngineError, Move37Error
 from move37.executors import EXECUTORS, Executor, Generate, Lost
 from move37.progress import Progress, Silent
-from move37.prompting import Template, find_template, render_prompt, user_template
+from move37.prompting import Template, as_asked, find_template, render_prompt, user_template
 from move37.seeds import sample_seed
 from move37.types import Problem, Prompt, Request, Sample, Segment
 
@@ -35,12 +35,27 @@ def template_of(name: str, own: Mapping[str, TemplateConfig]) -> Template:
 
     Raises UnknownNameError, or ConfigError for one of the user's own that cannot be.
     """
-    return find_template(name, {each: user_template(each, of.text, of.stop) for each, of in own.items()})
+    return find_template(name, {each: _own_template(each, of) for each, of in own.items()})
 
 
-def render_prompts(problems: Iterable[Problem], template: Template, engine: Renderer | Trainable) -> list[Prompt]:
-    """The prompts, in order. Raises ConfigError where the model has no chat template or does not see images."""
-    return [render_prompt(problem, template, engine.render_prompt) for problem in problems]
+def _own_template(name: str, of: TemplateConfig) -> Template:
+    return user_template(name, of.text, of.stop, chat=of.chat, system=of.system, variables=of.chat_template_kwargs)
+
+
+def render_prompts(
+    problems: Iterable[Problem],
+    template: Template,
+    engine: Renderer | Trainable,
+    asked: Iterable[Prompt] = (),
+) -> list[Prompt]:
+    """The prompts, in order; those `asked` before are asked in the same words again (`as_asked`).
+
+    Raises ConfigError where the model has no chat template or does not see images.
+    """
+    before = {prompt.problem_id: prompt for prompt in asked}
+    return [
+        as_asked(render_prompt(problem, template, engine.render_prompt), before.get(problem.id)) for problem in problems
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,12 +170,14 @@ PROMPTS = Table(
         "stop": pl.List(pl.String),
         "template": pl.String,
         "messages": _MESSAGES,
+        "rendered": pl.Boolean,
     },
     ("problem_id",),
-    {"messages": pl.lit(None, _MESSAGES)},
+    {"messages": pl.lit(None, _MESSAGES), "rendered": pl.lit(False)},
 )
 """`messages` is null where the text was not written from any. A content part is a text or an image's digest; its bytes
-stand with the problem."""
+stand with the problem. `rendered` is false in older files: a begin token was added to what they hold unless it began
+with one."""
 
 RIGHT_CHAINS = Table({"problem_id": pl.String, "chain": pl.String, "logprob": pl.Float64}, ("problem_id", "chain"))
 """The chance of every right chain of a countdown puzzle under one model, natural log (`truth.py`)."""
@@ -353,12 +355,13 @@ def prompt_row(prompt: Prompt) -> dict[str, Any]:
         "stop": list(prompt.stop),
         "template": prompt.template,
         "messages": [_message_row(message) for message in prompt.messages] or None,
+        "rendered": prompt.rendered,
     }
 
 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:
     messages = tuple(_message_of(each) for each in row["messages"] or ())
-    return Prompt(row["problem_id"], row["text"], tuple(row["stop"]), row["template"], messages)
+    return Prompt(row["problem_id"], row["text"], tuple(row["stop"]), row["template"], messages, row["rendered"])
 
 
 def _message_row(message: Message) -> dict[str, Any]:

@@ -248,7 +248,7 @@ class _Scoring:
         for sample in owed:
             prompt = prompts[sample.problem_id]
             if prompt.text not in encoded:
-                encoded[prompt.text] = self._engine.encode(prompt.text)
+                encoded[prompt.text] = self._engine.encode(prompt.text, prompt.rendered)
             text = self._tokens(author, sample, prompt, encoded[prompt.text], proven)
             if isinstance(text, Reencoding):
                 refused[text.reason] += 1
@@ -270,7 +270,7 @@ class _Scoring:
         if kept is not None:
             token_ids, own = kept
             alone = sample.segments is not None and len(sample.segments) == 1
-            if alone and self._engine.read_back(token_ids, prompt.stop) != sample.text:
+            if alone and self._engine.read_back(prompt_ids, token_ids, prompt.stop) != sample.text:
                 return Reencoding(OTHER_TOKENIZER)
         else:
             if proven is not None and _key(sample) not in proven:
@@ -291,11 +291,11 @@ class _Scoring:
         """The text as tokens behind the prompt's, with the end token where the response ended by itself."""
         if prompt.stop and sample.finish_reason is FinishReason.STOP:
             return Reencoding(UNKNOWN)  # a stop string was taken off, or an end token: the text does not say
-        whole = self._engine.encode(prompt.text + sample.text)
+        whole = self._engine.encode(prompt.text + sample.text, prompt.rendered)
         if whole[: len(prompt_ids)] != prompt_ids:
             return Reencoding(DIFFERS)
         found = whole[len(prompt_ids) :]
-        if self._engine.read_back(found, ()) != sample.text:
+        if self._engine.read_back(prompt_ids, found, ()) != sample.text:
             return Reencoding(OTHER_TOKENIZER)
         if sample.finish_reason is FinishReason.STOP:
             ends = sorted(self._engine.end_tokens)

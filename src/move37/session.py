@@ -271,7 +271,8 @@ class Sampler:
         self._settings = self._study.sampling_of(name)
         model, template = self._study.models[name], template_of(self._settings.template, self._study.templates)
         self._engine: Engine = ENGINES.load(model.engine).load(model)
-        self._prompts = render_prompts(store.problems(), template, self._engine)
+        asked = store.model_record(name).prompts
+        self._prompts = render_prompts(store.problems(), template, self._engine, asked)
         check_room(self._engine, self._prompts, Room("sampling", self._settings.max_new_tokens), repr(name))
         identity = dict(self._engine.identity()) | self._origins(model)
         store.record_model(name, ModelRecord(identity, tuple(self._prompts)))

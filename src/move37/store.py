@@ -23,7 +23,6 @@ from is compared by content as well, never by path: folders may be moved and ren
 Which columns there are is `schema.py`'s; what the analyses see of a run is `evidence.py`'s.
 """
 
-import fcntl
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,6 +41,7 @@ from move37 import __version__
 from move37.config import IMPORTED, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
+from move37.locks import held
 from move37.parts import UNFINISHED, Appender, PartFolder, read_json, write_atomically
 from move37.schema import (
     COUNTS,
@@ -74,7 +74,16 @@ REPORTED = "reported"
 
 NEUTRAL = frozenset(
     {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
-    | {"ignored_settings", "batch_size", "delay_seconds", "seeds", "engine_package", "environment_package", "notes"}
+    | {
+        "ignored_settings",
+        "ends_named_by",
+        "batch_size",
+        "delay_seconds",
+        "seeds",
+        "engine_package",
+        "environment_package",
+        "notes",
+    }
 )
 """What may change in an engine's identity while a model is sampled: it leaves the sampling distribution as it is.
 Everything else that an engine says of itself (weights, dtype, end tokens, options of its own) may not."""
@@ -120,16 +129,7 @@ class RunStore:
         """Hold the run for writing. Raises StoreError when another process writes to it."""
         if self.exists:
             self.study()  # a run of a newer version is not touched
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / ".lock").open("w")
-        except OSError as error:
-            raise StoreError(f"{self.folder}: cannot be written to ({error.strerror or error})") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreError(f"{self.folder}: another process is writing to this run; wait for it") from None
+        with held(self.folder):
             for path in self.folder.rglob(f"{UNFINISHED}*"):
                 path.unlink()  # left by a writer that was killed: nothing that was promised is in it
             if self.exists and self._config()[0] < 2:

@@ -120,7 +120,8 @@ class Prompt:
 
     `messages` are the conversation that `text` was written from, by a template or by the model's own chat template;
     they carry the images. They are not compared: a prompt is known by its problem and its text, and one that was
-    written down before there were messages equals one made today.
+    written down before there were messages equals one made today. `rendered` says that the model's own chat template
+    wrote the text: then all special tokens that belong there stand in it, and none is added.
     """
 
     problem_id: str
@@ -128,6 +129,7 @@ class Prompt:
     stop: tuple[str, ...]
     template: str
     messages: tuple[Message, ...] = field(default=(), compare=False)
+    rendered: bool = field(default=False, compare=False)
 
     @property
     def images(self) -> tuple[ImagePart, ...]:
@@ -276,7 +278,9 @@ class StepVerdict:
 class Verdict:
     """An outcome, why, and the answer that was verified (None where the text held none).
 
-    `steps` are verdicts on parts of the answer, in its order; None where the verifier gives none.
+    `steps` are verdicts on parts of the answer, in its order; None where the verifier gives none. `score` in [0, 1] is
+    how far right a graded answer is, which training takes for its reward; the outcome stays right or not. None where
+    the outcome says all.
     """
 
     outcome: Outcome
@@ -284,7 +288,8 @@ class Verdict:
     answer: str | None = None
     flags: frozenset[Flag] = frozenset()
     steps: tuple[StepVerdict, ...] | None = None
+    score: float | None = None
 
     def of(self, answer: str | None) -> "Verdict":
         """The same verdict on another answer; a third of the time of `dataclasses.replace`, once per response."""
-        return Verdict(self.outcome, self.reason, answer, self.flags, self.steps)
+        return Verdict(self.outcome, self.reason, answer, self.flags, self.steps, self.score)

@@ -28,7 +28,7 @@ def train(
         config = load_recipe(recipe)
         screen = Console(stderr=True)
         watched = screen if screen.is_terminal and not as_json else None
-        done = pipeline.train_model(config, out or Path("runs") / config.name, watched)
+        done = pipeline.train_model(config, out or Path("runs") / config.name, watched, lines=not as_json)
         emit(done)
     tell(as_json, f"Trained model: {done.model}", done.warnings)
 

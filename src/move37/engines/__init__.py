@@ -51,10 +51,11 @@ class Renderer(Protocol):
     context_length: int | None
     """Most tokens that prompt and response may have together; None where there is no limit."""
 
-    def render_prompt(self, messages: Sequence[Message]) -> str:
+    def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
         """The conversation in the model's own chat template, opened for the answer.
 
-        Raises ConfigError where the model has no chat template, or does not see the images of the messages.
+        `variables` are the template's own (`enable_thinking`); they are given only where a study sets some. Raises
+        ConfigError where the model has no chat template, or does not see the images of the messages.
         """
         ...
 
@@ -117,8 +118,8 @@ class Scored:
 
 @runtime_checkable
 class BatchScorer(Scorer, Protocol):
-    def encode(self, text: str) -> list[int]:
-        """The token ids of a prompt, as `generate` would see it."""
+    def encode(self, text: str, rendered: bool = False) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it. `rendered`: as `Prompt.rendered`."""
         ...
 
     @property
@@ -132,8 +133,8 @@ class BatchScorer(Scorer, Protocol):
         """(prompt ids, response ids) -> what the model makes of each response, in order; raises as `score`."""
         ...
 
-    def read_back(self, token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
-        """The text of the response that these tokens are, as `generate` would have given it."""
+    def read_back(self, prompt_ids: Sequence[int], token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
+        """The text of the response that these tokens are behind the prompt, as `generate` would have given it."""
         ...
 
 
@@ -143,7 +144,7 @@ class DistributionReader(Protocol):
 
     context_length: int | None
 
-    def encode(self, text: str) -> list[int]: ...
+    def encode(self, text: str, rendered: bool = False) -> list[int]: ...
 
     @property
     def end_tokens(self) -> frozenset[int]: ...
@@ -169,6 +170,11 @@ class Trainable(Protocol):
 
     context_length: int | None
 
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether a prompt can be read once for all of its responses: its state is keys and values."""
+        ...
+
     @classmethod
     def load_to_train(cls, path: str, settings: "TrainableSettings") -> "Trainable":
         """Open the model in this precision, plain layers and all. Raises EngineError, ConfigError."""
@@ -185,11 +191,22 @@ class Trainable(Protocol):
         """The tokens at which a response ends."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """The token ids of a prompt, as `generate` would see it."""
+    def encode(self, text: str, rendered: bool = False) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it. `rendered`: as `Prompt.rendered`."""
         ...
 
-    def render_prompt(self, messages: Sequence[Message]) -> str: ...
+    def closing_token(self, rendered: bool) -> int | None:
+        """The end token that belongs behind a response to imitate, None where the model has none.
+
+        `rendered`: behind a prompt that the model's chat template wrote, which ends turns in its own way.
+        """
+        ...
+
+    def encode_response(self, prompt_ids: Sequence[int], text: str) -> list[int]:
+        """Token ids of a response whose text behind the prompt is `text`; no end token."""
+        ...
+
+    def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str: ...
 
     def count_tokens(self, prompt: Prompt) -> int: ...
 

@@ -79,7 +79,7 @@ class ScriptedEngine:
     def count_tokens(self, prompt: Prompt) -> int:
         return len(prompt.text.split())
 
-    def render_prompt(self, messages: Sequence[Message]) -> str:
+    def render_prompt(self, messages: Sequence[Message], **variables: object) -> str:
         refuse_images(self._label, messages)
         turns = "".join(f"{message.role}: {message.text}\n" for message in messages)
         return turns + "assistant: "

@@ -2,21 +2,21 @@
 
 Decisions. The sampling distribution is the study's alone: temperature, then top-p, then nothing. Of a model's own
 generation settings only the end tokens are taken; penalties and top-k that it recommends are left out, and `identity`
-lists them. A prompt that already begins with the beginning-of-text token (chat templates write it out) does not get a
-second one. `auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32. A
-model whose samples would be wrong is refused when it is loaded: branches of the cache are compared with the model's own
-reading.
+lists them. `auto` means the GPU where there is one, with the weights' own dtype, and otherwise the CPU with float32.
+When a model is loaded, branches of the cache are compared with the model's own reading; one whose state cannot be
+branched (state spaces, linear attention) goes the plain way, and one that continues no text is refused.
 
-The loop is in `transformers_decode.py`, the sampling distribution in `transformers_draw.py`, the cache in
-`transformers_cache.py`, the calls of the model in `transformers_forward.py`, scores in `transformers_score.py`. Images,
-several GPUs, quantised kernels and adapters are left out: serve such a model elsewhere.
+Loading is in `transformers_load.py`. Prompts, special tokens and ends of responses are `transformers_render.py`'s. The
+loop is in `transformers_decode.py` (the plain one in `transformers_plain.py`), the sampling distribution in
+`transformers_draw.py`, the cache in `transformers_cache.py`, the calls of the model in `transformers_forward.py`,
+scores in `transformers_score.py`. Images, several GPUs and quantised kernels are left out: such a model is served
+elsewhere.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, redirect_stderr
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from hashlib import blake2b
-from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -24,14 +24,10 @@ import torch
 import transformers
 from pydantic import Field
 from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
@@ -41,12 +37,15 @@ from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_draw import log_distribution
 from move37.engines.transformers_forest import forest_logits
-from move37.engines.transformers_forward import distance_of_rows, forward_of
+from move37.engines.transformers_forward import Forward, distance_of_rows, forward_of
+from move37.engines.transformers_load import classified, device_of, open_model, open_renderer
 from move37.engines.transformers_packed import can_pack, pack, packed
+from move37.engines.transformers_plain import PlainForward, PlainLoop, measure
+from move37.engines.transformers_render import TransformersRenderer, end_sources, end_tokens_statement
 from move37.engines.transformers_score import score, score_together
-from move37.engines.transformers_text import ResponseText
-from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.types import FloatArray, IntArray, Message, Prompt, Request, Sample
+from move37.engines.transformers_text import Before, ResponseText
+from move37.errors import ConfigError, EngineError
+from move37.types import FloatArray, IntArray, Request, Sample
 
 Made = TypeVar("Made", Sample, Completion)
 
@@ -85,49 +84,23 @@ class Options(Settings):
     cuda_graphs: bool = Field(True, description="Record steps of Llama-type models on a GPU; off: launch every kernel.")
 
 
-class TransformersRenderer:
-    """The tokenizer and the configuration of a model, without its weights: prompts, and how long they are."""
-
-    def __init__(self, path: str, tokenizer: PreTrainedTokenizerBase, context_length: int | None) -> None:
-        self._path, self._tokenizer, self.context_length = path, tokenizer, context_length
-
-    @property
-    def tokenizer(self) -> PreTrainedTokenizerBase:
-        return self._tokenizer
-
-    def render_prompt(self, messages: Sequence[Message]) -> str:
-        refuse_images(self._path, messages)
-        if self._tokenizer.chat_template is None:
-            raise ConfigError(f"sampling.template: {self._path} has no chat template; use qwen-boxed, r1 or completion")
-        written = [{"role": message.role, "content": message.text} for message in messages]
-        text = self._tokenizer.apply_chat_template(written, add_generation_prompt=True, tokenize=False)
-        assert isinstance(text, str)
-        return text
-
-    def count_tokens(self, prompt: Prompt) -> int:
-        refuse_images(self._path, prompt.messages)
-        return len(self.encode(prompt.text))
-
-    def encode(self, text: str) -> list[int]:
-        """The token ids of a prompt, as `generate` would see it."""
-        begin = self._tokenizer.bos_token
-        written_out = isinstance(begin, str) and text.startswith(begin)
-        return self._tokenizer(text, add_special_tokens=not written_out)["input_ids"]  # type: ignore[return-value]
-
-
 class TransformersEngine(TransformersRenderer):
     """See the module."""
 
     seed_reproduces_sample = True
+    rows_key = "options.batch_size"
+    """The setting of how many samples are decoded together, for messages."""
 
     def __init__(self, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: Options) -> None:
         super().__init__(path, tokenizer, _context_length(model.config))
         self._model = model
         self._options = options
         self._text = ResponseText(tokenizer)
-        self._end_tokens = _end_tokens(model, tokenizer)
+        self._end_sources = end_sources(model, tokenizer)
+        self._end_tokens = frozenset[int]().union(*self._end_sources.values())
         self._parameters = model.num_parameters()
-        self._forward, self._memory = forward_of(model, options.cuda_graphs), SlotMemory()
+        self._forward, self._memory = self._fastest(), SlotMemory()
+        self._token_bytes = 0 if isinstance(self._forward, PlainForward) else self._state_bytes(self._forward)
         self._packed = 0
         if options.packed and model.device.type == "cpu" and can_pack():
             self._packed = pack(model, options.batch_size or _CPU_ROWS[0])
@@ -136,34 +109,19 @@ class TransformersEngine(TransformersRenderer):
     def load(cls, model: ModelConfig) -> "TransformersEngine":
         """Raises ConfigError for an unknown option, EngineError where nothing usable is at `model.path`."""
         options = parse_options(model, Options)
-        device = _device(options.device, model.path)
+        device = device_of(options.device, model.path)
         if options.threads is not None:
             torch.set_num_threads(options.threads)
         dtype = options.dtype if options.dtype != "auto" or device.type != "cpu" else "float32"
-        with _classified(model.path), quiet():
-            where = _where(model.path, options)
-            tokenizer = AutoTokenizer.from_pretrained(**where)
-            opened: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, output_loading_info=True)
-        loaded, report = opened
-        if report["missing_keys"]:
-            raise EngineError(
-                f"{model.path}: {len(report['missing_keys'])} weights are missing, such as "
-                f"{min(report['missing_keys'])}; transformers would make them up"
-            )
-        with _classified(model.path):
-            engine = cls(model.path, loaded.eval().to(device), tokenizer, options)
-            reason = engine._why_unfit()
-        if reason is not None:
-            raise EngineError(f"{model.path}: {type(loaded).__name__} {reason}")
-        return engine
+        loaded, tokenizer = open_model(model.path, options.revision, options.trust_remote_code, dtype)
+        with classified(model.path):
+            return cls(model.path, loaded.to(device), tokenizer, options)  # type: ignore[arg-type]
 
     @classmethod
     def renderer(cls, model: ModelConfig) -> TransformersRenderer:
         """The tokenizer alone, for prompts and their lengths where no weights are needed. Raises as `load` does."""
         options = parse_options(model, Options)
-        with _classified(model.path), quiet():
-            where = _where(model.path, options)
-            tokenizer, config = AutoTokenizer.from_pretrained(**where), AutoConfig.from_pretrained(**where)
+        tokenizer, config = open_renderer(model.path, options.revision, options.trust_remote_code)
         return TransformersRenderer(model.path, tokenizer, _context_length(config))
 
     @classmethod
@@ -182,7 +140,9 @@ class TransformersEngine(TransformersRenderer):
         }
         cuda = settings.device.startswith("cuda") or (settings.device == "auto" and torch.cuda.is_available())
         options["batch_size"] = settings.rows or (_GPU_ROWS_IN_TRAINING if cuda else None)
-        return cls.load(ModelConfig(path=path, options=options))
+        engine = cls.load(ModelConfig(path=path, options=options))
+        engine.rows_key = "rollout.rows"
+        return engine
 
     def close(self) -> None:
         for name in ("_model", "_forward", "_memory"):
@@ -190,19 +150,32 @@ class TransformersEngine(TransformersRenderer):
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
 
-    def _why_unfit(self) -> str | None:
-        """Why samples of this model would be wrong or impossible, or None."""
-        if not supports(self._model.config) or self._token_bytes == 0:
-            return (
-                "keeps a state other than keys and values, which this engine cannot share between samples; serve the "
-                "model with another engine"
+    def _fastest(self) -> Forward | PlainForward:
+        """The fastest way through the model that gives its own probabilities. Raises EngineError where none does."""
+        model, what = self._model, f"{self._path}: {type(self._model).__name__}"
+        if supports(model.config):
+            forward = forward_of(model, self._options.cuda_graphs)
+            if self._state_bytes(forward) and distance_of_rows(forward) <= _LARGEST_DISTANCE:
+                return forward
+        encodes, behind = (float("inf"), 0.0) if model.config.is_encoder_decoder else measure(model)
+        if encodes > _LARGEST_DISTANCE:
+            raise EngineError(
+                f"{what} has other probabilities token by token than for a text read at once: it is an encoder or "
+                "needs one, and continues no text"
             )
-        if distance_of_rows(self._forward) > _LARGEST_DISTANCE:
-            return (
-                "has other probabilities token by token than for a text read at once: it is an encoder or needs one, "
-                "and continues no text"
-            )
-        return None
+        return PlainForward(model, cached=behind <= _LARGEST_DISTANCE)
+
+    @staticmethod
+    @torch.inference_mode()
+    def _state_bytes(forward: Forward) -> int:
+        """What one token of one row takes in the cache. One is read to see it: configs say it in many ways."""
+        (read,) = forward.read([[0]])
+        return sum(states.nbytes for layer in read.states for states in layer)
+
+    @property
+    def shares_prompts(self) -> bool:
+        """Whether the model's cache is keys and values, which samples can share."""
+        return not isinstance(self._forward, PlainForward)
 
     @property
     def model(self) -> PreTrainedModel:
@@ -213,6 +186,14 @@ class TransformersEngine(TransformersRenderer):
     def end_tokens(self) -> frozenset[int]:
         """The tokens at which a response ends."""
         return self._end_tokens
+
+    def closing_token(self, rendered: bool) -> int | None:
+        """See `engines.Trainable`."""
+        template = self._end_sources.get("template", frozenset())
+        if rendered and template:
+            return min(template)
+        usual: Any = self._tokenizer.eos_token_id
+        return usual if usual in self._end_tokens else min(self._end_tokens, default=None)
 
     def identity(self) -> Mapping[str, str]:
         model, settings = self._model, self._model.generation_config
@@ -231,7 +212,9 @@ class TransformersEngine(TransformersRenderer):
             "device": _device_name(model.device),
             "kernels": f"oneDNN with packed weights in {self._packed} layers" if self._packed else "torch",
             "context_length": str(self.context_length),
+            **({"decoding": self._forward.statement} if isinstance(self._forward, PlainForward) else {}),
             "end_tokens": ", ".join(str(token) for token in sorted(self._end_tokens)) or "none",
+            "ends_named_by": end_tokens_statement(self._end_sources),
             "ignored_settings": ", ".join(f"{k}={v}" for k, v in ignored.items() if v not in (None, 1.0)) or "none",
             **seeds_statement(self),
         }
@@ -241,7 +224,7 @@ class TransformersEngine(TransformersRenderer):
 
         Raises EngineError where a prompt leaves too little room, memory runs out, or probabilities are not finite.
         """
-        yield from self._decode(requests, sampling, DecodeLoop.run)
+        yield from self._decode(requests, sampling, completely=False)
 
     def completions(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Completion]:
         """`generate` with token ids and their log-probabilities under the sampling distribution.
@@ -250,12 +233,12 @@ class TransformersEngine(TransformersRenderer):
         """
         if sampling.top_p != 1:
             raise ConfigError("top_p must be 1 where a model is trained: cut-off tokens have no log-probability")
-        yield from self._decode(requests, sampling, DecodeLoop.completions)
+        yield from self._decode(requests, sampling, completely=True)
 
     def score(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> list[float]:
         """See `engines.Scorer`. A response to an empty prompt, or one beyond the context, is an EngineError."""
         self._check_length(prompt_ids, response_ids)
-        return score(self._model, prompt_ids, response_ids)
+        return score(self._model, prompt_ids, response_ids, self.shares_prompts)
 
     def _check_length(self, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> None:
         tokens = len(prompt_ids) + len(response_ids)
@@ -270,12 +253,17 @@ class TransformersEngine(TransformersRenderer):
         """See `engines.BatchScorer`. Raises EngineError as `score`."""
         for prompt, response in texts:
             self._check_length(prompt, response)
-        yield from score_together(self._model, texts, sampling.temperature, sampling.top_p)
+        yield from score_together(self._model, texts, sampling.temperature, sampling.top_p, self.shares_prompts)
 
-    def read_back(self, token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
+    def read_back(self, prompt_ids: Sequence[int], token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
         """See `engines.BatchScorer`."""
         tokens = list(token_ids)
-        return self._text.visible(tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens, stop)
+        said = tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens
+        return self._text.visible(said, stop, self._text.before(prompt_ids))
+
+    def encode_response(self, prompt_ids: Sequence[int], text: str) -> list[int]:
+        """See `engines.Trainable`."""
+        return self._text.encode(text, self._text.before(prompt_ids))
 
     def distribution(self, forest: Forest, sampling: SamplingConfig) -> Iterator[tuple[IntArray, FloatArray]]:
         """See `engines.DistributionReader`. Raises EngineError where a path is longer than the context."""
@@ -287,7 +275,11 @@ class TransformersEngine(TransformersRenderer):
 
     def shown(self, token: int) -> str:
         """What one token leaves in the text of a response: nothing of a special one."""
-        return self._text.visible([token], ())
+        return self._text.visible([token], (), self._behind_a_letter)
+
+    @cached_property
+    def _behind_a_letter(self) -> Before:
+        return self._text.before(self.encode("a", rendered=True))
 
     @property
     def vocabulary_size(self) -> int:
@@ -298,27 +290,25 @@ class TransformersEngine(TransformersRenderer):
     def sampling_layout(self, rows: int) -> AbstractContextManager[object]:
         return packed(self._model, rows)
 
-    def _decode(
-        self,
-        requests: Sequence[Request],
-        sampling: SamplingConfig,
-        run: Callable[[DecodeLoop], Iterator[Made]],
-    ) -> Iterator[Made]:
+    def _decode(self, requests: Sequence[Request], sampling: SamplingConfig, completely: bool) -> Iterator[Any]:
         for problem_id, prompt in {request.prompt.problem_id: request.prompt for request in requests}.items():
             refuse_images(f"problem {problem_id}", prompt.messages)
-        prompts = {text: self.encode(text) for text in dict.fromkeys(request.prompt.text for request in requests)}
+        texts = {request.prompt.text: request.prompt.rendered for request in requests}
+        prompts = {text: self.encode(text, rendered) for text, rendered in texts.items()}
         for request in requests:
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
         slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
         asked = (prompts, requests, slots, sampling)
         try:
-            yield from run(DecodeLoop(self._forward, self._text, self._end_tokens, *asked, self._memory))
+            kind: Any = PlainLoop if isinstance(self._forward, PlainForward) else DecodeLoop
+            loop = kind(self._forward, self._text, self._end_tokens, *asked, self._memory)
+            yield from loop.completions() if completely else loop.run()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             raise EngineError(
                 f"{self._path}: out of memory on {_device_name(self._model.device)} with {slots} rows; set a smaller "
-                f"options.batch_size (for example {max(1, slots // 2)}) or a smaller max_new_tokens"
+                f"{self.rows_key} (for example {max(1, slots // 2)}) or a smaller max_new_tokens"
             ) from error
 
     def _rows(self, tokens: int) -> int:
@@ -328,14 +318,9 @@ class TransformersEngine(TransformersRenderer):
         if self._model.device.type != "cpu":
             return _GPU_ROWS
         fewest, most = _CPU_ROWS
+        if not self._token_bytes:
+            return fewest
         return max(fewest, min(most, _CPU_CACHE // (tokens * self._token_bytes)))
-
-    @cached_property
-    def _token_bytes(self) -> int:
-        """What one token of one row takes in the cache. One is read to see it: configs say it in many ways."""
-        with torch.inference_mode():
-            (read,) = self._forward.read([[0]])
-        return sum(states.nbytes for layer in read.states for states in layer)
 
     def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
         if prompt_tokens == 0:
@@ -348,73 +333,10 @@ class TransformersEngine(TransformersRenderer):
             )
 
 
-def _where(path: str, options: Options) -> dict[str, Any]:
-    """The arguments that make transformers open `path`. Raises EngineError where nothing can be there."""
-    found = Path(path).expanduser()
-    common = {"revision": options.revision, "trust_remote_code": options.trust_remote_code}
-    if path.endswith(".gguf"):
-        if not found.is_file():
-            raise EngineError(f"{path}: no such GGUF file")
-        with found.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise EngineError(f"{path}: not a GGUF file (it does not begin with the letters GGUF)")
-        return {"pretrained_model_name_or_path": str(found.parent), "gguf_file": found.name, **common}
-    if found.is_file():
-        raise EngineError(f"{path}: a file, but not a .gguf one; give the model's folder, a hub name or a GGUF file")
-    if found.is_dir() and not (found / "config.json").is_file():
-        raise EngineError(f"{path}: not a model folder (no config.json in it)")
-    return {"pretrained_model_name_or_path": str(found) if found.is_dir() else path, **common}
-
-
-@contextmanager
-def _classified(path: str) -> Iterator[None]:
-    """What transformers raises while loading, in one line."""
-    try:
-        yield
-    except EngineError:
-        raise
-    except ImportError as error:
-        raise MissingExtraError(f"{path}: {_one_line(error)}: pip install 'move37[local]'") from error
-    except Exception as error:  # transformers raises a dozen kinds, and a plugin's errors are classified here
-        hint = "" if Path(path).exists() else "; there is no such local folder, so it was looked up as a hub name"
-        raise EngineError(f"{path}: cannot be loaded as a causal language model: {_one_line(error)}{hint}") from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' own progress bars, which would be drawn over ours (GGUF's heeds no setting)."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        with redirect_stderr(StringIO()):
-            yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
-
-
-def _device(name: str, path: str) -> torch.device:
-    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return torch.device("cuda" if available else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= available:
-        raise ConfigError(f"model {path!r}: options.device: {name} is not there (GPUs: {available}); use cpu or auto")
-    return device
-
-
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu, {torch.get_num_threads()} threads"
-
-
-def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The tokens at which `generate` would end: the generation settings', else the tokenizer's."""
-    ends = None if model.generation_config is None else model.generation_config.eos_token_id
-    if ends is None:
-        ends = tokenizer.eos_token_id
-    return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])  # type: ignore[arg-type]
 
 
 def _context_length(model_config: PreTrainedConfig) -> int | None:
@@ -449,10 +371,5 @@ def _fingerprint(path: str, options: Options) -> str:
     return f"blake2b {digest.hexdigest()} of {len(files)} files' names, sizes, first and last MiB"
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 240 else text[:237] + "..."

@@ -54,9 +54,10 @@ class DecodeLoop:
         memory: SlotMemory,
     ) -> None:
         self._text = text
+        self._before = {written: text.before(tokens) for written, tokens in prompts.items()}
         self._ends = np.array(sorted(end_tokens), dtype=np.int64)
         self._prompts = prompts
-        self._waiting = Waiting(requests, slots)
+        self._requests, self._waiting = requests, Waiting(requests, slots)
         self._slots = slots
         self._sampling = sampling
         self._has_stops = any(request.prompt.stop for request in requests)
@@ -124,7 +125,7 @@ class DecodeLoop:
         sequences.note(tokens, self._sound(made[1]), made[2])
         stops = np.isin(tokens, self._ends)
         if self._has_stops:
-            stops |= sequences.stopped(self._text)
+            stops |= sequences.stopped(self._text, self._before)
         ended = stops | sequences.full()
         responses = [
             sequences.close(place, FinishReason.STOP if stops[place] else FinishReason.LENGTH)
@@ -170,7 +171,7 @@ class DecodeLoop:
     def _sample(self, response: Response) -> Sample:
         request, tokens = response.request, response.tokens
         said = tokens[:-1] if tokens[-1] in self._ends else tokens
-        text = self._text.visible(said, request.prompt.stop)
+        text = self._text.visible(said, request.prompt.stop, self._before[request.prompt.text])
         segments = None
         if self._sampling.keep_tokens and not self._keeps_distribution:
             segments = (Segment("assistant", text, tuple(tokens), True, tuple(response.logprobs)),)

@@ -32,34 +32,42 @@ _ROWS = 128
 """Rows of logits that are looked at together for a nucleus: a large vocabulary fills the memory quickly."""
 
 
-def score(model: PreTrainedModel, prompt_ids: Sequence[int], response_ids: Sequence[int]) -> list[float]:
-    """The log-probability of each of `response_ids` after `prompt_ids` (at least one) and those before it."""
-    own, _, _ = _score_alone(model, (prompt_ids, response_ids), None)
+def score(
+    model: PreTrainedModel, prompt_ids: Sequence[int], response_ids: Sequence[int], cached: bool = True
+) -> list[float]:
+    """The log-probability of each of `response_ids` after `prompt_ids` (at least one) and those before it.
+
+    `cached` says that the model goes on behind its cache by many tokens at once; otherwise texts are read whole.
+    """
+    own, _, _ = _score_alone(model, (prompt_ids, response_ids), None, cached)
     return own.tolist()
 
 
-def score_together(model: PreTrainedModel, texts: Sequence[Text], temperature: float, top_p: float) -> Iterator[Scored]:
+def score_together(
+    model: PreTrainedModel, texts: Sequence[Text], temperature: float, top_p: float, cached: bool = True
+) -> Iterator[Scored]:
     """What the model makes of every response, in order."""
     longest = max((len(prompt) + len(response) for prompt, response in texts), default=0)
     if can_write_out(model) and longest <= _SHORT:
         columns = _score_forest(model, texts, (temperature, top_p))
     else:
-        columns = (_score_alone(model, text, (temperature, top_p)) for text in texts)
+        columns = (_score_alone(model, text, (temperature, top_p), cached) for text in texts)
     yield from (Scored(*(tuple(numbers.tolist()) for numbers in each)) for each in columns)
 
 
-def _score_alone(model: PreTrainedModel, text: Text, drawn_by: tuple[float, float] | None) -> FloatArray:
+def _score_alone(model: PreTrainedModel, text: Text, drawn_by: tuple[float, float] | None, cached: bool) -> FloatArray:
     """`drawn_by` is (temperature, top_p); without it nothing is said about a nucleus, which costs a pass over all
     logits. (3, tokens): as the fields of `Scored`."""
     tokens = torch.tensor([[*text[0], *text[1]]], device=model.device)
-    signature, cache = Signature(model.forward), DynamicCache(config=model.config)
+    signature, cache = Signature(model.forward), DynamicCache(config=model.config) if cached else None
+    longest = _STRETCH if cached else tokens.shape[1]
     first = len(text[0]) - 1  # the position whose logits are about the first token of the response
     found = [np.zeros((3, 0))]
-    for start in range(0, tokens.shape[1] - 1, _STRETCH):
-        stretch = tokens[:, start : min(start + _STRETCH, tokens.shape[1] - 1)]
+    for start in range(0, tokens.shape[1] - 1, longest):
+        stretch = tokens[:, start : min(start + longest, tokens.shape[1] - 1)]
         end = start + stretch.shape[1]
         asked = max(1, end - max(first, start))  # 0 would mean all of them
-        given: Any = signature.accepted(cache, use_cache=True, logits_to_keep=asked)
+        given: Any = signature.accepted(cache, use_cache=cached, logits_to_keep=asked)
         with torch.inference_mode():
             logits = model(input_ids=stretch, **given).logits[0, -asked:].float()
         if end > first:

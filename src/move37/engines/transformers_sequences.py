@@ -10,7 +10,7 @@ others, slots would stand idle for it.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from move37.engines.transformers_text import ResponseText
+from move37.engines.transformers_text import Before, ResponseText
 from move37.types import FinishReason, Request
 
 _SHARING_PAYS = 0.75
@@ -134,13 +134,14 @@ class ActiveSequences:
         """Which live sequences have as many tokens as they may."""
         return self._counts[self.live] >= self._tokens.shape[1]
 
-    def stopped(self, text: ResponseText) -> NDArray[np.bool_]:
-        """Which live sequences have just completed a stop string."""
+    def stopped(self, text: ResponseText, before: Mapping[str, Before]) -> NDArray[np.bool_]:
+        """Which live sequences have just completed a stop string. `before`: what stands there, by prompt text."""
         found = np.zeros(len(self.live), dtype=np.bool_)
         for place, slot in enumerate(self.live.tolist()):
             request = self._requests[slot]
             if request is not None and request.prompt.stop:
-                found[place] = text.stops(self._tokens[slot, : self._counts[slot]], request.prompt.stop)
+                made = self._tokens[slot, : self._counts[slot]]
+                found[place] = text.stops(made, request.prompt.stop, before[request.prompt.text])
         return found
 
     def close(self, place: int, reason: FinishReason) -> Response:

@@ -45,8 +45,10 @@ class Backbone(Protocol):
         ...
 
 
-def backbone_of(model: PreTrainedModel, autocast: torch.dtype | None) -> Backbone:
+def backbone_of(model: PreTrainedModel, autocast: torch.dtype | None, shares_prompts: bool = True) -> Backbone:
     """The fastest way that is known for the model."""
+    if not shares_prompts:
+        return PlainBackbone(model, autocast)
     general = ModelBackbone(model, autocast)
     return LlamaBackbone(model, autocast) if can_write_out(model) and not general.recomputes else general
 
@@ -141,6 +143,27 @@ class ModelBackbone:
             )
         states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
         return output.last_hidden_state, states
+
+
+class PlainBackbone:
+    """A model whose state cannot be kept and gone on from: it reads whole rows, without a mask or a cache."""
+
+    shares, recomputes = False, True
+
+    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
+        self._model, self._autocast = model, autocast
+        self._backbone: Any = model.base_model
+        self._signature = Signature(self._backbone.forward)
+        self._checkpoints = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
+
+    def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
+        known = self._signature.accepted(None, position_ids=positions_RS, use_cache=False)
+        recomputes = self._checkpoints and torch.is_grad_enabled()
+        with _mixed(tokens_RS.device, self._autocast), _recomputing(self._model, recomputes):
+            return self._backbone(input_ids=tokens_RS, **known).last_hidden_state, []
+
+    def behind(self, *_: Any) -> Tensor:
+        raise NotImplementedError("its state cannot be gone on from: rows are read whole")
 
 
 def _mixed(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:

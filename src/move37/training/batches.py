@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from move37.engines import Completion
-from move37.types import Outcome, Problem, Verdict
+from move37.types import FinishReason, Outcome, Problem, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,26 @@ class Rollout:
     group: int
     made: Completion
     verdict: Verdict
+    further: float = 0.0
+    """What further verifiers add to the reward (`rewards` of the recipe)."""
 
     @property
     def reward(self) -> float:
-        """1 for correct, 0 for incorrect. An unscored response has no reward: ask `is_scored` first."""
+        """1 for correct, 0 for incorrect, or the verdict's score, and what further verifiers add.
+
+        An unscored response has no reward: ask `is_scored` first.
+        """
         if not self.is_scored:
             raise ValueError(f"{self.problem.id}: an unscored response has no reward ({self.verdict.reason})")
-        return float(self.verdict.outcome is Outcome.CORRECT)
+        return (float(self.is_correct) if self.verdict.score is None else self.verdict.score) + self.further
+
+    @property
+    def is_correct(self) -> bool:
+        return self.verdict.outcome is Outcome.CORRECT
+
+    @property
+    def is_truncated(self) -> bool:
+        return self.made.sample.finish_reason is FinishReason.LENGTH
 
     @property
     def is_scored(self) -> bool:

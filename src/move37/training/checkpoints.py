@@ -1,9 +1,10 @@
 """What a training run leaves on disk, and how it goes on after it was killed.
 
-    <run>/recipe.json                       the resolved recipe
-          code.json                         digests of the files of the user's own that the recipe names
+    <run>/recipe.json, code.json, contents.json   what the run is (`continuing.py`)
+          prompts.parquet                   what is asked (`prompts.py`)
           log.jsonl                         one line per step and per evaluation
-          checkpoints/step-00010/           a Hugging Face folder: every engine loads it
+          checkpoints/step-00010/, best/    Hugging Face folders: every engine loads them
+          rollouts/step-00010.parquet       responses to read (`samples.py`)
           state/step-00010/                 what the next step needs; only the newest is kept
 
 Folders appear whole or not at all: they are written beside their place, flushed to the disk and renamed. The state
@@ -19,17 +20,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
-from move37.engines import ENGINES
-from move37.engines.transformers import quiet
-from move37.errors import ConfigError, StoreError
+from move37.engines.transformers_load import quiet
+from move37.errors import StoreError
 from move37.parts import read_json, read_log, write_atomically
-from move37.training.algorithms import ALGORITHMS
-from move37.training.policy import Policy, merged_weights
-from move37.training.recipe import TrainConfig, changed_keys, parse_recipe, resolved_json
+from move37.training.continuing import adopt, refuse_a_file
+from move37.training.policy import Policy
+from move37.training.recipe import TrainConfig
+from move37.training.samples import forget_samples_after
 
 _UNFINISHED = ".unfinished-"
 
@@ -41,57 +43,46 @@ class RunFolder:
         self.folder = folder
         self.log = folder / "log.jsonl"
 
-    def adopt(self, recipe: TrainConfig) -> None:
-        """Write the recipe down, or refuse one that contradicts what is there. Raises ConfigError, StoreError."""
-        if self.folder.exists() and not self.folder.is_dir():
-            raise StoreError(f"{self.folder}: a file, not a folder; choose another place for the run")
-        path, advice = self.folder / "recipe.json", "restore it, or start in a new folder"
-        if path.exists():
-            written = read_json(path, advice)
-            if not isinstance(written, dict):
-                raise StoreError(f"{path}: holds no recipe; {advice}")
-            known = parse_recipe(written, str(path))
-            changes = changed_keys(known, parse_recipe(recipe.model_dump(mode="json")))
-            if changes:
-                raise ConfigError(
-                    f"{self.folder}: was begun with another {', '.join(changes)}; continue it with the old recipe, or "
-                    "start in a new folder"
-                )
-        self._adopt_code(recipe)
-        write_atomically(path, resolved_json(recipe).encode())
-
-    def _adopt_code(self, recipe: TrainConfig) -> None:
-        """Write down which code an algorithm or engine in a file is. Raises ConfigError where it is another by now."""
-        path = self.folder / "code.json"
-        named = {"algorithm.name": (ALGORITHMS, recipe.algorithm.name), "model.engine": (ENGINES, recipe.model.engine)}
-        files = {key: registry.origin(name).get("file") for key, (registry, name) in named.items()}
-        now = {key: digest for key, digest in files.items() if digest is not None}
-        known = read_json(path, "remove it, or start in a new folder") or {}
-        changed = [key for key, digest in now.items() if known.get(key, digest) != digest]
-        if changed:
-            raise ConfigError(
-                f"{self.folder}: was begun with another content of the file that {', '.join(changed)} names; continue "
-                "it with the old one, or start in a new folder"
-            )
-        if now:
-            write_atomically(path, (json.dumps(now, indent=1) + "\n").encode())
+    def adopt(self, recipe: TrainConfig, contents: Mapping[str, str] | None = None) -> None:
+        """See `continuing.adopt`."""
+        adopt(self.folder, recipe, contents or {})
 
     def save_model(self, policy: Policy, step: int) -> Path:
-        """The policy after `step` steps as a Hugging Face folder, with where it came from in move37.json."""
-        target, recipe = self.model_folder(step), policy.recipe
+        """The policy after `step` steps as a Hugging Face folder; beyond `keep_limit` the oldest ones go."""
+        self._save_model(policy, step, self.model_folder(step), {})
+        limit = policy.recipe.checkpoints.keep_limit
+        kept = sorted((self.folder / "checkpoints").glob("step-*"))
+        for old in kept[:-limit] if limit is not None else ():
+            shutil.rmtree(old)
+        return self.model_folder(step)
+
+    def save_best(self, policy: Policy, step: int, metric: str, value: float) -> None:
+        """Keep the model in checkpoints/best unless one that is as good was there before."""
+        target = self.folder / "checkpoints" / "best"
+        known = read_json(target / "move37.json", f"remove {target}") or {}
+        if known.get("metric") != metric or not known.get("value", -1.0) >= value:
+            self._save_model(policy, step, target, {"metric": metric, "value": value})
+
+    def _save_model(self, policy: Policy, step: int, target: Path, further: Mapping[str, Any]) -> None:
+        """A Hugging Face folder, with where it came from in move37.json. Its config names the precision written."""
+        recipe = policy.recipe
         about = {"step": step, "algorithm": recipe.algorithm.name, "seed": recipe.seed, "start": recipe.model.path}
-        with _whole(target) as folder:
-            state = merged_weights(policy.model, recipe.model)
-            if recipe.model.precision == "bfloat16":
-                state = {name: value.to(torch.bfloat16) for name, value in state.items()}
-            with quiet():
-                policy.model.save_pretrained(folder, state_dict=state)
-                policy.tokenizer.save_pretrained(folder)
-            (folder / "move37.json").write_text(json.dumps(about, indent=1) + "\n")
-        return target
+        with _whole(target) as folder, quiet():
+            policy.save(folder)
+            policy.tokenizer.save_pretrained(folder)
+            (folder / "move37.json").write_text(json.dumps(about | dict(further), indent=1) + "\n")
 
     def model_folder(self, step: int) -> Path:
         return self.folder / "checkpoints" / _name(step)
+
+    def refuse_a_file(self) -> None:
+        """Raises StoreError where there is a file in place of the folder."""
+        refuse_a_file(self.folder)
+
+    def rewind(self, step: int) -> None:
+        """Drop what was logged and kept of later steps. Raises StoreError as `rewind_log`."""
+        self.rewind_log(step)
+        forget_samples_after(self.folder, step)
 
     def save_state(self, policy: Policy, step: int, counters: Mapping[str, int]) -> None:
         """What the next step needs. Older states are removed once this one is whole."""

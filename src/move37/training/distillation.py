@@ -24,21 +24,21 @@ from move37.config import Settings
 from move37.engines import Trainable
 from move37.errors import ConfigError, InputError
 from move37.problems import load_problems
-from move37.prompting import render_prompt
-from move37.rollouts import template_of
 from move37.rows import read_rows
 from move37.seeds import analysis_seed
 from move37.store import RunStore
 from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 from move37.training.batches import Batch, make_batch
+from move37.training.continuing import digest_of_texts
 from move37.training.disjoint import check_disjoint
-from move37.training.policy import Metrics, Policy, learning_rate
+from move37.training.policy import Metrics, Policy, learning_rate, memory_advice
+from move37.training.prompts import AskedPrompts
 from move37.training.recipe import ImitationConfig, TrainConfig
 from move37.training.records import Clock, View
 from move37.training.result import Trained
 from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
-from move37.types import FinishReason, Outcome, Problem
+from move37.types import FinishReason, Outcome, Problem, Prompt
 from move37.verification import VerifierPool
 
 
@@ -68,7 +68,7 @@ class Example(NamedTuple):
     """A response to imitate, in text. `ended` says that the end token belongs behind it."""
 
     problem: Problem
-    prompt: str
+    prompt: Prompt
     response: str
     ended: bool
 
@@ -89,9 +89,10 @@ class _Imitation:
         self.recipe, self.settings = recipe, settings
         self.policy = Policy(recipe, Needs())
         held_out = load_problems(recipe.evaluation.problems)
-        rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view)
-        self.training = TrainingRun(recipe, folder, self.policy, rollout_worker, held_out, view)
-        examples = list(find_examples(recipe, settings, self.policy.engine))
+        rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view, folder)
+        examples = list(find_examples(settings, rollout_worker.prompts))
+        contents = {"imitation": digest_of_texts(_content(example) for example in examples)}
+        self.training = TrainingRun(recipe, folder, self.policy, rollout_worker, held_out, view, contents)
         if not examples:
             raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
         imitated = {example.problem.question: example.problem for example in examples}
@@ -106,7 +107,7 @@ class _Imitation:
         self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses")
 
     def _step(self) -> None:
-        clock, step = Clock(), self.training.step
+        clock, step = Clock(self.training.view.stage), self.training.step
         with clock.phase("update"):
             figures = learn(self.policy, self._batch(step), step)
         with clock.phase("sync"):
@@ -149,29 +150,33 @@ def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
         group["lr"] = rate * group["factor"]
     policy.optimizer.zero_grad(set_to_none=True)
     tokens = int(batch.own_BT.sum())
-    for micro_batch in policy.reader.micro_batches(batch, torch.arange(len(batch))):
-        logprobs_N, _ = policy.head.logprobs(micro_batch, batch, temperature=1.0, with_entropy=False)
-        loss = -logprobs_N.float().sum() / tokens
-        loss.backward()
-        metrics.add("loss", float(loss.detach()), 0.0)
-    policy.step(metrics)
+    with memory_advice(policy.tokens_at_once, step):
+        for micro_batch in policy.reader.micro_batches(batch, torch.arange(len(batch))):
+            logprobs_N, _ = policy.head.logprobs(micro_batch, batch, temperature=1.0, with_entropy=False)
+            loss = -logprobs_N.float().sum() / tokens
+            loss.backward()
+            metrics.add("loss", float(loss.detach()), 0.0)
+        policy.step(metrics)
     return {"learning_rate": rate, "trained_tokens": float(tokens), **metrics.figures()}
 
 
-def find_examples(recipe: TrainConfig, settings: ImitationConfig, engine: Trainable) -> Iterator[Example]:
-    """The responses to imitate, their prompts from the recipe's template. Raises InputError or ConfigError."""
-    template = template_of(recipe.rollout.template, recipe.templates)
+def _content(example: Example) -> str:
+    return repr((example.problem.question, example.response, example.ended))
+
+
+def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[Example]:
+    """The responses to imitate behind their prompts. Raises InputError or ConfigError."""
     if settings.file is not None:
         for row in read_rows(settings.file):
             question, response = row.text("question"), row.text("response")
             problem = Problem(row.place, question, (), "", "")
-            yield Example(problem, render_prompt(problem, template, engine.render_prompt).text, response, True)
+            yield Example(problem, prompts.of(problem), response, True)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)
     problems = {problem.id: problem for problem in store.problems()}
     for problem_id, texts in _verified_texts(store, settings).items():
-        prompt = render_prompt(problems[problem_id], template, engine.render_prompt).text
+        prompt = prompts.of(problems[problem_id])
         for text, finish in list(texts.items())[: settings.per_problem]:
             yield Example(problems[problem_id], prompt, text, finish is not FinishReason.LENGTH)
 
@@ -207,11 +212,9 @@ def _correct_keys(store: RunStore, model: str) -> pl.DataFrame:
 
 def encode(example: Example, engine: Trainable) -> tuple[list[int], list[int]]:
     """Token ids of the prompt and of the response, the end token behind it."""
-    prompt = engine.encode(example.prompt)
-    response: Any = engine.tokenizer(example.response, add_special_tokens=False)["input_ids"]
-    # A model may end at several tokens; the tokenizer's is the one that its own template ends a turn with.
-    usual: Any = engine.tokenizer.eos_token_id
-    end = usual if usual in engine.end_tokens else min(engine.end_tokens, default=None)
+    prompt = engine.encode(example.prompt.text, example.prompt.rendered)
+    response = engine.encode_response(prompt, example.response)
+    end = engine.closing_token(example.prompt.rendered)
     return prompt, [*response, *([end] if example.ended and end is not None else [])]
 
 

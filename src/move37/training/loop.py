@@ -7,18 +7,19 @@ too (`distillation.py`). A run that was stopped at any point is continued by the
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from move37.errors import InputError
+from move37.errors import InputError, VerifierError
 from move37.problems import load_problems
 from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of
+from move37.training.continuing import digest_of_problems
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
 from move37.training.policy import Policy, UpdateBatch
@@ -27,6 +28,7 @@ from move37.training.records import Clock, Record, Silent, View, sampling_figure
 from move37.training.result import Trained
 from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
+from move37.training.samples import keep_samples
 from move37.training.teacher import Teacher
 from move37.types import Problem
 from move37.verification import VerifierPool
@@ -66,9 +68,10 @@ class Trainer:
         self.warnings = check_disjoint(self.problems, held_out)
         self.policy = Policy(recipe, self.algorithm.needs)
         self.teacher = Teacher(recipe, self.policy) if self.algorithm.needs.teacher else None
-        self.rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view)
+        self.rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view, folder)
         self.rollout_worker.check(self.problems, "problems")
-        self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view)
+        contents = {"problems": digest_of_problems(self.problems), **self.rollout_worker.versions()}
+        self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view, contents)
         self.sampler = EpochSampler(self.problems, recipe.seed)
 
     def run(self) -> Trained:
@@ -81,9 +84,13 @@ class Trainer:
 
     def step(self) -> None:
         """One step."""
-        clock = Clock()
+        clock = Clock(self.training.view.stage)
         rollouts = self._collect(clock)
         figures = sampling_figures(rollouts.everything)
+        if self.training.step == 0 and self.algorithm.needs.verdicts:
+            refuse_blind_start(rollouts.everything)
+        self._show_example(rollouts.everything)
+        update = None
         if rollouts.kept:
             batch = batch_of(rollouts.kept, self.policy.device)
             with clock.phase("credit"):
@@ -94,7 +101,24 @@ class Trainer:
                 self.policy.sync()
         note = why_no_update(figures)
         figures |= {**clock.seconds, **({"note": note} if note else {})}
+        self._keep_samples(rollouts, update)
         self.training.record(figures, self.sampler.drawn)
+
+    def _show_example(self, rollouts: Sequence[Rollout]) -> None:
+        one = rollouts[0]
+        self.training.view.example(one.problem.question, one.made.sample.text, one.verdict.outcome.value)
+
+    def _keep_samples(self, rollouts: StepRollouts, update: UpdateBatch | None) -> None:
+        """Write responses down to be read, in the steps in which the recipe wants it."""
+        records, step = self.recipe.records, self.training.step + 1
+        if not records.samples_every or (step % records.samples_every and step != self.recipe.steps):
+            return
+        advantages: dict[int, float] = {}
+        if update is not None:
+            own_BT, given_BT = update.batch.own_BT, update.advantages.advantages_BT
+            means_B = (given_BT * own_BT).sum(-1) / own_BT.sum(-1).clamp(min=1)
+            advantages = {id(each): mean for each, mean in zip(rollouts.kept, means_B.tolist(), strict=True)}
+        keep_samples(self.training.folder.folder, step, rollouts.everything, advantages, records.samples_limit)
 
     # -- the phases ------------------------------------------------------------------------------------------------
 
@@ -110,7 +134,7 @@ class Trainer:
             rollouts = self._roll_out(slots, self.recipe.rollout.responses, clock)
             everything += rollouts
             if needs.greedy_response:
-                greedily = self._roll_out(slots, 1, clock, greedy=True)
+                greedily = self._roll_out(slots, 1, clock, temperature=0.0)
                 greedy |= {r.group: r.reward for r in greedily if r.is_scored and r.has_own_tokens}
                 rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
             kept += self._trainable(rollouts)
@@ -130,11 +154,12 @@ class Trainer:
             return [rollout for rollout in scored if sizes[rollout.group] > 1]
         return scored
 
-    def _roll_out(self, slots: Sequence[PromptSlot], n: int, clock: Clock, greedy: bool = False) -> list[Rollout]:
+    def _roll_out(
+        self, slots: Sequence[PromptSlot], n: int, clock: Clock, temperature: float | None = None
+    ) -> list[Rollout]:
+        purpose = f"step {self.training.step}{' greedy' if temperature == 0 else ''}"
         with clock.phase("sample"):
-            made = self.rollout_worker.sample(
-                slots, n, f"step {self.training.step}{' greedy' if greedy else ''}", greedy
-            )
+            made = self.rollout_worker.sample(slots, n, purpose, temperature)
         with clock.phase("verify"):
             return self.rollout_worker.verify([(slot, each) for slot in slots for each in made[slot.group]])
 
@@ -167,6 +192,9 @@ class Trainer:
         figures |= _advantage_figures(advantages.advantages_BT[batch.own_BT])
         if self.algorithm.needs.verdicts:
             figures["reward"] = float(inputs.rewards_B.mean())
+        if loss.mask_truncated:
+            whole_B = torch.tensor([not rollout.is_truncated for rollout in rollouts.kept], device=self.policy.device)
+            batch = replace(batch, own_BT=batch.own_BT & whole_B[:, None])
         return UpdateBatch(batch, advantages, old_BT, reference_BT, inputs.values_BT)
 
     def _slots(self, first: int, count: int) -> list[PromptSlot]:
@@ -195,6 +223,16 @@ class EpochSampler:
                 self._pass = (number, generator.permutation(len(self._problems)))
             self.drawn += 1
             yield int(self._pass[1][place])
+
+
+def refuse_blind_start(rollouts: Sequence[Rollout]) -> None:
+    """Raises VerifierError where the first step has no verdict at all: no later one would."""
+    if not any(rollout.is_scored for rollout in rollouts):
+        reason, times = Counter(rollout.verdict.reason for rollout in rollouts).most_common(1)[0]
+        raise VerifierError(
+            f"none of the {len(rollouts):,} responses of the first step has a verdict ({times:,} times: {reason}); "
+            "nothing can be learnt before the verifier, or the answers of the problems, are set right"
+        )
 
 
 def _mixed(rollouts: Sequence[Rollout]) -> list[Rollout]:

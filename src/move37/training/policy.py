@@ -9,10 +9,13 @@ Left out: the advantages (`algorithms/`), how a batch is read (`responses.py`), 
 """
 
 import copy
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from move37.engines import ENGINES, Trainable, TrainableSettings
+from move37.engines.transformers import is_out_of_memory
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.training.algorithms import Advantages, Needs
 from move37.training.batches import Batch
@@ -84,7 +88,7 @@ class Policy:
             enable({"use_reentrant": False})
         own = copy.deepcopy(self.model) if needs.critic and not self._optim.shared_critic else None
         self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
-        self.reader = ResponseReader(self.model, self.tokens_at_once, self._compute)
+        self.reader = self._reader_of(self.model)
         self.head = Head(self.model, self._compute)
         self.critic = self._make_critic(own) if needs.critic else None
         self.optimizer = self._make_optimizer()
@@ -125,10 +129,11 @@ class Policy:
         rate = learning_rate(self._optim, step, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        for number, mini_batch in enumerate(self._mini_batches(update.batch)):
-            self.optimizer.zero_grad(set_to_none=True)
-            self.accumulate(update, mini_batch, metrics, is_first=number == 0)
-            self.step(metrics)
+        with memory_advice(self.tokens_at_once, step):
+            for number, mini_batch in enumerate(self._mini_batches(update.batch)):
+                self.optimizer.zero_grad(set_to_none=True)
+                self.accumulate(update, mini_batch, metrics, is_first=number == 0)
+                self.step(metrics)
         return {"learning_rate": rate, **metrics.figures()}
 
     def accumulate(self, update: UpdateBatch, rows: Tensor, metrics: Metrics, is_first: bool = False) -> None:
@@ -147,6 +152,24 @@ class Policy:
         if self.critic is not None and self.critic.reader is not self.reader:
             for micro_batch in self.critic.reader.micro_batches(batch, rows):
                 self._value_loss(update, micro_batch, weights_BT, metrics).backward()
+
+    def save(self, folder: Path) -> None:
+        """The model as a Hugging Face folder in the precision that samples, or its adapters alone."""
+        settings = self.recipe.model
+        if self.recipe.checkpoints.keep == "adapter":
+            self._adapted.save_pretrained(folder)
+            return
+        state = merged_weights(self.model, settings)
+        if self._compute is not None:
+            state = {n: value.to(self._compute) if value.is_floating_point() else value for n, value in state.items()}
+        self.model.save_pretrained(folder, state_dict=state)
+        # transformers writes the precision of the weights that learn; `dtype = "auto"` has to load what is in the file.
+        config = json.loads((folder / "config.json").read_text())
+        name = str(self._compute or self.model.dtype).removeprefix("torch.")
+        for table in (config, *(each for each in config.values() if isinstance(each, dict))):
+            if table is config or "dtype" in table:
+                table["dtype"] = name
+        (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
     def state(self) -> dict[str, Any]:
         """Everything that learns, in full precision."""
@@ -263,7 +286,7 @@ class Policy:
 
     def _frozen_start(self) -> tuple[ResponseReader, Head]:
         frozen = copy.deepcopy(self.model).requires_grad_(False)
-        return ResponseReader(frozen, self.tokens_at_once, self._compute), Head(frozen, self._compute)
+        return self._reader_of(frozen), Head(frozen, self._compute)
 
     def _make_critic(self, own: PreTrainedModel | None) -> "Critic":
         """A critic on `own`, a copy of the start model; without one, on the policy's backbone."""
@@ -271,7 +294,10 @@ class Policy:
         if own is None:
             return Critic(None, self.reader, width, self.device)
         own.set_output_embeddings(nn.Identity())
-        return Critic(own.base_model, ResponseReader(own, self.tokens_at_once, self._compute), width, self.device)
+        return Critic(own.base_model, self._reader_of(own), width, self.device)
+
+    def _reader_of(self, model: PreTrainedModel) -> ResponseReader:
+        return ResponseReader(model, self.tokens_at_once, self._compute, self.engine.shares_prompts)
 
     def _trained(self) -> set[str]:
         return {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}
@@ -311,6 +337,21 @@ class Critic(nn.Module):
 def _present_name(name: str) -> str:
     """Of a critic's weight: in states written up to commit ee66617 its backbone is called trunk."""
     return f"backbone.{name.removeprefix('trunk.')}" if name.startswith("trunk.") else name
+
+
+@contextmanager
+def memory_advice(tokens_at_once: int, step: int) -> Iterator[None]:
+    """Out of memory in one line that names the setting. Raises EngineError."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise EngineError(
+            f"out of memory in the update of step {step + 1} with {tokens_at_once:,} tokens at once: set "
+            f"optimizer.micro_batch_tokens = {max(1, tokens_at_once // 2)} (it changes no result), or "
+            "model.gradient_checkpointing = true, and run the same command: it goes on from the last saved state"
+        ) from error
 
 
 def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> Trainable:

@@ -3,8 +3,8 @@
 Defaults: on-policy (one update per batch), no KL, no entropy term, no dual clip, token mean, gradient norm 1,
 temperature 1. Unknown keys, impossible combinations and settings that nothing would read (a critic's rate where there
 is no critic) are refused with one line that names the key; what an algorithm's paper changes in the loss
-(`Algorithm.loss_defaults`) is filled in where the recipe is silent. What may change when a run is continued is decided
-here (`changed_keys`). Importing this file loads no torch.
+(`Algorithm.loss_defaults`) is filled in where the recipe is silent. What may change when a run is continued is
+decided in `continuing.py`. Importing this file loads no torch.
 """
 
 import json
@@ -92,6 +92,13 @@ class RolloutConfig(Settings):
         return value
 
 
+class RewardConfig(Settings):
+    """A further verifier whose score is added to the reward; the problem's own alone decides what is correct."""
+
+    verifier: str = Field(description="A verifier's name, or your own function, as graders.py:length.")
+    weight: float = Field(default=1.0, description="What its score, 1 for correct and 0 for incorrect, is times.")
+
+
 class LossConfig(Settings):
     """The loss around the advantages."""
 
@@ -106,6 +113,9 @@ class LossConfig(Settings):
     kl_estimator: Literal["k1", "k2", "k3"] = Field(default="k3", description="Schulman's estimators.")
     kl_in: Literal["loss", "reward"] = Field(default="loss", description="Where the KL term goes.")
     entropy_coefficient: float = Field(default=0.0, description="Weight of the entropy bonus.")
+    mask_truncated: bool = Field(
+        default=False, description="Learn nothing from responses cut at the limit; their rewards stay in baselines."
+    )
     value_clip: float = Field(default=0.5, gt=0, description="Range of a value update (critic only).")
     value_coefficient: float = Field(default=1.0, gt=0, description="Weight of the value loss (shared critic only).")
 
@@ -152,6 +162,9 @@ class EvaluationConfig(Settings):
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="Held-out problems; none: no evaluation.")
     every: int = Field(default=10, ge=1, description="Steps between evaluations; the start and the end have one too.")
     n: Count = Field(default=8, description="Samples per problem.")
+    temperature: float | None = Field(
+        default=None, ge=0, description="Default: the rollouts'. 0 is greedy, with n = 1."
+    )
     k: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 8), description="Which pass@k are recorded.")
 
     @field_validator("problems", mode="before")
@@ -163,6 +176,10 @@ class EvaluationConfig(Settings):
     def _consistent(self) -> "EvaluationConfig":
         if self.problems and max(self.k, default=1) > self.n:
             raise ValueError(f"k: pass@{max(self.k)} needs at least {max(self.k)} samples per problem (n = {self.n})")
+        if self.temperature == 0 and self.n > 1:
+            raise ValueError(
+                f"n: at temperature 0 all {self.n} samples of a problem are one; set n = 1, or a temperature"
+            )
         return self
 
 
@@ -171,6 +188,15 @@ class CheckpointConfig(Settings):
 
     every: int = Field(default=10, ge=1, description="Steps between saved states; a killed run loses at most these.")
     keep_every: int | None = Field(default=None, ge=1, description="Keep the model of every so many steps as a folder.")
+    keep_limit: int | None = Field(
+        default=None, ge=1, description="Keep at most so many of these, the newest; default: all."
+    )
+    keep_best: str | None = Field(
+        default=None, pattern=r"^pass@\d+$", description='Keep the model of the best evaluation by this, as "pass@1".'
+    )
+    keep: Literal["merged", "adapter"] = Field(
+        default="merged", description="Models with LoRA adapters: added to the weights, or the adapters alone."
+    )
 
 
 class RecordConfig(Settings):
@@ -178,6 +204,10 @@ class RecordConfig(Settings):
 
     kl_every: int = Field(default=0, ge=0, description="Steps between measurements of the KL to the start; 0: never.")
     to: tuple[Literal["tensorboard", "wandb"], ...] = Field(default=(), description="Also send the numbers there.")
+    samples_every: int = Field(
+        default=10, ge=0, description="Keep the responses of every so many steps and of the last; 0: none."
+    )
+    samples_limit: Count = Field(default=256, description="Responses of a step that are kept at most.")
 
 
 class ImitationConfig(Settings):
@@ -208,6 +238,7 @@ class TrainConfig(Settings):
     model: ModelToTrain
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="What is trained on.")
     rollout: RolloutConfig = Field(default=RolloutConfig())
+    rewards: tuple[RewardConfig, ...] = Field(default=(), description="Further verifiers, added to the reward.")
     loss: LossConfig = Field(default=LossConfig())
     optimizer: OptimizerConfig = Field(default=OptimizerConfig())
     evaluation: EvaluationConfig = Field(default=EvaluationConfig())
@@ -234,6 +265,11 @@ class TrainConfig(Settings):
             raise ValueError("problems: there is nothing to train on")
         if (self.algorithm.name == "on_policy_distillation") != (self.teacher is not None):
             raise ValueError("teacher: on_policy_distillation needs a teacher, and nothing else takes one")
+        best = self.checkpoints.keep_best
+        if best is not None and not (self.evaluation.problems and int(best.partition("@")[2]) in self.evaluation.k):
+            raise ValueError(f"checkpoints.keep_best: {best} is not evaluated (evaluation.problems and evaluation.k)")
+        if self.rewards and (imitates or self.teacher is not None):
+            raise ValueError(f"rewards: {self.algorithm.name} reads none")
         return self
 
 
@@ -280,20 +316,6 @@ def resolved_json(recipe: TrainConfig) -> str:
     return json.dumps(recipe.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
-def changed_keys(old: TrainConfig, new: TrainConfig) -> list[str]:
-    """Tables whose change would make a continued run another run.
-
-    Another number of steps, other checkpoints, other records, and how many workers verify and what they recall are
-    allowed; a schedule other than constant depends on the number of steps, so there `steps` may not change either.
-    """
-    free = {"checkpoints", "records"}
-    if new.optimizer.schedule == "constant":
-        free.add("steps")
-    same = {"workers": new.verification.workers, "cache": new.verification.cache}
-    old = old.model_copy(update={"verification": old.verification.model_copy(update=same)})
-    return [key for key in TrainConfig.model_fields if key not in free and getattr(old, key) != getattr(new, key)]
-
-
 def _refuse_idle(recipe: TrainConfig, needs: Needs, where: str) -> None:
     """Raises ConfigError for a setting that is not at its default and that nothing would read."""
     for table, keys, reason in _idle(recipe, needs):
@@ -308,6 +330,7 @@ def _idle(recipe: TrainConfig, needs: Needs) -> Iterator[tuple[str, Iterable[str
     name = recipe.algorithm.name
     if not recipe.model.lora_rank:
         yield "model", ("lora_alpha",), "there are no adapters (model.lora_rank is 0)"
+        yield "checkpoints", ("keep",), "there are no adapters (model.lora_rank is 0)"
     if not recipe.loss.kl_coefficient:
         yield "loss", ("kl_estimator", "kl_in"), "the KL has no weight (loss.kl_coefficient is 0)"
     if not needs.critic:
@@ -318,7 +341,7 @@ def _idle(recipe: TrainConfig, needs: Needs) -> Iterator[tuple[str, Iterable[str
     if not needs.mixed_groups:
         yield "rollout", ("refill_rounds",), f"{name} refills no groups (dapo does)"
     if not recipe.evaluation.problems:
-        yield "evaluation", ("every", "n", "k"), "there is nothing to evaluate on (evaluation.problems)"
+        yield "evaluation", ("every", "n", "k", "temperature"), "there is nothing to evaluate on (evaluation.problems)"
     if name == IMITATION:
         reason = "imitation samples nothing, and its loss is the mean of -log p in one update per step"
         yield "loss", LossConfig.model_fields, reason
@@ -356,6 +379,10 @@ def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
         return str(local) if local.exists() else path
 
     changes: dict[str, Any] = {
+        "rewards": tuple(
+            each.model_copy(update={"verifier": anchored_name(each.verifier, folder, f"{where}: rewards.verifier")})
+            for each in recipe.rewards
+        ),
         "model": recipe.model.model_copy(update={"path": model_path("model.path", recipe.model.path)}),
         "problems": anchored_sources(recipe.problems, folder, f"{where}: problems"),
         "evaluation": recipe.evaluation.model_copy(

@@ -6,7 +6,8 @@ Figures of a step, over everything that was sampled in it unless said otherwise:
     accuracy            correct / scored responses
     reward              mean reward of the responses trained on, less the KL penalty if that is in the reward
     unscored            share of responses without a verdict; where rewards are read they are not trained on
-    groups_right, groups_wrong, groups_mixed     shares of prompts; only mixed ones tell a group method anything
+    groups_right, groups_wrong, groups_mixed     shares of prompts whose rewards are all one, of right responses or of
+                        wrong ones, and of those whose rewards differ; only mixed ones tell a group method anything
     entropy             nats per token, from the log-probabilities of the sampled tokens: unbiased for the mean entropy
     length_mean, length_max, truncated           tokens; share cut off at the limit
     advantage_mean, advantage_std, advantage_max over the tokens trained on (max: of the absolute value)
@@ -22,7 +23,7 @@ nothing about learning; its gradient does. Watch accuracy and gradient_norm.
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import compress
@@ -34,15 +35,23 @@ from move37.engines import Completion
 from move37.errors import MissingExtraError
 from move37.progress import Progress
 from move37.training.batches import Rollout
-from move37.types import FinishReason
 
 Record = dict[str, Any]
 
 
 class View(Progress, Protocol):
-    """Someone who watches: steps, and how far the roll-outs of one are. `Silent` here, a terminal in `view.py`."""
+    """Someone who watches: steps, what is being done, and how far the roll-outs of a step are. `Silent` here, a
+    terminal and a log file in `view.py`."""
 
     def begin(self, title: str, step: int, steps: int) -> None: ...
+
+    def stage(self, name: str) -> None:
+        """This phase of a step begins: sample, verify, credit, update, sync, evaluation, save."""
+        ...
+
+    def example(self, question: str, response: str, verdict: str) -> None:
+        """A response of the step that was just sampled."""
+        ...
 
     def show(self, record: Record) -> None: ...
 
@@ -51,6 +60,10 @@ class View(Progress, Protocol):
 
 class Silent(progress.Silent):
     def begin(self, title: str, step: int, steps: int) -> None: ...
+
+    def stage(self, name: str) -> None: ...
+
+    def example(self, question: str, response: str, verdict: str) -> None: ...
 
     def show(self, record: Record) -> None: ...
 
@@ -74,13 +87,15 @@ class Recorder:
 
 
 class Clock:
-    """Seconds per phase of one step."""
+    """Seconds per phase of one step. `stage` is told which one begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage: Callable[[str], object] = lambda name: None) -> None:
         self.seconds: dict[str, float] = {}
+        self._stage = stage
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
+        self._stage(name)
         start = time.perf_counter()
         try:
             yield
@@ -95,14 +110,16 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
     lengths = [len(rollout.made.token_ids) for rollout in rollouts]
     logprobs = [value for rollout in rollouts for value in _own_logprobs(rollout.made)]
     groups: dict[int, set[float]] = {}
+    correct: dict[int, bool] = {}
     for rollout in scored:
         groups.setdefault(rollout.group, set()).add(rollout.reward)
+        correct[rollout.group] = rollout.is_correct
     mixed = sum(len(rewards) > 1 for rewards in groups.values())
-    right = sum(rewards == {1.0} for rewards in groups.values())
+    right = sum(len(rewards) == 1 and correct[group] for group, rewards in groups.items())
     count = max(1, len(groups))
     return {
         "responses": len(rollouts),
-        "accuracy": sum(r.reward for r in scored) / len(scored) if scored else None,
+        "accuracy": sum(r.is_correct for r in scored) / len(scored) if scored else None,
         "unscored": 1 - len(scored) / len(rollouts),
         "groups_right": right / count,
         "groups_wrong": (len(groups) - right - mixed) / count,
@@ -110,7 +127,7 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
         "entropy": -sum(logprobs) / len(logprobs) if logprobs else None,
         "length_mean": sum(lengths) / len(lengths),
         "length_max": max(lengths),
-        "truncated": sum(r.made.sample.finish_reason is FinishReason.LENGTH for r in rollouts) / len(rollouts),
+        "truncated": sum(r.is_truncated for r in rollouts) / len(rollouts),
         "sampled_tokens": sum(lengths),
     }
 

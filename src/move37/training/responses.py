@@ -10,8 +10,10 @@ prompt once at the end: the same gradient as reading every response with its own
 pass where they are too many. With gradient checkpointing, prompts are read with each response (transformers drops the
 cache there).
 
-The temperature is inside every log-probability. Models that change their logits behind the head (soft-capping,
-scaling) are refused when they are loaded, by comparing with the model's own logits.
+The temperature is inside every log-probability. What a model does to its logits behind the head, a factor or a soft
+cap, is found out when it is loaded, by comparing with the model's own logits; one that does something else is refused.
+A model whose prompts cannot be shared (`shares_prompts`) reads each response with its prompt, padded at the right,
+where causal attention and recurrent states never look.
 """
 
 from collections.abc import Iterator
@@ -69,9 +71,15 @@ class _Read:
 class ResponseReader:
     """Reads batches with the backbone of one model (everything below the head)."""
 
-    def __init__(self, model: PreTrainedModel, tokens_at_once: int, autocast: torch.dtype | None = None) -> None:
-        self._backbone = backbone_of(model, autocast)
-        self._tokens_at_once = tokens_at_once
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokens_at_once: int,
+        autocast: torch.dtype | None = None,
+        shares_prompts: bool = True,
+    ) -> None:
+        self._backbone = backbone_of(model, autocast, shares_prompts)
+        self._tokens_at_once, self._shares_prompts = tokens_at_once, shares_prompts
 
     def micro_batches(self, batch: Batch, rows: Tensor) -> Iterator[MicroBatch]:
         """Every row with a token of the model's own, in one micro-batch. There is nothing to say about the others.
@@ -91,7 +99,9 @@ class ResponseReader:
         present_bR, own_bR = batch.present_BT[rows, :longest], batch.own_BT[rows, :longest]
         tokens_bR = batch.tokens_BT[rows, :longest]
         places = batch.groups_B[rows]
-        if read is None:
+        if not self._shares_prompts:
+            hidden_ND = self._in_one(batch, places, tokens_bR)[own_bR]
+        elif read is None:
             hidden_ND = self._whole(batch, places, tokens_bR, present_bR)[own_bR]
         else:
             hidden_ND = self._continued(read, places, tokens_bR, present_bR, own_bR)
@@ -130,6 +140,30 @@ class ResponseReader:
         hidden, _ = self._backbone.read(tokens, mask, _positions(mask))
         return hidden[:, prompts_bS.shape[1] - 1 :]
 
+    def _in_one(self, batch: Batch, places: Tensor, tokens_bR: Tensor) -> Tensor:
+        """Prompt and response side by side without a gap; padding is behind."""
+        prompts = [batch.prompts[place] for place in places.tolist()]
+        starts = torch.tensor([len(ids) for ids in prompts], device=tokens_bR.device)
+        response = torch.arange(tokens_bR.shape[1], device=tokens_bR.device)
+        tokens = tokens_bR.new_zeros(len(prompts), int(starts.max()) + tokens_bR.shape[1])
+        for row, ids in enumerate(prompts):
+            tokens[row, : len(ids)] = torch.tensor(ids, device=tokens.device)
+        tokens.scatter_(1, starts[:, None] + response, tokens_bR)
+        positions = torch.arange(tokens.shape[1], device=tokens.device).expand(tokens.shape)
+        hidden, _ = self._backbone.read(tokens, torch.ones_like(tokens, dtype=torch.bool), positions)
+        columns_bR = starts[:, None] - 1 + response
+        return hidden.gather(1, columns_bR[:, :, None].expand(-1, -1, hidden.shape[2]))
+
+
+class LogitShape(NamedTuple):
+    """What a model does to the logits of its head: times `factor`, then into (-cap, cap) by cap * tanh(x / cap)."""
+
+    factor: float = 1.0
+    cap: float | None = None
+
+
+PLAIN = LogitShape()
+
 
 class TokenLogprobs(torch.autograd.Function):
     """Log-probabilities of tokens under softmax((hidden W' + b) / temperature), and the entropies if asked for."""
@@ -143,12 +177,13 @@ class TokenLogprobs(torch.autograd.Function):
         tokens_N: Tensor,
         temperature: float,
         with_entropy: bool,
+        shape: LogitShape = PLAIN,
     ) -> tuple[Tensor, Tensor]:
         size = max(1, _CHUNK_LOGITS[hidden_ND.device.type] // len(weight_VD))
         keep = len(tokens_N) * len(weight_VD) <= _KEPT_LOGITS and any(ctx.needs_input_grad)
         kept, normalisers, logprobs, entropies = [], [], [], []
         for start in range(0, len(tokens_N), size):
-            logits = _logits(hidden_ND[start : start + size], weight_VD, bias_V, temperature)
+            logits = _logits(hidden_ND[start : start + size], weight_VD, bias_V, temperature, shape)
             normaliser = logits.logsumexp(-1)
             chosen = logits.gather(1, tokens_N[start : start + size, None])[:, 0]
             logprobs.append(chosen - normaliser)
@@ -158,7 +193,7 @@ class TokenLogprobs(torch.autograd.Function):
             kept += [logits] if keep else []
         entropy_N = torch.cat(entropies) if with_entropy else hidden_ND.new_zeros(0)
         ctx.save_for_backward(hidden_ND, weight_VD, bias_V, tokens_N, torch.cat(normalisers), entropy_N)
-        ctx.temperature, ctx.size, ctx.kept = temperature, size, kept
+        ctx.temperature, ctx.size, ctx.kept, ctx.shape = temperature, size, kept, shape
         return torch.cat(logprobs), entropy_N
 
     @staticmethod
@@ -170,7 +205,12 @@ class TokenLogprobs(torch.autograd.Function):
         bias_gradient = torch.zeros_like(bias_V) if wants_bias and bias_V is not None else None
         for number, start in enumerate(range(0, len(tokens_N), ctx.size)):
             part = slice(start, start + ctx.size)
-            logits = ctx.kept[number] if ctx.kept else _logits(hidden_ND[part], weight_VD, bias_V, ctx.temperature)
+            logits = (
+                ctx.kept[number]
+                if ctx.kept
+                else _logits(hidden_ND[part], weight_VD, bias_V, ctx.temperature, ctx.shape)
+            )
+            slope = _slope(logits, ctx.temperature, ctx.shape)
             logprobs = logits.sub_(normalisers_N[part, None])
             probabilities = logprobs.exp()
             gradient = probabilities * -gradient_N[part, None]
@@ -180,6 +220,7 @@ class TokenLogprobs(torch.autograd.Function):
                 gradient -= probabilities * inside * entropy_gradient_N[part, None]
             rows = torch.arange(len(gradient), device=gradient.device)
             gradient[rows, tokens_N[part]] += gradient_N[part]
+            gradient = gradient if slope is None else gradient.mul_(slope)
             gradient = (gradient / ctx.temperature if ctx.temperature != 1 else gradient).to(hidden_ND.dtype)
             if hidden_gradient is not None:
                 hidden_gradient[part] = gradient @ weight_VD.to(gradient.dtype)
@@ -191,7 +232,7 @@ class TokenLogprobs(torch.autograd.Function):
             if bias_gradient is not None:
                 bias_gradient += gradient.sum(0)
         ctx.kept = []
-        return hidden_gradient, weight_gradient, bias_gradient, None, None, None
+        return hidden_gradient, weight_gradient, bias_gradient, None, None, None, None
 
 
 class Head:
@@ -202,7 +243,7 @@ class Head:
         if not isinstance(layer, nn.Linear):
             raise EngineError(f"{type(model).__name__}: its head is not one linear layer; it cannot be trained here")
         self._layer, self._compute = layer, compute
-        _check_head(model, layer)
+        self._shape = _shape_of(model, layer)
 
     def logprobs(
         self, micro_batch: MicroBatch, batch: Batch, temperature: float, with_entropy: bool
@@ -211,7 +252,7 @@ class Head:
         tokens_N = batch.tokens_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]][micro_batch.own_bR]
         hidden_ND = micro_batch.hidden_ND if self._compute is None else micro_batch.hidden_ND.to(self._compute)
         arguments = (hidden_ND, self._layer.weight, self._layer.bias, tokens_N, temperature, with_entropy)
-        return TokenLogprobs.apply(*arguments)  # type: ignore[return-value]
+        return TokenLogprobs.apply(*arguments, self._shape)  # type: ignore[return-value]
 
 
 @torch.no_grad()
@@ -224,24 +265,45 @@ def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float) 
     return out_BT
 
 
-def _logits(hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float) -> Tensor:
+def _logits(
+    hidden_ND: Tensor, weight_VD: Tensor, bias_V: Tensor | None, temperature: float, shape: LogitShape
+) -> Tensor:
     bias = None if bias_V is None else bias_V.to(hidden_ND.dtype)
     logits = nn.functional.linear(hidden_ND, weight_VD.to(hidden_ND.dtype), bias).float()
+    if shape.factor != 1:
+        logits = logits.mul_(shape.factor)
+    if shape.cap is not None:
+        logits = logits.div_(shape.cap).tanh_().mul_(shape.cap)
     return logits.div_(temperature) if temperature != 1 else logits
 
 
+def _slope(logits: Tensor, temperature: float, shape: LogitShape) -> Tensor | float | None:
+    """By how much the logits rise with the head's, where that is not 1: of logits already at the temperature."""
+    if shape.cap is None:
+        return None if shape.factor == 1 else shape.factor
+    return (1 - (logits * (temperature / shape.cap)).square_()).mul_(shape.factor)
+
+
 @torch.no_grad()
-def _check_head(model: PreTrainedModel, layer: nn.Linear) -> None:
-    """Refuse a model whose logits are not its head of its last states. Raises EngineError."""
+def _shape_of(model: PreTrainedModel, layer: nn.Linear) -> LogitShape:
+    """What the model does to its head's logits. Raises EngineError where it is neither a factor nor a soft cap."""
     tokens = torch.arange(min(8, layer.out_features), device=model.device)[None]
     backbone: Any = model.base_model
-    ours = layer(backbone(input_ids=tokens).last_hidden_state)
-    theirs = model(input_ids=tokens).logits
-    if not torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3):
+    ours = layer(backbone(input_ids=tokens).last_hidden_state).float()
+    theirs = model(input_ids=tokens).logits.float()
+    cap = getattr(model.config.get_text_config(decoder=True), "final_logit_softcapping", None)
+    if torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3) and cap is None:
+        return PLAIN
+    uncapped = theirs if cap is None else cap * torch.atanh((theirs / cap).clamp(-1 + 1e-6, 1 - 1e-6))
+    factor = float((ours.double() * uncapped).sum() / ours.double().square().sum())
+    factor = 1.0 if abs(factor - 1) < 1e-3 else factor
+    shaped = ours * factor if cap is None else cap * torch.tanh(ours * factor / cap)
+    if not torch.allclose(shaped, theirs, rtol=1e-3, atol=1e-3):
         raise EngineError(
-            f"{type(model).__name__}: it changes its logits behind the head (soft-capping or scaling), which training "
-            "does not know how to follow; train another model"
+            f"{type(model).__name__}: it changes its logits behind the head in another way than by a factor or a soft "
+            "cap, which training does not know how to follow; train another model"
         )
+    return LogitShape(factor, cap)
 
 
 def _left_padded(ids: list[tuple[int, ...]], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ Evaluation during training is the same sampling on held-out problems, with the p
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,12 +17,13 @@ from move37.config import SamplingConfig
 from move37.engines import Completion, Trainable
 from move37.estimates.pass_at_k import pass_at_k
 from move37.progress import Progress, Silent
-from move37.rollouts import Room, Where, check_room, render_prompts, requests_for, roll_out, template_of
+from move37.rollouts import Room, Where, check_room, requests_for, roll_out, template_of
 from move37.training.batches import Rollout
+from move37.training.prompts import AskedPrompts
 from move37.training.recipe import TrainConfig
-from move37.types import Outcome, Problem, Prompt, Verdict
+from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
-from move37.verifiers import Verifier
+from move37.verifiers import Verifier, label_of
 from move37.verifiers.options import check_options, make_verifier
 
 
@@ -36,38 +38,40 @@ class RolloutWorker:
     """Samples and verifies. `pool` must be open; `progress` sees how far the samples of a step are."""
 
     def __init__(
-        self, recipe: TrainConfig, engine: Trainable, pool: VerifierPool, progress: Progress | None = None
+        self,
+        recipe: TrainConfig,
+        engine: Trainable,
+        pool: VerifierPool,
+        progress: Progress | None = None,
+        folder: Path | None = None,
     ) -> None:
+        """`folder` is the run's, where prompts of before are found."""
         self._recipe, self._engine, self._pool = recipe, engine, pool
         self._progress = progress or Silent()
-        self._template = template_of(recipe.rollout.template, recipe.templates)
-        self._prompts: dict[str, Prompt] = {}
+        self.prompts = AskedPrompts(folder, template_of(recipe.rollout.template, recipe.templates), engine)
         self._verifiers: dict[str, Verifier] = {}
 
     def check(self, problems: Sequence[Problem], what: str) -> None:
         """Refuse prompts for which there is no room, and unknown verifiers. Raises ConfigError, UnknownNameError."""
         settings = self._recipe.rollout
         check_options(self._recipe.verification)
-        for name in {problem.verifier for problem in problems}:
+        for name in {problem.verifier for problem in problems} | {each.verifier for each in self._recipe.rewards}:
             self._verifier(name)
-        prompts = [self._prompt(problem) for problem in problems]
-        check_room(self._engine, prompts, Room("rollout", settings.max_new_tokens, settings.max_prompt_tokens), what)
+        room = Room("rollout", settings.max_new_tokens, settings.max_prompt_tokens)
+        check_room(self._engine, self.prompts.of_all(problems), room, what)
 
-    def sample_and_verify(
-        self, slots: Sequence[PromptSlot], n: int, purpose: str, greedy: bool = False
-    ) -> list[Rollout]:
-        """`n` verified responses to every slot, in the order of the slots. `purpose` goes into the seeds."""
-        made = self.sample(slots, n, purpose, greedy)
-        return self.verify([(slot, completion) for slot in slots for completion in made[slot.group]])
+    def versions(self) -> dict[str, str]:
+        """The versions of all verifiers that were checked, by "verifier NAME"."""
+        return {f"verifier {name.rpartition('/')[2]}": label_of(each) for name, each in self._verifiers.items()}
 
     def sample(
-        self, slots: Sequence[PromptSlot], n: int, purpose: str, greedy: bool = False
+        self, slots: Sequence[PromptSlot], n: int, purpose: str, temperature: float | None = None
     ) -> dict[int, list[Completion]]:
-        """`n` responses to every slot by group number, in the order of their indices."""
+        """`n` responses to every slot by group number, in the order of their indices. `purpose` goes into the seeds."""
         settings = self._recipe.rollout
         sampling = SamplingConfig(
             n=n,
-            temperature=0.0 if greedy else settings.temperature,
+            temperature=settings.temperature if temperature is None else temperature,
             top_p=1.0,
             max_new_tokens=settings.max_new_tokens,
             template=settings.template,
@@ -75,7 +79,7 @@ class RolloutWorker:
         requests, groups = [], {}
         for slot in slots:
             indices = range(slot.group * n, slot.group * n + n)
-            requests += requests_for(self._prompt(slot.problem), indices, self._recipe.seed, purpose)
+            requests += requests_for(self.prompts.of(slot.problem), indices, self._recipe.seed, purpose)
             groups |= {(slot.problem.id, index): slot.group for index in indices}
         made: dict[int, list[Completion]] = {slot.group: [] for slot in slots}
         plain = not self._recipe.model.lora_rank  # adapters read the weights of the layers they sit on
@@ -87,15 +91,29 @@ class RolloutWorker:
         return {group: sorted(of, key=lambda completion: completion.sample.index) for group, of in made.items()}
 
     def verify(self, made: Sequence[tuple[PromptSlot, Completion]]) -> list[Rollout]:
-        """Verdicts from the problems' own verifiers, in the order given."""
+        """Verdicts from the problems' own verifiers, and what further ones add to rewards, in the order given."""
+        verdicts = self._verdicts(made, [slot.problem.verifier for slot, _ in made])
+        further = [0.0] * len(made)
+        for reward in self._recipe.rewards:
+            for place, verdict in self._verdicts(made, [reward.verifier] * len(made)).items():
+                if verdict.outcome is not Outcome.UNSCORED:  # what says nothing adds nothing
+                    score = float(verdict.outcome is Outcome.CORRECT) if verdict.score is None else verdict.score
+                    further[place] += reward.weight * score
+        return [
+            Rollout(slot.problem, slot.group, t, verdicts[place], further[place])
+            for place, (slot, t) in enumerate(made)
+        ]
+
+    def _verdicts(self, made: Sequence[tuple[PromptSlot, Completion]], names: Sequence[str]) -> dict[int, Verdict]:
+        """Of each response by the verifier of that name, by its place."""
         by_verifier: dict[str, list[int]] = {}
-        for place, (slot, _) in enumerate(made):
-            by_verifier.setdefault(slot.problem.verifier, []).append(place)
+        for place, name in enumerate(names):
+            by_verifier.setdefault(name, []).append(place)
         verdicts: dict[int, Verdict] = {}
         for name, places in by_verifier.items():
             items = ((made[place][0].problem, made[place][1].sample.text, place) for place in places)
             verdicts.update(self._pool.verify(self._verifier(name), items))
-        return [Rollout(slot.problem, slot.group, t, verdicts[place]) for place, (slot, t) in enumerate(made)]
+        return verdicts
 
     def evaluate(self, problems: Sequence[Problem]) -> dict[str, float | None]:
         """pass@k of the model as it is now, "pass@1" and so on, and the unscored share. Same seeds at every step.
@@ -103,22 +121,17 @@ class RolloutWorker:
         None where a problem has fewer than k scored samples: a mean over the others would be about other problems.
         """
         settings = self._recipe.evaluation
-        rollouts = self.sample_and_verify(
-            [PromptSlot(number, problem) for number, problem in enumerate(problems)], settings.n, "evaluation"
-        )
+        slots = [PromptSlot(number, problem) for number, problem in enumerate(problems)]
+        made = self.sample(slots, settings.n, "evaluation", settings.temperature)
+        rollouts = self.verify([(slot, completion) for slot in slots for completion in made[slot.group]])
         correct, n = np.zeros((2, len(problems)), dtype=np.int64)
         for rollout in rollouts:
-            correct[rollout.group] += rollout.verdict.outcome is Outcome.CORRECT
+            correct[rollout.group] += rollout.is_correct
             n[rollout.group] += rollout.is_scored
         figures: dict[str, float | None] = {"unscored": 1 - float(n.sum()) / len(rollouts)}
         for k in settings.k:
             figures[f"pass@{k}"] = float(pass_at_k(correct, n, k)[:, -1].mean()) if int(n.min()) >= k else None
         return figures
-
-    def _prompt(self, problem: Problem) -> Prompt:
-        if problem.id not in self._prompts:
-            (self._prompts[problem.id],) = render_prompts([problem], self._template, self._engine)
-        return self._prompts[problem.id]
 
     def _verifier(self, name: str) -> Verifier:
         if name not in self._verifiers:

@@ -4,9 +4,10 @@ What a step is belongs to whoever trains (`loop.py`, `distillation.py`); all of 
 and kept alike.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from move37.locks import held
 from move37.training.checkpoints import RunFolder
 from move37.training.policy import Policy
 from move37.training.recipe import TrainConfig
@@ -30,35 +31,43 @@ class TrainingRun:
         rollout_worker: RolloutWorker,
         held_out: Sequence[Problem],
         view: View,
+        contents: Mapping[str, str],
     ) -> None:
+        """`contents`: see `continuing.adopt`."""
         self.recipe, self.policy, self.rollout_worker, self.view = recipe, policy, rollout_worker, view
         self.folder = RunFolder(folder)
         self._held_out = held_out
         rollout_worker.check(held_out, "evaluation.problems")
+        self._contents = {**contents, **rollout_worker.versions()}
         self.step = 0
 
     def carry_out(self, begin: Callable[[], None], step: Callable[[], None], warnings: Sequence[str]) -> Trained:
-        """All steps that are left."""
-        try:
-            begin()
-            while self.step < self.recipe.steps:
-                step()
-        finally:
-            self.view.end()
-        model = self.folder.model_folder(self.step)
-        if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
-            self.folder.save_model(self.policy, self.step)
+        """All steps that are left. Raises StoreError where another process is at work in the folder."""
+        self.folder.refuse_a_file()
+        with held(self.folder.folder):
+            try:
+                begin()
+                while self.step < self.recipe.steps:
+                    step()
+            finally:
+                self.view.end()
+            model = self.folder.model_folder(self.step)
+            if not model.exists():  # the steps that the recipe asks for were done before, as a part of more
+                self.folder.save_model(self.policy, self.step)
         return Trained(self.folder.folder, model, self.step, tuple(warnings))
 
     def begin(self, title: str) -> int:
         """Start, or go on where the run was stopped. Returns how much had been `drawn` by then."""
-        self.folder.adopt(self.recipe)
+        self.folder.adopt(self.recipe, self._contents)
+        self.rollout_worker.prompts.keep()
         counters = self.folder.load_state(self.policy)
         self.step = counters["step"] if counters is not None else 0
-        self.folder.rewind_log(self.step if counters is not None else -1)
+        self.folder.rewind(self.step if counters is not None else -1)
         self._recorder = Recorder(self.folder.log, self.recipe.records.to, self.recipe.name, self.view)
         self.view.begin(title, self.step, self.recipe.steps)
         if counters is not None:
+            if self._keeps_model() and not self.folder.model_folder(self.step).exists():
+                self.folder.save_model(self.policy, self.step)  # saving it had failed
             return counters["drawn"]
         self._evaluate()
         self.folder.save_state(self.policy, 0, {"drawn": 0})
@@ -68,18 +77,27 @@ class TrainingRun:
         """Count a step and write it down; evaluate and save where it is time. `drawn` is what a resume starts from."""
         self.step += 1
         self._recorder.write({"kind": "step", "step": self.step, "algorithm": self.recipe.algorithm.name, **figures})
-        last = self.step == self.recipe.steps
+        last, checkpoints = self.step == self.recipe.steps, self.recipe.checkpoints
         if last or self.step % self.recipe.evaluation.every == 0:
             self._evaluate()
-        checkpoints = self.recipe.checkpoints
-        if last or (checkpoints.keep_every is not None and self.step % checkpoints.keep_every == 0):
-            self.folder.save_model(self.policy, self.step)
-        if last or self.step % checkpoints.every == 0:
+        self.view.stage("save")
+        # The state first: a model that cannot be written costs no step.
+        if last or self.step % checkpoints.every == 0 or self._keeps_model():
             self.folder.save_state(self.policy, self.step, {"drawn": drawn})
+        if self._keeps_model():
+            self.folder.save_model(self.policy, self.step)
+
+    def _keeps_model(self) -> bool:
+        """Whether the model after this step is asked for."""
+        every = self.recipe.checkpoints.keep_every
+        return self.step == self.recipe.steps or (every is not None and self.step > 0 and self.step % every == 0)
 
     def _evaluate(self) -> None:
         if self._held_out:
-            clock = Clock()
+            clock = Clock(self.view.stage)
             with clock.phase("evaluation"):
                 figures = self.rollout_worker.evaluate(self._held_out)
             self._recorder.write({"kind": "evaluation", "step": self.step, **figures, **clock.seconds})
+            best = self.recipe.checkpoints.keep_best
+            if best is not None and (value := figures[best]) is not None:
+                self.folder.save_best(self.policy, self.step, best, value)

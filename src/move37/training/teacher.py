@@ -20,10 +20,14 @@ class Teacher:
             raise ConfigError("teacher: this algorithm needs one; give a folder or a hub name")
         engine = open_engine(recipe.model, recipe.teacher, recipe.rollout.rows)
         if engine.tokenizer.get_vocab() != student.tokenizer.get_vocab():
-            raise ConfigError(f"teacher: {recipe.teacher} has another vocabulary than {recipe.model.path}")
+            raise ConfigError(
+                f"teacher: {recipe.teacher} has another vocabulary than {recipe.model.path}, so it cannot score what "
+                "the student writes token by token; take one of the same tokenizer, or imitate its samples (imitation)"
+            )
         self._temperature = recipe.rollout.temperature
         model = engine.model.requires_grad_(False)
-        self._reader, self._head = ResponseReader(model, student.tokens_at_once), Head(model)
+        self._reader = ResponseReader(model, student.tokens_at_once, None, engine.shares_prompts)
+        self._head = Head(model)
 
     def logprobs(self, batch: Batch) -> Tensor:
         """Of every own token under the teacher at the sampling temperature, (B, T)."""

@@ -3,11 +3,12 @@
     def grade(problem, text):            # problem: move37.types.Problem
         return problem.references[0] in text
 
-It returns True, False or None (correct, incorrect, unscored), or a `move37.types.Verdict`. What it raises, and any
-other value, makes the response unscored with the reason: a grader's bug is not a model's mistake. It runs in the
-worker processes within their budgets, like every verifier. It is given the whole response, or, where its file also
-has `extract(problem, text) -> str | None`, what that returns (None: no answer, incorrect); equal answers are graded
-once. `format_answer(problem, reference) -> str` may say what a response with a right answer looks like, which
+It returns True, False or None (correct, incorrect, unscored), a number in [0, 1] (1 is correct, anything below is not;
+training takes the number for its reward), or a `move37.types.Verdict`. What it raises, and any other value, makes the
+response unscored with the reason: a grader's bug is not a model's mistake. It runs in the worker processes within their
+budgets, like every verifier. It is given the whole response, or, where its file also has
+`extract(problem, text) -> str | None`, what that returns (None: no answer, incorrect); equal answers are graded once.
+`format_answer(problem, reference) -> str` may say what a response with a right answer looks like, which
 `move37 validate` asks.
 
 The function stands in a file ("graders/mine.py:grade", in a study relative to the study's file) or in an importable
@@ -17,6 +18,7 @@ verifier of its own (`source.py`). It is your code, and runs with your rights: n
 """
 
 import inspect
+import numbers
 import traceback
 from collections.abc import Callable
 from copy import deepcopy
@@ -82,13 +84,26 @@ class FunctionVerifier:
             return Verdict(Outcome.UNSCORED, f"{name} returned None")
         if type(said).__name__ in ("bool", "bool_"):  # numpy's comparisons return a type of their own
             return Verdict(Outcome.CORRECT, "matches") if said else Verdict(Outcome.INCORRECT, "differs")
-        return Verdict(Outcome.UNSCORED, f"{name} returned {type(said).__name__}, not True, False, None or a Verdict")
+        if isinstance(said, numbers.Real):  # NumPy's scalars are
+            return _of_number(name, float(said))
+        return Verdict(
+            Outcome.UNSCORED,
+            f"{name} returned {type(said).__name__}, not True, False, None, a number in [0, 1] or a Verdict",
+        )
 
     def _line(self, error: Exception) -> str:
         """The last line of the user's own file that the error came through."""
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename == str(self._path)]
         return f"{self._path.name} line {lines[-1]}" if lines else self._path.name
+
+
+def _of_number(name: str, score: float) -> Verdict:
+    if not 0 <= score <= 1:
+        return Verdict(Outcome.UNSCORED, f"{name} returned {score:g}, and a score lies in [0, 1]")
+    if score in (0, 1):
+        return Verdict(Outcome.CORRECT, "matches") if score else Verdict(Outcome.INCORRECT, "differs")
+    return Verdict(Outcome.INCORRECT, f"score {score:g}, and 1 is correct", score=score)
 
 
 def _made_again(source: str, digest: str) -> FunctionVerifier:

@@ -75,6 +75,8 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
         named["flags"] = sorted(verdict.flags)
     if verdict.steps is not None:
         named["steps"] = [_step_fields(step) for step in verdict.steps]
+    if verdict.score is not None:
+        named["score"] = verdict.score
     return named
 
 
@@ -86,6 +88,7 @@ def verdict_in(named: Mapping[str, Any]) -> Verdict:
         str(named["reason"]),
         flags=frozenset(map(Flag, named["flags"])) if "flags" in named else frozenset(),
         steps=None if steps is None else tuple(map(_step_in, steps)),
+        score=_score(named.get("score")),
     )
 
 
@@ -99,12 +102,22 @@ def as_it_crosses(said: object) -> Verdict:
     if not isinstance(said, Verdict) or said.outcome not in _OUTCOMES:
         return NO_VERDICT
     try:
-        flags, steps = _flags(said.flags), _steps(said.steps)
+        flags, steps, score = _flags(said.flags), _steps(said.steps), _score(said.score)
     except (TypeError, ValueError, OverflowError) as error:
         return Verdict(Outcome.UNSCORED, _plain(f"verifier's verdict is refused: {error}"))
     if steps is not None and len(json.dumps([_step_fields(step) for step in steps])) > MOST_STEP_BYTES:
         flags, steps = flags | {Flag.STEPS_DROPPED}, None
-    return Verdict(Outcome(said.outcome), _plain(said.reason), flags=flags, steps=steps)
+    return Verdict(Outcome(said.outcome), _plain(said.reason), flags=flags, steps=steps, score=score)
+
+
+def _score(given: Any) -> float | None:
+    """Raises ValueError or TypeError for what is no number in [0, 1]."""
+    if given is None:
+        return None
+    score = float(given)
+    if not 0 <= score <= 1:
+        raise ValueError(f"its score is {score:g}, not in [0, 1]")
+    return score
 
 
 def _flags(given: Any) -> frozenset[Flag]:

@@ -1,0 +1,177 @@
+"""Opening a model: where it is, what may be wrong with it, adapters added to their base. Errors are one line each."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from move37.errors import ConfigError, EngineError, MissingExtraError
+
+_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "awq": ("gptqmodel", "accelerate"),
+    "gptq": ("gptqmodel", "optimum"),
+    "bitsandbytes": ("bitsandbytes", "accelerate"),
+    "compressed-tensors": ("compressed_tensors",),
+    "fp8": ("accelerate",),
+    "torchao": ("torchao",),
+    "hqq": ("hqq",),
+}
+"""What transformers 5.24 needs for rounded weights, by the `quant_method` of the config."""
+_ADAPTER = "adapter_config.json"
+
+
+def open_model(
+    path: str, revision: str | None, trust: bool, dtype: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and its tokenizer, whole and fitting each other. Raises EngineError, MissingExtraError."""
+    base = adapter_base(path)
+    where = place_of(base or path, revision, trust)
+    with classified(path), quiet():
+        refuse_missing_packages(path, where)
+        tokenizer = AutoTokenizer.from_pretrained(**place_of_tokenizer(path, where))
+        opened: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, output_loading_info=True)
+    model, report = opened
+    if report["missing_keys"]:
+        raise EngineError(
+            f"{path}: {len(report['missing_keys'])} weights are missing, such as "
+            f"{min(report['missing_keys'])}; transformers would make them up"
+        )
+    if base is not None:
+        model = _with_adapter(path, model)
+    _refuse_larger_tokenizer(path, model, tokenizer)
+    return model.eval(), tokenizer
+
+
+def open_renderer(path: str, revision: str | None, trust: bool) -> tuple[PreTrainedTokenizerBase, Any]:
+    """The tokenizer and the configuration of a model. Raises EngineError."""
+    where = place_of(adapter_base(path) or path, revision, trust)
+    with classified(path), quiet():
+        return AutoTokenizer.from_pretrained(**place_of_tokenizer(path, where)), AutoConfig.from_pretrained(**where)
+
+
+def adapter_base(path: str) -> str | None:
+    """The model that an adapter's folder belongs to; None for a folder of whole weights. Raises EngineError."""
+    found = Path(path).expanduser()
+    if not (found / _ADAPTER).is_file() or (found / "config.json").is_file():
+        return None
+    try:
+        base = json.loads((found / _ADAPTER).read_text())["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"{path}: {_ADAPTER} does not name the model that the adapter belongs to") from error
+    if not isinstance(base, str) or not base:
+        raise EngineError(f"{path}: {_ADAPTER} does not name the model that the adapter belongs to")
+    return base
+
+
+def place_of(path: str, revision: str | None, trust: bool) -> dict[str, Any]:
+    """The arguments that make transformers open `path`. Raises EngineError where nothing can be there."""
+    found = Path(path).expanduser()
+    common = {"revision": revision, "trust_remote_code": trust}
+    if path.endswith(".gguf"):
+        if not found.is_file():
+            raise EngineError(f"{path}: no such GGUF file")
+        with found.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise EngineError(f"{path}: not a GGUF file (it does not begin with the letters GGUF)")
+        return {"pretrained_model_name_or_path": str(found.parent), "gguf_file": found.name, **common}
+    if found.is_file():
+        raise EngineError(f"{path}: a file, but not a .gguf one; give the model's folder, a hub name or a GGUF file")
+    if found.is_dir() and not (found / "config.json").is_file():
+        raise EngineError(f"{path}: not a model folder (no config.json in it)")
+    return {"pretrained_model_name_or_path": str(found) if found.is_dir() else path, **common}
+
+
+def place_of_tokenizer(path: str, where: Mapping[str, Any]) -> dict[str, Any]:
+    """An adapter's own tokenizer where its folder has one, else the model's."""
+    folder = Path(path).expanduser()
+    own = any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json"))
+    return {**where, "pretrained_model_name_or_path": str(folder)} if own and "gguf_file" not in where else dict(where)
+
+
+def refuse_missing_packages(path: str, where: Mapping[str, Any]) -> None:
+    """Raises MissingExtraError where the weights are rounded in a way whose packages are not installed."""
+    if "gguf_file" in where:
+        return
+    config = AutoConfig.from_pretrained(**where)
+    settings: Any = getattr(config, "quantization_config", None) or {}
+    method = str(settings.get("quant_method", "") if isinstance(settings, dict) else settings.quant_method)
+    method = method.rpartition(".")[2].lower()
+    missing = [name for name in _PACKAGES.get(method, ()) if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"{path}: its weights are rounded by {method}, which needs {' and '.join(missing)}: "
+            f"pip install {' '.join(missing)}; or sample the model whose weights were not rounded"
+        )
+
+
+def _with_adapter(path: str, model: PreTrainedModel) -> PreTrainedModel:
+    """The weights with the adapter added to them. Raises MissingExtraError, EngineError."""
+    if find_spec("peft") is None:
+        raise MissingExtraError(f"{path}: an adapter needs the package 'peft': pip install 'move37[lora]'")
+    from peft import PeftModel
+
+    with classified(path), quiet():
+        adapted: Any = PeftModel.from_pretrained(model, str(Path(path).expanduser()))
+        return adapted.merge_and_unload()
+
+
+def _refuse_larger_tokenizer(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises EngineError where the tokenizer has tokens for which the model has no embedding."""
+    embedding: Any = model.get_input_embeddings()
+    rows = int(embedding.weight.shape[0])
+    largest = max(tokenizer.get_vocab().items(), key=lambda pair: pair[1], default=("", -1))
+    if largest[1] >= rows:
+        raise EngineError(
+            f"{path}: its tokenizer has tokens up to {largest[1]} ({largest[0]!r}) and the model embeds {rows}: they "
+            "do not belong together; use the model's own tokenizer, or resize its embedding and train it"
+        )
+
+
+@contextmanager
+def classified(path: str) -> Iterator[None]:
+    """What transformers raises while loading, in one line."""
+    try:
+        yield
+    except (EngineError, MissingExtraError):
+        raise
+    except ImportError as error:
+        raise MissingExtraError(f"{path}: {one_line(error)}: pip install 'move37[local]'") from error
+    except Exception as error:  # transformers raises a dozen kinds, and a plugin's errors are classified here
+        hint = "" if Path(path).exists() else "; there is no such local folder, so it was looked up as a hub name"
+        raise EngineError(f"{path}: cannot be loaded as a causal language model: {one_line(error)}{hint}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own progress bars, which would be drawn over ours (GGUF's heeds no setting)."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+def device_of(name: str, path: str) -> torch.device:
+    """Raises ConfigError for a GPU that is not there."""
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise ConfigError(f"model {path!r}: options.device: {name} is not there (GPUs: {available}); use cpu or auto")
+    return device
+
+
+def one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 240 else text[:237] + "..."

@@ -1,0 +1,142 @@
+"""Prompts and ends of responses, from a tokenizer alone: which text, which tokens, which of them end a response.
+
+Special tokens. A text that the model's own chat template wrote has all that belong there, as its author meant them, so
+none is added: the tokens are those of `apply_chat_template(tokenize=True)`, and a tokenizer of which that is not true
+is refused. Any other text gets what the tokenizer puts before a text (a begin token, or a longer prefix) unless it
+begins with that already, and nothing of what it puts behind one: there the response goes on.
+
+Ends. A response ends at every token that any of three names: the generation settings, the tokenizer, and the chat
+template by what it writes behind an answer. Where they disagree, one of them alone would cut answers short or let a
+model talk on; all samplers and trainers here take the union, and the report says who named what.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from move37.engines import refuse_images
+from move37.errors import ConfigError, EngineError
+from move37.types import Message, Prompt
+
+_ANSWER = "move-thirty-seven"
+"""An answer that no template writes itself."""
+
+
+class TransformersRenderer:
+    """The tokenizer and the configuration of a model, without its weights: prompts, and how long they are."""
+
+    def __init__(self, path: str, tokenizer: PreTrainedTokenizerBase, context_length: int | None) -> None:
+        self._path, self._tokenizer, self.context_length = path, tokenizer, context_length
+        self._checked = False
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._tokenizer
+
+    def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
+        """See `engines.Renderer`. Raises ConfigError where the template's tokens are not those of its text."""
+        refuse_images(self._path, messages)
+        if self._tokenizer.chat_template is None:
+            raise ConfigError(f"sampling.template: {self._path} has no chat template; use qwen-boxed, r1 or completion")
+        written = [{"role": message.role, "content": message.text} for message in messages]
+        text = self._rendered(written, variables)
+        if not self._checked:
+            self._check_tokens(written, text, variables)
+            self._checked = True
+        return text
+
+    def _check_tokens(self, written: list[dict[str, str]], text: str, variables: Mapping[str, Any]) -> None:
+        given: Any = self._tokenizer.apply_chat_template(
+            written, add_generation_prompt=True, tokenize=True, return_dict=False, **variables
+        )
+        is_steady = self._rendered(written, variables) == text  # one that prints the time is another text by now
+        if is_steady and list(given) != self.encode(text, rendered=True):
+            raise ConfigError(
+                f"sampling.template: {self._path}: its chat template gives other tokens than its text has, so what "
+                "is asked cannot be written down as text; use a template that is written out (qwen-boxed, r1)"
+            )
+
+    def _rendered(self, written: Sequence[Mapping[str, str]], variables: Mapping[str, Any]) -> str:
+        try:
+            text = self._tokenizer.apply_chat_template(
+                list(written), add_generation_prompt=True, tokenize=False, **variables
+            )
+        except Exception as error:  # a template is a program of the model's author, and may raise anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConfigError(f"sampling.template: the chat template of {self._path} fails: {reason}") from error
+        assert isinstance(text, str)
+        return text
+
+    def count_tokens(self, prompt: Prompt) -> int:
+        refuse_images(self._path, prompt.messages)
+        return len(self.encode(prompt.text, prompt.rendered))
+
+    def encode(self, text: str, rendered: bool = False) -> list[int]:
+        """The token ids of a prompt, as `generate` would see it. `rendered`: the model's chat template wrote it."""
+        tokens: Any = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        prefix = [] if rendered else self._prefix
+        return tokens if tokens[: len(prefix)] == prefix else [*prefix, *tokens]
+
+    @cached_property
+    def _prefix(self) -> list[int]:
+        """What the tokenizer puts before a text. Raises EngineError where it does not leave the text as it is."""
+        plain, full = (
+            list[int](self._tokenizer("a", add_special_tokens=added)["input_ids"])  # type: ignore[arg-type]
+            for added in (False, True)
+        )
+        for start in range(len(full) - len(plain) + 1):
+            if full[start : start + len(plain)] == plain:
+                return full[:start]
+        raise EngineError(f"{self._path}: its tokenizer cuts a text otherwise where it adds special tokens")
+
+
+def end_sources(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, frozenset[int]]:
+    """The tokens at which a response ends, by who names them: generation_config, tokenizer, chat template."""
+    settings = model.generation_config
+    named = {
+        "generation_config": _as_set(None if settings is None else settings.eos_token_id),
+        "tokenizer": _as_set(tokenizer.eos_token_id),
+        "template": _end_of_turn(tokenizer),
+    }
+    rows = _vocabulary_size(model)
+    return {source: frozenset(token for token in ends if token < rows) for source, ends in named.items() if ends}
+
+
+def end_tokens_statement(sources: Mapping[str, frozenset[int]]) -> str:
+    """ "0 (generation_config, tokenizer), 5 (template)": the line of an engine's identity."""
+    by_token: dict[int, list[str]] = {}
+    for source, ends in sources.items():
+        for token in ends:
+            by_token.setdefault(token, []).append(source)
+    return ", ".join(f"{token} ({', '.join(by_token[token])})" for token in sorted(by_token)) or "none"
+
+
+def _vocabulary_size(model: PreTrainedModel) -> int:
+    head: Any = model.get_output_embeddings()
+    config: PreTrainedConfig = model.config.get_text_config(decoder=True)
+    return int(head.weight.shape[0]) if head is not None else int(config.vocab_size)
+
+
+def _as_set(tokens: Any) -> frozenset[int]:
+    return frozenset(tokens if isinstance(tokens, list | tuple) else [] if tokens is None else [tokens])
+
+
+def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The special token that the chat template writes behind the last answer of a conversation, if it does.
+
+    Behind the last one: what ends an earlier message may separate parts of one response (gpt-oss: <|end|>).
+    """
+    if tokenizer.chat_template is None:
+        return frozenset()
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _ANSWER}]
+    try:
+        written = tokenizer.apply_chat_template(turns, tokenize=False)
+    except Exception:  # a template that takes no answer names no end; what it cannot render is refused when asked
+        return frozenset()
+    _, found, rest = str(written).rpartition(_ANSWER)
+    tokens: Any = tokenizer(rest.lstrip(), add_special_tokens=False)["input_ids"] if found else []
+    added = tokenizer.added_tokens_decoder
+    special = {*tokenizer.all_special_ids, *(index for index, token in added.items() if token.special)}
+    return frozenset(tokens[:1]) & frozenset(special)
