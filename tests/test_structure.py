@@ -16,6 +16,7 @@ LATE_IMPORTS = {
     "commands/checks.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/exchange.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/lab.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/reading.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/studies.py": "each command loads what it needs, so that --help waits for none of it",
     "benchmarks/published.py": "datasets is in the extra hub",
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",

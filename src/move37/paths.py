@@ -1,8 +1,13 @@
-"""A path as somebody wrote it -> an absolute one, or one line about why it is none."""
+"""A path as somebody wrote it -> an absolute one, or one line about why it is none; and where caches lie."""
 
+import os
+import sys
 from pathlib import Path
 
 from move37.errors import InputError
+
+SWITCH = "MOVE37_CACHE"
+"""Environment variable: the folder of all caches, or "off"."""
 
 
 def absolute(path: Path | str, folder: Path | None = None) -> Path:
@@ -15,3 +20,13 @@ def absolute(path: Path | str, folder: Path | None = None) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # by version of Python, one or another of them
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"{str(path)!r} cannot be a path: {str(reason).rstrip('.').lower()}") from None
+
+
+def cache_folder() -> Path | None:
+    """Where this machine keeps what can be made again; None where that is switched off. Raises RuntimeError without a
+    home."""
+    folder = os.environ.get(SWITCH, "")
+    if folder:
+        return None if folder == "off" else Path(folder)
+    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "move37"

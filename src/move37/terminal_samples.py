@@ -57,10 +57,21 @@ def print_samples(problem: Problem, seen: Sequence[SeenSample], limit: int, full
 
 def visible(text: str) -> str:
     """`text` with its control and formatting characters as codes; line ends and tabs stay."""
-    return "".join(
-        each if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf", "Cs") else f"\\x{ord(each):02x}"
-        for each in text
-    )
+    return text.translate(_CODES)
+
+
+class _Codes(dict[int, str]):
+    """What `visible` makes of each character, found out when it is first met: a pass over a text is one of C's."""
+
+    def __missing__(self, character: int) -> str:
+        shown = chr(character)
+        if shown not in "\n\t" and unicodedata.category(shown) in ("Cc", "Cf", "Cs"):
+            shown = f"\\x{character:02x}"
+        self[character] = shown
+        return shown
+
+
+_CODES = _Codes()
 
 
 def _in_words(model: str, seen: Sequence[SeenSample]) -> str:

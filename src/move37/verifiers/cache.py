@@ -17,7 +17,6 @@ import json
 import logging
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,11 +25,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from move37.errors import StoreError
+from move37.paths import SWITCH, cache_folder
 from move37.types import Outcome, Verdict
 from move37.verifiers.messages import verdict_fields, verdict_in
 
-SWITCH = "MOVE37_CACHE"
-"""Environment variable: the folder of the file, or "off"."""
 _WARNINGS = logging.getLogger(__name__)
 WRITE_EVERY_SECONDS = 2.0
 _FIND = "SELECT correct, reason, fields FROM verdicts LEFT JOIN further USING (digest) WHERE digest = ?"
@@ -44,13 +42,8 @@ know `verdicts` alone read the same file."""
 
 def cache_path() -> Path | None:
     """Where verdicts are kept on this machine; None where that is switched off."""
-    folder = os.environ.get(SWITCH, "")
-    if folder == "off":
-        return None
-    if folder:
-        return Path(folder) / "verdicts.sqlite"
-    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "move37" / "verdicts.sqlite"
+    folder = cache_folder()
+    return None if folder is None else folder / "verdicts.sqlite"
 
 
 def open_cache() -> "VerdictCache | None":

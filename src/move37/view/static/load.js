@@ -1,0 +1,69 @@
+// Where the page's data comes from: the server that served it, or the files of a copy beside it.
+"use strict";
+
+const Data = (() => {
+  const isCopy = document.querySelector("meta[name=move37-copy]") !== null;
+  const waiting = new Map();
+
+  // A file of a copy calls this with what it holds: scripts may be loaded from disk, JSON may not.
+  window.move37Data = (name, value) => {
+    const asked = waiting.get(name);
+    if (asked) asked(value);
+  };
+
+  function fromFile(name) {
+    return new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      const done = act => value => { waiting.delete(name); script.remove(); act(value); };
+      waiting.set(name, done(resolve));
+      script.onerror = done(() => reject(new Error(`${name} is not in this copy`)));
+      script.src = `data/${name}.js`;
+      document.head.append(script);
+    });
+  }
+
+  async function answer(request) {
+    const response = await request;
+    const found = await response.json().catch(() => ({ error: `the server answered with ${response.status}` }));
+    if (found.error) throw new Error(found.error);
+    return found;
+  }
+
+  const kept = new Map();
+
+  function fromCopy(name, asked) {
+    if (name === "overview") return fromFile("overview");
+    if (!kept.has(asked.id)) kept.set(asked.id, fromFile(`problem-${overview.ids.indexOf(asked.id)}`));
+    return kept.get(asked.id).then(found => name === "problem" ? found.problem : found.responses[asked.source]);
+  }
+
+  let overview = { ids: [] };
+  return {
+    isCopy,
+    remember(found) { overview = found; },
+    ask(name, asked = {}) {
+      if (isCopy) return fromCopy(name, asked);
+      return answer(fetch(`api/${name}?${new URLSearchParams(asked)}`, { cache: "no-store" }));
+    },
+    tell(name, body) {
+      const headers = { "Content-Type": "application/json" };
+      return answer(fetch(`api/${name}`, { method: "POST", headers, body: JSON.stringify(body) }));
+    },
+  };
+})();
+
+// An element with attributes and children; text is always text.
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "class") element.className = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter(child => child !== null && child !== undefined));
+  return element;
+}
+
+const count = number => number.toLocaleString("en");
+const times = (number, one, many) => `${count(number)} ${number === 1 ? one : many}`;
