@@ -9,9 +9,10 @@ from typer.testing import CliRunner, Result
 
 from move37.browse import SeenProblem, Wanted, problem_named, problems_seen, samples_seen
 from move37.cli import app
+from move37.console import visible
 from move37.errors import InputError
 from move37.store import RunStore
-from move37.terminal_samples import SHOWN_CHARACTERS, visible
+from move37.terminal_samples import SHOWN_CHARACTERS
 from move37.types import FinishReason, Outcome, Problem, Sample, Verdict
 
 OLD = Path(__file__).parent / "runs_of_05bb719"

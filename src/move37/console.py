@@ -1,6 +1,7 @@
 """One line on the terminal: a result, a warning, an error. What takes a table is in `terminal.py`."""
 
 import sys
+import unicodedata
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -27,3 +28,22 @@ def complain(message: str, code: int) -> tuple[str, int]:
 def plain_text(text: str) -> str:
     """Text in which brackets are not markup."""
     return text.replace("[", "\\[")
+
+
+def visible(text: str) -> str:
+    """`text` with its control and formatting characters as codes; line ends and tabs stay."""
+    return text.translate(_CODES)
+
+
+class _Codes(dict[int, str]):
+    """What `visible` makes of each character, found out when it is first met: a pass over a text is one of C's."""
+
+    def __missing__(self, character: int) -> str:
+        shown = chr(character)
+        if shown not in "\n\t" and unicodedata.category(shown) in ("Cc", "Cf", "Cs"):
+            shown = f"\\x{character:02x}"
+        self[character] = shown
+        return shown
+
+
+_CODES = _Codes()

@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from io import TextIOWrapper
 from itertools import groupby
@@ -145,7 +145,7 @@ def settle(store: RunStore) -> bool:
     try:
         with store.writing(), _pending(store.folder) as file:
             file.seek(0)
-            waiting = [Label(**row | {"said": Said(row["said"])}) for row in map(json.loads, file)]
+            waiting = [replace(Label(**row), said=Said(row["said"])) for row in map(json.loads, file)]
             _write(store, waiting)
             file.seek(0)
             file.truncate()
@@ -191,7 +191,7 @@ def readings(store: RunStore) -> Readings:
                 agree = int((both[0] == both[1]).sum())
                 pairs.append(PairAgreement((first, readers[j]), both.shape[1], agree, cohen_kappa(both[0], both[1])))
     counts = {
-        reader: {said: sum(each.reader == reader and each.said is said for each in labels) for said in CATEGORIES}
+        reader: {str(said): sum(each.reader == reader and each.said is said for each in labels) for said in CATEGORIES}
         for reader in readers
     }
     alpha = krippendorff_alpha(said) if samples else None
@@ -230,7 +230,8 @@ def _labels_of(path: Path, reader: str | None) -> Iterator[Label]:
             continue
         try:
             row: dict[str, Any] = {"reader": reader} | json.loads(line)
-            found = Label(**row | {"said": Said(row["said"])})
+            row |= {"said": Said(row["said"])}
+            found = Label(**row)
             if not all(isinstance(each, str) for each in (found.reader, found.model, found.problem_id, found.note)):
                 raise TypeError
             if not isinstance(found.index, int) or not isinstance(found.sample, int | None):

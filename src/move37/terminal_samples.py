@@ -4,7 +4,6 @@ Responses are text that a model wrote: whatever a terminal would obey in them (e
 changes of direction) is shown as its code.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,7 +12,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from move37.browse import SeenProblem, SeenSample
-from move37.console import plain_text, tell
+from move37.console import plain_text, tell, visible
 from move37.terminal import print_table
 from move37.types import Problem
 
@@ -53,25 +52,6 @@ def print_samples(problem: Problem, seen: Sequence[SeenSample], limit: int, full
             console.print(plain_text(_shown(sample.text, full)), soft_wrap=True)
         if len(of_model) > limit:
             tell(False, f"{len(of_model) - limit:,} more responses: --limit {len(of_model)} shows them.")
-
-
-def visible(text: str) -> str:
-    """`text` with its control and formatting characters as codes; line ends and tabs stay."""
-    return text.translate(_CODES)
-
-
-class _Codes(dict[int, str]):
-    """What `visible` makes of each character, found out when it is first met: a pass over a text is one of C's."""
-
-    def __missing__(self, character: int) -> str:
-        shown = chr(character)
-        if shown not in "\n\t" and unicodedata.category(shown) in ("Cc", "Cf", "Cs"):
-            shown = f"\\x{character:02x}"
-        self[character] = shown
-        return shown
-
-
-_CODES = _Codes()
 
 
 def _in_words(model: str, seen: Sequence[SeenSample]) -> str:

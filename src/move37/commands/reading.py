@@ -1,5 +1,6 @@
 """Commands for people who look at samples: the reading room, and what readers said."""
 
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,7 @@ def view(
         def ready(address: str) -> None:
             emit({"address": address})
             tell(as_json, f"{address} (Ctrl-C ends it)")
+            sys.stdout.flush()  # whoever reads it through a pipe waits for it
             if open_browser:
                 webbrowser.open(address)
 

@@ -1,4 +1,4 @@
-"""What each problem's samples of one model are like, in numbers to sort and filter by. Of all samples that lie there."""
+"""What each problem's samples of one model are like, in numbers to sort by, of all samples that lie there."""
 
 import polars as pl
 

@@ -47,8 +47,8 @@ class Copied:
     def __str__(self) -> str:
         rest = f" ({self.left_out:,} more did not fit; --max-mb)" if self.left_out else ""
         return (
-            f"{self.problems:,} problems with {self.responses:,} different responses{rest} in {self.bytes / 1e6:.1f} MB: "
-            f"{self.page}"
+            f"{self.problems:,} problems with {self.responses:,} different responses{rest} in "
+            f"{self.bytes / 1e6:.1f} MB: {self.page}"
         )
 
 
@@ -85,23 +85,27 @@ def export_copy(room: Room, out: Path, megabytes: float = MEGABYTES) -> Copied:
 
 def _problem_script(room: Room, number: int, problem: Problem, room_left: float) -> tuple[bytes, int, int]:
     """The script of one problem in so many bytes, how many responses are in it, and how many are not."""
+    name = f"problem-{number}"
     every = [responses(source.files, problem, Asked(limit=MOST_GROUPS)) for source in room.known.sources]
     shown = problem_shown(problem, room)
-    kept = [each | {"responses": []} for each in every]
-    used = len(_script(f"problem-{number}", {"problem": shown, "responses": kept}))
+    lists: list[list[dict[str, Any]]] = [[] for _ in every]
+    kept = [each | {"responses": chosen} for each, chosen in zip(every, lists, strict=True)]
+    used = len(_script(name, {"problem": shown, "responses": kept}))
     if used > room_left:  # a long prompt
         shown |= {"prompts": []}
-        used = len(_script(f"problem-{number}", {"problem": shown, "responses": kept}))
+        used = len(_script(name, {"problem": shown, "responses": kept}))
     for place, response in _in_turn([each["responses"] for each in every]):
         response["indices"] = response["indices"][:20]
         size = len(_json(response)) + 1
         if used + size <= room_left:
-            kept[place]["responses"].append(response)
+            lists[place].append(response)
             used += size
-    for each in kept:
-        each["left"] = each["groups"] - len(each["responses"])
-    there, lost = sum(len(each["responses"]) for each in kept), sum(each["left"] for each in kept)
-    return _script(f"problem-{number}", {"problem": shown, "responses": kept}), there, lost
+    lost = 0
+    for each, whole, chosen in zip(kept, every, lists, strict=True):
+        left = whole["groups"] - len(chosen)
+        each |= {"left": left}
+        lost += left
+    return _script(name, {"problem": shown, "responses": kept}), sum(map(len, lists)), lost
 
 
 def _in_turn(lists: list[list[dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -22,7 +22,7 @@ from pygments.lexers.special import TextLexer
 from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
-from move37.terminal_samples import visible
+from move37.console import visible
 
 Piece = list[Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from move37.console import visible
 from move37.labels import READER, note_of
 from move37.schema import KEY
 from move37.store import RunStore
-from move37.terminal_samples import visible
 from move37.types import Outcome, Problem
 from move37.verifiers import CODE
 from move37.view.copies import SortedParts

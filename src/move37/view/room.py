@@ -1,8 +1,8 @@
 """What there is to look at: the runs, their models side by side, their problems, and what they have in common.
 
 Everything is read from the run folders, and read again when they have changed, so a run can be looked at while it goes
-on. What takes long is made once and kept: sorted copies of the parts (`copies.py`) in the cache of this machine, made in
-the background.
+on. What takes long is made once, in the background, and kept in the cache of this machine: sorted copies of the parts
+(`copies.py`).
 """
 
 import logging
@@ -21,12 +21,12 @@ from typing import Any, TypeVar
 import polars as pl
 
 from move37.analyses.gains_losses import gains_and_losses
+from move37.console import visible
 from move37.errors import InputError, Move37Error
 from move37.evidence import RunEvidence
 from move37.labels import readings, settle
 from move37.paths import cache_folder
 from move37.store import RunStore
-from move37.terminal_samples import visible
 from move37.types import Problem
 from move37.view.copies import SortedParts
 from move37.view.counts import COUNTS, problem_counts
@@ -266,6 +266,8 @@ def _twice(read: Callable[[], Found]) -> Found:
 def _shown(store: RunStore, name: str) -> dict[str, tuple[list[str], list[str]]]:
     """What each RL model is shown to have gained and lost, problem by problem; nothing where there are no verdicts."""
     evidence, base = RunEvidence(store), store.study().base_model()
+    if base is None:
+        return {}
     others = [model for model in evidence.models() if model != base]
     try:
         changes = gains_and_losses(evidence.tally(base), [evidence.tally(model) for model in others])
@@ -303,7 +305,7 @@ def _short(question: str) -> str:
 
 
 def _cache() -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
-    """Where copies are kept: with the other caches, or for this look alone. Copies of runs that are gone are removed."""
+    """Where copies are kept: with the other caches, or for this look alone. Those of gone runs are removed."""
     try:
         folder = cache_folder()
         if folder is not None:

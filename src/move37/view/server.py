@@ -23,13 +23,13 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from move37 import pipeline
+from move37.console import visible
 from move37.errors import InputError, Move37Error
 from move37.labels import Label, Said, say
-from move37.terminal_samples import visible
 from move37.types import Problem
 from move37.view.blind import audit_state, say_blind
 from move37.view.pieces import pieces_of
-from move37.view.responses import FOLDS, ORDERS, Asked, responses, whole
+from move37.view.responses import FOLDS, ORDERS, Asked, ModelFiles, responses, whole
 from move37.view.room import Room, pattern
 from move37.view.tokens import shaded_tokens
 
@@ -109,8 +109,8 @@ class Api:
             "search": lambda asked: {"found": self.room.search(asked["text"])},
             "problem": lambda asked: problem_shown(self.room.problem(asked["id"]), self.room),
             "responses": self._responses,
-            "response": lambda asked: whole(*self._of(asked), _whole(asked, "index"), _whole(asked, "from")),
-            "tokens": lambda asked: {"tokens": shaded_tokens(*self._of(asked), _whole(asked, "index"))},
+            "response": self._whole,
+            "tokens": lambda asked: {"tokens": shaded_tokens(*self._of(asked), index=_whole(asked, "index"))},
             "audit": lambda asked: audit_state(
                 self.room, self.room.store_of(asked.get("run")), asked["reader"], asked.get("item")
             ),
@@ -159,7 +159,10 @@ class Api:
         files, problem = self._of(asked)
         return responses(files, problem, chosen, pattern(chosen.text) if chosen.text else None)
 
-    def _of(self, asked: dict[str, str]) -> Any:
+    def _whole(self, asked: dict[str, str]) -> dict[str, Any]:
+        return whole(*self._of(asked), index=_whole(asked, "index"), start=_whole(asked, "from"))
+
+    def _of(self, asked: dict[str, str]) -> tuple[ModelFiles, Problem]:
         return self.room.source(_whole(asked, "source")).files, self.room.problem(asked["id"])
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from move37.config import ModelConfig
+from move37.console import visible
 from move37.engines import ENGINES
 from move37.errors import InputError, Move37Error
-from move37.terminal_samples import visible
 from move37.types import Problem
 from move37.view.responses import ModelFiles
 
