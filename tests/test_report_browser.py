@@ -46,7 +46,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-quic",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 SCREENS = [(360, "light"), (400, "dark"), (1440, "light"), (1440, "dark")]
 

@@ -2,6 +2,7 @@
 
 import sys
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -50,12 +51,13 @@ def view(
 
         def ready(address: str) -> None:
             emit({"address": address})
-            tell(as_json, f"{address} (Ctrl-C ends it)")
-            sys.stdout.flush()  # whoever reads it through a pipe waits for it
+            # Under --json standard output has to wait for the end, and whoever asked wants the address now.
+            print(f"{address} (Ctrl-C ends it)", file=sys.stderr if as_json else sys.stdout, flush=True)
             if open_browser:
                 webbrowser.open(address)
 
-        serve(room, port, reader, ready)
+        with suppress(KeyboardInterrupt):  # the way to end it
+            serve(room, port, reader, ready)
 
 
 @app.command(rich_help_panel=PANEL)

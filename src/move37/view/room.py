@@ -21,7 +21,6 @@ from typing import Any, TypeVar
 import polars as pl
 
 from move37.analyses.gains_losses import gains_and_losses
-from move37.console import visible
 from move37.errors import InputError, Move37Error
 from move37.evidence import RunEvidence
 from move37.labels import readings, settle
@@ -30,6 +29,7 @@ from move37.store import RunStore
 from move37.types import Problem
 from move37.view.copies import SortedParts
 from move37.view.counts import COUNTS, problem_counts
+from move37.view.pieces import Piece, pieces_of
 from move37.view.responses import ModelFiles
 
 LOOK_EVERY_SECONDS = 1.0
@@ -299,9 +299,16 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
 
 
-def _short(question: str) -> str:
-    line = visible(" ".join(question.split()))
-    return line if len(line) <= QUESTION else f"{line[: QUESTION - 3]}..."
+def _short(question: str) -> list[Piece]:
+    """The beginning of a question on one line; no formula is cut in two."""
+    found, length = [], 0
+    for piece in pieces_of(" ".join(question[: 8 * QUESTION].split())):
+        text = piece[1] if piece[0] in "tm" else " ".join("".join(value for _, value in piece[2]).split())
+        if length + len(text) > QUESTION:
+            return [*found, ["t", f"{text[: QUESTION - length]}..." if piece[0] != "m" else "..."]]
+        found.append(["m", text, False, False] if piece[0] == "m" else ["t", text])
+        length += len(text)
+    return found
 
 
 def _cache() -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:

@@ -95,7 +95,7 @@ const List = (() => {
     const id = data.ids[problem];
     return make("li", {}, make("a", {
       href: App.link({ problem: id, at: "" }), "data-problem": problem, "aria-current": id === state.problem ? "true" : null,
-    }, make("span", { class: "question" }, data.questions[problem] || id), ...state.sources.map((s, i) => bar(problem, s, i))));
+    }, Text.fill(make("span", { class: "question" }), data.questions[problem].length ? data.questions[problem] : [["t", id]]), ...state.sources.map((s, i) => bar(problem, s, i))));
   }
 
   function more() {

@@ -66,4 +66,5 @@ function make(tag, attributes = {}, ...children) {
 }
 
 const count = number => number.toLocaleString("en");
+const signed = (number, digits) => number.toFixed(digits).replace("-", "\u2212");
 const times = (number, one, many) => `${count(number)} ${number === 1 ? one : many}`;

@@ -46,7 +46,7 @@ const App = (() => {
     if (!text) { List.hits(null); return; }
     if (Data.isCopy) {
       const folded = text.toLowerCase();
-      List.hits(Object.fromEntries(overview.ids.filter((id, i) => `${id} ${overview.questions[i]}`.toLowerCase().includes(folded)).map(id => [id, null])));
+      List.hits(Object.fromEntries(overview.ids.filter((id, i) => `${id} ${overview.questions[i].map(piece => piece[1]).join("")}`.toLowerCase().includes(folded)).map(id => [id, null])));
       return;
     }
     List.hits((await Data.ask("search", { text })).found);

@@ -31,13 +31,13 @@ const Problem = (() => {
   }
 
   function meta(response) {
-    const equal = response.count > 1 ? ` and ${count(response.count - 1)} ${response.different > 1 ? "with the same answer" : "equal"}` : "";
+    const others = response.count > 1 ? ` and ${count(response.count - 1)} ${response.different > 1 ? "with the same answer" : "equal"}` : "";
+    const place = make("a", { href: App.link({ at: `${response.source}.${response.index}` }), title: response.indices.join(", ") }, `sample ${response.index}`);
     const outcome = response.outcome ?? "not judged yet";
     const parts = [
       response.reason, response.answer === null ? "no answer found" : ["answer ", make("b", {}, response.answer)],
-      make("a", { href: App.link({ at: `${response.source}.${response.index}` }), title: response.indices.join(", ") }, `sample ${response.index}`),
-      equal.trim(), response.tokens === null ? "" : times(response.tokens, "token", "tokens"),
-      response.logprob === null ? "" : `log p ${response.logprob.toFixed(1)}`,
+      [place, others], response.tokens === null ? "" : times(response.tokens, "token", "tokens"),
+      response.logprob === null ? "" : `log p ${signed(response.logprob, 1)}`,
       response.finish === "length" ? "truncated" : "", ...response.flags,
     ].filter(Boolean);
     return make("p", { class: "meta" }, make("b", { class: `outcome ${outcome}` }, outcome),

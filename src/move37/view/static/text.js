@@ -47,7 +47,7 @@ const Text = (() => {
     // Tokens with the darker ground the less likely they were.
     shade(element, tokens) {
       element.replaceChildren(...tokens.map(([text, logprob]) => {
-        const token = make("span", { class: "token", title: `log p ${logprob.toFixed(2)}` }, text);
+        const token = make("span", { class: "token", title: `log p ${signed(logprob, 2)}` }, text);
         token.style.setProperty("--unlikely", Math.min(1, -logprob / 6).toFixed(2));
         return token;
       }));
