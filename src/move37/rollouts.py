@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 
 from move37.config import TemplateConfig
 from move37.engines import Completion, Renderer, Trainable
+from move37.engines.metering import Unsure
 from move37.environments import ENVIRONMENTS, Environment
 from move37.errors import ConfigError, EngineError, Move37Error
 from move37.executors import EXECUTORS, Executor, Generate, Lost
@@ -67,8 +68,18 @@ class Room:
     max_prompt_tokens: int | None = None
 
 
-def check_room(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Room, what: str) -> None:
-    """Refuse settings under which a response would be cut short in silence. Raises ConfigError with the ids."""
+def check_room(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Room, what: str) -> tuple[str, ...]:
+    """Refuse settings under which a response would be cut short in silence. Raises ConfigError with the ids.
+
+    Returns what could not be checked, one line each, where the engine does not know its context or its tokenizer.
+    """
+    _refuse_too_long(engine, prompts, room, what)
+    unchecked = engine.unchecked() if isinstance(engine, Unsure) else ()
+    key = f"{room.section}.max_new_tokens"
+    return tuple(f"{what}: {why}: that prompts and {key} fit the context was not checked" for why in unchecked)
+
+
+def _refuse_too_long(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Room, what: str) -> None:
     key, most = f"{room.section}.max_new_tokens", room.max_prompt_tokens
     context = engine.context_length
     if context is not None:
@@ -78,7 +89,8 @@ def check_room(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Ro
                 f"{key}: {room.max_new_tokens} leaves no room for a prompt in the model's context of {context} tokens"
             )
         most = left if most is None else min(most, left)
-    lengths = {prompt.problem_id: engine.count_tokens(prompt) for prompt in prompts}
+    counted = {prompt.problem_id: engine.count_tokens(prompt) for prompt in prompts}
+    lengths = {problem_id: length for problem_id, length in counted.items() if length is not None}
     if most is None:
         return
     long = [problem_id for problem_id, length in lengths.items() if length > most]

@@ -6,6 +6,7 @@
     BatchScorer many of them together, with what a nucleus would have kept
     DistributionReader   texts that begin alike -> the whole sampling distribution after each beginning
     Trainable   what the trainer needs: the weights themselves, and samples with what they are made of
+    Metered, Replicated, Unsure   cost, copies of the model, and what it cannot know (`metering.py`)
 
 Every member is a Renderer and a Generator (`Engine`); the others are asked for with `isinstance` where they are needed.
 An engine yields exactly one Sample for every Request, in any order: the key says which is which. All randomness of
@@ -59,8 +60,8 @@ class Renderer(Protocol):
         """
         ...
 
-    def count_tokens(self, prompt: Prompt) -> int:
-        """The prompt's length in tokens, as `generate` would see it, images included."""
+    def count_tokens(self, prompt: Prompt) -> int | None:
+        """The prompt's length in tokens, as `generate` would see it, images included; None where it is not known."""
         ...
 
 
@@ -258,10 +259,11 @@ def parse_options(model: ModelConfig, options: type[OptionsT]) -> OptionsT:
 ENGINES = Registry(
     "engine",
     {
+        "openai": "move37.engines.openai:OpenAIEngine",
         "scripted": "move37.engines.scripted:ScriptedEngine",
         "transformers": "move37.engines.transformers:TransformersEngine",
     },
-    extras={"transformers": "local"},
+    extras={"openai": "server", "transformers": "local"},
     methods=("load",),
 )
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from move37.config import ModelConfig, SamplingConfig
 from move37.engines import Engine
-from move37.errors import ConfigError
+from move37.engines.metering import Unsure
+from move37.errors import ConfigError, EngineError
 from move37.seeds import sample_seed
 from move37.testing.claims import require
 from move37.types import FinishReason, ImagePart, Message, Prompt, Request, Sample
@@ -24,21 +25,26 @@ ROUNDING = 1e-3
 """By how much a response's log-probability may differ where other samples run beside it."""
 
 
-def check_engine(engine: Engine, texts: Sequence[str] = QUESTIONS, sees_images: bool = False) -> None:
+def check_engine(
+    engine: Engine, texts: Sequence[str] = QUESTIONS, sees_images: bool = False, keeps_tokens: bool = True
+) -> None:
     """Raises AssertionError unless `engine`, which is loaded and stays so, continues prompts as its contract says.
 
     `texts` are prompts that it can continue. Checked: one sample for each request, of the request's seed, no longer
     than asked, with a finish reason that is true; finite log-probabilities, and kept tokens that sum to them; a seed
     gives the same sample alone and beside others, if the engine says so, and another seed another one; stop strings
-    end a response; tokens of a prompt are counted; an image is refused where it is not seen; the identity is text.
+    end a response; tokens of a prompt are counted, or said to be unknown; an image is refused where it is not seen,
+    and so are kept tokens where the engine has none (`keeps_tokens`); the identity is text.
     """
     _check_identity(engine)
     _check_rendering(engine, texts, sees_images)
     _check_samples(engine, texts)
     _check_seeds(engine, texts)
     _check_stop_strings(engine, texts)
-    for manner in _MANNERS:
+    for manner in _MANNERS if keeps_tokens else ():
         _check_kept_tokens(engine, texts, *manner)
+    if not keeps_tokens:
+        _check_no_kept_tokens(engine, texts)
     require(list(engine.generate([], _HOT)) == [], "no requests have to give no samples")
 
 
@@ -80,7 +86,9 @@ def _check_identity(engine: Engine) -> None:
 def _check_rendering(engine: Engine, texts: Sequence[str], sees_images: bool) -> None:
     for text in texts:
         count = engine.count_tokens(Prompt("p", text, (), "completion"))
-        require(isinstance(count, int) and count > 0, f"count_tokens has to give a number of tokens, not {count!r}")
+        unknown = count is None and isinstance(engine, Unsure) and bool(engine.unchecked())
+        counted = isinstance(count, int) and count > 0
+        require(counted or unknown, f"count_tokens has to give a number of tokens, or say why not, not {count!r}")
     require(
         engine.context_length is None or engine.context_length > 0,
         f"context_length has to be a number of tokens or None, not {engine.context_length!r}",
@@ -148,6 +156,16 @@ def _check_stop_strings(engine: Engine, texts: Sequence[str]) -> None:
     require(not any(stop in sample.text for sample in stopped), f"the stop string {stop!r} stands in a response")
     ended = sum(sample.finish_reason is FinishReason.STOP for sample in stopped)
     require(ended > 0, f"no response ended at the stop string {stop!r}")
+
+
+def _check_no_kept_tokens(engine: Engine, texts: Sequence[str]) -> None:
+    settings = _HOT.model_copy(update={"keep_tokens": True})
+    try:
+        list(engine.generate(_asked(texts, 1), settings))
+    except (ConfigError, EngineError) as error:
+        require("keep_tokens" in str(error), f"keep_tokens is refused without its name: {error}")
+    else:
+        raise AssertionError("keep_tokens has to be refused where there are no token ids")
 
 
 def _check_kept_tokens(

@@ -10,18 +10,17 @@ the answer unscored with the reason. Before a worker judges anything, the judge 
 instead of filling the run with unscored verdicts.
 
 The version holds the model's name and a digest of the prompt and the request. The endpoint's address is not part of it:
-it may move. The key is taken from the environment variable named by `api_key_env`, in each process, and stored nowhere.
+it may move. The client is the one of the engine `openai` (`endpoint.py`): it sends fewer requests at once where the
+endpoint cannot bear them, and takes the key from the environment variable named by `api_key_env`.
 How far such a judge can be trusted has to be measured: `move37 calibrate` (`calibration.py`).
 Left out: several judges voting, log-probabilities of the verdict.
 """
 
-import os
 import re
 from hashlib import blake2b
 from typing import Any
 
-import openai
-
+from move37.endpoint import CallFailed, Connection, Endpoint, Failure
 from move37.errors import InputError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.extraction import last_lines, marked
@@ -89,7 +88,7 @@ class JudgeVerifier:
         law = repr((prompt, whole_response, sorted(request.items()))).encode()
         named = re.sub(r"[^\w.-]+", "-", model)[:80]
         self.version = f"2+{named}-{blake2b(law, digest_size=4).hexdigest()}"
-        self._client: openai.OpenAI | None = None
+        self._endpoint: Endpoint | None = None
 
     @property
     def threads(self) -> int:
@@ -98,15 +97,15 @@ class JudgeVerifier:
 
     @property
     def wall_seconds(self) -> float:
-        """Longer than the endpoint can keep one answer waiting, all tries included."""
-        return (self.retries + 1) * (self.timeout_seconds + _LONGEST_WAIT)
+        """Longer than the endpoint can keep one answer waiting: all tries of all answers beside it, one at a time."""
+        return (self.retries + 1) * (self.concurrency * self.timeout_seconds + _LONGEST_WAIT)
 
     def is_cacheable(self, verdict: Verdict) -> bool:
         """At temperature 0 the judge is asked once for good; a drawn verdict belongs to its run."""
         return self.request.get("temperature") == 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_client": None}
+        return self.__dict__ | {"_endpoint": None}
 
     def extract(self, problem: Problem, text: str) -> str | None:
         if self.whole_response:
@@ -132,36 +131,38 @@ class JudgeVerifier:
         content = _PLACE.sub(lambda place: filled[place[1]], self.prompt)
         try:
             reply = self._ask(content)
-        except openai.APITimeoutError:
-            timed_out = f"judge timed out after {self.timeout_seconds:g} s"
-            return Verdict(Outcome.UNSCORED, timed_out, flags=frozenset({Flag.TIMED_OUT}))
-        except openai.APIConnectionError:
-            return Verdict(Outcome.UNSCORED, "judge cannot be reached")
-        except openai.APIStatusError as error:
-            return Verdict(Outcome.UNSCORED, f"judge answered HTTP {error.status_code}")
-        except (openai.OpenAIError, ValueError):  # ValueError: the body is no JSON
-            return Verdict(Outcome.UNSCORED, "judge's answer is no chat completion")
+        except CallFailed as failed:
+            flags = frozenset({Flag.TIMED_OUT}) if failed.kind is Failure.TIMED_OUT else frozenset()
+            return Verdict(Outcome.UNSCORED, _in_words(failed), flags=flags)
         return read_reply(reply)
 
     def _ask(self, content: str) -> str | None:
-        """What the judge replies; None where the body holds no reply."""
-        if self._client is None:
-            key = os.environ[self.api_key_env] if self.api_key_env else "none"
-            self._client = openai.OpenAI(
-                base_url=self.base_url, api_key=key, timeout=self.timeout_seconds, max_retries=self.retries
-            )
-        completion: Any = self._client.chat.completions.create(
-            model=self.model, messages=[{"role": "user", "content": content}], extra_body=self.request
-        )
+        """What the judge replies; None where the body holds no reply. Raises CallFailed."""
+        if self._endpoint is None:
+            self._endpoint = Endpoint(self._connection)
+        messages = [{"role": "user", "content": content}]
+        body = {"model": self.model, "messages": messages, **self.request}
+        completion = self._endpoint.ask("/chat/completions", body, self.retries)
         try:
-            reply = completion.choices[0].message.content
-        except (AttributeError, IndexError, TypeError):  # the client does not check what it parsed
+            reply = completion["choices"][0]["message"]["content"]
+        except (KeyError, IndexError, TypeError):  # nobody checked what was parsed
             return None
         return reply if isinstance(reply, str) else None
 
+    @property
+    def _connection(self) -> Connection:
+        return Connection(
+            self.base_url, self.api_key_env, self.timeout_seconds, self.concurrency, self.concurrency, _LONGEST_WAIT
+        )
+
     def _refuse_what_cannot_be(self) -> None:
-        if not re.match(r"https?://\S+$", self.base_url):
-            raise ValueError(f"base_url: must start with http:// or https:// (given: {self.base_url!r})")
+        try:
+            self._connection.refuse_what_cannot_be()
+        except LookupError as error:
+            name = error.args[0]
+            raise InputError(
+                f"verifier 'judge': the environment variable {name} is not set; export {name}=<the key>"
+            ) from None
         if not self.model.strip():
             raise ValueError("model: must name the judge's model")
         if self.concurrency < 1 or self.retries < 0 or not 0 < self.timeout_seconds < float("inf"):
@@ -171,11 +172,13 @@ class JudgeVerifier:
             raise ValueError(f"prompt: {{{{ {min(missing)} }}}} does not appear in it")
         if self.request.keys() & {"messages", "model", "stream", "n"}:
             raise ValueError("request: messages, model, stream and n are the verifier's own")
-        name = self.api_key_env
-        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError("api_key_env: takes the name of an environment variable, never the key itself")
-        if name is not None and not os.environ.get(name):
-            raise InputError(f"verifier 'judge': the environment variable {name} is not set; export {name}=<the key>")
+
+
+def _in_words(failed: CallFailed) -> str:
+    """What became of a call, in words that do not change from call to call."""
+    if failed.kind is Failure.UNREADABLE:
+        return "judge's answer is no chat completion"
+    return f"judge answered HTTP {failed.status}" if failed.status is not None else f"judge {failed.said}"
 
 
 def read_reply(reply: str | None) -> Verdict:

@@ -1,0 +1,126 @@
+"""What sampling costs, and what each copy of a model is doing: figures that an engine may have beside its samples.
+
+A budget is hard: a call begins only if what was spent, what calls under way may still cost at most, and what this one
+may cost at most fit it together. A call that failed after it was sent may have been charged for although nothing
+arrived: it counts with the most that it can have cost. Money is in the unit of the prices, whatever that is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from move37.config import Settings
+
+_MILLION = 1_000_000
+
+
+class Price(Settings):
+    """For a million tokens each."""
+
+    prompt: float = Field(0.0, ge=0, description="Tokens of prompts.")
+    completion: float = Field(0.0, ge=0, description="Tokens that the model makes, hidden reasoning included.")
+    cached_prompt: float | None = Field(
+        None, ge=0, description="Tokens of prompts that the server recalled; default: as other tokens of prompts."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, as the server counts them. `cached` of the `prompt` tokens were recalled."""
+
+    prompt: int
+    completion: int
+    cached: int = 0
+
+
+class Spending:
+    """What a model's samples have cost. `reserved` is what calls under way may cost at most."""
+
+    def __init__(self, price: Price, budget: float | None = None) -> None:
+        self.price, self.budget = price, budget
+        self.spent = 0.0
+        """By the server's own count of tokens."""
+        self.lost = 0.0
+        """At most, for calls of which no answer arrived."""
+        self.reserved = 0.0
+        self.prompt_tokens = self.completion_tokens = 0
+
+    def most(self, prompt_tokens: int, new_tokens: int) -> float:
+        """What a call costs at most."""
+        return (prompt_tokens * self.price.prompt + new_tokens * self.price.completion) / _MILLION
+
+    @property
+    def left(self) -> float | None:
+        """What calls that were not begun may cost; None without a budget."""
+        return None if self.budget is None else self.budget - self.spent - self.lost - self.reserved
+
+    def allows(self, most: float) -> bool:
+        return self.left is None or most <= self.left
+
+    def reserve(self, most: float) -> None:
+        self.reserved += most
+
+    def settle(self, most: float, usage: Usage | None, may_cost: bool = False) -> None:
+        """A call for which `most` was reserved has ended: with an answer, or without one that may be charged for."""
+        self.reserved = max(0.0, self.reserved - most)
+        if usage is None:
+            self.lost += most if may_cost else 0.0
+            return
+        cached = self.price.prompt if self.price.cached_prompt is None else self.price.cached_prompt
+        fresh = usage.prompt - usage.cached
+        self.spent += (
+            fresh * self.price.prompt + usage.cached * cached + usage.completion * self.price.completion
+        ) / _MILLION
+        self.prompt_tokens += usage.prompt
+        self.completion_tokens += usage.completion
+
+    def record(self) -> dict[str, Any]:
+        """For a file: what was spent so far, calls under way at their most."""
+        figures = {"spent": self.spent, "lost": self.lost, "reserved": self.reserved, "budget": self.budget}
+        return {**figures, "prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
+
+    def add_earlier(self, record: Mapping[str, Any]) -> None:
+        """Take what an earlier process spent into account: what it had under way when it ended may have been charged."""
+        self.spent += float(record.get("spent", 0.0))
+        self.lost += float(record.get("lost", 0.0)) + float(record.get("reserved", 0.0))
+        self.prompt_tokens += int(record.get("prompt_tokens", 0))
+        self.completion_tokens += int(record.get("completion_tokens", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One copy of the model, or one server of it. `failures` counts calls that failed, by kind."""
+
+    name: str
+    in_flight: int
+    limit: int
+    """Calls that may be in flight at present."""
+    answered: int
+    failures: Mapping[str, int]
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An engine whose samples cost money. None: no price was given."""
+
+    @property
+    def spending(self) -> Spending | None: ...
+
+
+@runtime_checkable
+class Replicated(Protocol):
+    def replicas(self) -> Sequence[Replica]:
+        """What each copy of the model is doing now; may be called from another thread."""
+        ...
+
+
+@runtime_checkable
+class Unsure(Protocol):
+    def unchecked(self) -> Sequence[str]:
+        """What the engine cannot know of a prompt's room in the context, one line each; empty where it knows all."""
+        ...
