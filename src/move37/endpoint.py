@@ -51,7 +51,7 @@ class Failure(StrEnum):
     """An answer that is not what was asked for."""
 
 
-class CallFailed(Exception):
+class CallError(Exception):
     """A call without an answer. `said` is one line; `status` the HTTP status, where there was one."""
 
     def __init__(self, kind: Failure, said: str, status: int | None = None, wait_seconds: float | None = None) -> None:
@@ -162,7 +162,7 @@ class Endpoint:
         return 0 if self.pause else self.limit.room(self.in_flight)
 
     def ask(self, path: str, body: Mapping[str, Any], retries: int) -> Any:
-        """The answer to one call, tried again `retries` times, for callers in other threads. Raises CallFailed."""
+        """The answer to one call, tried again `retries` times, for callers in other threads. Raises CallError."""
         return self._loop.start(self._ask(path, body, retries)).result()
 
     async def _ask(self, path: str, body: Mapping[str, Any], retries: int) -> Any:
@@ -171,7 +171,7 @@ class Endpoint:
                 await asyncio.sleep(min(0.05, self.pause or 0.05))
             try:
                 return await self.call(path, body)
-            except CallFailed as failed:
+            except CallError as failed:
                 if tried == retries or not failed.may_pass:
                     raise
                 if failed.wait_seconds is None:
@@ -179,12 +179,12 @@ class Endpoint:
         raise AssertionError("a call has at least one try")
 
     async def call(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The JSON that the server answers to one call: a POST of `body`, or a GET. Raises CallFailed."""
+        """The JSON that the server answers to one call: a POST of `body`, or a GET. Raises CallError."""
         sent_at = time.monotonic()
         self.in_flight += 1
         try:
             answer = await self._sent(path, body)
-        except CallFailed as failed:
+        except CallError as failed:
             self.note_failure(failed, sent_at)
             raise
         else:
@@ -194,7 +194,7 @@ class Endpoint:
         finally:
             self.in_flight -= 1
 
-    def note_failure(self, failed: CallFailed, sent_at: float) -> None:
+    def note_failure(self, failed: CallError, sent_at: float) -> None:
         """Take a failure into account: fewer calls at once, and none for a while where it goes on or was asked for."""
         self.failures[failed.kind.value] += 1
         if failed.kind is Failure.REFUSED:
@@ -217,19 +217,19 @@ class Endpoint:
             return await client.post(path, body=body, cast_to=object)
         except openai.APITimeoutError as error:
             if "Connect" in type(error.__cause__).__name__:
-                raise CallFailed(Failure.UNREACHABLE, "cannot be reached") from error
+                raise CallError(Failure.UNREACHABLE, "cannot be reached") from error
             seconds = self.connection.timeout_seconds
-            raise CallFailed(Failure.TIMED_OUT, f"timed out after {seconds:g} s") from error
+            raise CallError(Failure.TIMED_OUT, f"timed out after {seconds:g} s") from error
         except openai.APIConnectionError as error:
             if type(error.__cause__).__name__ == "ConnectError":
-                raise CallFailed(Failure.UNREACHABLE, "cannot be reached") from error
-            raise CallFailed(Failure.CUT_OFF, "the connection ended before the answer was whole") from error
+                raise CallError(Failure.UNREACHABLE, "cannot be reached") from error
+            raise CallError(Failure.CUT_OFF, "the connection ended before the answer was whole") from error
         except openai.APIStatusError as error:
             raise self._refused(error) from error
         except (openai.OpenAIError, ValueError) as error:  # ValueError: the body is no JSON
-            raise CallFailed(Failure.UNREADABLE, "the answer is no JSON") from error
+            raise CallError(Failure.UNREADABLE, "the answer is no JSON") from error
 
-    def _refused(self, error: openai.APIStatusError) -> CallFailed:
+    def _refused(self, error: openai.APIStatusError) -> CallError:
         status = error.status_code
         kind = Failure.OVERLOADED if status == 429 else Failure.BROKEN if status >= 500 else Failure.REFUSED
         if status in (408, 409, 425):
@@ -237,7 +237,7 @@ class Endpoint:
         if status == 429 and "insufficient_quota" in error.response.text:
             kind = Failure.REFUSED
         said = f"HTTP {status}: {self._without_key(error.response.text)}".rstrip(": ")
-        return CallFailed(kind, said, status, _wait_seconds(error.response.headers))
+        return CallError(kind, said, status, _wait_seconds(error.response.headers))
 
     def _without_key(self, text: str) -> str:
         line = " ".join(text.split())

@@ -82,7 +82,7 @@ class Spending:
         return {**figures, "prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
 
     def add_earlier(self, record: Mapping[str, Any]) -> None:
-        """Take what an earlier process spent into account: what it had under way when it ended may have been charged."""
+        """Count what an earlier process spent: what it had under way when it ended may have been charged."""
         self.spent += float(record.get("spent", 0.0))
         self.lost += float(record.get("lost", 0.0)) + float(record.get("reserved", 0.0))
         self.prompt_tokens += int(record.get("prompt_tokens", 0))

@@ -23,7 +23,7 @@ from openai import __version__ as client_version
 from pydantic import Field, field_validator, model_validator
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.endpoint import CallFailed, Connection, Endpoint, Failure, LoopThread
+from move37.endpoint import CallError, Connection, Endpoint, Failure, LoopThread
 from move37.engines import ENGINES, parse_options, refuse_images, seeds_statement
 from move37.engines.metering import Price, Replica, Spending
 from move37.engines.openai_calls import Dispatcher, Policy
@@ -296,7 +296,7 @@ async def _opened(endpoint: Endpoint, model: str, kind: str | None) -> Server:
     for tried in range(_TRIES_TO_OPEN):
         try:
             return await describe(endpoint, model, kind)
-        except CallFailed as failed:
+        except CallError as failed:
             if failed.kind is Failure.REFUSED:
                 raise ConfigError(
                     f"{place} refuses the key ({failed.said}); set options.api_key_env to the variable that holds it"
@@ -327,8 +327,8 @@ def _common(servers: Sequence[Server]) -> Server:
 
 def _tags_of(renderer: Any) -> tuple[str, str]:
     """What the model's chat template writes before and after reasoning; the usual marks where it writes none."""
-    tokenizer = getattr(renderer, "tokenizer", None)
-    if getattr(tokenizer, "chat_template", None) is None:
+    tokenizer: Any = getattr(renderer, "tokenizer", None)
+    if tokenizer is None or tokenizer.chat_template is None:
         return _THINKING
     asked = [{"role": "user", "content": "?"}]
     reply = {"role": "assistant", "content": "\x01", "reasoning_content": "\x02"}

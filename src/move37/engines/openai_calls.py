@@ -1,4 +1,4 @@
-"""Calls for the samples that are owed: sent as the servers can bear them, tried again where that helps, within a budget.
+"""Calls for the samples that are owed: sent as servers can bear them, tried again where that helps, within a budget.
 
 The unit of work is a call for one or more samples of one prompt. Which server takes it is decided when it is sent: the
 one with the most room. A call that failed goes to the end of the queue, so that one that never succeeds holds up no
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from move37.config import SamplingConfig
-from move37.endpoint import CallFailed, Endpoint, Failure
+from move37.endpoint import CallError, Endpoint, Failure
 from move37.engines.metering import Spending, Usage
 from move37.engines.openai_repeats import PROBE, PROBE_TOKENS, PROBES, RepeatGuard, is_recalled
 from move37.engines.openai_wire import Form, read_answer, sample_of
@@ -150,14 +150,14 @@ class Dispatcher:
             answer = await endpoint.call(self.form.path, body)
             try:
                 choices, usage = read_answer(answer, self.form, call.prompt.text)
-            except CallFailed as failed:
+            except CallError as failed:
                 endpoint.note_failure(failed, sent_at)
                 raise
             if usage is not None:
                 call.prompt_tokens = max(1, usage.prompt)
             elif self.spending.budget is not None:
                 raise EngineError("options.budget: the server does not say how many tokens an answer took")
-        except CallFailed as failed:
+        except CallError as failed:
             may_cost = failed.may_cost
             raise
         finally:
@@ -178,12 +178,12 @@ class Dispatcher:
             if missing := call.requests[len(samples) :]:  # the server makes one at a time, whatever n says
                 self._n_is_honoured = False
                 self._waiting.append(replace(call, requests=missing))
-        elif isinstance(error, CallFailed):
+        elif isinstance(error, CallError):
             self._retry(call, error)
         elif isinstance(error, Exception):
             self._fatal = self._fatal or error
 
-    def _retry(self, call: Call, failed: CallFailed) -> None:
+    def _retry(self, call: Call, failed: CallError) -> None:
         if failed.may_pass:
             self._last_failure = time.monotonic(), failed.said
             down = failed.kind in (Failure.OVERLOADED, Failure.UNREACHABLE)  # not this call's own doing
@@ -198,7 +198,7 @@ class Dispatcher:
         else:
             self._fatal = self._fatal or EngineError(self._refusal(call, failed))
 
-    def _refusal(self, call: Call, failed: CallFailed) -> str:
+    def _refusal(self, call: Call, failed: CallError) -> str:
         place = self.endpoints[0].connection.shown
         if failed.status in (401, 403):
             return f"{place} refuses the key ({failed.said}); set options.api_key_env to the variable that holds it"
@@ -222,8 +222,8 @@ class Dispatcher:
             return
         if is_recalled(await asyncio.gather(*map(self._probe, range(PROBES)))):
             raise EngineError(
-                f"{self.endpoints[0].connection.shown}: {self.guard.said(self.sampling.temperature)}: the server recalls "
-                "responses or ignores seeds; turn its cache of responses off"
+                f"{self.endpoints[0].connection.shown}: {self.guard.said(self.sampling.temperature)}: the server "
+                "recalls responses or ignores seeds; turn its cache of responses off"
             )
         self.guard.settled = True
         self._release()
@@ -243,7 +243,7 @@ class Dispatcher:
             endpoint = self.endpoints[number % len(self.endpoints)]
             answer = await endpoint.call(self.form.path, self.form.body([request], None, settings, PROBE))
             choices, usage = read_answer(answer, self.form, PROBE)
-        except CallFailed:
+        except CallError:
             return ""
         finally:
             self.spending.settle(most, usage, may_cost=True)
@@ -256,8 +256,8 @@ class Dispatcher:
         if failed_at > answered_at and waited > self.policy.patience_seconds:
             places = ", ".join(each.connection.shown for each in self.endpoints)
             raise EngineError(
-                f"{places}: no answer for {waited:.0f} s ({said}); what was finished is kept: run the same command again "
-                "when the server is up"
+                f"{places}: no answer for {waited:.0f} s ({said}); what was finished is kept: run the same command "
+                "again when the server is up"
             )
 
     def _raise_what_is_left(self) -> None:
@@ -267,16 +267,16 @@ class Dispatcher:
         if owed:
             raise RunError(
                 f"options.budget: {self.spending.budget:g} would not pay for another sample ({self.spending.spent:.6g} "
-                f"spent, {self.spending.lost:.6g} perhaps on calls that failed): {owed} samples are still owed; what was "
-                "finished is kept: raise the budget and run the same command again"
+                f"spent, {self.spending.lost:.6g} perhaps on calls that failed): {owed} samples are still owed; what "
+                "was finished is kept: raise the budget and run the same command again"
             )
         if self._left_owed:
             reasons = Counter(call.said for call in self._left_owed).most_common(1)[0][0]
             many = sum(len(call.requests) for call in self._left_owed)
             first = self._left_owed[0].prompt.problem_id
             raise EngineError(
-                f"{many} samples (the first of problem {first}) failed {self.policy.retries + 1} times each ({reasons}); "
-                "all others are kept: run the same command again to make them"
+                f"{many} samples (the first of problem {first}) failed {self.policy.retries + 1} times each "
+                f"({reasons}); all others are kept: run the same command again to make them"
             )
 
 

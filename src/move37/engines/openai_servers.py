@@ -6,13 +6,13 @@ server of another kind the identity says that its defaults are not known.
 Sources: vLLM 0.32's protocol, SGLang's and llama.cpp's server documentation, TGI's /info.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from move37.endpoint import CallFailed, Endpoint, Failure
+from move37.endpoint import CallError, Endpoint, Failure
 
 _PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
 PLAIN: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -47,11 +47,11 @@ class Server:
 
 
 async def describe(endpoint: Endpoint, model: str, kind: str | None = None) -> Server:
-    """What is served there. `kind` is the caller's word where it is given. Raises CallFailed where nobody answers."""
+    """What is served there. `kind` is the caller's word where it is given. Raises CallError where nobody answers."""
     listed: Any = None
     try:
         listed = await endpoint.call("/models")
-    except CallFailed as failed:
+    except CallError as failed:
         if failed.kind is not Failure.REFUSED or failed.status in (401, 403):
             raise
     rows = [row for row in _rows(listed) if isinstance(row.get("id"), str)]
@@ -82,7 +82,7 @@ async def describe(endpoint: Endpoint, model: str, kind: str | None = None) -> S
 
 def token_counter(
     endpoint: Endpoint, server: Server, model: str
-) -> Callable[[str | list[Mapping[str, Any]]], Awaitable[int | None]]:
+) -> Callable[[str | list[Mapping[str, Any]]], Coroutine[Any, Any, int | None]]:
     """Asks the server for the length of a text, or of a conversation opened for the answer; None where it won't say."""
 
     async def count(prompt: str | list[Mapping[str, Any]]) -> int | None:
@@ -93,7 +93,7 @@ def token_counter(
         else:
             return None
         answer: Mapping[str, Any] = {}
-        with suppress(CallFailed):
+        with suppress(CallError):
             answer = _mapping(await endpoint.call(f"{endpoint.connection.root}/tokenize", body))
         tokens = answer.get("tokens")
         found = answer.get("count", len(tokens) if isinstance(tokens, list) else None)
@@ -109,7 +109,7 @@ class _Asker:
         self._endpoint, self._root = endpoint, root
 
     async def get(self, path: str) -> Mapping[str, Any]:
-        with suppress(CallFailed):
+        with suppress(CallError):
             return _mapping(await self._endpoint.call(f"{self._root}{path}"))
         return {}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from move37.config import SamplingConfig
-from move37.endpoint import CallFailed, Failure
+from move37.endpoint import CallError, Failure
 from move37.engines.metering import Usage
 from move37.errors import EngineError
 from move37.types import FinishReason, ImagePart, Message, Request, Sample, Segment
@@ -93,18 +93,18 @@ class Choice:
 
 
 def read_answer(answer: Any, form: Form, prompt_text: str) -> tuple[list[Choice], Usage | None]:
-    """The texts of an answer, and its tokens where the server counts them. Raises CallFailed for anything else."""
+    """The texts of an answer, and its tokens where the server counts them. Raises CallError for anything else."""
     try:
         rows = sorted(answer["choices"], key=lambda row: row.get("index", 0))
         choices = [_choice(row, form, prompt_text) for row in rows]
         counted = answer.get("usage")
         usage = None if not counted else _usage(counted)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise CallFailed(Failure.UNREADABLE, "the answer is no completion") from error
+        raise CallError(Failure.UNREADABLE, "the answer is no completion") from error
     if not choices:
-        raise CallFailed(Failure.UNREADABLE, "the answer holds no text")
+        raise CallError(Failure.UNREADABLE, "the answer holds no text")
     if any(choice.finish_reason in ("abort", "error") for choice in choices):
-        raise CallFailed(Failure.CUT_OFF, "the server gave the response up")
+        raise CallError(Failure.CUT_OFF, "the server gave the response up")
     return choices, usage
 
 
@@ -158,9 +158,9 @@ def sample_of(request: Request, choice: Choice, usage: Usage | None, alone: bool
     finish = _finish(choice.finish_reason, ended)
     if finish is FinishReason.LENGTH and tokens is not None and tokens < sampling.max_new_tokens:
         raise EngineError(
-            f"problem {request.prompt.problem_id}: the server cut a response off after {tokens} of {sampling.max_new_tokens}"
-            f" tokens: its context is too short; set sampling.max_new_tokens to at most {tokens}, or serve the model "
-            "with a longer context"
+            f"problem {request.prompt.problem_id}: the server cut a response off after {tokens} of "
+            f"{sampling.max_new_tokens} tokens: its context is too short; set sampling.max_new_tokens to at most {tokens}, "
+            "or serve the model with a longer context"
         )
     error = "the server's content filter ended it" if choice.filtered else None
     segments, logprob = None, None

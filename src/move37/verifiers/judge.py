@@ -20,7 +20,7 @@ import re
 from hashlib import blake2b
 from typing import Any
 
-from move37.endpoint import CallFailed, Connection, Endpoint, Failure
+from move37.endpoint import CallError, Connection, Endpoint, Failure
 from move37.errors import InputError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.extraction import last_lines, marked
@@ -131,13 +131,13 @@ class JudgeVerifier:
         content = _PLACE.sub(lambda place: filled[place[1]], self.prompt)
         try:
             reply = self._ask(content)
-        except CallFailed as failed:
+        except CallError as failed:
             flags = frozenset({Flag.TIMED_OUT}) if failed.kind is Failure.TIMED_OUT else frozenset()
             return Verdict(Outcome.UNSCORED, _in_words(failed), flags=flags)
         return read_reply(reply)
 
     def _ask(self, content: str) -> str | None:
-        """What the judge replies; None where the body holds no reply. Raises CallFailed."""
+        """What the judge replies; None where the body holds no reply. Raises CallError."""
         if self._endpoint is None:
             self._endpoint = Endpoint(self._connection)
         messages = [{"role": "user", "content": content}]
@@ -174,7 +174,7 @@ class JudgeVerifier:
             raise ValueError("request: messages, model, stream and n are the verifier's own")
 
 
-def _in_words(failed: CallFailed) -> str:
+def _in_words(failed: CallError) -> str:
     """What became of a call, in words that do not change from call to call."""
     if failed.kind is Failure.UNREADABLE:
         return "judge's answer is no chat completion"
