@@ -69,6 +69,11 @@ class CallError(Exception):
         gateway = self.status in (502, 504)
         return gateway or self.kind in (Failure.TIMED_OUT, Failure.CUT_OFF, Failure.UNREADABLE)
 
+    @property
+    def is_congestion(self) -> bool:
+        """Whether it says that the server has too much to do."""
+        return self.kind in (Failure.OVERLOADED, Failure.BROKEN, Failure.TIMED_OUT)
+
 
 class AdaptiveLimit:
     """How many calls may be in flight: additive increase, multiplicative decrease, as TCP does (Jacobson 1988).
@@ -146,6 +151,7 @@ class Endpoint:
         self.last_answer = time.monotonic()
         """When the server last answered; at first, when it was first called."""
         self._not_before = 0.0
+        self._failed_at = -1.0
         self._failures_in_a_row = 0
         self._loop = loop or LoopThread()
         self._key = os.environ[connection.api_key_env] if connection.api_key_env else "none"
@@ -200,7 +206,10 @@ class Endpoint:
         if failed.kind is Failure.REFUSED:
             return
         now = time.monotonic()
-        self._failures_in_a_row += self.limit.failed(sent_at, now)
+        if failed.is_congestion:
+            self.limit.failed(sent_at, now)
+        if sent_at > self._failed_at:  # calls that were under way together fail together
+            self._failures_in_a_row, self._failed_at = self._failures_in_a_row + 1, now
         in_a_row = self._failures_in_a_row if failed.kind is Failure.OVERLOADED else self._failures_in_a_row - 2
         pause = 0.0 if in_a_row < 1 else min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(in_a_row - 1, 20))
         if failed.wait_seconds is not None:

@@ -111,7 +111,7 @@ def sample_run(store: RunStore, progress: Progress | None = None, verify: bool =
             made |= {name: samples} if samples else {}
             session.release(name)  # one model in memory at a time
     plan = store.study().sampling.plan()
-    return Sampled(store.folder, len(problem_ids), made, str(plan), session.verified)
+    return Sampled(store.folder, len(problem_ids), made, str(plan), session.verified, tuple(session.unchecked))
 
 
 def sample_until_decided(

@@ -30,6 +30,8 @@ class Sampled:
     """The stopping plan, in words."""
     verified: Mapping[str, Counter[str]]
     """Verdicts made meanwhile, by model and outcome."""
+    unchecked: tuple[str, ...] = ()
+    """What could not be checked before sampling (a server that does not say its context length), one line each."""
 
 
 @dataclass(frozen=True, slots=True)

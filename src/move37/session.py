@@ -9,14 +9,17 @@ for the last verdicts.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import product
 from types import TracebackType
 from typing import Self
 
 from move37.config import IMPORTED, ModelConfig, StudyConfig, VerificationConfig
 from move37.engines import ENGINES, Engine
+from move37.engines.metering import Metered
 from move37.environments import ENVIRONMENTS
 from move37.executors import EXECUTORS
+from move37.monitoring import Monitor, Round
 from move37.progress import Progress, Silent
 from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, owed_requests, render_prompts, roll_out, template_of
@@ -63,6 +66,8 @@ class Session:
         """Verdicts made in this session, by model and outcome."""
         self._looked_through: set[tuple[str, str]] = set()
         """Labels and models whose verdicts all stand by now."""
+        self.unchecked: list[str] = []
+        """What could not be checked of the models that were loaded, one line each."""
         self._samplers: dict[str, Sampler] = {}
         self._stack = ExitStack()
 
@@ -97,9 +102,7 @@ class Session:
             owed = self.store.owed(name, problem_ids, plan)
             if not owed:
                 return made
-            if name not in self._samplers:
-                self._samplers[name] = Sampler(self.store, name)
-            made += self._sample_round(self._samplers[name], name, owed, verify)
+            made += self._sample_round(self._sampler(name), name, owed, verify)
 
     def sample_indices(self, name: str, problem_ids: Sequence[str], indices: range) -> int:
         """Ask a model for those samples of each problem that it lacks, beside any plan; how many were made.
@@ -110,24 +113,34 @@ class Session:
         owed = self.store.lacking(name, problem_ids, indices)
         if not owed:
             return 0
+        return self._sample_round(self._sampler(name), name, owed, verify=True)
+
+    def _sampler(self, name: str) -> "Sampler":
+        """The model, loaded when it is first asked."""
         if name not in self._samplers:
             self._samplers[name] = Sampler(self.store, name)
-        return self._sample_round(self._samplers[name], name, owed, verify=True)
+            self.unchecked += self._samplers[name].unchecked
+        return self._samplers[name]
 
     def _sample_round(self, sampler: "Sampler", name: str, owed: Mapping[str, list[int]], verify: bool) -> int:
+        asked = self._asked(owed)
         with self.store.appending_samples(name) as writer:
             if not verify:
-                return sampler.sample(owed, self.progress, writer.add)
+                with sampler.monitor(asked) as monitor:
+                    return sampler.sample(owed, self.progress, _all_of(writer.add, monitor.take))
             with self._verdict_stream(name, self._verifiers(), writer) as stream:
-
-                def keep(sample: Sample) -> None:
-                    writer.add(sample)
-                    stream.take(sample)
-
-                made = sampler.sample(owed, self.progress, keep)
+                with sampler.monitor(asked, lambda: stream.waiting, stream.outcomes) as monitor:
+                    keep = _all_of(writer.add, stream.take, monitor.take)
+                    made = sampler.sample(owed, self.progress, keep)
                 with self.progress.track(f"Verifying {name}", stream.waiting, "samples") as advance:
                     stream.finish(advance)
             return made
+
+    def _asked(self, owed: Mapping[str, list[int]]) -> Round:
+        """What a round asks for, and what the problems in it can owe at most."""
+        problems, most = len(self.store.problems()), self.store.study().sampling.n
+        at_most = sum(max(len(indices), most - indices[0]) for indices in owed.values())
+        return Round(sum(map(len, owed.values())), at_most, problems, problems - len(owed))
 
     def release(self, name: str) -> None:
         """Let go of a loaded model."""
@@ -214,6 +227,16 @@ class Session:
             self.verified.setdefault(model, Counter()).update(counts)
 
 
+def _all_of(*takers: Callable[[Sample], object]) -> Callable[[Sample], None]:
+    """Hands a sample to one after the other."""
+
+    def take(sample: Sample) -> None:
+        for each in takers:
+            each(sample)
+
+    return take
+
+
 class VerdictStream:
     """Takes the samples of one model and writes their verdicts down as they are decided."""
 
@@ -228,6 +251,10 @@ class VerdictStream:
         self._problems = {problem.id: problem for problem in problems}
         self.counts: dict[str, Counter[str]] = {label: Counter() for label in writers}
         """Verdicts by label and outcome."""
+
+    def outcomes(self) -> Counter[str]:
+        """Verdicts that were made, by outcome."""
+        return sum(list(self.counts.values()), Counter())
 
     @property
     def waiting(self) -> int:
@@ -273,7 +300,10 @@ class Sampler:
         self._engine: Engine = ENGINES.load(model.engine).load(model)
         asked = store.model_record(name).prompts
         self._prompts = render_prompts(store.problems(), template, self._engine, asked)
-        check_room(self._engine, self._prompts, Room("sampling", self._settings.max_new_tokens), repr(name))
+        room = Room("sampling", self._settings.max_new_tokens)
+        self.unchecked = check_room(self._engine, self._prompts, room, repr(name))
+        if isinstance(self._engine, Metered) and self._engine.spending is not None:
+            self._engine.spending.keep_with(partial(store.write_spending, name), store.spending(name))
         identity = dict(self._engine.identity()) | self._origins(model)
         store.record_model(name, ModelRecord(identity, tuple(self._prompts)))
         store.log("loaded", model=name, engine=identity)
@@ -291,6 +321,15 @@ class Sampler:
             keep(made)
         self._store.log("sampled", model=self._name, samples=len(requests))
         return len(requests)
+
+    def monitor(
+        self,
+        asked: Round,
+        waiting: Callable[[], int] = lambda: 0,
+        verdicts: Callable[[], Mapping[str, int]] = dict,
+    ) -> Monitor:
+        """Who writes down how far a round is."""
+        return Monitor(self._store.log, self._name, asked, self._engine, waiting, verdicts)
 
     def _generate(self, requests: Sequence[Request]) -> Iterator[Sample]:
         return self._engine.generate(requests, self._settings)

@@ -3,6 +3,7 @@
     <run>/config.json                          the resolved study, with the format of the folder
           problems.parquet                     id, question, references, tags, what the verifier needs
           models/<model>/                      identity.json (weights, versions), prompts.parquet (the exact texts),
+                                               spending.json (what its samples cost, if they cost money),
                                                plan.json (of imported counts that were stopped early)
           samples/<model>/part-*.parquet       append-only
           verdicts/<verifier>@<version>/<model>/part-*.parquet   beside the samples, never over older ones
@@ -74,16 +75,8 @@ REPORTED = "reported"
 
 NEUTRAL = frozenset(
     {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
-    | {
-        "ignored_settings",
-        "ends_named_by",
-        "batch_size",
-        "delay_seconds",
-        "seeds",
-        "engine_package",
-        "environment_package",
-        "notes",
-    }
+    | {"ignored_settings", "ends_named_by", "batch_size", "delay_seconds", "seeds", "engine_package"}
+    | {"environment_package", "notes", "server", "room"}
 )
 """What may change in an engine's identity while a model is sampled: it leaves the sampling distribution as it is.
 Everything else that an engine says of itself (weights, dtype, end tokens, options of its own) may not."""
@@ -288,6 +281,16 @@ class RunStore:
         folder = self.folder / "models" / model
         prompts = tuple(map(prompt_of, read_table(folder / "prompts.parquet", PROMPTS)))
         return ModelRecord(_mapping(folder / "identity.json"), prompts)
+
+    def spending(self, model: str) -> Mapping[str, Any]:
+        """What the samples of `model` have cost so far, as its engine wrote it down; empty where nothing did."""
+        return _mapping(self._spending_path(model))
+
+    def write_spending(self, model: str, record: Mapping[str, Any]) -> None:
+        write_atomically(self._spending_path(model), _json(record))
+
+    def _spending_path(self, model: str) -> Path:
+        return self.folder / "models" / model / "spending.json"
 
     def samples(self, model: str) -> PartFolder:
         return SAMPLES.parts(self.folder / "samples" / model)

@@ -27,7 +27,7 @@ def run(
         config = load_study(study)
         done = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
         emit(done.sampled, done.verified, done.reported)
-    tell(as_json, f"Report: {done.reported.report}", done.reported.warnings)
+    tell(as_json, f"Report: {done.reported.report}", (*done.sampled.unchecked, *done.reported.warnings))
 
 
 @app.command(rich_help_panel=PANEL)
@@ -51,7 +51,7 @@ def sample(
     from move37.config import load_study
     from move37.report.words.claim import texts
     from move37.report.words.findings import decision_sentences
-    from move37.results import Decided
+    from move37.results import Decided, Sampled
     from move37.store import RunStore
 
     with command("sample", as_json) as emit:
@@ -75,7 +75,8 @@ def sample(
     if isinstance(done, Decided):
         tell(as_json, "\n".join(texts(decision_sentences(done.decision))))
     made = ", ".join(f"{count:,} from {model}" for model, count in done.sampled.items())
-    tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}")
+    unchecked = done.unchecked if isinstance(done, Sampled) else ()
+    tell(as_json, f"Sampled {made or 'nothing: no samples are owed'}. Next: move37 verify {store.folder}", unchecked)
 
 
 @app.command(rich_help_panel=PANEL)

@@ -5,25 +5,23 @@ may cost at most fit it together. A call that failed after it was sent may have 
 arrived: it counts with the most that it can have cost. Money is in the unit of the prices, whatever that is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from threading import RLock
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import Field
-
-from move37.config import Settings
-
 _MILLION = 1_000_000
+_AHEAD = 0.01
+"""Share of the budget that is written down as spent before it is: what a killed process may lose of it, at most."""
 
 
-class Price(Settings):
-    """For a million tokens each."""
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Of a million tokens each. `cached_prompt`: of a prompt that the server recalled; None: as of any other."""
 
-    prompt: float = Field(0.0, ge=0, description="Tokens of prompts.")
-    completion: float = Field(0.0, ge=0, description="Tokens that the model makes, hidden reasoning included.")
-    cached_prompt: float | None = Field(
-        None, ge=0, description="Tokens of prompts that the server recalled; default: as other tokens of prompts."
-    )
+    prompt: float = 0.0
+    completion: float = 0.0
+    cached_prompt: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +34,33 @@ class Usage:
 
 
 class Spending:
-    """What a model's samples have cost. `reserved` is what calls under way may cost at most."""
+    """What a model's samples have cost. `reserved` is what calls under way may cost at most.
+
+    With `keep_with` it is written down, and always before it is spent: a process that is killed has written at least
+    what it may have cost. May be used from several threads.
+    """
 
     def __init__(self, price: Price, budget: float | None = None) -> None:
         self.price, self.budget = price, budget
         self.spent = 0.0
         """By the server's own count of tokens."""
+        self._spent_before = 0.0
         self.lost = 0.0
         """At most, for calls of which no answer arrived."""
         self.reserved = 0.0
         self.prompt_tokens = self.completion_tokens = 0
+        self._write: Callable[[Mapping[str, Any]], object] | None = None
+        self._written = 0.0
+        self._lock = RLock()
 
     def most(self, prompt_tokens: int, new_tokens: int) -> float:
         """What a call costs at most."""
         return (prompt_tokens * self.price.prompt + new_tokens * self.price.completion) / _MILLION
+
+    @property
+    def spent_here(self) -> float:
+        """What this process spent."""
+        return self.spent - self._spent_before
 
     @property
     def left(self) -> float | None:
@@ -60,33 +71,48 @@ class Spending:
         return self.left is None or most <= self.left
 
     def reserve(self, most: float) -> None:
-        self.reserved += most
+        with self._lock:
+            self.reserved += most
+            if self.budget is not None and self.spent + self.lost + self.reserved > self._written:
+                self.save(_AHEAD * self.budget)
 
     def settle(self, most: float, usage: Usage | None, may_cost: bool = False) -> None:
         """A call for which `most` was reserved has ended: with an answer, or without one that may be charged for."""
-        self.reserved = max(0.0, self.reserved - most)
-        if usage is None:
-            self.lost += most if may_cost else 0.0
-            return
-        cached = self.price.prompt if self.price.cached_prompt is None else self.price.cached_prompt
-        fresh = usage.prompt - usage.cached
-        self.spent += (
-            fresh * self.price.prompt + usage.cached * cached + usage.completion * self.price.completion
-        ) / _MILLION
-        self.prompt_tokens += usage.prompt
-        self.completion_tokens += usage.completion
+        with self._lock:
+            self.reserved = max(0.0, self.reserved - most)
+            if usage is None:
+                self.lost += most if may_cost else 0.0
+                return
+            cached = self.price.prompt if self.price.cached_prompt is None else self.price.cached_prompt
+            fresh = usage.prompt - usage.cached
+            made = usage.completion * self.price.completion
+            self.spent += (fresh * self.price.prompt + usage.cached * cached + made) / _MILLION
+            self.prompt_tokens += usage.prompt
+            self.completion_tokens += usage.completion
 
-    def record(self) -> dict[str, Any]:
-        """For a file: what was spent so far, calls under way at their most."""
-        figures = {"spent": self.spent, "lost": self.lost, "reserved": self.reserved, "budget": self.budget}
+    def record(self, ahead: float = 0.0) -> dict[str, Any]:
+        """What was spent so far; calls under way at their most, and `ahead` of them."""
+        figures = {"spent": self.spent, "lost": self.lost, "reserved": self.reserved + ahead, "budget": self.budget}
         return {**figures, "prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens}
 
-    def add_earlier(self, record: Mapping[str, Any]) -> None:
-        """Count what an earlier process spent: what it had under way when it ended may have been charged."""
-        self.spent += float(record.get("spent", 0.0))
-        self.lost += float(record.get("lost", 0.0)) + float(record.get("reserved", 0.0))
-        self.prompt_tokens += int(record.get("prompt_tokens", 0))
-        self.completion_tokens += int(record.get("completion_tokens", 0))
+    def save(self, ahead: float = 0.0) -> None:
+        """Write the record down, if anybody keeps it."""
+        with self._lock:
+            if self._write is not None:
+                self._write(self.record(ahead))
+            self._written = self.spent + self.lost + self.reserved + ahead
+
+    def keep_with(self, write: Callable[[Mapping[str, Any]], object], earlier: Mapping[str, Any]) -> None:
+        """Write records with `write` from now on. `earlier` is the last one of the process before, or empty.
+
+        What that one had under way when it ended may have been charged for.
+        """
+        self._write = write
+        self._spent_before = float(earlier.get("spent", 0.0))
+        self.spent += float(earlier.get("spent", 0.0))
+        self.lost += float(earlier.get("lost", 0.0)) + float(earlier.get("reserved", 0.0))
+        self.prompt_tokens += int(earlier.get("prompt_tokens", 0))
+        self.completion_tokens += int(earlier.get("completion_tokens", 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ _OWN_KEYS = frozenset(
     | {"max_completion_tokens", "best_of", "echo", "suffix"}
 )
 _TRIES_TO_OPEN = 3
+_BEGINNING, _TEMPLATE, _IMAGE = 8, 256, 4096
+"""Tokens that may be added to a text, to messages by a template, and for an image, at most."""
 
 
 class Options(Settings):
@@ -60,8 +62,12 @@ class Options(Settings):
     retries: int = Field(8, ge=0, le=1000, description="Failures after which one call is left for later.")
     patience_seconds: float = Field(600.0, ge=0, description="How long no server may answer before the run ends.")
     samples_per_call: int = Field(1, ge=1, le=1024, description="Samples that one call asks for (n).")
-    price: Price = Field(Price(), description="Prices of a million tokens: prompt, completion, cached_prompt.")  # type: ignore[call-arg]
-    budget: float | None = Field(None, gt=0, description="What all samples of the model may cost, in the prices' unit.")
+    prompt_price: float = Field(0.0, ge=0, description="Of a million tokens of prompts, in any currency.")
+    completion_price: float = Field(0.0, ge=0, description="Of a million tokens that the model makes.")
+    cached_prompt_price: float | None = Field(
+        None, ge=0, description="Of a million tokens of prompts that the server recalled; default: prompt_price."
+    )
+    budget: float | None = Field(None, gt=0, description="What all samples of the model may cost, in that currency.")
     limit_key: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="What the server calls the most tokens of a response."
     )
@@ -83,13 +89,21 @@ class Options(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Options":
-        if self.budget is not None and not (self.price.prompt or self.price.completion):
-            raise ValueError("budget: needs price.prompt and price.completion, for a million tokens each")
+        if self.budget is not None and not self.is_priced:
+            raise ValueError("budget: needs prompt_price and completion_price, for a million tokens each")
         if taken := sorted(self.request.keys() & _OWN_KEYS):
             raise ValueError(f"request: {', '.join(taken)}: the engine's own; see [sampling] and the other options")
         if self.images and self.api != "chat":
             raise ValueError("images: are sent in messages; set api = 'chat'")
         return self
+
+    @property
+    def is_priced(self) -> bool:
+        return bool(self.prompt_price or self.completion_price)
+
+    @property
+    def price(self) -> Price:
+        return Price(self.prompt_price, self.completion_price, self.cached_prompt_price)
 
     def connections(self) -> list[Connection]:
         """Raises ConfigError for an address or a key that cannot be."""
@@ -128,7 +142,7 @@ class OpenAIEngine:
         self.context_length = options.context_length or server.context_length
         if self.context_length is None and renderer is not None:
             self.context_length = renderer.context_length
-        self.spending = Spending(options.price, options.budget) if _is_priced(options.price) else None
+        self.spending = Spending(options.price, options.budget) if options.is_priced else None
         self._guard = RepeatGuard()
         self._lengths: dict[str, int | None] = {}
         extra = {**PLAIN[server.kind], **options.request}
@@ -242,9 +256,18 @@ class OpenAIEngine:
         options, spending = self._options, self.spending or Spending(self._options.price)
         policy = Policy(options.samples_per_call, options.retries, options.patience_seconds)
         dispatcher = Dispatcher(
-            self._endpoints, self._form, sampling, policy, spending, self._guard, made.put, made.qsize
+            self._endpoints,
+            self._form,
+            sampling,
+            policy,
+            spending,
+            self._guard,
+            self._encode,
+            self._most_prompt_tokens,
+            made.put,
+            made.qsize,
         )
-        work = self._loop.start(dispatcher.run(requests, self._encode))
+        work = self._loop.start(dispatcher.run(requests))
         work.add_done_callback(lambda _: made.put(None))
         try:
             while (sample := made.get()) is not None:
@@ -272,6 +295,18 @@ class OpenAIEngine:
     def _encode(self, prompt: Prompt) -> Sequence[int] | None:
         return self._renderer.encode(prompt.text) if self._sends_ids else None
 
+    def _most_prompt_tokens(self, prompt: Prompt) -> int:
+        """What a prompt can cost at most: no tokenizer makes more tokens than bytes, and a few to begin with.
+
+        What a server's own template adds, and how it counts images, is a guess until it has answered once.
+        """
+        counted = self._lengths.get(prompt.text)
+        written_here = self._options.api == "completions"
+        if counted is not None and (written_here or self._renderer is None):
+            return counted
+        added = _BEGINNING if written_here else _TEMPLATE
+        return len(prompt.text.encode()) + added + _IMAGE * len(prompt.images)
+
     def _refuse(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that cannot be sent as it is written."""
         if not self._options.images:
@@ -284,10 +319,6 @@ class OpenAIEngine:
                 f"sampling.template: {prompt.template!r} writes the whole text of a prompt, and options.api = 'chat' "
                 "sends messages; use template = 'chat', or api = 'completions'"
             )
-
-
-def _is_priced(price: Price) -> bool:
-    return bool(price.prompt or price.completion)
 
 
 async def _opened(endpoint: Endpoint, model: str, kind: str | None) -> Server:

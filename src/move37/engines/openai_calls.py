@@ -24,17 +24,14 @@ from move37.types import FinishReason, Prompt, Request, Sample
 _IDLE_SECONDS = 0.05
 _MOST_UNREAD = 4096
 """Samples that may wait for whoever takes them, before calls wait too."""
-_TEMPLATE_TOKENS = 256
-"""What a server's chat template may add to the messages, at most, in a reservation."""
 
 
 @dataclass
 class Call:
-    """Samples of one prompt that one request asks for. `prompt_tokens` are at most so many."""
+    """Samples of one prompt that one request asks for."""
 
     requests: Sequence[Request]
     ids: Sequence[int] | None
-    prompt_tokens: int
     tries: int = 0
     said: str = ""
 
@@ -62,8 +59,12 @@ class Dispatcher:
     policy: Policy
     spending: Spending
     guard: RepeatGuard
+    encode: Callable[[Prompt], Sequence[int] | None]
+    prompt_tokens: Callable[[Prompt], int]
+    """At most so many; the server's own count takes its place once there is one."""
     deliver: Callable[[Sample], object]
     unread: Callable[[], int]
+    _prompt_tokens: dict[str, int] = field(default_factory=dict)
     _waiting: "deque[Call]" = field(default_factory=deque)
     _running: "dict[asyncio.Task[Any], Call]" = field(default_factory=dict)
     _left_owed: list[Call] = field(default_factory=list)
@@ -73,9 +74,9 @@ class Dispatcher:
     _began: float = field(default_factory=time.monotonic)
     _last_failure: tuple[float, str] = (-1.0, "")
 
-    async def run(self, requests: Iterable[Request], encode: Callable[[Prompt], Sequence[int] | None]) -> None:
+    async def run(self, requests: Iterable[Request]) -> None:
         """Deliver one sample for each request. Raises EngineError, or RunError where the budget is used up."""
-        self._waiting.extend(self._calls(requests, encode))
+        self._waiting.extend(self._calls(requests))
         try:
             while self._waiting or self._running:
                 self._send()
@@ -96,25 +97,20 @@ class Dispatcher:
         self._release()
         self._raise_what_is_left()
 
-    def _calls(self, requests: Iterable[Request], encode: Callable[[Prompt], Sequence[int] | None]) -> list[Call]:
+    def _calls(self, requests: Iterable[Request]) -> list[Call]:
         calls: list[Call] = []
-        known: dict[str, tuple[Sequence[int] | None, int]] = {}
+        known: dict[str, Sequence[int] | None] = {}
         for request in requests:
             prompt = request.prompt
             if prompt.text not in known:
-                ids = encode(prompt)
-                known[prompt.text] = ids, len(ids) if ids is not None else self._most_prompt_tokens(prompt)
+                known[prompt.text] = self.encode(prompt)
+                self._prompt_tokens[prompt.text] = self.prompt_tokens(prompt)
             last = calls[-1] if calls else None
             if last and last.prompt == prompt and len(last.requests) < self.policy.samples_per_call:
                 calls[-1] = replace(last, requests=(*last.requests, request))
             else:
-                calls.append(Call((request,), *known[prompt.text]))
+                calls.append(Call((request,), known[prompt.text]))
         return calls
-
-    @staticmethod
-    def _most_prompt_tokens(prompt: Prompt) -> int:
-        """No tokenizer makes more tokens than bytes; images are counted by servers in ways of their own."""
-        return len(prompt.text.encode()) + _TEMPLATE_TOKENS + 4096 * len(prompt.images)
 
     def _send(self) -> None:
         """Begin as many calls as the servers, the budget and the reader have room for."""
@@ -136,7 +132,9 @@ class Dispatcher:
             self._running[asyncio.create_task(self._answered(call, endpoint, most))] = call
 
     def _most(self, call: Call) -> float:
-        return self.spending.most(call.prompt_tokens, self.sampling.max_new_tokens * len(call.requests))
+        return self.spending.most(
+            self._prompt_tokens[call.prompt.text], self.sampling.max_new_tokens * len(call.requests)
+        )
 
     def _split_first(self) -> None:
         call = self._waiting.popleft()
@@ -154,7 +152,7 @@ class Dispatcher:
                 endpoint.note_failure(failed, sent_at)
                 raise
             if usage is not None:
-                call.prompt_tokens = max(1, usage.prompt)
+                self._prompt_tokens[call.prompt.text] = usage.prompt
             elif self.spending.budget is not None:
                 raise EngineError("options.budget: the server does not say how many tokens an answer took")
         except CallError as failed:
@@ -234,7 +232,7 @@ class Dispatcher:
         settings = self.sampling.model_copy(
             update={"temperature": 1.0, "top_p": 1.0, "max_new_tokens": PROBE_TOKENS, "keep_tokens": False}
         )
-        most = self.spending.most(self._most_prompt_tokens(request.prompt), PROBE_TOKENS)
+        most = self.spending.most(self.prompt_tokens(request.prompt), PROBE_TOKENS)
         if not self.spending.allows(most):
             return ""
         self.spending.reserve(most)

@@ -159,8 +159,8 @@ def sample_of(request: Request, choice: Choice, usage: Usage | None, alone: bool
     if finish is FinishReason.LENGTH and tokens is not None and tokens < sampling.max_new_tokens:
         raise EngineError(
             f"problem {request.prompt.problem_id}: the server cut a response off after {tokens} of "
-            f"{sampling.max_new_tokens} tokens: its context is too short; set sampling.max_new_tokens to at most {tokens}, "
-            "or serve the model with a longer context"
+            f"{sampling.max_new_tokens} tokens: its context is too short; set sampling.max_new_tokens to {tokens} "
+            "at most, or serve it with more"
         )
     error = "the server's content filter ended it" if choice.filtered else None
     segments, logprob = None, None
