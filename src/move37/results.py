@@ -173,6 +173,17 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOver:
+    """A recipe as another trainer takes it: the files, relative to `out`, and what that trainer does otherwise."""
+
+    recipe: str
+    out: Path
+    trainer: str
+    files: tuple[Path, ...]
+    differs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pooled:
     """Samples that other runs brought into one, by model."""
 

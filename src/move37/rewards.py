@@ -18,11 +18,48 @@ from move37.errors import InputError
 from move37.program_tests import read_tests
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
-from move37.verifiers import CODE
+from move37.verifiers import CODE, Verifier
 from move37.verifiers.options import make_verifier
 
 Completion = str | Sequence[Mapping[str, Any]]
 """Text, or a chat whose last message is the response."""
+
+
+class OwnWorkers:
+    """A pool of verifiers that each process starts for itself, once; threads are served one after the other."""
+
+    def __init__(self, settings: VerificationConfig | None = None) -> None:
+        self._settings = settings
+        self._pool: VerifierPool | None = None
+        self._process = os.getpid()
+        """Whose workers those of the pool are."""
+        self._lock = Lock()
+
+    def verdicts(self, verifier: Verifier, responses: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        """The verdicts on (problem, response), in their order."""
+        items = [(problem, text, place) for place, (problem, text) in enumerate(responses)]
+        if self._process != os.getpid():  # after a fork the pool's workers, and a lock that was held, are the parent's
+            self._pool, self._process, self._lock = None, os.getpid(), Lock()
+        with self._lock:
+            if self._pool is None:
+                self._pool = VerifierPool(self._settings).__enter__()
+            found = dict(self._pool.verify(verifier, items))
+        return [found[place] for place in range(len(items))]
+
+    def close(self) -> None:
+        if self._pool is not None and self._process == os.getpid():
+            self._pool.__exit__(None, None, None)
+        self._pool = None
+
+
+def verl_score(verdict: Verdict, values: Mapping[Outcome, float]) -> dict[str, Any]:
+    """A verdict as verl takes it: {"score", "acc", "unscored", "reason"}; unscored has an incorrect one's score."""
+    return {
+        "score": values.get(verdict.outcome, values[Outcome.INCORRECT]),
+        "acc": float(verdict.outcome is Outcome.CORRECT),
+        "unscored": float(verdict.outcome is Outcome.UNSCORED),
+        "reason": verdict.reason,
+    }
 
 
 class Reward:
@@ -45,11 +82,7 @@ class Reward:
         self._verifier = make_verifier(verifier, settings)
         self._values = {Outcome.CORRECT: correct, Outcome.INCORRECT: incorrect}
         self._answer_column = answer_column or ("tests" if self._verifier.name == CODE else "answer")
-        self._settings = settings
-        self._pool: VerifierPool | None = None
-        self._process = os.getpid()
-        """Whose workers those of the pool are."""
-        self._lock = Lock()
+        self._workers = OwnWorkers(settings)
         self.__name__ = f"move37_{self._verifier.name.replace('-', '_')}"  # TRL logs a reward under its function's name
 
     def __call__(
@@ -68,7 +101,7 @@ class Reward:
         if not len(prompts) == len(completions) == len(golds):
             raise InputError(f"{len(prompts)} prompts, {len(completions)} completions and {len(golds)} answers")
         verdicts = self.verdicts(
-            [(str(p), _text(c), _references(g)) for p, c, g in zip(prompts, completions, golds, strict=True)]
+            [(str(p), text_of(c), references_of(g)) for p, c, g in zip(prompts, completions, golds, strict=True)]
         )
         return [self._values.get(verdict.outcome) for verdict in verdicts]
 
@@ -81,15 +114,9 @@ class Reward:
         if self._verifier.name == CODE:
             problem = _with_tests(question, ground_truth, extra.get("entry_point"))
         else:
-            problem = _with_references(question, _references(ground_truth), self._verifier.name)
+            problem = _with_references(question, references_of(ground_truth), self._verifier.name)
         [verdict] = self._judged([(problem, solution_str)])
-        score = self._values.get(verdict.outcome, self._values[Outcome.INCORRECT])
-        return {
-            "score": score,
-            "acc": float(verdict.outcome is Outcome.CORRECT),
-            "unscored": float(verdict.outcome is Outcome.UNSCORED),
-            "reason": verdict.reason,
-        }
+        return verl_score(verdict, self._values)
 
     def verdicts(self, responses: Sequence[tuple[str, str, tuple[str, ...]]]) -> list[Verdict]:
         """The verdicts on (question, response, references), in their order; not for "code", which needs tests."""
@@ -108,23 +135,14 @@ class Reward:
         if not len(prompts) == len(completions) == len(tests) == len(entry_points):
             raise InputError(f"{len(prompts)} prompts, {len(completions)} completions and {len(tests)} tests")
         problems = map(_with_tests, map(str, prompts), tests, entry_points)
-        verdicts = self._judged([(problem, _text(c)) for problem, c in zip(problems, completions, strict=True)])
+        verdicts = self._judged([(problem, text_of(c)) for problem, c in zip(problems, completions, strict=True)])
         return [self._values.get(verdict.outcome) for verdict in verdicts]
 
     def _judged(self, responses: Sequence[tuple[Problem, str]]) -> list[Verdict]:
-        items = [(problem, text, place) for place, (problem, text) in enumerate(responses)]
-        if self._process != os.getpid():  # after a fork the pool's workers, and a lock that was held, are the parent's
-            self._pool, self._process, self._lock = None, os.getpid(), Lock()
-        with self._lock:
-            if self._pool is None:
-                self._pool = VerifierPool(self._settings).__enter__()
-            found = dict(self._pool.verify(self._verifier, items))
-        return [found[place] for place in range(len(items))]
+        return self._workers.verdicts(self._verifier, responses)
 
     def close(self) -> None:
-        if self._pool is not None and self._process == os.getpid():
-            self._pool.__exit__(None, None, None)
-        self._pool = None
+        self._workers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +165,7 @@ def _with_tests(question: str, tests: Any, entry_point: Any) -> Problem:
     return Problem(repr((question, metadata)), question, (), "reward", CODE, metadata=metadata)
 
 
-def _text(completion: Completion) -> str:
+def text_of(completion: Completion) -> str:
     """The response. A message without text (a tool's call) says nothing; of one with several parts, the texts."""
     if isinstance(completion, str):
         return completion
@@ -157,7 +175,7 @@ def _text(completion: Completion) -> str:
     return "".join(str(part.get("text") or "") for part in content)
 
 
-def _references(gold: Any) -> tuple[str, ...]:
+def references_of(gold: Any) -> tuple[str, ...]:
     """One reference, or several in whatever a table's column holds (a list, an array); None is none."""
     if gold is None:
         return ()

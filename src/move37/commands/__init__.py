@@ -2,8 +2,8 @@
 
 from move37.commands import studies  # noqa: I001 - the order of the help
 from move37.commands import reading
-from move37.commands import exchange, checks, lab
+from move37.commands import exchange, watching, checks, lab
 from move37.commands.application import app
 from move37.commands.checks import REGISTRIES, members
 
-__all__ = ["REGISTRIES", "app", "checks", "exchange", "lab", "members", "reading", "studies"]
+__all__ = ["REGISTRIES", "app", "checks", "exchange", "lab", "members", "reading", "studies", "watching"]

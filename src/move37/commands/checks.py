@@ -171,6 +171,7 @@ REGISTRIES = {
     "algorithms": "move37.training.algorithms",
     "importers": "move37.importers",
     "exporters": "move37.exporters",
+    "trainers": "move37.handover",
 }
 """What `move37 list` knows, and the module that holds it, under its name in capitals."""
 

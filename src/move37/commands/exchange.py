@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from move37.commands.application import Accept, Json, Out, Run, app, command
+from move37.commands.application import Accept, Json, Out, app, command
 from move37.console import tell
+from move37.errors import InputError
 
 PANEL = "Other tools"
 
@@ -120,17 +121,34 @@ def import_(
 
 @app.command(rich_help_panel=PANEL)
 def export(
-    format: Annotated[str, typer.Argument(help="One of `move37 list exporters`.", metavar="FORMAT")],
-    run: Run,
+    format: Annotated[
+        str,
+        typer.Argument(
+            help="One of `move37 list exporters`; of a recipe, of `move37 list trainers`.", metavar="FORMAT"
+        ),
+    ],
+    what: Annotated[
+        Path, typer.Argument(help="A run folder, or a recipe for another trainer.", metavar="RUN|RECIPE.toml")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write to.", metavar="DIR")],
     model: Annotated[list[str] | None, typer.Option(help="Only this model; may be given several times.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run in a form that other tools read: counts, samples, a Hugging Face dataset, ..."""
+    """Write a run in a form that other tools read, or a recipe as another trainer takes it (verl, TRL, verifiers)."""
     from move37.exporters import export_run
+    from move37.handover import TRAINERS, hand_over
+    from move37.results import HandedOver
     from move37.store import RunStore
+    from move37.training.recipe import load_recipe
 
     with command("export", as_json) as emit:
-        done = export_run(format, RunStore.open(run), out, model or ())
+        if what.suffix == ".toml" or format in TRAINERS.names:
+            if model:
+                raise InputError("--model: a recipe has one model, which it names")
+            done = hand_over(format, load_recipe(what), out)
+        else:
+            done = export_run(format, RunStore.open(what), out, model or ())
         emit(done)
     tell(as_json, f"Wrote {len(done.files)} files to {done.out}: {', '.join(map(str, done.files[:6]))}")
+    if isinstance(done, HandedOver):
+        tell(as_json, "\n".join(f"{done.trainer} does otherwise: {each}" for each in done.differs))

@@ -6,7 +6,7 @@ own, the checkpoint of that step: "step-0" is the base.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from move37.importers.fields import golds, prompt_text, question_in, text_of, to
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.rows import Row, stream_rows
+from move37.types import Outcome
 
 _STEP = re.compile(r"(?:step_|val_|test_|train_)?(?P<step>\d+)\.jsonl(?:\.gz)?")
-_SCORES = ("score", "acc", "reward", "correct")
+_SCORES = ("acc", "score", "reward", "correct")
+"""The verdict before the reward, which may hold penalties too."""
 
 
 class VerlImporter(LogImporter):
@@ -42,12 +44,19 @@ class VerlImporter(LogImporter):
             question = question_in(prompt)
             if not text or not question:
                 raise row.error("'input': expected a prompt")
-            scores = tool_verdicts({name: row.find(name) for name in _SCORES}, remarks)
+            scores = _scores(row, remarks)
             response = Response(text_of(row, row.values["output"]), scores=scores)
             references = _golds(row)
             if not references:
                 remarks.say("the dumps hold no reference answers (gts)")
             yield LogRow(Asked(text, question, references, text), (response,), row)
+
+
+def _scores(row: Row, remarks: Remarks) -> Mapping[str, Outcome]:
+    """What the reward function said; where it says that it has no verdict (`unscored`), its number is none."""
+    if row.find("unscored"):
+        return dict.fromkeys(_SCORES[:2], Outcome.UNSCORED)
+    return tool_verdicts({name: row.find(name) for name in _SCORES}, remarks)
 
 
 def _golds(row: Row) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ def _html(content: dict[str, Any], figures: list[Figure]) -> str:
             content,
             scripts=[Markup(script) for script in scripts],
             policy=_policy(scripts),
-            style=Markup(_style()),
+            style=Markup(style_sheet()),
             specs={figure.stem: _json_in_script(figure.spec) for figure in figures},
             still={figure.stem: Markup(_draw(figure.stem, figure.spec)) for figure in figures},
         )
@@ -218,7 +218,7 @@ def _policy(scripts: list[str]) -> str:
     return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
 
 
-def _style() -> str:
+def style_sheet() -> str:
     light, dark = palette.declarations(palette.LIGHT), palette.declarations(palette.DARK)
     return (
         f":root {{ color-scheme: light dark; {light} }}\n"
