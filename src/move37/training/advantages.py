@@ -9,6 +9,8 @@ group of one keeps its reward as it stands, as there. The statistics of `whiten`
 batch, so a caller must not pass a micro-batch. Settings, logging and the choice of formula are left out.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -38,6 +40,25 @@ def leave_one_out(rewards_B: Tensor, groups_B: Tensor) -> Tensor:
     """
     _, _, sizes_B = _group_statistics(rewards_B, groups_B, 0)
     return group_centred(rewards_B, groups_B) * torch.where(sizes_B > 1, sizes_B / (sizes_B - 1).clamp(min=1), 1.0)
+
+
+def by_counts(rewards_B: Tensor, groups_B: Tensor, worth: Callable[[int, int], tuple[float, float]]) -> Tensor:
+    """What a right and a wrong response are worth, where that depends on a group's counts alone; shape (B,).
+
+    `worth` takes the size of a group and how many of it are right (reward 1), and gives both values. Raises ValueError
+    for a reward that is neither 0 nor 1.
+    """
+    right_B = rewards_B == 1
+    if not bool((right_B | (rewards_B == 0)).all()):
+        raise ValueError("rewards of 0 and 1 are counted here; another reward is neither right nor wrong")
+    inverse_B, count = _numbered(rewards_B, groups_B)
+    sizes = torch.bincount(inverse_B, minlength=count).tolist()
+    rights = torch.bincount(inverse_B, weights=right_B.double(), minlength=count).long().tolist()
+    table_G2 = torch.tensor(
+        [worth(size, right) for size, right in zip(sizes, rights, strict=True)], dtype=torch.float64
+    )
+    values_B2 = table_G2.to(rewards_B)[inverse_B]
+    return torch.where(right_B, values_B2[:, 0], values_B2[:, 1])
 
 
 def spread(values_B: Tensor, mask_BT: Tensor) -> Tensor:

@@ -154,3 +154,10 @@ def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") ->
         device,
         [r.made.own or [True] * len(r.made.token_ids) for r in rollouts],
     )
+
+
+def modes_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") -> Tensor:
+    """A number for every different answer, int64 (B,). A response whose answer was not found is a mode of its own."""
+    numbers: dict[str | int, int] = {}
+    answers = [r.verdict.answer if r.verdict.answer is not None else place for place, r in enumerate(rollouts)]
+    return torch.tensor([numbers.setdefault(answer, len(numbers)) for answer in answers], device=device)

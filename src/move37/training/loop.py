@@ -18,7 +18,7 @@ from move37.errors import InputError, VerifierError
 from move37.problems import load_problems
 from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
-from move37.training.batches import Batch, Rollout, batch_of
+from move37.training.batches import Batch, Rollout, batch_of, modes_of
 from move37.training.continuing import digest_of_problems
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
@@ -187,6 +187,7 @@ class Trainer:
             greedy_rewards_B=torch.tensor(greedy, device=self.policy.device) if greedy else None,
             old_logprobs_BT=old_BT,
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
+            modes_B=modes_of(rollouts.kept, self.policy.device) if self.algorithm.needs.modes else None,
         )
         advantages = self.algorithm.advantages(inputs)
         figures |= _advantage_figures(advantages.advantages_BT[batch.own_BT])

@@ -357,8 +357,9 @@ def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
         raise ConfigError(f"{where}: rollout.responses: {name} needs a right and a wrong response; give at least 2")
     if loss.ratio == "sequence" and (needs.critic or needs.teacher):
         raise ConfigError(f'{where}: loss.ratio: "sequence" is one action per response, but {name} credits every token')
-    if not needs.verdicts and loss.kl_coefficient and loss.kl_in == "reward":
-        raise ConfigError(f'{where}: loss.kl_in: {name} reads no rewards; use "loss"')
+    if loss.kl_coefficient and loss.kl_in == "reward" and (needs.binary_rewards or not needs.verdicts):
+        reason = "counts right and wrong responses" if needs.verdicts else "reads no rewards"
+        raise ConfigError(f'{where}: loss.kl_in: {name} {reason}; use "loss"')
 
 
 def _algorithm_options(recipe: TrainConfig, kind: type[Algorithm], where: str) -> Settings:

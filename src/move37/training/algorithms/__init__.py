@@ -40,6 +40,10 @@ class Needs:
     teacher: bool = False
     verdicts: bool = True
     """Responses without a verdict are left out."""
+    binary_rewards: bool = False
+    """Right and wrong responses are counted, so a reward is 1 or 0 and nothing is taken from it."""
+    modes: bool = False
+    """Which responses went the same way: those whose verified answer is the same text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class AdvantageInputs:
     greedy_rewards_B: "Tensor | None" = None
     old_logprobs_BT: "Tensor | None" = None
     teacher_logprobs_BT: "Tensor | None" = None
+    modes_B: "Tensor | None" = None
+    """int64: responses to one prompt with the same number have the same answer."""
 
     @property
     def rewards_B(self) -> "Tensor":
@@ -100,6 +106,15 @@ _TABLE = {
     "rloo": "move37.training.algorithms.rloo:RLOO",
     "remax": "move37.training.algorithms.remax:ReMax",
     "dapo": "move37.training.algorithms.dapo:DAPO",
+    "pass_at_k": "move37.training.algorithms.pass_at_k:PassAtK",
+    "pkpo": "move37.training.algorithms.pkpo:PKPO",
+    "weighted_reinforce": "move37.training.algorithms.weighted_reinforce:WeightedReinforce",
+    "maxrl": "move37.training.algorithms.maxrl:MaxRL",
+    "unlikeliness": "move37.training.algorithms.unlikeliness:Unlikeliness",
+    "bbg": "move37.training.algorithms.bbg:BBG",
+    "unsolved_only": "move37.training.algorithms.unsolved_only:UnsolvedOnly",
+    "uniqueness": "move37.training.algorithms.uniqueness:Uniqueness",
+    "entropic": "move37.training.algorithms.entropic:Entropic",
     "on_policy_distillation": "move37.training.distillation:OnPolicyDistillation",
 }
 
