@@ -1,0 +1,214 @@
+"""Which methods widened the boundary? Trained models against their start, tier by tier, on exact chances.
+
+In the lab's worlds the chance that a model solves a puzzle is computed (`lab/exact.py`), so nothing here is uncertain
+about the models that there are; what is, is what other training seeds and other puzzles would have given. Decisions:
+
+- A method is its training seeds. The difference of pass@k to the start, at k = 1, 256, 2^14 and 2^20, has a band for
+  other seeds and other puzzles (`estimates/two_level.py`), at a level that holds for all methods and tiers of the board
+  together (Bonferroni: the level's complement is divided by their number). With one seed the band is over puzzles
+  alone, and the row says so.
+- **Widened** is claimed where that band is above 0 at the largest k, or where a puzzle is new under every one of at
+  least two seeds: its chance below 10^-6 under the start and above 10^-3 after training (`exact_truth.py`'s thresholds:
+  not to be expected in a million tries, and one in a thousand). **Narrowed** is the mirror image.
+- A band at a k where few puzzles carry the difference is too narrow, so nothing is claimed from it there
+  (`bands.carried_by_few`).
+- A tier on which the start solves more than .98 at the largest k has no head-room: nothing could be shown to widen it.
+- Every method is judged against the base, and against the model that its own training started from where that is
+  another: mid-training may widen what the RL behind it narrows again.
+
+Left out: training the methods, and where right answers cannot be listed (there `gains_losses.py` tests counts).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from move37.analyses.exact_truth import ABOVE, BELOW, KnownModel, entropy
+from move37.errors import InputError
+from move37.estimates.bands import Band, carried_by_few, simultaneous_band
+from move37.estimates.known import solved_within
+from move37.estimates.settings import DEFAULT_BAND, BandSettings
+from move37.estimates.two_level import TwoLevelBand, two_level_band
+from move37.types import FloatArray, IntArray
+
+KS: IntArray = np.array([1, 256, 2**14, 2**20])
+HEAD_ROOM = 0.98
+"""pass@k of the start at the largest k above which a tier has no head-room."""
+_TEN = float(np.log(10.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method: the truth about its models, one for each training seed, and what they started from."""
+
+    name: str
+    models: tuple[KnownModel, ...]
+    start: KnownModel | None = None
+    """The model that the training started from, where that is not the base."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Of one training: samples, tokens, seconds (means over seeds)."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoardRow:
+    """What one method did on one tier, against one model. Arrays are (ks,) unless said otherwise."""
+
+    method: str
+    tier: str
+    against: str
+    seeds: int
+    puzzles: int
+    k: IntArray
+    start_pass_at_k: FloatArray
+    pass_at_k: FloatArray
+    """Mean over seeds."""
+    lower: FloatArray
+    upper: FloatArray
+    """Band of the difference, for all methods and tiers together."""
+    few_puzzles: tuple[int, ...]
+    """ks at which so few puzzles carry the difference that the band claims nothing."""
+    log10_ratio: FloatArray
+    """log10 of the chance after training over that before, mean over seeds, (puzzles,); NaN where both are 0."""
+    new_puzzles: tuple[str, ...]
+    """New under every seed."""
+    lost_puzzles: tuple[str, ...]
+    chains_kept: float
+    """Effective number of right chains, exp(entropy), after training over before: median over puzzles, mean over seeds;
+    nan where no puzzle has any."""
+
+    @property
+    def has_head_room(self) -> bool:
+        return bool(self.start_pass_at_k[-1] <= HEAD_ROOM)
+
+    @property
+    def better_at_one(self) -> bool:
+        return bool(self.lower[0] > 0) and int(self.k[0]) not in self.few_puzzles
+
+    @property
+    def worse_at_one(self) -> bool:
+        return bool(self.upper[0] < 0) and int(self.k[0]) not in self.few_puzzles
+
+    @property
+    def widened(self) -> bool:
+        above = bool(self.lower[-1] > 0) and int(self.k[-1]) not in self.few_puzzles
+        return above or (self.seeds > 1 and bool(self.new_puzzles))
+
+    @property
+    def narrowed(self) -> bool:
+        below = bool(self.upper[-1] < 0) and int(self.k[-1]) not in self.few_puzzles
+        return below or (self.seeds > 1 and bool(self.lost_puzzles))
+
+    @property
+    def outcome(self) -> str:
+        """What may be said, in one word or two."""
+        if self.widened:
+            return "widened, and narrowed elsewhere" if self.narrowed else "widened"
+        if self.narrowed:
+            return "sharpened" if self.better_at_one else "narrowed"
+        if self.better_at_one:
+            return "better at one try"
+        return "worse at one try" if self.worse_at_one else "nothing shown"
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """All rows, and the level at which they hold together."""
+
+    base: str
+    rows: tuple[BoardRow, ...]
+    confidence: float
+    comparisons: int
+    """How many rows the level is divided over."""
+    below: float = BELOW
+    above: float = ABOVE
+
+    @property
+    def widened(self) -> tuple[BoardRow, ...]:
+        """The rows against the base that widened it."""
+        return tuple(row for row in self.rows if row.widened and row.against == self.base)
+
+
+def leaderboard(
+    base: KnownModel,
+    methods: Sequence[Method],
+    tiers: Mapping[str, Sequence[str]],
+    settings: BandSettings = DEFAULT_BAND,
+    ks: IntArray = KS,
+) -> Leaderboard:
+    """Judge methods on the problems of each tier, given by their ids.
+
+    Raises InputError where there is no method, a method has no model, or a model is not known on a tier's problems.
+    """
+    if not methods or not all(method.models for method in methods):
+        raise InputError("a leaderboard needs methods, and of each at least one trained model")
+    pairs = [
+        (method, start)
+        for method in methods
+        for start in (base, method.start)
+        if start is not None and (start is base or start.model != base.model)
+    ]
+    comparisons = len(pairs) * len(tiers)
+    shared = replace(settings, confidence=1 - (1 - settings.confidence) / max(1, comparisons))
+    rows = [_row(method, start, tier, ids, shared, ks) for tier, ids in tiers.items() for method, start in pairs]
+    return Leaderboard(base.model, tuple(rows), settings.confidence, comparisons)
+
+
+def _row(
+    method: Method, start: KnownModel, tier: str, ids: Sequence[str], settings: BandSettings, ks: IntArray
+) -> BoardRow:
+    before_M = _logprobs(start, ids)
+    after_SM = np.stack([_logprobs(model, ids) for model in method.models])
+    start_MK = solved_within(before_M, ks)
+    solved_SMK = np.stack([solved_within(row, ks) for row in after_SM])
+    band = _band(solved_SMK - start_MK, settings)
+    is_new = (before_M < np.log(BELOW)) & (after_SM > np.log(ABOVE)).all(0)
+    is_lost = (before_M > np.log(ABOVE)) & (after_SM < np.log(BELOW)).all(0)
+    with np.errstate(invalid="ignore"):  # never before and never after: no ratio
+        ratio_SM = (after_SM - before_M) / _TEN
+    return BoardRow(
+        method=method.name,
+        tier=tier,
+        against=start.model,
+        seeds=len(after_SM),
+        puzzles=len(ids),
+        k=ks,
+        start_pass_at_k=start_MK.mean(0),
+        pass_at_k=solved_SMK.mean((0, 1)),
+        lower=band.lower,
+        upper=band.upper,
+        few_puzzles=tuple(int(ks[place - 1]) for place in carried_by_few(band.effective_problems)),
+        log10_ratio=ratio_SM.mean(0),
+        new_puzzles=tuple(np.array(ids, dtype=object)[is_new]),
+        lost_puzzles=tuple(np.array(ids, dtype=object)[is_lost]),
+        chains_kept=_chains_kept(start, method.models, ids),
+    )
+
+
+def _band(rows_SMK: FloatArray, settings: BandSettings) -> Band | TwoLevelBand:
+    return two_level_band(rows_SMK, settings) if len(rows_SMK) > 1 else simultaneous_band(rows_SMK[0], settings)
+
+
+def _logprobs(model: KnownModel, ids: Sequence[str]) -> FloatArray:
+    return model.logprobs[_places(model, ids)]
+
+
+def _places(model: KnownModel, ids: Sequence[str]) -> list[int]:
+    place = {problem: i for i, problem in enumerate(model.problem_ids)}
+    missing = [problem for problem in ids if problem not in place]
+    if missing or not ids:
+        what = f"{len(missing)} problems of a tier, the first {missing[0]}" if missing else "an empty tier"
+        raise InputError(f"{model.model}: its chances are not known on {what}; compute them with `move37 exact`")
+    return [place[problem] for problem in ids]
+
+
+def _chains_kept(start: KnownModel, models: Sequence[KnownModel], ids: Sequence[str]) -> float:
+    """exp(entropy over right chains) after training over before; puzzles without listed chains are left out."""
+    before = _ways(start, ids)
+    ratios = [_ways(model, ids) / before for model in models]
+    known = [ratio[np.isfinite(ratio)] for ratio in ratios]
+    return float(np.mean([np.median(each) for each in known])) if all(map(len, known)) else float("nan")
+
+
+def _ways(model: KnownModel, ids: Sequence[str]) -> FloatArray:
+    return np.exp([entropy(model.chain_logprobs[place]) for place in _places(model, ids)])
