@@ -9,6 +9,7 @@ members. Importing this loads no torch.
 
 from move37.testing.algorithms import check_algorithm
 from move37.testing.benchmarks import check_benchmark
+from move37.testing.curricula import check_curriculum
 from move37.testing.engines import check_engine
 from move37.testing.importers import check_importer
 from move37.testing.rollouts import check_environment, check_executor
@@ -17,6 +18,7 @@ from move37.testing.verifiers import check_verifier
 __all__ = [
     "check_algorithm",
     "check_benchmark",
+    "check_curriculum",
     "check_engine",
     "check_environment",
     "check_executor",
