@@ -10,8 +10,8 @@ method nothing. A member has
     state(), load(state)        what it has seen so far as JSON values: with it a training that was stopped goes on
                                 bit for bit as one that was not
 
-Every draw comes from the training's seed, the step and the state, so nothing else has to be stored. No text and no model
-is read here. The contract is `move37.testing.check_curriculum`.
+Every draw comes from the training's seed, the step and the state, so nothing else has to be stored. Texts and models
+are not read here. The contract is `move37.testing.check_curriculum`.
 """
 
 from collections.abc import Mapping, Sequence
