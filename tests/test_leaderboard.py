@@ -84,12 +84,12 @@ def test_a_tier_that_the_start_has_solved_has_no_head_room() -> None:
 def test_a_method_with_a_start_of_its_own_is_judged_against_both() -> None:
     base, mid = known("base", -15.0 + SPREAD), known("mid", -1.5 + SPREAD)
     after = np.where(SPREAD > 0, -0.4, -8.0) + 0.1 * SPREAD
-    method = Method("mid, then grpo", seeds("m", after), start=mid)
+    method = Method("mid, then grpo", seeds("m", after), starts=(mid,) * 3)
     board = leaderboard(base, [method, Method("mid", seeds("d", -1.5 + SPREAD))], {"five-long": IDS}, SETTINGS)
     outcomes = {(row.method, row.against): row.outcome for row in board.rows}
     assert outcomes == {
         ("mid, then grpo", "base"): "widened",
-        ("mid, then grpo", "mid"): "sharpened",
+        ("mid, then grpo", "its start"): "sharpened",
         ("mid", "base"): "widened",
     }
     assert board.comparisons == 3

@@ -90,7 +90,7 @@ def known_models(store: RunStore, progress: Progress | None = None, every: bool 
                     continue
                 prompts = {prompt.problem_id: prompt.text for prompt in store.model_record(name).prompts}
                 kept = _computed(name, engine, store.problems(), prompts, study.sampling_of(name), progress)
-            _keep(store, name, kept)
+            keep_truth(_place(store, name), kept, _about(store, name))
         found.append(kept)
     if every and not found:
         raise InputError(f"{store.folder}: no model was sampled here yet; run `move37 sample {store.folder}`")
@@ -107,12 +107,16 @@ def kept_truths(store: RunStore) -> list[KnownModel]:
 
 def kept_truth(store: RunStore, name: str) -> KnownModel | None:
     """What is kept of one model; None where there is nothing, or what is there is about something else."""
-    path = store.folder / FOLDER / f"{name}.json"
+    return read_truth(_place(store, name), name, _about(store, name))
+
+
+def read_truth(path: Path, model: str, about: Mapping[str, Any]) -> KnownModel | None:
+    """The truth kept in a JSON file and the table beside it, if it is `about` just that. Raises StoreError."""
     written = read_json(path)
     if written is None:
         return None
     try:
-        if written["about"] != _about(store, name):
+        if written["about"] != about:
             return None
         ids = tuple(written["problem_ids"])
         chains: dict[str, tuple[list[str], list[float]]] = {problem: ([], []) for problem in ids}
@@ -122,7 +126,7 @@ def kept_truth(store: RunStore, name: str) -> KnownModel | None:
             logprobs.append(row["logprob"])
         numbers = {key: _numbers(written[key]) for key in ("logprobs", "unlisted", "standard_errors")}
         return KnownModel(
-            model=name,
+            model=model,
             problem_ids=ids,
             chains=tuple(tuple(texts) for texts, _ in chains.values()),
             chain_logprobs=tuple(np.array(logprobs, dtype=np.float64) for _, logprobs in chains.values()),
@@ -130,7 +134,20 @@ def kept_truth(store: RunStore, name: str) -> KnownModel | None:
             **{key: written[key] for key in ("temperature", "top_p", "max_new_tokens")},
         )
     except (KeyError, TypeError, ValueError):
-        raise StoreError(f"{path}: no exact truth in it; move it away and run `move37 exact` again") from None
+        raise StoreError(f"{path}: no exact truth in it; move it away and run again") from None
+
+
+def keep_truth(path: Path, known: KnownModel, about: Mapping[str, Any]) -> None:
+    """Write it down for `read_truth`. The chains first: what the other file says is then true."""
+    rows = [
+        {"problem_id": problem, "chain": chain, "logprob": float(logprob)}
+        for problem, chains, logprobs in zip(known.problem_ids, known.chains, known.chain_logprobs, strict=True)
+        for chain, logprob in zip(chains, logprobs, strict=True)
+    ]
+    write_table(path.with_suffix(".parquet"), rows, RIGHT_CHAINS)
+    numbers = {key: _written(getattr(known, key)) for key in ("logprobs", "unlisted", "standard_errors")}
+    same = {key: getattr(known, key) for key in ("problem_ids", "temperature", "top_p", "max_new_tokens")}
+    write_json(path, {"about": dict(about)} | same | numbers)
 
 
 def _is_of_this_world(engine: Engine) -> bool:
@@ -170,34 +187,29 @@ def _watched(truths: Iterator[PuzzleTruth], advance: Any) -> Iterator[PuzzleTrut
         advance(1)
 
 
-def _keep(store: RunStore, name: str, known: KnownModel) -> None:
-    """The chains first: what the other file says is then true."""
-    path = store.folder / FOLDER / f"{name}.json"
-    rows = [
-        {"problem_id": problem, "chain": chain, "logprob": float(logprob)}
-        for problem, chains, logprobs in zip(known.problem_ids, known.chains, known.chain_logprobs, strict=True)
-        for chain, logprob in zip(chains, logprobs, strict=True)
-    ]
-    write_table(path.with_suffix(".parquet"), rows, RIGHT_CHAINS)
-    numbers = {key: _written(getattr(known, key)) for key in ("logprobs", "unlisted", "standard_errors")}
-    same = {key: getattr(known, key) for key in ("problem_ids", "temperature", "top_p", "max_new_tokens")}
-    write_json(path, {"about": _about(store, name)} | same | numbers)
+def _place(store: RunStore, name: str) -> Path:
+    return store.folder / FOLDER / f"{name}.json"
 
 
 def _about(store: RunStore, name: str) -> dict[str, Any]:
     """What the truth about a model depends on."""
     study, record = store.study(), store.model_record(name)
     own = study.sampling_of(name)
-    asked = repr([(prompt.problem_id, prompt.text) for prompt in record.prompts]).encode()
+    asked = [(prompt.problem_id, prompt.text) for prompt in record.prompts]
     return {
         "weights": record.identity.get("weights"),
         "dtype": record.identity.get("dtype"),
         "temperature": own.temperature,
         "top_p": own.top_p,
         "max_new_tokens": own.max_new_tokens,
-        "prompts": blake2b(asked, digest_size=8).hexdigest(),
-        "problems": blake2b(repr(sorted(store.digests().items())).encode(), digest_size=8).hexdigest(),
+        "prompts": digest_of(asked),
+        "problems": digest_of(sorted(store.digests().items())),
     }
+
+
+def digest_of(asked: Sequence[tuple[str, Any]]) -> str:
+    """Of pairs, in their order."""
+    return blake2b(repr(asked).encode(), digest_size=8).hexdigest()
 
 
 def _written(numbers: np.ndarray) -> list[float | str]:

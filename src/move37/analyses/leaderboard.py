@@ -35,6 +35,7 @@ from move37.types import FloatArray, IntArray
 KS: IntArray = np.array([1, 256, 2**14, 2**20])
 HEAD_ROOM = 0.98
 """pass@k of the start at the largest k above which a tier has no head-room."""
+ITS_START = "its start"
 _TEN = float(np.log(10.0))
 
 
@@ -44,8 +45,8 @@ class Method:
 
     name: str
     models: tuple[KnownModel, ...]
-    start: KnownModel | None = None
-    """The model that the training started from, where that is not the base."""
+    starts: tuple[KnownModel, ...] = ()
+    """What each of them started from, where that is not the base."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """Of one training: samples, tokens, seconds (means over seeds)."""
 
@@ -138,42 +139,46 @@ def leaderboard(
 ) -> Leaderboard:
     """Judge methods on the problems of each tier, given by their ids.
 
-    Raises InputError where there is no method, a method has no model, or a model is not known on a tier's problems.
+    Raises InputError where there is no method, a method has no model or not as many starts as models, or a model is not
+    known on a tier's problems.
     """
+    if any(method.starts and len(method.starts) != len(method.models) for method in methods):
+        raise InputError("a method with starts of its own has one for each of its models")
     if not methods or not all(method.models for method in methods):
         raise InputError("a leaderboard needs methods, and of each at least one trained model")
-    pairs = [
-        (method, start)
-        for method in methods
-        for start in (base, method.start)
-        if start is not None and (start is base or start.model != base.model)
-    ]
+    pairs = [(method, (base,) * len(method.models), base.model) for method in methods]
+    pairs += [(method, method.starts, ITS_START) for method in methods if method.starts]
+    pairs.sort(key=lambda pair: methods.index(pair[0]))
     comparisons = len(pairs) * len(tiers)
     shared = replace(settings, confidence=1 - (1 - settings.confidence) / max(1, comparisons))
-    rows = [_row(method, start, tier, ids, shared, ks) for tier, ids in tiers.items() for method, start in pairs]
+    rows = [_row(*pair, tier, ids, shared, ks) for tier, ids in tiers.items() for pair in pairs]
     return Leaderboard(base.model, tuple(rows), settings.confidence, comparisons)
 
 
 def _row(
-    method: Method, start: KnownModel, tier: str, ids: Sequence[str], settings: BandSettings, ks: IntArray
+    method: Method,
+    starts: Sequence[KnownModel],
+    against: str,
+    tier: str,
+    ids: Sequence[str],
+    settings: BandSettings,
+    ks: IntArray,
 ) -> BoardRow:
-    before_M = _logprobs(start, ids)
-    after_SM = np.stack([_logprobs(model, ids) for model in method.models])
-    start_MK = solved_within(before_M, ks)
-    solved_SMK = np.stack([solved_within(row, ks) for row in after_SM])
-    band = _band(solved_SMK - start_MK, settings)
-    is_new = (before_M < np.log(BELOW)) & (after_SM > np.log(ABOVE)).all(0)
-    is_lost = (before_M > np.log(ABOVE)) & (after_SM < np.log(BELOW)).all(0)
+    before_SM, after_SM = (np.stack([_logprobs(each, ids) for each in models]) for models in (starts, method.models))
+    start_SMK, solved_SMK = (np.stack([solved_within(row, ks) for row in rows]) for rows in (before_SM, after_SM))
+    band = _band(solved_SMK - start_SMK, settings)
+    is_new = ((before_SM < np.log(BELOW)) & (after_SM > np.log(ABOVE))).all(0)
+    is_lost = ((before_SM > np.log(ABOVE)) & (after_SM < np.log(BELOW))).all(0)
     with np.errstate(invalid="ignore"):  # never before and never after: no ratio
-        ratio_SM = (after_SM - before_M) / _TEN
+        ratio_SM = (after_SM - before_SM) / _TEN
     return BoardRow(
         method=method.name,
         tier=tier,
-        against=start.model,
+        against=against,
         seeds=len(after_SM),
         puzzles=len(ids),
         k=ks,
-        start_pass_at_k=start_MK.mean(0),
+        start_pass_at_k=start_SMK.mean((0, 1)),
         pass_at_k=solved_SMK.mean((0, 1)),
         lower=band.lower,
         upper=band.upper,
@@ -181,7 +186,7 @@ def _row(
         log10_ratio=ratio_SM.mean(0),
         new_puzzles=tuple(np.array(ids, dtype=object)[is_new]),
         lost_puzzles=tuple(np.array(ids, dtype=object)[is_lost]),
-        chains_kept=_chains_kept(start, method.models, ids),
+        chains_kept=_chains_kept(starts, method.models, ids),
     )
 
 
@@ -202,10 +207,9 @@ def _places(model: KnownModel, ids: Sequence[str]) -> list[int]:
     return [place[problem] for problem in ids]
 
 
-def _chains_kept(start: KnownModel, models: Sequence[KnownModel], ids: Sequence[str]) -> float:
+def _chains_kept(starts: Sequence[KnownModel], models: Sequence[KnownModel], ids: Sequence[str]) -> float:
     """exp(entropy over right chains) after training over before; puzzles without listed chains are left out."""
-    before = _ways(start, ids)
-    ratios = [_ways(model, ids) / before for model in models]
+    ratios = [_ways(model, ids) / _ways(start, ids) for start, model in zip(starts, models, strict=True)]
     known = [ratio[np.isfinite(ratio)] for ratio in ratios]
     return float(np.mean([np.median(each) for each in known])) if all(map(len, known)) else float("nan")
 

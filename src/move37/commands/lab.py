@@ -74,6 +74,41 @@ def exact(
 
 
 @app.command(rich_help_panel=PANEL)
+def bench(
+    methods: Annotated[
+        list[Path], typer.Argument(help="Recipes, or files with a name and stages.", metavar="METHOD.toml...")
+    ],
+    out: Out = None,
+    tiers: Annotated[str | None, typer.Option(help="Tiers of the puzzles, with commas; three of them.")] = None,
+    problems: Annotated[int | None, typer.Option(min=2, help="Puzzles of each tier; 100.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each method; 3.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the puzzles; 0.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, in place of the recipes'.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look: 10 steps, 2 seeds, 20 puzzles.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train methods from one base and judge on exact chances which of them widened its boundary."""
+    from move37 import terminal
+    from move37.analyses.serialise import plain
+    from move37.config import from_options
+    from move37.methods import QUICK, BenchSettings, load_contender, run_bench, write_page
+    from move37.terminal_board import board_page, board_sentence, print_board
+
+    with command("bench", as_json) as emit:
+        given = {"tiers": tiers.split(",") if tiers else None, "problems": problems, "seeds": seeds}
+        given |= {"seed": seed, "steps": steps}
+        chosen = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
+        settings = from_options(BenchSettings, **chosen)
+        contenders = [load_contender(path) for path in methods]
+        done = run_bench(contenders, settings, out or Path("runs") / "bench", terminal.progress(as_json))
+        page = write_page(done, board_page(done))
+        emit({"page": page, "sentence": board_sentence(done.board)}, plain(done.board), {"costs": plain(done.costs)})
+    if not as_json:
+        print_board(done)
+    tell(as_json, f"Leaderboard: {page}")
+
+
+@app.command(rich_help_panel=PANEL)
 def demo(
     out: Out = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the training and of the sampling.")] = 0,
