@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from move37.config import ProblemsConfig, Settings, StudyConfig, TemplateConfig, VerificationConfig
 from move37.engines import ENGINES
 from move37.training.algorithms import ALGORITHMS
+from move37.training.curricula import CURRICULA
 from move37.training.recipe import TrainConfig
 
 BEGIN = """# Settings
@@ -44,6 +45,8 @@ def page() -> str:
         changed = [f"`loss.{key} = {json.dumps(value)}`" for key, value in kind.loss_defaults.items()]
         lines += _table(f"`[algorithm.options]` of `{name}`", kind.Options)
         lines += [f"Where the recipe is silent, `{name}` also sets {', '.join(changed)}.\n"] if changed else []
+    for name in CURRICULA.names:
+        lines += _table(f"`[curriculum.options]` of `{name}`", CURRICULA.load(name).Options)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -1,14 +1,19 @@
 """Which problems a step asks: the contract, and that each curriculum goes where its card says."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from move37.errors import InputError
+from move37.config import ProblemsConfig
+from move37.errors import ConfigError, InputError
+from move37.lab import checkpoint_folder
+from move37.problems import load_problems
 from move37.testing import check_curriculum
 from move37.training.curricula import CURRICULA, Counts
+from move37.training.recipe import TrainConfig, build_curriculum, parse_recipe
 from move37.types import Problem
 
 PROBLEMS = [
@@ -119,3 +124,67 @@ def test_more_problems_than_there_are_come_again() -> None:
     for name in CURRICULA.names:
         taken = Counter(problem.id for problem in made(name).take(90, 0))
         assert taken.total() == 90, name
+
+
+# ---- In a training
+
+
+def recipe(name: str, options: dict[str, Any], **changes: Any) -> TrainConfig:
+    problems = [
+        {"benchmark": f"countdown:{tier}", "size": 12, "options": {"split": "training"}}
+        for tier in ("in-pretraining", "edge")
+    ]
+    raw = {
+        "name": name,
+        "steps": 3,
+        "curriculum": {"name": name, "options": options},
+        "model": {"path": str(checkpoint_folder("countdown-base")), "device": "cpu", "threads": 1},
+        "problems": problems,
+        "rollout": {"prompts": 4, "responses": 4, "max_new_tokens": 24, "template": "completion"},
+        "optimizer": {"learning_rate": 1e-3},
+        "checkpoints": {"every": 1},
+    }
+    return parse_recipe(raw | changes)
+
+
+IN_TRAINING: dict[str, dict[str, Any]] = {
+    "edge_filter": {"high": 0.75},
+    "edge_posterior": {},
+    "ladder": {"rungs": ["in-pretraining", "edge"], "up": 0.05},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_TRAINING)
+def test_a_training_that_was_stopped_asks_and_learns_as_one_that_was_not(name: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    from move37.training.loop import train
+
+    asked = recipe(name, IN_TRAINING[name])
+    whole = train(asked, tmp_path / "whole")
+    train(asked.model_copy(update={"steps": 1}), tmp_path / "stopped")
+    resumed = train(asked, tmp_path / "stopped")
+    one, other = (load_file(run.model / "model.safetensors") for run in (whole, resumed))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    states = [(run.run / "state" / "step-000003" / "state.json").read_text() for run in (whole, resumed)]
+    assert states[0] == states[1]
+
+
+def test_uniform_asks_what_trainings_always_asked() -> None:
+    """The order of a pass comes from the training's seed by the name that it always had."""
+    problems = load_problems((ProblemsConfig(benchmark="countdown", size=6, options={"split": "training"}),))
+    taken = build_curriculum(recipe("uniform", {}), problems).take(6, 0)
+    from move37.seeds import analysis_seed
+
+    order = np.random.default_rng(analysis_seed(0, "order of training pass 0")).permutation(6)
+    assert [problem.id for problem in taken] == [problems[i].id for i in order]
+
+
+def test_a_recipe_checks_the_curriculum_that_it_names() -> None:
+    with pytest.raises(ConfigError, match="curriculum.options.high: .*above low"):
+        recipe("edge_filter", {"low": 0.9, "high": 0.5})
+    with pytest.raises(ConfigError, match="rollout.refill_rounds would change nothing"):
+        recipe("uniform", {}, rollout={"refill_rounds": 3})
+    assert recipe("edge_filter", {}, rollout={"refill_rounds": 3}).rollout.refill_rounds == 3

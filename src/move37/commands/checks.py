@@ -169,6 +169,7 @@ REGISTRIES = {
     "verifiers": "move37.verifiers",
     "benchmarks": "move37.benchmarks",
     "algorithms": "move37.training.algorithms",
+    "curricula": "move37.training.curricula",
     "importers": "move37.importers",
     "exporters": "move37.exporters",
     "trainers": "move37.handover",

@@ -84,7 +84,7 @@ class RunFolder:
         self.rewind_log(step)
         forget_samples_after(self.folder, step)
 
-    def save_state(self, policy: Policy, step: int, counters: Mapping[str, int]) -> None:
+    def save_state(self, policy: Policy, step: int, counters: Mapping[str, Any]) -> None:
         """What the next step needs. Older states are removed once this one is whole."""
         with _whole(self.folder / "state" / _name(step)) as folder:
             torch.save(policy.state(), folder / "state.pt")
@@ -92,7 +92,7 @@ class RunFolder:
         for old in self._states()[:-1]:
             shutil.rmtree(old)
 
-    def load_state(self, policy: Policy) -> dict[str, int] | None:
+    def load_state(self, policy: Policy) -> dict[str, Any] | None:
         """Bring the policy to the newest state. Returns its counters, or None where there is no state yet."""
         states = self._states()
         if not states:
@@ -124,14 +124,13 @@ class RunFolder:
         return sorted(path for path in (self.folder / "state").glob("step-*") if path.is_dir())
 
 
-def _counters(state: Path) -> dict[str, int]:
-    """How far a state is. Raises StoreError."""
+def _counters(state: Path) -> dict[str, Any]:
+    """How far a state is, and what the curriculum knows. Raises StoreError."""
     read = read_json(state / "state.json", f"remove {state}: the run begins again")
     found = read if isinstance(read, dict) else {}
-    counters = {name: found[name] for name in ("step", "drawn") if type(found.get(name)) is int}
-    if len(counters) < 2:
+    if any(type(found.get(name)) is not int for name in ("step", "drawn")):
         raise StoreError(_useless(state, "state.json does not say step and drawn"))
-    return counters
+    return found
 
 
 def _useless(state: Path, reason: str) -> str:

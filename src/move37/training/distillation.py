@@ -104,7 +104,7 @@ class _Imitation:
         return self.training.carry_out(self._begin, self._step, self.warnings)
 
     def _begin(self) -> None:
-        self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses")
+        self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses", {"drawn": 0})
 
     def _step(self) -> None:
         clock, step = Clock(self.training.view.stage), self.training.step
@@ -112,7 +112,7 @@ class _Imitation:
             figures = learn(self.policy, self._batch(step), step)
         with clock.phase("sync"):
             self.policy.sync()
-        self.training.record({**figures, **clock.seconds}, drawn=(step + 1) * self._examples())
+        self.training.record({**figures, **clock.seconds}, {"drawn": (step + 1) * self._examples()})
 
     def _check_room(self, examples: Sequence[Example]) -> None:
         room = self.policy.engine.context_length

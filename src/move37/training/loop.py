@@ -6,31 +6,29 @@ too (`distillation.py`). A run that was stopped at any point is continued by the
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from move37.errors import InputError, VerifierError
+from move37.errors import VerifierError
 from move37.problems import load_problems
-from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of, modes_of
 from move37.training.continuing import digest_of_problems
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
 from move37.training.policy import Policy, UpdateBatch
-from move37.training.recipe import IMITATION, TrainConfig, build_algorithm
+from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, build_curriculum
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
 from move37.training.result import Trained
 from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
 from move37.training.samples import keep_samples
 from move37.training.teacher import Teacher
-from move37.types import Problem
+from move37.types import Outcome
 from move37.verification import VerifierPool
 
 
@@ -72,7 +70,7 @@ class Trainer:
         self.rollout_worker.check(self.problems, "problems")
         contents = {"problems": digest_of_problems(self.problems), **self.rollout_worker.versions()}
         self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view, contents)
-        self.sampler = EpochSampler(self.problems, recipe.seed)
+        self.curriculum = build_curriculum(recipe, self.problems)
 
     def run(self) -> Trained:
         """All steps that are left."""
@@ -80,7 +78,8 @@ class Trainer:
 
     def begin(self) -> None:
         """Start the run, or go on where it was stopped."""
-        self.sampler.drawn = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}")
+        state = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}", self.curriculum.state())
+        self.curriculum.load(state)
 
     def step(self) -> None:
         """One step."""
@@ -102,7 +101,8 @@ class Trainer:
         note = why_no_update(figures)
         figures |= {**clock.seconds, **({"note": note} if note else {})}
         self._keep_samples(rollouts, update)
-        self.training.record(figures, self.sampler.drawn)
+        self.curriculum.observe(_counts(rollouts.everything))
+        self.training.record(figures, self.curriculum.state())
 
     def _show_example(self, rollouts: Sequence[Rollout]) -> None:
         one = rollouts[0]
@@ -128,7 +128,8 @@ class Trainer:
         everything: list[Rollout] = []
         kept: list[Rollout] = []
         greedy: dict[int, float] = {}
-        for number in range(self.recipe.rollout.refill_rounds if needs.mixed_groups else 1):
+        refills = needs.mixed_groups or self.curriculum.filters
+        for number in range(self.recipe.rollout.refill_rounds if refills else 1):
             missing = wanted - len({rollout.group for rollout in kept})
             slots = self._slots(number * wanted, missing)
             rollouts = self._roll_out(slots, self.recipe.rollout.responses, clock)
@@ -137,7 +138,7 @@ class Trainer:
                 greedily = self._roll_out(slots, 1, clock, temperature=0.0)
                 greedy |= {r.group: r.reward for r in greedily if r.is_scored and r.has_own_tokens}
                 rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
-            kept += self._trainable(rollouts)
+            kept += self._at_hand(self._trainable(rollouts))
             if len({rollout.group for rollout in kept}) >= wanted:
                 break
         return StepRollouts(everything, kept, greedy)
@@ -153,6 +154,11 @@ class Trainer:
             sizes = Counter(rollout.group for rollout in scored)
             return [rollout for rollout in scored if sizes[rollout.group] > 1]
         return scored
+
+    def _at_hand(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
+        """Those to prompts that the curriculum keeps."""
+        counts = _counts(rollouts, by=lambda rollout: rollout.group)
+        return [rollout for rollout in rollouts if self.curriculum.keeps(*counts[rollout.group])]
 
     def _roll_out(
         self, slots: Sequence[PromptSlot], n: int, clock: Clock, temperature: float | None = None
@@ -199,31 +205,20 @@ class Trainer:
         return UpdateBatch(batch, advantages, old_BT, reference_BT, inputs.values_BT)
 
     def _slots(self, first: int, count: int) -> list[PromptSlot]:
-        return [PromptSlot(first + place, problem) for place, problem in enumerate(self.sampler.take(count))]
+        taken = self.curriculum.take(count, self.training.step)
+        return [PromptSlot(first + place, problem) for place, problem in enumerate(taken)]
 
 
-class EpochSampler:
-    """Problems pass by pass, each pass in an order of its own that the seed decides. `drawn` is all it remembers."""
-
-    def __init__(self, problems: Sequence[Problem], seed: int) -> None:
-        if not problems:
-            raise InputError("problems: there is nothing to train on")
-        self.drawn = 0
-        self._problems, self._seed = problems, seed
-        self._pass: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
-
-    def take(self, count: int) -> list[Problem]:
-        """The next problems."""
-        return [self._problems[place] for place in self._places(count)]
-
-    def _places(self, count: int) -> Iterator[int]:
-        for _ in range(count):
-            number, place = divmod(self.drawn, len(self._problems))
-            if self._pass[0] != number:
-                generator = np.random.default_rng(analysis_seed(self._seed, f"order of training pass {number}"))
-                self._pass = (number, generator.permutation(len(self._problems)))
-            self.drawn += 1
-            yield int(self._pass[1][place])
+def _counts(
+    rollouts: Sequence[Rollout], by: Callable[[Rollout], Any] = lambda rollout: rollout.problem.id
+) -> dict[Any, tuple[int, int]]:
+    """Responses that are right, and responses with a verdict, by problem or by prompt of the step."""
+    counts: dict[Any, tuple[int, int]] = {}
+    for rollout in rollouts:
+        right, scored = counts.get(by(rollout), (0, 0))
+        is_right = rollout.verdict.outcome is Outcome.CORRECT
+        counts[by(rollout)] = right + is_right, scored + rollout.is_scored
+    return counts
 
 
 def refuse_blind_start(rollouts: Sequence[Rollout]) -> None:

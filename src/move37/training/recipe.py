@@ -8,7 +8,7 @@ decided in `continuing.py`. Importing this file loads no torch.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,6 +32,8 @@ from move37.config import (
 )
 from move37.errors import ConfigError
 from move37.training.algorithms import ALGORITHMS, Algorithm, Needs
+from move37.training.curricula import CURRICULA, Curriculum
+from move37.types import Problem
 
 IMITATION = "imitation"
 """The one method without rewards: train on responses that are there already (SFT, distillation, rejection)."""
@@ -42,6 +44,13 @@ class AlgorithmConfig(Settings):
 
     name: str = Field(default="grpo", description="A name of `move37 list algorithms`, or imitation.")
     options: dict[str, Any] = Field(default={}, description="The algorithm's own settings.")
+
+
+class CurriculumConfig(Settings):
+    """Which problems a step asks."""
+
+    name: str = Field(default="uniform", description="A name of `move37 list curricula`.")
+    options: dict[str, Any] = Field(default={}, description="The curriculum's own settings.")
 
 
 class ModelToTrain(Settings):
@@ -237,6 +246,7 @@ class TrainConfig(Settings):
     algorithm: AlgorithmConfig = Field(default=AlgorithmConfig())
     model: ModelToTrain
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="What is trained on.")
+    curriculum: CurriculumConfig = Field(default=CurriculumConfig())
     rollout: RolloutConfig = Field(default=RolloutConfig())
     rewards: tuple[RewardConfig, ...] = Field(default=(), description="Further verifiers, added to the reward.")
     loss: LossConfig = Field(default=LossConfig())
@@ -292,15 +302,19 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | N
         return recipe
     name = anchored_name(recipe.algorithm.name, folder or Path(), f"{where}: algorithm.name")
     recipe = recipe.model_copy(update={"algorithm": recipe.algorithm.model_copy(update={"name": name})})
+    name = anchored_name(recipe.curriculum.name, folder or Path(), f"{where}: curriculum.name")
+    recipe = recipe.model_copy(update={"curriculum": recipe.curriculum.model_copy(update={"name": name})})
     kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
-    algorithm = kind(_algorithm_options(recipe, kind, where))
+    algorithm = kind(_own_options(recipe.algorithm, kind, "algorithm", where))
+    curriculum: type[Curriculum] = CURRICULA.load(recipe.curriculum.name)
+    _own_options(recipe.curriculum, curriculum, "curriculum", where)
     said = recipe.loss.model_dump(exclude_unset=True)
     try:
         loss = LossConfig.model_validate({**kind.loss_defaults, **said})
     except ValidationError as error:
         raise ConfigError(f"{where}: loss.{describe_validation_error(error, LossConfig)}") from None
     recipe = recipe.model_copy(update={"loss": loss})
-    _refuse_idle(recipe, algorithm.needs, where)
+    _refuse_idle(recipe, algorithm.needs, where, curriculum.filters)
     _refuse_impossible(recipe, algorithm.needs, where)
     return recipe
 
@@ -308,7 +322,13 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | N
 def build_algorithm(recipe: TrainConfig) -> Algorithm:
     """The recipe's algorithm with its options. Raises ConfigError, UnknownNameError."""
     kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
-    return kind(_algorithm_options(recipe, kind, "recipe"))
+    return kind(_own_options(recipe.algorithm, kind, "algorithm", "recipe"))
+
+
+def build_curriculum(recipe: TrainConfig, problems: Sequence[Problem]) -> Curriculum:
+    """The recipe's curriculum over these problems. Raises ConfigError, UnknownNameError, InputError."""
+    kind: type[Curriculum] = CURRICULA.load(recipe.curriculum.name)
+    return kind(_own_options(recipe.curriculum, kind, "curriculum", "recipe"), problems, recipe.seed)
 
 
 def resolved_json(recipe: TrainConfig) -> str:
@@ -316,16 +336,16 @@ def resolved_json(recipe: TrainConfig) -> str:
     return json.dumps(recipe.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
 
 
-def _refuse_idle(recipe: TrainConfig, needs: Needs, where: str) -> None:
+def _refuse_idle(recipe: TrainConfig, needs: Needs, where: str, filters: bool = False) -> None:
     """Raises ConfigError for a setting that is not at its default and that nothing would read."""
-    for table, keys, reason in _idle(recipe, needs):
+    for table, keys, reason in _idle(recipe, needs, filters):
         settings = getattr(recipe, table)
         for key in keys:
             if getattr(settings, key) != type(settings).model_fields[key].default:
                 raise ConfigError(f"{where}: {table}.{key} would change nothing, as {reason}; leave it out")
 
 
-def _idle(recipe: TrainConfig, needs: Needs) -> Iterator[tuple[str, Iterable[str], str]]:
+def _idle(recipe: TrainConfig, needs: Needs, filters: bool) -> Iterator[tuple[str, Iterable[str], str]]:
     """(table, keys, reason) of what is not read."""
     name = recipe.algorithm.name
     if not recipe.model.lora_rank:
@@ -338,7 +358,7 @@ def _idle(recipe: TrainConfig, needs: Needs) -> Iterator[tuple[str, Iterable[str
         yield "loss", ("value_clip",), f"{name} has no critic (ppo has)"
     if not recipe.optimizer.shared_critic:
         yield "loss", ("value_coefficient",), "no critic shares the policy's weights (optimizer.shared_critic)"
-    if not needs.mixed_groups:
+    if not needs.mixed_groups and not filters:
         yield "rollout", ("refill_rounds",), f"{name} refills no groups (dapo does)"
     if not recipe.evaluation.problems:
         yield "evaluation", ("every", "n", "k", "temperature"), "there is nothing to evaluate on (evaluation.problems)"
@@ -348,6 +368,7 @@ def _idle(recipe: TrainConfig, needs: Needs) -> Iterator[tuple[str, Iterable[str
         once = ("epochs", "mini_batches", "skip_zero_advantage", "old_logprobs", "max_logprob_gap")
         yield "optimizer", once, reason
         yield "records", ("kl_every",), reason
+        yield "curriculum", CurriculumConfig.model_fields, "imitation asks no problems"
 
 
 def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
@@ -357,17 +378,20 @@ def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
         raise ConfigError(f"{where}: rollout.responses: {name} needs a right and a wrong response; give at least 2")
     if loss.ratio == "sequence" and (needs.critic or needs.teacher):
         raise ConfigError(f'{where}: loss.ratio: "sequence" is one action per response, but {name} credits every token')
+    if needs.binary_rewards and recipe.rewards:
+        raise ConfigError(f"{where}: rewards: {name} counts right and wrong responses; leave further rewards out")
     if loss.kl_coefficient and loss.kl_in == "reward" and (needs.binary_rewards or not needs.verdicts):
         reason = "counts right and wrong responses" if needs.verdicts else "reads no rewards"
         raise ConfigError(f'{where}: loss.kl_in: {name} {reason}; use "loss"')
 
 
-def _algorithm_options(recipe: TrainConfig, kind: type[Algorithm], where: str) -> Settings:
+def _own_options(chosen: AlgorithmConfig | CurriculumConfig, kind: Any, table: str, where: str) -> Any:
+    """The options of a registry's member as its settings. Raises ConfigError."""
     try:
-        return kind.Options.model_validate(recipe.algorithm.options)
+        return kind.Options.model_validate(chosen.options)
     except ValidationError as error:
         reason = describe_validation_error(error, kind.Options)
-        raise ConfigError(f"{where}: algorithm.options.{reason} (algorithm {recipe.algorithm.name!r})") from None
+        raise ConfigError(f"{where}: {table}.options.{reason} ({table} {chosen.name!r})") from None
 
 
 def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:

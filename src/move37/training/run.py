@@ -6,6 +6,7 @@ and kept alike.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from move37.locks import held
 from move37.training.checkpoints import RunFolder
@@ -56,8 +57,9 @@ class TrainingRun:
                 self.folder.save_model(self.policy, self.step)
         return Trained(self.folder.folder, model, self.step, tuple(warnings))
 
-    def begin(self, title: str) -> int:
-        """Start, or go on where the run was stopped. Returns how much had been `drawn` by then."""
+    def begin(self, title: str, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Start, or go on where the run was stopped. Returns the `state` of what decides what comes next: as it was
+        then, or as it is given here."""
         self.folder.adopt(self.recipe, self._contents)
         self.rollout_worker.prompts.keep()
         counters = self.folder.load_state(self.policy)
@@ -68,13 +70,13 @@ class TrainingRun:
         if counters is not None:
             if self._keeps_model() and not self.folder.model_folder(self.step).exists():
                 self.folder.save_model(self.policy, self.step)  # saving it had failed
-            return counters["drawn"]
+            return {key: value for key, value in counters.items() if key != "step"}
         self._evaluate()
-        self.folder.save_state(self.policy, 0, {"drawn": 0})
-        return 0
+        self.folder.save_state(self.policy, 0, state)
+        return dict(state)
 
-    def record(self, figures: Record, drawn: int) -> None:
-        """Count a step and write it down; evaluate and save where it is time. `drawn` is what a resume starts from."""
+    def record(self, figures: Record, state: Mapping[str, Any]) -> None:
+        """Count a step and write it down; evaluate and save where it is time. A resume starts from `state`."""
         self.step += 1
         self._recorder.write({"kind": "step", "step": self.step, "algorithm": self.recipe.algorithm.name, **figures})
         last, checkpoints = self.step == self.recipe.steps, self.recipe.checkpoints
@@ -83,7 +85,7 @@ class TrainingRun:
         self.view.stage("save")
         # The state first: a model that cannot be written costs no step.
         if last or self.step % checkpoints.every == 0 or self._keeps_model():
-            self.folder.save_state(self.policy, self.step, {"drawn": drawn})
+            self.folder.save_state(self.policy, self.step, state)
         if self._keeps_model():
             self.folder.save_model(self.policy, self.step)
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from move37.config import Settings
+from move37.errors import InputError
 from move37.seeds import analysis_seed
 from move37.training.curricula import Counts, State
 from move37.types import Problem
@@ -20,6 +21,8 @@ class Uniform:
     filters: ClassVar[bool] = False
 
     def __init__(self, options: Options, problems: Sequence[Problem], seed: int) -> None:
+        if not problems:
+            raise InputError("problems: there is nothing to train on")
         self.problems, self.seed = problems, seed
         self.drawn = 0
         self._pass: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
