@@ -18,7 +18,15 @@ from move37.config import ModelConfig, SamplingConfig  # noqa: E402
 from move37.engines import Completion  # noqa: E402
 from move37.engines.scripted import ScriptedEngine  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
-from move37.errors import ConfigError, EngineError, InputError, MissingExtraError, StoreError, UnknownNameError  # noqa: E402
+from move37.errors import (  # noqa: E402
+    ConfigError,
+    EngineError,
+    InputError,
+    MissingExtraError,
+    StoreError,
+    UnknownNameError,
+    VerifierError,
+)
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Advantages, Needs  # noqa: E402
@@ -642,16 +650,15 @@ def test_refilling_goes_on_until_there_are_enough_mixed_groups(llama: Path, lett
         assert 0 < record["groups_mixed"] < 1
 
 
-def test_unscored_responses_are_counted_and_not_trained_on(llama: Path, letters: Path, tmp_path: Path) -> None:
+def test_a_first_step_without_any_verdict_stops_with_the_reason(llama: Path, letters: Path, tmp_path: Path) -> None:
     path = tmp_path / "no-reference.jsonl"
     path.write_text(json.dumps({"question": "say it:", "answer": "x"}) + "\n")
     # reasoning-gym's verifier has no scorer for these problems: every verdict is unscored.
     recipe = recipe_of(llama, path, steps=1, problems={"verifier": "reasoning-gym"}, rollout={"prompts": 1})
-    train(recipe, tmp_path / "run")
-    [record] = records(tmp_path / "run")
-    assert record["unscored"] == 1
-    assert record["accuracy"] is None
-    assert record["note"] == "no response has a verdict: look at the verifier"
+    reason = "none of the 8 responses of the first step has a verdict (8 times: no task, options and entry in the"
+    with pytest.raises(VerifierError, match=re.escape(reason)):
+        train(recipe, tmp_path / "run")
+    assert records(tmp_path / "run") == []
 
 
 def rollout(group: int, outcome: Outcome, own: tuple[bool, ...] | None = None) -> Rollout:

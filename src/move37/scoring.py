@@ -17,14 +17,14 @@ engine in chunks of a bounded number of tokens, those of one prompt together. Re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from move37.config import IMPORTED
-from move37.engines import BatchScorer, Scored, opened
+from move37.engines import BatchScorer, Scored, opened, token_ids
 from move37.errors import ConfigError, EngineError, InputError
 from move37.parts import Appender, PartFolder, read_json, write_json
 from move37.progress import Progress, Silent
@@ -248,7 +248,7 @@ class _Scoring:
         for sample in owed:
             prompt = prompts[sample.problem_id]
             if prompt.text not in encoded:
-                encoded[prompt.text] = self._engine.encode(prompt.text, prompt.rendered)
+                encoded[prompt.text] = token_ids(self._engine, prompt)
             text = self._tokens(author, sample, prompt, encoded[prompt.text], proven)
             if isinstance(text, Reencoding):
                 refused[text.reason] += 1
@@ -291,7 +291,7 @@ class _Scoring:
         """The text as tokens behind the prompt's, with the end token where the response ended by itself."""
         if prompt.stop and sample.finish_reason is FinishReason.STOP:
             return Reencoding(UNKNOWN)  # a stop string was taken off, or an end token: the text does not say
-        whole = self._engine.encode(prompt.text + sample.text, prompt.rendered)
+        whole = token_ids(self._engine, replace(prompt, text=prompt.text + sample.text))
         if whole[: len(prompt_ids)] != prompt_ids:
             return Reencoding(DIFFERS)
         found = whole[len(prompt_ids) :]

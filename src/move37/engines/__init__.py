@@ -167,14 +167,12 @@ class DistributionReader(Protocol):
 
 @runtime_checkable
 class Trainable(Protocol):
-    """`model` and `tokenizer` are those of transformers: this module must not import it."""
+    """`model` and `tokenizer` are those of transformers: this module must not import it.
+
+    One whose state a prompt's responses cannot share says so by `shares_prompts = False`.
+    """
 
     context_length: int | None
-
-    @property
-    def shares_prompts(self) -> bool:
-        """Whether a prompt can be read once for all of its responses: its state is keys and values."""
-        ...
 
     @classmethod
     def load_to_train(cls, path: str, settings: "TrainableSettings") -> "Trainable":
@@ -194,17 +192,6 @@ class Trainable(Protocol):
 
     def encode(self, text: str, rendered: bool = False) -> list[int]:
         """The token ids of a prompt, as `generate` would see it. `rendered`: as `Prompt.rendered`."""
-        ...
-
-    def closing_token(self, rendered: bool) -> int | None:
-        """The end token that belongs behind a response to imitate, None where the model has none.
-
-        `rendered`: behind a prompt that the model's chat template wrote, which ends turns in its own way.
-        """
-        ...
-
-    def encode_response(self, prompt_ids: Sequence[int], text: str) -> list[int]:
-        """Token ids of a response whose text behind the prompt is `text`; no end token."""
         ...
 
     def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str: ...
@@ -231,6 +218,11 @@ class TrainableSettings:
     threads: int | None
     trust_remote_code: bool
     rows: int | None
+
+
+def token_ids(engine: BatchScorer | Trainable, prompt: Prompt) -> list[int]:
+    """The tokens of a prompt, as the engine reads it."""
+    return engine.encode(prompt.text, rendered=True) if prompt.rendered else engine.encode(prompt.text)
 
 
 def seeds_statement(engine: Generator) -> dict[str, str]:

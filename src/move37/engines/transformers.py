@@ -38,7 +38,7 @@ from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_draw import log_distribution
 from move37.engines.transformers_forest import forest_logits
 from move37.engines.transformers_forward import Forward, distance_of_rows, forward_of
-from move37.engines.transformers_load import classified, device_of, open_model, open_renderer
+from move37.engines.transformers_load import classified, device_of, embedded_tokens, open_model, open_renderer
 from move37.engines.transformers_packed import can_pack, pack, packed
 from move37.engines.transformers_plain import PlainForward, PlainLoop, measure
 from move37.engines.transformers_render import TransformersRenderer, end_sources, end_tokens_statement
@@ -99,6 +99,7 @@ class TransformersEngine(TransformersRenderer):
         self._end_sources = end_sources(model, tokenizer)
         self._end_tokens = frozenset[int]().union(*self._end_sources.values())
         self._parameters = model.num_parameters()
+        self._embedded = embedded_tokens(model)
         self._forward, self._memory = self._fastest(), SlotMemory()
         self._token_bytes = 0 if isinstance(self._forward, PlainForward) else self._state_bytes(self._forward)
         self._packed = 0
@@ -187,14 +188,6 @@ class TransformersEngine(TransformersRenderer):
         """The tokens at which a response ends."""
         return self._end_tokens
 
-    def closing_token(self, rendered: bool) -> int | None:
-        """See `engines.Trainable`."""
-        template = self._end_sources.get("template", frozenset())
-        if rendered and template:
-            return min(template)
-        usual: Any = self._tokenizer.eos_token_id
-        return usual if usual in self._end_tokens else min(self._end_tokens, default=None)
-
     def identity(self) -> Mapping[str, str]:
         model, settings = self._model, self._model.generation_config
         ignored = (
@@ -261,10 +254,6 @@ class TransformersEngine(TransformersRenderer):
         said = tokens[:-1] if tokens and tokens[-1] in self._end_tokens else tokens
         return self._text.visible(said, stop, self._text.before(prompt_ids))
 
-    def encode_response(self, prompt_ids: Sequence[int], text: str) -> list[int]:
-        """See `engines.Trainable`."""
-        return self._text.encode(text, self._text.before(prompt_ids))
-
     def distribution(self, forest: Forest, sampling: SamplingConfig) -> Iterator[tuple[IntArray, FloatArray]]:
         """See `engines.DistributionReader`. Raises EngineError where a path is longer than the context."""
         longest = int(forest.depths.max(initial=-1)) + 1
@@ -296,6 +285,7 @@ class TransformersEngine(TransformersRenderer):
         texts = {request.prompt.text: request.prompt.rendered for request in requests}
         prompts = {text: self.encode(text, rendered) for text, rendered in texts.items()}
         for request in requests:
+            self._refuse_unknown_tokens(request.prompt.problem_id, prompts[request.prompt.text])
             self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
         slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
         asked = (prompts, requests, slots, sampling)
@@ -321,6 +311,12 @@ class TransformersEngine(TransformersRenderer):
         if not self._token_bytes:
             return fewest
         return max(fewest, min(most, _CPU_CACHE // (tokens * self._token_bytes)))
+
+    def _refuse_unknown_tokens(self, problem_id: str, prompt: Sequence[int]) -> None:
+        if max(prompt, default=0) >= self._embedded:
+            raise EngineError(
+                f"problem {problem_id}: its prompt has the token {max(prompt)}; {self._path} embeds {self._embedded}"
+            )
 
     def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
         if prompt_tokens == 0:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file
 
 from move37.errors import ConfigError, EngineError, MissingExtraError
 
@@ -25,6 +26,10 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 }
 """What transformers 5.24 needs for rounded weights, by the `quant_method` of the config."""
 _ADAPTER = "adapter_config.json"
+_SOFTLY: Mapping[str, Any] = {
+    "_raise_exceptions_for_missing_entries": False,
+    "_raise_exceptions_for_connection_errors": False,
+}
 
 
 def open_model(
@@ -45,7 +50,8 @@ def open_model(
         )
     if base is not None:
         model = _with_adapter(path, model)
-    _refuse_larger_tokenizer(path, model, tokenizer)
+    with classified(path):
+        _refuse_larger_tokenizer(path, place_of_tokenizer(path, where), model, tokenizer)
     return model.eval(), tokenizer
 
 
@@ -122,16 +128,40 @@ def _with_adapter(path: str, model: PreTrainedModel) -> PreTrainedModel:
         return adapted.merge_and_unload()
 
 
-def _refuse_larger_tokenizer(path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raises EngineError where the tokenizer has tokens for which the model has no embedding."""
+def embedded_tokens(model: PreTrainedModel) -> int:
+    """How many tokens the model knows."""
     embedding: Any = model.get_input_embeddings()
-    rows = int(embedding.weight.shape[0])
-    largest = max(tokenizer.get_vocab().items(), key=lambda pair: pair[1], default=("", -1))
-    if largest[1] >= rows:
+    return int(embedding.weight.shape[0])
+
+
+def _refuse_larger_tokenizer(path: str, where: Mapping[str, Any], model: PreTrainedModel, tokenizer: Any) -> None:
+    """Raises EngineError where the tokenizer's file has tokens for which the model has no embedding.
+
+    What transformers' own class adds to the file (Qwen2's <|endoftext|>) is in no text that it was not written in.
+    """
+    rows = embedded_tokens(model)
+    beyond = {index: token for token, index in tokenizer.get_vocab().items() if index >= rows}
+    if not beyond:
+        return
+    written = _tokens_of_file(where)
+    beyond = {index: token for index, token in beyond.items() if written is None or token in written}
+    if beyond:
+        largest = max(beyond)
         raise EngineError(
-            f"{path}: its tokenizer has tokens up to {largest[1]} ({largest[0]!r}) and the model embeds {rows}: they "
+            f"{path}: its tokenizer has tokens up to {largest} ({beyond[largest]!r}) and the model embeds {rows}: they "
             "do not belong together; use the model's own tokenizer, or resize its embedding and train it"
         )
+
+
+def _tokens_of_file(where: Mapping[str, Any]) -> set[str] | None:
+    """The tokens that stand in tokenizer.json; None where there is no such file."""
+    found = cached_file(where["pretrained_model_name_or_path"], "tokenizer.json", revision=where["revision"], **_SOFTLY)
+    if found is None:
+        return None
+    content = json.loads(Path(found).read_text())
+    vocabulary = content["model"].get("vocab", {})
+    named = vocabulary if isinstance(vocabulary, dict) else (piece for piece, *_ in vocabulary)
+    return {*named, *(each["content"] for each in content.get("added_tokens", ()))}
 
 
 @contextmanager

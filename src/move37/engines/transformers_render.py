@@ -98,7 +98,7 @@ def end_sources(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> d
     named = {
         "generation_config": _as_set(None if settings is None else settings.eos_token_id),
         "tokenizer": _as_set(tokenizer.eos_token_id),
-        "template": _end_of_turn(tokenizer),
+        "template": end_of_turn(tokenizer),
     }
     rows = _vocabulary_size(model)
     return {source: frozenset(token for token in ends if token < rows) for source, ends in named.items() if ends}
@@ -123,7 +123,7 @@ def _as_set(tokens: Any) -> frozenset[int]:
     return frozenset(tokens if isinstance(tokens, list | tuple) else [] if tokens is None else [tokens])
 
 
-def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """The special token that the chat template writes behind the last answer of a conversation, if it does.
 
     Behind the last one: what ends an earlier message may separate parts of one response (gpt-oss: <|end|>).

@@ -22,6 +22,8 @@ import torch
 
 from move37.config import Settings
 from move37.engines import Trainable
+from move37.engines.transformers_render import end_of_turn
+from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, InputError
 from move37.problems import load_problems
 from move37.rows import read_rows
@@ -38,7 +40,7 @@ from move37.training.records import Clock, View
 from move37.training.result import Trained
 from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
-from move37.types import FinishReason, Outcome, Problem, Prompt
+from move37.types import FinishReason, Outcome, Problem
 from move37.verification import VerifierPool
 
 
@@ -68,9 +70,11 @@ class Example(NamedTuple):
     """A response to imitate, in text. `ended` says that the end token belongs behind it."""
 
     problem: Problem
-    prompt: Prompt
+    prompt: str
     response: str
     ended: bool
+    rendered: bool = False
+    """As `Prompt.rendered`."""
 
 
 def imitate(recipe: TrainConfig, folder: Path, view: View) -> Trained:
@@ -170,7 +174,8 @@ def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[
         for row in read_rows(settings.file):
             question, response = row.text("question"), row.text("response")
             problem = Problem(row.place, question, (), "", "")
-            yield Example(problem, prompts.of(problem), response, True)
+            prompt = prompts.of(problem)
+            yield Example(problem, prompt.text, response, True, prompt.rendered)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)
@@ -178,7 +183,8 @@ def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[
     for problem_id, texts in _verified_texts(store, settings).items():
         prompt = prompts.of(problems[problem_id])
         for text, finish in list(texts.items())[: settings.per_problem]:
-            yield Example(problems[problem_id], prompt, text, finish is not FinishReason.LENGTH)
+            ended = finish is not FinishReason.LENGTH
+            yield Example(problems[problem_id], prompt.text, text, ended, prompt.rendered)
 
 
 def _verified_texts(store: RunStore, settings: ImitationConfig) -> dict[str, dict[str, FinishReason]]:
@@ -212,10 +218,24 @@ def _correct_keys(store: RunStore, model: str) -> pl.DataFrame:
 
 def encode(example: Example, engine: Trainable) -> tuple[list[int], list[int]]:
     """Token ids of the prompt and of the response, the end token behind it."""
-    prompt = engine.encode(example.prompt.text, example.prompt.rendered)
-    response = engine.encode_response(prompt, example.response)
-    end = engine.closing_token(example.prompt.rendered)
-    return prompt, [*response, *([end] if example.ended and end is not None else [])]
+    prompt = engine.encode(example.prompt, rendered=True) if example.rendered else engine.encode(example.prompt)
+    text = ResponseText(engine.tokenizer)
+    response = text.encode(example.response, text.before(prompt))
+    end = closing_token(engine, example.rendered) if example.ended else None
+    return prompt, [*response, *([] if end is None else [end])]
+
+
+def closing_token(engine: Trainable, rendered: bool) -> int | None:
+    """The end token that belongs behind a response to imitate, None where the model has none.
+
+    A model may end at several: behind a prompt of its chat template it is the one that the template ends a turn with,
+    else the tokenizer's.
+    """
+    turn = min(end_of_turn(engine.tokenizer) & engine.end_tokens, default=None) if rendered else None
+    usual: Any = engine.tokenizer.eos_token_id
+    if turn is not None or usual in engine.end_tokens:
+        return usual if turn is None else turn
+    return min(engine.end_tokens, default=None)
 
 
 def example_batch(examples: Sequence[tuple[list[int], list[int]]], on_prompt: bool, device: torch.device) -> Batch:

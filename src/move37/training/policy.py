@@ -297,7 +297,7 @@ class Policy:
         return Critic(own.base_model, self._reader_of(own), width, self.device)
 
     def _reader_of(self, model: PreTrainedModel) -> ResponseReader:
-        return ResponseReader(model, self.tokens_at_once, self._compute, self.engine.shares_prompts)
+        return ResponseReader(model, self.tokens_at_once, self._compute, getattr(self.engine, "shares_prompts", True))
 
     def _trained(self) -> set[str]:
         return {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}

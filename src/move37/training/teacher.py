@@ -26,7 +26,7 @@ class Teacher:
             )
         self._temperature = recipe.rollout.temperature
         model = engine.model.requires_grad_(False)
-        self._reader = ResponseReader(model, student.tokens_at_once, None, engine.shares_prompts)
+        self._reader = ResponseReader(model, student.tokens_at_once, None, getattr(engine, "shares_prompts", True))
         self._head = Head(model)
 
     def logprobs(self, batch: Batch) -> Tensor:

@@ -194,20 +194,18 @@ class TerminalView:
         for name, key, form in _ROWS:
             history = self._history.get(key)
             if history:
-                line = sparkline(history, _WIDTH, 1.0 if key in _SHARES else None)
+                axis = (min(0.0, *history), 1.0 if key in _SHARES else max(history))
+                line = sparkline(history, _WIDTH, axis)
                 table.add_row(name, Text(line, style="cyan"), format(history[-1], form))
         return table
 
 
-def sparkline(values: list[float], width: int, top: float | None = None) -> str:
-    """The values as bars between 0 and `top` (default: the largest), averaged down to at most `width` of them.
-
-    Where some are negative the axis begins at the least: a change looks as large as it is against the values.
-    """
+def sparkline(values: list[float], width: int, axis: tuple[float, float] | None = None) -> str:
+    """The values as bars over an axis, averaged down to at most `width` of them; default: their least and largest."""
     if len(values) > width:
         edges = [round(i * len(values) / width) for i in range(width + 1)]
         values = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    low, high = min(0.0, *values), max(values) if top is None else top
+    low, high = axis or (min(values), max(values))
     if high == low:
         return _BARS[0] * len(values)
     return "".join(_BARS[min(7, int(8 * (value - low) / (high - low)))] for value in values)
