@@ -1,4 +1,4 @@
-"""What would be asked, before a weight is loaded: the prompt of the first problem, its tokens, and how long prompts are.
+"""What would be asked, before a weight is loaded: the first problem's prompt, its tokens, how long all prompts are.
 
 For studies and for trainings. An engine whose tokenizer can be opened alone (`renderer`) loads nothing else.
 """

@@ -18,7 +18,7 @@ from move37.types import Problem
 
 SHOWN_CHARACTERS = 1000
 """Of the end of a response, where its answer stands; all of it with --full."""
-_COLOURS = {"correct": "green", "incorrect": "red", "unscored": "yellow", None: "dim"}
+COLOURS = {"correct": "green", "incorrect": "red", "unscored": "yellow", None: "dim"}
 
 
 def print_problems(seen: Sequence[SeenProblem], limit: int, searched: bool) -> None:
@@ -48,8 +48,8 @@ def print_samples(problem: Problem, seen: Sequence[SeenSample], limit: int, full
         of_model = [sample for sample in seen if sample.model == model]
         tell(False, f"\n{_in_words(model, of_model)}")
         for sample in of_model[:limit]:
-            console.print(Rule(Text(_heading(sample), style=_COLOURS.get(sample.outcome, "")), align="left"))
-            console.print(plain_text(_shown(sample.text, full)), soft_wrap=True)
+            console.print(Rule(Text(_heading(sample), style=COLOURS.get(sample.outcome, "")), align="left"))
+            console.print(plain_text(shown(sample.text, full)), soft_wrap=True)
         if len(of_model) > limit:
             tell(False, f"{len(of_model) - limit:,} more responses: --limit {len(of_model)} shows them.")
 
@@ -86,7 +86,7 @@ def _short(answer: str) -> str:
     return line if len(line) <= 60 else f"{line[:57]}..."
 
 
-def _shown(text: str, full: bool) -> str:
+def shown(text: str, full: bool) -> str:
     if full or len(text) <= SHOWN_CHARACTERS:
         return visible(text)
     return f"[{len(text) - SHOWN_CHARACTERS:,} characters before: --full] ...{visible(text[-SHOWN_CHARACTERS:])}"

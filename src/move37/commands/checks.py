@@ -177,19 +177,39 @@ REGISTRIES = {
 """What `move37 list` knows, and the module that holds it, under its name in capitals."""
 
 
+TEMPLATES = "templates"
+"""No registry, as a template is a text: a study brings its own in [templates.NAME]."""
+
+
+def list_templates(as_json: bool) -> None:
+    """The prompt templates that come with move37, each with its text and the strings that end a response."""
+    from move37 import prompting
+
+    with command("list", as_json) as emit:
+        emit({TEMPLATES: list(prompting.TEMPLATES.values())})
+    for template in prompting.TEMPLATES.values():
+        about = ["in the model's own chat template"] if template.chat else []
+        about += [f"ends at {', '.join(map(repr, template.stop))}"] if template.stop else []
+        indented = template.text.replace("\n", "\n    ").rstrip()
+        tell(as_json, f"{template.name}{': ' if about else ''}{'; '.join(about)}\n    {indented}\n")
+
+
 def members(registry: str) -> "Registry":
     """The registry of this name. Raises InputError for a name that is none."""
     if registry not in REGISTRIES:
-        raise InputError(f"no registry {registry!r} (registries: {', '.join(REGISTRIES)})")
+        raise InputError(f"no registry {registry!r} (registries: {', '.join((*REGISTRIES, TEMPLATES))})")
     return getattr(import_module(REGISTRIES[registry]), registry.upper())
 
 
 @app.command("list", rich_help_panel=PANEL)
 def list_(
-    registry: Annotated[str, typer.Argument(help=" | ".join(REGISTRIES), metavar="REGISTRY")],
+    registry: Annotated[str, typer.Argument(help=" | ".join((*REGISTRIES, TEMPLATES)), metavar="REGISTRY")],
     as_json: Json = False,
 ) -> None:
-    """List the names in a registry, those that installed packages add too."""
+    """List the names in a registry, those that installed packages add too; of templates, their texts."""
+    if registry == TEMPLATES:
+        list_templates(as_json)
+        return
     found = members(registry)
     with command("list", as_json) as emit:
         names = list(found.known())

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from move37.commands.application import Json, Out, app, command
+from move37.commands.rehearsal import DryRun, TokenIds, show_prompt_of_recipe
 from move37.console import tell
 from move37.errors import InputError
 
@@ -16,6 +17,8 @@ PANEL = "Training and the lab"
 def train(
     recipe: Annotated[Path, typer.Argument(help="What to train and how, a TOML file.", metavar="RECIPE.toml")],
     out: Out = None,
+    dry_run: DryRun = False,
+    token_ids: TokenIds = False,
     as_json: Json = False,
 ) -> None:
     """Train a model with one of six RLVR algorithms, or by distillation. The same command continues a stopped run."""
@@ -24,6 +27,9 @@ def train(
     from move37 import pipeline
     from move37.training.recipe import load_recipe
 
+    if dry_run or token_ids:
+        show_prompt_of_recipe(recipe, token_ids, as_json)
+        return
     with command("train", as_json) as emit:
         config = load_recipe(recipe)
         screen = Console(stderr=True)

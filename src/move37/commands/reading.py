@@ -4,13 +4,16 @@ import sys
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from move37.commands.application import Json, Run, app, command
 from move37.console import tell
 from move37.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from move37.terminal_training import Kept
 
 PANEL = "Studies and runs"
 
@@ -86,3 +89,25 @@ def labels(
         found = kept.readings(store)
         emit(found)
     tell(as_json, str(found))
+
+
+def show_training(run: Path, step: str | None, kept: "Kept", as_json: bool) -> None:
+    """`move37 show` of a training: the kept steps, or the responses of one."""
+    from move37.terminal_training import counts_of, print_responses, print_steps, step_named, steps_of, wanted
+    from move37.training.samples import read_samples
+
+    with command("show", as_json) as emit:
+        if step is None:
+            found = [counts_of(run, each) for each in steps_of(run)]
+            emit({"run": run, "steps": found})
+        else:
+            number = step_named(run, step)
+            found = wanted(read_samples(run, number), kept).to_dicts()
+            emit({"run": run, "step": number, "samples": found})
+    if as_json:
+        return
+    if step is None:
+        print_steps(found)
+        tell(False, f"Next: move37 show {run} {found[-1]['step']}")
+    else:
+        print_responses(found, kept)

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from move37.commands.application import Accept, Json, Options, Out, Run, app, command
+from move37.commands.reading import show_training
+from move37.commands.rehearsal import DryRun, TokenIds, show_prompts_of_study
 from move37.console import tell
 from move37.errors import InputError
 
@@ -44,6 +46,8 @@ def sample(
         int | None,
         typer.Option(min=1, max=10**6, help="Sample what base never solved so many times more, by all.", metavar="N"),
     ] = None,
+    dry_run: DryRun = False,
+    token_ids: TokenIds = False,
     as_json: Json = False,
 ) -> None:
     """Ask every model for the samples that it still owes under the study's stopping plan."""
@@ -54,6 +58,9 @@ def sample(
     from move37.results import Decided, Sampled
     from move37.store import RunStore
 
+    if dry_run or token_ids:
+        show_prompts_of_study(run, token_ids, as_json)
+        return
     with command("sample", as_json) as emit:
         if until not in (None, "decided"):
             raise InputError(f"--until: knows only 'decided', not {until!r}")
@@ -149,11 +156,18 @@ def show(
     full: Annotated[bool, typer.Option("--full", help="Whole responses, not their ends.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Read what models wrote: the problems of a run, or the responses to one of them with their verdicts."""
+    """Read what models wrote: the problems of a run, or the responses to one of them with their verdicts.
+
+    Of a training: the steps whose responses are kept, or the responses of one (its number in place of PROBLEM).
+    """
     from move37 import terminal_samples
     from move37.browse import Wanted, problem_named, problems_seen, samples_seen
     from move37.store import RunStore
+    from move37.terminal_training import Kept, is_training
 
+    if is_training(run):
+        show_training(run, problem, Kept(outcome, grep, limit, full), as_json)
+        return
     with command("show", as_json) as emit:
         store, wanted = RunStore.open(run), Wanted(tuple(model or ()), outcome, grep, only)
         if problem is None:

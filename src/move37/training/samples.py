@@ -3,19 +3,21 @@
     <run>/rollouts/step-000010.parquet      a row for each response: see `COLUMNS`
 
 Kept of the last step and of every so many (`records.samples_every`), at most `records.samples_limit` responses of each,
-whole prompts in the order of the step. `move37 show RUN` reads them.
+whole prompts in the order of the step. `move37 show RUN` reads them. Importing this file loads no torch.
 """
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from move37.errors import InputError, StoreError
 from move37.parts import write_atomically
-from move37.training.batches import Rollout
+
+if TYPE_CHECKING:
+    from move37.training.batches import Rollout
 
 FOLDER = "rollouts"
 COLUMNS: Mapping[str, Any] = {
@@ -40,13 +42,13 @@ there is no verdict, `advantage` (the mean over the response's own tokens) where
 
 
 def keep_samples(
-    folder: Path, step: int, rollouts: Sequence[Rollout], advantages: Mapping[int, float], limit: int
+    folder: Path, step: int, rollouts: "Sequence[Rollout]", advantages: Mapping[int, float], limit: int
 ) -> None:
     """Write down the rollouts of a step. `advantages` by `id` of the rollout. Raises StoreError."""
-    groups: dict[int, list[Rollout]] = {}
+    groups: dict[int, list[Any]] = {}
     for rollout in rollouts:
         groups.setdefault(rollout.group, []).append(rollout)
-    kept: list[Rollout] = []
+    kept: list[Any] = []
     for of_prompt in groups.values():
         kept += of_prompt[:limit] if not kept else of_prompt if len(kept) + len(of_prompt) <= limit else []
     rows = [_row(step, rollout, advantages.get(id(rollout))) for rollout in kept]
@@ -79,7 +81,7 @@ def forget_samples_after(folder: Path, step: int) -> None:
             (folder / FOLDER / f"step-{later:06d}.parquet").unlink()
 
 
-def _row(step: int, rollout: Rollout, advantage: float | None) -> tuple[Any, ...]:
+def _row(step: int, rollout: "Rollout", advantage: float | None) -> tuple[Any, ...]:
     sample, verdict, problem = rollout.made.sample, rollout.verdict, rollout.problem
     return (
         *(step, rollout.group, problem.id, problem.question, list(problem.references)),
