@@ -1,6 +1,8 @@
 """Claim: with 10^6 samples of 500 problems (1 kB each) the reading room shows its first page, filters and finds a text
 in under a second, goes to the next problem in under a tenth of one, and takes under 1 GB of memory.
 
+    python bench/view.py [SAMPLES [FOLDER]]      the run is kept in FOLDER and used again
+
 Headless Chromium asks for the page and presses the keys (tests/test_view_browser.py drives it the same way). The text
 search is asked of the server, as the page asks it. The room runs in a process of its own, and so is its memory.
 """
@@ -142,12 +144,13 @@ def measure(address: str, profile: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        began = time.perf_counter()
-        make(folder / "run")
-        size = sum(path.stat().st_size for path in (folder / "run").rglob("*.parquet")) / 1e6
-        print(f"{SAMPLES_IN_ALL:,} samples, {size:.0f} MB, made in {time.perf_counter() - began:.0f} s")
+        run = Path(sys.argv[2]) if len(sys.argv) > 2 else folder / "run"
+        if not run.exists():
+            make(run)
+        size = sum(path.stat().st_size for path in run.rglob("*.parquet")) / 1e6
+        print(f"{SAMPLES_IN_ALL:,} samples, {size:.0f} MB")
         here, there = multiprocessing.get_context("spawn").Pipe()
-        child = multiprocessing.get_context("spawn").Process(target=room_of, args=(folder / "run", there))
+        child = multiprocessing.get_context("spawn").Process(target=room_of, args=(run, there))
         child.start()
         here.send("copied")
         opened, copied = here.recv()

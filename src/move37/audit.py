@@ -26,6 +26,8 @@ from move37.schema import KEY, samples_of
 from move37.store import RunStore
 from move37.types import Outcome, Problem, Sample, Verdict
 
+READER = "reader-"
+"""How the labels of readers with a name begin (`labels.py`)."""
 LABEL = "audit@1"
 """Verdicts of readers: correct for a valid chain, incorrect for an invalid one."""
 FILE = "audit.json"

@@ -29,6 +29,7 @@ import numpy as np
 import polars as pl
 
 from move37.audit import LABEL as AUDITED
+from move37.audit import READER
 from move37.errors import InputError, StoreError
 from move37.estimates.reader_agreement import cohen_kappa, krippendorff_alpha
 from move37.parts import write_atomically
@@ -36,8 +37,6 @@ from move37.schema import KEY, VERDICTS
 from move37.store import RunStore
 from move37.types import FinishReason, Outcome
 
-READER = "reader-"
-"""How the labels of readers begin."""
 PENDING = "labels-pending.jsonl"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 _MANY_PARTS = 8

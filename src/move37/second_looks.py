@@ -12,7 +12,7 @@ import polars as pl
 from move37.analyses.chain_audit import AuditReading
 from move37.analyses.chains import ChainCounts, ChainErrors
 from move37.audit import LABEL as AUDITED
-from move37.audit import read_key
+from move37.audit import READER, read_key
 from move37.counts import AnyTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.rows import correct_samples
@@ -25,6 +25,9 @@ from move37.zero_set import kept_zero_set
 
 CHAIN_CALIBRATION = "chain_calibration.json"
 """In the run folder: what each judge of chains does with clean and corrupted ones, by its label."""
+
+MAJORITY = "the majority of readers"
+"""Whose word on chains that is, where no judge is named."""
 
 
 class Reader(Protocol):
@@ -63,12 +66,18 @@ def audit_reading(run: Reader, model: str) -> AuditReading | None:
         return None
     rows = run.collect(model, run.store.standing(AUDITED, model, [*KEY, "outcome"]))
     said = {(problem, index): outcome == Outcome.CORRECT.value for problem, index, outcome in rows.rows()}
+    # What is read beyond an unread one was not chosen by the order, and what it says would be of another choice.
+    stopped: set[str] = set()
     counts = accepted(run, model, key.max_correct).group_by("problem_id").len()
     few: dict[str, int] = dict(counts.sort("problem_id").rows())
     verdicts: dict[str, list[bool]] = {}
     for item in key.items:
         valid = said.get((item.problem_id, item.index))
-        if item.model == model and valid is not None and item.problem_id in few:
+        if item.model != model or item.problem_id not in few or item.set in stopped:
+            continue
+        if valid is None or valid:
+            stopped.add(item.set)
+        if valid is not None:
             verdicts.setdefault(item.problem_id, []).append(valid)
     return AuditReading(key.max_correct, few, verdicts)
 
@@ -104,11 +113,13 @@ def zero_set_tally(run: Reader, model: str) -> Tally | None:
 def chain_judge(run: Reader, model: str) -> str | None:
     """The label of the study's judge of chains on `model`; None where none is named, or it judged nothing.
 
-    Raises InputError where a name stands for several labels.
+    Where none is named and readers labelled chains, it is what most of them say. Raises InputError where a name stands
+    for several labels.
     """
     name = run.store.study().analysis.chain_judge
     if name is None:
-        return None
+        labels = run.store.labels(model)
+        return AUDITED if AUDITED in labels and any(each.startswith(READER) for each in labels) else None
     labels = [each for each in run.store.labels(model) if each == name or each.startswith(f"{name}@")]
     if len(labels) > 1:
         raise InputError(f"analysis.chain_judge: {name!r} stands for {', '.join(labels)}; give one of these labels")
@@ -142,7 +153,7 @@ def chain_counts(run: Reader, model: str, below: int | None) -> ChainCounts | No
     if not frames:
         return None
     found = pl.concat(frames).sort("problem_id").select(*parts).to_numpy().T
-    return ChainCounts(label, found[:3], found[3])
+    return ChainCounts(MAJORITY if label == AUDITED else label, found[:3], found[3])
 
 
 def chain_errors(run: Reader) -> ChainErrors | None:

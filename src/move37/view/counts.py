@@ -3,7 +3,7 @@
 import polars as pl
 
 from move37.audit import LABEL as AUDITED
-from move37.labels import READER
+from move37.audit import READER
 from move37.schema import KEY
 from move37.store import RunStore
 from move37.types import FinishReason, Flag, Outcome

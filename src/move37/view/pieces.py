@@ -13,7 +13,7 @@ Every step is linear in the text. Left out: Markdown; maths in environments with
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +32,7 @@ LONGEST_CODE = 50_000
 """Characters of code that are coloured."""
 _OPENERS = re.compile(r"```|\$\$|\\\[|\\\(|\\boxed\s*\{|\$")
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}
+_BRACE = re.compile(r"[{}]")
 _LANGUAGE = re.compile(r"[\w+#.-]{0,30}[ \t]*\n")
 _PROGRAM = re.compile(r"\s*(?:from\s+\w|import\s+\w|def\s+\w|class\s+\w|@\w|#)|\s{4}\S")
 
@@ -69,8 +70,9 @@ def shortened(text: str, answer: str | None, head: int, tail: int, is_program: b
 def _split(text: str) -> Iterator[tuple[str, str, int]]:
     """(kind, content, where it starts): words, code after its fence, maths by its opener."""
     done = at = 0
+    braces = _braces(text)
     while (opener := _OPENERS.search(text, at)) is not None:
-        found = _closed(text, opener)
+        found = _closed(text, opener, braces)
         if found is None:
             at = opener.end()
             continue
@@ -83,7 +85,7 @@ def _split(text: str) -> Iterator[tuple[str, str, int]]:
         yield "t", text[done:], done
 
 
-def _closed(text: str, opener: re.Match[str]) -> tuple[str, int, int] | None:
+def _closed(text: str, opener: re.Match[str], braces: Mapping[int, int]) -> tuple[str, int, int] | None:
     """What stands behind an opener, where it starts, and where what closes it ends; None where nothing does."""
     kind, start = opener[0], opener.end()
     if kind == "```":
@@ -98,21 +100,26 @@ def _closed(text: str, opener: re.Match[str]) -> tuple[str, int, int] | None:
             return None
         return content, start, end + 1
     if kind.startswith("\\boxed"):
-        end = _brace(text, start)
-        return None if end is None else (text[opener.start() : end], opener.start(), end)
+        end = braces.get(start - 1, len(text)) + 1
+        is_near = end - start <= LONGEST_MATHS and end <= len(text)
+        return (text[opener.start() : end], opener.start(), end) if is_near else None
     closer = _CLOSERS[kind]
     end = text.find(closer, start, start + LONGEST_MATHS)
     return None if end < 0 or not text[start:end].strip() else (text[start:end], start, end + len(closer))
 
 
-def _brace(text: str, start: int) -> int | None:
-    """Where the brace that was opened before `start` is closed."""
-    depth = 1
-    for place in range(start, min(len(text), start + LONGEST_MATHS)):
-        depth += (text[place] == "{") - (text[place] == "}")
-        if depth == 0:
-            return place + 1
-    return None
+def _braces(text: str) -> dict[int, int]:
+    """Where each brace that is closed is closed, by where it is opened."""
+    if "\\boxed" not in text:
+        return {}
+    opened: list[int] = []
+    found = {}
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "{":
+            opened.append(brace.start())
+        elif opened:
+            found[opened.pop()] = brace.start()
+    return found
 
 
 def _words(content: str, start: int, span: tuple[int, int] | None) -> Iterator[Piece]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from move37.audit import READER
 from move37.console import visible
-from move37.labels import READER, note_of
+from move37.labels import note_of
 from move37.schema import KEY
 from move37.store import RunStore
 from move37.types import Outcome, Problem

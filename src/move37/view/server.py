@@ -196,6 +196,7 @@ def serve(room: Room, port: int, reader: str | None, ready: Callable[[str], None
             listening.bind(("127.0.0.1", port))
         except OSError as error:
             raise InputError(f"--port {port}: {error.strerror or error}; without it, a free one is taken") from None
+        listening.listen(128)  # whoever has the address may call at once
         port = listening.getsockname()[1]
         app = application(room, token, port, reader or default_reader())
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
@@ -236,6 +237,8 @@ def _answered(answer: Callable[[str, dict[str, str], dict[str, Any]], dict[str, 
                 if int(request.headers.get("content-length", LARGEST_BODY + 1)) > LARGEST_BODY:
                     raise InputError("too large")
                 body = await request.json()
+                if not isinstance(body, dict):
+                    raise InputError("not an object")
             found = await run_in_threadpool(answer, request.path_params["name"], dict(request.query_params), body)
             return JSONResponse(found)
         except Move37Error as error:
