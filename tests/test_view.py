@@ -184,7 +184,7 @@ def test_equal_responses_and_equal_answers_are_folded_with_their_count(client: T
     ]
     assert found["responses"][0]["pieces"] == [["t", "It is "], ["m", "2", False, True], ["t", "."]]
     assert found["responses"][2]["finish"] == "length"
-    assert found["answers"] == [["2", "correct", 2], ["3", "incorrect", 1]]
+    assert found["answers"] == [["2", "correct", 2, "2"], ["3", "incorrect", 1, "3"]]
     assert len(samples_seen(store, PROBLEMS[0], Wanted(models=("base",)))) == found["groups"]
     by_answer = get(client, "responses", id="made/1", source=0, fold="answer")
     assert [(each["answer"], each["count"], each["different"]) for each in by_answer["responses"]] == [

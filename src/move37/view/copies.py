@@ -16,7 +16,7 @@ import polars as pl
 from move37.parts import UNFINISHED, PartFolder
 from move37.schema import KEY
 
-LARGE_BYTES = 2**20
+LARGE_BYTES = 2**17
 """Parts of at least this size on disk are copied."""
 COPY_BYTES = 96 * 2**20
 """Text in one file of a copy, about."""
@@ -56,8 +56,9 @@ class SortedParts:
         """The rows of one problem by index, each key once."""
         wanted = list(dict.fromkeys([*KEY, *columns]))
         frames = []
-        for rows, places in self._sources():
+        for path, places in self._sources():
             if places is None:
+                rows = self.parts.scan_part(path)
                 frames.append(rows.filter(pl.col("problem_id") == problem_id).select(wanted))
                 continue
             for place in places.get(problem_id, ()):
@@ -69,15 +70,16 @@ class SortedParts:
     def scan(self, columns: Sequence[str]) -> pl.LazyFrame:
         """All rows, copies in place of parts. A key that stands in two parts comes twice."""
         scans = []
-        for rows, places in self._sources():
+        for path, places in self._sources():
             files = None if places is None else sorted({each.file for found in places.values() for each in found})
-            scans.append((rows if files is None else pl.scan_parquet(files, glob=False)).select(columns))
+            rows = self.parts.scan_part(path) if files is None else pl.scan_parquet(files, glob=False)
+            scans.append(rows.select(columns))
         return pl.concat(scans) if scans else pl.LazyFrame(schema=self.parts.schema).select(columns)
 
-    def _sources(self) -> Iterator[tuple[pl.LazyFrame, dict[str, list[_Place]] | None]]:
+    def _sources(self) -> Iterator[tuple[Path, dict[str, list[_Place]] | None]]:
         """Each part, and where problems lie in its copy; None where it has none."""
         for path in self.parts.files():
-            yield self.parts.scan_part(path), self._places_in(path.stem)
+            yield path, self._places_in(path.stem)
 
     def _places_in(self, stem: str) -> dict[str, list[_Place]] | None:
         if stem not in self._places:

@@ -54,30 +54,30 @@ class ModelFiles:
         columns = ["finish_reason", "tokens", "logprob", "digest", *(["text"] if with_text else [])]
         samples = self.samples.of_problem(problem.id, columns).with_columns(pl.col("finish_reason").cast(pl.String))
         labels = [label for label in current_labels(self.store, self.model) if label in self.verdicts]
-        verdicts = [self._standing(label, problem, ["outcome", "reason", "answer", "flags"]) for label in labels]
+        of = ["outcome", "reason", "answer", "flags"]
+        verdicts = [self._standing(label, problem, of, samples) for label in labels]
         empty = {"problem_id": pl.String, "index": pl.Int32, "outcome": pl.String, "reason": pl.String}
         none = pl.DataFrame(schema=empty | {"answer": pl.String, "flags": pl.List(pl.String)})
-        known = [none, *(each.drop("sample").with_columns(pl.col("outcome").cast(pl.String)) for each in verdicts)]
-        judged = pl.concat([each.select(none.columns) for each in known]).unique(KEY, keep="first")
+        judged = pl.concat([each.select(none.columns) for each in (none, *verdicts)]).unique(KEY, keep="first")
         return samples.join(judged, on=KEY, how="left", maintain_order="left")
 
-    def beside(self, problem: Problem) -> dict[int, list[dict[str, Any]]]:
-        """What other graders and readers say, by index."""
+    def beside(self, problem: Problem, samples: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
+        """What other graders and readers say of `samples`, by index."""
         found: dict[int, list[dict[str, Any]]] = {}
         for label in (*other_labels(self.store, self.model), *reader_labels(self.store, self.model)):
             if label not in self.verdicts:
                 continue
-            for row in self._standing(label, problem, ["outcome", "reason"]).to_dicts():
-                said = {"by": label.rpartition("@")[0], "outcome": str(row["outcome"]), "reason": row["reason"]}
+            for row in self._standing(label, problem, ["outcome", "reason"], samples).to_dicts():
+                said = {"by": label.rpartition("@")[0], "outcome": row["outcome"], "reason": visible(row["reason"])}
                 if label.startswith(READER):
-                    said |= {"reader": said["by"].removeprefix(READER), "note": note_of(row["reason"])}
+                    said |= {"reader": said["by"].removeprefix(READER), "note": visible(note_of(row["reason"]))}
                 found.setdefault(row["index"], []).append(said)
         return found
 
-    def _standing(self, label: str, problem: Problem, columns: Sequence[str]) -> pl.DataFrame:
-        """Verdicts about the sample and the problem that are here now (`store.py`)."""
+    def _standing(self, label: str, problem: Problem, columns: Sequence[str], samples: pl.DataFrame) -> pl.DataFrame:
+        """Verdicts about the sample and the problem that are here now (`store.py`), outcomes as words."""
         rows = self.verdicts[label].of_problem(problem.id, [*columns, "sample", "problem"])
-        digests = self.samples.of_problem(problem.id, ["digest"])
+        rows, digests = rows.with_columns(pl.col("outcome").cast(pl.String)), samples.select(*KEY, "digest")
         now = self.store.digests().get(problem.id)
         same = pl.col("problem").is_null() | (pl.lit(True) if now is None else pl.col("problem") == now)
         beside = rows.join(digests, on=KEY, how="inner", maintain_order="left")
@@ -110,7 +110,7 @@ def responses(files: ModelFiles, problem: Problem, asked: Asked, pattern: pl.Exp
     if asked.answer is not None:
         chosen = chosen.filter(pl.col("answer") == asked.answer)
     folded = _folded(chosen, asked)
-    beside, is_program = files.beside(problem), problem.verifier == CODE
+    beside, is_program = files.beside(problem, rows), problem.verifier == CODE
     page = folded.slice(asked.offset, asked.limit).to_dicts()
     return {
         "samples": rows.height,
@@ -159,13 +159,15 @@ def _folded(rows: pl.DataFrame, asked: Asked) -> pl.DataFrame:
 
 
 def _answers(rows: pl.DataFrame, most: int = 12) -> list[list[Any]]:
-    """The most frequent answers: [answer, outcome, count]; the last entry may be [None, None, how many others]."""
+    """The most frequent answers: [answer, outcome, count, answer as it is shown]; the last entry may be
+    [None, None, how many others, None]."""
     counted = (
         rows.drop_nulls("answer").group_by("answer", "outcome").len().sort("len", "answer", descending=[True, False])
     )
-    found = [[answer, outcome, count] for answer, outcome, count in counted.head(most).rows() if len(answer) <= ANSWER]
-    rest = counted.height - len(found)
-    return [*found, *([[None, None, rest]] if rest else [])]
+    frequent = [row for row in counted.head(most).rows() if len(row[0]) <= ANSWER]
+    rest = counted.height - len(frequent)
+    found = [[answer, outcome, count, visible(answer)] for answer, outcome, count in frequent]
+    return [*found, *([[None, None, rest, None]] if rest else [])]
 
 
 def _shown(row: Mapping[str, Any], beside: Mapping[int, list[dict[str, Any]]], is_program: bool) -> dict[str, Any]:

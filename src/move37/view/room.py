@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from move37.analyses.gains_losses import gains_and_losses
+from move37.console import visible
 from move37.errors import InputError, Move37Error
 from move37.evidence import RunEvidence
 from move37.labels import readings, settle
@@ -132,7 +133,7 @@ class Room:
             "columns": list(COUNTS),
             "ids": ids,
             "questions": [_short(known.problems[id].question) for id in ids],
-            "tags": [{name: str(value) for name, value in known.problems[id].tags.items()} for id in ids],
+            "tags": [tags_shown(known.problems[id]) for id in ids],
             "counts": counts,
             "shown": {
                 name: [[places[p] for p in side if p in places] for side in both] for name, both in known.shown.items()
@@ -246,6 +247,10 @@ def pattern(text: str) -> pl.Expr:
     return pl.col("text").str.contains(f"(?i){re.escape(text)}")
 
 
+def tags_shown(problem: Problem) -> dict[str, str]:
+    return {visible(name): visible(str(value)) for name, value in problem.tags.items()}
+
+
 @lru_cache(maxsize=256)
 def _found(room: Room, number: int, stamp: Any, text: str) -> list[tuple[str, int]]:
     """`stamp` stands for the samples: the same text in the same samples is looked for once."""
@@ -266,9 +271,9 @@ def _twice(read: Callable[[], Found]) -> Found:
 def _shown(store: RunStore, name: str) -> dict[str, tuple[list[str], list[str]]]:
     """What each RL model is shown to have gained and lost, problem by problem; nothing where there are no verdicts."""
     evidence, base = RunEvidence(store), store.study().base_model()
-    if base is None:
-        return {}
     others = [model for model in evidence.models() if model != base]
+    if base not in evidence.models() or not others:
+        return {}
     try:
         changes = gains_and_losses(evidence.tally(base), [evidence.tally(model) for model in others])
     except InputError:

@@ -30,7 +30,7 @@ from move37.types import Problem
 from move37.view.blind import audit_state, say_blind
 from move37.view.pieces import pieces_of
 from move37.view.responses import FOLDS, ORDERS, Asked, ModelFiles, responses, whole
-from move37.view.room import Room, pattern
+from move37.view.room import Room, pattern, tags_shown
 from move37.view.tokens import shaded_tokens
 
 STATIC = Path(str(files("move37.view") / "static"))
@@ -180,7 +180,7 @@ def problem_shown(problem: Problem, room: Room) -> dict[str, Any]:
         "references": [visible(each[:2000]) for each in problem.references],
         "benchmark": problem.benchmark,
         "verifier": problem.verifier,
-        "tags": {name: str(value) for name, value in problem.tags.items()},
+        "tags": tags_shown(problem),
         "images": [image.digest for image in problem.images if image.media_type in IMAGES],
         "prompts": [{"of": names, "text": text[:20_000]} for text, names in prompts.items()],
     }

@@ -37,12 +37,23 @@ const Data = (() => {
     return kept.get(asked.id).then(found => name === "problem" ? found.problem : found.responses[asked.source]);
   }
 
+  const ahead = new Map(); // what is likely to be asked for next, by what would be asked
   let overview = { ids: [] };
   return {
     isCopy,
+    forget() { ahead.clear(); },
+    prepare(name, asked) {
+      const key = JSON.stringify([name, asked]);
+      if (isCopy || ahead.has(key)) return;
+      ahead.set(key, this.ask(name, asked));
+      ahead.get(key).catch(() => ahead.delete(key));
+    },
     remember(found) { overview = found; },
     ask(name, asked = {}) {
       if (isCopy) return fromCopy(name, asked);
+      const key = JSON.stringify([name, asked]), prepared = ahead.get(key);
+      ahead.delete(key);
+      if (prepared) return prepared;
       return answer(fetch(`api/${name}?${new URLSearchParams(asked)}`, { cache: "no-store" }));
     },
     tell(name, body) {

@@ -70,8 +70,11 @@ const App = (() => {
       if (state.problem && (differs(old, SHOWN) || old.blind)) await Problem.show(state.problem);
       else if (state.at && differs(old, ["at"])) await Problem.seek();
       List.mark(state);
-    } catch (error) { status(error.message); }
-    document.documentElement.dataset.drawn = location.hash;
+    } catch (error) {
+      status(error.message);
+    } finally {
+      document.documentElement.dataset.drawn = location.hash;
+    }
   }
 
   function status(text) {
@@ -144,6 +147,7 @@ const App = (() => {
   async function take(found, again = false) {
     const reader = App.reader;
     overview = found;
+    Data.forget();
     Data.remember(found);
     List.take(found);
     names = shortNames();

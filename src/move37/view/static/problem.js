@@ -88,12 +88,12 @@ const Problem = (() => {
   }
 
   function answers(found) {
-    const chips = found.answers.map(([answer, outcome, times]) => answer === null
+    const chips = found.answers.map(([answer, outcome, times, shown]) => answer === null
       ? make("span", { class: "quiet" }, `${count(times)} other answers`)
       : make("button", {
         type: "button", class: `chip ${outcome ?? ""}`, "aria-pressed": String(App.state.answer === answer), disabled: Data.isCopy,
         onclick: () => App.go({ answer: App.state.answer === answer ? "" : answer, at: "" }),
-      }, `${answer || "(empty)"} `, make("small", {}, `${count(times)}×${outcome === "correct" ? " right" : ""}`)));
+      }, `${shown || "(empty)"} `, make("small", {}, `${count(times)}×${outcome === "correct" ? " right" : ""}`)));
     return chips.length ? make("div", { class: "answers", role: "group", "aria-label": "Answers" }, ...chips) : null;
   }
 
@@ -178,6 +178,11 @@ const Problem = (() => {
       make("a", { class: "back", href: App.link({ problem: "", at: "" }) }, "All problems"), head(problem), controls() ?? "",
       make("div", { class: `columns of-${Math.min(columns.length, 3)}` }, ...columns.map(each => each.element)));
     await seek();
+    const next = List.beside(id, 1);
+    if (next) {
+      Data.prepare("problem", { id: next });
+      for (const source of wanted) Data.prepare("responses", asked(next, source, 0));
+    }
   }
 
   // The response that the address names.
