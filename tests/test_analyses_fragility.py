@@ -19,6 +19,7 @@ from move37.importers.counts import load_counts
 from move37.report.sections import section_lines
 from move37.report.summary import summary_sentences
 from move37.report.words import unnamed
+from move37.report.words.claim import joined, texts
 from move37.report.words.fragility import fragility_sentences
 from tests.test_analyses_gains_losses import DEEPSCALER, stopped, tally
 
@@ -63,7 +64,7 @@ def test_the_published_loss_hangs_on_problems_solved_once(published: Findings) -
 
 
 def test_the_sentence_of_the_published_loss(published: Findings) -> None:
-    loss, gain = map(unnamed, fragility_sentences(published.comparisons[0].fragility))
+    loss, gain = map(unnamed, texts(fragility_sentences(published.comparisons[0].fragility)))
     assert loss.startswith("The loss (k = 6")
     assert "falls if 2 to 5 right tries are asked for in place of one" in loss
     assert re.search(
@@ -114,7 +115,7 @@ def test_a_crossing_that_single_problems_do_not_carry_and_one_that_they_do() -> 
     (loss,) = (each for each in shaky.influence if each.claim == "loss")
     assert loss.overturned_by is not None
     assert loss.overturned_by < 16
-    assert "carry it most" in fragility_sentences(shaky)[0]
+    assert "carry it most" in fragility_sentences(shaky)[0].text
 
 
 def test_leaving_out_one_by_one_finds_the_sets_of_bands_made_anew() -> None:
@@ -165,7 +166,7 @@ def test_unscored_and_truncated_samples_at_their_worst() -> None:
     expected = (pass_at_k_rows(by_hand) - pass_at_k_rows(base)).mean(axis=0)
     assert kinds["cut_right_for_rl"].difference == pytest.approx(expected[:64], abs=1e-12)
     assert kinds["cut_right_for_base"].difference == pytest.approx(found.measured.difference, abs=1e-12)
-    said = " ".join(map(unnamed, fragility_sentences(found)))
+    said = unnamed(joined(fragility_sentences(found)))
     assert "if the unscored samples are right for rl and wrong for base" in said
     assert "if the samples of rl that were cut off were right" in said
     assert "among the samples that were not cut off" in said

@@ -4,6 +4,9 @@ Two models that were each compared with one base cannot be ranked by their bands
 Here every pair is compared directly, on the same problems, in one band for all pairs and ks: each statement stands
 beside all others (as in `families.py`, of which this is the counterpart without a base).
 
+For these problems alone (`analysis.target`) the pairs are taken as independent when the critical value is drawn, which
+is on the safe side however they depend on each other (Sidak 1967).
+
 Up to `MOST` models; more make so many pairs that a band for all of them says little. Left out: an order of all models.
 """
 
@@ -14,10 +17,11 @@ from itertools import combinations
 from move37.analyses.curves import CurveDifference, difference_of
 from move37.analyses.families import FAMILY_BAND
 from move37.analyses.pairing import paired
+from move37.analyses.targets import pair_spreads
 from move37.counts import AnyTally
 from move37.errors import InputError
-from move37.estimates.bands import band_from, critical_value, spread, thinned_columns
-from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.bands import band_from, critical_value, thinned_columns
+from move37.estimates.rows import k_limit
 from move37.estimates.settings import INDEPENDENT, BandSettings, Design
 
 MOST = 8
@@ -49,9 +53,8 @@ def between_models(
         raise InputError(f"2 to {MOST} different models can be compared with each other, not {', '.join(names)}")
     ordered = [models[0], *(paired(models[0], model)[1] for model in models[1:])]
     k_max = min(k_limit(tally) for tally in ordered)
-    rows, simulated = [pass_at_k_rows(tally, k_max) for tally in ordered], thinned_columns(k_max)
     pairs = list(combinations(range(len(ordered)), 2))
-    spreads = [spread(rows[b] - rows[a], design, simulated) for a, b in pairs]
+    spreads = pair_spreads(ordered, pairs, k_max, settings.target, design, thinned_columns(k_max))
     critical = critical_value(spreads, settings)
     return Between(
         pairs=tuple(

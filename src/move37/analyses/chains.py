@@ -61,6 +61,8 @@ class ChainCurve:
     upper: FloatArray | None
     note: str = ""
     """Why nothing is corrected, where a calibration is known and does not allow it."""
+    confidence: float = 0.95
+    """Of the limits of both shares, each."""
 
 
 def chain_curve(
@@ -105,6 +107,7 @@ def chain_curve(
         lower=lower,
         upper=upper,
         note=note,
+        confidence=confidence,
     )
 
 

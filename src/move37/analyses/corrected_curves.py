@@ -52,9 +52,11 @@ class CorrectedCurve:
     """NaN where digits run out."""
     lower: FloatArray
     upper: FloatArray
+    confidence: float = 0.95
+    """Of the range of false accepts, and of that of the sensitivity."""
 
 
-def corrected_curve(tally: AnyTally, source: str, box: ErrorBox) -> CorrectedCurve | None:
+def corrected_curve(tally: AnyTally, source: str, box: ErrorBox, confidence: float = 0.95) -> CorrectedCurve | None:
     """None where the box holds a verifier that tells right and wrong no better than the toss of a coin would."""
     if box.false_accepts_range[1] >= box.sensitivity_range[0]:
         return None
@@ -71,6 +73,7 @@ def corrected_curve(tally: AnyTally, source: str, box: ErrorBox) -> CorrectedCur
         corrected=np.clip(corrected, 0.0, 1.0),
         lower=np.clip(np.nan_to_num(lowest, nan=0.0), 0.0, 1.0),
         upper=np.clip(np.nan_to_num(highest, nan=1.0), 0.0, 1.0),
+        confidence=confidence,
     )
 
 
@@ -92,9 +95,9 @@ def corrected_curves(
         audit = audited.get(tally.model)
         if audit is not None and audit.false_accepts is not None:
             box = ErrorBox(1.0, (1.0, 1.0), audit.false_accepts, (audit.lower, audit.upper))
-            found.append(corrected_curve(tally, AUDIT, box))
+            found.append(corrected_curve(tally, AUDIT, box, confidence))
         elif general is not None:
-            found.append(corrected_curve(tally, CALIBRATION, general))
+            found.append(corrected_curve(tally, CALIBRATION, general, confidence))
     return tuple(each for each in found if each is not None)
 
 

@@ -19,6 +19,7 @@ from move37.analyses.corrected_curves import CorrectedCurve
 from move37.analyses.deconvolved import DeconvolvedShift, deconvolved_shift
 from move37.analyses.diversity import Diversity, diversity
 from move37.analyses.extrapolation import ModelExtrapolation, PairExtrapolation, extrapolate_model, extrapolate_pair
+from move37.analyses.false_solves import FalseSolves
 from move37.analyses.format_split import FormatDifference, FormatShare, format_difference, format_share
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.reliability import (
@@ -138,6 +139,8 @@ class ModelDetail:
     """CoT-pass@k; None without a judge of chains."""
     format: FormatShare | None = None
     """How often an answer is found; None where every sample has one."""
+    false_solves: FalseSolves | None = None
+    """Problems that a wrong answer alone may have solved; None without a calibration, or without answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,19 +255,19 @@ def pair_detail(
         beyond=extrapolate_pair(base, rl, confidence, design) if _far(depth, base, rl) else None,
         expected=tuple(expected_four_way(base, rl, k) for k in (*smaller, table.k)),
         deconvolved=deconvolved_shift(base, rl, confidence, design) if _far(depth, base, rl) else None,
-        diversity=_diversity(of_base, of_rl, base, rl, confidence),
+        diversity=_diversity(of_base, of_rl, base, rl, confidence, design),
         format=_format(of_base, of_rl, fixed_base, fixed_rl, confidence, design, base),
         valid=valid_four_way(base, rl, of_base.audit, of_rl.audit) if of_base.audit and of_rl.audit else None,
     )
 
 
 def _diversity(
-    of_base: ModelData, of_rl: ModelData, base: AnyTally, rl: AnyTally, confidence: float
+    of_base: ModelData, of_rl: ModelData, base: AnyTally, rl: AnyTally, confidence: float, design: Design
 ) -> Diversity | None:
     if of_base.answers is None or of_rl.answers is None:
         return None
     names, votes = (base.model, rl.model), (of_base.votes, of_rl.votes)
-    return diversity(names, votes, (of_base.answers, of_rl.answers), base.problem_ids, confidence)
+    return diversity(names, votes, (of_base.answers, of_rl.answers), base.problem_ids, confidence, design)
 
 
 def _reliability(

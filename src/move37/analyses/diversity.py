@@ -16,10 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import gammaln, stdtrit
+from scipy.special import gammaln
 
+from move37.analyses.curves import mean_interval
 from move37.errors import InputError
 from move37.estimates.majority import AnswerCounts
+from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
 
 MOST = 64
@@ -61,8 +63,12 @@ def diversity(
     answers: tuple[pl.DataFrame, pl.DataFrame],
     problem_ids: Sequence[str],
     confidence: float = 0.95,
+    design: Design = INDEPENDENT,
 ) -> Diversity | None:
-    """Of base and rl on these problems; None where answers of one of them are not known. Raises InputError for none."""
+    """Of base and rl on these problems, which `design` labels; None where answers of one of them are not known.
+
+    Raises InputError for no problem.
+    """
     if not problem_ids:
         raise InputError("diversity needs problems")
     if any(problem not in of for of in votes for problem in problem_ids):
@@ -81,8 +87,8 @@ def diversity(
         samples=m,
         problems=len(problem_ids),
         confidence=confidence,
-        answers=_variety("different answers", every[0], every[1], confidence),
-        right=_variety("different right answers", right[0], right[1], confidence),
+        answers=_variety("different answers", every[0], every[1], confidence, design),
+        right=_variety("different right answers", right[0], right[1], confidence, design),
         shared_by_rl=shared,
         kept_of_base=kept,
     )
@@ -102,14 +108,11 @@ def seen(votes: IntArray, n: int, m: int) -> FloatArray:
     return 1.0 - np.where(possible, np.exp(missed), 0.0)
 
 
-def _variety(measure: str, base: FloatArray, rl: FloatArray, confidence: float) -> Variety:
-    difference, problems = rl - base, len(base)
-    half = np.inf
-    if problems > 1:
-        quantile = float(stdtrit(problems - 1, (1 + confidence) / 2))
-        half = quantile * difference.std(ddof=1) / np.sqrt(problems)
-    mean = float(difference.mean())
-    return Variety(measure, float(base.mean()), float(rl.mean()), mean, float(mean - half), float(mean + half))
+def _variety(measure: str, base: FloatArray, rl: FloatArray, confidence: float, design: Design) -> Variety:
+    """Without bounds where the difference does not vary between problems."""
+    whole = (-np.inf, np.inf)
+    lower, upper = mean_interval(rl - base, confidence, whole, design) or whole
+    return Variety(measure, float(base.mean()), float(rl.mean()), float((rl - base).mean()), lower, upper)
 
 
 def _overlap(base: pl.DataFrame, rl: pl.DataFrame, problem_ids: Sequence[str]) -> tuple[float | None, float | None]:

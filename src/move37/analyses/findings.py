@@ -24,11 +24,13 @@ from move37.analyses.curves import model_curve, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, ModelData, ModelDetail, model_detail, pair_detail
 from move37.analyses.exact_truth import KnownModel, exact_findings
+from move37.analyses.false_solves import false_solves
 from move37.analyses.families import FAMILY_BAND, family
 from move37.analyses.fragility import fragility
 from move37.analyses.gains_losses import gains_and_losses
 from move37.analyses.grader_errors import GraderErrors, grader_errors, grader_warnings
 from move37.analyses.guessing import GuessBaseline, guess_baselines
+from move37.analyses.other_target import other_target_cautions
 from move37.analyses.pairing import leave_out_unscored, name_some, on_problems, paired
 from move37.analyses.perplexity import ScoredResponses, pair_perplexity
 from move37.analyses.reliability import common_ks
@@ -87,7 +89,11 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
     """
     if not models:
         raise InputError("no model to analyse")
-    facts = facts or Facts()
+    found = _findings(models, settings, facts or Facts())
+    return replace(found, warnings=(*found.warnings, *other_target_cautions(found, settings.target)))
+
+
+def _findings(models: Sequence[ModelData], settings: BandSettings, facts: Facts) -> Findings:
     tallies, left_out = leave_out_unscored([each.tally for each in models])
     base, others = tallies[0], tallies[1:]
     designs = [Design(clusters=_clusters(facts, tally)) for tally in tallies]
@@ -105,7 +111,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
     return Findings(
         curves=curves,
         audits=tuple(map(_audit, models)),
-        models=_models(models, tallies, ks, depth, designs, facts),
+        models=_models(models, tallies, ks, depth, designs, facts, errors),
         guesses=_guesses(facts, base),
         comparisons=tuple(comparisons),
         pairs=tuple(pairs),
@@ -135,7 +141,7 @@ def find(models: Sequence[ModelData], settings: BandSettings = DEFAULT_BAND, fac
             *(warning for each in models for warning in flaky_warnings(each.tally.model, each.flags)),
             *(warning for each in models for warning in in_process_warnings(each.tally.model, each.flags)),
             *grader_warnings(errors),
-            *_about_clusters(facts, bool(errors)),
+            *_about_clusters(facts),
         ),
     )
 
@@ -164,11 +170,13 @@ def _models(
     depth: Depth,
     designs: Sequence[Design],
     facts: Facts,
+    errors: Sequence[GraderErrors],
 ) -> tuple[ModelDetail, ...]:
-    """Each model, with what an audit found and its curve without the verifier's errors."""
+    """Each model, with what an audit found, its curve without the verifier's errors, and what these may have solved."""
     confidence, data = depth.band.confidence, list(zip(models, tallies, strict=True))
     audits = {tally.model: chain_audit(tally, each.audit, confidence) for each, tally in data if each.audit is not None}
     verifiers = len({each.verifier for each in models if each.verifier})
+    only = errors[0] if len(errors) == 1 and verifiers == 1 else None
     curves = corrected_curves(tallies, tuple(audits.values()), facts.calibrations, verifiers, confidence)
     by_model = {curve.model: curve for curve in curves}
     details = [model_detail(*each, ks, depth, design) for each, design in zip(data, designs, strict=True)]
@@ -178,6 +186,7 @@ def _models(
             audit=audits.get(each.model),
             corrected=by_model.get(each.model),
             chains=chain_curve(each.model, known.chains, facts.chain_errors, confidence) if known.chains else None,
+            false_solves=false_solves(each.model, known.answers, tallies[0].problem_ids, only) if only else None,
         )
         for each, known in zip(details, models, strict=True)
     )
@@ -208,7 +217,7 @@ def _between(
     facts: Facts, others: Sequence[AnyTally], settings: BandSettings, design: Design, base: AnyTally
 ) -> Between | None:
     """The RL models against each other; None where there are too few or too many, or the bands establish nothing."""
-    if facts.decision is not None or settings.target != POPULATION or not 2 <= len(others) <= MOST:
+    if facts.decision is not None or not 2 <= len(others) <= MOST:
         return None
     ordered = [paired(base, other)[1] for other in others]  # in base's order, as the design's labels are
     return between_models(ordered, _of_family(settings), design)
@@ -331,13 +340,20 @@ def _about_decision(decision: Decision | None) -> list[str]:
     ]
 
 
-def _about_clusters(facts: Facts, calibrated: bool) -> list[str]:
-    """Names what takes every answer as one of its own although some problems are near duplicates."""
-    if facts.clusters is None or not calibrated:
+def _about_clusters(facts: Facts) -> list[str]:
+    """Names what takes every answer or problem as one of its own although some problems are near duplicates."""
+    parts = {
+        "shares of calibrated answers": facts.calibrations,
+        "shares of judged chains": facts.chain_errors,
+        "shares of partial questions": facts.probes,
+        "perplexities": facts.scores,
+    }
+    named = [part for part, is_there in parts.items() if is_there]
+    if facts.clusters is None or not named:
         return []
     return [
-        f"problems with the same {facts.clusters!r} are one witness in every interval and test but one: the shares of "
-        "calibrated answers take each answer as one of its own"
+        f"problems with the same {facts.clusters!r} are one witness in every interval and test but these, which take "
+        f"each as one of its own: {', '.join(named)}"
     ]
 
 

@@ -40,6 +40,21 @@ def difference_spreads(
     return [spread(pass_at_k_rows(model, k_max) - base_rows, design, simulate_at) for model in models]
 
 
+def pair_spreads(
+    models: Sequence[AnyTally],
+    pairs: Sequence[tuple[int, int]],
+    k_max: int,
+    target: Target,
+    design: Design = INDEPENDENT,
+    simulate_at: IntArray | None = None,
+) -> list[Spread]:
+    """For each pair of places the second model minus the first, as in `difference_spreads`."""
+    if target == BENCHMARK:
+        return benchmark.pair_spreads(models, pairs, k_max, design, simulate_at)
+    rows = [pass_at_k_rows(model, k_max) for model in models]
+    return [spread(rows[b] - rows[a], design, simulate_at) for a, b in pairs]
+
+
 def largest_k(target: Target, *tallies: AnyTally) -> int:
     """The largest k with an interval under this target; 0 where there is none."""
     limit = min(k_limit(tally) for tally in tallies)

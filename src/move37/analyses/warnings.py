@@ -13,6 +13,7 @@ from move37.analyses.curves import CurveDifference
 from move37.analyses.solvable_sets import SolvableTable
 from move37.counts import AnyTally, StoppedTally
 from move37.estimates.bands import DEGENERATE, FEW_PROBLEMS
+from move37.estimates.settings import BENCHMARK
 from move37.estimates.solvable import fewest_discordant
 from move37.types import Flag, IntArray
 
@@ -115,7 +116,7 @@ def _about_sample_sizes(base: AnyTally, rl: AnyTally) -> list[str]:
 
 
 def _about_band(problems: int, difference: CurveDifference, test: str) -> list[str]:
-    if problems == 1:
+    if problems == 1 and difference.target != BENCHMARK:
         return ["one problem only: nothing can be said about other problems, and every band is the whole range"]
     warnings = []
     if difference.few_problems:
@@ -125,10 +126,12 @@ def _about_band(problems: int, difference: CurveDifference, test: str) -> list[s
         )
     constant = tuple(difference.k[difference.band.standard_error < DEGENERATE].tolist())
     if constant:
-        warnings.append(
-            f"k={_runs(constant)}: the difference is the same on every problem, so no interval can be estimated and "
-            "the band is the whole range"
+        why = (
+            "the samples do not say how much fresh ones of these problems would differ"
+            if difference.target == BENCHMARK
+            else "the difference is the same on every problem"
         )
+        warnings.append(f"k={_runs(constant)}: {why}, so no interval can be estimated and the band is the whole range")
     return warnings
 
 

@@ -6,7 +6,8 @@ that nothing has to be corrected for the choice: base gets a fair second chance,
 On a benchmark on which base fails everywhere the share that a model solves in k samples is its expansion rate
 (MATH-Beyond, arXiv 2510.11653).
 
-- *Solved in N*: share of the problems, Clopper-Pearson, for problems like these (unsolved by base in n samples).
+- *Solved in N*: share of the problems, Clopper-Pearson, for problems like these (unsolved by base in n samples); near
+  duplicates count as the independent problems that would say as much.
 - *Gained*, *lost*: the exact conditional tests of `gains_losses.py` on the fresh samples, over all models together.
 
 Left out: problems that base solved; what share of a benchmark the zero set is says nothing about others.
@@ -68,19 +69,23 @@ def zero_set_findings(
         problems=base.problems,
         confidence=confidence,
         models=tuple(
-            _model(tally, n, confidence, *change) for tally, change in zip((base, *others), changes, strict=True)
+            _model(tally, n, confidence, design, *change)
+            for tally, change in zip((base, *others), changes, strict=True)
         ),
     )
 
 
-def _model(tally: Tally, n: int, confidence: float, gained: Change | None, lost: Change | None) -> ZeroSetModel:
+def _model(
+    tally: Tally, n: int, confidence: float, design: Design, gained: Change | None, lost: Change | None
+) -> ZeroSetModel:
     solved = int((tally.correct > 0).sum())
+    independent = design.effective_problems(tally.problems) / tally.problems
     return ZeroSetModel(
         tally.model,
         np.arange(1, n + 1),
         pass_at_k_rows(tally, n).mean(axis=0),
         solved,
-        *exact_share_interval(solved, tally.problems, 1 - confidence),
+        *exact_share_interval(independent * solved, independent * tally.problems, 1 - confidence),
         gained,
         lost,
     )

@@ -87,6 +87,22 @@ def difference_spreads(
     return _spreads([(base, -1.0)], [((model, 1.0),) for model in models], k_max, design, simulate_at, last)
 
 
+def pair_spreads(
+    models: Sequence[AnyTally],
+    pairs: Sequence[tuple[int, int]],
+    k_max: int,
+    design: Design = INDEPENDENT,
+    simulate_at: IntArray | None = None,
+) -> list[Spread]:
+    """For each pair of places the second model minus the first, as in `difference_spreads`.
+
+    A model's samples are taken anew in each of its pairs: pairs look independent, and the critical value for all of
+    them is at least what it has to be.
+    """
+    own = [((models[b], 1.0), (models[a], -1.0)) for a, b in pairs]
+    return _spreads((), own, k_max, design, simulate_at)
+
+
 _Signed = tuple[AnyTally, float]
 
 

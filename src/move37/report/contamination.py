@@ -10,10 +10,11 @@ from move37.report.tables import Cell, Estimated, Table
 def partial_table(found: Sequence[PartialQuestions]) -> Table:
     """Completed and answered, by model and share."""
     return Table(
-        caption=f"Questions of which a part was shown, continued greedily ({level(found[0].confidence)} intervals)",
+        caption="Questions of which a part was shown, continued greedily",
         header=("model", "shown", "questions", "completed word for word", "answered"),
         rows=tuple(map(_row, found)),
         csv="contamination.csv",
+        notes=(f"{level(found[0].confidence)} intervals, each for itself, for problems like these.",),
     )
 
 

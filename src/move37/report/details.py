@@ -32,6 +32,7 @@ from move37.report.number_format import (
 )
 from move37.report.tables import Cell, Estimated, Table, difference_cell, measure_name, powers_of_two
 from move37.report.words import established
+from move37.report.words.claim import problems_of
 
 _UNVARIED = "the value does not vary between problems, so it has no interval"
 _SHOWN_BUDGETS = 8
@@ -61,7 +62,8 @@ def support_table(found: Support) -> Table:
         "NSCR": "net change of the solvable set (NSCR)",
     }
     return Table(
-        caption=f"Support at k = {count(found.k)}, {level(found.confidence)} intervals",
+        caption=f"Support at k = {count(found.k)}, {level(found.confidence)} intervals for problems like these, "
+        "each for itself",
         header=("measure", "value", "by luck alone"),
         rows=tuple((whole[m.name], _support_cell(m), _by_luck(m)) for m in found.measures),
         csv="support.csv",
@@ -100,7 +102,8 @@ def budget_table(found: TokenBudget) -> Table:
         for i in chosen
     ]
     return Table(
-        caption=f"Solved at equal generated tokens, simultaneous {level(found.band.confidence)} band of the difference",
+        caption=f"Solved at equal generated tokens, simultaneous {level(found.band.confidence)} band of the "
+        "difference for problems like these",
         header=(
             "tokens per problem",
             f"k of {found.base}",
@@ -137,7 +140,8 @@ def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Tabl
         )
         for row in pair.differences
     ]
-    notes = ["Intervals are for problems like these, each for itself."]
+    bounded = any(row.estimate.lower is not None for row in pair.differences)
+    notes = ["Intervals are for problems like these, each for itself."] if bounded else []
     unsteady = [row.tau for row in pair.coverage if row.steady is False]
     if pair.coverage:
         notes.append("The intervals of Cover@τ assume nothing about p.")
@@ -164,12 +168,20 @@ def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Tabl
         if pair.bayes.displaced:
             notes.append("The prior of Bayes@N moves the difference by more than its interval: rely on avg@n.")
     return Table(
-        caption=f"{pair.base}, {pair.rl}, and {pair.rl} minus {pair.base} in points, paired by problem",
+        caption=f"{pair.base}, {pair.rl}, and {pair.rl} minus {pair.base} in points, paired by problem{_sure(pair)}",
         header=("measure", pair.base, pair.rl, "difference"),
         rows=tuple(rows),
         csv="measures.csv",
         notes=tuple(notes),
     )
+
+
+def _sure(pair: PairDetail) -> str:
+    """ ", 95% intervals", where there are any."""
+    estimates = [row.estimate for row in (*pair.differences, *pair.coverage)]
+    estimates += [pair.bayes.estimate] if pair.bayes is not None else []
+    known = sorted({each.confidence for each in estimates if each.confidence is not None})
+    return f", {' or '.join(map(level, known))} intervals" if known else ""
 
 
 def _key(measure: str, k: int) -> tuple[str, int]:
@@ -222,7 +234,7 @@ def strata_table(found: StratifiedComparison) -> Table:
         csv="strata.csv",
         notes=(
             f"The rows{models} hold together with {level(found.confidence)} confidence, and the totals{models} for "
-            "themselves, each for all k at once.",
+            f"themselves, each for all k at once, for {problems_of(found.total.target)}.",
         ),
         text_columns=frozenset({0, 2 + len(_end_names(found.total))}),
     )
@@ -240,7 +252,8 @@ def family_table(found: Family) -> Table:
     """Every model minus the base under the band that covers all."""
     names = _end_names(found.members[0])
     return Table(
-        caption=f"Each model minus {found.base} in points, one {level(found.confidence)} band for all models and all k",
+        caption=f"Each model minus {found.base} in points, one {level(found.confidence)} band for all models and "
+        f"all k, for {problems_of(found.members[0].target)}",
         header=("model", *names, "established for all together"),
         rows=tuple((member.rl, *_ends(member), established(member)) for member in found.members),
         csv="family.csv",
@@ -259,7 +272,7 @@ def arms_table(found: Arms) -> Table:
         if len(each.arms) > 1:
             rows.append((f"{each.model}, its best arm", *(percent(each.pass_at_k[k - 1]) for k in ks)))
     return Table(
-        caption="pass@k of each way of asking, and of the best one",
+        caption="pass@k of each way of asking, and of the best one, on these problems",
         header=("arm", *(f"k = {count(k)}" for k in ks)),
         rows=tuple(rows),
         csv="arms.csv",
@@ -286,6 +299,9 @@ def parity_table(found: ComputeParity) -> Table:
         header=("k", found.rl, f"tries more of {found.base}", "training pays from so many uses", *stated),
         rows=tuple(rows),
         csv="parity.csv",
+        notes=()
+        if found.uses is None
+        else (f"{level(found.confidence)} intervals, each for its k alone, for problems like these.",),
     )
 
 
@@ -306,7 +322,8 @@ def between_table(found: Between) -> Table:
     """Every pair of RL models under the band that covers all."""
     names = _end_names(found.pairs[0])
     return Table(
-        caption=f"RL models minus each other in points, one {level(found.confidence)} band for all pairs and all k",
+        caption=f"RL models minus each other in points, one {level(found.confidence)} band for all pairs and all k, "
+        f"for {problems_of(found.pairs[0].target)}",
         header=("pair", *names, "established for all together"),
         rows=tuple((f"{each.rl} minus {each.base}", *_ends(each), established(each)) for each in found.pairs),
         csv="between.csv",
@@ -328,7 +345,7 @@ def seeds_table(found: TrainingSeeds) -> Table:
     rows += [("mean over seeds", *mean), ("share of its variance that is the seeds'", *share)]
     return Table(
         caption=f"{found.algorithm} minus {found.base} in points, {level(band.confidence)} band for other seeds and "
-        "other problems",
+        f"{problems_of(band.target)}",
         header=("run", *(f"k = {count(found.k[i])}" for i in at)),
         rows=tuple(rows),
         csv="seeds.csv",
@@ -367,7 +384,8 @@ def coverage_table(models: Sequence[ModelDetail]) -> Table:
         for row in model.coverage
     ]
     return Table(
-        caption="Share of problems that a model solves with chance τ or more in one try (Cover@τ)",
+        caption="Share of problems that a model solves with chance τ or more in one try (Cover@τ), "
+        f"{_of_cover(models)}",
         header=("model", "τ", "interval", "estimate", "n and n/2", "counted"),
         rows=tuple(rows),
         csv="coverage.csv",
@@ -380,6 +398,11 @@ def coverage_table(models: Sequence[ModelDetail]) -> Table:
     )
 
 
+def _of_cover(models: Sequence[ModelDetail]) -> str:
+    known = sorted({row.estimate.confidence or 0.0 for model in models for row in model.coverage})
+    return f"{' or '.join(map(level, known))} intervals"
+
+
 _STEADY = {True: "agree", False: "disagree", None: "too few to tell"}
 
 
@@ -387,7 +410,7 @@ def bayes_table(models: Sequence[ModelDetail]) -> Table:
     """Bayes@N beside avg@n, both for fresh samples of these problems."""
     known = [model.bayes for model in models if model.bayes is not None]
     moved = [each.model for each in known if each.displaced]
-    notes = ("Both are about these problems, not others.",)
+    notes = (f"{level(known[0].estimate.confidence or 0.0)} intervals. Both are about these problems, not others.",)
     if moved:
         notes += (f"{', '.join(moved)}: the prior moves Bayes@N by more than its interval, so rely on avg@n.",)
     return Table(
@@ -407,7 +430,8 @@ def unscored_table(brackets: Sequence[UnscoredBracket]) -> Table:
         if not each.right_is_exact
     )
     return _curves_table(
-        f"pass@k with every unscored sample wrong to every one right, and its {level(brackets[0].confidence)} band",
+        f"pass@k with every unscored sample wrong to every one right, and its {level(brackets[0].confidence)} band for "
+        "problems like these",
         {each.model: _bracket_cells(each) for each in brackets},
         "unscored.csv",
         notes,
@@ -425,7 +449,9 @@ def _bracket_cells(found: UnscoredBracket) -> list[Cell]:
 def unscored_difference_table(pairs: Sequence[PairDetail]) -> Table:
     """The differences at their worst and at their best for rl."""
     return _curves_table(
-        "Difference in points, unscored samples at their worst to at their best for the first, and its band",
+        "Difference in points, unscored samples at their worst to at their best for the first, and its "
+        f"{level(next(pair.unscored.confidence for pair in pairs if pair.unscored is not None))} band for problems "
+        "like these",
         {
             f"{pair.rl} minus {pair.base}": _difference_cells(pair.unscored)
             for pair in pairs

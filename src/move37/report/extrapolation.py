@@ -34,7 +34,8 @@ def differences_table(pairs: Sequence[PairExtrapolation]) -> Table:
         for each in pair.differences
     ]
     return Table(
-        caption=f"Difference in points and what the counts do not exclude ({confidence}), each k by itself",
+        caption=f"Difference in points and what the counts do not exclude ({confidence}), each k by itself, for "
+        "problems like these",
         header=("comparison", "k", "difference", "established"),
         rows=tuple(rows),
         csv="beyond_difference.csv",
@@ -106,7 +107,7 @@ def curves_table(models: Sequence[ModelExtrapolation]) -> Table:
     ]
     return Table(
         caption=f"pass@k continued ({models[0].method}) and what the counts do not exclude "
-        f"({level(models[0].confidence)}), each k by itself",
+        f"({level(models[0].confidence)}), each k by itself, for problems like these",
         header=("model", "k", "pass@k"),
         rows=tuple(rows),
         csv="beyond.csv",
@@ -129,8 +130,14 @@ def methods_table(models: Sequence[ModelExtrapolation]) -> Table:
             cells.append(Estimated(percent(estimate.value, estimate.standard_error), interval))
         rows.append((f"{name} (used)" if names[name] else name, *cells))
     return Table(
-        caption="pass@2n by method, with the error of resampling problems but not of the method itself",
+        caption=f"pass@2n by method, with the error of resampling problems ({_levels(models)}, problems like "
+        "these) but not of the method itself",
         header=("method", *(f"{model.model}, k = {count(2 * model.n)}" for model in models)),
         rows=tuple(rows),
         csv="beyond_methods.csv",
     )
+
+
+def _levels(models: Sequence[ModelExtrapolation]) -> str:
+    known = sorted({row.estimate.confidence for model in models for row in model.methods if row.estimate.confidence})
+    return " or ".join(map(level, known)) or "no interval"

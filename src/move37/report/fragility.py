@@ -17,7 +17,7 @@ def readings_table(found: Fragility) -> Table:
     named = [(reading_label(found, each), each) for each in _all(found)]
     return Table(
         caption=f"{found.rl} minus {found.base} under other readings of the same samples, "
-        f"{level(found.confidence)} band each",
+        f"{level(found.confidence)} band each, for problems like these",
         header=("reading", "k", "difference there", "gain at k", "loss at k", "first loss"),
         rows=tuple((label, *_row(reading)) for label, reading in (*named, *left_out)),
         csv="fragility.csv",
@@ -39,7 +39,10 @@ def tipping_table(found: Fragility) -> Table:
         header=("k", "difference in false accepts"),
         rows=tuple(rows),
         csv="tipping.csv",
-        notes=("In brackets: where the band cannot tell the corrected difference from zero.",),
+        notes=(
+            f"In brackets: where the {level(found.confidence)} band for problems like these cannot tell the corrected "
+            "difference from zero.",
+        ),
     )
 
 

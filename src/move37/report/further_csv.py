@@ -87,6 +87,12 @@ def _corrected(findings: Findings) -> Iterator[Row]:
             yield c.model, c.source, *errors, *row
 
 
+def _false_solves(findings: Findings) -> Iterator[Row]:
+    for f in (model.false_solves for model in findings.models if model.false_solves is not None):
+        shares = (f.false_accepts, f.false_accepts_upper)
+        yield f.model, f.verifier, f.solved, f.unsolved, f.distinct_wrong, *shares, f.expected, f.expected_upper
+
+
 def _zero_set(findings: Findings) -> Iterator[Row]:
     found = findings.zero_set
     for each in found.models if found is not None else ():
@@ -326,6 +332,10 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
         "model,source,sensitivity,sensitivity_low,sensitivity_high,false_accepts,false_accepts_low,"
         "false_accepts_high,k,measured,corrected,lower,upper",
         _corrected,
+    ),
+    "false_solves.csv": (
+        "model,verifier,solved,unsolved,distinct_wrong,false_accepts,false_accepts_upper,expected,expected_upper",
+        _false_solves,
     ),
     "zero_set.csv": ("model,solved,problems,lower,upper,confidence,k,pass_at_k", _zero_set),
     "format.csv": (

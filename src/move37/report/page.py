@@ -29,7 +29,7 @@ from move37.report.number_format import count, counted, level
 from move37.report.sections import further_sections
 from move37.report.summary import notes, summaries
 from move37.report.words import NAME, stopped_by_outcomes, unnamed
-from move37.report.words.claim import joined
+from move37.report.words.claim import joined, problems_of
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
@@ -125,6 +125,7 @@ def _content(findings: Findings, context: ReportContext, figures: list[Figure], 
         "csv_names": csv_names,
         "sizes": _sizes(findings),
         "confidence": level(findings.curves[0].confidence),
+        "target": problems_of(findings.curves[0].target),
     }
 
 

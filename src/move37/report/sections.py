@@ -6,7 +6,7 @@ same. Left out: what `summary.py` says first, and the sections that every report
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.arms import Arms
@@ -38,11 +38,17 @@ from move37.report.words import established, stopped_by_outcomes
 from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described, joined, problems_of
 from move37.report.words.exact import exact_pair_sentences
 from move37.report.words.extrapolation import pair_sentence, unseen_sentence
-from move37.report.words.findings import budget_sentences, seeds_sentences, strata_sentences
+from move37.report.words.findings import budget_sentences, seeds_sentences, signs, strata_sentences
 from move37.report.words.format_split import format_sentences
 from move37.report.words.parity import parity_sentence
 from move37.report.words.perplexity import perplexity_sentences
-from move37.report.words.verifier_errors import chain_sentence, corrected_sentence, cot_sentence, four_way_sentence
+from move37.report.words.verifier_errors import (
+    chain_sentence,
+    corrected_sentence,
+    cot_sentence,
+    false_solves_sentence,
+    four_way_sentence,
+)
 from move37.report.words.zero_set import zero_set_sentences
 
 _LONG = 12
@@ -231,9 +237,9 @@ def _between(found: Between | None) -> tuple[Section, ...]:
     if found is None:
         return ()
     text = (
-        f"One {level(found.confidence)} band covers every pair of RL models at every k (critical value "
-        f"{found.critical_value:.2f}). The models tried the same problems and base does not enter: this, and not whose "
-        "curve is further from base's, decides between two of them."
+        f"One {level(found.confidence)} band for {problems_of(found.pairs[0].target)} covers every pair of RL models "
+        f"at every k (critical value {found.critical_value:.2f}). The models tried the same problems and base does not "
+        "enter: this, and not whose curve is further from base's, decides between two of them."
     )
     said = [_apart(p, found.confidence) for p in found.pairs if p.shown_gain or p.shown_loss]
     return (_section("RL models against each other", [text, *said[:_SAID_STRATA]], details.between_table(found)),)
@@ -241,13 +247,10 @@ def _between(found: Between | None) -> tuple[Section, ...]:
 
 def _apart(pair: CurveDifference, confidence: float) -> Claim:
     """What the common band establishes of one pair."""
-    models = (pair.rl, pair.base)
-    gains = [Assertion("difference", models, pair.shown_gain, lower=0.0)] if pair.shown_gain else []
-    losses = [Assertion("difference", models, pair.shown_loss, upper=0.0)] if pair.shown_loss else []
     return Claim(
         f"{pair.rl} against {pair.base}: {established(pair)}.",
-        (*gains, *losses),
-        target=LIKE_THESE,
+        signs(pair),
+        target=problems_of(pair.target),
         confidence=confidence,
         corrected_over="for all pairs of RL models and all k at once",
     )
@@ -260,8 +263,20 @@ def _arms(found: Arms | None) -> tuple[Section, ...]:
         "Each model by the best of the ways in which it was asked, chosen for every k on one half of the problems and "
         f"measured on the other ({count(found.splits)} splits), so that the choice does not flatter it."
     )
-    said = [f"{each.rl} against {each.base}: {established(each)}." for each in found.differences]
+    said = [_over_arms(each) for each in found.differences]
     return (_section("Over several ways of asking", [text, *said], details.arms_table(found)),)
+
+
+def _over_arms(each: CurveDifference) -> Claim:
+    """What the band of two envelopes establishes."""
+    sure = f"{level(each.band.confidence)} confidence for {problems_of(each.target)}, all k at once, this pair alone"
+    return Claim(
+        f"{each.rl} against {each.base}: {established(each)} ({sure}).",
+        tuple(replace(said, quantity="difference of best arms") for said in signs(each)),
+        target=problems_of(each.target),
+        confidence=each.band.confidence,
+        corrected_over="for all k at once, for this pair alone",
+    )
 
 
 def _parity(findings: Findings) -> tuple[Section, ...]:
@@ -477,7 +492,7 @@ def _probed(findings: Findings) -> tuple[Section, ...]:
         return ()
     models = dict.fromkeys(each.model for each in found)
     said = [contamination.partial_sentence([each for each in found if each.model == model]) for model in models]
-    limits = "Questions completed word for word were seen in training; some answers are given away before the end."
+    limits = "A question completed word for word was most likely seen in training; some give their answer away."
     return (_section("Were the problems seen before?", [*said, limits], contamination.partial_table(found)),)
 
 
@@ -502,10 +517,13 @@ def _chains(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
 
 def _corrected(models: Sequence[ModelDetail]) -> tuple[Section, ...]:
     found = [model.corrected for model in models if model.corrected is not None]
-    if not found:
+    false = [model.false_solves for model in models if model.false_solves is not None]
+    if not found and not false:
         return ()
-    table = verifier_errors.corrected_table(found)
-    return (_section("Without the verifier's errors", [*map(corrected_sentence, found)], table),)
+    tables = [verifier_errors.corrected_table(found)] if found else []
+    tables += [verifier_errors.false_solves_table(false)] if false else []
+    said = [*map(corrected_sentence, found), *map(false_solves_sentence, false)]
+    return (_section("Without the verifier's errors", said, *tables),)
 
 
 def _extrapolation(findings: Findings) -> tuple[Section, ...]:

@@ -136,7 +136,7 @@ def _summary(
         claims=() if stopped else claims(comparison),
         plain=(described(_setup(base, rl)), *([described(_SOLVED)] if explain else []), *said, scope),
         sizes=(
-            *map(described, fragility_sentences(comparison.fragility)),
+            *fragility_sentences(comparison.fragility),
             _sizes(difference, base, rl, stopped),
             _solved_alone(table, decision),
         ),

@@ -390,7 +390,7 @@ def grader_errors_table(errors: Sequence[GraderErrors]) -> Table:
             "grader",
             "references accepted",
             "corrupted answers accepted",
-            f"share ({level(errors[0].confidence)} interval)",
+            f"share ({level(errors[0].confidence)} interval for answers corrupted like these)",
             "k",
             "pass@k of a model that is always wrong",
         ),

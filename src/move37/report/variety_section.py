@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import AccuracyShift
 from move37.analyses.deconvolved import DeconvolvedShift
-from move37.analyses.diversity import Diversity
-from move37.report.number_format import Missing, Shown, count, counted, level, percent, percent_interval
+from move37.analyses.diversity import Diversity, Variety
+from move37.report.number_format import Missing, Shown, count, counted, exists, level, percent, percent_interval
 from move37.report.tables import Cell, Estimated, Table
+from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described
 
 Row = tuple[object, ...]
 _NO_RIGHT = "nothing was right"
@@ -18,14 +19,24 @@ def bins(n: int) -> list[str]:
     return [f"at most 1/{count(n)}", "to 10", *(f"{low}–{low + 10}" for low in range(10, 100, 10))]
 
 
-def shift_sentence(found: DeconvolvedShift) -> str:
+def shift_sentence(found: DeconvolvedShift) -> Claim:
     """The two bins that matter, with what the counts do not exclude."""
     rarely = [percent_interval(*ends, None, "") for ends in (found.base_rarely, found.rl_rarely)]
     always = [percent_interval(*ends, None, "") for ends in (found.base_nearly_always, found.rl_nearly_always)]
-    return (
+    return Claim(
         f"With the noise of the samples taken out, {found.base} solves {rarely[0]} of the problems with a chance of at "
         f"most 1/{count(found.n)} a try and {found.rl} {rarely[1]}; with more than 90% a try {always[0]} and "
-        f"{always[1]} (all that the counts do not exclude at {level(found.confidence)})."
+        f"{always[1]} (all that the counts do not exclude at {level(found.confidence)}, each by itself, for "
+        f"{LIKE_THESE}).",
+        (
+            Assertion(f"cover up to {1 / found.n!r}", (found.base,), (), *found.base_rarely),
+            Assertion(f"cover up to {1 / found.n!r}", (found.rl,), (), *found.rl_rarely),
+            Assertion("cover above 0.9", (found.base,), (), *found.base_nearly_always),
+            Assertion("cover above 0.9", (found.rl,), (), *found.rl_nearly_always),
+        ),
+        target=LIKE_THESE,
+        confidence=found.confidence,
+        corrected_over="each share by itself",
     )
 
 
@@ -50,20 +61,34 @@ def shift_table(found: DeconvolvedShift, raw: AccuracyShift) -> Table:
     )
 
 
-def diversity_sentences(found: Diversity) -> list[str]:
+def diversity_sentences(found: Diversity) -> list[Claim]:
     """Different answers, different right ones, and whose they are."""
-    said = [
-        f"In {counted(found.samples, 'sample')} of a problem {found.base} gives {each.base:.3g} {each.measure} and "
-        f"{found.rl} {each.rl:.3g} ({each.difference:+.3g}, {each.lower:+.3g} to {each.upper:+.3g})."
-        for each in (found.answers, found.right)
-    ]
+    said = [_variety(found, each) for each in (found.answers, found.right)]
     if found.shared_by_rl is not None and found.kept_of_base is not None:
-        said.append(
+        text = (
             f"{percent(found.shared_by_rl)} of {found.rl}’s right samples are answers that {found.base} gave too, and "
             f"{found.rl} gave {percent(found.kept_of_base)} of {found.base}’s different right answers; by luck alone "
             "both fall short of 100%."
         )
+        said.append(described(text))
     return said
+
+
+def _variety(found: Diversity, each: Variety) -> Claim:
+    text = (
+        f"In {counted(found.samples, 'sample')} of a problem {found.base} gives {each.base:.3g} {each.measure} and "
+        f"{found.rl} {each.rl:.3g}"
+    )
+    if not (exists(each.lower) and exists(each.upper)):
+        return described(f"{text} ({each.difference:+.3g}).")
+    sure = f"{level(found.confidence)} confidence for this measure alone, for {LIKE_THESE}"
+    return Claim(
+        f"{text} ({each.difference:+.3g}, {each.lower:+.3g} to {each.upper:+.3g}, {sure}).",
+        (Assertion(each.measure, (found.rl, found.base), (found.samples,), each.lower, each.upper),),
+        target=LIKE_THESE,
+        confidence=found.confidence,
+        corrected_over="for this measure alone",
+    )
 
 
 def diversity_table(found: Diversity) -> Table:
@@ -73,12 +98,13 @@ def diversity_table(found: Diversity) -> Table:
             f"{each.measure} in {count(found.samples)} samples",
             f"{each.base:.3f}",
             f"{each.rl:.3f}",
-            Estimated(f"{each.difference:+.3f}", f"{each.lower:+.3f} to {each.upper:+.3f}"),
+            Estimated(f"{each.difference:+.3f}", _ends(each)),
         )
         for each in (found.answers, found.right)
     ]
     return Table(
-        caption=f"Different answers a problem, {level(found.confidence)} intervals of the paired difference",
+        caption=f"Different answers a problem, {level(found.confidence)} intervals of the paired difference for "
+        "problems like these, each for itself",
         header=("measure", found.base, found.rl, "difference"),
         rows=tuple(rows),
         csv="diversity.csv",
@@ -87,6 +113,12 @@ def diversity_table(found: Diversity) -> Table:
             f"{found.base}’s different right answers that {found.rl} gave too: {_share(found.kept_of_base)}.",
         ),
     )
+
+
+def _ends(each: Variety) -> Shown:
+    if not (exists(each.lower) and exists(each.upper)):
+        return Missing("the difference does not vary between problems, so it has no interval")
+    return f"{each.lower:+.3f} to {each.upper:+.3f}"
 
 
 def _share(value: float | None) -> Shown:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from move37.analyses.chain_audit import ChainAudit, ValidFourWay
 from move37.analyses.chains import ChainCurve
 from move37.analyses.corrected_curves import AUDIT, CorrectedCurve
+from move37.analyses.false_solves import FalseSolves
 from move37.report.number_format import Missing, count, level, percent, percent_interval, small_share
 from move37.report.tables import Cell, Estimated, Table, powers_of_two
 
@@ -64,7 +65,10 @@ def chains_table(found: Sequence[ChainCurve]) -> Table:
         header=("model", "k", "answers", "accepted chain", "corrected for the judge's errors"),
         rows=tuple(rows),
         csv="chains.csv",
-        notes=("In brackets: over the intervals of both of the judge's errors.",),
+        notes=(
+            f"In brackets: over the {level(found[0].confidence)} intervals of both of the judge's errors; how the "
+            "samples vary is not in it.",
+        ),
     )
 
 
@@ -91,7 +95,34 @@ def corrected_table(found: Sequence[CorrectedCurve]) -> Table:
         rows=tuple(rows),
         csv="corrected.csv",
         notes=tuple(
-            f"{each.model}: errors from {'its audit' if each.source == AUDIT else 'the calibration'}." for each in found
+            f"{each.model}: errors from {'its audit' if each.source == AUDIT else 'the calibration'}, over their "
+            f"{level(each.confidence)} range; how the samples vary is not in it."
+            for each in found
+        ),
+    )
+
+
+def false_solves_table(found: Sequence[FalseSolves]) -> Table:
+    """Different wrong answers, and the problems that they alone may have solved."""
+    return Table(
+        caption="Problems that a wrong answer alone may have solved, if the verifier accepts corrupted answers as "
+        "often as a model's own wrong ones",
+        header=("model", "solved", "unsolved", "different wrong answers there", "expected", "at most that often"),
+        rows=tuple(
+            (
+                each.model,
+                count(each.solved),
+                count(each.unsolved),
+                count(each.distinct_wrong),
+                f"{each.expected:.1f}",
+                f"{each.expected_upper:.1f}",
+            )
+            for each in found
+        ),
+        csv="false_solves.csv",
+        notes=(
+            f"Accepted of corrupted answers: {small_share(found[0].false_accepts)}, at most "
+            f"{small_share(found[0].false_accepts_upper)}. Equal answers share one verdict.",
         ),
     )
 

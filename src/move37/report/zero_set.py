@@ -16,7 +16,8 @@ def zero_set_table(found: ZeroSetFindings) -> Table:
         rows.append((each.model, *(percent(each.pass_at_k[k - 1]) for k in ks[:-1]), solved))
     return Table(
         caption=f"Fresh samples of {count(found.problems)} problems {found.base} never solved: pass@k, and the "
-        f"share solved in {count(found.n)} ({level(found.confidence)} interval)",
+        f"share solved in {count(found.n)} ({level(found.confidence)} interval for problems like these, each for "
+        "itself)",
         header=("model", *(f"k = {count(k)}" for k in ks[:-1]), f"solved in {count(found.n)}"),
         rows=tuple(rows),
         csv="zero_set.csv",

@@ -20,13 +20,19 @@ class Assertion:
     """`quantity` of `models` lies within [lower, upper], at each of `ks` where it depends on k."""
 
     quantity: str
-    """"difference": pass@k of the first model minus the second's; "difference in S": in a stratum; "difference with
-    these strata": with as many problems of each; "difference at tokens": `ks` are budgets; "mean difference": of an
-    algorithm's runs from the base. "pass@k": of the one model. "gap": the first model's pass@k minus the second's
-    pass@1. "better on": on how many problems the first has a higher chance than the second ("better on clusters": in
-    how many clusters it has on some member). "different chances": on how many problems they differ. "cover@T": the
-    share of problems with a chance of T or more. "solvable": how many problems the model never solves in as many
-    samples although they have a chance above 0, on average."""
+    """"difference": pass@k of the first model minus the second's; "difference, T right": where "solved" asks for T
+    right tries of k; "difference in S": in a stratum; "difference with these strata": with as many problems of each;
+    "difference at tokens": `ks` are budgets; "mean difference": of an algorithm's runs from the base; "difference by
+    format", "difference by content": its parts with one try. "pass@k": of the one model. "gap": the first model's
+    pass@k minus the second's pass@1. "better on": on how many problems the first has a higher chance than the second
+    ("better on clusters": in how many clusters it has on some member). "different chances": on how many problems they
+    differ. "cover@T": the share of problems with a chance of T or more; "cover above T", "cover up to T": more than T,
+    T or less. "solvable": how many problems the model never solves in as many samples although they have a chance above
+    0, on average. "zero set": the share that the first model solves in `ks` samples of the problems that the second
+    solves in none of its own. "different answers", "different right answers": how many the first model gives in `ks`
+    samples of a problem more than the second, on average. "difference of best arms": as "difference", each model asked
+    in the best of its ways. "false accepts": the share of the model's wrong samples that
+    the verifier accepts. "clean accepted", "corrupted accepted": the share of such chains that a judge accepts."""
     models: tuple[str, ...]
     ks: tuple[int, ...] = ()
     lower: float = -float("inf")

@@ -1,7 +1,8 @@
 """On what do the gains and losses of a band hang? One plain sentence for each, from the readings of `fragility.py`.
 
 A sentence names what the claim stands under and what it falls under; what was not looked at (no sample was unscored, a
-plan that stops at one success) is not mentioned as if it had been.
+plan that stops at one success) is not mentioned as if it had been. What it stands under is asserted, each reading with
+the confidence of its own band; what it falls under is open there, not refuted.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from move37.analyses.fragility import LEFT_OUT, Fragility, Influence, Reading
-from move37.report.number_format import count, counted, k_words, points, runs
+from move37.report.number_format import count, counted, k_words, level, points, runs
 from move37.report.words import named
+from move37.report.words.claim import LIKE_THESE, Assertion, Claim
 
 _LABELS = {
     "measured": "as measured",
@@ -22,8 +24,8 @@ _LABELS = {
 }
 
 
-def fragility_sentences(found: Fragility | None) -> list[str]:
-    """One sentence for the loss and one for the gain, each where it is established."""
+def fragility_sentences(found: Fragility | None) -> list[Claim]:
+    """One claim about the loss and one about the gain, each where it is established."""
     if found is None:
         return []
     return [_sentence(found, claim) for claim in ("loss", "gain") if getattr(found.measured, claim)]
@@ -43,7 +45,7 @@ def looked_at_list(reading: Reading, ks: Sequence[int]) -> str:
     return ", ".join(count(a) if a == b else f"{count(a)}–{count(b)}" for a, b in ranges) or "none"
 
 
-def _sentence(found: Fragility, claim: str) -> str:
+def _sentence(found: Fragility, claim: str) -> Claim:
     stands: list[str] = []
     falls: list[str] = []
     asked = {each.threshold: bool(getattr(each, claim)) for each in found.thresholds}
@@ -61,7 +63,30 @@ def _sentence(found: Fragility, claim: str) -> str:
     ks = looked_at_list(found.measured, getattr(found.measured, claim))
     parts = [f"stands {_joined(stands)}"] if stands else []
     parts += [f"falls {_joined(falls)}"] if falls else []
-    return f"The {claim} (k = {ks}) {'; it '.join(parts)}."
+    return Claim(
+        f"The {claim} (k = {ks}) {'; it '.join(parts)}. Each reading is taken by itself, with "
+        f"{level(found.confidence)} confidence for {LIKE_THESE}.",
+        _asserted(found, claim),
+        target=LIKE_THESE,
+        confidence=found.confidence,
+        corrected_over="each reading by itself, all its k at once",
+    )
+
+
+def _asserted(found: Fragility, claim: str) -> tuple[Assertion, ...]:
+    """The sign of the difference as measured, and of that under each threshold that it stands under."""
+    lower, upper = (0.0, 1.0) if claim == "gain" else (-1.0, 0.0)
+    readings = [each for each in (found.measured, *found.thresholds) if getattr(each, claim)]
+    return tuple(
+        Assertion(
+            "difference" if each.threshold == 1 else f"difference, {each.threshold} right",
+            (found.rl, found.base),
+            getattr(each, claim),
+            lower,
+            upper,
+        )
+        for each in readings
+    )
 
 
 def _tipping(found: Fragility, claim: str) -> list[str]:

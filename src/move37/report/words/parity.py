@@ -19,4 +19,7 @@ def parity_sentence(found: ComputeParity) -> str:
     never = [row.k for row in found.rows if row.extra_tries == 0]
     if never and never[0] > 1:
         text += f"; with {count(never[0])} tries {found.base} solves as much anyway"
-    return f"{text} (a try of {found.base} takes {found.tokens_per_try:,.0f} tokens)."
+    return (
+        f"{text} (a try of {found.base} takes {found.tokens_per_try:,.0f} tokens). These are estimates; how they would "
+        "vary with other problems is not in them."
+    )

@@ -13,7 +13,8 @@ def perplexity_sentences(found: PairPerplexity) -> list[str]:
         side = "lower than" if theirs.quantiles[2] < ours.quantiles[2] else "not lower than"
         said.append(
             f"Under {found.base} the median perplexity of {found.rl}’s responses is {_with_interval(theirs)}, {side} "
-            f"that of {found.base}’s own, {_with_interval(ours)}."
+            f"that of {found.base}’s own, {_with_interval(ours)} (in brackets: {level(ours.confidence)} each, for "
+            f"problems like these; their difference is not tested)."
         )
     if found.reweighting is not None:
         said.append(_reweighting(found, found.reweighting))
@@ -50,5 +51,5 @@ def _coverage(found: PairPerplexity, known: NucleusCoverage) -> str:
     interval = percent_interval(known.lower, known.upper, None, "no interval")
     return (
         f"With top-p {known.top_p:g} {found.base} could have drawn {percent(known.share)} of {found.rl}’s right "
-        f"responses ({interval}, {level(known.confidence)})."
+        f"responses ({interval}, {level(known.confidence)} for problems like these)."
     )

@@ -3,70 +3,96 @@
 from move37.analyses.chain_audit import ChainAudit, ValidFourWay
 from move37.analyses.chains import ChainCurve
 from move37.analyses.corrected_curves import AUDIT, CorrectedCurve
-from move37.report.number_format import count, counted, percent, percent_interval, small_share
+from move37.analyses.false_solves import FalseSolves
+from move37.report.number_format import count, counted, level, percent, percent_interval, small_share
+from move37.report.words.claim import THESE, Assertion, Claim, described
+
+_CHAINS, _ANSWERS = "chains corrupted like these", "answers corrupted like these"
 
 
-def chain_sentence(found: ChainAudit) -> str:
-    """How many of a model's problems are solved with a valid chain."""
+def chain_sentence(found: ChainAudit) -> Claim:
+    """How many of a model's problems are solved with a valid chain, as the readers say; nothing is inferred."""
     if not found.audited:
-        return f"{found.model} has no problem with {_few(found)}: there is nothing to read."
+        return described(f"{found.model} has no problem with {_few(found)}: there is nothing to read.")
     parts = [f"{count(found.with_valid)} with a valid chain", f"{count(found.without_valid)} without any"]
     parts += [f"{count(found.open)} not read to an end"] if found.open else []
     lowest, highest = found.solved_validly
     solved = count(lowest) if lowest == highest else f"{count(lowest)} to {count(highest)}"
-    return (
+    return described(
         f"Of {counted(found.audited, 'problem')} of {found.model} with {_few(found)}: {', '.join(parts)}. "
         f"So {found.model} solves {solved} of {counted(found.problems, 'problem')} with a valid chain, those with more "
         f"accepted samples taken as solved ({count(found.solved)} by answers alone)."
     )
 
 
-def four_way_sentence(found: ValidFourWay) -> str:
+def four_way_sentence(found: ValidFourWay) -> Claim:
     """Who solves what with a valid chain."""
-    return (
+    return described(
         f"With a valid chain {found.base} alone solves {_between(found.base_only)}, {found.rl} alone "
         f"{_between(found.rl_only)}, both {_between(found.both)}."
     )
 
 
-def cot_sentence(found: ChainCurve) -> str:
+def cot_sentence(found: ChainCurve) -> Claim:
     """CoT-pass@k at the largest k, and how far the judge can be trusted."""
     k, last = count(found.k[-1]), -1
     accepted = percent(found.accepted[last])
     if found.unjudged:
         accepted = percent_interval(found.accepted[last], found.accepted_upper[last], None, "")
     text = (
-        f"{found.model}: pass@{k} is {percent(found.answers[last])} by answers, and {accepted} with a chain that "
-        f"{found.judge} accepts"
+        f"{found.model}: pass@{k} of these samples is {percent(found.answers[last])} by answers, and {accepted} with a "
+        f"chain that {found.judge} accepts"
     )
-    if found.lower is not None and found.upper is not None:
-        errors = " and ".join(
-            f"{percent(share)} ({percent_interval(low, high, None, '')}) of {what} chains"
-            for what, (share, low, high) in (
-                ("clean", found.sensitivity or (0.0, 0.0, 0.0)),
-                ("corrupted", found.false_accepts or (0.0, 0.0, 0.0)),
-            )
-        )
-        ends = percent_interval(found.lower[last], found.upper[last], None, "")
-        return f"{text}; it accepts {errors}, with which the truth is {ends}."
-    return f"{text}; {found.note or 'how often it errs is not known (`move37 calibrate RUN --chains`)'}."
+    if found.lower is None or found.upper is None:
+        return described(f"{text}; {found.note or 'how often it errs is not known (`move37 calibrate RUN --chains`)'}.")
+    known = {"clean": found.sensitivity or (0.0, 0.0, 1.0), "corrupted": found.false_accepts or (0.0, 0.0, 1.0)}
+    errors = " and ".join(
+        f"{percent(share)} ({percent_interval(low, high, None, '')}) of {what} chains"
+        for what, (share, low, high) in known.items()
+    )
+    ends = percent_interval(found.lower[last], found.upper[last], None, "")
+    return Claim(
+        f"{text}; it accepts {errors} ({level(found.confidence)} confidence each, for chains corrupted like these), "
+        f"with which it is {ends} of valid chains. How the samples vary is not in that range.",
+        tuple(Assertion(f"{what} accepted", (found.judge,), (), *ends) for what, (_, *ends) in known.items()),
+        target=_CHAINS,
+        confidence=found.confidence,
+        corrected_over="each share by itself",
+    )
 
 
-def corrected_sentence(found: CorrectedCurve) -> str:
+def corrected_sentence(found: CorrectedCurve) -> Claim:
     """What is left of the end of a curve."""
     last, box = -1, found.box
     low, high = box.false_accepts_range
+    sure = f"{level(found.confidence)} confidence"
     origin = (
         f"the audit puts the share of its wrong samples that were accepted at {_rate(box.false_accepts)} ({_rate(low)} "
-        f"to {_rate(high)})"
+        f"to {_rate(high)}, {sure}, for {THESE})"
         if found.source == AUDIT
-        else f"the calibration accepts {_rate(box.false_accepts)} of corruptions ({_rate(low)} to {_rate(high)}), "
-        "and they may tempt it more or less than the model's own"
+        else f"the calibration accepts {_rate(box.false_accepts)} of corruptions ({_rate(low)} to {_rate(high)}, "
+        f"{sure}, for answers corrupted like these), and they may tempt it more or less than the model's own"
     )
     k = count(found.k[last])
-    return (
+    return Claim(
         f"{found.model}: {origin}; pass@{k} is {percent(found.measured[last])} as measured and "
-        f"{percent_interval(found.lower[last], found.upper[last], None, '')} without such errors."
+        f"{percent_interval(found.lower[last], found.upper[last], None, '')} without such errors. How the samples vary "
+        "is not in that range.",
+        (Assertion("false accepts", (found.model,), (), low, high),),
+        target=THESE if found.source == AUDIT else _ANSWERS,
+        confidence=found.confidence,
+        corrected_over="for this model alone" if found.source == AUDIT else "for this verifier alone",
+    )
+
+
+def false_solves_sentence(found: FalseSolves) -> Claim:
+    """On how many problems a wrong answer is to be expected among the accepted ones, from the calibration."""
+    return described(
+        f"{found.model} gave {counted(found.distinct_wrong, 'different wrong answer')} to "
+        f"{counted(found.unsolved, 'problem')} that it did not solve. If each had been accepted as often as corrupted "
+        f"answers are ({_rate(found.false_accepts)}; at most {_rate(found.false_accepts_upper)}), about "
+        f"{found.expected:.1f} of the {counted(found.solved, 'problem')} that count as solved would be so by a wrong "
+        f"answer alone (at that most, {found.expected_upper:.1f})."
     )
 
 
