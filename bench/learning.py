@@ -17,14 +17,18 @@ with its interval for k = 1 alone, entropy per token in the first and the last s
 training (one thread; without the verifier's worker process). The second table is over training seeds: the mean
 difference with the band for other seeds and other problems (`analyses/training_seeds.py`), and how many seeds raised
 pass@1, in all and beyond the interval for k = 1. The third is of pairs of algorithms: their difference on the same
-puzzles, run by run of one seed, in which the base cancels, with the same band at 95 % for all pairs together.
+puzzles, run by run of one seed, in which the base cancels. Its brackets hold at every k and for all pairs together
+(95 %, each pair's band at .95^(1/pairs)): first for these very runs on other puzzles, then for other seeds too, which
+with three seeds says little (Student's quantile with 2 degrees of freedom). p: that the two do not differ at any k, the
+smallest level at which the band leaves zero out somewhere, corrected over the pairs (Holm).
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from random import Random
@@ -41,6 +45,8 @@ from move37.analyses.curves import mean_interval, simulated_columns
 from move37.analyses.targets import share
 from move37.config import ProblemsConfig, StudyConfig, parse_study
 from move37.countdown import Oracle, Puzzle, Split, choose
+from move37.estimates.bands import simultaneous_band
+from move37.estimates.conditional import holm
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.settings import BandSettings
 from move37.estimates.two_level import two_level_band
@@ -52,6 +58,7 @@ from move37.seeds import sample_seed
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig, load_recipe
 from move37.training.records import Record, Silent
+from move37.types import FloatArray
 
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "studies" / "algorithms"
@@ -203,16 +210,58 @@ def pairs(store: RunStore, records: Sequence[dict[str, Any]]) -> list[dict[str, 
     evidence, names = RunEvidence(store), [record["model"] for record in records if "model" in record]
     seeds = {row: {int(n.rpartition("-")[2]) for n in names if n.rpartition("-")[0] == row} for row in ROWS}
     both = [(a, b, sorted(seeds[a] & seeds[b])) for a, b in combinations(ROWS, 2) if len(seeds[a] & seeds[b]) > 1]
-    settings = BandSettings(share(0.95, len(both)), draws=20_000)
     found = []
     for first, second, common in both:
-        tallies = [[evidence.tally(f"{row}-{seed}") for seed in common] for row in (first, second)]
-        k_max = min(k_limit(tally) for side in tallies for tally in side)
-        one, two = (np.stack([pass_at_k_rows(tally, k_max) for tally in side]) for side in tallies)
-        band = two_level_band(one - two, settings, simulate_at=simulated_columns(k_max))
-        ends = {f"difference@{k}": [float(v[k - 1]) for v in (band.mean, band.lower, band.upper)] for k in KS}
-        found.append({"pair": f"{first} - {second}", "runs": len(common), **ends})
+        sides = [[evidence.tally(f"{row}-{seed}") for seed in common] for row in (first, second)]
+        k_max = min(k_limit(tally) for side in sides for tally in side)
+        one, two = (np.stack([pass_at_k_rows(tally, k_max) for tally in side]) for side in sides)
+        found.append({"pair": f"{first} - {second}", "runs": len(common), **_apart(one - two, len(both))})
+    for of in ("these runs", "other seeds"):
+        for record, p in zip(found, holm([record[of]["p"] for record in found]), strict=True):
+            record[of]["p"] = p
     return found
+
+
+def _apart(rows: FloatArray, pairs: int) -> dict[str, dict[str, Any]]:
+    """A difference (seeds, puzzles, K) with its bands at the level that `pairs` of them hold together, and p alone."""
+    at = simulated_columns(rows.shape[2])
+    ways = {
+        "these runs": partial(simultaneous_band, rows.mean(axis=0), simulate_at=at),
+        "other seeds": partial(two_level_band, rows, simulate_at=at),
+    }
+
+    def ends_at(make: Callable[..., Any], confidence: float) -> list[FloatArray]:
+        band = make(BandSettings(confidence, draws=20_000))
+        return [band.mean, *(band.reported if hasattr(band, "reported") else (band.lower, band.upper))]
+
+    def leaves_zero_out(make: Callable[..., Any], alpha: float) -> bool:
+        _, lower, upper = ends_at(make, 1 - alpha)
+        return bool((lower > 0).any() or (upper < 0).any())
+
+    return {
+        of: {
+            **{
+                f"difference@{k}": [float(each[k - 1]) for each in ends_at(make, share(0.95, pairs))]
+                for k in KS
+                if k <= rows.shape[2]
+            },
+            "p": _smallest(partial(leaves_zero_out, make)),
+        }
+        for of, make in ways.items()
+    }
+
+
+def _smallest(is_excluded: Callable[[float], bool]) -> float:
+    """The smallest level that excludes, from .0005 on (20,000 draws); 1 if none does."""
+    low, high = 0.0005, 0.999
+    if not is_excluded(high):
+        return 1.0
+    if is_excluded(low):
+        return low
+    while high / low > 1.02:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if is_excluded(middle) else (middle, high)
+    return high
 
 
 def gain_alone(store: RunStore, name: str) -> list[float]:
@@ -254,11 +303,11 @@ def show(records: Sequence[dict[str, Any]]) -> None:
         if "algorithm" in record:
             cells = " ".join(f"{interval(record[f'difference@{k}'], signed=True):>19}" for k in KS)
             print(f"{record['algorithm']:15} {cells}  {record['raised']} of {record['runs']}, {record['beyond']}")
-    print(f"\n{'pair':30} {heads}")
-    for record in records:
-        if "pair" in record:
+    for of in ("these runs", "other seeds"):
+        print(f"\n{f'pair, {of}':30} {heads}  {'p':>5}")
+        for record in (each[of] | {"pair": each["pair"]} for each in records if "pair" in each):
             cells = " ".join(f"{interval(record[f'difference@{k}'], signed=True):>19}" for k in KS)
-            print(f"{record['pair']:30} {cells}")
+            print(f"{record['pair']:30} {cells}  {record['p']:5.3f}")
 
 
 def interval(values: Sequence[float], signed: bool = False) -> str:
