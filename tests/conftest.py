@@ -20,7 +20,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """SmolLM2 as a folder of float32 weights, made once: reading its GGUF file takes tens of seconds."""
     from filelock import FileLock
 
-    from tests.real_models import save_smollm2, smollm2_file
+    from tests.real_models import parsed_once, save_smollm2, smollm2_file
 
     file = smollm2_file()
     if file is None:
@@ -30,7 +30,8 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             made = tmp_path_factory.mktemp("made")
-            save_smollm2(file, made)
+            with parsed_once():
+                save_smollm2(file, made)
             made.rename(folder)
     return folder
 
@@ -55,12 +56,25 @@ def workforces() -> Iterator[Callable[[int, float], Any]]:
         Workforce.close(each)
 
 
-@pytest.fixture(scope="module")
-def kept_workers(workforces: Callable[[int, float], Any]) -> Iterator[None]:
-    """For modules in which the processes that verify are not what is tested, nor code of one's own that they load:
-    these processes are kept from pool to pool. Everything else of a pool is its own."""
+@pytest.fixture(scope="module", autouse=True)
+def kept_workers(workforces: Callable[[int, float], Any], request: pytest.FixtureRequest) -> Iterator[None]:
+    """The processes that verify are kept from pool to pool, everything else of a pool is its own: starting them and
+    importing what their verifiers need takes seconds. Not in modules marked `own_workers`, where these processes are
+    what is tested, or what they find in the environment and on the path."""
     from move37 import verification
 
+    if request.node.get_closest_marker("own_workers") is not None:
+        yield
+        return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "Workforce", workforces)
+        yield
+
+
+@pytest.fixture
+def undrawn() -> Iterator[None]:
+    """For tests of what a report says: its figures are made, and not drawn."""
+    from tests.undrawn import nothing_drawn
+
+    with nothing_drawn():
         yield

@@ -139,6 +139,7 @@ def test_the_walk_sees_every_interval():
         assert part in seen, sorted(seen)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_numbers_of_the_page_are_those_of_half_as_many_problems(tmp_path: Path):
     context = ReportContext("made", "", (), (), "move37 report made")
     pages = []

@@ -52,7 +52,7 @@ def why_not_isolated() -> str:
 
 
 needs_isolation = pytest.mark.skipif(bool(why_not_isolated()), reason=why_not_isolated() or "isolated")
-pytestmark = [pytest.mark.slow, needs_isolation]
+pytestmark = [pytest.mark.own_workers, pytest.mark.slow, needs_isolation]
 
 
 @dataclass

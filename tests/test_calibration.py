@@ -202,6 +202,7 @@ def test_a_run_keeps_its_calibrations_by_the_verifiers_label(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_says_what_the_calibration_of_its_own_verifier_found(tmp_path: Path) -> None:
     store = judged_run(sums_study(tmp_path, n=2), tmp_path / "run")
     for name in ("math", "exact"):  # the run was judged by math

@@ -113,6 +113,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_report_elsewhere_writes_nothing_to_the_run(tmp_path: Path) -> None:
     store, out = judged_run(sums_study(tmp_path), tmp_path / "run"), tmp_path / "out"
     before = {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")}

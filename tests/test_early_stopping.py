@@ -186,6 +186,7 @@ def plan_of(**sampling: object) -> StoppingPlan:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not COUNTS.exists(), reason="needs the published counts")
+@pytest.mark.usefixtures("undrawn")
 def test_compare_takes_counts_that_say_how_they_were_stopped(tmp_path: Path) -> None:
     """The published counts, each problem's 128 outcomes put in a random order and stopped at the 8th success.
 

@@ -16,7 +16,7 @@ from move37.seeds import sample_seed
 from move37.testing import check_engine
 from move37.testing.engines import QUESTIONS
 from move37.types import FinishReason, Message, Prompt, Request, Sample
-from tests.real_models import smollm2_file
+from tests.real_models import parsed_once, smollm2_file
 from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
 
 torch = pytest.importorskip("torch")
@@ -905,7 +905,8 @@ def test_a_gguf_file_of_a_real_model_decodes_as_generate_does(smollm2: Path) -> 
 
     path = smollm2_file()
     assert path is not None
-    engine = load("transformers", path, batch_size=2)
+    with parsed_once():
+        engine = load("transformers", path, batch_size=2)
     texts = [
         engine.render_prompt([Message.of("user", question)])
         for question in ("What is 2 + 2?", "Name the capital of France.", "Count from one to five.")

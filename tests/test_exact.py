@@ -350,6 +350,7 @@ def test_every_right_chain_is_written_with_its_share(tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_with_a_model_of_another_world_goes_on_without_it(tmp_path: Path) -> None:
     models = {"base": {"path": BASE}, "other": {"path": str(save_model(tmp_path / "other"))}}
     done = pipeline.run_study(parse_study(STUDY | {"models": models}), tmp_path / "run")

@@ -25,6 +25,8 @@ from tests.hostile_sequences import AREA, HONEST, sequences
 from tests.test_attacks import needs_isolation
 from tests.unsteady import SPOILER, UnsteadyVerifier
 
+pytestmark = pytest.mark.own_workers
+
 SEQUENCES = int(os.environ.get("MOVE37_SEQUENCES", "25"))
 TESTS = {"head": "", "once": "", "setup": "", "tests": ["assert f() == 1"], "reference": "", "entry_point": "f"}
 LIMITS = Limits(cpu_seconds=2.0, wall_seconds=20.0)

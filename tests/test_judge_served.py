@@ -28,7 +28,7 @@ from move37.verifiers.options import make_verifier
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 pytest.importorskip("uvicorn", reason="`transformers serve` is not installed: pip install 'transformers[serving]'")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.own_workers, pytest.mark.slow]
 
 SECONDS_TO_START = 120
 YES_SAYER = "Is {{ response }} the same as {{ reference }}? Say CORRECT or INCORRECT."
@@ -78,7 +78,7 @@ def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(smol
 def test_calibration_finds_a_judge_that_accepts_everything(
     smollm2: Path, base_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [{"question": f"What is {value}?", "answer": str(value)} for value in (7, 540, 3, 70)]
+    rows = [{"question": f"What is {value}?", "answer": str(value)} for value in (7, 540)]
     (tmp_path / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)))
     own = {
         "base_url": base_url,

@@ -20,10 +20,10 @@ from tests.studies import judged_run, sums_study, write_problems
 from tests.test_pipeline import content
 from tests.tiny_models import save_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.own_workers, pytest.mark.slow]
 
-WRITE_EVERY_SECONDS = 0.5
-"""A quarter of what is usual, and so are all other times here: as many kills at the same moments, in less time."""
+WRITE_EVERY_SECONDS = 0.2
+"""A tenth of what is usual, and so are all other times here: as many kills at the same moments, in less time."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def kill_at_random(commands: Starter, kills: int, folder: Path, seed: int, *argu
         process = commands.start(*arguments)
         if number % 2:
             wait_for_a_part(commands, folder)
-        time.sleep(rng.uniform(0, 0.8))
+        time.sleep(rng.uniform(0, 0.3))
         os.kill(process, signal.SIGKILL)
         code = commands.end()
         assert code in (-9, 0)
@@ -62,8 +62,8 @@ def wait_for_a_part(commands: Starter, folder: Path) -> None:
 def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sample(
     commands: Starter, tmp_path: Path
 ) -> None:
-    # 6 problems x 200 samples x 2 models at 6 ms a sample: 14 seconds, of which a kill leaves one or none behind it.
-    study, run = sums_study(tmp_path, n=200, verifier="numeric", delay_seconds=0.006), tmp_path / "run"
+    # 6 problems x 200 samples x 2 models at 3 ms a sample: 7 seconds, of which a kill leaves half of one or none.
+    study, run = sums_study(tmp_path, n=200, verifier="numeric", delay_seconds=0.003), tmp_path / "run"
     assert kill_at_random(commands, 12, run / "samples", 0, "run", str(study), "--out", str(run)) == 12
     halfway = content(run)
     samples = {
@@ -74,7 +74,7 @@ def test_sampling_killed_twelve_times_equals_an_undisturbed_run_sample_for_sampl
     assert judged <= samples  # verdicts are written while samples are made, never before them
     commands.finish("run", str(study), "--out", str(run))
 
-    study.write_text(study.read_text().replace("options.delay_seconds = 0.006", ""))
+    study.write_text(study.read_text().replace("options.delay_seconds = 0.003", ""))
     judged_run(study, tmp_path / "undisturbed")
     assert content(run) == content(tmp_path / "undisturbed")
     assert not list(run.rglob(".unfinished-*"))
@@ -118,13 +118,13 @@ models.base = {{ path = "{save_model(tmp_path / "tiny")}", options = {{ batch_si
 def test_verification_killed_eight_times_equals_an_undisturbed_run_verdict_for_verdict(
     commands: Starter, tmp_path: Path
 ) -> None:
-    # 6 problems x 8,000 samples x 2 models take seconds to verify.
-    store = pipeline.start_run(load_study(sums_study(tmp_path, n=8_000, verifier="numeric")), tmp_path / "run")
+    # 6 problems x 5,000 samples x 2 models take seconds to verify.
+    store = pipeline.start_run(load_study(sums_study(tmp_path, n=5_000, verifier="numeric")), tmp_path / "run")
     pipeline.sample_run(store)
     shutil.copytree(store.folder, tmp_path / "undisturbed")
     killed = kill_at_random(commands, 8, store.folder / "verdicts", 1, "verify", str(store.folder))
     halfway = sum(len(rows) for folder, rows in content(store.folder).items() if folder.startswith("verdicts/"))
-    assert killed == 8 or halfway == 96_000
+    assert killed == 8 or halfway == 60_000
     commands.finish("verify", str(store.folder))
 
     undisturbed = RunStore.open(tmp_path / "undisturbed")

@@ -11,7 +11,7 @@ from move37.verification import VerifierPool
 from move37.verifiers.math import LONGEST_ANSWER, MathVerifier
 
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.own_workers, pytest.mark.slow]
 
 EITHER = (INCORRECT, UNSCORED)
 NUMBER = Problem("made-up/8", "What is it?", ("8",), "made-up", "math")

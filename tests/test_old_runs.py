@@ -113,6 +113,7 @@ def test_the_analyses_of_an_old_run_are_read_without_making_them_again(run: str)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_an_old_run_is_continued_and_nothing_in_it_changes(old: Path) -> None:
     run = old / "complete"
     samples, verdicts = rows(run, "samples", SAMPLE), rows(run, "verdicts", VERDICT)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import polars as pl
@@ -84,6 +85,7 @@ class TestStudy:
             assert row["outcome"] == ("correct" if is_right else "incorrect"), row
 
     @pytest.mark.slow
+    @pytest.mark.usefixtures("undrawn")
     def test_running_again_changes_nothing(self, finished: Path) -> None:
         before = content(finished)
         done = pipeline.run_study(RunStore.open(finished).study(), finished)
@@ -152,6 +154,7 @@ class TestStudy:
         assert store.current_labels()["math"].startswith("math@")
 
     @pytest.mark.slow
+    @pytest.mark.usefixtures("undrawn")
     def test_the_analysis_of_one_model_alone_has_no_comparison(self, tmp_path: Path) -> None:
         path = sums_study(tmp_path)
         path.write_text(path.read_text().split("[models.rl]")[0])
@@ -224,6 +227,7 @@ class TestImports:
         return path
 
     @pytest.mark.slow
+    @pytest.mark.usefixtures("undrawn")
     def test_two_models_imported_separately_are_compared(self, tmp_path: Path) -> None:
         run = tmp_path / "run"
         for model, right in (("base", 1), ("rl", 3)):
@@ -252,6 +256,7 @@ class TestImports:
             imports.import_samples("paper", first, "base", "math500", tmp_path / "run")
 
     @pytest.mark.slow
+    @pytest.mark.usefixtures("undrawn")
     def test_counts_are_analysed_without_samples(self, tmp_path: Path) -> None:
         for model, c in (("base", 2), ("rl", 6)):
             path = tmp_path / f"{model}.jsonl"
@@ -311,18 +316,33 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
 def test_idle_threads_sleep_soon_in_commands_and_in_training_unless_the_user_says_otherwise(
     given: dict[str, str], spins: str, way: str
 ) -> None:
-    """OpenMP itself says what it goes by when it is loaded, which is after a command or the import has begun."""
-    pytest.importorskip("torch")
-    code = "import sys; sys.argv = ['move37', 'list', 'engines']\nfrom move37.cli import main\ntry: main()\n"
+    """OpenMP itself says what it goes by when it is loaded, which is after a command or the import has begun. Here it
+    is loaded where torch would be: torch brings it, and takes seconds for all else."""
+    places = Path(pytest.importorskip("torch").__file__).parents[1]
+    openmp = [*places.glob("torch/lib/libgomp*"), *places.glob("torch.libs/libgomp*")]
+    if not openmp:
+        pytest.skip("this build of torch brings no OpenMP of GNU's")
+    stops_at_torch = f"""
+        import ctypes, sys
+        class Torch:
+            def find_spec(self, name, *_):
+                if name == "torch":
+                    ctypes.CDLL({str(openmp[0])!r})
+                    raise SystemExit
+        sys.meta_path.insert(0, Torch())
+    """
+    code = "sys.argv = ['move37', 'list', 'engines']\nfrom move37.cli import main\ntry: main()\n"
     code += "except SystemExit: import torch"
     if way != "a command":
         code = "from move37.training.loop import train"
+    code = dedent(stops_at_torch) + code
     known = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
     environment = {**known, **given, "OMP_DISPLAY_ENV": "VERBOSE"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_target_of_a_study_reaches_its_findings_and_its_words(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     p = rng.beta(0.5, 0.7, 60)

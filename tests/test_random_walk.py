@@ -73,6 +73,8 @@ class Walk:
         sums_study(self.project, n=4, problems=4, verifier="exact", stop=stop)
         self.run = self.project / "run"
         self.said: list[str] = []
+        self.checked: object = None
+        """What the run held when it was last looked at."""
 
     def steps(self) -> list[Any]:
         often = [self.sample, self.sample, self.verify, self.report, self.whole_run]
@@ -201,8 +203,9 @@ class Walk:
     # -- what must be true -------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        if not (self.run / "config.json").exists():
-            return
+        if not (self.run / "config.json").exists() or self._content() == self.checked:
+            return  # where the step was refused or did nothing, the same would be found again
+        self.checked = self._content()
         try:
             store = RunStore.open(self.run)
             evidence = RunEvidence(store)
@@ -217,6 +220,12 @@ class Walk:
             at_once = self._analyses(self._made_at_once(store))
             # Another grader may have looked at some samples only, and its agreement says at how many.
             assert without_agreements(found) == without_agreements(at_once), self.said
+
+    def _content(self) -> object:
+        """Whatever the analyses may be made of: every file but the log, and the analyses themselves."""
+        made = ("analyses.json", "log.jsonl")
+        files = [path for path in sorted(self.run.rglob("*")) if path.is_file() and path.name not in made]
+        return [(str(path.relative_to(self.run)), path.read_bytes()) for path in files]
 
     def refused(self, step: str, error: Move37Error) -> None:
         """A refusal is one line that names a key or a file."""

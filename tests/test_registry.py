@@ -19,6 +19,8 @@ from move37.verification import verify
 from move37.verifiers import VERIFIERS, Verifier, label_of
 from move37.verifiers.options import check_options, make_verifier, with_options
 
+pytestmark = pytest.mark.own_workers
+
 PROBLEM = Problem("fruit/1", "Which?", ("apple",), "fruit", "exact")
 STRICT = """
     from move37.types import Outcome, Verdict

@@ -12,8 +12,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import altair as alt
 import numpy as np
 import pytest
+from altair.utils.schemapi import SchemaValidationError
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.agreement import Agreement, Disagreement
@@ -49,6 +51,7 @@ from move37.report.words.claim import joined, texts
 from move37.report.words.extrapolation import unseen_sentence
 from move37.terminal import print_findings
 from move37.types import Problem
+from tests.undrawn import nothing_drawn
 
 pytestmark = pytest.mark.usefixtures("kept_workers")
 
@@ -120,7 +123,8 @@ def everything() -> Findings:
 @pytest.fixture(scope="module")
 def written_everything(everything: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("everything")
-    write_report(everything, CONTEXT, folder)
+    with nothing_drawn():
+        write_report(everything, CONTEXT, folder)
     return folder
 
 
@@ -410,6 +414,7 @@ def test_after_sampling_until_decided_the_decision_is_the_claim(crossing: Findin
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_after_sampling_until_decided_no_mcnemar_test_is_shown(crossing: Findings, tmp_path: Path) -> None:
     found = decided_findings(crossing, 16)
     write_report(found, CONTEXT, tmp_path)
@@ -922,6 +927,15 @@ def test_the_page_holds_one_drawing_library_and_asks_for_nothing(written: Path) 
     assert "unsafe-eval" not in policy
 
 
+def test_every_figure_keeps_to_the_schema_of_vega_lite(everything: Findings) -> None:
+    figures = figures_of(everything)
+    assert len(figures) > 6
+    for figure in figures:
+        alt.LayerChart.from_dict(figure.spec, validate=True)
+    with pytest.raises(SchemaValidationError):
+        alt.LayerChart.from_dict(figures[0].spec | {"height": "tall"}, validate=True)
+
+
 @pytest.mark.slow
 def test_the_same_findings_give_the_same_bytes(crossing: Findings, written: Path, tmp_path: Path) -> None:
     write_report(crossing, CONTEXT, tmp_path)
@@ -930,6 +944,7 @@ def test_the_same_findings_give_the_same_bytes(crossing: Findings, written: Path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_pictures_of_an_earlier_report_are_removed_and_other_files_are_left(crossing: Findings, tmp_path: Path) -> None:
     base = tally("base", [3, 4, 5, 4] * 5, 16)
     several = findings_of(base, tally("one", [9, 8, 7, 6] * 5, 16), tally("two", [5, 6, 7, 8] * 5, 16))
@@ -990,6 +1005,7 @@ def test_a_reader_without_scripts_finds_a_drawing_of_each_figure(written: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_holds_prompts_stop_strings_settings_warnings_and_the_command(
     crossing: Findings, tmp_path: Path
 ) -> None:
@@ -1001,6 +1017,7 @@ def test_the_page_holds_prompts_stop_strings_settings_warnings_and_the_command(
     assert "&#34;\\n\\n&#34;" in (tmp_path / "report.html").read_text()  # the stop string, with its line breaks seen
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_without_prompts_or_a_second_model_says_so(tmp_path: Path) -> None:
     found = findings_of(tally("alone", [3, 4, 5, 4], 16))
     write_report(found, replace(CONTEXT, prompts=(), note=""), tmp_path)
@@ -1052,6 +1069,7 @@ def test_a_users_text_stays_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_users_text_does_not_break_the_markdown(tmp_path: Path) -> None:
     prompt = "Look:\n```\ncode | here\n````\nend"
     found = findings_of(tally("a|b", [3, 4, 5, 4], 16), tally("*rl* [x](y)", [9, 8, 7, 6], 16))
@@ -1062,6 +1080,7 @@ def test_a_users_text_does_not_break_the_markdown(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_comparisons_have_their_own_figures_and_tables(tmp_path: Path) -> None:
     base = tally("base", [3, 4, 5, 4] * 5, 16)
     found = findings_of(base, tally("one", [9, 8, 7, 6] * 5, 16), tally("two", [5, 6, 7, 8] * 5, 16))

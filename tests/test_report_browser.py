@@ -179,12 +179,15 @@ return [...document.querySelectorAll('.plot')].map(plot => ({
 """
 
 
-@pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_every_figure_is_drawn_without_a_complaint_or_a_request(
-    browser: Browser, page: Path, width: int, scheme: str
-) -> None:
-    browser.screen(width, scheme)
+@pytest.fixture(scope="module", params=SCREENS, ids=lambda screen: f"{screen[0]}-{screen[1]}")
+def width(browser: Browser, page: Path, request: pytest.FixtureRequest) -> int:
+    """The width of the screen on which the page is open."""
+    browser.screen(*request.param)
     browser.open(page)
+    return request.param[0]
+
+
+def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Browser, page: Path, width: int) -> None:
     figures = {figure["stem"]: figure for figure in browser.script(FIGURES)}
     pairs = [f"{name}-{number}" for number in (1, 2) for name in ("difference", "accuracy", "transition")]
     by_pair = [[*pairs[:3], "tokens-1"], [*pairs[3:], "tokens-2"]]  # in the order of the page
@@ -205,10 +208,7 @@ def test_every_figure_is_drawn_without_a_complaint_or_a_request(
     assert browser.requests() == [page.as_uri()]
 
 
-@pytest.mark.parametrize(("width", "scheme"), SCREENS)
-def test_the_page_is_no_wider_than_the_screen(browser: Browser, page: Path, width: int, scheme: str) -> None:
-    browser.screen(width, scheme)
-    browser.open(page)
+def test_the_page_is_no_wider_than_the_screen(browser: Browser, width: int) -> None:
     assert browser.script("return document.documentElement.scrollWidth") == width
     browser.script("document.querySelectorAll('details').forEach(each => { each.open = true })")
     assert browser.script("return document.documentElement.scrollWidth") == width

@@ -212,6 +212,7 @@ def test_references_are_scored_where_they_are_solutions(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_and_the_command_show_perplexities(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from move37.analyses.serialise import load_findings
     from move37.cli import app

@@ -57,6 +57,7 @@ def test_sampling_ends_when_it_is_clear_which_model_solves_more(tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_says_that_sampling_stopped_at_a_decision(tmp_path: Path) -> None:
     store = pipeline.start_run(load_study(study_of(tmp_path, 0.01, 0.5)), tmp_path / "run")
     decision = pipeline.sample_until_decided(store, block=8).decision

@@ -34,6 +34,8 @@ from move37.verifiers.math import MathVerifier
 from move37.verifiers.worker import HOARD_BYTES
 from tests.worker_verifiers import CannotWarm, DiesAtStart, NeedsMuch, Obedient, Yes
 
+pytestmark = pytest.mark.own_workers
+
 SHARED = Path(__file__).parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared (benchmarks, real responses) is not here")
 
@@ -503,10 +505,10 @@ def test_validate_lists_references_that_their_own_verifier_does_not_accept_in_or
 
 @pytest.mark.slow
 @needs_shared
-@pytest.mark.parametrize("benchmark", ["aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k"])
-def test_every_gold_answer_of_the_six_sets_passes_its_own_verifier(benchmark: str) -> None:
-    problems = load_problems((ProblemsConfig(benchmark=benchmark, path=SHARED / "data" / "benchmarks"),))
-    assert validate(problems, settings(2)) == []
+def test_every_gold_answer_of_the_six_sets_passes_its_own_verifier() -> None:
+    names = ("aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k")
+    sets = [ProblemsConfig(benchmark=name, path=SHARED / "data" / "benchmarks") for name in names]
+    assert validate([problem for each in sets for problem in load_problems((each,))], settings(2)) == []
 
 
 @needs_shared

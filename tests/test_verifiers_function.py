@@ -18,6 +18,8 @@ from move37.verifiers.function import FunctionVerifier
 from move37.verifiers.options import make_verifier
 from tests.studies import judged_run, sums_study
 
+pytestmark = pytest.mark.own_workers
+
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
 PROBLEM = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "function", metadata={"least": 2})
 

@@ -22,6 +22,8 @@ pytest.importorskip("openai", reason="the [server] extra is not installed")
 
 from move37.verifiers.judge import JudgeVerifier, read_reply
 
+pytestmark = pytest.mark.own_workers
+
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
 PROBLEM = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "judge")
 

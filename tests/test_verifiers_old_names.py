@@ -18,6 +18,8 @@ from move37.verifiers.function import FunctionVerifier
 from move37.verifiers.old_names import with_new_names
 from move37.verifiers.options import make_verifier
 
+pytestmark = pytest.mark.own_workers
+
 PROBLEM = Problem("p", "Who?", ("Evelyn",), "made-up", "exact")
 ONE = VerificationConfig(workers=1)
 

@@ -139,8 +139,11 @@ class Workforce:
             worker: _Worker = event.data
             try:
                 news = worker.receive()
-            except (EOFError, OSError, *_UNREADABLE):  # the end, or what no worker says
+            except (EOFError, OSError):
                 decided += self._retire(worker, gone=True)
+                continue
+            except _UNREADABLE:  # what no worker says
+                decided += self._retire(worker)
                 continue
             self._false_starts = 0
             decided += news
@@ -151,7 +154,7 @@ class Workforce:
                 self._queue.extendleft(reversed([*worker.unconfirmed, *worker.batch.values()]))
         for worker in self._workers[:]:
             if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
-                decided += self._retire(worker, gone=False)
+                decided += self._retire(worker, late=True)
         return decided
 
     def abandon(self) -> None:
@@ -189,11 +192,11 @@ class Workforce:
             batch.append(self._queue.popleft())
         return batch
 
-    def _retire(self, worker: "_Worker", gone: bool) -> list[tuple[Job, Verdict]]:
-        """Take out a worker that is gone, or past its deadline, and decide what becomes of its answers."""
+    def _retire(self, worker: "_Worker", gone: bool = False, late: bool = False) -> list[tuple[Job, Verdict]]:
+        """Take out a worker that is gone, past its deadline, or beside itself; decide what becomes of its answers."""
         status = self._remove(worker, gone)
         # One that is late may have ended long ago, where a process that it forked holds the channel open.
-        timed_out = status == -signal.SIGPROF or (not gone and status == -signal.SIGKILL)
+        timed_out = status == -signal.SIGPROF or (late and status == -signal.SIGKILL)
         if not worker.ready:
             self._count_false_start(worker, status)
             return []
