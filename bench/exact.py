@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from move37.config import ModelConfig, ProblemsConfig, SamplingConfig
-from move37.countdown import Puzzle
+from move37.countdown import Oracle, Puzzle
 from move37.engines.transformers import TransformersEngine
 from move37.estimates.known import known_pass_at_k
 from move37.lab import checkpoint_folder
@@ -30,7 +30,7 @@ def main() -> None:
     figures = {}
     for tier in ("in-pretraining", "five-long"):
         problems = load_problems([ProblemsConfig(benchmark=f"countdown:{tier}", size=100)])
-        asked = [(Puzzle.of(problem.metadata), problem.question) for problem in problems]
+        asked = [(Oracle(Puzzle.of(problem.metadata)), problem.question) for problem in problems]
         start = time.process_time()
         truths = list(puzzle_truths(engine, asked, sampling, "base"))
         seconds = time.process_time() - start

@@ -72,7 +72,7 @@ def engine():
 def truths(engine, asked: Sequence[Problem], settings: SamplingConfig):
     from move37.lab.exact import puzzle_truths
 
-    return list(puzzle_truths(engine, [(Puzzle.of(p.metadata), p.question) for p in asked], settings, "base"))
+    return list(puzzle_truths(engine, [(Oracle(Puzzle.of(p.metadata)), p.question) for p in asked], settings, "base"))
 
 
 def test_base_has_the_curve_that_is_known_of_it() -> None:
@@ -139,7 +139,7 @@ def test_what_is_not_listed_is_within_its_bound(limit: int, tmp_path: Path) -> N
     small = Puzzle((2, 3), 5)
     from move37.lab.exact import puzzle_truths
 
-    (truth,) = puzzle_truths(random, [(small, small.question)], sampling(max_new_tokens=limit), "random")
+    (truth,) = puzzle_truths(random, [(Oracle(small), small.question)], sampling(max_new_tokens=limit), "random")
     whole = exhausted(random, small, limit)
     assert len(truth.chains) == 2
     assert np.exp(truth.logprob) <= whole * (1 + 1e-5)

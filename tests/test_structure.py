@@ -26,6 +26,7 @@ LATE_IMPORTS = {
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
     "rows.py": "only Parquet files need a table library",
     "testing/algorithms.py": "torch, for a test of a loss of your own",
+    "trainings.py": "the trainer loads torch",
     "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",
     "training/records.py": "tensorboard and wandb are in the extra track",

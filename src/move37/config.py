@@ -19,12 +19,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from move37.counts import StoppingPlan
 from move37.errors import ConfigError, InputError
-from move37.paths import absolute
+from move37.grids import GridError, expanded
+from move37.paths import absolute, checkpoint_of
 
 IMPORTED = "imported"
 """The engine of a model whose samples or counts came from elsewhere: it is never sampled."""
 
-GENERATED = ("reasoning-gym", "countdown")
+GENERATED = ("reasoning-gym", "countdown", "paths", "parity", "two-strategies")
 """Benchmarks whose problems are made from size, seed and options; a task or tier follows their name and a colon."""
 
 SELECTED = ("livecodebench",)
@@ -186,6 +187,10 @@ class SamplingConfig(Settings):
         return StoppingPlan.until(stop.successes, self.n, stop.batch)
 
 
+TRAININGS = "trainings"
+"""In the run folder of a study that trains models: a folder for each training."""
+TRAINED = ("training", "step", "seed", "changes", "start")
+"""What says which trained model it is, beside the content of the recipe."""
 OVERRIDES = ("temperature", "top_p", "template", "max_new_tokens")
 """Settings of sampling that a model may have of its own."""
 
@@ -193,7 +198,17 @@ OVERRIDES = ("temperature", "top_p", "template", "max_new_tokens")
 class ModelConfig(Settings):
     """One model of the study. The name of its table is its key in the store."""
 
-    path: str = Field(description="Hugging Face folder, hub name or GGUF file.")
+    path: str = Field(default="", description="Hugging Face folder, hub name or GGUF file; or else a recipe.")
+    recipe: Path | None = Field(
+        default=None,
+        description="A training recipe: the model is trained before it is sampled. `steps` (one or a list), `seed`, "
+        "`set` and `grid` then say which models (`grids.py`).",
+    )
+    changes: dict[str, Any] = Field(default={}, description="Settings that differ from the recipe's, by dotted key.")
+    training: str | None = Field(default=None, description="Of a trained model: its training, which has a folder.")
+    start: str | None = Field(default=None, description="Of a trained model: the model that its training starts from.")
+    seed: Seed | None = Field(default=None, description="Seed of its training; reported.")
+    step: int | None = Field(default=None, ge=0, description="Steps of its training; reported.")
     engine: str = Field(default="transformers", description="A name of `move37 list engines`.")
     temperature: float | None = Field(default=None, ge=0, description="Overrides sampling.temperature; reported.")
     top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
@@ -209,6 +224,19 @@ class ModelConfig(Settings):
         default=None, description="What trained it; models that share one are its training seeds, analysed together."
     )
     options: dict[str, Any] = Field(default={}, description="Options of the engine (batch_size, dtype, device, ...).")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ModelConfig":
+        if not self.path and self.recipe is None:
+            raise ValueError("path: a model has a path, or a recipe that it is trained by")
+        if self.recipe is not None and (self.training is None or not self.step or self.seed is None):
+            raise ValueError("recipe: a trained model has a training, a step and a seed")
+        return self
+
+    @property
+    def asked_of(self) -> str:
+        """What is asked: the weights, by their path or by the training that makes them."""
+        return self.path if self.recipe is None else f"{self.training}@{self.step}"
 
 
 class VerificationConfig(Settings):
@@ -291,7 +319,7 @@ class StudyConfig(Settings):
             main = self.models.get(model.arm_of) if model.arm_of is not None else None
             if model.arm_of is not None and (main is None or main.arm_of is not None or model.arm_of == name):
                 raise ValueError(f"models.{name}.arm_of: {model.arm_of!r} is no other model with arms of its own")
-            if main is not None and main.path != model.path:
+            if main is not None and main.asked_of != model.asked_of:
                 raise ValueError(f"models.{name}.arm_of: an arm has the path of {model.arm_of!r}: the same weights")
         return self
 
@@ -324,10 +352,26 @@ class StudyConfig(Settings):
         """The model that the others are compared with."""
         return self.analysis.base or next(iter(self.models), None)
 
+    def trained_in(self, run: Path) -> "StudyConfig":
+        """The study with the places of the models that it trains, which are in its run folder."""
+        places = {
+            name: checkpoint_of(run / TRAININGS / model.training, model.step)
+            for name, model in self.models.items()
+            if model.training is not None and model.step is not None
+        }
+        if not places:
+            return self
+        located = {
+            name: model.model_copy(update={"path": str(places[name])})
+            for name, model in self.models.items()
+            if name in places
+        }
+        return self.model_copy(update={"models": {**self.models, **located}})
+
 
 def load_study(path: Path) -> StudyConfig:
     """Read a study from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
-    study = parse_study(read_toml(path, "study file"), str(path))
+    study = parse_study(read_toml(path, "study file"), str(path), path.parent)
     return _anchor(study, path.parent, str(path))
 
 
@@ -347,12 +391,23 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: not usable TOML: {' '.join(str(error).split())}") from None
 
 
-def parse_study(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
-    """Validate a study given as a mapping. Raises ConfigError with one line that names the key."""
+def parse_study(raw: Mapping[str, Any], where: str = "study", folder: Path | None = None) -> StudyConfig:
+    """Validate a study given as a mapping. Raises ConfigError with one line that names the key.
+
+    Recipes of models are relative to `folder`; without one, to the working folder.
+    """
+
+    def read_recipe(given: str, key: str) -> dict[str, Any]:
+        return read_toml(there(folder or Path(), Path(given), key), "recipe")
+
     try:
+        if isinstance(raw.get("models"), Mapping):
+            raw = {**raw, "models": expanded(raw["models"], read_recipe)}
         return StudyConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"{where}: {describe_validation_error(error, StudyConfig)}") from None
+    except GridError as error:
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def from_options(kind: type[S], **values: Any) -> S:
@@ -386,8 +441,11 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     for name in old.models.keys() & new.models.keys():
         was, now = old.models[name], new.models[name]
         folders = Path(was.path).is_absolute() and Path(now.path).is_absolute()
-        if was.path != now.path and not folders and IMPORTED not in (was.engine, now.engine):
+        trained = was.recipe is not None and now.recipe is not None
+        if was.path != now.path and not folders and not trained and IMPORTED not in (was.engine, now.engine):
             changes.append(f"models.{name}.path")
+        if trained:
+            changes += [f"models.{name}.{key}" for key in TRAINED if getattr(was, key) != getattr(now, key)]
         for key in ("engine", *OVERRIDES):
             if _law(was, key) != _law(now, key):
                 changes.append(f"models.{name}.{key}")
@@ -495,6 +553,10 @@ def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
     sources = anchored_sources(study.problems, folder, f"{where}: problems")
     models = {}
     for name, model in study.models.items():
+        if model.recipe is not None:
+            recipe = there(folder, model.recipe, f"{where}: models.{name}.recipe")
+            models[name] = model.model_copy(update={"recipe": recipe})
+            continue
         local = located(folder, model.path, f"{where}: models.{name}.path")
         if local.exists():
             model = model.model_copy(update={"path": str(local)})

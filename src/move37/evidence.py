@@ -18,7 +18,9 @@ from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, cluster_labels
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.perplexity import ScoredResponses
+from move37.analyses.trajectory import Checkpoint
 from move37.audit import LABEL as AUDITED
+from move37.config import IMPORTED, ModelConfig
 from move37.counts import AnyTally, StoppedTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
@@ -247,9 +249,67 @@ class RunEvidence:
         return self.collect(model, self.samples(model, KEY).select(pl.len())).item() - verdicts
 
     def models(self) -> list[str]:
-        """The models that are compared: those with samples or counts that are no arm of another one here."""
+        """The models that are compared: those with samples or counts that are no arm of another one here, and no
+        checkpoint on the way of a training (the trajectory has those)."""
         here, study = self.store.models(), self.store.study()
-        return [name for name in here if study.models[name].arm_of not in here]
+        last: dict[object, int] = {}
+        for name in here:
+            way = _training_of(study.models[name])
+            last[way] = max(last.get(way, 0), study.models[name].step or 0)
+        return [
+            name
+            for name in here
+            if study.models[name].arm_of not in here
+            and (name == study.base_model() or (study.models[name].step or 0) == last[_training_of(study.models[name])])
+        ]
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The models that are checkpoints of trainings, behind those that these started from; empty without any."""
+        here, study = self.store.models(), self.store.study()
+        found: list[Checkpoint] = []
+        for name in here:
+            model = study.models[name]
+            start = model.start or study.base_model()
+            known = model.algorithm is not None and model.seed is not None and bool(model.step)
+            if known and model.arm_of is None and name != study.base_model() and start in here and start is not None:
+                about = (model.algorithm or "", model.seed or 0, model.step or 0, start)
+                found.append(self._checkpoint(name, *about))
+        starts = dict.fromkeys(each.start for each in found)
+        return [*(self._checkpoint(name, "", 0, 0, name) for name in starts), *found]
+
+    def _checkpoint(self, name: str, algorithm: str, seed: int, step: int, start: str) -> Checkpoint:
+        plan = self.store.plan(name)
+        first_stop = None if plan is None else plan.first_stop
+        return Checkpoint(
+            model=name,
+            algorithm=algorithm,
+            seed=seed,
+            step=step,
+            start=start,
+            tally=self.tally(name),
+            entropy=self.entropy(name, first_stop),
+            length=self.mean_tokens(name),
+            answers=self.answers(name, first_stop),
+        )
+
+    def entropy(self, model: str, below: int | None = None) -> float | None:
+        """Nats per token of the distribution that was sampled: minus the mean log-probability of what was drawn.
+
+        Of all samples, or of those with an index below `below`. None where samples do not say it: their
+        log-probabilities are the model's own, which are those drawn from at temperature 1 and top-p 1 alone.
+        """
+        known = self.store.study().models.get(model)
+        if known is None or known.engine == IMPORTED:
+            return None
+        own = self.store.study().sampling_of(model)
+        if (own.temperature, own.top_p) != (1.0, 1.0):
+            return None
+        rows = self.samples(model, [*KEY, "tokens", "logprob"]).filter(first_samples(below))
+        sums = self.collect(
+            model, rows.select(pl.col("tokens").sum(), pl.col("logprob").sum(), lost=pl.col("logprob").is_null().any())
+        )
+        tokens, logprob, lost = sums.row(0)
+        return None if lost or not tokens else -float(logprob) / int(tokens)
 
     def arms(self) -> dict[str, list[AnyTally]]:
         """Tallies of the other arms of each model that has some. Raises InputError for one that lacks a problem."""
@@ -320,6 +380,7 @@ class RunEvidence:
             uses=study.analysis.uses,
             probes={model: [(s.share, s.completed, s.answered) for s in seen] for model, seen in probes.items()},
             chain_errors=chain_errors(self),
+            checkpoints=self.checkpoints(),
             zero_set_start=None if (chosen := kept_zero_set(self.store.folder)) is None else chosen.start,
         )
 
@@ -502,6 +563,14 @@ def _responses(author: str, model: str, frame: pl.DataFrame) -> ScoredResponses:
         drawn=frame["drawn"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
         mass_ahead=frame["mass_ahead"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
     )
+
+
+def _training_of(model: ModelConfig) -> object:
+    """What the checkpoints of one training have in common; for another model, nothing that a second one has."""
+    if model.training is not None:
+        return model.training
+    known = model.algorithm is not None and model.seed is not None and model.step is not None
+    return (model.algorithm, model.seed) if known else id(model)
 
 
 def kept_decision(folder: Path) -> Decision | None:

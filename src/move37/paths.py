@@ -1,4 +1,4 @@
-"""A path as somebody wrote it -> an absolute one, or one line about why it is none; and where caches lie."""
+"""A path as somebody wrote it -> an absolute one, or one line about why not. Where caches and trained models lie."""
 
 import os
 import sys
@@ -30,3 +30,13 @@ def cache_folder() -> Path | None:
         return None if folder == "off" else Path(folder)
     home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "move37"
+
+
+def step_name(step: int) -> str:
+    """What the folders of one step are called in the folder of a training."""
+    return f"step-{step:06d}"
+
+
+def checkpoint_of(training: Path, step: int) -> Path:
+    """Where a training keeps the model that it has after so many steps."""
+    return training / "checkpoints" / step_name(step)

@@ -3,6 +3,7 @@
 A study is a run folder (`store.py`) that passes go over, each resumable and each usable alone:
 
     start_run     problems are loaded once and written down with the resolved study
+    train_run     models that are recipes are trained
     sample_run    every model is asked for the samples that it still owes under the study's stopping plan
     verify_run    every sample without a verdict gets one; regrading writes beside the old verdicts
     analyse_run   verdicts become tallies, tallies become findings
@@ -56,6 +57,7 @@ from move37.results import (
     ResponsesScored,
     Sampled,
     StudyRun,
+    Trainings,
     Validated,
     Verified,
     VerifiersCompared,
@@ -66,27 +68,37 @@ from move37.session import Session, check_names, sampled_models
 from move37.store import RunStore
 from move37.training.recipe import TrainConfig
 from move37.training.result import Trained
+from move37.trainings import check_trainings, train_owed
 from move37.truth import is_quickly_known, known_checkpoint, known_models
 from move37.verification import validate
 from move37.verifiers.options import make_verifier
+from move37.workload import Workload, workload_of
 from move37.zero_set import ZeroSetSampled, zero_set_for
 
 
 def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> StudyRun:
     """The whole study. The same call continues a run that was stopped at any point."""
     store = start_run(study, folder)
+    trained = train_run(store, progress)
     sampled = sample_run(store, progress, verify=True)
     rest = verify_run(store, progress=progress)  # of imported samples, and what an earlier call left
     if is_quickly_known(store):
         with store.writing():
             known_models(store, progress, every=False)
     verdicts = {model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()}
-    return StudyRun(sampled, Verified(store.folder, verdicts, rest.verifiers), report_run(store))
+    return StudyRun(trained, sampled, Verified(store.folder, verdicts, rest.verifiers), report_run(store))
+
+
+def dry_run(study: StudyConfig, folder: Path) -> Workload:
+    """What `run_study` would train and sample, and about how long that takes. Writes nothing."""
+    check_names(study)
+    return workload_of(study, folder)
 
 
 def start_run(study: StudyConfig, folder: Path) -> RunStore:
     """Write down what the run is. Refuses unknown names, and a study that contradicts what is there already."""
     check_names(study)
+    check_trainings(study, folder)
     store = RunStore(folder)
     problems = load_problems(study.problems) if store.lacks_problems_of(study) else store.problems()
     study = study.within_budget(len(problems))
@@ -97,13 +109,19 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
     return store
 
 
+def train_run(store: RunStore, progress: Progress | None = None) -> Trainings:
+    """Train the models that are recipes, as far as they are not trained yet."""
+    return Trainings(store.folder, train_owed(store, progress))
+
+
 def sample_run(store: RunStore, progress: Progress | None = None, verify: bool = False) -> Sampled:
-    """Ask every model for the samples that it owes. Models that owe nothing are not loaded.
+    """Ask every model for the samples that it owes. Models that owe nothing are not loaded, others trained if need be.
 
     With `verify` samples are judged while the next ones are made. Under a stopping plan they always are: there a model
     is sampled in rounds, from look to look, and each round has its verdicts before the next begins.
     """
     problem_ids = [problem.id for problem in store.problems()]
+    train_run(store, progress)
     made: dict[str, int] = {}
     with Session(store, progress) as session:
         for name in sampled_models(store.study()):
@@ -129,6 +147,7 @@ def sample_until_decided(
     clusters = cluster_labels(store.problems(), study.analysis.clusters)
     plan = decision_plan(problem_ids, study.sampling.n, study.seed, block, alpha, clusters)
     refuse_another_question(kept_decision(store.folder), plan, str(store.folder))
+    train_run(store, progress)
     made: Counter[str] = Counter()
     asked: tuple[str, ...] = ()
     with Session(store, progress) as session:

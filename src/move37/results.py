@@ -20,6 +20,14 @@ from move37.types import Outcome
 
 
 @dataclass(frozen=True, slots=True)
+class Trainings:
+    """A pass that trained: the steps that were made of each training; those that owed none lack."""
+
+    run: Path
+    trained: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Sampled:
     """A pass that sampled. `sampled` holds how many samples each model was asked for; models that owed none lack."""
 
@@ -74,6 +82,7 @@ class Reported:
 class StudyRun:
     """A whole study in one call: its passes. `verified` counts all verdicts, those made while sampling as well."""
 
+    trained: Trainings
     sampled: Sampled
     verified: Verified
     reported: Reported

@@ -32,6 +32,7 @@ from move37.rows import read_rows
 from move37.schema import KEY, SCORES, sample_digest, samples_of
 from move37.store import RunStore
 from move37.types import FinishReason, Problem, Prompt, Sample
+from move37.worlds.known import WORLDS
 
 FOLDER = "scores"
 REFERENCES = "references"
@@ -384,7 +385,7 @@ def _reference_samples(store: RunStore, responses: Path | None) -> list[Sample]:
 
 
 def _is_solution(problem: Problem) -> bool:
-    return problem.verifier == "countdown"
+    return problem.verifier in WORLDS
 
 
 def _written_in(path: Path, problems: Sequence[Problem]) -> Iterator[tuple[Problem, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import product
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
@@ -317,9 +318,12 @@ class Sampler:
         """Hand the owed samples to `keep` as they come; how many were made."""
         requests = owed_requests(self._prompts, owed, self._study.seed, self._name)
         where = Where(self._settings.environment, self._settings.executor, progress, f"Sampling {self._name}")
+        start, tokens = perf_counter(), 0
         for made in roll_out(self._generate, requests, self._name, where):
             keep(made)
-        self._store.log("sampled", model=self._name, samples=len(requests))
+            tokens += made.tokens or 0
+        seconds = round(perf_counter() - start, 3)
+        self._store.log("sampled", model=self._name, samples=len(requests), tokens=tokens, seconds=seconds)
         return len(requests)
 
     def monitor(

@@ -132,7 +132,8 @@ class RunStore:
     def study(self) -> StudyConfig:
         """The study as it was resolved when the run was made or last continued. Raises StoreError as `open`."""
         if self._study is None:
-            self._study = parse_study(self._config()[1], str(self.folder / "config.json"))
+            written = parse_study(self._config()[1], str(self.folder / "config.json"))
+            self._study = written.trained_in(self.folder)
         return self._study
 
     def adopt(self, study: StudyConfig) -> None:
@@ -153,7 +154,7 @@ class RunStore:
         write_atomically(
             self.folder / "config.json", resolved_json(study, {"format": FORMAT, "move37": __version__}).encode()
         )
-        self._study = study
+        self._study = study.trained_in(self.folder)
 
     def _config(self) -> tuple[int, dict[str, Any]]:
         """The format of the folder, and the study as it is written. Raises StoreError."""

@@ -18,7 +18,6 @@ import numpy as np
 
 from move37.analyses.exact_truth import KnownModel
 from move37.config import IMPORTED, ModelConfig, SamplingConfig
-from move37.countdown import Oracle, Puzzle
 from move37.engines import DistributionReader, Engine, opened
 from move37.errors import InputError, StoreError
 from move37.lab import checkpoint_folder, shipped_checkpoints
@@ -30,6 +29,8 @@ from move37.prompting import find_template, render_prompt
 from move37.schema import RIGHT_CHAINS, read_table, write_table
 from move37.store import RunStore
 from move37.types import Problem
+from move37.worlds import Task
+from move37.worlds.known import task_of
 
 FOLDER = "exact"
 AT_ONCE = 50_000
@@ -55,7 +56,7 @@ def truth_can_be_known(store: RunStore) -> bool:
     """Whether a run's right answers can be listed, and are asked for in words that the lab's models read."""
     study, problems = store.study(), store.problems()
     plain = study.sampling.environment == "single_turn" and study.sampling.template == _TEMPLATE
-    return bool(problems) and plain and _TEMPLATE not in study.templates and all(map(_is_puzzle, problems))
+    return bool(problems) and plain and _TEMPLATE not in study.templates and all(map(task_of, problems))
 
 
 def is_quickly_known(store: RunStore) -> bool:
@@ -64,7 +65,7 @@ def is_quickly_known(store: RunStore) -> bool:
         return False
     sizes = [store.model_record(name).identity.get("parameters", "") for name in store.models()]
     small = all(int(size) <= _LARGEST for size in sizes if size.isdigit())
-    return small and sum(Oracle(_puzzle(problem)).count() for problem in store.problems()) <= AT_ONCE
+    return small and sum(_task(problem).count() for problem in store.problems()) <= AT_ONCE
 
 
 def known_models(store: RunStore, progress: Progress | None = None, every: bool = True) -> list[KnownModel]:
@@ -75,8 +76,8 @@ def known_models(store: RunStore, progress: Progress | None = None, every: bool 
     """
     if not truth_can_be_known(store):
         raise InputError(
-            f"{store.folder}: right answers can be listed for countdown puzzles under the template {_TEMPLATE!r} "
-            "alone, and this run asks something else, or asks otherwise"
+            f"{store.folder}: right answers can be listed for countdown puzzles and the other worlds of the lab, under "
+            f"the template {_TEMPLATE!r} alone, and this run asks something else, or asks otherwise"
         )
     study, found = store.study(), list[KnownModel]()
     names = [name for name in store.models() if study.models[name].engine != IMPORTED]
@@ -162,7 +163,7 @@ def _computed(
     sampling: SamplingConfig,
     progress: Progress | None,
 ) -> KnownModel:
-    asked = [(_puzzle(problem), prompts[problem.id]) for problem in problems]
+    asked = [(_task(problem), prompts[problem.id]) for problem in problems]
     if not isinstance(engine, DistributionReader):
         raise InputError(f"{label}: its engine does not say how probable every next token is; use transformers")
     with (progress or Silent()).track(f"Exact truth of {label}", len(asked), "problems") as advance:
@@ -221,14 +222,11 @@ def _numbers(written: Sequence[float | str]) -> np.ndarray:
     return np.array([float(value) for value in written], dtype=np.float64)
 
 
-def _is_puzzle(problem: Problem) -> bool:
-    return problem.verifier == "countdown" and {"numbers", "target"} <= problem.metadata.keys()
-
-
-def _puzzle(problem: Problem) -> Puzzle:
-    if not _is_puzzle(problem):
-        raise InputError(f"{problem.id}: no countdown problem (numbers and target are missing in its metadata)")
-    return Puzzle.of(problem.metadata)
+def _task(problem: Problem) -> Task:
+    task = task_of(problem)
+    if task is None:
+        raise InputError(f"{problem.id}: no problem of a world of the lab (what it is made of is not in its metadata)")
+    return task
 
 
 def is_run(path: Path) -> bool:

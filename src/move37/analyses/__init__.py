@@ -20,7 +20,9 @@ from move37.analyses.guessing import GuessBaseline
 from move37.analyses.perplexity import PairPerplexity
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
+from move37.analyses.trajectory import Trajectory
 from move37.analyses.truncation import OutcomeAudit
+from move37.analyses.variants import Variants
 from move37.analyses.warnings import comparison_warnings, model_warnings
 from move37.analyses.zero_set import ZeroSetFindings
 from move37.counts import AnyTally
@@ -82,6 +84,10 @@ class Findings:
     """RL models whose training is known in tokens, against base with more tries."""
     contamination: tuple[PartialQuestions, ...] = ()
     """What models made of partial questions, where they were probed; by model, smallest share first."""
+    trajectory: Trajectory | None = None
+    """The checkpoints of trainings, where some training has several."""
+    variants: Variants | None = None
+    """The rules of trainings beside each other, where there are several."""
 
 
 def compare(

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,9 @@ from move37.analyses.pairing import leave_out_unscored, name_some, on_problems, 
 from move37.analyses.perplexity import ScoredResponses, pair_perplexity
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
+from move37.analyses.trajectory import Checkpoint, on_base, trajectory
 from move37.analyses.truncation import OutcomeAudit, outcome_audit
+from move37.analyses.variants import compare_variants
 from move37.analyses.warnings import flaky_warnings, in_process_warnings, model_warnings
 from move37.analyses.zero_set import ZeroSetFindings, zero_set_findings
 from move37.counts import AnyTally
@@ -78,6 +81,8 @@ class Facts:
     """(share, completed, answered) of every partial question, by model."""
     chain_errors: ChainErrors | None = None
     """Of the judge of chains, where it was calibrated."""
+    checkpoints: Sequence[Checkpoint] = ()
+    """Models on the way of trainings, behind the models that these started from."""
     zero_set_start: int | None = None
     """How many samples of base chose the zero set; None where none was sampled."""
 
@@ -133,6 +138,7 @@ def _findings(models: Sequence[ModelData], settings: BandSettings, facts: Facts)
         arms=_arms(facts, tallies, settings, designs[0]),
         contamination=_contamination(facts, settings.confidence),
         parity=_parity(facts, models, tallies, settings.confidence, designs[0]),
+        **_trainings(facts, base, settings, designs[0]),
         warnings=(
             *facts.notices,
             *_about_decision(facts.decision),
@@ -258,6 +264,18 @@ def _zero_set(facts: Facts, models: Sequence[ModelData], confidence: float) -> Z
         return None
     design = Design(clusters=_clusters(facts, base))
     return zero_set_findings(base, others, facts.zero_set_start, confidence, design)
+
+
+def _trainings(facts: Facts, base: AnyTally, settings: BandSettings, design: Design) -> dict[str, Any]:
+    """The course of trainings, and their rules beside each other; nothing where the bands establish nothing."""
+    if not facts.checkpoints or facts.decision is not None or settings.target != POPULATION or base.problems < 2:
+        return {}
+    checkpoints = on_base(facts.checkpoints, base)
+    trained = [each for each in checkpoints if each.step > 0]
+    return {
+        "trajectory": trajectory(checkpoints, settings, design),
+        "variants": compare_variants(base, trained, settings, design),
+    }
 
 
 def _contamination(facts: Facts, confidence: float) -> tuple[PartialQuestions, ...]:

@@ -33,7 +33,7 @@ class CountdownBenchmark:
         tier = after if colon else DEFAULT_TIER
         if tier not in TIERS:
             raise UnknownNameError(f"unknown countdown tier {tier!r} (known: {', '.join(TIERS)})")
-        split = _split(source)
+        split = split_option(source, self.name)
         rng = Random(generation_seed(source.seed, f"countdown {tier} {split}"))
         made = list(islice(distinct_plays(TIERS[tier], split, rng), source.size))
         if len(made) < source.size:
@@ -55,10 +55,11 @@ class CountdownBenchmark:
         )
 
 
-def _split(source: ProblemsConfig) -> Split:
+def split_option(source: ProblemsConfig, name: str) -> Split:
+    """The half of the world that is asked for. Raises ConfigError; `name` is the benchmark's, for messages."""
     for option in source.options:
         if option != "split":
-            raise ConfigError(f"problems.options.{option}: countdown has no such option (known: split)")
+            raise ConfigError(f"problems.options.{option}: {name} has no such option (known: split)")
     wanted = source.options.get("split", Split.EVALUATION.value)
     if wanted not in list(Split):
         raise ConfigError(f"problems.options.split: {wanted!r} is neither 'training' nor 'evaluation'")

@@ -19,16 +19,26 @@ NOTHING_LIKE_THAT = "No sample is like that."
 def run(
     study: Annotated[Path, typer.Argument(help="The study, a TOML file.", metavar="STUDY.toml")],
     out: Out = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be trained and sampled, and about how long.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a whole study: sample, verify, analyse, report. The same command continues a stopped run."""
-    from move37 import pipeline, terminal
+    """Run a whole study: train, sample, verify, analyse, report. The same command continues a stopped run."""
+    from move37 import pipeline, terminal, terminal_workload
     from move37.config import load_study
 
     with command("run", as_json) as emit:
         config = load_study(study)
-        done = pipeline.run_study(config, out or Path("runs") / config.name, terminal.progress(as_json))
-        emit(done.sampled, done.verified, done.reported)
+        folder = out or Path("runs") / config.name
+        if dry_run:
+            planned = pipeline.dry_run(config, folder)
+            emit({"run": folder}, planned, planned.totals())
+            if not as_json:
+                terminal_workload.print_workload(planned)
+            return
+        done = pipeline.run_study(config, folder, terminal.progress(as_json))
+        emit(done.trained, done.sampled, done.verified, done.reported)
     tell(as_json, f"Report: {done.reported.report}", (*done.sampled.unchecked, *done.reported.warnings))
 
 

@@ -1,8 +1,9 @@
 """The chance that a model solves a countdown puzzle, computed and not sampled: no error, and any k.
 
-Every right chain of a puzzle can be listed (`countdown.Oracle`), so the chance is a sum over them of the probability
-that the model writes the chain, under the very distribution that samples are drawn from (temperature and top-p are in
-it). What is summed is what the sampler and the verifier call a right response of at most `max_new_tokens` tokens:
+Every right chain of a puzzle can be listed (`countdown.Oracle`, and any task of `move37.worlds`), so the chance is a sum
+over them of the probability that the model writes the chain, under the very distribution that samples are drawn from
+(temperature and top-p are in it). What is summed is what the sampler and the verifier call a right response of at most
+`max_new_tokens` tokens:
 
     a right chain and an end token, which together are not longer than that
     a right chain of exactly that many tokens, which is cut there: the verifier accepts it without its end
@@ -19,6 +20,7 @@ sums are in double precision and in logarithms. Puzzles with very many right cha
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from move37.config import SamplingConfig
 from move37.countdown import Oracle, Puzzle
 from move37.engines import DistributionReader
 from move37.engines.forest import NOTHING, Forest, Tree, plant
+from move37.errors import InputError
 from move37.lab.exact_bounds import estimated_chance
 from move37.lab.spelling import Alphabet, edges_of
 from move37.types import FloatArray, IntArray
@@ -34,6 +37,14 @@ _TOGETHER = 16_384
 """Nodes of trees that are read together."""
 MOST_LISTED = 20_000
 """Right chains of a puzzle up to which all are listed."""
+
+
+class RightAnswers(Protocol):
+    """A task of a world (`move37.worlds`), as far as it is asked here."""
+
+    def count(self) -> int: ...
+
+    def chains(self) -> Iterator[str]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,21 +76,24 @@ class PuzzleTruth:
 
 
 def puzzle_truths(
-    engine: DistributionReader, asked: Sequence[tuple[Puzzle, str]], sampling: SamplingConfig, label: str
+    engine: DistributionReader, asked: Sequence[tuple[RightAnswers, str]], sampling: SamplingConfig, label: str
 ) -> Iterator[PuzzleTruth]:
-    """What the model does with every puzzle, each given with the text of its prompt, in order.
+    """What the model does with every puzzle, given as what lists its right chains, with the text of its prompt.
 
-    Raises InputError for a model of another world, EngineError where a chain does not fit the context.
+    Raises InputError for a model of another world, and for one of too many right answers but countdown's; EngineError
+    where a chain does not fit the context.
     """
     alphabet = Alphabet.of(engine, label)
     waiting: list[_Listed] = []
-    for puzzle, prompt in asked:
-        if Oracle(puzzle).count() > MOST_LISTED:
+    for task, prompt in asked:
+        if task.count() > MOST_LISTED:
+            if not isinstance(task, Oracle):
+                raise InputError(f"{prompt}: has more than {MOST_LISTED:,} right answers, too many to list")
             yield from _read(engine, waiting, alphabet, sampling)
             waiting = []
-            yield _estimated(engine, puzzle, engine.encode(prompt), alphabet, sampling)
+            yield _estimated(engine, task.puzzle, engine.encode(prompt), alphabet, sampling)
             continue
-        waiting.append(_listed(sorted(Oracle(puzzle).chains()), engine.encode(prompt), alphabet, sampling))
+        waiting.append(_listed(sorted(task.chains()), engine.encode(prompt), alphabet, sampling))
         if sum(len(each.tree.tokens) for each in waiting) >= _TOGETHER:
             yield from _read(engine, waiting, alphabet, sampling)
             waiting = []

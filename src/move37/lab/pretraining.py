@@ -1,10 +1,10 @@
-"""Pretraining a base for the countdown world: a model that has seen how one may move, and no strategy.
+"""Pretraining a base for a world of the lab: a model that has seen how one may move, and no strategy.
 
     python -m move37.lab.pretraining studies/countdown-pretraining.toml --out FOLDER
 
-Every text is a fresh puzzle of the training half with the one random play that made it, "7,2,4,11=11:7+4=11;...$".
-The model learns the chain given the puzzle, with whatever strategy the play happened to have: the result is a base with
-wide support and low accuracy.
+Every text is a fresh task of the training half with the one random play that made it, "7,2,4,11=11:7+4=11;...$" in
+countdown (`move37.worlds` has the others). The model learns the play given the task, with whatever strategy the play
+happened to have: the result is a base with wide support and low accuracy.
 
 Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. The
 architecture is Llama's with tied embeddings, because every engine and trainer loads it. The texts of a step depend on
@@ -29,10 +29,11 @@ from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from move37.config import Settings, describe_validation_error, read_toml
-from move37.countdown import END, TIERS, Split, plays
+from move37.countdown import END, Split
 from move37.errors import ConfigError, Move37Error
 from move37.lab.tokenizer import VOCABULARY, make_tokenizer
 from move37.seeds import generation_seed
+from move37.worlds.known import WORLDS
 
 STATE = "pretraining-state.pt"
 RECIPE = "recipe.json"
@@ -44,7 +45,8 @@ class PretrainingConfig(Settings):
     """The recipe of the shipped base."""
 
     seed: int = Field(default=0, ge=0, description="Seed of the texts and of the first weights.")
-    tier: str = Field(default="in-pretraining", description="Tier of the puzzles.")
+    world: str = Field(default="countdown", description="World of the texts: countdown, paths, parity, two-strategies.")
+    tier: str = Field(default="in-pretraining", description="Tier of its tasks.")
     steps: int = Field(default=1000, ge=1, description="Updates.")
     batch_size: int = Field(default=256, ge=1, description="Texts per update, all of them new.")
     rows: int = Field(default=64, ge=1, description="Texts computed together; changes nothing but the speed.")
@@ -85,8 +87,11 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     `report` gets the number of every finished step and its mean loss in nats per token. Raises ConfigError for a tier
     that is not there, for texts longer than the context, and for a folder that holds the state of another recipe.
     """
-    if recipe.tier not in TIERS:
-        raise ConfigError(f"tier: unknown countdown tier {recipe.tier!r} (known: {', '.join(TIERS)})")
+    if recipe.world not in WORLDS:
+        raise ConfigError(f"world: unknown world {recipe.world!r} (known: {', '.join(WORLDS)})")
+    if recipe.tier not in WORLDS[recipe.world].tiers:
+        known = ", ".join(WORLDS[recipe.world].tiers)
+        raise ConfigError(f"tier: unknown {recipe.world} tier {recipe.tier!r} (known: {known})")
     torch.set_num_threads(recipe.threads)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, model = make_tokenizer(recipe.context), make_model(recipe)
@@ -116,9 +121,9 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
 
 def pretraining_texts(recipe: PretrainingConfig, step: int) -> list[tuple[str, str]]:
     """The texts of one update: questions of the training half, each with one random play and the end mark."""
-    rng = Random(generation_seed(recipe.seed, f"countdown pretraining {step}"))
-    made = islice(plays(TIERS[recipe.tier], Split.TRAINING, rng), recipe.batch_size)
-    return [(puzzle.question, chain + END) for puzzle, chain in made]
+    rng = Random(generation_seed(recipe.seed, f"{recipe.world} pretraining {step}"))
+    made = islice(WORLDS[recipe.world].plays(recipe.tier, Split.TRAINING, rng), recipe.batch_size)
+    return [(task.question, play + END) for task, play in made]
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
@@ -205,7 +210,7 @@ def _restore(path: Path, recipe: PretrainingConfig, model: LlamaForCausalLM, opt
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
-    if state["recipe"] != recipe.model_dump():
+    if {"world": "countdown", **state["recipe"]} != recipe.model_dump():
         raise ConfigError(f"{path}: the state of another recipe; give another --out, or remove the file to start anew")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])

@@ -17,6 +17,7 @@ from move37.analyses.exact_truth import ExactFindings, KnownModel
 from move37.report.exact_section import EXACT_FILES, chain_rows, curve_rows, problem_rows
 from move37.report.further_csv import FILES, Row
 from move37.report.perplexity_section import PERPLEXITY_FILES
+from move37.report.training_section import TRAINING_FILES
 from move37.report.variety_section import VARIETY_FILES
 from move37.report.words import outside_zero
 
@@ -74,7 +75,13 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         ),
         **{
             name: _csv(columns, rows(findings))
-            for name, (columns, rows) in {**FILES, **VARIETY_FILES, **EXACT_FILES, **PERPLEXITY_FILES}.items()
+            for name, (columns, rows) in {
+                **FILES,
+                **VARIETY_FILES,
+                **EXACT_FILES,
+                **PERPLEXITY_FILES,
+                **TRAINING_FILES,
+            }.items()
         },
         "settings.csv": _csv("setting,value", settings),
     }

@@ -44,6 +44,7 @@ from move37.report.perplexity_figure import perplexity_figures
 from move37.report.sections import token_stem
 from move37.report.tables import bin_labels, drawn_ks, powers_of_two
 from move37.report.token_figure import token_figure
+from move37.report.trajectory_figure import trajectory_figures
 from move37.report.words import settled, undecided
 from move37.report.words.claim import problems_of
 
@@ -247,7 +248,7 @@ def figures_of(findings: Findings) -> list[Figure]:
     for number, pair in enumerate(findings.pairs, start=1):
         if pair.tokens is not None:
             found.append(token_figure(pair.tokens, models.index(pair.rl), token_stem(number, len(findings.pairs))))
-    return [*found, *exact_figures(findings), *perplexity_figures(findings)]
+    return [*found, *trajectory_figures(findings), *exact_figures(findings), *perplexity_figures(findings)]
 
 
 # -- the pieces of a figure ----------------------------------------------------------------------------------------

@@ -36,7 +36,9 @@ if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when
 
 _PICTURE_WIDTH = 720
 _PICTURE_SCALE = 2.0
-_STEMS = re.compile(r"(curves|exact|(difference|accuracy|transition|tokens|chances|perplexity)(-\d+)?)\.(png|svg)")
+_STEMS = re.compile(
+    r"(curves|exact|trajectory|(difference|accuracy|transition|tokens|chances|perplexity)(-\d+)?)\.(png|svg)"
+)
 
 
 def write_report(findings: Findings, context: ReportContext, folder: Path) -> Path:

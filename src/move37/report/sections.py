@@ -28,6 +28,7 @@ from move37.report import (
     format_split,
     fragility,
     perplexity_section,
+    training_section,
     variety_section,
     verifier_errors,
     zero_set,
@@ -98,6 +99,7 @@ def further_sections(findings: Findings) -> FurtherSections:
         together=(
             *_family(findings.family),
             *_between(findings.between),
+            *_trainings(findings),
             *_seeds(findings),
             *_arms(findings.arms),
             *_parity(findings),
@@ -187,6 +189,21 @@ def _seeds(findings: Findings) -> tuple[Section, ...]:
         _section(f"Several training seeds of {each.algorithm}", seeds_sentences(each), details.seeds_table(each))
         for each in findings.seeds
     )
+
+
+def _trainings(findings: Findings) -> tuple[Section, ...]:
+    found, rules = findings.trajectory, findings.variants
+    sections = []
+    if found is not None:
+        folded = (("Every checkpoint as a table", training_section.trajectory_table(found)),)
+        said = tuple(training_section.trajectory_sentences(found))
+        sections.append(Section("Over the course of training", said, (), folded, training_section.STEM))
+    if rules is not None:
+        folded = [("Every pair of rules", training_section.pairs_table(rules))]
+        said = training_section.variants_sentences(rules)
+        heading = "Training rules beside each other"
+        sections.append(_section(heading, said, training_section.variants_table(rules), folded=folded))
+    return tuple(sections)
 
 
 def _exact(found: ExactFindings | None) -> tuple[Section, ...]:

@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from move37.engines.transformers_load import quiet
 from move37.errors import StoreError
 from move37.parts import read_json, read_log, write_atomically
+from move37.paths import checkpoint_of, step_name
 from move37.training.continuing import adopt, refuse_a_file
 from move37.training.policy import Policy
 from move37.training.recipe import TrainConfig
@@ -73,7 +74,7 @@ class RunFolder:
             (folder / "move37.json").write_text(json.dumps(about | dict(further), indent=1) + "\n")
 
     def model_folder(self, step: int) -> Path:
-        return self.folder / "checkpoints" / _name(step)
+        return checkpoint_of(self.folder, step)
 
     def refuse_a_file(self) -> None:
         """Raises StoreError where there is a file in place of the folder."""
@@ -86,7 +87,7 @@ class RunFolder:
 
     def save_state(self, policy: Policy, step: int, counters: Mapping[str, Any]) -> None:
         """What the next step needs. Older states are removed once this one is whole."""
-        with _whole(self.folder / "state" / _name(step)) as folder:
+        with _whole(self.folder / "state" / step_name(step)) as folder:
             torch.save(policy.state(), folder / "state.pt")
             (folder / "state.json").write_text(json.dumps({"step": step, **counters}) + "\n")
         for old in self._states()[:-1]:
@@ -135,10 +136,6 @@ def _counters(state: Path) -> dict[str, Any]:
 
 def _useless(state: Path, reason: str) -> str:
     return f"{state}: cannot be continued from: {reason}; remove this folder, and the run begins again"
-
-
-def _name(step: int) -> str:
-    return f"step-{step:06d}"
 
 
 @contextmanager

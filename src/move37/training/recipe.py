@@ -206,6 +206,9 @@ class CheckpointConfig(Settings):
     keep: Literal["merged", "adapter"] = Field(
         default="merged", description="Models with LoRA adapters: added to the weights, or the adapters alone."
     )
+    keep_at: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(), description="Keep the model after these steps as well."
+    )
 
 
 class RecordConfig(Settings):
@@ -285,7 +288,12 @@ class TrainConfig(Settings):
 
 def load_recipe(path: Path) -> TrainConfig:
     """Read a recipe from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
-    return _anchored(parse_recipe(read_toml(path, "recipe"), str(path), path.parent), path.parent, str(path))
+    return anchored_recipe(read_toml(path, "recipe"), path.parent, str(path))
+
+
+def anchored_recipe(raw: Mapping[str, Any], folder: Path, where: str) -> TrainConfig:
+    """The recipe in a mapping whose relative paths are relative to `folder`. Raises ConfigError, UnknownNameError."""
+    return _anchored(parse_recipe(raw, where, folder), folder, where)
 
 
 def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | None = None) -> TrainConfig:

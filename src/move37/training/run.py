@@ -91,8 +91,10 @@ class TrainingRun:
 
     def _keeps_model(self) -> bool:
         """Whether the model after this step is asked for."""
-        every = self.recipe.checkpoints.keep_every
-        return self.step == self.recipe.steps or (every is not None and self.step > 0 and self.step % every == 0)
+        checkpoints, every = self.recipe.checkpoints, self.recipe.checkpoints.keep_every
+        if self.step == self.recipe.steps or self.step in checkpoints.keep_at:
+            return True
+        return every is not None and self.step > 0 and self.step % every == 0
 
     def _evaluate(self) -> None:
         if self._held_out:
