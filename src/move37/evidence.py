@@ -357,8 +357,8 @@ class RunEvidence:
         """What the analyses may know of the study itself."""
         study = self.store.study()
         runs: dict[str, list[str]] = {}
-        probes = kept_probes(self.store.folder)
-        for name in self.models():
+        probes, compared = kept_probes(self.store.folder), self.models()
+        for name in compared:
             model = study.models[name]
             if model.algorithm is not None and name != study.base_model():
                 runs.setdefault(model.algorithm, []).append(name)
@@ -371,7 +371,7 @@ class RunEvidence:
             calibrations=self.calibrations(),
             beyond=study.analysis.beyond,
             notices=tuple(self.notices()),
-            exact=kept_truths(self.store),
+            exact=[known for known in kept_truths(self.store) if known.model in compared],
             scores=self.scores(),
             arms=self.arms(),
             training_tokens={

@@ -1,9 +1,9 @@
 """The chance that a model solves a countdown puzzle, computed and not sampled: no error, and any k.
 
-Every right chain of a puzzle can be listed (`countdown.Oracle`, and any task of `move37.worlds`), so the chance is a sum
-over them of the probability that the model writes the chain, under the very distribution that samples are drawn from
-(temperature and top-p are in it). What is summed is what the sampler and the verifier call a right response of at most
-`max_new_tokens` tokens:
+Every right chain of a puzzle can be listed (`countdown.Oracle`, and any task of `move37.worlds`), so the chance is a
+sum over them of the probability that the model writes the chain, under the very distribution that samples are drawn
+from (temperature and top-p are in it). What is summed is what the sampler and the verifier call a right response of at
+most `max_new_tokens` tokens:
 
     a right chain and an end token, which together are not longer than that
     a right chain of exactly that many tokens, which is cut there: the verifier accepts it without its end
