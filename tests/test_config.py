@@ -41,7 +41,7 @@ REFUSED = [
     ({"sampling": {"top_p": 0}}, "sampling.top_p: input should be greater than 0 (given: 0)"),
     ({"sampling": {"max_new_tokens": "many"}}, "sampling.max_new_tokens: input should be a valid integer"),
     ({"models": {"base": {"pth": "w"}}}, "models.base.pth: unknown key; did you mean 'path'?"),
-    ({"models": {"base": {}}}, "models.base.path: field required"),
+    ({"models": {"base": {}}}, "models.base: path: a model has a path, or a recipe"),
     ({"models": {"a/b": {"path": "w"}}}, "models: 'a/b' cannot be a folder name; rename the model"),
     ({"analysis": {"base": "bse"}}, "analysis.base: no model 'bse' (models: base, rl)"),
     ({"analysis": {"confidence": 1}}, "analysis.confidence: input should be less than 1 (given: 1)"),

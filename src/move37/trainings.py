@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -244,10 +245,20 @@ def _moved(known: TrainConfig, now: TrainConfig) -> TrainConfig:
 
 
 def _is_the_same(old: Path, new: Path) -> bool:
-    """Whether two places hold one thing, before and after a folder above it was moved, or a run was copied."""
+    """Whether two places hold one thing, before and after a folder above it was moved or copied."""
     if TRAININGS in old.parts and TRAININGS in new.parts:  # of one run: what comes from there on
         return old.parts[old.parts.index(TRAININGS) :] == new.parts[new.parts.index(TRAININGS) :]
-    return old.name == new.name and not old.exists()
+    return old.name == new.name and (not old.exists() or _content(old) == _content(new))
+
+
+def _content(place: Path) -> dict[str, str]:
+    """Digests of a file, or of what makes the model in a folder."""
+    files = [place] if place.is_file() else sorted([*place.glob("*.safetensors"), *place.glob("*.json")])
+    found = {}
+    for path in files:
+        with path.open("rb") as file:
+            found[path.name] = file_digest(file, "blake2b").hexdigest()
+    return found
 
 
 def _places(value: Any, before: str = "") -> Iterator[tuple[str, str]]:
