@@ -214,6 +214,9 @@ class ModelConfig(Settings):
     top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
     template: str | None = Field(default=None, description="Overrides sampling.template; reported.")
     max_new_tokens: Tokens | None = Field(default=None, description="Overrides sampling.max_new_tokens; reported.")
+    match_entropy: str | None = Field(
+        default=None, description="Sample at the temperature at which it is as random as this model is; it is found."
+    )
     arm_of: str | None = Field(
         default=None, description="The model of which this is another arm: the same weights, asked in another way."
     )
@@ -317,6 +320,10 @@ class StudyConfig(Settings):
             raise ValueError(f"analysis.base: no model {self.analysis.base!r} (models: {known})")
         for name, model in self.models.items():
             main = self.models.get(model.arm_of) if model.arm_of is not None else None
+            if model.match_entropy is not None and (
+                model.match_entropy == name or model.match_entropy not in self.models
+            ):
+                raise ValueError(f"models.{name}.match_entropy: {model.match_entropy!r} is no other model of the study")
             if model.arm_of is not None and (main is None or main.arm_of is not None or model.arm_of == name):
                 raise ValueError(f"models.{name}.arm_of: {model.arm_of!r} is no other model with arms of its own")
             if main is not None and main.asked_of != model.asked_of:
@@ -447,7 +454,8 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
         if trained:
             changes += [f"models.{name}.{key}" for key in TRAINED if getattr(was, key) != getattr(now, key)]
         for key in ("engine", *OVERRIDES):
-            if _law(was, key) != _law(now, key):
+            found = key == "temperature" and was.temperature is None and was.match_entropy == now.match_entropy
+            if _law(was, key) != _law(now, key) and not (found and now.match_entropy):
                 changes.append(f"models.{name}.{key}")
     return changes
 

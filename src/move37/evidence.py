@@ -22,6 +22,7 @@ from move37.analyses.trajectory import Checkpoint
 from move37.audit import LABEL as AUDITED
 from move37.config import IMPORTED, ModelConfig
 from move37.counts import AnyTally, StoppedTally, Tally
+from move37.entropy_matching import kept_matches
 from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
@@ -381,6 +382,7 @@ class RunEvidence:
             probes={model: [(s.share, s.completed, s.answered) for s in seen] for model, seen in probes.items()},
             chain_errors=chain_errors(self),
             checkpoints=self.checkpoints(),
+            entropy_matches=kept_matches(self.store),
             zero_set_start=None if (chosen := kept_zero_set(self.store.folder)) is None else chosen.start,
         )
 

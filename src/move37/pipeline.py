@@ -32,6 +32,7 @@ from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
 from move37.audit import MAX_CORRECT, Exported, ReadBack, export, read_back
 from move37.config import AnalysisConfig, ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
+from move37.entropy_matching import match_owed, with_found
 from move37.error_rates import ChainCalibration
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
@@ -100,6 +101,7 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
     check_names(study)
     check_trainings(study, folder)
     store = RunStore(folder)
+    study = with_found(study, store)
     problems = load_problems(study.problems) if store.lacks_problems_of(study) else store.problems()
     study = study.within_budget(len(problems))
     with store.writing():
@@ -110,8 +112,10 @@ def start_run(study: StudyConfig, folder: Path) -> RunStore:
 
 
 def train_run(store: RunStore, progress: Progress | None = None) -> Trainings:
-    """Train the models that are recipes, as far as they are not trained yet."""
-    return Trainings(store.folder, train_owed(store, progress))
+    """Train the models that are recipes, as far as they are not trained yet. Then find temperatures that are asked for
+    by an entropy: models may be needed for that."""
+    trained = train_owed(store, progress)
+    return Trainings(store.folder, trained, match_owed(store, progress))
 
 
 def sample_run(store: RunStore, progress: Progress | None = None, verify: bool = False) -> Sampled:

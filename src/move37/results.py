@@ -25,6 +25,8 @@ class Trainings:
 
     run: Path
     trained: Mapping[str, int]
+    temperatures: Mapping[str, float]
+    """Found by entropy, by model."""
 
 
 @dataclass(frozen=True, slots=True)

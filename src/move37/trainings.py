@@ -147,6 +147,10 @@ class Watched:
         if record["kind"] == "step":
             self._advance(1)
 
+    def stage(self, name: str) -> None: ...
+
+    def example(self, question: str, response: str, verdict: str) -> None: ...
+
     def track(self, label: str, total: int, unit: str) -> Any:
         """The roll-outs of a step are too many bars to show."""
         return Silent().track(label, total, unit)

@@ -11,6 +11,7 @@ from move37.analyses.contamination import PartialQuestions
 from move37.analyses.curves import CurveDifference, ModelCurve, SamplingGap, curve_difference, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import ModelDetail, PairDetail
+from move37.analyses.entropy import EntropyMatch
 from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
 from move37.analyses.fragility import Fragility
@@ -86,6 +87,8 @@ class Findings:
     """What models made of partial questions, where they were probed; by model, smallest share first."""
     trajectory: Trajectory | None = None
     """The checkpoints of trainings, where some training has several."""
+    entropy_matches: tuple[EntropyMatch, ...] = ()
+    """Models that were sampled at the temperature of another one's entropy."""
     variants: Variants | None = None
     """The rules of trainings beside each other, where there are several."""
 

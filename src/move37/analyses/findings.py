@@ -24,6 +24,7 @@ from move37.analyses.corrected_curves import corrected_curves
 from move37.analyses.curves import model_curve, sampling_gap
 from move37.analyses.decision import Decision
 from move37.analyses.details import Depth, ModelData, ModelDetail, model_detail, pair_detail
+from move37.analyses.entropy import EntropyMatch
 from move37.analyses.exact_truth import KnownModel, exact_findings
 from move37.analyses.false_solves import false_solves
 from move37.analyses.families import FAMILY_BAND, family
@@ -83,6 +84,8 @@ class Facts:
     """Of the judge of chains, where it was calibrated."""
     checkpoints: Sequence[Checkpoint] = ()
     """Models on the way of trainings, behind the models that these started from."""
+    entropy_matches: Sequence[EntropyMatch] = ()
+    """Models that were sampled at the temperature of another one's entropy."""
     zero_set_start: int | None = None
     """How many samples of base chose the zero set; None where none was sampled."""
 
@@ -138,6 +141,7 @@ def _findings(models: Sequence[ModelData], settings: BandSettings, facts: Facts)
         arms=_arms(facts, tallies, settings, designs[0]),
         contamination=_contamination(facts, settings.confidence),
         parity=_parity(facts, models, tallies, settings.confidence, designs[0]),
+        entropy_matches=tuple(facts.entropy_matches),
         **_trainings(facts, base, settings, designs[0]),
         warnings=(
             *facts.notices,

@@ -203,6 +203,10 @@ def _trainings(findings: Findings) -> tuple[Section, ...]:
         said = training_section.variants_sentences(rules)
         heading = "Training rules beside each other"
         sections.append(_section(heading, said, training_section.variants_table(rules), folded=folded))
+    if findings.entropy_matches:
+        table = training_section.matches_table(findings.entropy_matches)
+        said = training_section.matches_sentences(findings.entropy_matches)
+        sections.append(_section("At the same entropy", said, table))
     return tuple(sections)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from move37.analyses import Findings
+from move37.analyses.entropy import EntropyMatch
 from move37.analyses.trajectory import Change, OverSeeds, Point, Trajectory
 from move37.analyses.variants import VariantPair, Variants
 from move37.report.number_format import Missing, Shown, count, level, percent, points, points_interval
@@ -168,6 +169,41 @@ def pairs_table(found: Variants) -> Table:
     )
 
 
+# -- temperatures of one entropy -----------------------------------------------------------------------------------
+
+
+def matches_sentences(found: Sequence[EntropyMatch]) -> list[Claim]:
+    """What was matched, and how."""
+    text = (
+        "A model that is asked at the temperature at which it writes as randomly as another one does: nats per token "
+        "of the distribution drawn from, found by bisection on samples of its own. Its curve is in the figures above."
+    )
+    return [described(text)]
+
+
+def matches_table(found: Sequence[EntropyMatch]) -> Table:
+    """Temperatures with their range, and both entropies."""
+    rows = []
+    for each in found:
+        nearest = min(each.steps, key=lambda step: abs(step.entropy - each.target.entropy))
+        rows.append(
+            (
+                each.model,
+                each.of,
+                f"{each.target.entropy:.3f} at {each.target.temperature:g}",
+                Estimated(f"{each.temperature:.3f}", f"{each.lower:.3f} to {each.upper:.3f}"),
+                f"{nearest.entropy:.3f} at {nearest.temperature:.3f}",
+            )
+        )
+    return Table(
+        caption="Temperatures at which entropies are equal, with the range of one standard error",
+        header=("model", "as random as", "its entropy", "temperature", "nearest that was measured"),
+        rows=tuple(rows),
+        csv="entropy.csv",
+        text_columns=frozenset({0, 1}),
+    )
+
+
 # -- CSV -----------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +242,14 @@ def pair_rows(findings: Findings) -> Iterator[Row]:
         yield each.one, each.other, each.seeds, *_ends(each.at_1), *_ends(each.at_k)
 
 
+def match_rows(findings: Findings) -> Iterator[Row]:
+    """A row for each temperature that was tried; the target's first."""
+    for found in findings.entropy_matches:
+        for step in (found.target, *found.steps):
+            about = (found.model, found.of, found.temperature, found.lower, found.upper)
+            yield *about, step.temperature, step.entropy, step.standard_error, step.responses, step.tokens
+
+
 def _columns(names: Sequence[str]) -> str:
     return ",".join(f"{name},{name}_lower,{name}_upper" for name in names)
 
@@ -218,6 +262,10 @@ TRAINING_FILES = {
     ),
     "trajectory_seeds.csv": (f"algorithm,step,seeds,{_columns(['change_at_1', 'change_at_k'])}", over_seeds_rows),
     "variants.csv": (f"algorithm,step,seeds,pass_at_1,k,pass_at_k,{_columns(['delta_se'])},entropy", variant_rows),
+    "entropy.csv": (
+        "model,of,temperature,lower,upper,tried,entropy,standard_error,responses,tokens",
+        match_rows,
+    ),
     "variant_pairs.csv": (f"one,other,seeds,{_columns(['at_1', 'at_k'])}", pair_rows),
 }
 """As `further_csv.FILES`."""
