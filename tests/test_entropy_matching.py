@@ -19,7 +19,7 @@ from move37.pipeline import analyse_run, sample_run, start_run, train_run, verif
 from move37.store import RunStore
 from move37.types import FinishReason, Message, Prompt, Request, Sample, Segment
 
-LOGITS = {"flat": np.array([0.0, 0.5, 1.0, 1.5]), "sharp": np.array([0.0, 2.0, 3.5, 6.0])}
+LOGITS = {"flat": np.array([0.0, 1.2, 2.5, 3.5]), "sharp": np.array([0.0, 2.0, 4.1, 5.5])}
 LENGTH = 400
 
 
@@ -90,7 +90,12 @@ def study_of(folder: Path) -> Path:
     path.write_text(f"""
 name = "letters"
 problems = {{ benchmark = "jsonl", path = "rows.jsonl", verifier = "exact" }}
-sampling = {{ n = 2, stop.successes = 0, temperature = 1.0, top_p = 1.0, max_new_tokens = 400, template = "completion" }}
+sampling.n = 2
+sampling.stop.successes = 0
+sampling.temperature = 1.0
+sampling.top_p = 1.0
+sampling.max_new_tokens = 400
+sampling.template = "completion"
 analysis = {{ draws = 1000, beyond = false }}
 models.base = {{ path = "flat", engine = "{engine}" }}
 models.rl = {{ path = "sharp", engine = "{engine}" }}
