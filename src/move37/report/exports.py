@@ -22,6 +22,9 @@ from move37.report.variety_section import VARIETY_FILES
 from move37.report.words import outside_zero
 
 
+_FURTHER = {**FILES, **VARIETY_FILES, **EXACT_FILES, **PERPLEXITY_FILES, **TRAINING_FILES}
+
+
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:
     """File name -> content. Files without a row are left out."""
     files = {
@@ -73,16 +76,7 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         "disagreements.csv": _csv(
             "model,verifier,other,problem_id,index,ours,theirs,answer,reference", _disagreements(findings)
         ),
-        **{
-            name: _csv(columns, rows(findings))
-            for name, (columns, rows) in {
-                **FILES,
-                **VARIETY_FILES,
-                **EXACT_FILES,
-                **PERPLEXITY_FILES,
-                **TRAINING_FILES,
-            }.items()
-        },
+        **{name: _csv(columns, rows(findings)) for name, (columns, rows) in _FURTHER.items()},
         "settings.csv": _csv("setting,value", settings),
     }
     return {name: content for name, content in files.items() if content}
