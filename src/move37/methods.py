@@ -29,8 +29,9 @@ from move37.analyses.leaderboard import Leaderboard, Method, leaderboard
 from move37.analyses.serialise import plain
 from move37.config import ProblemsConfig, SamplingConfig, Settings, from_options, read_toml, there
 from move37.countdown import TIERS
-from move37.errors import ConfigError, MissingExtraError
+from move37.errors import ConfigError
 from move37.parts import read_log, write_atomically, write_json
+from move37.pipeline import train_model
 from move37.problems import load_problems
 from move37.progress import Progress, Silent
 from move37.training.recipe import TrainConfig, load_recipe
@@ -106,7 +107,7 @@ def load_contender(path: Path) -> Contender:
 def run_bench(
     contenders: Sequence[Contender], settings: BenchSettings, folder: Path, progress: Progress | None = None
 ) -> Bench:
-    """Train what is not trained yet, compute what is not known yet, judge. Raises as `train` does, and ConfigError."""
+    """Train what is not trained yet, compute what is not known yet, judge. Raises as `train_model` does, and ConfigError."""
     base_path, watching = _common_base(contenders), progress or Silent()
     by_tier = {tier: _puzzles(tier, settings) for tier in settings.tiers}
     problems = [problem for found in by_tier.values() for problem in found]
@@ -148,10 +149,6 @@ class _Trained:
 
 
 def _train(contender: Contender, seed: int, settings: BenchSettings, folder: Path, progress: Progress) -> _Trained:
-    try:
-        from move37.training.loop import train  # here: it loads torch
-    except ImportError as error:
-        raise MissingExtraError(f"training needs {error.name}: pip install 'move37[local]'") from error
     models: list[Path] = []
     costs: dict[str, float] = {}
     for number, recipe in enumerate(contender.at(seed), start=1):
@@ -159,7 +156,7 @@ def _train(contender: Contender, seed: int, settings: BenchSettings, folder: Pat
         changes: dict[str, Any] = {} if settings.steps is None else {"steps": settings.steps}
         if models:
             changes["model"] = recipe.model.model_copy(update={"path": str(models[-1])})
-        done = train(recipe.model_copy(update=changes), where)
+        done = train_model(recipe.model_copy(update=changes), where)
         models.append(done.model)
         for key, value in _costs(where / "log.jsonl").items():
             costs[key] = costs.get(key, 0.0) + value

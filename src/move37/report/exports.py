@@ -21,7 +21,6 @@ from move37.report.training_section import TRAINING_FILES
 from move37.report.variety_section import VARIETY_FILES
 from move37.report.words import outside_zero
 
-
 _FURTHER = {**FILES, **VARIETY_FILES, **EXACT_FILES, **PERPLEXITY_FILES, **TRAINING_FILES}
 
 
