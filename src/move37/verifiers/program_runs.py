@@ -50,6 +50,8 @@ MOST_EARNED = 30.0
 """CPU seconds that a slow published solution can earn a program."""
 SOLUTION_FACTOR = 4.0
 """A program may take this many times the CPU time of the published solution (as in EvalPlus)."""
+BEFORE_ITS_TIME = 0.25
+"""CPU seconds at most between the start of a program's process, which is what is measured, and that of its time."""
 WORTH_ANOTHER_RUN = 1.1
 """A program that ran out of time runs again if it would be allowed this many times as much: on a quiet machine none is,
 beside others every one that needs most of its time."""
@@ -245,7 +247,7 @@ def _tests(problem: Problem) -> dict[str, Any]:
 
 def _verdict(examined: Examined, limits: Limits) -> Verdict:
     if examined.kind == "passed":
-        return Verdict(Outcome.CORRECT, "passes")
+        return _TIMED_OUT if _took_too_long(examined.report, limits) else Verdict(Outcome.CORRECT, "passes")
     if examined.kind == "broken":
         return Verdict(Outcome.UNSCORED, examined.reason)
     if examined.kind == "idle":
@@ -264,6 +266,8 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
     """How the program came to its end, where that decides."""
     if report.stopped == "wall" or report.status in (-signal.SIGPROF, -signal.SIGXCPU):
         return _TIMED_OUT
+    if report.status == 0 and _took_too_long(report, limits):
+        return _TIMED_OUT
     if report.status == NEVER_ENDS:
         return _ENDLESS
     if report.status == -signal.SIGKILL:
@@ -274,6 +278,11 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
         reason = f"crashes ({_signal_name(-report.status)})"
         return Verdict(Outcome.INCORRECT, reason, flags=frozenset({Flag.CRASHED}))
     return None
+
+
+def _took_too_long(report: Report, limits: Limits) -> bool:
+    """Whether it used more than its CPU time although nothing ended it: it has put off the timer, or its signal."""
+    return report.cpu_seconds > limits.cpu_seconds + BEFORE_ITS_TIME
 
 
 def _signal_name(number: int) -> str:

@@ -37,9 +37,9 @@ class Namespaces:
         self._top = ctypes.addressof(ctypes.c_char.from_buffer(self._stack)) + _STACK_BYTES
         self._pause = ctypes.cast(_libc.pause, ctypes.c_void_p)
 
-    def begin(self, folder_bytes: int) -> int:
+    def begin(self, folder_bytes: int, folder_files: int) -> int:
         """Let children forked from now on live in a new process table, on an empty /tmp; the table's process 1."""
-        options = f"size={folder_bytes},mode=0700".encode()
+        options = f"size={folder_bytes},nr_inodes={folder_files},mode=0700".encode()
         _check(_libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "an empty folder was refused")
         _check(_libc.unshare(_CLONE_NEWPID), "a process table of its own was refused")
         return _check(_libc.clone(self._pause, self._top, _CLONE_VM | signal.SIGCHLD, None), "process 1 was refused")

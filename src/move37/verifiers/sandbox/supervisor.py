@@ -39,7 +39,11 @@ CONNECTION, BEGUN = 3, 4
 OPEN_FILES, FIRST_SPARE = 64, 32
 FILE_BYTES = 32 << 20
 FOLDER_BYTES = 64 << 20
+FOLDER_FILES = 4096
+"""Empty files and folders take memory too, which no other limit counts."""
 THREADS = 16
+PENDING_SIGNALS = 64
+"""And timers: the kernel counts them for all of a user's processes."""
 PROCESSES = 4
 """Of a sandbox itself: this one, process 1 of the child's world, the child, and the examiner's own child."""
 
@@ -91,7 +95,7 @@ def _run(
 ) -> dict[str, Any]:
     """Start a child, wait for its end or bring it about; the report."""
     begun, begin = os.pipe()
-    first = namespaces.begin(FOLDER_BYTES) if namespaces else 0
+    first = namespaces.begin(FOLDER_BYTES, FOLDER_FILES) if namespaces else 0
     child = os.fork()
     if child == 0:
         _become(request, [*descriptors, begin], namespaces is not None, filters)
@@ -198,6 +202,7 @@ def _limit() -> None:
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: PENDING_SIGNALS,
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
