@@ -137,7 +137,7 @@ const List = (() => {
 
   function filters(state) {
     const tags = {};
-    for (const each of data.tags) for (const [name, text] of Object.entries(each)) tags[`${name}=${text}`] = `${name}: ${text}`;
+    for (const each of data.tags) for (const [name, text] of Object.entries(each)) tags[`${name}=${text}`] = `${name}: ${text}`.slice(0, 80);
     const known = Object.fromEntries(Object.keys(tags).sort().slice(0, 500).map(key => [key, tags[key]]));
     const names = Object.fromEntries(state.sources.map(each => [each, App.nameOf(each)]));
     const models = make("fieldset", {}, make("legend", {}, "Models side by side"), ...data.sources.map(source => make("label", {},
