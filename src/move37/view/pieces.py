@@ -54,7 +54,7 @@ def pieces_of(text: str, answer: str | None = None, is_program: bool = False) ->
         else:
             judged = span is not None and span[0] < start + len(content) and start < span[1]
             pieces.append(["m", visible(content), kind in ("$$", "\\["), judged])
-    return pieces
+    return _without_line_ends_around_blocks(pieces)
 
 
 def shortened(text: str, answer: str | None, head: int, tail: int, is_program: bool = False) -> list[Piece]:
@@ -65,6 +65,17 @@ def shortened(text: str, answer: str | None, head: int, tail: int, is_program: b
     in_end = answer is not None and answer in end
     gap: Piece = ["gap", len(text) - head - tail]
     return [*pieces_of(start, None if in_end else answer), gap, *pieces_of(end, answer if in_end else None)]
+
+
+def _without_line_ends_around_blocks(pieces: list[Piece]) -> list[Piece]:
+    """A block stands on lines of its own: the line ends before and behind it would be empty lines."""
+    for place, piece in enumerate(pieces):
+        if piece[0] == "c" or (piece[0] == "m" and piece[2]):
+            if place and pieces[place - 1][0] == "t":
+                pieces[place - 1][1] = pieces[place - 1][1].removesuffix("\n")
+            if place + 1 < len(pieces) and pieces[place + 1][0] == "t":
+                pieces[place + 1][1] = pieces[place + 1][1].removeprefix("\n")
+    return pieces
 
 
 def _split(text: str) -> Iterator[tuple[str, str, int]]:

@@ -160,7 +160,8 @@ const List = (() => {
     hits(found) { hits = found; },
     draw(state) {
       const passing = tests(state), by = groups(state.sources)[state.group];
-      const passed = data.ids.map((_, p) => p).filter(p => passing.every(test => test(p)));
+      const here = p => state.sources.some(source => data.counts[source][p]);
+      const passed = data.ids.map((_, p) => p).filter(p => here(p) && passing.every(test => test(p)));
       rows = (by ? passed.filter(by) : passed).sort(order(state));
       pills(state, passed);
       filters(state);

@@ -91,7 +91,7 @@ const Problem = (() => {
     const chips = found.answers.map(([answer, outcome, times, shown]) => answer === null
       ? make("span", { class: "quiet" }, `${count(times)} other answers`)
       : make("button", {
-        type: "button", class: `chip ${outcome ?? ""}`, "aria-pressed": String(App.state.answer === answer), disabled: Data.isCopy,
+        type: "button", class: `chip ${outcome ?? ""}`, "aria-pressed": String(answer !== "" && App.state.answer === answer), disabled: Data.isCopy || answer === "",
         onclick: () => App.go({ answer: App.state.answer === answer ? "" : answer, at: "" }),
       }, `${shown || "(empty)"} `, make("small", {}, `${count(times)}×${outcome === "correct" ? " right" : ""}`)));
     return chips.length ? make("div", { class: "answers", role: "group", "aria-label": "Answers" }, ...chips) : null;
