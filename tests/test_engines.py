@@ -806,11 +806,16 @@ def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp
     assert len(list(transformers.generate(ask("ab"), HOT.model_copy(update={"max_new_tokens": 29})))) == 1
 
 
-@pytest.mark.parametrize("kind", ["mamba", "rwkv", "openai-gpt"])
-def test_a_model_that_keeps_other_state_than_keys_and_values_is_refused(tmp_path: Path, kind: str) -> None:
-    """A state of its own that the config tells, one that it does not tell, and none at all."""
-    with pytest.raises(EngineError, match="keeps a state other than keys and values"):
-        load("transformers", save_model(tmp_path, kind))
+@pytest.mark.parametrize(("kind", "how"), [("mamba", "one row for each sample"), ("rwkv", "the whole text anew")])
+def test_a_model_whose_state_cannot_be_shared_is_sampled_the_plain_way(tmp_path: Path, kind: str, how: str) -> None:
+    """A state of its own that goes on as its text does, and one that does not; all architectures: test_architectures."""
+    transformers = load("transformers", save_model(tmp_path, kind), batch_size=3)
+    assert transformers.identity()["decoding"].startswith(how)
+    together = by_key(transformers.generate(ask("ab", "abc", "a", n=4), HOT))
+    assert len(together) == 12
+    alone = by_key(transformers.generate(ask("ab", n=4)[2:3], HOT))
+    ((key, sample),) = alone.items()
+    assert together[key].text == sample.text
 
 
 @pytest.mark.parametrize("kind", ["bert", "bart"])

@@ -45,6 +45,12 @@ class Backbone(Protocol):
         ...
 
 
+def layers_of(model: PreTrainedModel) -> Any:
+    """All below the head. A few models (Llama 4) name another attribute than the one that they have."""
+    base: Any = model.base_model
+    return getattr(model, "model", base) if base is model else base
+
+
 def backbone_of(model: PreTrainedModel, autocast: torch.dtype | None, shares_prompts: bool = True) -> Backbone:
     """The fastest way that is known for the model."""
     if not shares_prompts:
@@ -110,7 +116,7 @@ class ModelBackbone:
 
     def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
         self._model, self._autocast = model, autocast
-        self._backbone: Any = model.base_model
+        self._backbone = layers_of(model)
         self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
         self._signature = Signature(self._backbone.forward)
         if not (self.recomputes or self._signature.takes_cache):
@@ -152,7 +158,7 @@ class PlainBackbone:
 
     def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
         self._model, self._autocast = model, autocast
-        self._backbone: Any = model.base_model
+        self._backbone = layers_of(model)
         self._signature = Signature(self._backbone.forward)
         self._checkpoints = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 

@@ -26,6 +26,7 @@ from move37.engines import ENGINES, Trainable, TrainableSettings
 from move37.engines.transformers import is_out_of_memory
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.training.algorithms import Advantages, Needs
+from move37.training.backbones import layers_of
 from move37.training.batches import Batch
 from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
@@ -294,7 +295,7 @@ class Policy:
         if own is None:
             return Critic(None, self.reader, width, self.device)
         own.set_output_embeddings(nn.Identity())
-        return Critic(own.base_model, self._reader_of(own), width, self.device)
+        return Critic(layers_of(own), self._reader_of(own), width, self.device)
 
     def _reader_of(self, model: PreTrainedModel) -> ResponseReader:
         return ResponseReader(model, self.tokens_at_once, self._compute, getattr(self.engine, "shares_prompts", True))

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from move37.errors import EngineError
-from move37.training.backbones import backbone_of
+from move37.training.backbones import backbone_of, layers_of
 from move37.training.batches import Batch
 from move37.training.micro_batches import plan, shared_states
 
@@ -163,6 +163,8 @@ class LogitShape(NamedTuple):
 
 
 PLAIN = LogitShape()
+_CAPS = ("final_logit_softcapping", "logits_soft_cap")
+"""What configs call it."""
 
 
 class TokenLogprobs(torch.autograd.Function):
@@ -288,10 +290,11 @@ def _slope(logits: Tensor, temperature: float, shape: LogitShape) -> Tensor | fl
 def _shape_of(model: PreTrainedModel, layer: nn.Linear) -> LogitShape:
     """What the model does to its head's logits. Raises EngineError where it is neither a factor nor a soft cap."""
     tokens = torch.arange(min(8, layer.out_features), device=model.device)[None]
-    backbone: Any = model.base_model
+    backbone = layers_of(model)
     ours = layer(backbone(input_ids=tokens).last_hidden_state).float()
     theirs = model(input_ids=tokens).logits.float()
-    cap = getattr(model.config.get_text_config(decoder=True), "final_logit_softcapping", None)
+    config = model.config.get_text_config(decoder=True)
+    cap = next((value for name in _CAPS if (value := getattr(config, name, None)) is not None), None)
     if torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3) and cap is None:
         return PLAIN
     uncapped = theirs if cap is None else cap * torch.atanh((theirs / cap).clamp(-1 + 1e-6, 1 - 1e-6))
