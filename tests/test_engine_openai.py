@@ -70,11 +70,7 @@ def keys(samples: list[Sample]) -> Counter[tuple[str, int]]:
     return Counter((sample.problem_id, sample.index) for sample in samples)
 
 
-# ---- the contract
-
-
-def test_it_keeps_the_contract(server: ScriptedServer, load: Callable[..., Any]) -> None:
-    check_engine(load(server))
+# ---- the contract; on a server that says what it is, tests/test_engines.py checks it
 
 
 @pytest.mark.parametrize("api", ["completions", "chat"])

@@ -1,7 +1,7 @@
 """Engines: the contract of the registry, then what each member promises beyond it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from move37.testing import check_engine
 from move37.testing.engines import QUESTIONS
 from move37.types import FinishReason, Message, Prompt, Request, Sample
 from tests.real_models import parsed_once, smollm2_file
+from tests.scripted_server import ScriptedServer
 from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
 
 torch = pytest.importorskip("torch")
@@ -53,10 +54,20 @@ COLD = SamplingConfig(temperature=0.0, max_new_tokens=24)
 # ---- The contract, for every member of the registry.
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    """For the engine that needs one."""
+    made = ScriptedServer().start()
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=ENGINES.names)
 def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
     if request.param == "scripted":
         return load("scripted", "a label", length=12)
+    if request.param == "openai":
+        return load("openai", "m", base_url=request.getfixturevalue("server").base_url)
     assert request.param == "transformers", "a new member of the registry joins the contract here"
     return load("transformers", llama, batch_size=4)
 
@@ -66,7 +77,7 @@ def test_every_engine_keeps_the_contract(engine: Engine) -> None:
 
 
 def test_a_sample_carries_a_log_probability_and_a_length(engine: Engine) -> None:
-    for sample in engine.generate(ask(*QUESTIONS, n=3), HOT):
+    for sample in engine.generate(ask(*QUESTIONS, n=3), HOT.model_copy(update={"keep_tokens": True})):
         assert sample.logprob is not None
         assert sample.tokens is not None
 

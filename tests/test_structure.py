@@ -16,6 +16,7 @@ LATE_IMPORTS = {
     "commands/checks.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/exchange.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/lab.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/observing.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/reading.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/rehearsal.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/studies.py": "each command loads what it needs, so that --help waits for none of it",

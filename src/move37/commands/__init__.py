@@ -1,9 +1,9 @@
 """The commands, in the order of the help; loading one of these files adds its commands to the application."""
 
 from move37.commands import studies  # noqa: I001 - the order of the help
-from move37.commands import reading
+from move37.commands import reading, observing
 from move37.commands import exchange, watching, checks, lab
 from move37.commands.application import app
 from move37.commands.checks import REGISTRIES, members
 
-__all__ = ["REGISTRIES", "app", "checks", "exchange", "lab", "members", "reading", "studies", "watching"]
+__all__ = ["REGISTRIES", "app", "checks", "exchange", "lab", "members", "observing", "reading", "studies", "watching"]

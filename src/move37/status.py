@@ -1,0 +1,143 @@
+"""What a run is doing, from its folder alone: for another shell, and for whoever comes back the next day.
+
+While a model is sampled, the last line that its `Monitor` wrote to log.jsonl says how fast it goes (`monitoring.py`);
+what is there already is counted in the parts. Nothing is locked and nothing written: the run does not notice.
+"""
+
+import json
+import time
+from calendar import timegm
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from move37.monitoring import EVERY_SECONDS, PROGRESS
+from move37.parts import PartFolder
+from move37.store import RunStore
+
+_TAIL_BYTES = 2**20
+"""Of log.jsonl that are read: hours of progress, whatever else is in it."""
+_SILENT_AFTER = 4 * EVERY_SECONDS
+"""Seconds without a line after which a model that has not ended counts as standing still."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model. Rates, times and money are those of its last round; None where nothing is known of them.
+
+    `samples` and `verdicts` are all in the folder, `planned` what the study asks for if no problem stops early.
+    """
+
+    model: str
+    state: str
+    """ "sampling", "silent" (it began, and has written nothing for a while), "idle", or "nothing yet"."""
+    samples: int
+    planned: int
+    verdicts: Mapping[str, int]
+    truncated: int
+    failed: int | None = None
+    backlog: int | None = None
+    problems: int | None = None
+    stopped: int | None = None
+    samples_per_second: float | None = None
+    tokens_per_second: float | None = None
+    seconds_left: float | None = None
+    """Until what it was asked for is there."""
+    most_seconds_left: float | None = None
+    """The same, if no problem stops early from here on."""
+    cost: Mapping[str, Any] | None = None
+    """`spent`, `lost` (perhaps, on calls that failed), `left` of the budget, `to_go` (expected, for what is owed)."""
+    replicas: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def unscored(self) -> int:
+        return self.verdicts.get("unscored", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    run: Path
+    name: str
+    models: tuple[ModelStatus, ...]
+    last_event: str | None
+    seconds_since: float | None
+    """Since the last line of the log."""
+
+    @property
+    def is_active(self) -> bool:
+        return any(model.state == "sampling" for model in self.models)
+
+
+def run_status(store: RunStore) -> RunStatus:
+    """Raises StoreError for parts that are damaged."""
+    lines = _last_lines(store.folder / "log.jsonl")
+    progress = {line["model"]: line for line in lines if line.get("event") == PROGRESS and "model" in line}
+    now = time.time()
+    study = store.study()
+    planned = len(store.problems()) * study.sampling.n
+    models = tuple(_model_status(store, name, planned, progress.get(name), now) for name in study.models)
+    last = lines[-1] if lines else {}
+    return RunStatus(store.folder, study.name, models, last.get("event"), _seconds_since(last, now))
+
+
+def _model_status(store: RunStore, model: str, planned: int, line: Mapping[str, Any] | None, now: float) -> ModelStatus:
+    samples = _rows(store.samples(model))
+    verdicts, truncated = _verdicts(store, model)
+    counted = (samples, planned, verdicts, truncated)
+    if line is None:
+        return ModelStatus(model, "idle" if samples else "nothing yet", *counted, cost=store.spending(model) or None)
+    silent = (_seconds_since(line, now) or 0.0) > _SILENT_AFTER
+    state = "idle" if line.get("ended") else "silent" if silent else "sampling"
+    known = ("failed", "backlog", "problems", "stopped", "samples_per_second", "tokens_per_second")
+    figures = {key: line.get(key) for key in (*known, "seconds_left", "most_seconds_left", "cost")}
+    return ModelStatus(model, state, *counted, **figures, replicas=tuple(line.get("replicas", ())))
+
+
+def _rows(parts: PartFolder) -> int:
+    files = parts.files()
+    return parts.collect(pl.scan_parquet(files, glob=False).select(pl.len())).item() if files else 0
+
+
+def _verdicts(store: RunStore, model: str) -> tuple[dict[str, int], int]:
+    """The current verdicts by outcome, and how many of them are about truncated samples."""
+    outcomes: Counter[str] = Counter()
+    truncated = 0
+    for label in sorted(set(store.current_labels().values())):
+        parts = store.verdicts(label, model)
+        if not parts.files():
+            continue
+        rows = parts.scan(["outcome", "truncated"]).group_by("outcome").agg(pl.len(), pl.col("truncated").sum())
+        for outcome, many, cut in parts.collect(rows).rows():
+            outcomes[str(outcome)] += many
+            truncated += cut or 0
+    return dict(sorted(outcomes.items())), truncated
+
+
+def _last_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects at the end of a log, without a line that is being written."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines[1 if size > _TAIL_BYTES else 0 :]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        found += [record] if isinstance(record, dict) else []
+    return found
+
+
+def _seconds_since(line: Mapping[str, Any], now: float) -> float | None:
+    try:
+        return max(0.0, now - timegm(time.strptime(line["time"], "%Y-%m-%dT%H:%M:%SZ")))
+    except (KeyError, ValueError, TypeError):
+        return None

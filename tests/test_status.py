@@ -1,0 +1,203 @@
+"""`move37 status` and `move37 doctor`: what a run is doing, from its folder; what a machine can run."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from move37 import doctor, monitoring, terminal_status
+from move37.commands import app
+from move37.config import parse_study
+from move37.monitoring import Monitor, Round
+from move37.pipeline import sample_run, start_run
+from move37.status import run_status
+from move37.store import RunStore
+from move37.types import FinishReason, Sample
+
+
+def study(folder: Path, **sampling: Any) -> Any:
+    rows = [{"question": f"What is {i} + 2?", "answer": str(i + 2)} for i in range(5)]
+    (folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return parse_study(
+        {
+            "name": "s",
+            "problems": {"benchmark": "jsonl", "path": str(folder / "p.jsonl"), "verifier": "exact"},
+            "sampling": {"n": 32, "max_new_tokens": 40, "template": "completion"} | sampling,
+            "models": {"m": {"path": "m", "engine": "scripted", "options": {"truncated": 0.2}}},
+        }
+    )
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunStore:
+    return start_run(study(tmp_path, stop={"successes": 4, "batch": 8}), tmp_path / "run")
+
+
+def lines(store: RunStore) -> list[dict[str, Any]]:
+    written = [json.loads(line) for line in (store.folder / "log.jsonl").read_text().splitlines()]
+    return [line for line in written if line["event"] == "progress"]
+
+
+def test_a_run_that_ended_is_counted_from_its_folder(run: RunStore) -> None:
+    before = run_status(run)
+    assert [(model.state, model.samples, model.planned) for model in before.models] == [("nothing yet", 0, 160)]
+    sample_run(run)
+    [model] = run_status(run).models
+    assert (model.state, model.samples) == ("idle", run.samples("m").count())
+    assert sum(model.verdicts.values()) == model.samples
+    assert model.truncated > 0
+    rounds = lines(run)
+    assert all(line["ended"] for line in rounds)
+    assert sum(line["samples"] for line in rounds) == model.samples
+    assert [line["stopped"] for line in rounds] == sorted(line["stopped"] for line in rounds)
+    assert rounds[0]["stopped"] == 0
+    assert rounds[0]["most_seconds_left"] > rounds[0]["seconds_left"] == 0
+
+
+class Costly:
+    """An engine that costs money and has two copies."""
+
+    def __init__(self) -> None:
+        from move37.engines.metering import Price, Replica, Spending, Usage
+
+        self.spending = Spending(Price(1.0, 2.0), budget=1.0)
+        self.spending.settle(0.0, Usage(100, 1000))
+        self._copies = [Replica(f"http://{name}/v1", 3, 8, 17, {"timed out": 2}) for name in ("a", "b")]
+
+    def replicas(self) -> Any:
+        return self._copies
+
+
+@pytest.fixture
+def watched(run: RunStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunStore]:
+    """The run in the middle of a round."""
+    monkeypatch.setattr(monitoring, "EVERY_SECONDS", 0.05)
+    asked = Round(owed=1010, at_most=5010, problems=5, stopped=1)
+    with Monitor(run.log, "m", asked, Costly(), lambda: 7, lambda: {"correct": 3}) as monitor:
+        for index in range(10):
+            monitor.take(Sample("p", index, "text", FinishReason.LENGTH, tokens=30))
+        until = time.monotonic() + 20
+        while not any(line["samples"] == 10 for line in lines_so_far(run)):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        yield run
+
+
+def lines_so_far(store: RunStore) -> list[dict[str, Any]]:
+    return lines(store) if (store.folder / "log.jsonl").exists() else []
+
+
+def test_a_round_that_goes_on_says_how_fast_and_what_is_left(watched: RunStore) -> None:
+    found = run_status(watched)
+    [model] = found.models
+    assert found.is_active
+    assert (model.state, model.backlog, model.stopped, model.problems) == ("sampling", 7, 1, 5)
+    assert model.seconds_left is not None
+    assert model.most_seconds_left == pytest.approx(model.seconds_left * 5, rel=0.1)
+    assert model.cost is not None
+    assert model.cost["spent"] == pytest.approx(0.0021)
+    assert model.cost["to_go"] == pytest.approx(0.0021 * 100)
+    assert model.cost["left"] == pytest.approx(1 - 0.0021)
+    assert [replica["name"] for replica in model.replicas] == ["http://a/v1", "http://b/v1"]
+
+
+def test_it_is_shown_with_every_copy(watched: RunStore) -> None:
+    console = Console(width=200, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(terminal_status._drawn(run_status(watched)))
+    shown = console.export_text()
+    for text in ("sampling", "1 of 5", "0.0021", "http://b/v1", "2 timed out", "tokens/s"):
+        assert text in shown
+
+
+def test_a_round_that_was_killed_is_silent_after_a_while(run: RunStore) -> None:
+    line = {"time": "2020-01-01T00:00:00Z", "event": "progress", "model": "m", "ended": False, "samples": 3}
+    (run.folder / "log.jsonl").write_text(json.dumps(line) + "\n" + '{"event": "progr')
+    found = run_status(run)
+    assert [model.state for model in found.models] == ["silent"]
+    assert not found.is_active
+
+
+def test_only_the_end_of_a_long_log_is_read(run: RunStore) -> None:
+    long = json.dumps({"event": "verified", "what": "x" * 1000}) + "\n"
+    last = {"time": "2020-01-01T00:00:00Z", "event": "progress", "model": "m", "ended": True}
+    (run.folder / "log.jsonl").write_text(long * 2000 + json.dumps(last) + "\n")
+    assert run_status(run).models[0].state == "idle"
+
+
+def test_the_command_prints_one_object(run: RunStore) -> None:
+    sample_run(run)
+    done = CliRunner().invoke(app, ["status", str(run.folder), "--json"])
+    found = json.loads(done.stdout)
+    assert (found["ok"], found["name"], found["models"][0]["state"]) == (True, "s", "idle")
+    assert "idle" in CliRunner().invoke(app, ["status", str(run.folder)]).stdout
+    refused = CliRunner().invoke(app, ["status", str(run.folder), "--watch", "--json"])
+    assert json.loads(refused.stdout)["ok"] is False
+    assert "not a run folder" in str(CliRunner().invoke(app, ["status", str(run.folder.parent)]).exception)
+
+
+# ---- the machine
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine without programs and packages, whose hub is not to be asked."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("MOVE37_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(doctor, "_version", lambda package: None)
+    return tmp_path
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+def states() -> dict[str, str]:
+    return {check.name: check.state for check in doctor.examine()}
+
+
+def test_what_is_missing_has_the_line_that_mends_it(machine: Path) -> None:
+    found = {check.name: check for check in doctor.examine()}
+    assert {name for name, check in found.items() if check.state == "missing"} == {
+        *("move37[local]", "move37[server]", "move37[hub]", "move37[lora]", "move37[gym]", "vllm", "bubblewrap")
+    }
+    assert found["move37[server]"].mend == "pip install 'move37[server]'"
+    assert all(check.mend for check in found.values() if check.state == "missing")
+    assert (found["gpu"].state, found["hub"].state, found["verdict cache"].state) == ("limited", "limited", "ok")
+
+
+def test_programs_are_tried_not_only_found(machine: Path) -> None:
+    program(machine, "bwrap", "exit 0")
+    program(machine, "nvidia-smi", "echo 'NVIDIA H200, 143771 MiB, 570.1'")
+    assert (states()["bubblewrap"], states()["gpu"]) == ("ok", "ok")
+    program(machine, "bwrap", "echo 'No permissions to create new namespace' >&2; exit 1")
+    program(machine, "nvidia-smi", "echo 'driver mismatch'; exit 9")
+    assert (states()["bubblewrap"], states()["gpu"]) == ("missing", "missing")
+
+
+def test_a_torch_that_cannot_use_the_gpu_is_said(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(machine, "nvidia-smi", "echo 'NVIDIA H200, 143771 MiB, 570.1'")
+    monkeypatch.setattr(doctor, "_version", lambda package: "2.13.0+cpu" if package == "torch" else "1")
+    [gpu] = [check for check in doctor.examine() if check.name == "gpu"]
+    assert (gpu.state, gpu.mend) == ("limited", "pip install -U torch")
+
+
+def test_a_cache_that_is_off_or_cannot_be_written_is_said(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOVE37_CACHE", "off")
+    assert states()["verdict cache"] == "limited"
+    monkeypatch.setenv("MOVE37_CACHE", str(machine / "cache"))
+    monkeypatch.setattr(doctor.os, "access", lambda path, how: False)
+    assert states()["verdict cache"] == "missing"
+
+
+def test_the_command_shows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    checks = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["checks"]
+    assert {"gpu", "vllm", "bubblewrap", "hub", "model cache", "verdict cache"} <= {check["name"] for check in checks}
+    assert "This machine" in CliRunner().invoke(app, ["doctor"]).stdout
