@@ -67,7 +67,7 @@ def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
     if request.param == "scripted":
         return load("scripted", "a label", length=12)
     if request.param == "openai":
-        return load("openai", "m", base_url=request.getfixturevalue("server").base_url)
+        return load("openai", "m", base_url=request.getfixturevalue("server").base_url, tokenizer=str(llama))
     assert request.param == "transformers", "a new member of the registry joins the contract here"
     return load("transformers", llama, batch_size=4)
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from move37.counts import StoppingPlan
 from move37.errors import ConfigError, InputError
 from move37.grids import GridError, expanded
+from move37.model_table import one_table_each
 from move37.paths import absolute, checkpoint_of
 
 IMPORTED = "imported"
@@ -378,7 +379,8 @@ class StudyConfig(Settings):
 
 def load_study(path: Path) -> StudyConfig:
     """Read a study from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
-    study = parse_study(read_toml(path, "study file"), str(path), path.parent)
+    raw = one_table_each(read_toml(path, "study file"), path.parent, str(path))
+    study = parse_study(raw, str(path), path.parent)
     return _anchor(study, path.parent, str(path))
 
 

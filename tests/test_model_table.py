@@ -1,0 +1,80 @@
+"""[models] by names and patterns, and what all models have in common."""
+
+from pathlib import Path
+
+import pytest
+
+from move37.config import StudyConfig, load_study
+from move37.errors import ConfigError
+
+HEAD = 'name = "s"\n[problems]\nbenchmark = "countdown:edge"\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("step-20", "step-100", "step-3", "odd[1]", "base"):
+        (tmp_path / "ckpt" / name).mkdir(parents=True)
+    return tmp_path
+
+
+def load(folder: Path, text: str) -> StudyConfig:
+    (folder / "study.toml").write_text(HEAD + text)
+    return load_study(folder / "study.toml")
+
+
+def test_a_pattern_stands_for_its_folders_in_the_order_of_their_numbers(folder: Path) -> None:
+    models = load(folder, '[models]\npaths = ["org/base", "ckpt/step-*"]\n').models
+    assert list(models) == ["base", "step-3", "step-20", "step-100"]
+    assert models["base"].path == "org/base"
+    assert models["step-20"].path == str(folder / "ckpt" / "step-20")
+
+
+def test_a_table_with_paths_names_its_models_after_itself(folder: Path) -> None:
+    text = '[models.base]\npath = "org/base"\n[models.grpo]\npaths = ["ckpt/step-*"]\ntemperature = 0.8\n'
+    models = load(folder, text + 'algorithm = "grpo"\n').models
+    assert list(models) == ["base", "grpo-step-3", "grpo-step-20", "grpo-step-100"]
+    assert [model.temperature for model in models.values()] == [None, 0.8, 0.8, 0.8]
+    assert models["grpo-step-3"].algorithm == "grpo"
+
+
+def test_defaults_are_merged_key_by_key_and_a_models_own_value_wins(folder: Path) -> None:
+    text = '[model_defaults]\nengine = "scripted"\noptions = { accuracy = 0.3, length = 20 }\n'
+    text += '[models]\npaths = ["a", "b"]\n[models.c]\npath = "c"\nengine = "transformers"\noptions = { length = 30 }\n'
+    models = load(folder, text).models
+    assert {name: model.engine for name, model in models.items()} == {
+        "a": "scripted",
+        "b": "scripted",
+        "c": "transformers",
+    }
+    assert models["a"].options == {"accuracy": 0.3, "length": 20}
+    assert models["c"].options == {"accuracy": 0.3, "length": 30}
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_that_folder(folder: Path) -> None:
+    assert list(load(folder, '[models]\npaths = ["ckpt/odd[1]"]\n').models) == ["odd[1]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[models]\npaths = ["ckpt/no-*"]\n', r"models\.paths: nothing fits 'ckpt/no-\*'"),
+        ('[models]\npaths = "ckpt"\n', r"models\.paths: a list of names and patterns"),
+        ("[models.x]\npaths = []\n", r"models\.x\.paths: a list of names and patterns"),
+        ('[models.x]\npath = "a"\npaths = ["b"]\n', r"models\.x\.paths: give path or paths"),
+        ('[models]\npaths = ["a/step", "b/step"]\n', "two models would be called 'step'"),
+        ("model_defaults = 3\n", "model_defaults: a table"),
+        (
+            '[model_defaults]\nengin = "scripted"\n[models.a]\npath = "a"\n',
+            r"models\.a\.engin: unknown key; did you mean",
+        ),
+        ('[models]\na = "path"\n', r"models\.a: "),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_key(folder: Path, text: str, line: str) -> None:
+    if text.startswith("model_defaults"):
+        (folder / "study.toml").write_text(text + HEAD)
+        with pytest.raises(ConfigError, match=line):
+            load_study(folder / "study.toml")
+        return
+    with pytest.raises(ConfigError, match=line):
+        load(folder, text)
