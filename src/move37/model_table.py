@@ -1,12 +1,12 @@
 """The table [models] of a study as people write it for many models -> one table for each.
 
-    [model_defaults]                    what every model has, unless it says otherwise; tables in it are merged key by key
+    [model_defaults]                    what every model has, unless it says otherwise; inner tables merge key by key
     [models] paths = [...]              a model for each name or folder
     [models.NAME] paths = [...]         the same, as NAME-<folder>, with all else that stands there
 
-A pattern (`*`, `?`, `[`) stands for the files and folders that fit it, in natural order: step-20 before step-100. A name
-without one stands for itself, whether it is there or not: it may be a hub's or a server's. A folder whose name has such
-characters itself is taken as it is.
+A pattern (`*`, `?`, `[`) stands for the files and folders that fit it, in natural order: step-20 before step-100. A
+name without one stands for itself, whether it is there or not: it may be a hub's or a server's. A folder whose name has
+such characters itself is taken as it is.
 """
 
 import re
