@@ -33,7 +33,7 @@ class Boundary(TrainerCallback):
     def __init__(
         self, reward: Callable[..., list[float | None]], folder: str | Path, tell: Callable[[str], None] = print
     ) -> None:
-        self._reward, self._within = reward, BoundaryWithin(Path(folder), tell)
+        self._reward, self._within = reward, BoundaryWithin(Path(folder), tell, "trl")
         self._model: Any = None
         self._rows: list[dict[str, Any]] = []
         self.__name__ = getattr(reward, "__name__", "reward")  # TRL logs a reward under its function's name

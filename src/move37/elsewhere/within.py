@@ -18,16 +18,15 @@ RUN = "run"
 class BoundaryWithin:
     """Takes the responses of one evaluation after the other. A look that fails is told, and the training goes on."""
 
-    def __init__(self, folder: Path, tell: Callable[[str], None] = print) -> None:
-        self.folder, self._tell = folder, tell
+    def __init__(self, folder: Path, tell: Callable[[str], None] = print, framework: str = "verl") -> None:
+        self.folder, self._tell, self._framework = folder, tell, framework
         self._watch = Watch(WatchRequest(folder, folder / RUN, verifier="reported"))
 
     def take(self, step: int, responses: Sequence[Mapping[str, Any]], measured: Mapping[str, float]) -> Watched | None:
         """Rows as verl's validation dumps have them, and what the trainer measured of them."""
         write_rows(self.folder / f"{step}.jsonl", ({**row, "step": step} for row in responses))
-        if measured:
-            with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **measured}) + "\n")
+        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"framework": self._framework, "step": step, **measured}) + "\n")
         return self.look()
 
     def look(self) -> Watched | None:

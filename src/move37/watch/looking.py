@@ -20,7 +20,7 @@ from move37.evidence import RunEvidence
 from move37.imports import ImportRequest, import_logs
 from move37.progress import Progress
 from move37.store import RunStore
-from move37.watch.metrics import StepMetrics, metrics_of
+from move37.watch.metrics import StepMetrics, framework_of, metrics_of
 from move37.watch.steps import StepFiles, checkpoints, sampled_steps
 
 _NAMELESS = ("verl", "trl")
@@ -44,12 +44,12 @@ class WatchRequest:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A look. `format`: whose samples they are, "checkpoints" where they are ours. `length`: mean tokens of a step's
+    """A look. `framework`: whose samples they are, "checkpoints" where they are ours. `length`: mean tokens of a step's
     responses, or characters where nobody counted tokens (`length_unit`)."""
 
     folder: Path
     run: Path
-    format: str
+    framework: str
     boundary: Boundary
     metrics: Mapping[int, StepMetrics]
     length: Mapping[int, float]
@@ -82,18 +82,29 @@ class Watch:
         if not new:
             return None
         self._count(new)
-        request = self._request
-        tokens = all(known is not None for known, _ in self._lengths.values())
+        request, metrics = self._request, metrics_of(self._request.folder)
+        length, unit = self._length(metrics)
         return Watched(
             folder=request.folder,
             run=request.run,
-            format=self._format,
+            framework=framework_of(request.folder) or self._format,
             boundary=boundary(self._tallies, request.k, request.confidence),
-            metrics=metrics_of(request.folder),
-            length={s: float(t) if tokens and t is not None else c for s, (t, c) in sorted(self._lengths.items())},
-            length_unit="tokens" if tokens else "characters",
+            metrics=metrics,
+            length=length,
+            length_unit=unit,
             notices=tuple(self._notices),
         )
+
+    def _length(self, metrics: Mapping[int, StepMetrics]) -> tuple[dict[int, float], str]:
+        """Tokens where every step knows them, from its samples or from the framework; else characters."""
+        counted = {
+            step: tokens if tokens is not None else metrics.get(step, StepMetrics()).length
+            for step, (tokens, _) in sorted(self._lengths.items())
+        }
+        known = {step: tokens for step, tokens in counted.items() if tokens is not None}
+        if len(known) == len(counted):
+            return known, "tokens"
+        return {step: characters for step, (_, characters) in sorted(self._lengths.items())}, "characters"
 
     def _take_samples(self) -> list[int]:
         new = []

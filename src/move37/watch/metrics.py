@@ -42,6 +42,11 @@ def metrics_of(folder: Path) -> dict[int, StepMetrics]:
     return found
 
 
+def framework_of(folder: Path) -> str | None:
+    """Who samples here, where the numbers beside the samples say so."""
+    return next((str(values["framework"]) for values in _records(folder) if "framework" in values), None)
+
+
 def _take(into: StepMetrics, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):

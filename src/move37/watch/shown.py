@@ -41,7 +41,7 @@ def rows(watched: Watched) -> list[tuple[str, ...]]:
 def sentences(watched: Watched) -> list[str]:
     """What the last step says, what the intervals hold for, and why the framework's number is another."""
     found = watched.boundary
-    return [*_latest(watched), _about_pairs(watched), *_left_out(found.left_out), EXPLAINED.get(watched.format, "")]
+    return [*_latest(watched), _about_pairs(watched), *_left_out(found.left_out), EXPLAINED.get(watched.framework, "")]
 
 
 def figures(watched: Watched) -> dict[str, float]:
@@ -98,8 +98,6 @@ def _left_out(count: int) -> Iterator[str]:
 
 def _row(watched: Watched, step: BoundaryStep, ks: tuple[int, ...]) -> tuple[str, ...]:
     metrics = watched.metrics.get(step.step, StepMetrics())
-    length = metrics.length if watched.length_unit == "characters" and metrics.length else None
-    shown = f"{watched.length.get(step.step, 0):,.0f}" if length is None else f"{length:,.0f} tokens"
     against = step.against_first
     gained, lost = (NOTHING, NOTHING)
     if against is not None:
@@ -114,7 +112,7 @@ def _row(watched: Watched, step: BoundaryStep, ks: tuple[int, ...]) -> tuple[str
         gained,
         lost,
         NOTHING if metrics.entropy is None else f"{metrics.entropy:.3f}",
-        shown,
+        f"{watched.length.get(step.step, 0):,.0f}",
         _own(watched, step, metrics),
     )
 
@@ -140,16 +138,16 @@ def _is_everything(lower: float, upper: float) -> bool:
 def _own_name(watched: Watched) -> str:
     k = watched.boundary.steps[-1].k[-1]
     names = {"verl": f"verl's best@{k}", "trl": "TRL's reward", "verifiers": "its own", "checkpoints": "its own"}
-    return names.get(watched.format, "its own")
+    return names.get(watched.framework, "its own")
 
 
 def _own(watched: Watched, step: BoundaryStep, metrics: StepMetrics) -> str:
     """The framework's number: as it logged it, or for verl what its rule gives on average."""
-    if watched.format == "verl":
+    if watched.framework == "verl":
         k = step.k[-1]
         logged = [value for name, value in metrics.own.items() if f"best@{k}/mean" in name and "/acc/" in name]
         return f"{logged[0]:.3f}" if logged else f"{step.resampled[-1]:.3f} (by its rule)"
-    names = ("eval_reward", "reward") if watched.format == "trl" else sorted(metrics.own)
+    names = ("eval_reward", "reward") if watched.framework == "trl" else sorted(metrics.own)
     found = next((metrics.own[name] for name in names if name in metrics.own), None)
     return NOTHING if found is None else f"{found:.3f}"
 
