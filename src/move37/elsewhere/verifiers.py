@@ -1,6 +1,7 @@
-"""verifiers 0.4 (and prime-rl): our verdict as a reward of a task, and as a rubric of an environment of before.
+"""verifiers and prime-rl: our verdict as a reward of a task (0.4), and as a rubric of an environment (up to 0.3).
 
-A reward that raises is an error of the trace and no reward: that is what unscored is there.
+Unscored raises. In 0.4 that is an error of the trace, which then has no reward; up to 0.3 a rubric logs the error and
+goes on with 0, and has no other way to say it.
 """
 
 import asyncio
