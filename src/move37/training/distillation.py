@@ -14,6 +14,7 @@ prompts too with `on_prompt`. Temperature is 1 whatever the recipe samples with.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,13 +22,14 @@ import polars as pl
 import torch
 
 from move37.config import Settings
+from move37.countdown import choose
 from move37.engines import Trainable
 from move37.engines.transformers_render import end_of_turn
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, InputError
 from move37.problems import load_problems
 from move37.rows import read_rows
-from move37.seeds import analysis_seed
+from move37.seeds import analysis_seed, sample_seed
 from move37.store import RunStore
 from move37.training.algorithms import AdvantageInputs, Advantages, Needs
 from move37.training.batches import Batch, make_batch
@@ -42,6 +44,7 @@ from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
 from move37.types import FinishReason, Outcome, Problem
 from move37.verification import VerifierPool
+from move37.worlds.known import task_of
 
 
 class OnPolicyDistillation:
@@ -64,6 +67,10 @@ class OnPolicyDistillation:
         if inputs.teacher_logprobs_BT is None or inputs.old_logprobs_BT is None:
             raise ValueError("on-policy distillation needs the teacher's and the student's log-probabilities")
         return Advantages((inputs.teacher_logprobs_BT - inputs.old_logprobs_BT) * inputs.mask_BT)
+
+
+_SOLUTIONS = 8
+"""Right answers of a problem that are imitated where the recipe does not say how many."""
 
 
 class Example(NamedTuple):
@@ -164,6 +171,26 @@ def learn(policy: Policy, batch: Batch, step: int) -> dict[str, float]:
     return {"learning_rate": rate, "trained_tokens": float(tokens), **metrics.figures()}
 
 
+def solutions(problem: Problem, settings: ImitationConfig) -> Iterator[str]:
+    """What is imitated of a problem that is no model's. Raises InputError where right answers cannot be listed."""
+    if settings.solutions == "reference":
+        yield from problem.references[: settings.per_problem]
+        return
+    task = task_of(problem)
+    if task is None:
+        raise InputError(
+            f"imitation.solutions: {problem.id} is no problem of a world of the lab, so its right answers cannot be "
+            'listed; use "reference"'
+        )
+    chains = list(task.chains())
+    if settings.solutions == "shortest":
+        fewest = min(chain.count(";") for chain in chains)
+        chains = [chain for chain in chains if chain.count(";") == fewest]
+    rng = Random(sample_seed(0, "oracle", problem.id, 0))
+    for _ in range(settings.per_problem or _SOLUTIONS):
+        yield choose(chains, rng)
+
+
 def _content(example: Example) -> str:
     return repr((example.problem.question, example.response, example.ended))
 
@@ -176,6 +203,11 @@ def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[
             problem = Problem(row.place, question, (), "", "")
             prompt = prompts.of(problem)
             yield Example(problem, prompt.text, response, True, prompt.rendered)
+        return
+    if settings.problems:
+        for problem in load_problems(settings.problems):
+            for text in solutions(problem, settings):
+                yield Example(problem, prompts.of(problem), text, True)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)

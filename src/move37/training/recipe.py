@@ -228,6 +228,12 @@ class ImitationConfig(Settings):
     run: Path | None = Field(default=None, description="Run folder whose verified samples are imitated.")
     model: str | None = Field(default=None, description="Whose samples of the run; default: its only model.")
     file: Path | None = Field(default=None, description='JSONL rows {"question", "response"}, of an oracle.')
+    problems: tuple[ProblemsConfig, ...] = Field(default=(), description="Problems whose solutions are imitated.")
+    solutions: Literal["reference", "shortest", "any"] = Field(
+        default="reference",
+        description="Of problems: their references, or of a world of the lab as many right answers as per_problem says "
+        "(8), drawn with replacement from the shortest ones or from all.",
+    )
     outcome: Literal["correct", "any"] = Field(default="correct", description="Only verified samples, or all.")
     per_problem: int | None = Field(default=None, ge=1, description="Distinct responses per problem at most.")
     examples: Count = Field(default=256, description="Responses per step.")
@@ -235,9 +241,14 @@ class ImitationConfig(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> "ImitationConfig":
-        if (self.run is None) == (self.file is None):
-            raise ValueError("give either run (a run folder) or file (JSONL of question and response)")
+        if sum((self.run is not None, self.file is not None, bool(self.problems))) != 1:
+            raise ValueError("give either run (a run folder), file (JSONL of question and response) or problems")
         return self
+
+    @field_validator("problems", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return [value] if isinstance(value, Mapping) else value
 
 
 class TrainConfig(Settings):
@@ -426,10 +437,11 @@ def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
     if recipe.teacher is not None:
         changes["teacher"] = model_path("teacher", recipe.teacher)
     if recipe.imitation is not None:
-        own = {
+        own: dict[str, Any] = {
             key: there(folder, path, f"{where}: imitation.{key}")
             for key in ("run", "file")
             if (path := getattr(recipe.imitation, key))
         }
+        own["problems"] = anchored_sources(recipe.imitation.problems, folder, f"{where}: imitation.problems")
         changes["imitation"] = recipe.imitation.model_copy(update=own)
     return recipe.model_copy(update=changes)
