@@ -107,7 +107,7 @@ def load_contender(path: Path) -> Contender:
 def run_bench(
     contenders: Sequence[Contender], settings: BenchSettings, folder: Path, progress: Progress | None = None
 ) -> Bench:
-    """Train what is not trained yet, compute what is not known yet, judge. Raises as `train_model` does, and ConfigError."""
+    """Train what is not trained yet, compute what is not known yet, judge. Raises ConfigError, and as `train_model`."""
     base_path, watching = _common_base(contenders), progress or Silent()
     by_tier = {tier: _puzzles(tier, settings) for tier in settings.tiers}
     problems = [problem for found in by_tier.values() for problem in found]
