@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,3 +225,25 @@ def test_cases_of_functions_become_assertions() -> None:
         "tests": ["assert f(*[[1], 2]) == [3]"],
         "entry_point": "f",
     }
+
+
+LARGE = 70_000_000
+"""Characters: more than crosses between a program and its tests."""
+GIVES_LARGE = f"def fill(n):\n    return 'x' * n * {LARGE}\n"
+
+
+@pytest.mark.slow
+def test_a_value_too_large_to_cross_is_judged_in_one_process_if_the_published_solution_gives_such_a_one(
+    tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    row = {"tests": [f"assert fill(1) == 'x' * {LARGE}", "assert fill(0) == ''"], "answer": GIVES_LARGE}
+    own = replace(problem(tmp_path, row), references=(GIVES_LARGE,))
+    right, wrong = (verifier.verify(own, program) for program in (GIVES_LARGE, GIVES_LARGE.replace("'x'", "'y'")))
+    assert (right.outcome, wrong.outcome) == (Outcome.CORRECT, Outcome.INCORRECT)
+    assert Flag.IN_PROCESS in right.flags & wrong.flags
+    # Where the solution's values do cross, a program that gives too large ones chose that.
+    small = "def fill(n):\n    return 'x' * n\n"
+    own = replace(problem(tmp_path, {"tests": ["assert fill(3) == 'xxx'"]}), references=(small,))
+    verdict = verifier.verify(own, GIVES_LARGE)
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of memory")
+    assert Flag.IN_PROCESS not in verdict.flags

@@ -3,8 +3,8 @@
 Three ways, tried in this order. Data only: the program in one sandbox, its tests in another, nothing but data between
 them. Scripts: input and output. In one process: where tests need real objects (a class, an operator, an identity, a
 patch), which no data can stand for; then the program could forge its verdict, and the verdict says `in_process`. A
-problem is settled for this way by its published solution, if that does not pass with data only, and not by what a
-program returns; without a solution, by the tests' needing it.
+problem is settled for this way by its published solution, if that does not pass with data only (it needs more than
+data, or returns more than crosses), and not by what a program returns; without a solution, by the tests' needing it.
 
 Time is CPU time of the program's own process. It is measured against a reference program, again whenever a program
 runs out of it, since a busy machine does less in a CPU second: a program that had less than it would be allowed now
@@ -47,7 +47,7 @@ TOLERANCE = 1.25
 WALL_PER_CPU = 20.0
 """Wall time allowed for each second of CPU time, however starved the program is."""
 MOST_EARNED = 30.0
-"""CPU seconds that a slow published solution can earn a program."""
+"""CPU seconds, at reference speed, that a slow published solution can earn a program."""
 SOLUTION_FACTOR = 4.0
 """A program may take this many times the CPU time of the published solution (as in EvalPlus)."""
 BEFORE_ITS_TIME = 0.25
@@ -55,6 +55,8 @@ BEFORE_ITS_TIME = 0.25
 WORTH_ANOTHER_RUN = 1.1
 """A program that ran out of time runs again if it would be allowed this many times as much: on a quiet machine none is,
 beside others every one that needs most of its time."""
+TOGETHER_BYTES = 4 << 30
+"""Address space of a program and its tests in one process; EvalPlus allows as much."""
 LONGEST_PROGRAM = 1 << 23
 """Characters."""
 PACKAGES = (
@@ -64,6 +66,8 @@ PACKAGES = (
 """Packages that programs and tests find beside the standard library, where they are installed: what LiveCodeBench's
 environment has, what that needs, and pytest."""
 
+_TOO_LARGE = "raises MemoryError"
+"""What the tests see of a value that is larger than what crosses, or than memory."""
 _TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
 _IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TIMED_OUT}))
 _ENDLESS = Verdict(Outcome.INCORRECT, "provably never ends", flags=frozenset({Flag.TIMED_OUT}))
@@ -145,11 +149,15 @@ class ProgramRuns:
             if problem.references and problem.metadata.get("tests"):
                 sources = _sources(problem, problem.references[0])
                 with suppress(SandboxLostError):
-                    limits = Limits(MOST_EARNED, WALL_PER_CPU * MOST_EARNED)
-                    examined = self._sandboxes.examine(_tests(problem), sources, limits)
+                    examined = self._sandboxes.examine(_tests(problem), sources, self._of_solution())
                     spent = examined.report.cpu_seconds if examined.kind == "passed" else 0.0
             self._solution_cpu[key] = spent
-        return min(MOST_EARNED, SOLUTION_FACTOR * self._solution_cpu[key])
+        return min(MOST_EARNED * self._slowness, SOLUTION_FACTOR * self._solution_cpu[key])
+
+    def _of_solution(self) -> Limits:
+        """The limits of a published solution."""
+        most = MOST_EARNED * self._slowness
+        return Limits(most, WALL_PER_CPU * most, most)
 
     # -- one run -------------------------------------------------------------------------------------------------------
 
@@ -169,16 +177,20 @@ class ProgramRuns:
         if self._latest is None or self._latest[0] is not problem:
             self._latest = problem, _tests(problem)
         examined = self._sandboxes.examine(self._latest[1], task.sources, limits)
-        if examined.kind != "inexpressible":
+        is_too_large = examined.reason == _TOO_LARGE and bool(problem.references)
+        if examined.kind != "inexpressible" and not is_too_large:
             return _verdict(examined, limits)
         if self._needs_one_process(problem):
             return self._run_in_process(task, limits)
-        return _verdict(replace(examined, kind="failed", reason=examined.failed or "differs"), limits)
+        if not is_too_large:
+            examined = replace(examined, kind="failed", reason=examined.failed or "differs")
+        return _verdict(examined, limits)
 
     def _run_in_process(self, task: _Task, limits: Limits) -> Verdict:
         tests = _tests(task.problem)
         texts = [tests["once"], tests["setup"], *tests["tests"]]
         pytest = task.problem.metadata.get("pytest", "")
+        limits = replace(limits, memory_bytes=TOGETHER_BYTES)
         verdict = _verdict(self._sandboxes.run_with_tests(task.sources, texts, pytest, limits), limits)
         return replace(verdict, flags=verdict.flags | {Flag.IN_PROCESS})
 
@@ -192,8 +204,8 @@ class ProgramRuns:
         return self._in_process[key]
 
     def _passes_with_data(self, problem: Problem, solution: str) -> bool:
-        limits = Limits(MOST_EARNED, WALL_PER_CPU * MOST_EARNED, MOST_EARNED)
-        return self._sandboxes.examine(_tests(problem), _sources(problem, solution), limits).kind == "passed"
+        sources = _sources(problem, solution)
+        return self._sandboxes.examine(_tests(problem), sources, self._of_solution()).kind == "passed"
 
     def _run_cases(self, task: _Task, limits: Limits) -> Verdict:
         """Each case by itself, up to the first that fails."""
@@ -255,8 +267,8 @@ def _verdict(examined: Examined, limits: Limits) -> Verdict:
     ended = _end(examined.report, limits) if examined.reason == "ends early" else None
     if ended is not None:
         return ended
-    if examined.reason in ("raises MemoryError", "out of memory in the tests"):
-        return replace(_OUT_OF_MEMORY, reason=examined.reason.replace("raises MemoryError", "out of memory"))
+    if examined.reason in (_TOO_LARGE, "out of memory in the tests"):
+        return replace(_OUT_OF_MEMORY, reason=examined.reason.replace(_TOO_LARGE, "out of memory"))
     if examined.reason == "out of time in the tests":
         return replace(_TIMED_OUT, reason=examined.reason)
     return Verdict(Outcome.INCORRECT, examined.reason)

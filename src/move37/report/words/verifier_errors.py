@@ -50,7 +50,7 @@ def cot_sentence(found: ChainCurve) -> Claim:
         f"{percent(share)} ({percent_interval(low, high, None, '')}) of {what} chains"
         for what, (share, low, high) in known.items()
     )
-    ends = percent_interval(found.lower[last], found.upper[last], None, "")
+    ends = _range(found.lower[last], found.upper[last])
     return Claim(
         f"{text}; it accepts {errors} ({level(found.confidence)} confidence each, for chains corrupted like these), "
         f"with which it is {ends} of valid chains. How the samples vary is not in that range.",
@@ -76,7 +76,7 @@ def corrected_sentence(found: CorrectedCurve) -> Claim:
     k = count(found.k[last])
     return Claim(
         f"{found.model}: {origin}; pass@{k} is {percent(found.measured[last])} as measured and "
-        f"{percent_interval(found.lower[last], found.upper[last], None, '')} without such errors. How the samples vary "
+        f"{_range(found.lower[last], found.upper[last])} without such errors. How the samples vary "
         "is not in that range.",
         (Assertion("false accepts", (found.model,), (), low, high),),
         target=THESE if found.source == AUDIT else _ANSWERS,
@@ -94,6 +94,11 @@ def false_solves_sentence(found: FalseSolves) -> Claim:
         f"{found.expected:.1f} of the {counted(found.solved, 'problem')} that count as solved would be so by a wrong "
         f"answer alone (at that most, {found.expected_upper:.1f})."
     )
+
+
+def _range(low: float, high: float) -> str:
+    one, two = (str(percent(end)) for end in (low, high))
+    return one if one == two else str(percent_interval(low, high, None, ""))
 
 
 def _rate(share: float) -> str:

@@ -20,8 +20,10 @@ from move37.verifiers.sandbox.canary import CANARY, CANARY_TESTS
 from move37.verifiers.sandbox.host import ANSWER_SECONDS, Limits, Report, Sandbox, SandboxLostError
 from move37.verifiers.sandbox.wire import Link, MalformedError
 
+READY_SECONDS = 900.0
+"""Wall time for tests to be made ready, once for a problem: they may run a slow published solution on all inputs."""
 TESTS_SECONDS = 60.0
-"""Wall time for tests to be made ready, and to come to their end once the program has."""
+"""Wall time for tests to come to their end once the program has."""
 LEAST_TESTS_CPU_SECONDS = 2.0
 """CPU seconds that tests may use on what a program returns, or as much as the program itself."""
 LOOK_SECONDS = 0.25
@@ -239,7 +241,7 @@ class _TestRoom:
         if tests is self._current or tests == self._current:
             return True
         self._ask(b"t", [], tests)
-        answer = self._receive(TESTS_SECONDS)
+        answer = self._receive(READY_SECONDS)
         self._current = tests if "ready" in answer else None
         self.need_one_process = "together" in answer
         return "ready" in answer
