@@ -819,7 +819,7 @@ def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp
 
 @pytest.mark.parametrize(("kind", "how"), [("mamba", "one row for each sample"), ("rwkv", "the whole text anew")])
 def test_a_model_whose_state_cannot_be_shared_is_sampled_the_plain_way(tmp_path: Path, kind: str, how: str) -> None:
-    """A state of its own that goes on as its text does, and one that does not; all architectures: test_architectures."""
+    """A state of its own that goes on as its text does, and one that does not; others: test_architectures.py."""
     transformers = load("transformers", save_model(tmp_path, kind), batch_size=3)
     assert transformers.identity()["decoding"].startswith(how)
     together = by_key(transformers.generate(ask("ab", "abc", "a", n=4), HOT))

@@ -38,9 +38,16 @@ from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_draw import log_distribution
 from move37.engines.transformers_forest import forest_logits
 from move37.engines.transformers_forward import Forward, distance_of_rows, forward_of
-from move37.engines.transformers_load import classified, device_of, embedded_tokens, open_model, open_renderer
+from move37.engines.transformers_load import (
+    classified,
+    device_of,
+    embedded_tokens,
+    open_model,
+    open_renderer,
+)
+from move37.engines.transformers_load import is_out_of_memory as _is_out_of_memory
 from move37.engines.transformers_packed import can_pack, pack, packed
-from move37.engines.transformers_plain import PlainForward, PlainLoop, measure
+from move37.engines.transformers_plain import PlainForward, PlainLoop, measure, waits_for_encoder
 from move37.engines.transformers_render import TransformersRenderer, end_sources, end_tokens_statement
 from move37.engines.transformers_score import score, score_together
 from move37.engines.transformers_text import Before, ResponseText
@@ -158,7 +165,7 @@ class TransformersEngine(TransformersRenderer):
             forward = forward_of(model, self._options.cuda_graphs)
             if self._state_bytes(forward) and distance_of_rows(forward) <= _LARGEST_DISTANCE:
                 return forward
-        encodes, behind = (float("inf"), 0.0) if model.config.is_encoder_decoder else measure(model)
+        encodes, behind = (float("inf"), 0.0) if waits_for_encoder(model) else measure(model)
         if encodes > _LARGEST_DISTANCE:
             raise EngineError(
                 f"{what} has other probabilities token by token than for a text read at once: it is an encoder or "
@@ -294,7 +301,7 @@ class TransformersEngine(TransformersRenderer):
             loop = kind(self._forward, self._text, self._end_tokens, *asked, self._memory)
             yield from loop.completions() if completely else loop.run()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if not _is_out_of_memory(error):
                 raise
             raise EngineError(
                 f"{self._path}: out of memory on {_device_name(self._model.device)} with {slots} rows; set a smaller "
@@ -365,7 +372,3 @@ def _fingerprint(path: str, options: Options) -> str:
             content.seek(max(0, size - _MEBIBYTE))
             digest.update(content.read(_MEBIBYTE))
     return f"blake2b {digest.hexdigest()} of {len(files)} files' names, sizes, first and last MiB"
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -205,3 +205,7 @@ def device_of(name: str, path: str) -> torch.device:
 def one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text if len(text) <= 240 else text[:237] + "..."
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -112,6 +112,12 @@ class PlainLoop(DecodeLoop):
         self._logits = self._forward.step(self._kept, self._newest)
 
 
+def waits_for_encoder(model: PreTrainedModel) -> bool:
+    """Whether it is the decoder of a pair: with layers that attend to what an encoder has read."""
+    layers = ("encoder_attn", "crossattention", "cross_attn")
+    return any(name.rpartition(".")[2] in layers for name, _ in model.named_modules())
+
+
 @torch.inference_mode()
 def measure(model: PreTrainedModel) -> tuple[float, float]:
     """How far a model is from its own reading of a text, in standard deviations of the logits.

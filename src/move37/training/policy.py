@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from move37.engines import ENGINES, Trainable, TrainableSettings
-from move37.engines.transformers import is_out_of_memory
+from move37.engines.transformers_load import is_out_of_memory
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.training.algorithms import Advantages, Needs
 from move37.training.backbones import layers_of
@@ -401,9 +401,17 @@ def merged_weights(model: PreTrainedModel, settings: ModelToTrain) -> dict[str, 
     state = model.state_dict()
     if not settings.lora_rank:
         return state
-    plain = {name.replace(".base_layer.", "."): value for name, value in state.items() if ".lora_" not in name}
+    plain = {_plain_name(name): value for name, value in state.items() if ".lora_" not in name}
     for name, module in model.named_modules():
         if hasattr(module, "get_delta_weight"):
             layer: Any = module
-            plain[f"{name}.weight"] = layer.base_layer.weight.detach() + layer.get_delta_weight("default").detach()
+            # Of experts, whose weights are a parameter of their layer, the adapter names that parameter.
+            own = getattr(layer, "parameter_name", "weight")
+            weight: Tensor = getattr(layer.get_base_layer(), own)
+            plain[f"{_plain_name(name)}.{own}"] = weight.detach() + layer.get_delta_weight("default").detach()
     return plain
+
+
+def _plain_name(name: str) -> str:
+    """Of a weight or a layer as it is called where no adapter is around it; several may be."""
+    return ".".join(part for part in name.split(".") if part != "base_layer")
