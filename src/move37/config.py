@@ -32,6 +32,9 @@ GENERATED = ("reasoning-gym", "countdown", "paths", "parity", "two-strategies")
 SELECTED = ("livecodebench",)
 """Published sets of which options select a part (release, dates)."""
 
+SPLIT = ("gsm8k", "math500")
+"""Published sets of which the part for training can be read too."""
+
 _LONGEST_NAME = 200
 """Bytes of a name that becomes a folder or a file: file systems take 255, and some is added to it."""
 
@@ -61,7 +64,9 @@ S = TypeVar("S", bound=Settings)
 class FieldMapping(Settings):
     """Which keys of a JSONL row hold what, for files that name them in their own way."""
 
-    question: str = Field(default="question", description="Key of the question.")
+    question: str = Field(
+        default="question", description="Key of the question, or of a chat; a dot leads into an object (extra.problem)."
+    )
     answer: str = Field(default="answer", description="Key of the reference answer, or of a list of alternatives.")
     options: str | None = Field(
         default=None, description="Key of the options of a choice question; default: options or choices, where there."
@@ -77,6 +82,11 @@ class ProblemsConfig(Settings):
     fields: FieldMapping | None = Field(default=None, description="Field names, for benchmark = 'jsonl' only.")
     verifier: str | None = Field(default=None, description="Overrides the benchmark's own verifier.")
     limit: Count | None = Field(default=None, description="Only the first so many problems, in file order.")
+    skip: int = Field(default=0, ge=0, le=10**9, description="Leave out so many at the beginning, before limit counts.")
+    split: Literal["test", "train"] = Field(
+        default="test",
+        description="train: the part of gsm8k or math500 that is trained on (of MATH the other 12,000).",
+    )
     size: Count = Field(default=100, description="How many problems to generate (reasoning-gym, countdown).")
     seed: Seed = Field(default=0, description="Seed of the generated problems, or of the order of options.")
     options: dict[str, Any] = Field(default={}, description="Options of the generator, or of livecodebench.")
@@ -88,6 +98,8 @@ class ProblemsConfig(Settings):
             raise ValueError("path: benchmark = 'jsonl' needs the path of the file")
         if self.fields is not None and self.benchmark != "jsonl":
             raise ValueError("fields: only benchmark = 'jsonl' takes a field mapping")
+        if self.split == "train" and self.benchmark not in SPLIT:
+            raise ValueError(f"split: only {' and '.join(SPLIT)} have a training part")
         if self.shuffle_options and self.benchmark != "jsonl":
             raise ValueError("shuffle_options: only benchmark = 'jsonl' has choice questions")
         family = self.benchmark.partition(":")[0]

@@ -2,7 +2,7 @@
 
 Sources are joined in the order given. The same question under the same benchmark name is the same problem
 (`identity.content_id`): two sources that both hold it give it once, provided that they agree on what a right answer
-is. `limit` takes the first problems after a set's count was checked, so a limited set is still known to be whole.
+is. `skip` and `limit` take a part after a set's count was checked, so the set is still known to be whole.
 Left out: how rows become problems (`benchmarks/`), how they are posed (`prompting.py`).
 """
 
@@ -35,7 +35,7 @@ def _load(source: ProblemsConfig) -> tuple[Problem, ...]:
     name = family if family in GENERATED or not colon else source.benchmark
     found = BENCHMARKS.load(name)
     benchmark: Benchmark = found() if isinstance(found, type) else found
-    problems = benchmark.load(source)[: source.limit]
+    problems = benchmark.load(source)[source.skip :][: source.limit]
     if source.verifier is not None:
         problems = tuple(replace(problem, verifier=source.verifier) for problem in problems)
     return problems

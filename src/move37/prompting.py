@@ -105,16 +105,22 @@ def user_template(name: str, text: str, stop: tuple[str, ...], **chat: Any) -> T
 
 
 def render_prompt(problem: Problem, template: Template, render: RenderMessages | None = None) -> Prompt:
-    """The prompt for `problem`. Raises ConfigError where a chat template is needed and the model has none."""
-    text = _render(template, problem.question)
+    """The prompt for `problem`. Raises ConfigError where a chat template is needed and the model has none.
+
+    A problem that came with a message of the system (its metadata) has it in the chat, or before its question.
+    """
+    said = "" if problem.verifier == "code" else str(problem.metadata.get("system", ""))  # tests are large to look into
     if not template.chat:
+        text = _render(template, f"{said}\n\n{problem.question}" if said else problem.question)
         asked = Message.of("user", problem.question, problem.images)
         return Prompt(problem.id, text, template.stop, template.name, (asked,))
+    text = _render(template, problem.question)
     if render is None:
         raise ConfigError(
             f"sampling.template: {template.name!r} needs a model with a chat template; use qwen-boxed, r1 or completion"
         )
-    system = (Message.of("system", template.system),) if template.system else ()
+    before = "\n\n".join(filter(None, (template.system, said)))
+    system = (Message.of("system", before),) if before else ()
     messages = (*system, Message.of("user", text, problem.images))
     written = render(messages, **template.variables)
     return Prompt(problem.id, written, template.stop, template.name, messages, rendered=True)

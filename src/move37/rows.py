@@ -40,10 +40,19 @@ class Row:
     def find(self, *fields: str) -> Any:
         """The value of the first of `fields` that the row has and that is not null; None where there is none."""
         for field in fields:
-            value = self.values.get(field)
+            value = self._value(field)
             if value is not None:
                 return value
         return None
+
+    def _value(self, field: str) -> Any:
+        """Of a field, or of "outer.inner" where the row has an object under `outer`."""
+        value = self.values.get(field)
+        if value is None and "." in field:
+            outer, _, inner = field.partition(".")
+            nested = self.values.get(outer)
+            return Row(nested, self.place)._value(inner) if isinstance(nested, Mapping) else None
+        return value
 
     def require(self, *fields: str) -> Any:
         """As `find`. Raises InputError that lists the fields that are there."""
@@ -99,7 +108,7 @@ class Row:
         return {field: str(value) for field, value in found.items() if value is not None}
 
     def _name(self, fields: tuple[str, ...]) -> str:
-        return repr(next((f for f in fields if self.values.get(f) is not None), fields[0]))
+        return repr(next((f for f in fields if self._value(f) is not None), fields[0]))
 
     def _answer(self, value: Any, name: str) -> str:
         if isinstance(value, float) and math.isfinite(value):

@@ -1,8 +1,11 @@
 """A set of the user's own: any JSONL, JSON list or Parquet file, with a mapping of its field names.
 
-Every row must have a question and an answer (a text, a number, or a list of alternatives), taken as they stand. A
-question that occurs twice is refused: unlike in a published set, nobody counts on it, and one problem counted twice
-makes every interval too narrow. The tag `source` is the file's name.
+Every row must have a question and an answer (a text, a number, or a list of alternatives). Without a mapping the keys
+are `question` or `prompt`, and `answer`, `ground_truth`, `reward_model.ground_truth` or `solution`, which
+are those of TRL's and verl's data. A question may be a chat of one user's message, with a system message before it.
+Where answers are compared (math, numeric), a worked solution stands for what is behind its last "####" or in its last
+box; all else is taken as it stands. A question that occurs twice is refused: unlike in a published set, nobody counts
+on it, and one problem counted twice makes every interval too narrow. The tag `source` is the file's name.
 
 A row with options is a choice question, judged by `choice`. Options are a list, {"A": ..., "B": ...} or {"text": [...],
 "label": [...]}; the answer is a letter (or label), a number counted from 0, or an option's text, and a row in which
@@ -23,6 +26,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from move37.benchmarks.math_sets import solution_box
 from move37.config import FieldMapping, ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.identity import content_id
@@ -34,6 +38,14 @@ from move37.types import Problem
 CODE = "code"
 """The verifier of rows with tests of programs."""
 _TESTS = ("tests", "test", "test_list", "test_cases", "input_output")
+_QUESTIONS = ("question", "prompt")
+_ANSWERS = ("answer", "ground_truth", "reward_model.ground_truth", "solution")
+_READS_ANSWERS = (None, "math", "numeric")
+"""Verifiers that compare a final answer: others are given references as they stand."""
+_HASHES = re.compile(r"####\s*(\S[^\n]*)\s*$")
+_COMMAS = re.compile(r"(?<=\d),(?=\d{3}\b)")
+SYSTEM = "system"
+"""In a problem's metadata: the message of the system that its chat began with."""
 CHOICE = "choice"
 """The verifier of rows with options."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -66,8 +78,8 @@ class JsonlBenchmark:
         return tuple(problems)
 
     def _problem(self, row: Row, source: ProblemsConfig) -> Problem:
-        fields = source.fields or FieldMapping.model_validate({})
-        question = row.text(fields.question)
+        fields = source.fields or _usual_fields(row)
+        question, system = _asked(row, fields.question)
         assert source.path is not None
         tags = {"source": source.path.name.partition(".")[0], **row.tags(*fields.tags)}
         if source.verifier == CODE:
@@ -75,7 +87,11 @@ class JsonlBenchmark:
         key = fields.options or next((key for key in _OPTION_FIELDS if isinstance(row.find(key), list | dict)), None)
         if key is None:
             references = row.answers(fields.answer)
-            return Problem(content_id(self.name, question), question, references, self.name, self.verifier, tags)
+            if source.verifier in _READS_ANSWERS:
+                references = tuple(dict.fromkeys(map(final_answer, references)))
+            metadata = {SYSTEM: system} if system else {}
+            problem_id = content_id(self.name, "\n".join((system, question)) if system else question)
+            return Problem(problem_id, question, references, self.name, self.verifier, tags, metadata)
         labels, options = _options(row, key)
         right = _right_options(row, fields.answer, labels, options)
         # The options belong to what is asked, their order does not.
@@ -93,6 +109,39 @@ class JsonlBenchmark:
             tags=tags,
             metadata={"options": shown, "order": order},
         )
+
+
+def _usual_fields(row: Row) -> FieldMapping:
+    """The keys of a row that nobody named: move37's own, or those of TRL's and verl's data."""
+    question = next((key for key in _QUESTIONS if row.find(key) is not None), _QUESTIONS[0])
+    answer = next((key for key in _ANSWERS if row.find(key) is not None), _ANSWERS[0])
+    return FieldMapping.model_validate({"question": question, "answer": answer})
+
+
+def _asked(row: Row, key: str) -> tuple[str, str]:
+    """The question and, of a chat, the message of the system before it. Raises InputError for several turns."""
+    given = row.require(key)
+    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
+        return row.text(key), ""
+    turns = [(each.get("role"), each.get("content")) for each in given]
+    roles = [role for role, _ in turns]
+    if roles not in (["user"], ["system", "user"]) or not all(isinstance(text, str) for _, text in turns):
+        raise row.error(
+            f"{key!r}: expected a text, or a chat of one user's message with a system message before it at most, found "
+            f"the roles {', '.join(map(str, roles)) or 'none'}"
+        )
+    question = Row({key: turns[-1][1]}, row.place).text(key)
+    return question, str(turns[0][1]) if len(turns) == 2 else ""
+
+
+def final_answer(reference: str) -> str:
+    """The answer in a worked solution: behind GSM8K's "####", or in the last box; any other text as it stands."""
+    behind = _HASHES.search(reference)
+    if behind is not None:
+        return _COMMAS.sub("", behind[1].strip())
+    if reference.startswith("\\boxed{") or "\\boxed{" not in reference:
+        return reference
+    return solution_box(reference) or reference
 
 
 def _program(benchmark: str, row: Row, question: str, answer: str, tags: Mapping[str, str]) -> Problem:

@@ -16,7 +16,7 @@ Left out: OlympiadBench's images, other languages and proofs (the study uses the
 
 import re
 
-from move37.benchmarks.published import Content, HubSet, PublishedBenchmark
+from move37.benchmarks.published import Content, HubSet, PublishedBenchmark, TrainingPart
 from move37.rows import Row
 
 _QUESTION = ("question", "problem")
@@ -156,6 +156,11 @@ MATH500 = PublishedBenchmark(
     hub=HubSet("HuggingFaceH4/MATH-500", "test"),
     read=_math500_row,
     file_names=("math500", "math-500", "math_500"),
+    train=TrainingPart(
+        expected_counts={12_000: "the rest of MATH, Lightman et al. 2305.20050", 7_500: "MATH's own, 2103.03874"},
+        hub=HubSet("nlile/hendrycks-MATH-benchmark", "train"),
+        file_names=("math_train", "math-train", "train"),
+    ),
 )
 # For the next two the hub has several copies; these are SimpleRL-Zoo's, whose models the study evaluates.
 MINERVA = PublishedBenchmark(
@@ -192,4 +197,9 @@ GSM8K = PublishedBenchmark(
     hub=HubSet("openai/gsm8k", "test", config="main"),
     read=_gsm8k_row,
     file_names=("gsm8k",),
+    train=TrainingPart(
+        expected_counts={7473: "the training split of Cobbe et al. 2110.14168"},
+        hub=HubSet("openai/gsm8k", "train", config="main"),
+        file_names=("gsm8k_train", "gsm8k-train", "train"),
+    ),
 )

@@ -7,7 +7,7 @@ becomes a problem is next to that set's table entry.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,18 @@ class HubSet:
     config: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingPart:
+    """Where the problems of a set are that models are trained on: what differs from the set itself."""
+
+    expected_counts: Mapping[int, str]
+    hub: HubSet
+    file_names: tuple[str, ...]
+
+    def fields(self) -> dict[str, Any]:
+        return {"expected_counts": self.expected_counts, "hub": self.hub, "file_names": self.file_names}
+
+
 @dataclass(frozen=True)
 class PublishedBenchmark:
     """One published set. `file_names` are the names (without suffix) under which a folder is searched for it."""
@@ -48,9 +60,12 @@ class PublishedBenchmark:
     hub: HubSet
     read: Callable[[Row], Content]
     file_names: tuple[str, ...]
+    train: "TrainingPart | None" = None
 
     def load(self, source: ProblemsConfig) -> tuple[Problem, ...]:
         """All problems of the set. Raises InputError for another count, a bad row or an unreachable hub."""
+        if source.split == "train" and self.train is not None:
+            return replace(self, **self.train.fields(), train=None).load(source)
         if source.path is None:
             where, rows = self.hub.name, self._hub_rows()
         else:

@@ -67,6 +67,8 @@ class Trainer:
         self.policy = Policy(recipe, self.algorithm.needs)
         self.teacher = Teacher(recipe, self.policy) if self.algorithm.needs.teacher else None
         self.rollout_worker = RolloutWorker(recipe, self.policy.engine, pool, view, folder)
+        if recipe.rollout.drop_long_prompts:
+            self._drop_long_prompts()
         self.rollout_worker.check(self.problems, "problems")
         contents = {"problems": digest_of_problems(self.problems), **self.rollout_worker.versions()}
         self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view, contents)
@@ -75,6 +77,12 @@ class Trainer:
     def run(self) -> Trained:
         """All steps that are left."""
         return self.training.carry_out(self.begin, self.step, self.warnings)
+
+    def _drop_long_prompts(self) -> None:
+        given, self.problems = len(self.problems), tuple(self.rollout_worker.fitting(self.problems))
+        if len(self.problems) < given:
+            left_out = given - len(self.problems)
+            self.warnings.append(f"{left_out:,} of {given:,} problems are left out: their prompts are too long")
 
     def begin(self) -> None:
         """Start the run, or go on where it was stopped."""

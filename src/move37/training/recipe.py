@@ -79,6 +79,10 @@ class RolloutConfig(Settings):
     temperature: float = Field(default=1.0, gt=0, description="Also inside every log-probability of training.")
     max_new_tokens: Tokens = Field(default=1024, description="Token limit of a response.")
     max_prompt_tokens: int | None = Field(default=None, ge=1, description="Longer prompts are refused by id.")
+    drop_long_prompts: bool = Field(
+        default=False,
+        description="Leave out problems whose prompts are too long, and say how many; off: refuse them.",
+    )
     template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
     environment: str = Field(
         default="single_turn", description="What comes after the model's turn: nothing; training takes one turn."

@@ -60,6 +60,15 @@ class RolloutWorker:
         room = Room("rollout", settings.max_new_tokens, settings.max_prompt_tokens)
         check_room(self._engine, self.prompts.of_all(problems), room, what)
 
+    def fitting(self, problems: Sequence[Problem]) -> list[Problem]:
+        """Those whose prompts have room."""
+        settings, context = self._recipe.rollout, self._engine.context_length
+        most = [settings.max_prompt_tokens] if settings.max_prompt_tokens is not None else []
+        most += [context - settings.max_new_tokens] if context is not None else []
+        if not most:
+            return list(problems)
+        return [each for each in problems if self._engine.count_tokens(self.prompts.of(each)) <= min(most)]
+
     def versions(self) -> dict[str, str]:
         """The versions of all verifiers that were checked, by "verifier NAME"."""
         return {f"verifier {name.rpartition('/')[2]}": label_of(each) for name, each in self._verifiers.items()}
