@@ -304,6 +304,7 @@ class StudyConfig(Settings):
     name: str = Field(min_length=1, pattern=r"^\w[\w.-]*$", description="Name of the run folder.")
     seed: Seed = Field(default=0, description="Seed of all sampling.")
     note: str = Field(default="", description="A sentence that the report shows at the top.")
+    smoke: bool = Field(default=False, description="Written by `move37 run --smoke`: of a size that means nothing.")
     problems: tuple[ProblemsConfig, ...] = Field(min_length=1, description="One or more sources of problems.")
     sampling: SamplingConfig = Field(default=SamplingConfig())
     models: dict[str, ModelConfig] = Field(default={}, description="Models by name; the first is the base.")
@@ -450,8 +451,7 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
     folder.
     """
     changes: list[str] = []
-    if old.seed != new.seed:
-        changes.append("seed")
+    changes += [key for key in ("seed", "smoke") if getattr(old, key) != getattr(new, key)]
     for key in SamplingConfig.model_fields:
         if key not in ("n", "keep_tokens", "executor") and _law(old.sampling, key) != _law(new.sampling, key):
             changes.append(f"sampling.{key}")

@@ -437,6 +437,8 @@ class RunEvidence:
 
     def notices(self) -> Iterator[str]:
         """What is in the run and not in the report, and how models were asked differently, one sentence each."""
+        if self.store.study().smoke:
+            yield "made with --smoke: too few problems, samples and steps for any number here to mean anything"
         reason = self.store.study().analysis.accept_differences
         for difference in differences(self.store) if reason else ():
             yield f"{difference}; compared all the same: {reason}"

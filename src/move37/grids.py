@@ -16,7 +16,9 @@ the model of the study that the training starts from, where it is not the recipe
 stand in a list of steps: it is that model, and is not sampled a second time.
 
 Trainings that differ in the seed alone share a label (`algorithm` of the model), by which the analyses know them: the
-recipe's name or the algorithm that stands in its place, then the settings that were changed, then what came before.
+recipe's name or the algorithm that stands in its place, then the settings that were changed, then what came before; or
+what `label` says.
+
 A model that is only asked in another way needs no path: `arm_of`, or `weights_of` where it is to be a model of its own,
 names the one whose weights it has. Everything here is raw TOML; `config.py` checks what comes out. Left out: grids over
 models that are not trained.
@@ -36,7 +38,7 @@ DEFAULT_STEPS, DEFAULT_SEED, DEFAULT_ALGORITHM = 100, 0, "grpo"
 """What a recipe means that does not say it."""
 MOST = 1000
 """Models that one table may become: a slip of the pen makes more, and each is trained."""
-_OWN = ("recipe", "start", "set", "grid", "algorithm", SEED, STEPS)
+_OWN = ("recipe", "start", "set", "grid", "label", "algorithm", SEED, STEPS)
 WEIGHTS = ("path", "engine", "recipe", "training", "changes", "start", SEED, "step")
 """What a model that is asked in another way has from the one whose weights it is."""
 Table = Mapping[str, Any]
@@ -97,7 +99,7 @@ def _trained(name: str, table: Table, read_recipe: Callable[[str, str], Table]) 
             "training": training,
             SEED: changes.pop(SEED, raw.get(SEED, DEFAULT_SEED)),
             "changes": changes,
-            "algorithm": _label(raw, changes),
+            "algorithm": _filled(str(table["label"]), point)[0] if "label" in table else _label(raw, changes),
             "start": None if table.get("start") is None else _filled(str(table["start"]), point)[0],
         }
         for step in sorted({step for step in several if step > 0}):

@@ -24,6 +24,7 @@ from move37.progress import Progress, Silent
 from move37.store import RunStore
 from move37.training.continuing import changed_keys
 from move37.training.recipe import TrainConfig, anchored_recipe, parse_recipe, resolved_json
+from move37.training.smoke import small_recipe
 
 _NOT_YET = "a-model-of-the-study"
 """Stands for the path of a model that is yet to be trained, where a recipe is only checked."""
@@ -192,7 +193,8 @@ def _recipe(name: str, model: ModelConfig, steps: Sequence[int], study: StudyCon
         waits = study.models[model.start].recipe is not None and not start.is_dir()
         _put(raw, "model.path", _NOT_YET if waits else str(start), f"models.{name}")
     try:
-        return anchored_recipe(raw, path.parent, f"models.{name}: {path}")
+        recipe = anchored_recipe(raw, path.parent, f"models.{name}: {path}")
+        return small_recipe(recipe) if study.smoke else recipe
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"training needs {error.name}: pip install 'move37[local]'") from error
 

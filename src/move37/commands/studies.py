@@ -22,14 +22,18 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be trained and sampled, and about how long.")
     ] = False,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="All of it in a tiny size, in a folder of its own: does it run at all?")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a whole study: train, sample, verify, analyse, report. The same command continues a stopped run."""
     from move37 import pipeline, terminal, terminal_workload
     from move37.config import load_study
+    from move37.smoke import smoke_sized
 
     with command("run", as_json) as emit:
-        config = load_study(study)
+        config = smoke_sized(load_study(study)) if smoke else load_study(study)
         folder = out or Path("runs") / config.name
         if dry_run:
             planned = pipeline.dry_run(config, folder)
