@@ -41,6 +41,19 @@ def plan(
 
 
 @app.command(rich_help_panel=PANEL)
+def published(as_json: Json = False) -> None:
+    """Recompute what follows from the published tables of the reference study, and say what does not come out."""
+    from move37.analyses.published import recomputed
+    from move37.terminal_published import print_published
+
+    with command("published", as_json) as emit:
+        found = recomputed()
+        emit(found, {"exceptions": found.exceptions})
+    if not as_json:
+        print_published(found)
+
+
+@app.command(rich_help_panel=PANEL)
 def validate(
     benchmark: Annotated[str, typer.Argument(help="A benchmark's name.", metavar="BENCHMARK")],
     path: Annotated[Path | None, typer.Option(help="Local file or folder; without it, the hub.")] = None,
