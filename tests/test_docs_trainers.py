@@ -18,8 +18,9 @@ from tests import dumps
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
 PAGE = (Path(__file__).parents[1] / "docs" / "trainers.md").read_text()
-COMMANDS = [line for block in re.findall(r"```\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line]
-RECIPE = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0]
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+COMMANDS = [line for language, block in BLOCKS if not language for line in block.splitlines() if line]
+RECIPE = next(block for language, block in BLOCKS if language == "toml")
 CHAT = """
 name = "chat"
 model = { path = "base" }
@@ -29,8 +30,15 @@ rollout = { prompts = 2, responses = 2, template = "chat", max_new_tokens = 8 }
 STUDY = """
 name = "checkpoints"
 problems = { benchmark = "countdown", size = 12 }
-sampling = { n = 4, temperature = 1.0, top_p = 1.0, max_new_tokens = 48, template = "completion", stop = { successes = 0 } }
 models = { base = { path = "base" } }
+
+[sampling]
+n = 4
+temperature = 1.0
+top_p = 1.0
+max_new_tokens = 48
+template = "completion"
+stop = { successes = 0 }
 """
 
 
@@ -52,6 +60,7 @@ def test_every_command_of_the_page_runs(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "400")  # tables and sentences on one line each
     assert len(COMMANDS) >= 9
     for command in COMMANDS:
         program, *arguments = shlex.split(command)
@@ -72,5 +81,5 @@ def test_every_command_of_the_page_runs(
 
 def test_what_the_page_says_in_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for text in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+    for text in (block for language, block in BLOCKS if language == "python"):
         exec(text, {})
