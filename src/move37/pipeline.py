@@ -277,7 +277,7 @@ def report_run(store: RunStore, out: Path | None = None) -> Reported:
     With `out` all of it goes there and nothing is written to the run, which may be on a share that is only read.
     """
     findings = analyse_run(store, out)
-    page = write_report(findings, run_context(store), out or store.folder)
+    page = write_report(findings, run_context(store, out), out or store.folder)
     return Reported(store.folder, page, findings.warnings)
 
 

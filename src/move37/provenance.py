@@ -1,17 +1,25 @@
 """Where the numbers of a run come from: its settings, models, prompts and versions, as the report prints them."""
 
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
 
 import move37
 from move37.config import IMPORTED, AnalysisConfig, StudyConfig
 from move37.report import ReportContext
 from move37.store import ModelRecord, RunStore
 
+COPY = Path("view/index.html")
+"""Where in its run a copy of the reading room is looked for (`move37 view RUN --export RUN/view`)."""
 
-def run_context(store: RunStore) -> ReportContext:
-    """Where the numbers of a run come from, for its report."""
+
+def run_context(store: RunStore, out: Path | None = None) -> ReportContext:
+    """Where the numbers of a run come from, for its report in `out`, else in the run."""
+    copy = store.folder / COPY
+    samples = Path(os.path.relpath(copy, out or store.folder)).as_posix() if copy.is_file() else ""
     study = store.study()
     records = {model: store.model_record(model) for model in store.models()}
     examples = {record.prompts[0]: None for record in records.values() if record.prompts}
@@ -21,6 +29,7 @@ def run_context(store: RunStore) -> ReportContext:
         settings=tuple(_setting_rows(study, store, records)),
         prompts=tuple((prompt.template, prompt.text, prompt.stop) for prompt in examples),
         command=f"move37 report {store.folder}",
+        samples=quote(samples),
     )
 
 

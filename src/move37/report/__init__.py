@@ -25,3 +25,5 @@ class ReportContext:
     """(template name, an example prompt in full, stop strings)."""
     command: str
     """The command that makes this report again."""
+    samples: str = ""
+    """Where a copy of the reading room lies, as the page links to it; empty: nowhere."""

@@ -20,7 +20,9 @@ const App = (() => {
   function read() {
     const found = new URLSearchParams(location.hash.slice(1));
     const next = Object.fromEntries(Object.entries(PARTS).map(([name, [short, absent]]) => [name, found.get(short) ?? absent]));
-    const chosen = next.models.split(",").filter(Boolean).map(Number).filter(each => overview.sources[each]);
+    // By number, or by name, as a report links here.
+    const numberOf = each => overview.sources.findIndex(source => source.model === each || String(source.number) === each);
+    const chosen = next.models.split(",").map(numberOf).filter(each => each >= 0);
     next.sources = chosen.length ? chosen : overview.sources.slice(0, 2).map(each => each.number);
     next.of = next.of === "" ? next.sources[0] : Number(next.of);
     next.onlyFound = next.onlyFound === "1";
