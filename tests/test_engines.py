@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -250,6 +252,13 @@ def decode(path: Path, tokens: Sequence[int]) -> str:
     return AutoTokenizer.from_pretrained(path).decode(list(tokens), skip_special_tokens=True)
 
 
+@cache
+def greedy_of(kind: str, count: int, limit: int) -> list[list[int]]:
+    """The same of the first so many of `PROMPTS` from a model of a kind: made once, whatever it is compared with."""
+    with TemporaryDirectory() as folder:
+        return generate_greedily(save_model(Path(folder), kind), PROMPTS[:count], limit)
+
+
 PROMPTS = ("what is 2 and 2?", "a", "name a prime number that is larger than 100.", "zz 9", "why?", "1 2 3 4 5 6 7 8 9")
 
 
@@ -262,7 +271,7 @@ def test_greedy_decoding_equals_generate_for_prompts_that_share_slots(
     """Rotary, sliding-window, learned and alibi positions, layers of several widths; six prompts through two slots or
     as many as the model's size allows."""
     folder = save_model(tmp_path, kind)
-    expected = generate_greedily(folder, PROMPTS, 40)
+    expected = greedy_of(kind, len(PROMPTS), 40)
     transformers = load("transformers", folder, batch_size=slots)
     made = by_key(list(transformers.generate(ask(*PROMPTS), COLD.model_copy(update={"max_new_tokens": 40}))))
     for i, tokens in enumerate(expected):
@@ -280,7 +289,7 @@ def test_greedy_decoding_equals_generate_after_the_cache_has_moved_and_grown(
     storage that begins with 48 columns, whether rows follow each other (1 and 2 slots) or all stay (3)."""
     monkeypatch.setattr("move37.engines.transformers_cache._SMALL", 48)
     folder = save_model(tmp_path, kind)
-    expected = generate_greedily(folder, PROMPTS[:3], 300)
+    expected = greedy_of(kind, 3, 300)
     transformers = load("transformers", folder, batch_size=slots)
     made = by_key(list(transformers.generate(ask(*PROMPTS[:3]), COLD.model_copy(update={"max_new_tokens": 300}))))
     assert max(map(len, expected)) == 300

@@ -115,13 +115,16 @@ def test_tokens_of_others_are_read_and_not_learnt_from(
         torch.nn.init.normal_(policy.critic.output.weight, generator=torch.Generator(policy.device).manual_seed(2))
     batch = holed_batch(holes, device)
     update, fixed = update_batch_on(policy, batch)
+    scored_BT = policy.logprobs(batch)
+    values_BT = policy.values(batch) if policy.critic is not None else None
     for row, text in enumerate(texts_of(batch)):
         with torch.no_grad():
             logprobs, _, values = read(policy, *text)
-        torch.testing.assert_close(policy.logprobs(batch)[row, text[2]], logprobs, rtol=0, atol=1e-5)
-        if values is not None:
-            torch.testing.assert_close(policy.values(batch)[row, text[2]], values, rtol=0, atol=1e-5)
-    assert policy.logprobs(batch)[~batch.own_BT].abs().sum() == 0
+        torch.testing.assert_close(scored_BT[row, text[2]], logprobs, rtol=0, atol=1e-5)
+        assert (values is None) == (values_BT is None)
+        if values_BT is not None:
+            torch.testing.assert_close(values_BT[row, text[2]], values, rtol=0, atol=1e-5)
+    assert scored_BT[~batch.own_BT].abs().sum() == 0
     policy.optimizer.zero_grad(set_to_none=True)
     metrics = Metrics()
     policy.accumulate(update, torch.arange(12, device=policy.device), metrics)

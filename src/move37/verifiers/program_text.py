@@ -24,6 +24,7 @@ import builtins
 import html
 import re
 import warnings
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,6 +37,8 @@ _FENCE = re.compile(r"`{3,}|~{3,}")
 _LEAD = re.compile(r"[ \t>*_\-+\d.):]*(?:</?\w+>)?[ \t]*")
 """What may stand before a fence of tildes: marks of lists, quotations, bold type, a tag."""
 _INFO = re.compile(r"[ \t]*\{?\.?([\w+#.-]*)\}?(?:[ \t]*[{(\[:,=].*|[ \t]+\S+)?[ \t]*")
+_WORD = re.compile(r"[\w+#-]+[ \t]*(?=\n|\Z)")
+"""All that stands behind a fence that opens a block."""
 _QUOTE = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)(.*)$|^[ \t]*In \[\d*\]: ?(.*)$", re.MULTILINE)
 _TAGS = re.compile(
@@ -96,7 +99,7 @@ def find_program(text: str, task: Task) -> str | None:
 
 
 def _find(text: str, task: Task) -> str | None:
-    blocks = [_clean(block) for block in _blocks(text, task)][-MOST_BLOCKS:]
+    blocks = [_clean(block) for block in deque(_blocks(text, task), maxlen=MOST_BLOCKS)]
     blocks = [block for block in blocks if block.text.strip()]
     if blocks:
         return _with_helpers(_chosen(blocks, task), blocks, task)
@@ -170,7 +173,7 @@ def _closing(text: str, start: int, mark: str) -> tuple[int, int, bool]:
         counted = fence.end()
         line_start = max(text.rfind("\n", 0, fence.start()) + 1, start)
         alone = not text[line_start : fence.start()].strip(" \t>")
-        info = re.compile(r"[\w+#-]+[ \t]*(?=\n|\Z)").match(text, fence.end())
+        info = _WORD.match(text, fence.end())
         opens = alone and info is not None and info[0].strip().lower() in _LANGUAGES
         end = line_start if alone else fence.start()
         found = (end, line_start, False) if opens else (end, fence.end(), True)
