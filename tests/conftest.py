@@ -1,5 +1,6 @@
 """Tests never reach a hub: what they need is made, shipped by a package, or beside the project."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,12 @@ os.environ["MOVE37_CACHE"] = "off"  # a verdict that an earlier test run made wo
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of one would wait for those of the other
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Torch, polars and five thousand tests are here to stay: the garbage collector need not walk over them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -161,6 +161,7 @@ class _Writer:
         return f"{test} {self._random.choice(['and', 'or'])} {self._test(simple=True)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_no_random_loop_that_is_called_endless_ends(seed: int) -> None:
     endless = ending = 0

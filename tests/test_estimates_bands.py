@@ -430,6 +430,7 @@ def coverage(world: tuple, problems: int, n: int, seed: int) -> tuple[float, flo
     return everywhere / REPETITIONS, carried / REPETITIONS, wrong / REPETITIONS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "problems"),
     [(MIXED, 100), (MIXED, 300), (RARE, 300), (RARE, 1000)],

@@ -47,6 +47,7 @@ def test_one_draw_is_the_share_of_correct_samples():
     assert majority_at_k(counts([3, 4], [True, False], unanswered=1), 1) == pytest.approx(3 / 8, abs=1e-14)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     answers=st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=5),

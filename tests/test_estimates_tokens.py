@@ -44,6 +44,7 @@ def test_one_kind_of_samples_stands_for_itself():
     assert np.isnan(mean_length(np.array([0.0]), np.array([nan]), np.array([nan]))).all()
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_early_has_mean_tokens_of_every_problem(tmp_path: Path):
     store = judged_run(sums_study(tmp_path, n=16, stop="{ successes = 2, batch = 4 }"), tmp_path / "run")
     evidence = RunEvidence(store)

@@ -75,6 +75,7 @@ def truths(engine, asked: Sequence[Problem], settings: SamplingConfig):
     return list(puzzle_truths(engine, [(Oracle(Puzzle.of(p.metadata)), p.question) for p in asked], settings, "base"))
 
 
+@pytest.mark.slow
 def test_base_has_the_curve_that_is_known_of_it() -> None:
     known = exact_findings([known_checkpoint("countdown-base", puzzles(100), sampling())])
     assert known is not None
@@ -122,6 +123,7 @@ def exhausted(engine, puzzle: Puzzle, limit: int) -> float:
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [5, 6, 7])
 def test_what_is_not_listed_is_within_its_bound(limit: int, tmp_path: Path) -> None:
     """A random model writes <pad> and <unk> often; 2+3=5 and 3+2=5 are cut at 5 tokens, and end from 6 on."""

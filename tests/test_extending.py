@@ -40,6 +40,7 @@ def ran(site: Path, *command: str, folder: Path | None = None) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_it_passes_the_contract_test(site: Path) -> None:
     ran(site, "check.py")
 

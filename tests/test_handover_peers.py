@@ -1,4 +1,4 @@
-"""What was handed over, as the trainers themselves take it: verl and verifiers in environments of their own, TRL here."""
+"""What was handed over, as the trainers take it: verl and verifiers in environments of their own, TRL here."""
 
 import json
 import runpy

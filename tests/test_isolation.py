@@ -99,6 +99,7 @@ def test_what_cannot_be_confirmed_is_verified_again(place: int) -> None:
     }
 
 
+@pytest.mark.slow
 @needs_isolation
 @pytest.mark.parametrize(
     ("program", "idle"),
@@ -122,6 +123,7 @@ def test_a_program_that_waits_is_ended_early_and_one_that_works_is_not(
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "is_idle"), [("while True: pass", False), ("input()", True)])
 def test_a_process_is_busy_when_it_computes_and_idle_when_it_waits(text: str, is_idle: bool) -> None:
     command = [sys.executable, "-S", "-c", f"print(flush=True)\n{text}"]
@@ -150,6 +152,7 @@ def test_what_waits_for_a_processor_is_not_idle(monkeypatch: pytest.MonkeyPatch)
     assert found == [0, 1, 2, 0.1, 0.1]  # in the last second it was ready to run and did not come to it
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_tests_that_keep_busy_with_a_result_have_a_limit_of_their_own() -> None:
     problem = Problem("made-up/2", "?", (), "made-up", "code", metadata={"tests": ["assert int(f()) == 1"]})

@@ -84,7 +84,7 @@ def kill_at(commands: Starter, recipe: Path, folder: Path, step: int, part: floa
     deadline = time.monotonic() + WAIT_SECONDS
     while len(steps := steps_of(folder)) < step:
         assert time.monotonic() < deadline, f"step {step} was not reached"
-        time.sleep(0.002)
+        time.sleep(0.01)
     time.sleep(part * sum(value for name, value in steps[-1].items() if name.startswith("seconds_")))
     os.kill(process, signal.SIGKILL)
     return commands.end() == -signal.SIGKILL

@@ -211,6 +211,7 @@ def latex(number: Fraction) -> str:
     return f"{sign}\\frac{{{abs(number.numerator)}}}{{{number.denominator}}}"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(NUMBERS, NUMBERS, st.integers(1, 400), st.integers(1, 400))
 def test_sums_of_roots_agree_with_floating_point(a: Fraction, b: Fraction, n: int, m: int) -> None:

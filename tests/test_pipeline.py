@@ -25,6 +25,7 @@ from move37.progress import Silent
 from move37.report import summary_sentences
 from move37.store import RunStore
 from tests.studies import SHARED, sums_study, write_problems
+from tests.undrawn import nothing_drawn
 
 pytestmark = pytest.mark.usefixtures("kept_workers")
 
@@ -34,7 +35,8 @@ QUICK = AnalysisConfig(draws=2000)
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
-    pipeline.run_study(load_study(sums_study(folder)), folder / "run")
+    with nothing_drawn():
+        pipeline.run_study(load_study(sums_study(folder)), folder / "run")
     return folder / "run"
 
 
@@ -342,6 +344,7 @@ def test_idle_threads_sleep_soon_in_commands_and_in_training_unless_the_user_say
     assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_target_of_a_study_reaches_its_findings_and_its_words(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

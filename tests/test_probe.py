@@ -74,6 +74,7 @@ def test_completed_means_word_for_word(continuation: str, rest: str, is_complete
     assert completes(continuation, rest) is is_completed
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_half_of_the_questions_by_heart_is_found_out(tmp_path: Path) -> None:
     path = study(tmp_path)
     path.write_text(path.read_text().replace('strata = ["probe"]', ""))

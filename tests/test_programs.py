@@ -333,6 +333,7 @@ def test_a_script_is_judged_by_its_output(program: str, outcome: Outcome, reason
     assert verifier.verify(ECHO, program) == Verdict(outcome, reason, flags=flags_of(reason))
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_a_script_that_closes_its_output_long_before_its_end_has_not_broken_the_sandbox(
     monkeypatch: pytest.MonkeyPatch,

@@ -72,6 +72,7 @@ def edited(path: Path, *changes: tuple[str, str]) -> None:
 
 
 class TestVerdictsAreOfTheTextThatStandsThere:
+    @pytest.mark.slow
     @pytest.mark.parametrize("lost", ["deleted", "torn, then moved away as the message says"])
     @pytest.mark.parametrize("judged_at_once", [True, False])
     def test_samples_made_again_are_judged_again(
@@ -248,6 +249,7 @@ class TestKeptTokens:
 
 
 class TestNames:
+    @pytest.mark.slow
     @pytest.mark.parametrize("model", ["qwen[7b]", "a*b?", "with space", "ünïcode 模型", "-dash", "{curly}", "50%"])
     def test_a_model_may_be_called_as_its_makers_call_it(self, tmp_path: Path, model: str) -> None:
         study = sums_study(tmp_path, n=4)

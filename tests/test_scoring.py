@@ -129,6 +129,7 @@ def test_long_and_short_texts_are_scored_alike(kind: str, tmp_path: Path, monkey
         assert one.mass_ahead == pytest.approx(other.mass_ahead, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pass_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from move37.engines.transformers import TransformersEngine
 
@@ -160,6 +161,7 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatc
         assert one["logprob"].to_list() == pytest.approx(other["logprob"].to_list(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_text_without_kept_tokens_counts_only_if_it_gives_back_what_was_drawn(tmp_path: Path) -> None:
     store = sampled(tmp_path / "run", keep_tokens=False)
     path = store.samples("base").files()[0]
@@ -185,6 +187,7 @@ def test_another_tokenizer_is_refused_response_by_response(tmp_path: Path) -> No
     assert [(each.scored, each.refused) for each in done] == [(0, {scoring.OTHER_TOKENIZER: 24})]
 
 
+@pytest.mark.slow
 def test_scores_of_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
     store = sampled(tmp_path / "run")
     pipeline.score_run(store, ["base"], ["sharper"])
@@ -196,6 +199,7 @@ def test_scores_of_other_weights_are_not_mixed_in(tmp_path: Path) -> None:
         pipeline.score_run(store, ["nobody"])
 
 
+@pytest.mark.slow
 def test_references_are_scored_where_they_are_solutions(tmp_path: Path) -> None:
     store = sampled(tmp_path / "run")
     done = pipeline.score_run(store, with_references=True).pairs

@@ -26,6 +26,7 @@ def test_help_and_misspelt_commands_load_no_library_of_numbers(arguments: list[s
     assert LIBRARIES & loaded(f"{code}try: main()\nexcept SystemExit: pass") <= of_typer
 
 
+@pytest.mark.slow
 def test_the_system_loads_no_reader_of_answers_and_no_drawing_before_it_verifies_or_draws() -> None:
     found = loaded("import move37.pipeline, move37.imports, move37.terminal")
     assert "numpy" in found

@@ -159,6 +159,7 @@ def relative_error(made: Any, expected: Any) -> float:
     return float((made - expected).norm() / expected.norm())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "gpt2", "mistral", "bloom"])
 def test_the_gradient_is_that_of_reading_every_response_alone(kind: str, tmp_path: Path, letters: Path) -> None:
     model = save_model(tmp_path, kind, initializer_range=0.1)
@@ -203,6 +204,7 @@ def test_products_in_bfloat16_round_the_gradient_of_float32_weights_and_no_more(
     assert 1e-4 < relative_error(gradient_of(rounded, update), gradient_of(exact, update)) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens_at_once", [1, 10, 20, 10_000])
 @pytest.mark.parametrize("skips", [True, False])
 @pytest.mark.parametrize("recomputes", [True, False])
@@ -1020,6 +1022,7 @@ def test_on_policy_distillation_moves_the_student_to_the_teacher(llama: Path, le
 # ---- What is shipped and shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", SIX)
 def test_the_smoke_recipe_of_every_algorithm_runs(algorithm: str, llama: Path, tmp_path: Path) -> None:
     smoke = ROOT / "studies" / "smoke"

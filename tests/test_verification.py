@@ -491,6 +491,7 @@ def test_one_response_can_be_judged_without_a_pool() -> None:
     assert verify(problem(), "The answer is gold.", settings(1)) == Verdict(Outcome.CORRECT, "matches", "gold")
 
 
+@pytest.mark.slow
 def test_validate_lists_references_that_their_own_verifier_does_not_accept_in_order() -> None:
     bad = Problem("bad", "q", ("B", "both"), "made-up", "choice")  # "both" is no letter: neither can be judged
     worse = Problem("worse", "q", ("\\frac{",), "made-up", "math")  # its box never closes
@@ -511,6 +512,7 @@ def test_every_gold_answer_of_the_six_sets_passes_its_own_verifier() -> None:
     assert validate([problem for each in sets for problem in load_problems((each,))], settings(2)) == []
 
 
+@pytest.mark.slow
 @needs_shared
 def test_verdicts_on_real_responses_agree_with_their_scores_but_for_nine_where_ours_are_right() -> None:
     file = SHARED / "data" / "samples" / "qwen_math_cot_100x8.jsonl"

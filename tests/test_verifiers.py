@@ -644,6 +644,7 @@ def test_a_problem_that_no_reasoning_gym_task_made_is_unscored() -> None:
     assert verdict == Verdict(UNSCORED, "no task, options and entry in the problem")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "wrong"),
     [
@@ -663,6 +664,7 @@ def test_what_a_reasoning_gym_scorer_takes_by_mistake_or_fails_over_is_incorrect
     assert {answer: verifier.verify(asked, answer).outcome for answer in wrong} == dict.fromkeys(wrong, INCORRECT)
 
 
+@pytest.mark.slow
 def test_a_scorer_that_fails_over_its_own_answer_has_failed_itself() -> None:
     [asked] = gym_problems("prime_factorization", 1)
     broken = problem("abc", verifier="reasoning-gym", **(dict(asked.metadata) | {"entry": {"answer": "abc"}}))

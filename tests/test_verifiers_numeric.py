@@ -213,6 +213,7 @@ def test_verdicts_under_other_tolerances_have_another_version() -> None:
 NASTY = ["1 ", "1,", "111,", " ", "$", " a", "a.", "=", "\\frac", "\\text{", "(a", "^2", "{,}", "1/", "e1", "5 a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", NASTY)
 def test_reading_takes_no_time_whatever_the_text(piece: str) -> None:
     # The worst takes a fraction of a millisecond; backtracking over 200 characters would take longer than the universe.
