@@ -202,6 +202,7 @@ def check_warning(made: Study, text: str) -> None:
     assert is_true(made, Claim(text, tuple(claims), target=THESE if found.target == "benchmark" else LIKE_THESE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRID)
 def test_every_sentence_has_its_terms_and_is_true(name: str):
     made = of_grid(name)
@@ -291,6 +292,7 @@ def test_a_sentence_that_claims_too_much_is_noticed():
     check_caption(replace(bare, caption="Differences, 95% interval for problems like these"), 0.95)
 
 
+@pytest.mark.slow
 def test_nothing_is_said_in_sections_but_claims():
     made = of_grid("three models")
     sections = further_sections(made.findings)
