@@ -392,8 +392,7 @@ class StudyConfig(Settings):
 
 def load_study(path: Path) -> StudyConfig:
     """Read a study from TOML. Relative paths in it are relative to the file. Raises ConfigError."""
-    raw = one_table_each(read_toml(path, "study file"), path.parent, str(path))
-    study = parse_study(raw, str(path), path.parent)
+    study = parse_study(read_toml(path, "study file"), str(path), path.parent)
     return _anchor(study, path.parent, str(path))
 
 
@@ -416,13 +415,14 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 def parse_study(raw: Mapping[str, Any], where: str = "study", folder: Path | None = None) -> StudyConfig:
     """Validate a study given as a mapping. Raises ConfigError with one line that names the key.
 
-    Recipes of models are relative to `folder`; without one, to the working folder.
+    Recipes and patterns of models are relative to `folder`; without one, to the working folder.
     """
 
     def read_recipe(given: str, key: str) -> dict[str, Any]:
         return read_toml(there(folder or Path(), Path(given), key), "recipe")
 
     try:
+        raw = one_table_each(raw, folder or Path(), where)
         if isinstance(raw.get("models"), Mapping):
             raw = {**raw, "models": expanded(raw["models"], read_recipe)}
         return StudyConfig.model_validate(raw)
