@@ -375,8 +375,9 @@ class Appender:
         if self._rows:
             if self._after is not None:
                 self._after.flush()
-            columns = dict(zip(self._parts.schema.names(), map(list, zip(*self._rows, strict=True)), strict=True))
-            self._parts.append(pl.DataFrame(columns, schema=self._parts.schema))
+            columns = zip(self._parts.schema.items(), zip(*self._rows, strict=True), strict=True)
+            series = [_series(name, values, kind) for (name, kind), values in columns]
+            self._parts.append(pl.DataFrame(series))
             self._rows, self._bytes = [], 0
 
     def __enter__(self) -> "Appender":
@@ -386,6 +387,13 @@ class Appender:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.flush()
+
+
+def _series(name: str, values: tuple[Any, ...], kind: Any) -> pl.Series:
+    """A column of a part; one in which there is nothing is not looked through value by value."""
+    if values.count(None) == len(values):
+        return pl.repeat(None, len(values), dtype=kind, eager=True).alias(name)
+    return pl.Series(name, values, dtype=kind)
 
 
 def _columns(path: Path) -> dict[str, Any]:

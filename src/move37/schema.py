@@ -214,11 +214,19 @@ def sample_digest(text: str, finish_reason: str) -> int:
 def sample_row(sample: Sample) -> tuple[Any, ...]:
     """In the order of `SAMPLES`."""
     # ._value_ is twice as fast as .value, and this is done for every sample.
-    text, finish = sample.text, sample.finish_reason._value_
-    digest, segments = sample_digest(text, finish), sample.segments
-    kept = None if segments is None else [_segment_row(each, text) for each in segments]
-    said = text, finish, sample.tokens, sample.logprob, sample.seed, digest, kept, sample.error
-    return sample.problem_id, sample.index, *said
+    text, finish, segments = sample.text, sample.finish_reason._value_, sample.segments
+    return (
+        sample.problem_id,
+        sample.index,
+        text,
+        finish,
+        sample.tokens,
+        sample.logprob,
+        sample.seed,
+        sample_digest(text, finish),
+        None if segments is None else [_segment_row(each, text) for each in segments],
+        sample.error,
+    )
 
 
 def _segment_row(segment: Segment, text: str) -> dict[str, Any]:
@@ -246,8 +254,11 @@ def samples_of(rows: pl.DataFrame) -> Iterator[Sample]:
     # As nearly always neither of the last two is there: no lists to make of nothing.
     whole = all(rows[name].null_count() == rows.height for name in names[-2:])
     columns = [rows[name].to_list() for name in names[: -2 if whole else None]]
-    for problem_id, index, text, finish, tokens, logprob, seed, *more in zip(*columns, strict=True):
-        kept, error = more or (None, None)
+    if whole:
+        for problem_id, index, text, finish, tokens, logprob, seed in zip(*columns, strict=True):
+            yield Sample(problem_id, index, text, _REASONS[finish], tokens, logprob, seed)
+        return
+    for problem_id, index, text, finish, tokens, logprob, seed, kept, error in zip(*columns, strict=True):
         segments = None if kept is None else tuple(_segment_of(each, text) for each in kept)
         yield Sample(problem_id, index, text, _REASONS[finish], tokens, logprob, seed, segments, error)
 
