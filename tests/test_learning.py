@@ -30,8 +30,10 @@ from move37.lab import checkpoint_folder  # noqa: E402
 from move37.lab.pretraining import load_recipe as load_pretraining  # noqa: E402
 from move37.pipeline import sample_run, start_run, verify_run  # noqa: E402
 from move37.problems import load_problems  # noqa: E402
+from move37.session import check_names  # noqa: E402
 from move37.training.loop import train  # noqa: E402
 from move37.training.recipe import load_recipe, parse_recipe  # noqa: E402
+from move37.trainings import check_trainings  # noqa: E402
 from move37.types import FloatArray, Prompt, Request  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
@@ -153,6 +155,7 @@ MADE_FIRST = (
     "runs/countdown-shortest.jsonl",
     "runs/countdown-grpo/checkpoints/step-000100",
     "studies/smoke/model",
+    "data/livecodebench",
 )
 """What a file under studies/ refers to and its first lines say how to make."""
 
@@ -180,7 +183,10 @@ def test_every_file_under_studies_is_accepted_and_its_paths_lead_somewhere(name:
     if "models" in tables:
         study = load_study(path)
         assert {model.engine for model in study.models.values()} <= set(ENGINES.names)
-        used += [model.path for model in study.models.values()]
+        check_names(study)
+        check_trainings(study, tree / "nowhere")
+        served = [model for model in study.models.values() if model.engine == "openai"]  # names of a provider
+        used += [model.recipe or model.path for model in study.models.values() if model not in served]
         sources = study.problems
     elif "model" in tables:
         recipe = load_recipe(path)

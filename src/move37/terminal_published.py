@@ -29,12 +29,12 @@ def print_published(found: Published) -> None:
     rows = [
         (
             each.problems,
-            count(each.k),
+            "not said" if each.k is None else count(each.k),
             f"{each.both} / {each.base_only} / {each.rl_only} / {each.neither}",
             str(percent(each.base_pass_at_k)),
             str(percent(each.rl_pass_at_k)),
             p_value(each.p),
-            small_share(each.never_solved_bound),
+            "not known" if each.never_solved_bound is None else small_share(each.never_solved_bound),
         )
         for each in found.four_way
     ]
