@@ -12,7 +12,9 @@ Response = tuple[str, object, str | None]
 """Text, whether it is correct (None: unscored; ...: no verdict yet), the answer that was judged."""
 
 
-def empty_run(folder: Path, n: int, models: Sequence[str] = ("base", "rl")) -> RunStore:
+def empty_run(
+    folder: Path, n: int, models: Sequence[str] = ("base", "rl"), engine: str = "scripted", path: str = "made"
+) -> RunStore:
     store = RunStore(folder)
     sampling = {"n": n, "stop": {"successes": 0}, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 99}
     study = {
@@ -20,7 +22,7 @@ def empty_run(folder: Path, n: int, models: Sequence[str] = ("base", "rl")) -> R
         "seed": 3,
         "problems": {"benchmark": "jsonl", "path": "made.jsonl"},
         "sampling": sampling | {"template": "completion"},
-        "models": {name: {"path": name, "engine": "scripted"} for name in models},
+        "models": {name: {"path": path, "engine": engine} for name in models},
         "analysis": {"draws": 1000, "beyond": False},
     }
     with store.writing():

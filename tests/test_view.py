@@ -21,7 +21,7 @@ from move37.errors import InputError
 from move37.labels import Label, Said, say
 from move37.schema import SAMPLES
 from move37.store import RunStore
-from move37.types import FinishReason, ImagePart, Outcome, Problem, Sample
+from move37.types import FinishReason, ImagePart, Outcome, Problem, Sample, Segment
 from move37.view import copies
 from move37.view.copies import SortedParts
 from move37.view.export import export_copy
@@ -29,8 +29,10 @@ from move37.view.pieces import pieces_of, shortened
 from move37.view.responses import Asked, responses
 from move37.view.room import Room
 from move37.view.server import application, default_reader
+from move37.view.tokens import shaded_tokens
 from tests.reading_runs import Response, empty_run, judge_again, made_run
 from tests.studies import judged_run, sums_study
+from tests.tiny_models import ALPHABET, save_model
 
 TOKEN, PORT = "secret", 4321
 PIXEL = (Path(copies.__file__).parent / "static" / "icon.png").read_bytes()
@@ -273,6 +275,25 @@ def test_what_cannot_be_looked_at_is_one_line(tmp_path: Path, what: str) -> None
         shutil.copytree(Path(__file__).parent / "runs_of_05bb719" / "counts", folder)
     with pytest.raises(InputError, match=r"no samples to look at|not a run folder"):
         Room([folder])
+
+
+@pytest.mark.slow
+def test_tokens_are_shaded_where_the_run_kept_them_and_the_tokenizer_is_there(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    model = save_model(tmp_path / "model")
+    ids = tuple(3 + ALPHABET.index(each) for each in "abc")
+    segments = (Segment("assistant", "abc", ids, True, (-0.1, -2.0, -5.0)),)
+    store = empty_run(tmp_path / "run", 1, ("base",), engine="transformers", path=str(model))
+    with store.writing():
+        store.add_problems(PROBLEMS[:1])
+        with store.appending_samples("base") as samples:
+            samples.add(Sample("made/0", 0, "abc", FinishReason.STOP, 3, -7.1, 1, segments))
+    room = Room([store.folder])
+    files = room.source(0).files
+    assert shaded_tokens(files, PROBLEMS[0], 0) == [["a", -0.1], ["b", -2.0], ["c", -5.0]]
+    shutil.rmtree(model)
+    with pytest.raises(InputError, match="tokens cannot be read"):
+        shaded_tokens(files, PROBLEMS[0], 0)
 
 
 # -- copies --------------------------------------------------------------------------------------------------------
