@@ -157,3 +157,36 @@ def test_every_eval_ever_gets_a_record_with_its_instances(run: RunStore, tmp_pat
 def test_a_model_that_is_not_there_is_refused(run: RunStore, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="no model 'nobody' with samples or counts"):
         export_run(name, run, tmp_path / "out", ("nobody",))
+
+
+def test_models_loaded_in_other_precisions_and_ends_that_disagree_are_cautions(tmp_path: Path) -> None:
+    from move37.config import parse_study
+    from move37.fairness import loaded_apart
+    from move37.store import ModelRecord, RunStore
+    from move37.types import FinishReason, Message, Prompt, Sample
+
+    study = parse_study(
+        {
+            "name": "x",
+            "problems": {"benchmark": "gsm8k"},
+            "models": {"base": {"path": "a"}, "rl": {"path": "b"}},
+        }
+    )
+    store = RunStore(tmp_path)
+    asked = Message.of("user", "1+1?")
+    with store.writing():
+        store.adopt(study)
+        for name, dtype, ends, text in (
+            ("base", "float32", "7 (generation_config, tokenizer), 9 (template)", "on monday: 1+1?"),
+            ("rl", "bfloat16", "7 (generation_config), 9 (generation_config, tokenizer, template)", "on tuesday: 1+1?"),
+        ):
+            prompt = Prompt("p/1", text, (), "chat", (asked,), rendered=True)
+            store.record_model(name, ModelRecord({"dtype": dtype, "ends_named_by": ends}, (prompt,)))
+            with store.appending_samples(name) as writer:
+                writer.add(Sample("p/1", 0, "2", FinishReason.STOP))
+    ends, precision, prompts = loaded_apart(store)
+    assert ends.startswith("base: its generation_config does not name all tokens that end a response, and 9 (template)")
+    assert precision.startswith("base was sampled in float32 and rl in bfloat16: a difference between them may be")
+    assert prompts.startswith(
+        "the prompts of base and rl differ on 1 of 1 problems (first: p/1), as their chat templates"
+    )

@@ -29,7 +29,7 @@ from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
 from move37.estimates.tokens import mean_length
-from move37.fairness import differences, overridden
+from move37.fairness import differences, loaded_apart, overridden
 from move37.parts import read_json
 from move37.probe import kept_probes, tagged
 from move37.schema import COUNTS, KEY
@@ -443,6 +443,7 @@ class RunEvidence:
         for difference in differences(self.store) if reason else ():
             yield f"{difference}; compared all the same: {reason}"
         yield from overridden(self.store)
+        yield from loaded_apart(self.store)
         for model in self.store.unnamed_models():
             yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
         for model in self.store.models():

@@ -5,6 +5,7 @@ how they were asked. What a log does not say is not compared. Differences are na
 why they do not matter (`analysis.accept_differences`); then the report prints them with that reason.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 import polars as pl
@@ -25,6 +26,8 @@ _SETTINGS = {
     "reasoning_effort": "reasoning effort",
 }
 """What logs say of how a model was asked, as sentences call it."""
+_END = re.compile(r"(\d+) \(([^)]*)\)")
+"""A token and who names it, in the line of an engine's identity."""
 
 
 def differences(store: RunStore) -> list[str]:
@@ -67,6 +70,42 @@ def overridden(store: RunStore) -> Iterator[str]:
                     f"{called} is {getattr(first, key)} for {base} and {getattr(own, key)} for {name}, as the study "
                     "says: a difference between them may be its"
                 )
+
+
+def loaded_apart(store: RunStore) -> Iterator[str]:
+    """How models sampled here differ from base in what was loaded: precision, prompts of their chat templates, ends."""
+    study, base = store.study(), store.study().base_model()
+    sampled = [name for name in store.models() if study.models[name].engine != IMPORTED]
+    for name in sampled:
+        yield from _ends(name, store.model_record(name).identity)
+    if base not in sampled:
+        return
+    first = store.model_record(base)
+    for name in sampled:
+        other = store.model_record(name)
+        one, two = first.identity.get("dtype"), other.identity.get("dtype")
+        if one is not None and two is not None and one != two:
+            yield (
+                f"{base} was sampled in {one} and {name} in {two}: a difference between them may be the precision's "
+                "(options.dtype sets it)"
+            )
+        asked_apart = study.models[name].arm_of is not None or name == base
+        if not asked_apart and all(prompt.rendered for prompt in (*first.prompts[:1], *other.prompts[:1])):
+            for sentence in _about_prompts(first, other, base, name):
+                yield f"{sentence}, as their chat templates wrote them: a difference between them may be the prompts'"
+
+
+def _ends(name: str, identity: Mapping[str, str]) -> Iterator[str]:
+    """A caution where what other tools end a response at is not all that the model's own files name."""
+    named = dict(_END.findall(identity.get("ends_named_by", "")))
+    main = next((who for who in ("generation_config", "tokenizer") if any(who in by for by in named.values())), None)
+    beyond = {token: by for token, by in named.items() if main is not None and main not in by}
+    if beyond:
+        listed = " and ".join(f"{token} ({by})" for token, by in beyond.items())
+        yield (
+            f"{name}: its {main} does not name all tokens that end a response, and {listed} ended them here too: tools "
+            "that read it alone let such responses run on"
+        )
 
 
 def _between(store: RunStore, base: str, other: str) -> Iterator[str]:

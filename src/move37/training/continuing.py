@@ -12,6 +12,7 @@ contents were written down take those of now.
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,10 @@ def _inner(table: str, was: Any, now: Any) -> list[str]:
 
 
 def digest_of_problems(problems: Iterable[Problem]) -> str:
-    """Of all that sampling and verifying see of them, in their order."""
+    """Of all that sampling and verifying see of them, in their order; not of the name of their file, which is a tag."""
     digest = blake2b(digest_size=16)
     for problem in problems:
+        problem = replace(problem, tags={key: value for key, value in problem.tags.items() if key != "source"})
         digest.update(problem.id.encode() + problem_digest(problem).to_bytes(8, "big"))
     return digest.hexdigest()
 
