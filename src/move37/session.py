@@ -19,6 +19,7 @@ from move37.config import IMPORTED, ModelConfig, StudyConfig, VerificationConfig
 from move37.engines import ENGINES, Engine
 from move37.engines.metering import Metered
 from move37.environments import ENVIRONMENTS
+from move37.errors import ConfigError
 from move37.executors import EXECUTORS
 from move37.monitoring import Monitor, Round
 from move37.progress import Progress, Silent
@@ -46,6 +47,12 @@ def check_names(study: StudyConfig) -> None:
     check_options(study.verification)
     for name in sampled_models(study):
         ENGINES.load(study.models[name].engine)
+        own = study.sampling_of(name)
+        if own.temperature == 0 and own.n > 1:
+            raise ConfigError(
+                f"sampling.n: at temperature 0 all {own.n} samples of a problem by {name} are one and the same; set "
+                "n = 1, or a temperature"
+            )
     for source in study.problems:
         if source.verifier is not None:
             make_verifier(source.verifier, study.verification)
