@@ -11,6 +11,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "move37"
 LONGEST = 60
 
 LATE_IMPORTS = {
+    "cli.py": "a run at a URL, which few commands are given",
+    "remote.py": "fsspec is in the extra remote",
     "__main__.py": "Ctrl-C is answered before the rest is loaded",
     "commands/application.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/checks.py": "each command loads what it needs, so that --help waits for none of it",

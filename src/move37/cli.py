@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from contextlib import redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 
 import typer
 from typer.exceptions import TyperException
@@ -61,7 +61,8 @@ def _without_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
 def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
     """Run the command; the line that was said about an error, None where there was none, and the exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        with _with_local_copies(arguments) as arguments:
+            code = app(arguments, standalone_mode=False)
         code = code if isinstance(code, int) else 0
         if code != 130:  # typer's word for a keyboard interrupt
             return None, code
@@ -86,6 +87,15 @@ def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
         return complain(line, code)
     finally:
         raise_from_now_on()
+
+
+def _with_local_copies(arguments: list[str]) -> AbstractContextManager[list[str]]:
+    """The arguments, with a folder of this machine in the place of a run's URL."""
+    if not any("://" in argument for argument in arguments):
+        return nullcontext(arguments)
+    from move37.remote import local_copies
+
+    return local_copies(arguments)
 
 
 def _as_one_object(name: str | None, printed: str, line: str | None, code: int) -> str:

@@ -1,0 +1,244 @@
+"""Run folders at a URL (s3, gs, az, hf, memory: whatever fsspec knows), worked on as a copy on this machine.
+
+An object store has no rename, no lock and no cheap small files, and the run folder's guarantees rest on the first two.
+So a run at a URL is worked on in a folder of the user's cache, with all that a local folder promises, and brought over
+whole file by whole file: an object is there complete or not at all. Samples go before the verdicts on them, and a merged
+part before the small ones that it replaces are taken away, so the run at the URL can be opened at any moment: equal rows
+in two parts count once (`parts.py`). It is brought over every `PUSH_SECONDS` and when the command ends.
+
+What a machine that is lost loses is what it made since then. A process that is killed loses less: its folder is still
+here, and the next command on this machine brings it over. One machine writes at a time: a note with the time says who
+does, and is refused while it is fresh. Two that begin in the same second are not kept apart; their samples would be, by
+key. Left out: file systems that show half-written files (sftp, webdav).
+"""
+
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from move37.errors import MissingExtraError, StoreError
+from move37.parts import UNFINISHED, read_json, write_atomically
+
+SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
+PUSH_SECONDS = 30.0
+_FRESH_SECONDS = 3 * PUSH_SECONDS
+"""How old the note of another writer may be before it counts as gone."""
+_NOTE, _KNOWN = ".writer.json", ".brought-over.json"
+_LOCAL_ONLY = (".lock", _KNOWN, _NOTE)
+_URL = re.compile(rf"(--[\w-]+=)?((?:{'|'.join(SCHEMES)})://\S+)")
+_READERS = ("show", "status", "compare")
+"""Commands that write nothing into the run that they are given."""
+
+
+@contextmanager
+def local_copies(arguments: Sequence[str]) -> Iterator[list[str]]:
+    """The arguments of a command with a folder of this machine for every URL of a run, kept equal while it runs."""
+    writes = not any(each in _READERS for each in arguments[:1])
+    with ExitStack() as stack:
+        yield [_translated(each, writes, stack) for each in arguments]
+
+
+def _translated(argument: str, writes: bool, stack: ExitStack) -> str:
+    found = _URL.fullmatch(argument)
+    if found is None:
+        return argument
+    return f"{found[1] or ''}{stack.enter_context(mirrored(found[2], writes))}"
+
+
+@contextmanager
+def mirrored(url: str, writes: bool = True) -> Iterator[Path]:
+    """The run at `url` as a folder on this machine; with `writes`, what changes there is brought over to the URL.
+
+    Raises StoreError where the URL cannot be used, or another machine writes to it.
+    """
+    with Mirror(url, _folder_of(url), writes) as mirror:
+        yield mirror.folder
+
+
+class Mirror:
+    """A folder and the run at a URL that it is a copy of; a context manager. See the module."""
+
+    def __init__(self, url: str, folder: Path, writes: bool = True, every: float | None = None) -> None:
+        self.url, self.folder, self._writes = url.rstrip("/"), folder, writes
+        self._every = PUSH_SECONDS if every is None else every
+        self._files, self._root = _opened(self.url)
+        self._me = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self._known: dict[str, list[Any]] = read_json(folder / _KNOWN) or {}
+        """What was brought over, by name: size and time of change here, and the mark that it has there."""
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep_pushing, name="mirror", daemon=True)
+
+    def __enter__(self) -> Self:
+        with self._named():
+            if self._writes:
+                self._claim()
+            self.pull()
+        if self._writes:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._writes:
+            return
+        self._ended.set()
+        self._thread.join()
+        with self._named():
+            self.push()
+            with suppress(FileNotFoundError):
+                self._files.rm_file(f"{self._root}/{_NOTE}")
+
+    def pull(self) -> None:
+        """Bring what is new at the URL here. What changed here alone since the last time stays, to be brought over."""
+        there = self._there()
+        for name, mark in there.items():
+            known = self._known.get(name)
+            local = _state(self.folder / name)
+            if local is not None and known is not None and known[2] == mark:
+                continue  # only the copy here may have changed since
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.parent / f"{UNFINISHED}{uuid4().hex[:8]}-{path.name}"
+            self._files.get_file(f"{self._root}/{name}", str(temporary))
+            temporary.replace(path)
+            self._known[name] = [*(_state(path) or ()), mark]
+        for name in self._known.keys() - there.keys():  # merged into others, or taken away, by another machine
+            if _state(self.folder / name) == self._known[name][:2]:
+                (self.folder / name).unlink()
+            del self._known[name]
+        self._remember()
+
+    def push(self) -> None:
+        """Bring what changed here over to the URL, then take away there what is gone here."""
+        # Listed before the samples: a verdict is not brought over before the sample that it is about.
+        verdicts = self._here("verdicts")
+        others = [name for name in self._here(".") if name.partition("/")[0] != "verdicts"]
+        changed = False
+        for name in (*others, *verdicts):
+            local = _state(self.folder / name)
+            known = self._known.get(name)
+            if local is None or (known is not None and known[:2] == local):
+                continue
+            with suppress(FileNotFoundError):  # merged into another part meanwhile, which comes the next time
+                self._files.put_file(str(self.folder / name), f"{self._root}/{name}")
+                self._known[name], changed = [*local, None], True
+        for name in [name for name in self._known if _state(self.folder / name) is None]:
+            with suppress(FileNotFoundError):
+                self._files.rm_file(f"{self._root}/{name}")
+            del self._known[name]
+            changed = True
+        if changed:
+            there = self._there()
+            for name, known in self._known.items():
+                known[2] = there.get(name, known[2])
+            self._remember()
+
+    def _keep_pushing(self) -> None:
+        while not self._ended.wait(self._every):
+            try:
+                self._sign()
+                self.push()
+            except Exception as error:  # the last push, which nothing follows, raises; until then it is tried again
+                print(f"move37: {self.url}: not brought over yet ({_one_line(error)})", file=sys.stderr)
+
+    def _claim(self) -> None:
+        """Raises StoreError where another process has written lately."""
+        try:
+            note = json.loads(self._files.cat_file(f"{self._root}/{_NOTE}"))
+            who, age = str(note["who"]), time.time() - float(note["time"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            who, age = self._me, 0.0
+        host, _, process = who.rpartition(":")[0].rpartition(":")
+        gone = host == socket.gethostname() and not Path(f"/proc/{process}").exists() and Path("/proc").exists()
+        if who != self._me and age < _FRESH_SECONDS and not gone:
+            raise StoreError(
+                f"{self.url}: {host or who} is writing to this run (its last note is {age:.0f} s old); wait for it"
+            )
+        self._sign()
+
+    def _sign(self) -> None:
+        note = {"who": self._me, "time": time.time()}
+        self._files.pipe_file(f"{self._root}/{_NOTE}", json.dumps(note).encode())
+
+    def _there(self) -> dict[str, str]:
+        """The files at the URL, each with what says whether it changed."""
+        self._files.invalidate_cache()
+        try:
+            found = self._files.find(self._root, detail=True)
+        except FileNotFoundError:
+            return {}
+        start = len(self._root) + 1
+        names = {info["name"].lstrip("/")[start:]: _mark(info) for info in found.values()}
+        return {name: mark for name, mark in names.items() if name and name not in _LOCAL_ONLY}
+
+    def _here(self, part: str) -> list[str]:
+        """The files below a folder of the copy, in order, without those that are being written."""
+        paths = sorted(path for path in (self.folder / part).rglob("*") if path.is_file())
+        names = (path.relative_to(self.folder).as_posix() for path in paths if not path.name.startswith(UNFINISHED))
+        return [name for name in names if name not in _LOCAL_ONLY]
+
+    def _remember(self) -> None:
+        write_atomically(self.folder / _KNOWN, json.dumps(self._known).encode())
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """What the file system of the URL raises, as one line that names it."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:  # every kind of storage raises errors of its own
+            raise StoreError(
+                f"{self.url}: cannot be used ({_one_line(error)}); what was made is kept in {self.folder}: run the same "
+                "command again on this machine"
+            ) from error
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the place in it. Raises MissingExtraError."""
+    try:
+        from fsspec.core import url_to_fs
+
+        files, root = url_to_fs(url)
+    except ImportError as error:
+        raise MissingExtraError(f"{url}: {_one_line(error)}: pip install 'move37[remote]'") from error
+    return files, str(root).strip("/")
+
+
+def _folder_of(url: str) -> Path:
+    """Where the copy of a URL is on this machine."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = blake2b(url.rstrip("/").encode(), digest_size=6).hexdigest()
+    return cache / "move37" / "runs" / f"{Path(url).name}-{digest}"
+
+
+def _state(path: Path) -> list[int] | None:
+    """Size and time of change; None where there is no such file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _mark(info: dict[str, Any]) -> str:
+    """What changes when an object does: its tag, or its size and time."""
+    tag = info.get("ETag") or info.get("etag") or info.get("md5Hash")
+    times = (info.get(key) for key in ("mtime", "LastModified", "last_modified", "updated", "created"))
+    return str(tag or [info.get("size"), *(str(each) for each in times if each)])
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:240]

@@ -1,0 +1,192 @@
+"""Runs at a URL: in memory, and on a real server of S3's protocol (moto's) on this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+fsspec = pytest.importorskip("fsspec")
+
+from move37 import remote
+from move37.config import parse_study
+from move37.errors import StoreError
+from move37.pipeline import run_study, sample_run, start_run
+from move37.remote import Mirror, local_copies
+from move37.store import RunStore
+
+
+def study(folder: Path, n: int = 4, **options: Any) -> dict[str, Any]:
+    rows = [{"question": f"What is {i} + 2?", "answer": str(i + 2)} for i in range(6)]
+    (folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = {"path": "m", "engine": "scripted", "options": options}
+    return {
+        "name": "s",
+        "problems": {"benchmark": "jsonl", "path": str(folder / "p.jsonl"), "verifier": "exact"},
+        "sampling": {"n": n, "stop": {"successes": 0}, "max_new_tokens": 64, "template": "completion"},
+        "models": {"base": model, "rl": model | {"options": options | {"accuracy": 0.8}}},
+    }
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    files = fsspec.filesystem("memory")
+    yield "memory://bucket/run"
+    files.rm("/bucket", recursive=True)
+
+
+def names(url: str) -> set[str]:
+    files, root = fsspec.core.url_to_fs(url)
+    return {name.split("bucket/run/", 1)[1] for name in files.find(root)}
+
+
+def test_a_run_is_there_when_the_block_is_left_and_can_be_taken_up_elsewhere(url: str, tmp_path: Path) -> None:
+    with Mirror(url, tmp_path / "one") as mirror:
+        sample_run(start_run(parse_study(study(tmp_path)), mirror.folder), verify=True)
+    there = names(url)
+    assert {"config.json", "problems.parquet", "log.jsonl"} <= there
+    assert not any(name.rpartition("/")[2].startswith(".") for name in there)
+    with Mirror(url, tmp_path / "two") as mirror:
+        store = RunStore.open(mirror.folder)
+        assert store.samples("base").count() == 24
+        sample_run(start_run(parse_study(study(tmp_path, n=6)), mirror.folder))
+    with Mirror(url, tmp_path / "one", writes=False) as mirror:
+        assert RunStore.open(mirror.folder).samples("base").count() == 36
+
+
+def test_small_parts_that_were_merged_are_taken_away_there_after_the_large_one_came(url: str, tmp_path: Path) -> None:
+    with Mirror(url, tmp_path / "one", every=1000) as mirror:
+        store = start_run(parse_study(study(tmp_path)), mirror.folder)
+        sample_run(store)
+        mirror.push()
+        first = {name for name in names(url) if name.startswith("samples/base")}
+        sample_run(start_run(parse_study(study(tmp_path, n=8)), mirror.folder))
+    last = {name for name in names(url) if name.startswith("samples/base")}
+    assert len(first) == len(last) == 1
+    assert first != last
+
+
+def test_what_a_killed_process_left_here_is_brought_over_by_the_next(url: str, tmp_path: Path) -> None:
+    mirror = Mirror(url, tmp_path / "one", every=1000)
+    mirror.__enter__()
+    sample_run(start_run(parse_study(study(tmp_path)), mirror.folder))
+    assert "config.json" not in names(url)  # and here the process is killed: nothing was brought over
+    fsspec.filesystem("memory").rm_file("/bucket/run/.writer.json")
+    with Mirror(url, tmp_path / "one"):
+        pass
+    with Mirror(url, tmp_path / "two", writes=False) as other:
+        assert RunStore.open(other.folder).samples("rl").count() == 24
+
+
+def test_one_machine_writes_at_a_time_and_any_may_read(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Mirror(url, tmp_path / "one") as mirror:
+        sample_run(start_run(parse_study(study(tmp_path)), mirror.folder))
+        mirror.push()
+        monkeypatch.setattr(remote.socket, "gethostname", lambda: "another")
+        with pytest.raises(StoreError, match=r"memory://bucket/run: .* is writing to this run"):
+            Mirror(url, tmp_path / "two").__enter__()
+        with Mirror(url, tmp_path / "two", writes=False) as reader:
+            assert RunStore.open(reader.folder).models() == ("base", "rl")
+        monkeypatch.setattr(remote, "_FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(remote.socket, "gethostname", lambda: "a third")
+        with Mirror(url, tmp_path / "three"):  # the note is old: whoever wrote it is gone
+            pass
+
+
+def test_verdicts_never_stand_there_without_their_samples(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = Mirror(url, tmp_path / "one", every=1000)
+    order: list[str] = []
+    put = type(mirror._files).put_file
+    monkeypatch.setattr(
+        type(mirror._files), "put_file", lambda self, here, there, **more: (order.append(there), put(self, here, there))
+    )
+    with mirror:
+        sample_run(start_run(parse_study(study(tmp_path)), mirror.folder), verify=True)
+    kinds = [name.partition("bucket/run/")[2].partition("/")[0] for name in order]
+    assert max(i for i, kind in enumerate(kinds) if kind == "samples") < kinds.index("verdicts")
+
+
+def test_urls_among_the_arguments_become_folders(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    given = ["run", "study.toml", f"--out={url}", "--option", "judge.base_url=http://x/v1", "s3:"]
+    with local_copies(given) as arguments:
+        assert arguments[2].startswith(f"--out={tmp_path}/move37/runs/run-")
+        assert arguments[:2] + arguments[3:] == given[:2] + given[3:]
+
+
+def test_a_place_that_cannot_be_used_is_one_line_that_says_where_the_work_is(tmp_path: Path) -> None:
+    mirror = Mirror("memory://bucket/run", tmp_path / "one")
+
+    def broken(*_: object, **__: object) -> None:
+        raise PermissionError("no such key")
+
+    mirror._files = type("Files", (), {"cat_file": broken, "pipe_file": broken})()
+    with pytest.raises(StoreError, match=r"cannot be used \(PermissionError: no such key\); what was made is kept in"):
+        mirror.__enter__()
+
+
+# ---- S3
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, str]]:
+    """moto's server, as an environment in which s3fs finds it."""
+    pytest.importorskip("s3fs")
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    yield {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ENDPOINT_URL_S3": endpoint,
+    }
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_run_on_s3_is_sampled_killed_resumed_and_reported(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("bucket")
+    lines = ["name = 's'", "[problems]", "benchmark = 'jsonl'", "path = 'p.jsonl'", "verifier = 'exact'"]
+    lines += ["[sampling]", "n = 16", "stop.successes = 0", "max_new_tokens = 64", "template = 'completion'"]
+    for model in ("base", "rl"):
+        lines += [f"[models.{model}]", "path = 'm'", "engine = 'scripted'", "options.delay_seconds = 0.02"]
+    study(tmp_path)
+    (tmp_path / "s.toml").write_text("\n".join(lines))
+    url, command = "s3://bucket/run", [sys.executable, "-m", "move37", "run", str(tmp_path / "s.toml")]
+    here = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "MOVE37_CACHE": "off"}
+    killed = subprocess.Popen([*command, "--out", url], env=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until = time.monotonic() + 120
+    while not list((tmp_path / "cache").rglob("part-*.parquet")):
+        assert killed.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    done = subprocess.run([*command, "--out", url, "--json"], env=here, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with Mirror(url, tmp_path / "elsewhere", writes=False) as mirror:
+        store = RunStore.open(mirror.folder)
+        for model in ("base", "rl"):
+            rows = store.samples(model).read(["problem_id", "index"])
+            assert rows.height == rows.n_unique() == 96
+            assert len(store.samples(model).files()) == 1
+        assert (mirror.folder / "report.html").stat().st_size > 100_000
+        assert run_study(store.study(), mirror.folder).sampled.sampled == {}
