@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-fsspec = pytest.importorskip("fsspec")
+pytest.importorskip("fsspec", reason="the [remote] extra is not installed")
+
+import fsspec
 
 from move37 import remote
 from move37.config import parse_study
@@ -38,7 +40,8 @@ def study(folder: Path, n: int = 4, **options: Any) -> dict[str, Any]:
 def url() -> Iterator[str]:
     files = fsspec.filesystem("memory")
     yield "memory://bucket/run"
-    files.rm("/bucket", recursive=True)
+    for name in files.find("/bucket"):
+        files.rm_file(name)
 
 
 def names(url: str) -> set[str]:

@@ -2,9 +2,9 @@
 
 An object store has no rename, no lock and no cheap small files, and the run folder's guarantees rest on the first two.
 So a run at a URL is worked on in a folder of the user's cache, with all that a local folder promises, and brought over
-whole file by whole file: an object is there complete or not at all. Samples go before the verdicts on them, and a merged
-part before the small ones that it replaces are taken away, so the run at the URL can be opened at any moment: equal rows
-in two parts count once (`parts.py`). It is brought over every `PUSH_SECONDS` and when the command ends.
+whole file by whole file: an object is there complete or not at all. Samples go before the verdicts on them, and a
+merged part before the small ones that it replaces are taken away, so the run at the URL can be opened at any moment:
+equal rows in two parts count once (`parts.py`). It is brought over every `PUSH_SECONDS` and when the command ends.
 
 What a machine that is lost loses is what it made since then. A process that is killed loses less: its folder is still
 here, and the next command on this machine brings it over. One machine writes at a time: a note with the time says who
@@ -201,8 +201,8 @@ class Mirror:
             raise
         except Exception as error:  # every kind of storage raises errors of its own
             raise StoreError(
-                f"{self.url}: cannot be used ({_one_line(error)}); what was made is kept in {self.folder}: run the same "
-                "command again on this machine"
+                f"{self.url}: cannot be used ({_one_line(error)}); what was made is kept in {self.folder}: run the "
+                "same command again on this machine"
             ) from error
 
 
