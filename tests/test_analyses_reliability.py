@@ -8,15 +8,15 @@ import pytest
 from move37.analyses.reliability import (
     COVER_TAUS,
     MEASURES,
-    area,
-    area_differences,
     bayes_at_n,
     bayes_difference,
     common_ks,
     coverage,
     coverage_differences,
+    differences_under_any_plan,
     reliability,
     reliability_differences,
+    under_any_plan,
 )
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
@@ -59,10 +59,12 @@ def test_models_with_different_n_get_ks_that_all_of_them_have():
 
 def test_the_area_of_an_early_stopped_tally_is_that_of_its_curve():
     # Stop at 1 correct or 4 samples. Stopped at the first trial: pass@k = 1; never solved: 0. Means 1/2 at every k.
-    over_k, over_log_k = area(stopped("m", [1, 0], [1, 4], StoppingPlan.until(1, 4)))
+    *passed, over_k, over_log_k = under_any_plan(stopped("m", [1, 0], [1, 4], StoppingPlan.until(1, 4)))
+    assert [(row.measure, row.k, row.estimate.value) for row in passed] == [("pass@k", 1, 0.5), ("pass@k", 4, 0.5)]
     assert (over_k.measure, over_k.k, over_log_k.measure) == ("AUC@k", 4, "AUC_log@k")
     assert (over_k.estimate.value, over_log_k.estimate.value) == pytest.approx((0.5, 0.5))
-    assert area(tally("m", [1, 4], 4), k_max=2)[0].estimate.value == pytest.approx((3 / 8 + 1) / 2)
+    # pass@1 = (1/2 + 1) / 2 and pass@2 = 1: the mean height is 7/8.
+    assert under_any_plan(tally("m", [1, 2], 2))[-2].estimate.value == pytest.approx(7 / 8)
 
 
 # -- two models -------------------------------------------------------------------------------------------------------
@@ -109,7 +111,7 @@ def test_models_with_different_n_are_compared_at_common_ks():
 
 def test_differences_of_areas_take_every_stopping_plan():
     base = stopped("base", [1, 0], [1, 4], StoppingPlan.until(1, 4))
-    over_k, over_log_k = area_differences(base, tally("rl", [8, 8], 8))
+    *_, over_k, over_log_k = differences_under_any_plan(base, tally("rl", [8, 8], 8))
     # rl solves all, base half of it.
     assert (over_k.k, over_k.estimate.value, over_log_k.estimate.value) == (4, pytest.approx(0.5), pytest.approx(0.5))
 

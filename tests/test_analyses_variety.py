@@ -65,3 +65,33 @@ def test_supports_overlap_by_answers() -> None:
     assert found.shared_by_rl == 0.75
     assert found.kept_of_base == pytest.approx(1 / 3)
     assert diversity(("base", "rl"), ({}, {}), (base, rl), ("a",)) is None
+    # Pairs that agree: base 1 of 6 (x) and none, rl 3 of 6 (x) and all. Most frequent: base 2/4 and 1/4, rl 3/4 and 1.
+    assert found.same is not None
+    assert found.top is not None
+    assert (found.same.base, found.same.rl) == (pytest.approx(1 / 12), 0.75)
+    assert (found.top.base, found.top.rl) == (0.375, 0.875)
+    assert found.responses is None
+
+
+def test_the_chance_that_two_samples_agree_does_not_depend_on_how_many_there_are() -> None:
+    """200 problems with answers at .5, .3, .2: two agree with .38, in 4 samples as in 64; their number does depend."""
+    rng, ids = np.random.default_rng(5), [f"p{i}" for i in range(200)]
+    found = {}
+    for n in (4, 64):
+        counts = rng.multinomial(n, [0.5, 0.3, 0.2], size=200)
+        rows = [(p, "xyz"[a], a == 0, int(c)) for p, of in zip(ids, counts, strict=True) for a, c in enumerate(of) if c]
+        one = frame(rows)
+        votes = answers_by_problem(one.iter_rows())
+        texts = one.select("problem_id", "count")
+        found[n] = diversity(("base", "rl"), (votes, votes), (one, one), ids, responses=(texts, texts))
+    four, many = found[4], found[64]
+    assert four is not None
+    assert many is not None
+    assert four.same is not None
+    assert many.same is not None
+    # The error of a mean of 200 is .02 at n = 4: five of them.
+    assert four.same.base == pytest.approx(0.38, abs=0.1)
+    assert many.same.base == pytest.approx(0.38, abs=0.02)
+    assert four.answers.base < 2.4 < many.answers.base
+    assert many.same_response is not None
+    assert many.same_response.base == many.same.base  # here a response is its answer

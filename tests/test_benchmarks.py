@@ -39,6 +39,9 @@ ROWS: dict[str, tuple[Row, tuple[str, ...], dict[str, str]]] = {
         ("27",),
         {"contest": "2023 AMC 12A"},
     ),
+    "aime25": ({"problem_idx": 1, "answer": 70, "problem": "Find it."}, ("70",), {}),
+    "hmmt25": ({"problem_idx": 1, "answer": "\\frac{1}{576}", "problem": "Find it."}, ("\\frac{1}{576}",), {}),
+    "beyond-aime": ({"problem": "Find it.", "answer": "281"}, ("281",), {}),
     "math500": (
         {"problem": "Find it.", "answer": "\\frac{14}{3}", "subject": "Algebra", "level": 3, "unique_id": "test/1"},
         ("\\frac{14}{3}",),
@@ -121,7 +124,7 @@ ROWS["mbpp-plus"] = (
     {},
 )
 QUESTION = (
-    dict.fromkeys(("aime24", "math500", "minerva", "math-beyond"), "problem")
+    dict.fromkeys(("aime24", "aime25", "hmmt25", "beyond-aime", "math500", "minerva", "math-beyond"), "problem")
     | {"mbpp": "text"}
     | dict.fromkeys(("humaneval", "humaneval-plus", "mbpp-plus"), "prompt")
 )
@@ -163,7 +166,8 @@ def smallest(name: str) -> int:
 
 class TestContract:
     def test_every_published_set_has_a_case_here(self) -> None:
-        assert {*ROWS, "livecodebench", "jsonl", "reasoning-gym", "countdown"} == set(BENCHMARKS.names)
+        others = {"gpqa-diamond", "livecodebench", "jsonl", "reasoning-gym", "countdown"}
+        assert {*ROWS, *others} == set(BENCHMARKS.names)
 
     @pytest.mark.parametrize("name", BENCHMARKS.names)
     def test_a_benchmark_says_what_it_is(self, name: str) -> None:
@@ -171,8 +175,8 @@ class TestContract:
             pytest.importorskip("reasoning_gym", reason="the [gym] extra is not installed")
         benchmark = BENCHMARKS.load(name)
         assert benchmark.name == name
-        assert benchmark.verifier in ("math", "code", "reasoning-gym", "countdown")
-        assert (name in ROWS) == bool(benchmark.expected_counts)
+        assert benchmark.verifier in ("math", "code", "choice", "reasoning-gym", "countdown")
+        assert (name in ROWS or name == "gpqa-diamond") == bool(benchmark.expected_counts)
 
     @pytest.mark.parametrize("name", ROWS)
     def test_a_published_row_becomes_the_expected_problem(self, name: str, tmp_path: Path) -> None:
@@ -496,3 +500,31 @@ class TestRealSets:
         problems = load("olympiadbench", SHARED)
         assert sum(len(p.references) for p in problems) == 675 + 4
         assert ("8,4",) in [p.references for p in problems]
+
+
+def test_gpqa_shows_four_options_in_an_order_of_the_questions_own(tmp_path: Path) -> None:
+    rows = [
+        {
+            "Question": f"Which of them is {i}?",
+            "Correct Answer": f"the right one, {i}",
+            "Incorrect Answer 1": "one",
+            "Incorrect Answer 2": "two",
+            "Incorrect Answer 3": "three",
+            "High-level domain": "Physics",
+        }
+        for i in range(198)
+    ]
+    path = write(tmp_path / "gpqa_diamond.jsonl", rows)
+    problems = load("gpqa-diamond", path)
+    assert problems == load("gpqa-diamond", path)
+    letters = [problem.references[0] for problem in problems]
+    # Each letter is right for a quarter of 198: 49.5, with a standard error of 6; five of them.
+    assert set(letters) == {*"ABCD"}
+    assert all(20 < letters.count(letter) < 80 for letter in "ABCD")
+    for i, (problem, letter) in enumerate(zip(problems, letters, strict=True)):
+        assert problem.question.startswith(f"Which of them is {i}?\n\nA. ")
+        assert f"\n{letter}. the right one, {i}" in problem.question
+        assert dict(problem.tags) == {"subject": "Physics"}
+    rows[3]["Incorrect Answer 1"] = "two"
+    message = refusal(lambda: load("gpqa-diamond", write(path, rows)))
+    assert "two options say the same" in message

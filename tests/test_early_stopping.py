@@ -9,6 +9,7 @@ import pytest
 
 from move37 import imports, pipeline
 from move37.analyses.extrapolation import DifferenceAtK, Refusal
+from move37.analyses.reliability import UNDER_ANY_PLAN
 from move37.config import AnalysisConfig, StudyConfig, load_study, parse_study, resolved_json
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import ConfigError, InputError
@@ -83,9 +84,13 @@ def test_what_needs_a_fixed_n_is_made_of_the_samples_before_the_first_look(both:
     assert set(first.n.tolist()) == {4}
     assert first.correct.tolist() == (outcomes(fixed, "base")[:, :4] == CODES[Outcome.CORRECT]).sum(axis=1).tolist()
     findings = pipeline.analyse_run(stopped)
-    rows = [row for row in findings.models[0].reliability if not row.measure.startswith("AUC")]
-    assert {row.estimate.n for row in rows} == {(4, 4)}
-    assert findings.audits[0].accuracy == pytest.approx(first.correct.mean() / 4)
+    rows = findings.models[0].reliability
+    assert {row.first for row in rows if row.measure in UNDER_ANY_PLAN} == {None}
+    early = [row for row in rows if row.measure not in UNDER_ANY_PLAN]
+    assert {(row.first, row.estimate.n) for row in early} == {(4, (4, 4))}
+    audit = findings.audits[0]
+    assert (audit.first, audit.first_look.correct, audit.first_look.samples) == (4, first.correct.sum(), 4 * 12)
+    assert audit.accuracy == findings.curves[0].pass_at_k[0]  # pass@1 has one estimator, that of the plan
 
 
 def test_a_run_killed_between_rounds_goes_on_to_the_same_samples(

@@ -23,6 +23,8 @@ from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.estimates.settings import BandSettings
 from move37.report.page import write_report
+from move37.report.pdf import browser as browser_on_path
+from move37.report.pdf import write_pdf
 from move37.types import Problem
 from tests.test_report import CONTEXT, DRAWS, hostile_context, hostile_findings, tally
 
@@ -80,6 +82,15 @@ class Browser:
         self._call("POST", f"{self._session}/url", {"url": page.as_uri()})
         for _ in range(300):
             if self.script("return document.documentElement.dataset.drawn"):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not drawn within 30 seconds; console: {self.console()}")
+
+    def unfold(self) -> None:
+        """Open every fold, and wait until the figures in them are drawn."""
+        self.script("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        for _ in range(300):
+            if self.script("return [...document.querySelectorAll('.plot')].every(each => each.querySelector('svg'))"):
                 return
             time.sleep(0.1)
         raise AssertionError(f"not drawn within 30 seconds; console: {self.console()}")
@@ -170,7 +181,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 FIGURES = """
 return [...document.querySelectorAll('.plot')].map(plot => ({
   stem: plot.dataset.stem,
-  width: plot.querySelector('svg').getBoundingClientRect().width,
+  width: plot.querySelector('svg')?.getBoundingClientRect().width,
   lines: plot.querySelectorAll('.mark-line path').length,
   areas: plot.querySelectorAll('.mark-area path').length,
   rects: plot.querySelectorAll('.mark-rect path').length,
@@ -188,10 +199,10 @@ def width(browser: Browser, page: Path, request: pytest.FixtureRequest) -> int:
 
 
 def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Browser, page: Path, width: int) -> None:
+    browser.unfold()
     figures = {figure["stem"]: figure for figure in browser.script(FIGURES)}
     pairs = [f"{name}-{number}" for number in (1, 2) for name in ("difference", "accuracy", "transition")]
-    by_pair = [[*pairs[:3], "tokens-1"], [*pairs[3:], "tokens-2"]]  # in the order of the page
-    assert list(figures) == ["curves", *by_pair[0], *by_pair[1]]
+    assert list(figures) == ["curves", *pairs, "tokens-1", "tokens-2"]  # in the order of the page
     assert figures["curves"]["lines"] == 3 + 2  # two guessers
     assert {"uniform guessing", "answer prior"} <= set(figures["curves"]["texts"])
     assert figures["curves"]["areas"] == 3
@@ -202,15 +213,15 @@ def test_every_figure_is_drawn_without_a_complaint_or_a_request(browser: Browser
         assert figures[f"tokens-{number}"]["lines"] == 1
         assert figures[f"accuracy-{number}"]["rects"] == 22  # 11 bins of two models
         counts = [int(text) for text in figures[f"transition-{number}"]["texts"] if re.fullmatch(r"\d+", text)]
-        # Every problem is counted once; "0" is also the first bin's label on both axes.
-        assert sum(counts) == 60
+        # Every problem is counted once; the bins of both axes are named by whole numbers, 0 to 100.
+        assert sum(counts) == 60 + 2 * sum(range(0, 101, 10))
     assert browser.console() == []
     assert browser.requests() == [page.as_uri()]
 
 
 def test_the_page_is_no_wider_than_the_screen(browser: Browser, width: int) -> None:
     assert browser.script("return document.documentElement.scrollWidth") == width
-    browser.script("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    browser.unfold()
     assert browser.script("return document.documentElement.scrollWidth") == width
     for figure in browser.script(FIGURES):
         assert 200 < figure["width"] <= width
@@ -268,6 +279,7 @@ def test_pointing_at_a_curve_shows_every_model_at_that_k(browser: Browser, page:
     difference = tooltip_over(browser, "difference-1", 0.5, 0.4)
     assert re.search(r"95% band\s+[+−0]", difference)
     assert re.search(r"established\s+(gain|loss|undetermined)", difference)
+    browser.unfold()
     tokens = tooltip_over(browser, "tokens-1", 0.5, 0.4)
     assert re.search(r"tokens\s+[\d,]+\s", tokens)
     assert re.search(r"95% band\s+[+−0]", tokens)
@@ -277,6 +289,7 @@ def test_a_users_text_runs_nothing_in_the_browser(browser: Browser, tmp_path: Pa
     hostile = write_report(hostile_findings(), hostile_context(), tmp_path)
     browser.screen(1440, "light")
     browser.open(hostile)
+    browser.unfold()
     assert browser.script("return document.querySelectorAll('.plot svg').length") == 5
     assert "window.broken = 1" in tooltip_over(browser, "curves", 0.4, 0.4)
     assert browser.script("return window.broken === undefined")
@@ -299,3 +312,34 @@ def test_without_scripts_each_figure_is_a_drawing(browser: Browser, page: Path) 
         assert len(drawings) == 9
     finally:
         browser.command("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_the_first_screen_answers_without_scrolling(browser: Browser, page: Path) -> None:
+    """At 1440 x 900: the title, the picture, four answers with their numbers; and nothing of the page is half empty."""
+    browser.command("Emulation.setDeviceMetricsOverride", width=1440, height=900, deviceScaleFactor=1, mobile=False)
+    browser.open(page)
+    ends = (
+        "return [...document.querySelectorAll('h1, #curves svg, .answer')].map(e => e.getBoundingClientRect().bottom)"
+    )
+    bottoms = browser.script(ends)
+    assert len(bottoms) >= 1 + 1 + 4
+    assert max(bottoms) <= 900
+    assert browser.script("return document.querySelector('.answers').getBoundingClientRect().left") > 700
+
+
+def test_a_link_into_a_fold_opens_it(browser: Browser, page: Path) -> None:
+    browser.screen(1440, "light")
+    browser.open(page)
+    assert not browser.script("return document.getElementById('more').open")
+    browser.script("location.hash = '#reliability'")
+    for _ in range(50):
+        if browser.script("return document.getElementById('more').open"):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the fold is still closed")
+
+
+def test_a_report_prints_on_eight_pages_at_most(page: Path) -> None:
+    printed = write_pdf(page, browser_on_path())
+    assert printed == page.with_suffix(".pdf")
+    assert 1 <= len(re.findall(rb"/Type\s*/Page[^s]", printed.read_bytes())) <= 8

@@ -27,6 +27,10 @@ __all__ = ["REGISTRIES", "app", "main", "members"]
 
 def main() -> None:
     """Entry point: every end becomes an exit code, an error one line, and under --json all of it one JSON object."""
+    if sys.platform == "win32":
+        sys.exit(
+            complain("move37 needs Linux or macOS (file locks, limits of processes); on Windows run it in WSL", 2)[1]
+        )
     let_threads_sleep()
     end_at_once()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to fail

@@ -39,7 +39,8 @@ _LONGEST_NAME = 200
 """Bytes of a name that becomes a folder or a file: file systems take 255, and some is added to it."""
 
 PUBLISHED = (
-    *("aime24", "amc23", "math500", "minerva", "olympiadbench", "gsm8k", "math-beyond"),
+    *("aime24", "aime25", "hmmt25", "beyond-aime", "amc23", "math500", "minerva", "olympiadbench", "gsm8k"),
+    *("math-beyond", "gpqa-diamond"),
     *("humaneval", "humaneval-plus"),
     *("mbpp", "mbpp-plus", *SELECTED, "jsonl"),
 )

@@ -105,6 +105,8 @@ class Tally:
     unscored: IntArray
     truncated: IntArray
     plan: FixedN = field(default_factory=FixedN)
+    unknown: frozenset[str] = frozenset()
+    """Which of "unscored" and "truncated" the source does not say: their zeros mean nothing."""
 
     def __post_init__(self) -> None:
         _check_counts(self, "correct", "incorrect", "unscored", "truncated")
@@ -159,6 +161,8 @@ class StoppedTally:
     truncated: IntArray
     surplus: IntArray
     plan: StoppingPlan
+    unknown: frozenset[str] = frozenset()
+    """As in `Tally`."""
 
     def __post_init__(self) -> None:
         _check_counts(self, "successes", "trials", "went_on", "unscored", "truncated", "surplus")

@@ -18,6 +18,11 @@ NOTE = (
     "which every right solution was rewarded. Neither has seen the puzzles asked here."
 )
 STEPS = 50
+STAGES = (
+    f"1 of 3: train the base that comes with the package, {STEPS} steps of GRPO",
+    "2 of 3: base and trained model each try 150 new puzzles, up to 256 times",
+    "3 of 3: compare them and write the report",
+)
 _RESPONSE_TOKENS = 48
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -38,8 +39,10 @@ from move37.second_looks import accepted_of, audit_reading, chain_counts, chain_
 from move37.store import RunStore
 from move37.tallies import count_outcomes, counted_tally, first_samples, fixed_tally, stopped_tally
 from move37.truth import kept_truths
-from move37.types import Outcome
+from move37.types import FinishReason, Outcome
 from move37.zero_set import kept_zero_set
+
+TallyT = TypeVar("TallyT", Tally, StoppedTally)
 
 CALIBRATION = "calibration.json"
 """In the run folder: what each verifier does with answers whose truth is known, by its label."""
@@ -66,6 +69,7 @@ class RunEvidence:
         self.store = store
         self._judged_by = judged_by
         self._tallies: dict[str, AnyTally] = {}
+        self._silent: dict[str, tuple[int, int]] = {}
         store.require_problems()
 
     @cached_property
@@ -92,13 +96,13 @@ class RunEvidence:
         if not counts.is_empty():
             return counted_tally(model, counts.sort("problem_id"), plan)
         if plan is None:
-            return self.fixed_tally(model)
+            return self._as_known(model, self.fixed_tally(model))
         ids = sorted(problem.id for problem in store.problems())
         frames = (self.collect(model, rows) for _, rows in self.verdicts(model, [*KEY, "outcome", "truncated"]))
         tally = stopped_tally(model, frames, ids, plan, f"run `move37 sample {store.folder}`")
         if not tally.problems:
             raise self._no_verdicts(model)
-        return tally
+        return self._as_known(model, tally)
 
     def fixed_tally(self, model: str, below: int | None = None) -> Tally:
         """Counts of `model` over all its samples, or over those with an index below `below`.
@@ -120,22 +124,45 @@ class RunEvidence:
         counts = self._count_verdicts(model, first_samples(below) & pl.col("answer").is_not_null())
         return None if counts.is_empty() else fixed_tally(model, counts.sort("problem_id"))
 
-    def correct_among_truncated(self, model: str) -> int | None:
+    def correct_among_truncated(self, model: str, below: int | None = None) -> int | None:
         """Samples that were cut at the token limit and are correct, of those that the study uses; None without any."""
         cut_and_right = pl.col("truncated") & (pl.col("outcome") == Outcome.CORRECT.value)
         counts = [
-            self.collect(model, rows.select(cut_and_right.sum())).item()
-            for _, rows in self.used_verdicts(model, ["outcome", "truncated"])
+            self.collect(model, rows.filter(first_samples(below)).select(cut_and_right.sum())).item()
+            for _, rows in self.used_verdicts(model, [*KEY, "outcome", "truncated"])
         ]
         return int(sum(counts)) if counts else None
 
+    def ending_unknown(self, model: str) -> int:
+        """Samples of an import that does not say how they ended. Of a call that failed there is nothing to say."""
+        return self._endings(model)[0]
+
+    def _endings(self, model: str) -> tuple[int, int]:
+        """Responses in the run whose ending nobody knows, and all of its responses."""
+        if model not in self._silent:
+            parts = self.store.samples(model)
+            responses = parts.scan(["finish_reason", "error"]).filter(pl.col("error").is_null())
+            silent = (pl.col("finish_reason") == FinishReason.UNKNOWN.value).sum()
+            found = parts.collect(responses.select(silent.alias("silent"), pl.len().alias("all")))
+            self._silent[model] = int(found["silent"][0]), int(found["all"][0])
+        return self._silent[model]
+
+    def _as_known(self, model: str, tally: TallyT) -> TallyT:
+        """The tally, without the zeros of truncated samples where no sample says how it ended."""
+        silent, responses = self._endings(model)
+        is_known = not silent or silent < responses
+        return tally if is_known else replace(tally, unknown=tally.unknown | {"truncated"})
+
     # -- what else verdicts and samples say ------------------------------------------------------------------------
 
-    def reasons(self, model: str) -> list[tuple[str, str, int]]:
-        """(outcome, reason, count) over the current verdicts, most frequent first; empty for imported counts."""
+    def reasons(self, model: str, below: int | None = None) -> list[tuple[str, str, int]]:
+        """(outcome, reason, count) over the current verdicts, most frequent first; empty for imported counts.
+
+        Of all samples, or of those with an index below `below`.
+        """
         totals: dict[tuple[str, str], int] = {}
-        for _, rows in self.used_verdicts(model, ["outcome", "reason"]):
-            grouped = self.collect(model, rows.group_by("outcome", "reason").len())
+        for _, rows in self.used_verdicts(model, [*KEY, "outcome", "reason"]):
+            grouped = self.collect(model, rows.filter(first_samples(below)).group_by("outcome", "reason").len())
             for outcome, reason, count in grouped.rows():
                 totals[outcome, reason] = totals.get((outcome, reason), 0) + count
         ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
@@ -171,23 +198,26 @@ class RunEvidence:
         )
         return pl.concat([empty, *(f.select(pl.col(n).cast(t) for n, t in empty.schema.items()) for f in frames)])
 
+    def responses(self, model: str, below: int | None = None) -> pl.DataFrame:
+        """Distinct responses: problem_id, count; of all samples with a response, or of those below an index."""
+        rows = self.samples(model, [*KEY, "digest", "error"]).filter(first_samples(below) & pl.col("error").is_null())
+        counted = rows.group_by("problem_id", "digest").agg(count=pl.len()).select("problem_id", "count")
+        return self.collect(model, counted)
+
     def mean_tokens(self, model: str) -> float | None:
-        """Mean generated tokens per sample; None where no sample knows. Where sampling stopped early, over problems."""
-        if isinstance(self.tally(model), StoppedTally):
-            by_problem = self.mean_tokens_by_problem(model)
-            return float(np.mean(list(by_problem.values()))) if by_problem else None
-        value = self.collect(model, self.samples(model, ["tokens"]).select(pl.col("tokens").mean())).item()
-        return None if value is None else float(value)
+        """Generated tokens of a sample, the mean over problems; None where samples of a problem do not know it."""
+        by_problem = self.mean_tokens_by_problem(model)
+        return float(np.mean(list(by_problem.values()))) if by_problem else None
 
     def mean_tokens_by_problem(self, model: str) -> dict[str, float]:
         """Mean generated tokens per sample of each problem; empty where a sample does not know its own.
 
-        Where sampling stopped early, unbiased for that (`estimates/tokens.py`).
+        Of calls that did not fail. Where sampling stopped early, unbiased for that (`estimates/tokens.py`).
         """
         tally = self.tally(model)
         if isinstance(tally, StoppedTally):
             return self._tokens_after_stopping(model, tally)
-        lengths = self.samples(model, ["problem_id", "tokens"])
+        lengths = self.samples(model, ["problem_id", "tokens", "error"]).filter(pl.col("error").is_null())
         means = lengths.group_by("problem_id").agg(pl.col("tokens").mean(), lost=pl.col("tokens").is_null().any())
         frame = self.collect(model, means)
         return {} if frame["lost"].any() else dict(frame.select("problem_id", "tokens").rows())
@@ -328,18 +358,22 @@ class RunEvidence:
         store, tally, plan = self.store, self.tally(model), self.store.plan(model)
         first_stop = None if plan is None else plan.first_stop
         fixed = None if plan is None or not store.samples(model).files() else self.fixed_tally(model, first_stop)
+        fixed = None if fixed is None else self._as_known(model, fixed)
+        silent = self.ending_unknown(model)
         others = [label for label in store.labels(model) if label not in (*self.labels, AUDITED)]
         return ModelData(
             tally=tally,
             fixed=fixed,
-            not_truncated=self.tally_not_truncated(model, first_stop),
+            not_truncated=None if silent else self.tally_not_truncated(model, first_stop),
             with_answer=self.tally_with_answer(model, first_stop),
-            correct_among_truncated=self.correct_among_truncated(model),
-            reasons=self.reasons(model),
+            correct_among_truncated=self.correct_among_truncated(model, first_stop),
+            ending_unknown=silent,
+            reasons=self.reasons(model, first_stop),
             flags=self.flags(model),
             mean_tokens=self.mean_tokens(model),
             tokens_by_problem=self.mean_tokens_by_problem(model),
             answers=self.answers(model, first_stop),
+            responses=self.responses(model, first_stop),
             agreement=[(label, self.compare_verdicts(model, label)) for label in others],
             first_stop=first_stop,
             verifier=", ".join(self.labels),

@@ -14,7 +14,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -48,12 +48,15 @@ from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
 from move37.report.exports import exact_csv_files
 from move37.report.page import write_report
+from move37.report.words import unnamed
+from move37.report.words.first_screen import answer_lines, first_screen
 from move37.results import (
     Calibrated,
     CountsCompared,
     Decided,
     ExactTruth,
     FailedReference,
+    Labels,
     Reported,
     ResponsesScored,
     Sampled,
@@ -77,7 +80,12 @@ from move37.workload import Workload, workload_of
 from move37.zero_set import ZeroSetSampled, zero_set_for
 
 
-def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None) -> StudyRun:
+def run_study(
+    study: StudyConfig,
+    folder: Path,
+    progress: Progress | None = None,
+    before_report: Callable[[], object] = lambda: None,
+) -> StudyRun:
     """The whole study. The same call continues a run that was stopped at any point."""
     store = start_run(study, folder)
     trained = train_run(store, progress)
@@ -86,6 +94,7 @@ def run_study(study: StudyConfig, folder: Path, progress: Progress | None = None
     if is_quickly_known(store):
         with store.writing():
             known_models(store, progress, every=False)
+    before_report()
     verdicts = {model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()}
     return StudyRun(trained, sampled, Verified(store.folder, verdicts, rest.verifiers), report_run(store))
 
@@ -245,6 +254,13 @@ def compare_verifiers(
 
 def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
     """What the verdicts say. Also written to analyses.json, every number of it: in the run folder, or in `out`."""
+    findings = findings_of(store)
+    write_json((out or store.folder) / "analyses.json", findings_json(findings))
+    return findings
+
+
+def findings_of(store: RunStore) -> Findings:
+    """The same, and nothing is written. Raises InputError for a run without samples or counts."""
     settings, evidence = store.study().analysis, RunEvidence(store)
     models = evidence.models()
     if not models:
@@ -254,12 +270,11 @@ def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
     differ = refuse_differences(store)
     known = [evidence.of_model(name) for name in ordered]
     known = on_common_problems(known) if differ else known
-    findings = find(known, _band(settings), evidence.facts())
-    write_json((out or store.folder) / "analyses.json", findings_json(findings))
-    return findings
+    return find(known, band_of(settings), evidence.facts())
 
 
-def _band(settings: AnalysisConfig) -> BandSettings:
+def band_of(settings: AnalysisConfig) -> BandSettings:
+    """What all intervals depend on."""
     return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error, settings.target)
 
 
@@ -271,14 +286,17 @@ def accept_differences(store: RunStore, reason: str) -> None:
         store.adopt(study.model_copy(update={"analysis": analysis}))
 
 
-def report_run(store: RunStore, out: Path | None = None) -> Reported:
-    """Analyse and write report.html, report.md, figures/ and tables/ into the run folder.
+def report_run(store: RunStore, out: Path | None = None, single_file: bool = True) -> Reported:
+    """Analyse and write report.html, report.md, report.json, figures/ and tables/ into the run folder.
 
     With `out` all of it goes there and nothing is written to the run, which may be on a share that is only read.
+    Unless it is a `single_file`, report.html links to the files beside it and does not hold them.
     """
     findings = analyse_run(store, out)
-    page = write_report(findings, run_context(store, out), out or store.folder)
-    return Reported(store.folder, page, findings.warnings)
+    page = write_report(findings, run_context(store, out), out or store.folder, single_file)
+    screen = first_screen(findings)
+    title, answers = unnamed(screen.title.text), tuple(map(unnamed, answer_lines(screen)))
+    return Reported(store.folder, page, findings.warnings, title, answers)
 
 
 def exact_checkpoint(
@@ -331,28 +349,40 @@ def score_run(
 
 
 def compare_counts(
-    base: Path, rl: Path, settings: AnalysisConfig, out: Path | None = None, at_k: int | None = None
+    base: Path,
+    others: Path | Sequence[Path],
+    settings: AnalysisConfig,
+    out: Path | None = None,
+    at_k: int | None = None,
+    labels: Labels | None = None,
 ) -> CountsCompared:
-    """Compare two files of counts. With `out`, the report and analyses.json are written there too.
+    """Compare files of counts, every one with the first. With `out`, the report and analyses.json are written there.
 
-    `at_k` asks for the difference at one k, also beyond n; past twice n the answer is a refusal with bounds.
+    `at_k` asks for the difference of one pair at one k, also beyond n; past twice n the answer is a refusal with
+    bounds. `labels` are names for people.
     """
-    tallies = with_shared_ids(load_counts(base, "base"), load_counts(rl, "rl"))
-    known = [ModelData(tally) for tally in tallies]
+    labels = labels or Labels()
+    paths = [base, *([others] if isinstance(others, Path) else others)]
+    names = labels.of_models(len(paths))
+    first, *rest = (load_counts(path, name) for path, name in zip(paths, names, strict=True))
+    known = [ModelData(first), *(ModelData(with_shared_ids(first, each)[1]) for each in rest)]
     facts = Facts(beyond=out is not None and settings.beyond)
-    findings = find(known, _band(settings), facts)
+    findings = find(known, band_of(settings), facts)
     at = page = None
     if at_k is not None:
+        if len(known) != 2:
+            raise InputError(f"--at-k: asks about one pair, and {len(known)} files were given")
         base_tally, rl_tally = (each.tally for each in known)
         at = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
     if out is not None:
         write_json(out / "analyses.json", findings_json(findings))
+        sources = tuple((f"{name}: counts", str(path)) for name, path in zip(names, paths, strict=True))
         context = ReportContext(
-            title=f"{rl.name} against {base.name}",
-            note="Made from counts of correct samples; no sample was seen.",
-            settings=(("base counts", str(base)), ("RL counts", str(rl)), *analysis_rows(settings)),
+            title=labels.title or f"{', '.join(names[1:])} against {names[0]}",
+            note=labels.note or "Made from counts of correct samples; no sample was seen.",
+            settings=(*sources, *analysis_rows(settings)),
             prompts=(),
-            command=f"move37 compare {base} {rl} --out {out}",
+            command=f"move37 compare {' '.join(map(str, paths))}{labels.as_options()} --out {out}",
         )
         page = write_report(findings, context, out)
     return CountsCompared(findings, at, page)

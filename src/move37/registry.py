@@ -89,6 +89,11 @@ class Registry:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UnknownNameError(f"unknown {self.kind} {name!r}{hint} (known: {', '.join(known)})")
 
+    def check(self, name: str) -> None:
+        """Refuse an unknown name as `load` does, without loading what is in the table."""
+        if name not in self.table:
+            self.load(name)
+
     def origin(self, name: str) -> dict[str, str]:
         """What says which code is behind `name`: {"file": digest of its content} for one of the user's own, {"package":
         name and version} for one that is installed, nothing for the table's. Raises InputError."""

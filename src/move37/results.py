@@ -4,6 +4,7 @@ The command line prints them as JSON (`analyses/serialise.py` makes the dicts); 
 are counted by "correct", "incorrect" and "unscored".
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from move37.analyses.decision import Decision
 from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.extrapolation import DifferenceAtK, Refusal
 from move37.error_rates import Calibration
+from move37.errors import InputError
 from move37.scoring import PairScored
 from move37.types import Outcome
 
@@ -78,6 +80,33 @@ class Reported:
     run: Path
     report: Path
     warnings: tuple[str, ...]
+    title: str = ""
+    """What it says first."""
+    answers: tuple[str, ...] = ()
+    """The answers beside it, a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What models and report are called, for people; defaults for whatever is not given."""
+
+    names: tuple[str, ...] = ()
+    """Of the models, base first."""
+    title: str | None = None
+    note: str | None = None
+
+    def of_models(self, models: int) -> tuple[str, ...]:
+        """A name for each model. Raises InputError for another number of names, or one that is empty or twice."""
+        if not self.names:
+            return ("base", "rl") if models == 2 else ("base", *(f"rl-{i}" for i in range(1, models)))
+        if len(self.names) != models or len(set(self.names)) != models or not all(map(str.strip, self.names)):
+            raise InputError(f"--names: {models} files need {models} different names, base first, not {self.names}")
+        return self.names
+
+    def as_options(self) -> str:
+        """The options of `move37 compare` that say the same."""
+        given = {"names": ",".join(self.names), "title": self.title, "note": self.note}
+        return "".join(f" --{name} {shlex.quote(value)}" for name, value in given.items() if value)
 
 
 @dataclass(frozen=True, slots=True)

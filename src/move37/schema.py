@@ -147,7 +147,8 @@ COUNTS = Table(
     },
     ("problem_id",),
 )
-"""Imported counts; `went_on` is null unless they were stopped early."""
+"""Imported counts; `went_on` is null unless they were stopped early, `unscored` and `truncated` are where the source
+does not say them."""
 PROBLEMS = Table(
     {
         "id": pl.String,

@@ -15,14 +15,17 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from move37.config import IMPORTED, ModelConfig, StudyConfig, VerificationConfig
+from move37.benchmarks import BENCHMARKS
+from move37.config import GENERATED, IMPORTED, ModelConfig, StudyConfig, VerificationConfig
+from move37.counts import StoppingPlan
 from move37.engines import ENGINES, Engine
 from move37.engines.metering import Metered
 from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError
 from move37.executors import EXECUTORS
+from move37.hub import refuse_unreachable
 from move37.monitoring import Monitor, Round
-from move37.progress import Progress, Silent
+from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, owed_requests, render_prompts, roll_out, template_of
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
@@ -45,8 +48,9 @@ def check_names(study: StudyConfig) -> None:
     ENVIRONMENTS.load(study.sampling.environment)
     EXECUTORS.load(study.sampling.executor)
     check_options(study.verification)
-    for name in sampled_models(study):
-        ENGINES.load(study.models[name].engine)
+    engines = {name: study.models[name].engine for name in sampled_models(study)}
+    for name, engine in engines.items():
+        ENGINES.check(engine)
         own = study.sampling_of(name)
         if own.temperature == 0 and own.n > 1:
             raise ConfigError(
@@ -54,8 +58,15 @@ def check_names(study: StudyConfig) -> None:
                 "n = 1, or a temperature"
             )
     for source in study.problems:
+        family = source.benchmark.partition(":")[0]
+        BENCHMARKS.check(family if family in GENERATED else source.benchmark)
         if source.verifier is not None:
             make_verifier(source.verifier, study.verification)
+    for name, engine in engines.items():
+        if engine == "transformers":
+            refuse_unreachable(study.models[name].path, f"models.{name}.path")
+    for engine in engines.values():  # last: this loads torch
+        ENGINES.load(engine)
 
 
 class Session:
@@ -77,6 +88,8 @@ class Session:
         self.unchecked: list[str] = []
         """What could not be checked of the models that were loaded, one line each."""
         self._samplers: dict[str, Sampler] = {}
+        self._running: VerdictStream | None = None
+        """Of which the verdicts are not in `verified` yet."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -102,15 +115,28 @@ class Session:
 
         They are judged meanwhile, unless told not to: then nothing is, which a stopping plan does not allow.
         """
-        plan, made = self.store.study().sampling.plan(), 0
+        plan, rounds = self.store.study().sampling.plan(), _Rounds(len(problem_ids))
         verify = verify or not plan.is_fixed
-        while True:
-            if verify:
-                self.verify((name,))  # what was left without a verdict, which decides about what is owed
-            owed = self.store.owed(name, problem_ids, plan)
-            if not owed:
-                return made
-            made += self._sample_round(self._sampler(name), name, owed, verify)
+        if verify:
+            self.verify((name,))  # what was left without a verdict, which decides about what is owed
+        owed = self.store.owed(name, problem_ids, plan)
+        if not owed:
+            return 0
+        with watch_model(self.progress, name, lambda: rounds.so_far(plan, self._outcomes(name))) as progress:
+            while owed:
+                sampler = self._sampler(name)
+                rounds.begin(owed, plan.n_max)
+                self._sample_round(sampler, name, owed, verify, progress, rounds.take)
+                if verify:
+                    self.verify((name,))
+                owed = self.store.owed(name, problem_ids, plan)
+            rounds.begin(owed, plan.n_max)
+        return rounds.made
+
+    def _outcomes(self, name: str) -> Counter[str]:
+        """Verdicts of this session, those that are being made as well."""
+        running = self._running.counts.values() if self._running is not None else ()
+        return sum(running, start=self.verified.get(name, Counter()).copy())
 
     def sample_indices(self, name: str, problem_ids: Sequence[str], indices: range) -> int:
         """Ask a model for those samples of each problem that it lacks, beside any plan; how many were made.
@@ -121,7 +147,7 @@ class Session:
         owed = self.store.lacking(name, problem_ids, indices)
         if not owed:
             return 0
-        return self._sample_round(self._sampler(name), name, owed, verify=True)
+        return self._sample_round(self._sampler(name), name, owed, True, self.progress)
 
     def _sampler(self, name: str) -> "Sampler":
         """The model, loaded when it is first asked."""
@@ -130,17 +156,25 @@ class Session:
             self.unchecked += self._samplers[name].unchecked
         return self._samplers[name]
 
-    def _sample_round(self, sampler: "Sampler", name: str, owed: Mapping[str, list[int]], verify: bool) -> int:
+    def _sample_round(
+        self,
+        sampler: "Sampler",
+        name: str,
+        owed: Mapping[str, list[int]],
+        verify: bool,
+        progress: Progress,
+        made_one: Callable[[Sample], object] = lambda sample: None,
+    ) -> int:
         asked = self._asked(owed)
         with self.store.appending_samples(name) as writer:
             if not verify:
                 with sampler.monitor(asked) as monitor:
-                    return sampler.sample(owed, self.progress, _all_of(writer.add, monitor.take))
+                    return sampler.sample(owed, progress, _all_of(writer.add, made_one, monitor.take))
             with self._verdict_stream(name, self._verifiers(), writer) as stream:
                 with sampler.monitor(asked, lambda: stream.waiting, stream.outcomes) as monitor:
-                    keep = _all_of(writer.add, stream.take, monitor.take)
-                    made = sampler.sample(owed, self.progress, keep)
-                with self.progress.track(f"Verifying {name}", stream.waiting, "samples") as advance:
+                    keep = _all_of(writer.add, made_one, stream.take, monitor.take)
+                    made = sampler.sample(owed, progress, keep)
+                with progress.track(f"Verifying {name}", stream.waiting, "samples") as advance:
                     stream.finish(advance)
             return made
 
@@ -227,7 +261,8 @@ class Session:
                 for label in {label_of(verifier) for verifier in verifiers.values()}
             }
             in_flight = stack.enter_context(self.pool.in_flight())
-            stream = VerdictStream(in_flight, self.store.problems(), verifiers, writers)
+            stream = self._running = VerdictStream(in_flight, self.store.problems(), verifiers, writers)
+            stack.callback(setattr, self, "_running", None)
             yield stream
         answers = self.pool.answers - before
         for label, counts in stream.counts.items():
@@ -243,6 +278,35 @@ def _all_of(*takers: Callable[[Sample], object]) -> Callable[[Sample], None]:
             each(sample)
 
     return take
+
+
+class _Rounds:
+    """What a model owes and has made, for whoever watches."""
+
+    def __init__(self, problems: int) -> None:
+        self.made, self._problems, self._finished = 0, problems, 0
+        self._most: Counter[str] = Counter()
+        """Samples that each unfinished problem may still owe."""
+        self._left: Counter[str] = Counter()
+        """Of these, samples of the present round."""
+
+    def begin(self, owed: Mapping[str, list[int]], n_max: int) -> None:
+        self._left = Counter({problem: len(indices) for problem, indices in owed.items()})
+        later = {problem: max(0, n_max - 1 - indices[-1]) for problem, indices in owed.items()}
+        self._most = self._left + Counter(later)
+        self._finished = self._problems - len(owed)
+
+    def take(self, sample: Sample) -> None:
+        self.made += 1
+        self._left[sample.problem_id] -= 1
+        self._most[sample.problem_id] -= 1
+
+    def so_far(self, plan: StoppingPlan, outcomes: Mapping[str, int]) -> SoFar:
+        """At a fixed n a problem is finished when it owes nothing more, under a plan when a round begins without it."""
+        ended = sum(not left for left in self._left.values()) if plan.is_fixed else 0
+        right, wrong = (outcomes.get(each.value, 0) for each in (Outcome.CORRECT, Outcome.INCORRECT))
+        left = self._most.total()
+        return SoFar(self._finished + ended, self._problems, self.made, right, wrong, left, plan.is_fixed)
 
 
 class VerdictStream:

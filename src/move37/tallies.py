@@ -35,7 +35,8 @@ def first_samples(below: int | None) -> pl.Expr:
 def fixed_tally(model: str, counts: pl.DataFrame) -> Tally:
     """The tally in rows of counts, in their order."""
     correct, incorrect, unscored, truncated = (_column(counts, name) for name in _FIXED)
-    return Tally(model, tuple(counts["problem_id"]), correct, incorrect, unscored, truncated)
+    ids = tuple(counts["problem_id"])
+    return Tally(model, ids, correct, incorrect, unscored, truncated, unknown=_unknown(counts))
 
 
 def counted_tally(model: str, counts: pl.DataFrame, plan: StoppingPlan | None) -> AnyTally:
@@ -44,7 +45,8 @@ def counted_tally(model: str, counts: pl.DataFrame, plan: StoppingPlan | None) -
         return fixed_tally(model, counts)
     correct, incorrect, unscored, truncated, went_on = (_column(counts, name) for name in (*_FIXED, "went_on"))
     ids, none = tuple(counts["problem_id"]), np.zeros_like(correct)
-    return StoppedTally(model, ids, correct, correct + incorrect, went_on, unscored, truncated, none, plan)
+    scored, unknown = correct + incorrect, _unknown(counts)
+    return StoppedTally(model, ids, correct, scored, went_on, unscored, truncated, none, plan, unknown)
 
 
 def counts_frame(tally: AnyTally) -> pl.DataFrame:
@@ -59,6 +61,7 @@ def counts_frame(tally: AnyTally) -> pl.DataFrame:
             "truncated": tally.truncated,
             "went_on": tally.went_on,
         }
+    columns |= {name: [None] * tally.problems for name in tally.unknown}
     return pl.DataFrame({"problem_id": list(tally.problem_ids)} | columns, schema=COUNTS.columns)
 
 
@@ -118,4 +121,9 @@ _PLACE = {"problem_id": pl.String, "row": pl.Int64}
 
 
 def _column(counts: pl.DataFrame, name: str) -> IntArray:
-    return counts[name].to_numpy().astype(np.int64)
+    return counts[name].fill_null(0).to_numpy().astype(np.int64)
+
+
+def _unknown(counts: pl.DataFrame) -> frozenset[str]:
+    """What no row says."""
+    return frozenset(n for n in ("unscored", "truncated") if counts.height and counts[n].null_count() == counts.height)

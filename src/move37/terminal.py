@@ -1,38 +1,36 @@
-"""What the commands show on a terminal: bars while they work, a few short tables when they are done.
+"""What the commands show on a terminal when they are done: what was found, and a few short tables.
 
-Results go to standard output, bars and errors to standard error. Under --json nothing is shown but errors.
+Results go to standard output, progress (`terminal_progress.py`) and errors to standard error. Under --json nothing is
+shown but errors.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 from move37.analyses import Comparison, Findings
+from move37.analyses.curves import CurveDifference, ModelCurve
 from move37.analyses.decision import Decision
 from move37.analyses.planning import Forecast
 from move37.console import plain_text, tell
 from move37.error_rates import Calibration, ChainCalibration, Rate
-from move37.progress import Progress, Silent
-from move37.report import summary_sentences
+from move37.report import ReportContext, summary_sentences
+from move37.report.number_format import percent, widest
 from move37.report.sections import section_lines
-from move37.report.words import settled, split_test
+from move37.report.tables import difference_cell
+from move37.report.words import settled, split_test, unnamed
 from move37.report.words.claim import problems_of, texts
+from move37.report.words.first_screen import answer_lines, first_screen
 from move37.report.words.forecast import forecast_sentences
-from move37.results import ImportedSamples, ResponsesScored, Validated, VerifiersCompared
+from move37.results import ImportedSamples, Reported, ResponsesScored, Validated, VerifiersCompared
+from move37.terminal_progress import progress
 from move37.types import Outcome
+
+__all__ = ["progress"]
 
 MOST_ROWS = 20
 """Of a table that lists single answers."""
-
-
-def progress(quiet: bool) -> Progress:
-    """Bars on standard error, or nothing when `quiet` or when it is not a terminal."""
-    console = Console(stderr=True)
-    return Silent() if quiet or not console.is_terminal else _TerminalProgress(console)
 
 
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -63,14 +61,33 @@ def print_scored(done: ResponsesScored) -> None:
     tell(False, f"Next: move37 report {done.run}")
 
 
+def print_reported(done: Reported, unchecked: Sequence[str] = ()) -> None:
+    """What was found, in a title and a line for each answer, what its reader must know, and where the report is."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"\n[bold]{plain_text(done.title)}[/]")
+    for line in done.answers:
+        console.print(f"  {plain_text(line)}")
+    tell(False, f"Report: {done.report}", (*unchecked, *done.warnings))
+
+
+def print_examples(context: ReportContext) -> None:
+    """A prompt with a right and a wrong response to it, as the report has them."""
+    for _, text, _ in context.prompts[:1]:
+        tell(False, f"\nA prompt:\n{text.strip()}")
+    for example in context.examples:
+        tell(False, f"{example.outcome.capitalize()}, by {example.model}:\n{example.text.strip()[:600]}")
+
+
 def print_findings(findings: Findings) -> None:
-    """The summary in words, the curves and the four-way table of each comparison, then the sentences of all else."""
+    """The title and the answers, the curves and the four-way tables, then the sentences of all else."""
+    screen = first_screen(findings)
+    tell(False, "\n".join(unnamed(line) for line in (screen.title.text, *answer_lines(screen), "")))
     tell(False, "\n".join(summary_sentences(findings)))
     print_table(
         "pass@k",
         ("k", *(curve.model for curve in findings.curves)),
         [
-            (str(k), *(f"{curve.pass_at_k[k - 1]:.4f}" if k <= len(curve.k) else "–" for curve in findings.curves))
+            (str(k), *(_percent(curve, k) for curve in findings.curves))
             for k in sorted({k for curve in findings.curves for k in _shown(len(curve.k))})
         ],
     )
@@ -80,8 +97,8 @@ def print_findings(findings: Findings) -> None:
         [
             (
                 audit.model,
-                *(f"{count:,}" for count in (audit.correct, audit.incorrect, audit.unscored, audit.truncated)),
-                "–" if audit.correct_among_truncated is None else f"{audit.correct_among_truncated:,}",
+                *map(_known, (audit.correct, audit.incorrect, audit.unscored, audit.truncated)),
+                _known(audit.correct_among_truncated),
             )
             for audit in findings.audits
         ],
@@ -89,6 +106,10 @@ def print_findings(findings: Findings) -> None:
     for comparison in findings.comparisons:
         _print_comparison(comparison, findings.decision)
     tell(False, "\n".join(section_lines(findings)))
+
+
+def _known(count: int | None) -> str:
+    return "not known" if count is None else f"{count:,}"
 
 
 def print_imported(found: ImportedSamples) -> None:
@@ -238,18 +259,17 @@ def print_forecast(planned: Forecast) -> None:
 
 def _print_comparison(comparison: Comparison, decision: Decision | None) -> None:
     difference, table = comparison.difference, comparison.solvable
-    lower, upper = difference.reported
     rows = [
         (
             str(k),
-            f"{difference.band.mean[k - 1]:+.4f}",
-            f"[{lower[k - 1]:+.4f}, {upper[k - 1]:+.4f}]" if lower[k - 1] > -1 or upper[k - 1] < 1 else "–",
+            *_points(difference, k),
             settled(difference, k),
         )
         for k in _shown(len(difference.k))
     ]
     band = f"{difference.band.confidence:.0%} band over all k, {problems_of(difference.target)}"
-    print_table(f"{difference.rl} minus {difference.base}", ("k", "difference", band, ""), rows)
+    title = f"{difference.rl} minus {difference.base}, percentage points"
+    print_table(title, ("k", "difference", band, ""), rows)
     test, result, _ = split_test(table, decision)
     print_table(
         f"Solved at least once in {table.k} samples",
@@ -264,31 +284,16 @@ def _print_comparison(comparison: Comparison, decision: Decision | None) -> None
     )
 
 
+def _percent(curve: ModelCurve, k: int) -> str:
+    """As on the page: one unit, and one number of digits in a column."""
+    return str(percent(curve.pass_at_k[k - 1], widest(curve.se_population))) if k <= len(curve.k) else "–"
+
+
+def _points(difference: CurveDifference, k: int) -> tuple[str, str]:
+    cell = difference_cell(difference, k)
+    return str(cell.value), str(cell.interval)
+
+
 def _shown(last: int) -> list[int]:
     """Powers of two up to `last`, and `last`."""
     return sorted({2**power for power in range(last.bit_length())} | {last})
-
-
-class _TerminalProgress:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    @contextmanager
-    def track(self, label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}"),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        with Bars(*columns, console=self._console) as bars:
-            task = bars.add_task(label, total=total, rate="")
-
-            def advance(done: int) -> None:
-                speed = bars.tasks[0].speed
-                bars.update(task, advance=done, rate=f"{speed:,.1f}/s" if speed else "")
-
-            yield advance

@@ -6,7 +6,7 @@ token counts, no budgets; no fixed n, no measure that needs one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -23,21 +23,22 @@ from move37.analyses.false_solves import FalseSolves
 from move37.analyses.format_split import FormatDifference, FormatShare, format_difference, format_share
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.reliability import (
+    UNDER_ANY_PLAN,
     BayesAtN,
     BayesDifference,
     Coverage,
     CoverageDifference,
     ReliabilityDifference,
     ReliabilityRow,
-    area,
-    area_differences,
     bayes_at_n,
     bayes_difference,
     coverage,
     coverage_differences,
     default_ks,
+    differences_under_any_plan,
     reliability,
     reliability_differences,
+    under_any_plan,
 )
 from move37.analyses.sensitivity import (
     DifferenceBracket,
@@ -78,7 +79,10 @@ class ModelData:
     with_answer: Tally | None = None
     """Counts over those in which an answer was found; None where that is not known, or none was."""
     correct_among_truncated: int | None = None
-    """Of the samples that the estimates use, those that were cut and are correct; None where it is not known."""
+    """Samples that were cut and are correct; None where it is not known. Of those before the first look, if there are
+    several, as are `reasons`."""
+    ending_unknown: int = 0
+    """Samples of which the import does not say how they ended."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(outcome, reason, count)."""
     flags: Sequence[tuple[str, str, int]] = ()
@@ -88,6 +92,8 @@ class ModelData:
     """Mean generated tokens per sample of each problem; empty where they are not known."""
     answers: pl.DataFrame | None = None
     """Distinct answers of those that are scored: problem_id, answer (null: none), correct, count."""
+    responses: pl.DataFrame | None = None
+    """Distinct responses: problem_id, count."""
     agreement: Sequence[tuple[str, pl.DataFrame]] = ()
     """Other graders by label, with problem_id, index, outcome, theirs, answer of every sample judged by both."""
     first_stop: int | None = None
@@ -141,6 +147,8 @@ class ModelDetail:
     """How often an answer is found; None where every sample has one."""
     false_solves: FalseSolves | None = None
     """Problems that a wrong answer alone may have solved; None without a calibration, or without answers."""
+    first: int | None = None
+    """Where sampling stopped early: what needs a fixed n is of so many samples of each problem, the first ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +217,8 @@ def model_detail(
             if _far(depth, tally)
             else None
         ),
-        format=None if fixed is None or data.with_answer is None else format_share(fixed, _of(data, fixed)),
+        format=_format_of(data, fixed),
+        first=data.first_stop,
     )
 
 
@@ -236,9 +245,10 @@ def pair_detail(
         shares = coverage_differences(fixed_base, fixed_rl, None, confidence, in_order)
         posterior = bayes_difference(fixed_base, fixed_rl, confidence=confidence, design=in_order)
     smaller = sorted({1, *default_ks(table.k)} - {table.k})
-    if table.k > 1 and not (fixed_base is base and fixed_rl is rl):  # areas take what was stopped early too
-        areas = area_differences(base, rl, confidence=confidence, design=design)
-        differences = (*(row for row in differences if not row.measure.startswith("AUC")), *areas)
+    first = of_base.first_stop or of_rl.first_stop
+    if not (fixed_base is base and fixed_rl is rl):
+        own = (replace(row, first=first) for row in differences if row.measure not in UNDER_ANY_PLAN)
+        differences = (*own, *differences_under_any_plan(base, rl, confidence, design))
     return PairDetail(
         base=base.model,
         rl=rl.model,
@@ -267,7 +277,8 @@ def _diversity(
     if of_base.answers is None or of_rl.answers is None:
         return None
     names, votes = (base.model, rl.model), (of_base.votes, of_rl.votes)
-    return diversity(names, votes, (of_base.answers, of_rl.answers), base.problem_ids, confidence, design)
+    answers, responses = (of_base.answers, of_rl.answers), (of_base.responses, of_rl.responses)
+    return diversity(names, votes, answers, base.problem_ids, confidence, design, responses)
 
 
 def _reliability(
@@ -277,13 +288,13 @@ def _reliability(
     ks: Sequence[int] | None,
     confidence: float,
 ) -> tuple[ReliabilityRow, ...]:
-    """Rows at a fixed n where one is known, with the areas under the whole curve."""
+    """Rows at a fixed n where one is known; what needs none is of all samples."""
     (fixed, in_order), (tally, design) = known, whole
     rows = () if fixed is None else reliability(fixed, ks, data.votes, confidence, in_order)
     if fixed is tally:
         return rows
-    areas = area(tally, confidence=confidence, design=design) if k_limit(tally) > 1 else ()
-    return (*(row for row in rows if not row.measure.startswith("AUC")), *areas)
+    own = (replace(row, first=data.first_stop) for row in rows if row.measure not in UNDER_ANY_PLAN)
+    return (*own, *under_any_plan(tally, confidence, design))
 
 
 def _tokens(
@@ -305,6 +316,13 @@ def _of(data: ModelData, fixed: Tally) -> Tally:
     return on_problems(data.with_answer, fixed.problem_ids)
 
 
+def _format_of(data: ModelData, fixed: Tally | None) -> FormatShare | None:
+    if fixed is None or data.with_answer is None:
+        return None
+    found = format_share(fixed, _of(data, fixed))
+    return None if found is None else replace(found, first=data.first_stop)
+
+
 def _format(
     of_base: ModelData,
     of_rl: ModelData,
@@ -320,7 +338,8 @@ def _format(
     known = (base, _of(of_base, base)), (rl, _of(of_rl, rl))
     if all(int(found.n.sum()) == int(each.n.sum()) for each, found in known):
         return None
-    return format_difference(*known, confidence, _as_in(base, order, design))
+    found = format_difference(*known, confidence, _as_in(base, order, design))
+    return replace(found, first=of_base.first_stop or of_rl.first_stop)
 
 
 def _as_in(fixed: Tally, tally: AnyTally, design: Design) -> Design:

@@ -5,6 +5,11 @@ different answers in m of n samples without replacement, sum over answers of 1 -
 (rarefaction; Hurlbert 1971, Ecology 52, 577-586). In countdown an answer is a chain, so right ones are verified ways to
 solve the puzzle; where an answer is a number there is one right answer in several spellings. Errors are over problems.
 
+That number grows with m. What does not depend on the number of samples is the chance that two of them agree, estimated
+without bias by sum over answers of v (v - 1) / (n (n - 1)) (Simpson 1949, Nature 163, 688); a sample without an answer
+agrees with none. The share of the most frequent answer is counted as it is, and is too high where n is small. The same
+for whole responses, equal to the letter.
+
 Overlap of supports: the share of rl's right samples whose answer base gave as well, and the share of base's different
 right answers that rl still gives, over the samples there are. Both fall short of 1 by luck alone.
 
@@ -55,6 +60,20 @@ class Diversity:
     """Share of rl's right samples whose answer base gave too; None without a right one."""
     kept_of_base: float | None
     """Share of base's different right answers that rl gave too; None without one."""
+    same: Variety | None = None
+    """The chance that two samples of a problem give the same answer; None where a problem has one sample."""
+    top: Variety | None = None
+    """The share of a problem's samples that give its most frequent answer."""
+    responses: Variety | None = None
+    """Different responses; this and the next two are None where responses are not known."""
+    same_response: Variety | None = None
+    top_response: Variety | None = None
+
+    @property
+    def measures(self) -> tuple[Variety, ...]:
+        """All that there are, in the order of a table."""
+        every = self.answers, self.right, self.same, self.top, self.responses, self.same_response, self.top_response
+        return tuple(each for each in every if each is not None)
 
 
 def diversity(
@@ -64,10 +83,11 @@ def diversity(
     problem_ids: Sequence[str],
     confidence: float = 0.95,
     design: Design = INDEPENDENT,
+    responses: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None),
 ) -> Diversity | None:
     """Of base and rl on these problems, which `design` labels; None where answers of one of them are not known.
 
-    Raises InputError for no problem.
+    `responses` has problem_id and count of every distinct response. Raises InputError for no problem.
     """
     if not problem_ids:
         raise InputError("diversity needs problems")
@@ -81,6 +101,10 @@ def diversity(
         for only_right in (False, True)
     )
     shared, kept = _overlap(*answers, problem_ids)
+    asked = [[(of[problem].votes, of[problem].n) for problem in problem_ids] for of in votes]
+    written = [None if frame is None else _counts_of(frame, problem_ids) for frame in responses]
+    texts = (None, None, None) if None in written else _of_kind(written, m, "responses", confidence)
+    _, same, top = _of_kind(asked, m, "answer", confidence)
     return Diversity(
         base=names[0],
         rl=names[1],
@@ -91,6 +115,45 @@ def diversity(
         right=_variety("different right answers", right[0], right[1], confidence, design),
         shared_by_rl=shared,
         kept_of_base=kept,
+        same=same,
+        top=top,
+        responses=texts[0],
+        same_response=texts[1],
+        top_response=texts[2],
+    )
+
+
+_Counted = list[tuple[IntArray, int]]
+"""Of every problem: how many samples each distinct thing has, and how many there are."""
+
+
+def _counts_of(frame: pl.DataFrame, problem_ids: Sequence[str]) -> _Counted | None:
+    """None where a problem has fewer than two."""
+    by_problem = {key[0]: part["count"].to_numpy().astype(np.int64) for key, part in frame.group_by("problem_id")}
+    counted = [by_problem.get(problem, np.zeros(0, dtype=np.int64)) for problem in problem_ids]
+    return [(each, int(each.sum())) for each in counted] if all(each.sum() > 1 for each in counted) else None
+
+
+def _of_kind(
+    of: Sequence[_Counted | None], m: int, kind: str, confidence: float
+) -> tuple[Variety | None, Variety | None, Variety | None]:
+    """Different ones in m samples, the chance that two are alike, the share of the most frequent one."""
+    base, rl = of
+    if base is None or rl is None or min(n for counted in (base, rl) for _, n in counted) < 2:
+        return None, None, None
+    name = kind.removesuffix("s")
+    different, same, top = (
+        [np.array([function(v, n) for v, n in counted], dtype=float) for counted in (base, rl)]
+        for function in (
+            lambda v, n: seen(v, n, min(m, n)).sum(),
+            lambda v, n: (v * (v - 1)).sum() / (n * (n - 1)),
+            lambda v, n: v.max(initial=0) / n,
+        )
+    )
+    return (
+        _variety(f"different {name}s", *different, confidence),
+        _variety(f"chance that two samples give the same {name}", *same, confidence),
+        _variety(f"share of the most frequent {name}", *top, confidence),
     )
 
 

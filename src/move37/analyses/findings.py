@@ -118,7 +118,7 @@ def _findings(models: Sequence[ModelData], settings: BandSettings, facts: Facts)
     curves = tuple(model_curve(*each) for each in zip(tallies, repeat(settings), designs))
     return Findings(
         curves=curves,
-        audits=tuple(map(_audit, models)),
+        audits=tuple(map(_audit, models, tallies)),
         models=_models(models, tallies, ks, depth, designs, facts, errors),
         guesses=_guesses(facts, base),
         comparisons=tuple(comparisons),
@@ -294,9 +294,10 @@ def _agreements(models: Sequence[ModelData]) -> tuple[Agreement, ...]:
     )
 
 
-def _audit(of: ModelData) -> OutcomeAudit:
-    known = of.tally, of.reasons, of.mean_tokens, of.not_truncated, of.fixed, of.correct_among_truncated
-    return outcome_audit(*known)
+def _audit(of: ModelData, analysed: AnyTally) -> OutcomeAudit:
+    first = None if of.fixed is None or of.first_stop is None else (of.first_stop, of.fixed)
+    known = of.tally, of.reasons, of.mean_tokens, of.not_truncated, first, of.correct_among_truncated, of.ending_unknown
+    return outcome_audit(*known, analysed)
 
 
 def _grader_errors(facts: Facts, base: AnyTally, confidence: float) -> tuple[GraderErrors, ...]:

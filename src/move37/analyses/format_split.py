@@ -46,6 +46,8 @@ class FormatShare:
     """pass@k among samples with an answer, (K,), on the problems that have any."""
     all_samples: FloatArray
     """pass@k of all samples on the same problems, (K,)."""
+    first: int | None = None
+    """Where sampling stopped early: all of it is of so many samples of each problem, the first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class FormatDifference:
     content: float
     content_interval: tuple[float, float]
     confidence: float
+    first: int | None = None
+    """As in `FormatShare`, where sampling of either stopped early."""
 
 
 def format_share(tally: Tally, found: Tally) -> FormatShare | None:

@@ -5,7 +5,7 @@ jointly); two models are compared by the same interval over the differences, pro
 avg@n, since pass@1, pass^1 and G-Pass@1 all equal it. Decisions:
 - Rows of several models are comparable at equal k only: `common_ks` gives ks that all of them have.
 - Everything here but the area needs exchangeable samples, hence a fixed n: of a study that stopped early, hand in the
-  samples before the first look. The area takes either.
+  samples before the first look. pass@k and the areas take either (`under_any_plan`): one estimator for one name.
 - The interval of Cover@tau assumes nothing about p. The estimate beside it needs p to vary smoothly over problems near
   tau; it is kept within the interval, and marked where n and n/2 samples differ on it by two standard errors.
 - Bayes@N is about these problems ("benchmark"), as its paper has it, and stands beside avg@n with an interval for the
@@ -52,6 +52,9 @@ MEASURES = ("avg@n", "pass@k", "pass^k", "G-Pass@k_0.5", "maj@k", "AUC@k", "AUC_
 COVER_TAUS = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Thresholds of Cover@tau, as far as n allows."""
 
+UNDER_ANY_PLAN = ("pass@k", "AUC@k", "AUC_log@k")
+"""Measures that need no fixed n."""
+
 UNIFORM_PRIOR = (1.0, 1.0)
 """The prior of every problem in the paper on Bayes@N."""
 
@@ -81,6 +84,8 @@ class ReliabilityRow:
     measure: str
     k: int
     estimate: Estimate
+    first: int | None = None
+    """Where sampling stopped early: it is of so many samples of each problem, the first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class ReliabilityDifference:
     measure: str
     k: int
     estimate: Estimate
+    first: int | None = None
+    """As in `ReliabilityRow`, where sampling of either stopped early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,37 +213,35 @@ def reliability_differences(
     )
 
 
-def area(
-    tally: AnyTally, k_max: int | None = None, confidence: float = 0.95, design: Design = INDEPENDENT
-) -> tuple[ReliabilityRow, ReliabilityRow]:
-    """The area under pass@k up to `k_max` (default: the largest k), over k and over ln k, under any stopping plan."""
-    k_max = k_limit(tally) if k_max is None else k_max
-    over_k, over_log_k = (
+def under_any_plan(
+    tally: AnyTally, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> tuple[ReliabilityRow, ...]:
+    """pass@k at 1 and at the `default_ks`, and the areas under it up to the largest k, under any stopping plan."""
+    return tuple(
         ReliabilityRow(
             tally.model,
             name,
-            k_max,
-            _estimate(_name(name, k_max), [tally], values.of_problems(), confidence, (0.0, 1.0), design),
+            k,
+            _estimate(_name(name, k), [tally], values.of_problems(), confidence, (0.0, 1.0), design),
         )
-        for name, _, values in _areas(tally, k_max)
+        for name, k, values in _of_curve(tally, k_limit(tally))
     )
-    return over_k, over_log_k
 
 
-def area_differences(
-    base: AnyTally, rl: AnyTally, k_max: int | None = None, confidence: float = 0.95, design: Design = INDEPENDENT
-) -> tuple[ReliabilityDifference, ReliabilityDifference]:
-    """The areas of rl minus base, paired by problem, under any stopping plans; `k_max` as in `area`, for both."""
+def differences_under_any_plan(
+    base: AnyTally, rl: AnyTally, confidence: float = 0.95, design: Design = INDEPENDENT
+) -> tuple[ReliabilityDifference, ...]:
+    """The same of rl minus base, paired by problem, up to the largest k of both."""
     base, rl = paired(base, rl)
-    k_max = min(k_limit(base), k_limit(rl)) if k_max is None else k_max
-    over_k, over_log_k = (
+    k_max = min(k_limit(base), k_limit(rl))
+    return tuple(
         ReliabilityDifference(
             base.model,
             rl.model,
             name,
-            k_max,
+            k,
             _estimate(
-                _between(_name(name, k_max), base, rl),
+                _between(_name(name, k), base, rl),
                 [base, rl],
                 theirs.of_problems() - ours.of_problems(),
                 confidence,
@@ -244,9 +249,14 @@ def area_differences(
                 design,
             ),
         )
-        for (name, _, ours), (_, _, theirs) in zip(_areas(base, k_max), _areas(rl, k_max), strict=True)
+        for (name, k, ours), (_, _, theirs) in zip(_of_curve(base, k_max), _of_curve(rl, k_max), strict=True)
     )
-    return over_k, over_log_k
+
+
+def _of_curve(tally: AnyTally, k_max: int) -> list[_Measure]:
+    passed, place = shared_rows(tally)
+    rows: list[_Measure] = [("pass@k", k, _Values(passed[:, k - 1], place)) for k in sorted({1, *default_ks(k_max)})]
+    return [*rows, *(_areas(tally, k_max) if k_max > 1 else ())]
 
 
 def coverage(

@@ -1,4 +1,5 @@
-"""The six maths sets of the reference study (arXiv 2504.13837), with the sizes it reports, and MATH-Beyond.
+"""The six maths sets of the reference study (arXiv 2504.13837), with the sizes it reports, MATH-Beyond, and contests
+that came after the training data of many models: AIME 2025, HMMT of February 2025, BeyondAIME.
 
 Gold answers are kept as published, except for what is not part of the answer:
   `$` signs and an outer `\\boxed`; a final full stop; the thousands commas of GSM8K ("2,125" is 2125); the leading
@@ -50,6 +51,10 @@ def _contest_row(row: Row) -> Content:
     contest = _CONTEST.search(str(row.find("url") or ""))
     tags = {"contest": contest[1].replace("_", " ")} if contest else {}
     return Content(row.text(*_QUESTION).strip(), (_plain_integer(row, answer),), tags)
+
+
+def _plain_row(row: Row) -> Content:
+    return Content(row.text(*_QUESTION).strip(), (_gold(row),))
 
 
 def _math500_row(row: Row) -> Content:
@@ -140,6 +145,30 @@ AIME24 = PublishedBenchmark(
     hub=HubSet("HuggingFaceH4/aime_2024", "train"),
     read=_contest_row,
     file_names=("aime24", "aime_2024"),
+)
+AIME25 = PublishedBenchmark(
+    name="aime25",
+    expected_counts={30: "AIME I and II of 2025"},
+    verifier="math",
+    hub=HubSet("MathArena/aime_2025", "train"),
+    read=_contest_row,
+    file_names=("aime25", "aime_2025"),
+)
+HMMT25 = PublishedBenchmark(
+    name="hmmt25",
+    expected_counts={30: "HMMT of February 2025, as MathArena poses it"},
+    verifier="math",
+    hub=HubSet("MathArena/hmmt_feb_2025", "train"),
+    read=_plain_row,
+    file_names=("hmmt25", "hmmt_feb_2025"),
+)
+BEYOND_AIME = PublishedBenchmark(
+    name="beyond-aime",
+    expected_counts={100: "ByteDance-Seed/BeyondAIME"},
+    verifier="math",
+    hub=HubSet("ByteDance-Seed/BeyondAIME", "test"),
+    read=_contest_row,
+    file_names=("beyond-aime", "beyond_aime", "BeyondAIME"),
 )
 AMC23 = PublishedBenchmark(
     name="amc23",

@@ -13,6 +13,7 @@ from typing import Any
 
 from move37.config import ProblemsConfig
 from move37.errors import InputError
+from move37.hub import go_offline_if_unreachable
 from move37.identity import content_id, number_repeats
 from move37.registry import missing_extra
 from move37.rows import SUFFIXES, Row, numbered_rows, read_rows
@@ -111,6 +112,7 @@ class PublishedBenchmark:
         return found[0]
 
     def _hub_rows(self) -> list[Row]:
+        offline = go_offline_if_unreachable()
         try:
             from datasets import load_dataset
         except ModuleNotFoundError as error:
@@ -119,7 +121,8 @@ class PublishedBenchmark:
             dataset = load_dataset(self.hub.name, self.hub.config, split=self.hub.split)
             return numbered_rows((dict(row) for row in dataset), self.hub.name)
         except Exception as error:  # the hub's client raises a dozen unrelated classes
+            why = "it cannot be reached" if offline else type(error).__name__
             raise InputError(
-                f"{self.name}: {self.hub.name} cannot be loaded from the Hugging Face hub ({type(error).__name__}); "
+                f"{self.name}: {self.hub.name} cannot be loaded from the Hugging Face hub ({why}); "
                 "give path = a local file or folder"
             ) from error

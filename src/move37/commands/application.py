@@ -12,17 +12,43 @@ from typing import Annotated, Any
 
 import typer
 
+from move37 import __version__
 from move37.errors import Move37Error
 from move37.interrupts import raise_from_now_on
 
 app = typer.Typer(
     name="move37",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Does RLVR give a language model moves it did not have, or does it only play known moves more often?",
 )
+
+BEGIN = """Does RLVR give a language model moves it did not have, or does it only play known moves more often?
+
+Begin with one of these:
+  move37 demo                                                see it happen on this machine, in minutes
+  move37 compare BASE.jsonl RL.jsonl --out report            you have counts of right samples
+  move37 import auto BASE_LOGS RL_LOGS --out RUN --report    you have logs of another tool
+  move37 run --base BASE --rl RL --benchmark math500         you have two models
+  move37 plan STUDY.toml                                     what a study would cost, and could show
+
+move37 --help lists every command, move37 COMMAND --help what it takes."""
+
+
+@app.callback(invoke_without_command=True)
+def begin(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and nothing else.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="After an error, show where it came from.")] = False,
+) -> None:
+    """Does RLVR give a language model moves it did not have, or does it only play known moves more often?"""
+    if version:
+        print(f"move37 {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(BEGIN)
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Run = Annotated[Path, typer.Argument(help="A run folder.", metavar="RUN")]

@@ -18,8 +18,15 @@ def compare(
     base: Annotated[
         Path, typer.Argument(help='Counts of the base model: {"id", "c", "n"} rows.', metavar="BASE.jsonl")
     ],
-    rl: Annotated[Path, typer.Argument(help="Counts of the RL model, same problems.", metavar="RL.jsonl")],
+    rl: Annotated[
+        list[Path], typer.Argument(help="Counts of RL models, same problems; each against base.", metavar="RL.jsonl...")
+    ],
     out: Out = None,
+    names: Annotated[
+        str | None, typer.Option(help="Names of the models, base first, as in `Qwen2.5-7B,DAPO`.", metavar="NAME,NAME")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Name of the study, in the report.")] = None,
+    note: Annotated[str | None, typer.Option(help="What a reader of the report should know first.")] = None,
     confidence: Annotated[float, typer.Option(help="Simultaneous confidence of the band.")] = 0.95,
     draws: Annotated[int, typer.Option(help="Multiplier draws behind the critical value.")] = 100_000,
     seed: Annotated[int, typer.Option(help="Seed of the multiplier draws.")] = 0,
@@ -34,11 +41,15 @@ def compare(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare two models from counts alone: curves, band, first-loss set, four-way table."""
+    """Compare models from counts alone: curves, bands, first-loss sets, four-way tables.
+
+    For example: move37 compare base.jsonl rl.jsonl --names Qwen2.5-7B,DAPO --out report
+    """
     from move37 import pipeline, terminal
     from move37.analyses.serialise import comparison_json, plain
     from move37.config import AnalysisConfig, from_options
     from move37.report.words.extrapolation import at_k_sentence
+    from move37.results import Labels
 
     with command("compare", as_json):
         settings = from_options(
@@ -49,17 +60,25 @@ def compare(
             monte_carlo_error=monte_carlo_error,
             target=target,
         )
-        done = pipeline.compare_counts(base, rl, settings, out, at_k)
+        labels = Labels(tuple(name.strip() for name in names.split(",")) if names is not None else (), title, note)
+        done = pipeline.compare_counts(base, rl, settings, out, at_k, labels)
     findings, said = done.findings, at_k_sentence(done.at_k).text if done.at_k is not None else ""
     if as_json:
-        figures = comparison_json(findings.comparisons[0], *findings.curves)
+        curves = {curve.model: curve for curve in findings.curves}
+        pairs = [
+            comparison_json(each, curves[each.difference.base], curves[each.difference.rl])
+            for each in findings.comparisons
+        ]
+        names_of = [{"base": each.difference.base, "rl": each.difference.rl} for each in findings.comparisons]
+        several = {"comparisons": [of | pair for of, pair in zip(names_of, pairs, strict=True)]}
+        figures = pairs[0] if len(pairs) == 1 else several
         figures |= {"at_k": plain(done.at_k) | {"in_words": said}} if said else {}
         figures |= {"report": str(done.report)} if done.report else {}
         print(json.dumps(figures))
         return
     terminal.print_findings(findings)
     tell(False, said)
-    tell(False, f"Report: {done.report}" if done.report else "", findings.comparisons[0].warnings)
+    tell(False, f"Report: {done.report}" if done.report else "", findings.warnings)
 
 
 @app.command("import", rich_help_panel=PANEL)
@@ -115,8 +134,9 @@ def import_(
         emit(plain(done) | ({"report": str(page.report), "warnings": page.warnings} if page else {}))
     if not as_json:
         terminal.print_imported(done)
-    next_step = f"Report: {page.report}" if page else f"Next: move37 verify {out}, then move37 report {out}"
-    tell(as_json, next_step, page.warnings if page else ())
+    if page is not None and not as_json:
+        terminal.print_reported(page)
+    tell(as_json, "" if page else f"Next: move37 verify {out}, then move37 report {out}")
 
 
 @app.command(rich_help_panel=PANEL)

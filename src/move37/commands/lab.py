@@ -120,21 +120,30 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the training and of the sampling.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Train a small model by reinforcement learning, compare it with its base, write a report: minutes on two cores."""
+    """Train a small model by reinforcement learning, compare it with its base, write a report: minutes on two cores.
+
+    For example: move37 demo --out runs/demo
+    """
     import webbrowser
 
     from rich.console import Console
 
     from move37 import pipeline, terminal
-    from move37.demo import demo_recipe, demo_study
+    from move37.demo import STAGES, demo_recipe, demo_study
+    from move37.provenance import run_context
+    from move37.store import RunStore
 
     folder, screen = out or Path("runs") / "demo", Console(stderr=True)
     watched = screen if screen.is_terminal and not as_json else None
     with command("demo", as_json) as emit:
-        trained = pipeline.train_model(demo_recipe(seed), folder / "training", watched)
+        tell(as_json, STAGES[0])
+        trained = pipeline.train_model(demo_recipe(seed), folder / "training", watched, lines=not as_json)
         study = demo_study(trained.model, seed)
-        done = pipeline.run_study(study, folder, terminal.progress(as_json))
+        tell(as_json, STAGES[1])
+        done = pipeline.run_study(study, folder, terminal.progress(as_json), lambda: tell(as_json, STAGES[2]))
         emit(done.sampled, done.verified, done.reported, {"trained": trained.model})
-    tell(as_json, f"Report: {done.reported.report}", done.reported.warnings)
+    if not as_json:
+        terminal.print_examples(run_context(RunStore.open(folder)))
+        terminal.print_reported(done.reported)
     if watched is not None:
         webbrowser.open(done.reported.report.resolve().as_uri())

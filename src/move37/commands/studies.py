@@ -17,7 +17,22 @@ NOTHING_LIKE_THAT = "No sample is like that."
 
 @app.command(rich_help_panel=PANEL)
 def run(
-    study: Annotated[Path, typer.Argument(help="The study, a TOML file.", metavar="STUDY.toml")],
+    study: Annotated[Path | None, typer.Argument(help="The study, a TOML file.", metavar="STUDY.toml")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Instead of a file: the base model's folder or hub name.", metavar="MODEL")
+    ] = None,
+    rl: Annotated[
+        list[str] | None, typer.Option(help="... and an RL model; may be given again.", metavar="MODEL")
+    ] = None,
+    benchmark: Annotated[
+        list[str] | None, typer.Option(help="... and a name of `move37 list benchmarks`; may be given again.")
+    ] = None,
+    n: Annotated[int | None, typer.Option(min=1, help="... samples of each problem, at most; default 256.")] = None,
+    template: Annotated[str | None, typer.Option(help="... the prompt template; default qwen-boxed.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="... of a response; default 16384.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="... a name of `move37 list engines`; default transformers.")
+    ] = None,
     out: Out = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be trained and sampled, and about how long.")
@@ -27,14 +42,28 @@ def run(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run a whole study: train, sample, verify, analyse, report. The same command continues a stopped run."""
+    """Run a whole study: train, sample, verify, analyse, report. The same command continues a stopped run.
+
+    For example: move37 run --base Qwen/Qwen2.5-7B --rl hkust-nlp/Qwen-2.5-7B-SimpleRL-Zoo --benchmark math500 --n 64
+    """
     from move37 import pipeline, terminal, terminal_workload
     from move37.config import load_study
+    from move37.quick_study import quick_study, written
     from move37.smoke import smoke_sized
 
     with command("run", as_json) as emit:
-        config = smoke_sized(load_study(study)) if smoke else load_study(study)
-        folder = out or Path("runs") / config.name
+        wanted = {"template": template, "max_new_tokens": max_new_tokens, "n": n}
+        if study is not None:
+            options = {"base": base, "rl": rl, "benchmark": benchmark, "engine": engine, **wanted}
+            given = next((name.replace("_", "-") for name, value in options.items() if value), None)
+            if given is not None:
+                raise InputError(f"--{given}: give a study file or options, not both")
+            config = smoke_sized(load_study(study)) if smoke else load_study(study)
+            folder = out or Path("runs") / config.name
+        else:
+            config, text = quick_study(base, rl or (), benchmark or (), engine, wanted)
+            folder = out or Path("runs") / config.name
+            tell(as_json, f"# {written(folder, text)}: the study; `move37 run` takes it, too\n{text}")
         if dry_run:
             planned = pipeline.dry_run(config, folder)
             emit({"run": folder}, planned, planned.totals())
@@ -43,7 +72,8 @@ def run(
             return
         done = pipeline.run_study(config, folder, terminal.progress(as_json))
         emit(done.trained, done.sampled, done.verified, done.reported)
-    tell(as_json, f"Report: {done.reported.report}", (*done.sampled.unchecked, *done.reported.warnings))
+    if not as_json:
+        terminal.print_reported(done.reported, done.sampled.unchecked)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -244,18 +274,35 @@ def analyse(run: Run, out: Out = None, accept_differences: Accept = None, as_jso
 
 
 @app.command(rich_help_panel=PANEL)
-def report(run: Run, out: Out = None, accept_differences: Accept = None, as_json: Json = False) -> None:
-    """Analyse, then write report.html (one page that opens offline), report.md, figures/ and tables/."""
-    from move37 import pipeline
+def report(
+    run: Run,
+    out: Out = None,
+    single_file: Annotated[
+        bool, typer.Option(help="Put pictures and tables into report.html, which can then be mailed.")
+    ] = True,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Also report.pdf, printed by a Chromium on the PATH.")] = False,
+    accept_differences: Accept = None,
+    as_json: Json = False,
+) -> None:
+    """Analyse, then write report.html (one page that opens offline), report.md, report.json, figures/ and tables/.
+
+    For example: move37 report runs/aime24 --pdf
+    """
+    from move37 import pipeline, terminal
+    from move37.report.pdf import browser, write_pdf
     from move37.store import RunStore
 
     with command("report", as_json) as emit:
         store = RunStore.open(run)
         if accept_differences is not None:
             pipeline.accept_differences(store, accept_differences)
-        done = pipeline.report_run(store, out)
+        printer = browser() if pdf else None
+        done = pipeline.report_run(store, out, single_file)
+        if printer is not None:
+            write_pdf(done.report, printer)
         emit(done)
-    tell(as_json, f"Report: {done.report}", done.warnings)
+    if not as_json:
+        terminal.print_reported(done)
 
 
 @app.command(rich_help_panel=PANEL)

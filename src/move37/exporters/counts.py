@@ -24,9 +24,9 @@ def _rows(tally: AnyTally) -> Iterator[dict[str, Any]]:
     correct = tally.correct if isinstance(tally, Tally) else tally.successes
     counts = zip(tally.problem_ids, correct, tally.scored, tally.unscored, tally.truncated, strict=True)
     for problem, c, n, unscored, truncated in counts:
-        beside = {"unscored": int(unscored)} if unscored else {}
-        beside |= {"truncated": int(truncated)} if truncated else {}
-        yield {"id": problem, "c": int(c), "n": int(n)} | beside | plan
+        beside = {"unscored": int(unscored), "truncated": int(truncated)}
+        known = {name: value for name, value in beside.items() if name not in tally.unknown}
+        yield {"id": problem, "c": int(c), "n": int(n)} | known | plan
 
 
 def _plan(tally: StoppedTally) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Counts: one JSON object per problem, {"id", "c", "n"}: c of n samples were correct. passk-inference reads the same.
 
-`unscored` (samples that nobody could judge; not part of n) and `truncated` may stand beside. Ids are the file's own:
-they pair base with RL. Rows may differ in n.
+`unscored` (samples that nobody could judge; not part of n) and `truncated` may stand beside; a file in which no row has
+them does not say how many there were. Ids are the file's own: they pair base with RL. Rows may differ in n.
 
 Scores are counted, too: {"id", "scores": [1, 0, ...]} per problem, or {"id", "score"} per sample; null is unscored, and
 numbers from the threshold up are correct. A CSV file has the same in columns (id,c,n or id,score), or one column per
@@ -37,6 +37,8 @@ _COLUMNS |= {"total": "n", "num_samples": "n", "samples": "n"}
 """Other names of columns in CSV files."""
 _OF_A_SAMPLE = re.compile(r"(?:s|sample|run|seed|score)?[_ ]?\d+", re.IGNORECASE)
 """What a column of one sample per problem is called."""
+_BESIDE = ("unscored", "truncated")
+"""What may stand beside c and n."""
 
 
 class CountsImporter(LogImporter):
@@ -67,8 +69,13 @@ def load_counts(path: Path, model: str, remarks: Remarks | None = None) -> AnyTa
     if plain is not None:
         nothing = np.zeros(plain.height, dtype=np.int64)
         c, n = (plain[name].to_numpy().astype(np.int64) for name in ("c", "n"))
-        return Tally(model, tuple(plain["id"]), c, n - c, nothing, nothing)
+        return Tally(model, tuple(plain["id"]), c, n - c, nothing, nothing, unknown=frozenset(_BESIDE))
     rows = _csv_rows(path) if path.name.endswith(".csv") else read_rows(path)
+    return tally_of_rows(rows, model, remarks)
+
+
+def tally_of_rows(rows: Sequence[Row], model: str, remarks: Remarks | None = None) -> AnyTally:
+    """The tally in rows of counts, or of scores. Raises InputError with the place of the first bad row."""
     if "c" not in rows[0].values and ("scores" in rows[0].values or "score" in rows[0].values):
         return _counted(rows, model, remarks or Remarks())
     places: dict[str, str] = {}
@@ -81,11 +88,12 @@ def load_counts(path: Path, model: str, remarks: Remarks | None = None) -> AnyTa
     correct, n = _array([c for c, _ in pairs]), _array([n for _, n in pairs])
     unscored = _array([_optional(row, "unscored") for row in rows])
     truncated = _array([_optional(row, "truncated") for row in rows])
-    plan = _common_plan(rows)
+    plan, ids = _common_plan(rows), tuple(places)
+    unknown = frozenset(name for name in _BESIDE if all(row.find(name) is None for row in rows))
     if plan is None:
-        return Tally(model, tuple(places), correct, n - correct, unscored, truncated)
+        return Tally(model, ids, correct, n - correct, unscored, truncated, unknown=unknown)
     went_on = _array([_went_on(row, plan, c, trials) for row, (c, trials) in zip(rows, pairs, strict=True)])
-    return StoppedTally(model, tuple(places), correct, n, went_on, unscored, truncated, np.zeros_like(n), plan)
+    return StoppedTally(model, ids, correct, n, went_on, unscored, truncated, np.zeros_like(n), plan, unknown)
 
 
 def _counted(rows: Sequence[Row], model: str, remarks: Remarks) -> Tally:
@@ -105,7 +113,8 @@ def _counted(rows: Sequence[Row], model: str, remarks: Remarks) -> Tally:
                 raise row.error(f"'score': expected a number, true or false, found {brief(score)}")
             counts.setdefault(problem, [0, 0, 0])[columns[verdict]] += 1
     correct, incorrect, unscored = (_array(list(column)) for column in zip(*counts.values(), strict=True))
-    return Tally(model, tuple(counts), correct, incorrect, unscored, np.zeros_like(correct))
+    none, unknown = np.zeros_like(correct), frozenset({"truncated"})
+    return Tally(model, tuple(counts), correct, incorrect, unscored, none, unknown=unknown)
 
 
 def _csv_rows(path: Path) -> list[Row]:

@@ -1,9 +1,10 @@
 """Result objects -> figures, one self-contained HTML page, markdown and CSV. Computes nothing.
 
-`summary.py` finds the first words (`technical.py` those in the field's terms), `sections.py` arranges every further
-finding, and `words/` holds the sentences. `figures.py` and `token_figure.py` make the pictures; `tables.py`,
-`details.py` and `extrapolation.py` make what a reader sees of the numbers, `exports.py` and `further_csv.py` all of
-their digits; `page.py` joins them (`write_report`). The drawing libraries are loaded only when a page is made.
+`words/first_screen.py` has the title and the four answers, `summary.py` says them in words (`technical.py` in the
+field's terms), `sections.py` arranges every further finding, and `words/` holds the sentences. `figures.py` and
+`token_figure.py` make the pictures; `tables.py`, `details.py` and `extrapolation.py` make what a reader sees of the
+numbers, `exports.py` and `further_csv.py` all of their digits, `report_json.py` what is said for programs; `page.py`
+joins them (`write_report`). The drawing libraries are loaded only when a page is made.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,19 @@ from dataclasses import dataclass
 from move37.report.summary import Summary, summaries, summary_sentences
 
 __all__ = ["ReportContext", "Summary", "summaries", "summary_sentences"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A response to the example prompt, as it was judged; a long one without its middle."""
+
+    problem_id: str
+    index: int
+    model: str
+    outcome: str
+    reason: str
+    answer: str | None
+    text: str
 
 
 @dataclass(frozen=True)
@@ -27,3 +41,5 @@ class ReportContext:
     """The command that makes this report again."""
     samples: str = ""
     """Where a copy of the reading room lies, as the page links to it; empty: nowhere."""
+    examples: tuple[Example, ...] = ()
+    """A right and a wrong response to the example prompt, where there are both."""

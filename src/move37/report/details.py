@@ -30,7 +30,15 @@ from move37.report.number_format import (
     points,
     points_interval,
 )
-from move37.report.tables import Cell, Estimated, Table, difference_cell, measure_name, powers_of_two
+from move37.report.tables import (
+    Cell,
+    Estimated,
+    Table,
+    difference_cell,
+    first_samples,
+    measure_name,
+    powers_of_two,
+)
 from move37.report.words import established
 from move37.report.words.claim import problems_of
 
@@ -134,7 +142,7 @@ def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Tabl
     ours, theirs = _by_measure(base), _by_measure(rl)
     rows = [
         (
-            measure_name(row.measure, row.k),
+            measure_name(row.measure, row.k, row.first),
             *(_level_cell(known.get(_key(row.measure, row.k))) for known in (ours, theirs)),
             _estimated_points(row.estimate),
         )
@@ -149,9 +157,10 @@ def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Tabl
         names = ", ".join(f"Cover@{tau:g}" for tau in unsteady)
         notes.append(f"{names}: n and n/2 samples disagree, so the values' condition does not hold; use the intervals.")
     of_base, of_rl = ({row.tau: row.estimate for row in model.coverage} for model in (base, rl))
+    early = first_samples(base.first or rl.first)
     rows += [
         (
-            f"Cover@{row.tau:g}",
+            f"Cover@{row.tau:g}{early}",
             _level_cell(of_base.get(row.tau)),
             _level_cell(of_rl.get(row.tau)),
             _estimated_points(row.estimate),
@@ -160,8 +169,8 @@ def measures_table(pair: PairDetail, base: ModelDetail, rl: ModelDetail) -> Tabl
     ]
     if pair.bayes is not None and base.bayes is not None and rl.bayes is not None:
         for name, each in (
-            ("avg@n, these problems", (base.bayes.average, rl.bayes.average, pair.bayes.average)),
-            ("Bayes@N, these problems", (base.bayes.estimate, rl.bayes.estimate, pair.bayes.estimate)),
+            (f"avg@n{early}, these problems", (base.bayes.average, rl.bayes.average, pair.bayes.average)),
+            (f"Bayes@N{early}, these problems", (base.bayes.estimate, rl.bayes.estimate, pair.bayes.estimate)),
         ):
             rows.append((name, _level_cell(each[0]), _level_cell(each[1]), _estimated_points(each[2])))
         notes.append("These problems: fresh samples of the same problems, not other problems.")
@@ -384,7 +393,7 @@ def coverage_table(models: Sequence[ModelDetail]) -> Table:
         for row in model.coverage
     ]
     return Table(
-        caption="Share of problems that a model solves with chance τ or more in one try (Cover@τ), "
+        caption=f"Share of problems that a model solves with chance τ or more in one try (Cover@τ){of_firsts(models)}, "
         f"{_of_cover(models)}",
         header=("model", "τ", "interval", "estimate", "n and n/2", "counted"),
         rows=tuple(rows),
@@ -406,16 +415,24 @@ def _of_cover(models: Sequence[ModelDetail]) -> str:
 _STEADY = {True: "agree", False: "disagree", None: "too few to tell"}
 
 
+def of_firsts(models: Sequence[ModelDetail]) -> str:
+    """Of which samples it is where some model was stopped early; empty where none was."""
+    firsts = sorted({model.first for model in models if model.first is not None})
+    return f", of the first {' or '.join(map(count, firsts))} samples of each problem" if firsts else ""
+
+
 def bayes_table(models: Sequence[ModelDetail]) -> Table:
     """Bayes@N beside avg@n, both for fresh samples of these problems."""
     known = [model.bayes for model in models if model.bayes is not None]
     moved = [each.model for each in known if each.displaced]
+    firsts = {model.first for model in models if model.first is not None}
+    early = first_samples(max(firsts)) if firsts else ""
     notes = (f"{level(known[0].estimate.confidence or 0.0)} intervals. Both are about these problems, not others.",)
     if moved:
         notes += (f"{', '.join(moved)}: the prior moves Bayes@N by more than its interval, so rely on avg@n.",)
     return Table(
         caption="Accuracy on these problems",
-        header=("model", "Bayes@N", "avg@n"),
+        header=("model", f"Bayes@N{early}", f"avg@n{early}"),
         rows=tuple((each.model, _estimated_percent(each.estimate), _estimated_percent(each.average)) for each in known),
         csv="bayes.csv",
         notes=notes,

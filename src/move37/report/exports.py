@@ -14,6 +14,7 @@ from typing import Any
 from move37.analyses import Findings
 from move37.analyses.accuracy_shift import BINS
 from move37.analyses.exact_truth import ExactFindings, KnownModel
+from move37.analyses.truncation import Samples
 from move37.report.exact_section import EXACT_FILES, chain_rows, curve_rows, problem_rows
 from move37.report.further_csv import FILES, Row
 from move37.report.perplexity_section import PERPLEXITY_FILES
@@ -48,12 +49,13 @@ def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[s
         "transition.csv": _csv("base,rl,base_bin,rl_bin,problems", _transition(findings)),
         "sampling_gap.csv": _csv("base,rl,k,value,lower,upper,confidence,target,corrected_over", _gaps(findings)),
         "reliability.csv": _csv(
-            "model,measure,k,value,standard_error,lower,upper,confidence,method,target,problems,n_min,n_max",
+            "model,measure,k,value,standard_error,lower,upper,confidence,method,target,problems,n_min,n_max,first",
             _reliability(findings),
         ),
         "outcomes.csv": _csv(
             "model,samples,correct,incorrect,unscored,truncated,mean_tokens,accuracy,accuracy_if_unscored_wrong,"
-            "accuracy_if_unscored_right,accuracy_not_truncated,correct_among_truncated",
+            "accuracy_if_unscored_right,accuracy_not_truncated,correct_among_truncated,ending_unknown,first,"
+            "first_correct,first_incorrect,first_unscored,first_truncated",
             _outcomes(findings),
         ),
         "reasons.csv": _csv(
@@ -189,7 +191,7 @@ def _reliability(findings: Findings) -> Iterator[Row]:
     for row in (row for model in findings.models for row in model.reliability):
         e = row.estimate
         numbers = (e.value, e.standard_error, e.lower, e.upper, e.confidence)
-        yield row.model, row.measure, row.k, *numbers, e.method, e.target, e.problems, *e.n
+        yield row.model, row.measure, row.k, *numbers, e.method, e.target, e.problems, *e.n, row.first
 
 
 def _outcomes(findings: Findings) -> Iterator[Row]:
@@ -207,7 +209,14 @@ def _outcomes(findings: Findings) -> Iterator[Row]:
             audit.accuracy_if_unscored_right,
             audit.accuracy_not_truncated,
             audit.correct_among_truncated,
+            audit.ending_unknown,
+            audit.first,
+            *(_samples(audit.first_look) if audit.first_look else (None,) * 4),
         )
+
+
+def _samples(found: Samples) -> tuple[int | None, ...]:
+    return found.correct, found.incorrect, found.unscored, found.truncated
 
 
 def _disagreements(findings: Findings) -> Iterator[Row]:

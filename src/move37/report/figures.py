@@ -5,13 +5,15 @@ labels that depend on the room there is are decided while drawing. `drawing.py` 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
+from move37.analyses.extrapolation import ModelExtrapolation
 from move37.analyses.guessing import GuessBaseline
 from move37.report.drawing import (
     CURVE_HEIGHT,
@@ -47,16 +49,25 @@ from move37.report.token_figure import token_figure
 from move37.report.trajectory_figure import trajectory_figures
 from move37.report.words import settled, undecided
 from move37.report.words.claim import problems_of
+from move37.types import FloatArray
 
 _LABEL_PIXELS = 15
 
 
-def curves_figure(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline] = ()) -> Figure:
-    """pass@k of every model with its band, over log2 k, and thin lines for what guessing would reach."""
+def curves_figure(
+    curves: Sequence[ModelCurve],
+    guesses: Sequence[GuessBaseline] = (),
+    beyond: Sequence[ModelExtrapolation | None] = (),
+) -> Figure:
+    """pass@k of every model with its band, over log2 k, and thin lines for what guessing would reach.
+
+    `beyond`: the curves continued past the samples taken, dotted, in the order of the models.
+    """
     last = max(len(curve.k) for curve in curves)
+    continued = {i: each for i, each in enumerate(beyond) if each is not None and len(curves[i].k) == last}
     low, high = _percent_domain(curves, guesses)
     models = range(len(curves))
-    x = k_axis(last)
+    x = k_axis(max([last, *(int(each.k[-1]) for each in continued.values())]))
     y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[low, high], nice=False))
     colour = by_model(alt.Color, [series(i) for i in models])
     dash = by_model(alt.StrokeDash, [DASHES[i % len(DASHES)] for i in models])
@@ -77,7 +88,8 @@ def curves_figure(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline]
         bands,
         lines,
         marks,
-        _names(curves, low, high, colour),
+        *_dotted(continued, x, y, colour),
+        _names(curves, low, high, colour, continued),
         tooltip_rule(_curve_tooltips(curves), x),
     ]
     words = "; ".join(
@@ -145,7 +157,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
     colours = [series(0), series(position)]
     order = bin_labels()
     base = alt.Chart(values(rows)).encode(
-        x=alt.X("b:O", sort=order, title="accuracy of a problem (%)", axis=alt.Axis(labelAngle=-45, ticks=False)),
+        x=alt.X("b:O", sort=order, title="accuracy of a problem (%, up to)", axis=_bins_axis()),
         xOffset=alt.XOffset("m:O", scale=alt.Scale(domain=[0, 1])),
         y=alt.Y("n:Q", title="problems"),
         tooltip=[
@@ -192,11 +204,17 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     x = alt.X(
         "b:O",
         sort=order,
-        title=f"accuracy under {shift.base} (%)",
-        axis=alt.Axis(labelAngle=-45),
+        title=f"accuracy under {shift.base} (%, up to)",
+        axis=_bins_axis(),
         scale=alt.Scale(domain=order),
     )
-    y = alt.Y("r:O", sort=order[::-1], title=f"under {shift.rl} (%)", scale=alt.Scale(domain=order[::-1]))
+    y = alt.Y(
+        "r:O",
+        sort=order[::-1],
+        title=f"under {shift.rl} (%, up to)",
+        axis=_bins_axis(),
+        scale=alt.Scale(domain=order[::-1]),
+    )
     tips = [
         alt.Tooltip("b:O", title="across (%)"),
         alt.Tooltip("r:O", title="up (%)"),
@@ -238,7 +256,7 @@ def figures_of(findings: Findings) -> list[Figure]:
     """All figures: the curves, three for each comparison in order, and one for each with token counts."""
     several = len(findings.comparisons) > 1
     models = [curve.model for curve in findings.curves]
-    found = [curves_figure(findings.curves, findings.guesses)]
+    found = [curves_figure(findings.curves, findings.guesses, [model.beyond for model in findings.models])]
     for number, comparison in enumerate(findings.comparisons, start=1):
         suffix = f"-{number}" if several else ""
         position = models.index(comparison.difference.rl)
@@ -251,13 +269,25 @@ def figures_of(findings: Findings) -> list[Figure]:
     return [*found, *trajectory_figures(findings), *exact_figures(findings), *perplexity_figures(findings)]
 
 
+def _bins_axis() -> alt.Axis:
+    """A bin by its upper end, a whole number that fits without being turned."""
+    upper = "split(datum.label, '–')[1] || datum.label"
+    return alt.Axis(labelAngle=0, ticks=False, labelExpr=upper)
+
+
 # -- the pieces of a figure ----------------------------------------------------------------------------------------
 
 
 def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
-    return [
-        {"m": position, "k": k} | banded(curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1]) for k in ks
-    ]
+    lower, upper = _informed(curve)
+    return [{"m": position, "k": k} | banded(curve.pass_at_k[k - 1], lower[k - 1], upper[k - 1]) for k in ks]
+
+
+def _informed(curve: ModelCurve) -> tuple[FloatArray, FloatArray]:
+    """The band, of no width where it is the whole range: that says nothing, and would fill the picture."""
+    says_nothing = (curve.lower <= 0) & (curve.upper >= 1)
+    lower, upper = (np.where(says_nothing, curve.pass_at_k, ends) for ends in (curve.lower, curve.upper))
+    return lower, upper
 
 
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
@@ -270,9 +300,11 @@ def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
 
 def _percent_domain(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline]) -> tuple[float, float]:
     """The bands' and the guessers' range, out to the next multiple of 5."""
-    low = min(100 * float(ends.min()) for ends in (*(c.lower for c in curves), *(g.pass_at_k for g in guesses)))
-    high = max(100 * float(curve.upper.max()) for curve in curves)
-    return max(0, 5 * math.floor(low / 5)), min(100, 5 * math.ceil(high / 5))
+    bands = [_informed(curve) for curve in curves]
+    low = min(100 * float(ends.min()) for ends in (*(lower for lower, _ in bands), *(g.pass_at_k for g in guesses)))
+    high = max(100 * float(upper.max()) for _, upper in bands)
+    low, high = max(0, 5 * math.floor(low / 5)), min(100, 5 * math.ceil(high / 5))
+    return (low, high) if low < high else (max(0, low - 5), min(100, high + 5))
 
 
 def _points_domain(difference: CurveDifference) -> tuple[float, float]:
@@ -313,17 +345,42 @@ def _guess_words(guesses: Sequence[GuessBaseline]) -> str:
     )
 
 
-def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Color) -> alt.Chart:
+def _dotted(continued: Mapping[int, ModelExtrapolation], x: alt.X, y: alt.Y, colour: alt.Color) -> list[alt.Chart]:
+    """The curves from n to twice as many tries."""
+    if not continued:
+        return []
+    rows = [
+        {"m": i, "k": k, "v": round(100 * value, 3)}
+        for i, each in continued.items()
+        for k, value in zip(each.k.tolist(), each.pass_at_k.tolist(), strict=True)
+    ]
+    line = alt.Chart(values(rows)).mark_line(strokeWidth=2, strokeDash=[1, 4], strokeCap="round", aria=False)
+    return [line.encode(x=x, y=y, color=colour)]
+
+
+def _names(
+    curves: Sequence[ModelCurve],
+    low: float,
+    high: float,
+    colour: alt.Color,
+    continued: Mapping[int, ModelExtrapolation],
+) -> alt.Chart:
     """Each model's name beside the end of its curve, moved apart where they would overlap."""
     step = _LABEL_PIXELS * (high - low) / CURVE_HEIGHT
-    ordered = sorted(enumerate(curves), key=lambda each: float(each[1].pass_at_k[-1]))
+    ends = [
+        (int(continued[i].k[-1]), float(continued[i].pass_at_k[-1]))
+        if i in continued
+        else (len(curve.k), float(curve.pass_at_k[-1]))
+        for i, curve in enumerate(curves)
+    ]
+    ordered = sorted(enumerate(curves), key=lambda each: ends[each[0]][1])
     heights: list[float] = []
-    for _, curve in ordered:
-        wanted = 100 * float(curve.pass_at_k[-1])
+    for m, _ in ordered:
+        wanted = 100 * ends[m][1]
         heights.append(max(wanted, heights[-1] + step) if heights else wanted)
     overflow = max(0.0, heights[-1] - high)
     rows = [
-        {"m": m, "n": _short(curve.model), "k": len(curve.k), "v": round(height - overflow, 3)}
+        {"m": m, "n": _short(curve.model), "k": ends[m][0], "v": round(height - overflow, 3)}
         for (m, curve), height in zip(ordered, heights, strict=True)
     ]
     # On a phone long names would take the room of the curves; the legend above names them too.
@@ -338,7 +395,7 @@ def _names(curves: Sequence[ModelCurve], low: float, high: float, colour: alt.Co
 
 def _short(name: str) -> str:
     """The end of a long name, since checkpoints of one model begin alike; the legend has it in full."""
-    return name if len(name) <= 14 else f"…{name[-12:]}"
+    return name if len(name) <= 20 else f"…{name[-18:]}"
 
 
 def _curve_tooltips(curves: Sequence[ModelCurve]) -> list[dict[str, Any]]:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from move37.analyses.format_split import FormatShare
 from move37.report.number_format import count, percent
-from move37.report.tables import Cell, Table
+from move37.report.tables import Cell, Table, first_samples
 
 
 def format_table(found: Sequence[FormatShare]) -> Table:
     """How often an answer is found and right, and both ends of pass@k among the samples that have one."""
+    early = ", ".join(sorted({first_samples(each.first) for each in found} - {""}))
     return Table(
         caption="Is an answer found, and is it right? Means over problems; pass@k among samples with an answer beside "
         "that of all, on the problems that have any",
@@ -16,7 +17,7 @@ def format_table(found: Sequence[FormatShare]) -> Table:
             "model",
             "found",
             "right when found",
-            "accuracy",
+            f"found and right{early}",
             "problems without",
             "k",
             "among found",

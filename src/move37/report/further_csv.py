@@ -170,14 +170,15 @@ def _tokens(findings: Findings) -> Iterator[Row]:
 
 
 def _measures(findings: Findings) -> Iterator[Row]:
+    firsts = {model.model: model.first for model in findings.models}
     for pair in findings.pairs:
         for row in pair.differences:
-            yield pair.base, pair.rl, row.measure, row.k, *_estimate(row.estimate), None
+            yield pair.base, pair.rl, row.measure, row.k, *_estimate(row.estimate), None, row.first
         for row in pair.coverage:
-            yield pair.base, pair.rl, f"Cover@{row.tau:g}", None, *_estimate(row.estimate), _STEADY[row.steady]
+            yield pair.base, pair.rl, f"Cover@{row.tau:g}", None, *_estimate(row.estimate), _STEADY[row.steady], None
         if pair.bayes is not None:
             for name, estimate in (("Bayes@N", pair.bayes.estimate), ("avg@n", pair.bayes.average)):
-                yield pair.base, pair.rl, name, None, *_estimate(estimate), None
+                yield pair.base, pair.rl, name, None, *_estimate(estimate), None, firsts[pair.base] or firsts[pair.rl]
 
 
 def _coverage(findings: Findings) -> Iterator[Row]:
@@ -369,7 +370,7 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
         "few_problems",
         _tokens,
     ),
-    "measures.csv": (f"base,rl,measure,k,{_ESTIMATE},steady", _measures),
+    "measures.csv": (f"base,rl,measure,k,{_ESTIMATE},steady,first", _measures),
     "coverage.csv": (f"model,tau,{_ESTIMATE},plug_in,steady", _coverage),
     "bayes.csv": (f"model,measure,{_ESTIMATE},displaced", _bayes),
     "strata.csv": (f"base,rl,tag,stratum,problems,{_BAND}", _strata),

@@ -18,25 +18,25 @@ async function draw(plot) {
 function explain(plot, error) {
   console.error(plot.dataset.stem, error);
   plot.removeAttribute("role");
-  plot.textContent = `This figure could not be drawn here (${error}); its picture is in figures/${plot.dataset.stem}.png.`;
+  plot.textContent = `This figure could not be drawn here (${error}); the link below has its picture.`;
 }
 
-async function drawAll() {
-  const plots = [...document.querySelectorAll(".plot")];
-  await Promise.all(plots.map((plot) => draw(plot).catch((error) => explain(plot, error))));
-  document.documentElement.dataset.drawn = String(plots.length);
+// A figure in a fold has no width before the fold is opened: it is drawn then.
+async function drawShown() {
+  const shown = [...document.querySelectorAll(".plot:not([data-begun])")].filter((plot) => plot.offsetParent !== null);
+  for (const plot of shown) plot.dataset.begun = "";
+  await Promise.all(shown.map((plot) => draw(plot).catch((error) => explain(plot, error))));
+  const drawn = document.querySelectorAll(".plot[data-begun]").length;
+  document.documentElement.dataset.drawn = String(drawn);
 }
 
-// Paper cannot be clicked: what is folded is opened for printing.
-const opened = [];
-window.addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details:not([open])")) {
-    details.open = true;
-    opened.push(details);
-  }
-});
-window.addEventListener("afterprint", () => {
-  while (opened.length) opened.pop().open = false;
-});
+// A link to a place in a fold opens it.
+function openTarget() {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let each = target || null; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+}
 
-drawAll();
+document.addEventListener("toggle", drawShown, true);
+window.addEventListener("hashchange", openTarget);
+openTarget();
+drawShown();

@@ -16,7 +16,7 @@ from move37.analyses.details import ModelDetail, PairDetail
 from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.families import Family
 from move37.analyses.fragility import THRESHOLDS
-from move37.analyses.reliability import Coverage
+from move37.analyses.reliability import Coverage, ReliabilityDifference
 from move37.analyses.sensitivity import FinishedCurve, UnscoredBracket
 from move37.analyses.strata import StratifiedComparison
 from move37.analyses.support import Support
@@ -83,8 +83,9 @@ class FurtherSections:
     guessing: tuple[Section, ...]
     together: tuple[Section, ...]
     """All models in one band, and algorithms over their seeds."""
+    variety: tuple[tuple[Section, ...], ...]
+    """How many different answers; in the order of the comparisons, as `pairs`."""
     pairs: tuple[tuple[Section, ...], ...]
-    """In the order of the comparisons."""
     reliability: tuple[Section, ...]
     outcomes: tuple[Section, ...]
     graders: tuple[Section, ...]
@@ -106,6 +107,7 @@ def further_sections(findings: Findings) -> FurtherSections:
             *_zero_set(findings),
             *_exact(findings.exact),
         ),
+        variety=tuple(tuple(_diversity(pair)) for pair in findings.pairs),
         pairs=tuple(
             (
                 *_fragility(comparison),
@@ -125,9 +127,9 @@ def section_lines(findings: Findings) -> list[str]:
     """Heading and sentences of every section, for a terminal."""
     found = further_sections(findings)
     lines = [_line(each) for each in (*found.together, *found.guessing)]
-    for pair, sections in zip(findings.pairs, found.pairs, strict=True):
+    for pair, variety, sections in zip(findings.pairs, found.variety, found.pairs, strict=True):
         several = f"{pair.rl} against {pair.base}, " if len(findings.pairs) > 1 else ""
-        lines += [f"{several}{_line(each)}" for each in sections]
+        lines += [f"{several}{_line(each)}" for each in (*variety, *sections)]
     rest = (*found.reliability, *found.outcomes, *found.graders, *found.extrapolation)
     return [*lines, *map(_line, rest)]
 
@@ -219,21 +221,24 @@ def _exact(found: ExactFindings | None) -> tuple[Section, ...]:
     return (Section("The exact truth of this world", said, (), folded, exact_section.CURVES_STEM),)
 
 
-def _variety(findings: Findings, pair: PairDetail) -> Iterator[Section]:
-    """Problems by chance beside problems by share of right samples, and different answers."""
-    if pair.deconvolved is not None:
-        shifts = {(each.shift.base, each.shift.rl): each.shift for each in findings.comparisons}
-        table = variety_section.shift_table(pair.deconvolved, shifts[pair.base, pair.rl])
-        said = [variety_section.shift_sentence(pair.deconvolved)]
-        yield _section("Problems by chance, without the noise of the samples", said, table)
+def _diversity(pair: PairDetail) -> Iterator[Section]:
     if pair.diversity is not None:
         said = variety_section.diversity_sentences(pair.diversity)
         yield _section("How many different answers", said, variety_section.diversity_table(pair.diversity))
 
 
+def _by_chance(findings: Findings, pair: PairDetail) -> Iterator[Section]:
+    """Problems by chance beside problems by share of right samples."""
+    if pair.deconvolved is not None:
+        shifts = {(each.shift.base, each.shift.rl): each.shift for each in findings.comparisons}
+        table = variety_section.shift_table(pair.deconvolved, shifts[pair.base, pair.rl])
+        said = [variety_section.shift_sentence(pair.deconvolved)]
+        yield _section("Problems by chance, without the noise of the samples", said, table)
+
+
 def _likelihoods(findings: Findings, pair: PairDetail) -> tuple[Section, ...]:
     """What RL did to exact chances, and how likely each model's work is under the other, where that is known."""
-    found = list(_variety(findings, pair))
+    found = list(_by_chance(findings, pair))
     models = {} if findings.exact is None else {model.model: model for model in findings.exact.models}
     pairs = () if findings.exact is None else findings.exact.pairs
     for number, each in enumerate(pairs, start=1):
@@ -391,10 +396,15 @@ def _measures(pair: PairDetail, table: Table) -> Section:
             confidence=e.confidence,
             corrected_over="for this measure alone",
         )
-        for e in (row.estimate for row in pair.differences if row.measure == "avg@n")
+        for e in (row.estimate for row in pair.differences if _is_pass_at_1(row))
         if e.lower is not None and e.upper is not None and e.confidence is not None
     ]
     return _section("Measures side by side", [text, *said], table)
+
+
+def _is_pass_at_1(row: ReliabilityDifference) -> bool:
+    """avg@n is pass@1 but where it is of the first samples alone."""
+    return (row.measure == "avg@n" and row.first is None) or (row.measure, row.k) == ("pass@k", 1)
 
 
 def _strata(found: StratifiedComparison) -> Section:
@@ -466,8 +476,8 @@ def _unscored(findings: Findings) -> tuple[Section, ...]:
 def _bracketed(found: UnscoredBracket) -> list[Claim]:
     counts = described(
         f"{counted(found.unscored, 'sample')} of {found.model} on {counted(found.problems_with_unscored, 'problem')} "
-        f"{'is' if found.unscored == 1 else 'are'} unscored: pass@1 is {percent(found.if_wrong[0])} with all of them "
-        f"wrong and {percent(found.if_right[0])} with all right."
+        f"{'is' if found.unscored == 1 else 'are'} unscored: pass@1 would be {percent(found.if_wrong[0])} with all of "
+        f"them wrong and {percent(found.if_right[0])} with all right."
     )
     if not found.lower.size or (found.lower[0] <= 0 and found.upper[0] >= 1):
         return [counts]
@@ -494,8 +504,8 @@ def _finished_sentence(found: FinishedCurve) -> str:
     left = f" ({counted(len(found.left_out), 'problem')} without any left out)" if found.left_out else ""
     return (
         f"{counted(found.truncated, 'sample')} of {found.model} {'was' if found.truncated == 1 else 'were'} cut off; "
-        f"among those that ended by themselves{left} pass@1 is {percent(found.finished[0])}, among all "
-        f"{percent(found.all_samples[0])}."
+        f"among those that ended by themselves{left} {percent(found.finished[0])} are right, among all samples of the "
+        f"same problems {percent(found.all_samples[0])}."
     )
 
 

@@ -34,8 +34,9 @@ from move37.report.number_format import (
     small_share,
     widest,
 )
-from move37.report.words import settled, split_test, stopped_by_outcomes
+from move37.report.words import settled, split_test, stopped_by_outcomes, unnamed
 from move37.report.words.claim import problems_of
+from move37.report.words.first_screen import FirstScreen
 
 SHOWN_DISAGREEMENTS = 200
 """Longer lists go on in the CSV file."""
@@ -237,8 +238,8 @@ def transition_table(shift: AccuracyShift) -> Table:
 def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     """One row per measure and k, one pair of columns per model."""
     models = list(dict.fromkeys(row.model for row in rows))
-    by_key = {(row.model, measure_name(row.measure, row.k)): row for row in rows}
-    names = {measure_name(row.measure, row.k): (MEASURES.index(row.measure), row.k) for row in rows}
+    by_key = {(row.model, measure_name(row.measure, row.k, row.first)): row for row in rows}
+    names = {name: (MEASURES.index(row.measure), row.k) for (_, name), row in by_key.items()}
     shown = tuple(
         (name, *(_estimate_cell(by_key.get((model, name))) for model in models))
         for name in sorted(names, key=lambda name: names[name])
@@ -253,9 +254,10 @@ def reliability_table(rows: Sequence[ReliabilityRow]) -> Table:
     )
 
 
-def measure_name(measure: str, k: int) -> str:
-    """ "pass@16"; "avg@n" as it is, so that models with different n share its row."""
-    return measure if measure == "avg@n" else measure.replace("@k", f"@{k}").replace("^k", f"^{k}")
+def measure_name(measure: str, k: int, first: int | None = None) -> str:
+    """ "pass@16"; "avg@n" as it is, so that models with different n share its row; of the first samples it says so."""
+    name = measure if measure == "avg@n" else measure.replace("@k", f"@{k}").replace("^k", f"^{k}")
+    return f"{name}{first_samples(first)}"
 
 
 def _estimate_cell(row: ReliabilityRow | None) -> Cell:
@@ -285,38 +287,79 @@ def gap_table(comparison: Comparison) -> Table:
 
 
 def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
-    """One column per model: what became of its samples, and how far its accuracy could move."""
+    """One column per model: what became of its samples, and how far pass@1 could move."""
+    early = [audit for audit in audits if audit.stopped_early]
+    of = counted_samples(audits)
     lines = (
         ("samples", lambda a: count(a.samples)),
-        ("correct", lambda a: count(a.correct)),
-        ("incorrect", lambda a: count(a.incorrect)),
-        ("unscored", lambda a: count(a.unscored)),
-        ("truncated at the token limit", lambda a: count(a.truncated)),
-        ("… of these correct", _cut_and_correct),
+        (f"correct{of}", lambda a: _part(a, "correct")),
+        (f"incorrect{of}", lambda a: _part(a, "incorrect")),
+        (f"unscored{of}", lambda a: _part(a, "unscored")),
+        (f"truncated at the token limit{of}", lambda a: _part(a, "truncated")),
+        (f"… of these correct{of}", _cut_and_correct),
         ("tokens per sample, mean", _tokens),
-        ("accuracy", lambda a: percent(a.accuracy, None, "no sample was scored")),
-        ("… if unscored were all wrong", lambda a: percent(a.accuracy_if_unscored_wrong)),
-        ("… if unscored were all right", lambda a: percent(a.accuracy_if_unscored_right)),
+        ("pass@1", lambda a: percent(a.accuracy, None, "no sample was scored")),
+        ("pass@1 if unscored were all wrong", lambda a: percent(a.accuracy_if_unscored_wrong, None, _NO_UNSCORED)),
+        ("pass@1 if unscored were all right", lambda a: percent(a.accuracy_if_unscored_right, None, _NO_UNSCORED)),
         (
-            "… of samples not truncated",
+            f"correct share of samples not truncated{of}",
             lambda a: percent(a.accuracy_not_truncated, None, "it is not known which samples were truncated"),
         ),
     )
+    stopped = (
+        "Sampling stopped early where enough was right, so hard problems have more samples than easy ones: a share of "
+        "all samples would compare problems, not models.",
+    )
     return Table(
-        caption="Samples by outcome, and how far the accuracy could move",
+        caption="Samples by outcome, and how far pass@1 could move",
         header=("", *(audit.model for audit in audits)),
         rows=tuple((name, *(cell(audit) for audit in audits)) for name, cell in lines),
         csv="outcomes.csv",
         notes=(
-            "Unscored: the instrument failed, not the model; such samples are left out of the accuracy, and the two "
-            "lines below it say how much they could change. Truncated samples count as they were judged.",
+            "Unscored: the instrument failed, not the model; such samples are left out of pass@1, and the two lines "
+            "below it say how much they could change. Truncated samples count as they were judged.",
+            *(stopped if early else ()),
         ),
     )
 
 
+def counted_samples(audits: Sequence[OutcomeAudit]) -> str:
+    """Of which samples shares are, behind a name: empty where they are of all."""
+    firsts = {audit.first for audit in audits if audit.stopped_early}
+    if not firsts:
+        return ""
+    (first, *others) = firsts
+    if first is None or others or not all(audit.stopped_early for audit in audits):
+        return ", the same number of samples of each problem"
+    return first_samples(first)
+
+
+def first_samples(first: int | None) -> str:
+    """ ", first 32 samples", behind the name of what is of those alone; empty for None."""
+    return "" if first is None else f", first {counted(first, 'sample')}"
+
+
+_NO_UNSCORED = "the counts do not say how many samples went unscored"
+_UNSAID = {"unscored": _NO_UNSCORED, "truncated": "the import does not say how a sample ended"}
+
+
+def _part(audit: OutcomeAudit, name: str) -> Cell:
+    """Some of the samples, as a share with its count."""
+    whole = audit.comparable
+    if whole is None:
+        return Missing("sampling stopped early and only counts are known, so no share of them is comparable")
+    number: int | None = getattr(whole, name)
+    if number is None:
+        return Missing(_UNSAID[name])
+    of = count(number) if audit.first is None else f"{count(number)} of {count(whole.samples)}"
+    if name == "truncated" and audit.ending_unknown:
+        of = f"{of}, {count(audit.ending_unknown)} not known"
+    return Estimated(percent(number / whole.samples), of)
+
+
 def _cut_and_correct(audit: OutcomeAudit) -> Shown:
     if audit.correct_among_truncated is None:
-        return Missing("counts do not say which samples were truncated")
+        return Missing("it is not known which samples were truncated")
     return count(audit.correct_among_truncated)
 
 
@@ -328,13 +371,12 @@ def _tokens(audit: OutcomeAudit) -> Shown:
 
 def reasons_table(audits: Sequence[OutcomeAudit]) -> Table:
     """Why samples were judged as they were."""
-    rows = [
-        (audit.model, outcome, reason, count(number), str(percent(number / audit.samples if audit.samples else None)))
-        for audit in audits
-        for outcome, reason, number in audit.reasons
-    ]
+    rows = []
+    for audit in audits:
+        total = sum(number for _, _, number in audit.reasons)
+        rows += [(audit.model, *why, count(number), percent(number / total)) for *why, number in audit.reasons]
     return Table(
-        caption="Reasons of the verdicts",
+        caption=f"Reasons of the verdicts{counted_samples(audits)}",
         header=("model", "outcome", "reason", "samples", "share"),
         rows=tuple(rows),
         csv="reasons.csv",
@@ -359,16 +401,19 @@ def agreement_table(agreements: Sequence[Agreement]) -> Table:
     )
     return Table(
         caption="Agreement of graders, and pass@k under ours and under theirs",
-        header=("model", "ours", "theirs", "samples", "differ", "pass@1", "pass@k", "k"),
+        header=("model", "ours", "theirs", "samples", "differ", "ours and theirs at k = 1", "at the last k", "last k"),
         rows=rows,
         csv="agreement.csv",
-        notes=("Of the samples that both have scored; k is how many of them every problem has.",),
+        notes=(
+            "pass@k of the samples that both have scored, before any problem could stop; the last k is how many of "
+            "them every problem has.",
+        ),
         text_columns=frozenset({0, 1, 2, 5, 6}),
     )
 
 
 def _under_both(values: tuple[float, float] | None) -> Shown:
-    return Missing("no sample was scored by both") if values is None else f"{values[0]:.4f} / {values[1]:.4f}"
+    return Missing("no sample was scored by both") if values is None else " / ".join(map(str, map(percent, values)))
 
 
 def grader_errors_table(errors: Sequence[GraderErrors]) -> Table:
@@ -423,10 +468,59 @@ def _answer(answer: str | None) -> Shown:
     return Missing("no answer was found in the text") if answer is None else answer
 
 
-def settings_table(settings: Sequence[tuple[str, str]]) -> Table:
-    """Models, sampling, problems, verifiers, versions."""
+def settings_tables(settings: Sequence[tuple[str, str]], models: Sequence[str]) -> list[Table]:
+    """What each model was asked with, side by side and differences marked; then problems, verifiers, versions."""
+    own: dict[str, dict[str, str]] = {}
+    rest = []
+    for name, value in settings:
+        model = next((each for each in models if name.startswith(f"{each}: ")), None)
+        if model is None:
+            rest.append((name, value))
+        else:
+            own.setdefault(name.removeprefix(f"{model}: "), {})[model] = value
+    found = []
+    if own:
+        lacking = Missing("not known of this model")
+        rows = []
+        for name, values in own.items():
+            alike = len(set(values.values())) == 1 and len(values) == len(models)
+            rows.append((name if alike else f"≠ {name}", *(values.get(model, lacking) for model in models)))
+        text, marked = frozenset(range(len(models) + 1)), ("≠: the models differ in it.",)
+        notes = marked if any(name.startswith("≠") for name, *_ in rows) else ()
+        found.append(Table("How each model was asked", ("setting", *models), tuple(rows), "settings.csv", notes, text))
+    if rest:
+        caption = "What the numbers were made with"
+        found.append(Table(caption, ("setting", "value"), tuple(rest), "settings.csv", (), frozenset({0, 1})))
+    return found
+
+
+def answers_table(screen: FirstScreen) -> Table:
+    """The answers of every comparison, one row each."""
+    questions = [unnamed(each.question) for each in screen.answers[0]] if screen.answers else []
+    rows = [
+        (rl, *(Estimated(unnamed(each.short), unnamed(each.claim.text)) for each in answers))
+        for (rl, _), answers in zip(screen.pairs, screen.answers, strict=True)
+    ]
+    text = frozenset(range(len(questions) + 1))
+    return Table("Each comparison for itself", ("model", *questions), tuple(rows), "gains_losses.csv", (), text)
+
+
+def at_k_table(difference: CurveDifference, base: ModelCurve, rl: ModelCurve) -> Table:
+    """pass@k of both models and their paired difference with its band, at powers of two."""
+    last = len(difference.k)
+    error = widest(np.concatenate([base.se_population[:last], rl.se_population[:last]]))
+    rows = []
+    for k in powers_of_two(last):
+        gap = difference_cell(difference, k)
+        shares = (percent(curve.pass_at_k[k - 1], error) for curve in (base, rl))
+        rows.append((count(k), *shares, gap, settled(difference, k)))
     return Table(
-        "What the numbers were made with", ("setting", "value"), tuple(settings), "settings.csv", (), frozenset({0, 1})
+        caption=f"pass@k, and {difference.rl} minus {difference.base} in points with its simultaneous "
+        f"{level(difference.band.confidence)} band for {problems_of(difference.target)}",
+        header=("k", difference.base, difference.rl, "difference", "established"),
+        rows=tuple(rows),
+        csv="difference.csv",
+        text_columns=frozenset({0, 4}),
     )
 
 

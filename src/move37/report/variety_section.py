@@ -6,7 +6,18 @@ from move37.analyses import Findings
 from move37.analyses.accuracy_shift import AccuracyShift
 from move37.analyses.deconvolved import DeconvolvedShift
 from move37.analyses.diversity import Diversity, Variety
-from move37.report.number_format import Missing, Shown, count, counted, exists, level, percent, percent_interval
+from move37.report.number_format import (
+    Missing,
+    Shown,
+    count,
+    counted,
+    exists,
+    level,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+)
 from move37.report.tables import Cell, Estimated, Table
 from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described
 
@@ -62,8 +73,9 @@ def shift_table(found: DeconvolvedShift, raw: AccuracyShift) -> Table:
 
 
 def diversity_sentences(found: Diversity) -> list[Claim]:
-    """Different answers, different right ones, and whose they are."""
-    said = [_variety(found, each) for each in (found.answers, found.right)]
+    """The one sentence that says whether RL repeats itself, then different answers, and whose they are."""
+    said = [] if found.same is None or found.top is None else [_repeats(found, found.same, found.top)]
+    said += [_variety(found, each) for each in (found.answers, found.right)]
     if found.shared_by_rl is not None and found.kept_of_base is not None:
         text = (
             f"{percent(found.shared_by_rl)} of {found.rl}’s right samples are answers that {found.base} gave too, and "
@@ -72,6 +84,22 @@ def diversity_sentences(found: Diversity) -> list[Claim]:
         )
         said.append(described(text))
     return said
+
+
+def _repeats(found: Diversity, same: Variety, top: Variety) -> Claim:
+    """Whether two samples of rl agree more often than two of base."""
+    shown = same.lower > 0 or same.upper < 0
+    word = "repeats itself more than" if same.lower > 0 else "varies more than"
+    who = f"{found.rl} {word} {found.base}" if shown else f"{found.rl} is not shown to repeat itself more or less"
+    sure = f"{level(found.confidence)} confidence, for {LIKE_THESE}"
+    text = (
+        f"{who}: two of its tries at a problem give the same answer with a chance of {percent(same.rl)}, two of "
+        f"{found.base}’s {percent(same.base)} ({points(same.difference)} points, "
+        f"{points_interval(max(-1.0, same.lower), min(1.0, same.upper), None)}; {sure}), and its most frequent answer "
+        f"takes {percent(top.rl)} of the samples against {percent(top.base)}."
+    )
+    asserts = (Assertion("same answer", (found.rl, found.base), (), same.lower, same.upper),) if shown else ()
+    return Claim(text, asserts, "", LIKE_THESE, found.confidence, "for this measure alone")
 
 
 def _variety(found: Diversity, each: Variety) -> Claim:
@@ -92,33 +120,30 @@ def _variety(found: Diversity, each: Variety) -> Claim:
 
 
 def diversity_table(found: Diversity) -> Table:
-    """The same in a table."""
-    rows: list[tuple[Cell, ...]] = [
-        (
-            f"{each.measure} in {count(found.samples)} samples",
-            f"{each.base:.3f}",
-            f"{each.rl:.3f}",
-            Estimated(f"{each.difference:+.3f}", _ends(each)),
-        )
-        for each in (found.answers, found.right)
-    ]
+    """Both models in every measure, and their paired difference."""
     return Table(
-        caption=f"Different answers a problem, {level(found.confidence)} intervals of the paired difference for "
-        "problems like these, each for itself",
+        caption=f"Different answers a problem, in {counted(found.samples, 'sample')}; {level(found.confidence)} "
+        "intervals of the paired difference for problems like these, each for itself",
         header=("measure", found.base, found.rl, "difference"),
-        rows=tuple(rows),
+        rows=tuple(_measure(each) for each in found.measures),
         csv="diversity.csv",
         notes=(
+            "The chance that two samples are the same does not depend on how many there are; the number of different "
+            "ones does, and so does the share of the most frequent one.",
             f"Of {found.rl}’s right samples that {found.base} gave too: {_share(found.shared_by_rl)}. Of "
             f"{found.base}’s different right answers that {found.rl} gave too: {_share(found.kept_of_base)}.",
         ),
     )
 
 
-def _ends(each: Variety) -> Shown:
-    if not (exists(each.lower) and exists(each.upper)):
-        return Missing("the difference does not vary between problems, so it has no interval")
-    return f"{each.lower:+.3f} to {each.upper:+.3f}"
+def _measure(each: Variety) -> tuple[Cell, ...]:
+    bounded = exists(each.lower) and exists(each.upper)
+    unbounded = Missing("the difference does not vary between problems, so it has no interval")
+    if each.measure.startswith("different"):
+        ends: Shown = f"{each.lower:+.2f} to {each.upper:+.2f}" if bounded else unbounded
+        return each.measure, f"{each.base:.2f}", f"{each.rl:.2f}", Estimated(f"{each.difference:+.2f}", ends)
+    ends = points_interval(max(-1.0, each.lower), min(1.0, each.upper), None) if bounded else unbounded
+    return each.measure, percent(each.base), percent(each.rl), Estimated(points(each.difference), ends)
 
 
 def _share(value: float | None) -> Shown:
@@ -137,7 +162,7 @@ def _deconvolved(findings: Findings) -> Iterator[Row]:
 
 def _diversity(findings: Findings) -> Iterator[Row]:
     for found in (pair.diversity for pair in findings.pairs if pair.diversity is not None):
-        for each in (found.answers, found.right):
+        for each in found.measures:
             numbers = (each.base, each.rl, each.difference, each.lower, each.upper, found.confidence)
             shares = (found.shared_by_rl, found.kept_of_base)
             yield found.base, found.rl, each.measure, found.samples, found.problems, *numbers, *shares

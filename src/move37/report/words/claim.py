@@ -32,7 +32,8 @@ class Assertion:
     solves in none of its own. "different answers", "different right answers": how many the first model gives in `ks`
     samples of a problem more than the second, on average. "difference of best arms": as "difference", each model asked
     in the best of its ways. "false accepts": the share of the model's wrong samples that
-    the verifier accepts. "clean accepted", "corrupted accepted": the share of such chains that a judge accepts."""
+    the verifier accepts. "clean accepted", "corrupted accepted": the share of such chains that a judge accepts. "same
+    answer": the first model's chance that two samples of a problem give the same answer, minus the second's."""
     models: tuple[str, ...]
     ks: tuple[int, ...] = ()
     lower: float = -float("inf")

@@ -14,16 +14,18 @@ def format_sentences(models: Sequence[FormatShare], pairs: Sequence[FormatDiffer
 
 def _model(found: FormatShare) -> Claim:
     right = f", and {percent(found.right_when_found)} of those are right" if exists(found.right_when_found) else ""
-    return described(f"An answer is found in {percent(found.found)} of the samples of {found.model}{right}.")
+    samples = "samples" if found.first is None else f"first {found.first} samples"
+    return described(f"An answer is found in {percent(found.found)} of the {samples} of {found.model}{right}.")
 
 
 def _pair(found: FormatDifference) -> Claim:
+    where = "with one try" if found.first is None else f"in the first {found.first} samples"
     parts = (("format", found.format_interval), ("content", found.content_interval))
     known = [(name, ends) for name, ends in parts if ends[0] > -1 or ends[1] < 1]
     error = max((high - low) / 4 for _, (low, high) in parts)
     shown = {name: f" ({points_interval(*ends, error)})" for name, ends in known}
     text = (
-        f"Of the {points(found.total, error)} points by which {found.rl} differs from {found.base} with one try, "
+        f"Of the {points(found.total, error)} points by which {found.rl} differs from {found.base} {where}, "
         f"{points(found.format, error)}{shown.get('format', '')} are answers that are found, and "
         f"{points(found.content, error)}{shown.get('content', '')} answers that are right"
     )
