@@ -16,7 +16,7 @@ from move37.analyses.planning import Forecast
 from move37.console import plain_text, tell
 from move37.error_rates import Calibration, ChainCalibration, Rate
 from move37.report import ReportContext, summary_sentences
-from move37.report.number_format import percent, widest
+from move37.report.number_format import counted, percent, widest
 from move37.report.sections import section_lines
 from move37.report.tables import difference_cell
 from move37.report.words import settled, split_test, unnamed
@@ -121,14 +121,15 @@ def print_imported(found: ImportedSamples) -> None:
         new = "" if log.new == log.samples else f" ({log.new:,} of them new)"
         tell(
             False,
-            f"{log.format}: {log.model} on {log.benchmark}: {log.samples:,} samples of {log.problems:,} problems{new}, "
-            f"from {where}",
+            f"{log.format}: {log.model} on {log.benchmark}: {counted(log.samples, 'sample')} of "
+            f"{counted(log.problems, 'problem')}{new}, from {where}",
         )
         for label in log.scores:
             tell(False, f"  the tool's own score is kept beside ours: {label}")
         for notice in log.notices:
             tell(False, f"  {notice}")
-    tell(False, f"Imported {found.samples:,} samples of {found.problems:,} problems into {found.run}.")
+    samples, problems = counted(found.samples, "sample"), counted(found.problems, "problem")
+    tell(False, f"Imported {samples} of {problems} into {found.run}.")
 
 
 def print_validation(found: Validated) -> None:

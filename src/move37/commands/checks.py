@@ -29,7 +29,10 @@ def plan(
     ] = 20,
     as_json: Json = False,
 ) -> None:
-    """Say what a study will cost under each stopping plan and what it can show, before anything is spent."""
+    """Say what a study will cost under each stopping plan and what it can show, before anything is spent.
+
+    For example: move37 plan studies/math500.toml --tokens 900
+    """
     from move37 import pipeline, terminal
     from move37.config import load_study
 
@@ -61,7 +64,10 @@ def validate(
     option: Options = None,
     as_json: Json = False,
 ) -> None:
-    """Check that every reference answer of a benchmark passes its own verifier."""
+    """Check that every reference answer of a benchmark passes its own verifier.
+
+    For example: move37 validate math500
+    """
     from move37 import pipeline, terminal
     from move37.analyses.serialise import plain
     from move37.config import ProblemsConfig, VerificationConfig, from_options
@@ -94,7 +100,10 @@ def calibrate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure how often a verifier is wrong: on the references, and on answers corrupted on purpose."""
+    """Measure how often a verifier is wrong: on the references, and on answers corrupted on purpose.
+
+    For example: move37 calibrate runs/math500 --per-kind 3
+    """
     from move37 import pipeline, terminal
     from move37.analyses.serialise import plain
     from move37.config import ProblemsConfig, VerificationConfig, from_options
@@ -134,7 +143,10 @@ def probe(
     model: Annotated[str | None, typer.Option(help="Only this model.", metavar="NAME")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show models the first 40, 60 and 80 % of each question: which do they complete, which do they answer?"""
+    """Show models the first 40, 60 and 80 % of each question: which do they complete, which do they answer?
+
+    For example: move37 probe runs/math500
+    """
     from move37 import pipeline, terminal
     from move37.store import RunStore
 
@@ -162,6 +174,8 @@ def audit(
 
     Each line has a set, an order and "valid": null. Read a set in its order until the first valid chain; write true or
     false.
+
+    For example: move37 audit runs/math500 --max-correct 2
     """
     from move37 import pipeline
     from move37.store import RunStore
@@ -219,7 +233,10 @@ def list_(
     registry: Annotated[str, typer.Argument(help=" | ".join((*REGISTRIES, TEMPLATES)), metavar="REGISTRY")],
     as_json: Json = False,
 ) -> None:
-    """List the names in a registry, those that installed packages add too; of templates, their texts."""
+    """List the names in a registry, those that installed packages add too; of templates, their texts.
+
+    For example: move37 list benchmarks
+    """
     if registry == TEMPLATES:
         list_templates(as_json)
         return

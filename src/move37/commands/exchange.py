@@ -116,7 +116,10 @@ def import_(
     report: Annotated[bool, typer.Option("--report", help="Verify and report right away.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring logs or counts of other tools into a run folder; `auto` recognises whose they are."""
+    """Bring logs or counts of other tools into a run folder; `auto` recognises whose they are.
+
+    For example: move37 import auto logs/base logs/rl --model base --model rl --out runs/logs --report
+    """
     from move37 import imports, pipeline, terminal
     from move37.analyses.serialise import plain
     from move37.store import RunStore
@@ -163,7 +166,10 @@ def export(
     model: Annotated[list[str] | None, typer.Option(help="Only this model; may be given several times.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run in a form that other tools read, or a recipe as another trainer takes it (verl, TRL, verifiers)."""
+    """Write a run in a form that other tools read, or a recipe as another trainer takes it (verl, TRL, verifiers).
+
+    For example: move37 export counts runs/math500 --out counts
+    """
     from move37.exporters import export_run
     from move37.handover import TRAINERS, hand_over
     from move37.results import HandedOver
@@ -178,6 +184,7 @@ def export(
         else:
             done = export_run(format, RunStore.open(what), out, model or ())
         emit(done)
-    tell(as_json, f"Wrote {len(done.files)} files to {done.out}: {', '.join(map(str, done.files[:6]))}")
+    files = f"{len(done.files)} file{'s' * (len(done.files) != 1)}"
+    tell(as_json, f"Wrote {files} to {done.out}: {', '.join(map(str, done.files[:6]))}")
     if isinstance(done, HandedOver):
         tell(as_json, "\n".join(f"{done.trainer} does otherwise: {each}" for each in done.differs))

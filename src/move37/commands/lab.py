@@ -21,7 +21,10 @@ def train(
     token_ids: TokenIds = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model with one of six RLVR algorithms, or by distillation. The same command continues a stopped run."""
+    """Train a model with one of six RLVR algorithms, or by distillation. The same command continues a stopped run.
+
+    For example: move37 train studies/countdown-grpo.toml
+    """
     from rich.console import Console
 
     from move37 import pipeline
@@ -55,7 +58,10 @@ def exact(
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Compute the chance of solving countdown puzzles, and pass@k up to 2^20, without a sample."""
+    """Compute the chance of solving countdown puzzles, and pass@k up to 2^20, without a sample.
+
+    For example: move37 exact countdown-base --tier edge --problems 100
+    """
     from move37 import pipeline, terminal
     from move37.analyses.exact_truth import Thresholds
     from move37.store import RunStore

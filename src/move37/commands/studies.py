@@ -94,7 +94,10 @@ def sample(
     token_ids: TokenIds = False,
     as_json: Json = False,
 ) -> None:
-    """Ask every model for the samples that it still owes under the study's stopping plan."""
+    """Ask every model for the samples that it still owes under the study's stopping plan.
+
+    For example: move37 sample studies/math500.toml --until decided
+    """
     from move37 import pipeline, terminal
     from move37.config import load_study
     from move37.report.words.claim import texts
@@ -149,7 +152,10 @@ def verify(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts."""
+    """Give a verdict to every sample that has none yet. With --verifier, regrade beside the old verdicts.
+
+    For example: move37 verify runs/math500 --verifier math --verifier exact
+    """
     from move37 import pipeline, terminal
     from move37.analyses.serialise import agreement_json
     from move37.results import VerifiersCompared
@@ -203,6 +209,8 @@ def show(
     """Read what models wrote: the problems of a run, or the responses to one of them with their verdicts.
 
     Of a training: the steps whose responses are kept, or the responses of one (its number in place of PROBLEM).
+
+    For example: move37 show runs/math500 12 --model rl --outcome correct
     """
     from move37 import terminal_samples
     from move37.browse import Wanted, problem_named, problems_seen, samples_seen
@@ -243,7 +251,10 @@ def score(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """How likely is every model's stored work under the others? The report shows perplexities from then on."""
+    """How likely is every model's stored work under the others? The report shows perplexities from then on.
+
+    For example: move37 score runs/math500 --of rl --under base
+    """
     from move37 import pipeline, terminal
     from move37.store import RunStore
 
@@ -257,7 +268,10 @@ def score(
 
 @app.command(rich_help_panel=PANEL)
 def analyse(run: Run, out: Out = None, accept_differences: Accept = None, as_json: Json = False) -> None:
-    """Turn verdicts into curves, tables and intervals; every number goes to analyses.json."""
+    """Turn verdicts into curves, tables and intervals; every number goes to analyses.json.
+
+    For example: move37 analyse runs/math500 --json
+    """
     from move37 import pipeline, terminal
     from move37.analyses.serialise import findings_json
     from move37.store import RunStore
@@ -311,7 +325,10 @@ def pool(
     others: Annotated[list[Path], typer.Argument(help="Runs of the same study, made elsewhere.", metavar="OTHER...")],
     as_json: Json = False,
 ) -> None:
-    """Add the samples of other run folders of the same study to RUN: a union by key."""
+    """Add the samples of other run folders of the same study to RUN: a union by key.
+
+    For example: move37 pool runs/here runs/there
+    """
     from move37 import imports
 
     with command("pool", as_json) as emit:
