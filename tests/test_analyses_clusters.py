@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from move37.analyses import Findings
@@ -56,9 +57,29 @@ def said(
         for name in ids
     ]
     tokens = {name: 10.0 + int(name[1:4]) % 7 for name in ids}
-    facts = Facts(problems, ("level",), tag or None, {"GRPO": ("rl", "rl2")}, beyond=True)
+    facts = Facts(problems, ("level",), tag or None, {"GRPO": ("rl", "rl2")}, beyond=True, zero_set_start=N)
     settings = BandSettings(draws=2000, target=target)
-    return find([ModelData(each, tokens_by_problem=tokens) for each in many], settings, facts)
+    data = [ModelData(each, tokens_by_problem=tokens, **further(each, many[0])) for each in many]
+    return find(data, settings, facts)
+
+
+def further(each: Tally | StoppedTally, base: Tally | StoppedTally) -> dict[str, Any]:
+    """Answers, which samples have one, and fresh samples of what base never solved: alike for all copies."""
+    if not isinstance(each, Tally):
+        return {}
+    counts = list(zip(each.problem_ids, each.correct.tolist(), each.incorrect.tolist(), strict=True))
+    rows = [(name, "right", True, right) for name, right, _ in counts]
+    rows += [(name, f"wrong {i}", False, (wrong + i) // 2) for name, _, wrong in counts for i in (0, 1)]
+    never = base.select(base.successes == 0 if isinstance(base, StoppedTally) else base.correct == 0).problem_ids
+    right = np.array([(int(name[1:4]) * len(each.model)) % 5 for name in never], dtype=np.int64)
+    zeros = np.zeros_like(right)
+    return {
+        "answers": pl.DataFrame(
+            [row for row in rows if row[3]], ["problem_id", "answer", "correct", "count"], orient="row"
+        ),
+        "with_answer": replace(each, incorrect=each.incorrect // 2),
+        "zero_set": Tally(each.model, never, right, 5 - right, zeros, zeros),
+    }
 
 
 IS_INTERVAL = re.compile(
@@ -132,6 +153,9 @@ def test_the_walk_sees_every_interval():
         ".pairs.tokens.upper",
         ".pairs.strata.total.upper",
         ".pairs.unscored.band_lower",
+        ".pairs.diversity.answers.lower",
+        ".pairs.format.content_interval",
+        ".zero_set.models.lower",
         ".pairs.beyond.differences.lower",
         ".family.members.lower",
         ".seeds.se_problems",
