@@ -146,7 +146,7 @@ def measure(address: str, server: int, profile: Path) -> None:
                 moved = f"location.hash !== {json.dumps(before)}"
                 drawn(browser, "p=", f"{moved} && document.documentElement.dataset.drawn === location.hash")
 
-            print("next problem, with 80 responses:", seconds(following, server, 20))
+            print("next problem, with the first 40 responses:", seconds(following, server, 20))
         finally:
             browser.close()
 

@@ -1,7 +1,6 @@
 """Commands for people who look at samples: the reading room, and what readers said."""
 
 import sys
-import webbrowser
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +40,8 @@ def view(
             from move37.view.server import serve
         except ImportError as error:
             raise MissingExtraError(f"the reading room needs {error.name}: pip install 'move37[view]'") from error
+        import webbrowser
+
         from move37.labels import reader_label
 
         reader_label(reader or "me")

@@ -160,13 +160,13 @@ const List = (() => {
     hits(found) { hits = found; },
     draw(state) {
       const passing = tests(state), by = groups(state.sources)[state.group];
-      const here = p => state.sources.some(source => data.counts[source][p]);
-      const passed = data.ids.map((_, p) => p).filter(p => here(p) && passing.every(test => test(p)));
+      const here = data.ids.map((_, p) => p).filter(p => state.sources.some(source => data.counts[source][p]));
+      const passed = here.filter(p => passing.every(test => test(p)));
       rows = (by ? passed.filter(by) : passed).sort(order(state));
       pills(state, passed);
       filters(state);
-      const found = rows.length === data.ids.length ? times(rows.length, "problem", "problems")
-        : `${count(rows.length)} of ${times(data.ids.length, "problem", "problems")}`;
+      const found = rows.length === here.length ? times(rows.length, "problem", "problems")
+        : `${count(rows.length)} of ${times(here.length, "problem", "problems")}`;
       document.getElementById("found").textContent = found;
       document.getElementById("list").replaceChildren();
       shown = 0;

@@ -2,7 +2,7 @@
 "use strict";
 
 const Problem = (() => {
-  const STEP = 40;
+  const STEP = 20; // responses of a model that are asked for at a time
   const OUTCOMES = ["correct", "incorrect", "unscored", "unjudged", "truncated"];
   let current = null; // { id, columns: [{ source, element, found }] }
 
@@ -114,13 +114,28 @@ const Problem = (() => {
     made.drawn += found.responses.length;
     const left = found.groups - made.drawn;
     if (found.left) made.list.append(make("p", { class: "quiet more" }, `${count(found.left)} more in the run; this is a copy of bounded size.`));
-    else if (left > 0) made.list.append(make("button", { type: "button", class: "more", onclick: () => further(made) }, `${count(left)} more`));
+    else if (left > 0) {
+      const button = make("button", { type: "button", class: "more", onclick: () => further(made) }, `${count(left)} more`);
+      button.made = made;
+      made.list.append(button);
+      reach.observe(button);
+    }
     else if (!made.drawn) made.list.append(make("p", { class: "quiet more" }, "No response is like that."));
   }
 
-  async function further(made) {
-    extend(made, await Data.ask("responses", asked(current.id, made.source, made.drawn)));
+  function further(made) {
+    const id = current.id;
+    made.asking ??= Data.ask("responses", asked(id, made.source, made.drawn)).then(found => {
+      made.asking = null;
+      if (current.id === id) extend(made, found);
+    });
+    return made.asking;
   }
+
+  // What comes next is asked for when its place is about to be seen.
+  const reach = new IntersectionObserver(entries => {
+    for (const entry of entries) if (entry.isIntersecting && entry.target.isConnected) further(entry.target.made);
+  }, { rootMargin: "200px" });
 
   function controls() {
     if (Data.isCopy) return null;
