@@ -107,3 +107,14 @@ def test_a_set_without_a_training_part_refuses_the_split() -> None:
 
     with pytest.raises(ConfigError, match="split: only gsm8k and math500 have a training part"):
         parse_study({"name": "x", "problems": {"benchmark": "aime24", "split": "train"}})
+
+
+def test_a_verifier_that_has_no_verdict_on_anything_does_not_pass() -> None:
+    from move37.config import VerificationConfig
+    from move37.verification import validate
+
+    # Without an entry of its task this verifier has nothing to score with, and there is no reference to fail.
+    lost = [Problem(f"p/{n}", f"{n}+1?", (), "own", "reasoning-gym") for n in range(2)]
+    failures = validate(lost, VerificationConfig(workers=1))
+    assert [failure.problem.id for failure in failures] == ["p/0", "p/1"]
+    assert "no task" in failures[0].verdict.reason

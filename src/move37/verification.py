@@ -33,6 +33,8 @@ Key = TypeVar("Key")
 NO_ANSWER = Verdict(Outcome.INCORRECT, "no answer", flags=frozenset({Flag.NO_ANSWER}))
 LOOK_EVERY_SECONDS = 0.005
 """How long responses are taken in before looking after the workers again."""
+_NOBODYS, _SHOWN_NOBODYS = "0", 20
+"""An answer, and to how many problems without references it is shown."""
 QUEUED_PER_WORKER = 4 * BATCH
 """Distinct answers in the queue for each worker, before no more responses are read."""
 MOST_WAITING = 4096
@@ -60,8 +62,9 @@ class Failure:
 def validate(problems: Iterable[Problem], settings: VerificationConfig | None = None) -> list[Failure]:
     """The references that do not pass their problem's own verifier, in order. There should be none.
 
-    Every reference is presented as a response, and has to be called correct. A problem without references (some tasks
-    only have a scorer) has nothing to fail.
+    Every reference is presented as a response, and has to be called correct. Where a verifier's problems have none
+    (some tasks only have a scorer), it is shown an answer that is nobody's: one that has no verdict on any of them
+    would have none on a model's either, and fails.
     """
     by_verifier: dict[str, list[tuple[int, Problem]]] = {}
     for position, problem in enumerate(problems):
@@ -78,7 +81,20 @@ def validate(problems: Iterable[Problem], settings: VerificationConfig | None = 
             for (position, place, problem, reference), verdict in pool.verify(verifier, golds):
                 if verdict.outcome is not Outcome.CORRECT:
                     failures.append((position, place, Failure(problem, reference, verdict)))
+            if not any(problem.references for _, problem in numbered):
+                failures += _blind(pool, verifier, numbered[:_SHOWN_NOBODYS])
     return [failure for *_, failure in sorted(failures, key=lambda each: each[:2])]
+
+
+def _blind(
+    pool: "VerifierPool", verifier: Verifier, numbered: list[tuple[int, Problem]]
+) -> list[tuple[int, int, Failure]]:
+    """Every problem as a failure if the verifier has no verdict on an answer to any of them."""
+    items = ((problem, f"The answer is \\boxed{{{_NOBODYS}}}.", (position, problem)) for position, problem in numbered)
+    found = list(pool.verify(verifier, items))
+    if any(verdict.outcome is not Outcome.UNSCORED for _, verdict in found):
+        return []
+    return [(position, 0, Failure(problem, _NOBODYS, verdict)) for (position, problem), verdict in found]
 
 
 class VerifierPool:
