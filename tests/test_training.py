@@ -32,8 +32,9 @@ from move37.training import responses  # noqa: E402
 from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import Batch, Rollout, batch_of, make_batch  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
+from move37.training.curricula.uniform import Uniform  # noqa: E402
 from move37.training.disjoint import check_disjoint, near_duplicates  # noqa: E402
-from move37.training.loop import EpochSampler, Trainer, train  # noqa: E402
+from move37.training.loop import Trainer, train  # noqa: E402
 from move37.training.micro_batches import plan, shared_states  # noqa: E402
 from move37.training.policy import Metrics, Policy, UpdateBatch, learning_rate  # noqa: E402
 from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
@@ -880,14 +881,13 @@ def test_a_problem_in_both_sets_is_refused_and_a_near_duplicate_is_reported() ->
 
 def test_problems_come_pass_by_pass_each_once() -> None:
     problems = [problem(f"question number {i}") for i in range(5)]
-    whole, parts = EpochSampler(problems, 3), EpochSampler(problems, 3)
-    drawn = whole.take(15)
-    assert parts.take(7) + parts.take(8) == drawn
+    whole, parts, resumed = (Uniform(Uniform.Options(), problems, 3) for _ in range(3))
+    drawn = whole.take(15, 0)
+    assert parts.take(7, 0) + parts.take(8, 1) == drawn
     for start in (0, 5, 10):
         assert {p.id for p in drawn[start : start + 5]} == {p.id for p in problems}
-    resumed = EpochSampler(problems, 3)
-    resumed.drawn = 7
-    assert resumed.take(8) == drawn[7:]
+    resumed.load({"drawn": 7})
+    assert resumed.take(8, 1) == drawn[7:]
 
 
 # ---- Imitation and distillation
