@@ -26,6 +26,11 @@ def test_help_and_misspelt_commands_load_no_library_of_numbers(arguments: list[s
     assert LIBRARIES & loaded(f"{code}try: main()\nexcept SystemExit: pass") <= of_typer
 
 
+def test_importing_the_package_loads_nothing_but_itself() -> None:
+    assert {name for name in loaded("import move37") if name.startswith("move37")} == {"move37"}
+    assert "numpy" in loaded("import move37; move37.compare")
+
+
 @pytest.mark.slow
 def test_the_system_loads_no_reader_of_answers_and_no_drawing_before_it_verifies_or_draws() -> None:
     found = loaded("import move37.pipeline, move37.imports, move37.terminal")

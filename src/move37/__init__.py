@@ -3,25 +3,22 @@
     import move37 as m
 
 `m.compare(base, rl)`, `m.open_run(path)`, `m.plan(...)` and `m.verify(...)` are in `api.py`, and loaded when they are
-used. To read the code, start at `pipeline.py`. Importing this package loads no torch and no plotting library.
+used (`__init__.pyi` has their types). To read the code, start at `pipeline.py`. Importing this package loads no torch
+and no plotting library.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from move37.api import Found, Outcome, Planned, Run, compare, open_run, plan, verify
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Found", "Outcome", "Planned", "Run", "__version__", "compare", "open_run", "plan", "verify"]
+_API = ("Found", "Outcome", "Planned", "Run", "compare", "open_run", "plan", "verify")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _API:
         raise AttributeError(f"module 'move37' has no attribute {name!r}")
-    from move37 import api
-
-    return getattr(api, name)
+    return getattr(import_module("move37.api"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_API})
