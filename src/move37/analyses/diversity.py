@@ -101,10 +101,11 @@ def diversity(
         for only_right in (False, True)
     )
     shared, kept = _overlap(*answers, problem_ids)
+    settings = confidence, design
     asked = [[(of[problem].votes, of[problem].n) for problem in problem_ids] for of in votes]
     written = [None if frame is None else _counts_of(frame, problem_ids) for frame in responses]
-    texts = (None, None, None) if None in written else _of_kind(written, m, "responses", confidence)
-    _, same, top = _of_kind(asked, m, "answer", confidence)
+    texts = (None, None, None) if None in written else _of_kind(written, m, "responses", settings)
+    _, same, top = _of_kind(asked, m, "answer", settings)
     return Diversity(
         base=names[0],
         rl=names[1],
@@ -135,7 +136,7 @@ def _counts_of(frame: pl.DataFrame, problem_ids: Sequence[str]) -> _Counted | No
 
 
 def _of_kind(
-    of: Sequence[_Counted | None], m: int, kind: str, confidence: float
+    of: Sequence[_Counted | None], m: int, kind: str, settings: tuple[float, Design]
 ) -> tuple[Variety | None, Variety | None, Variety | None]:
     """Different ones in m samples, the chance that two are alike, the share of the most frequent one."""
     base, rl = of
@@ -151,9 +152,9 @@ def _of_kind(
         )
     )
     return (
-        _variety(f"different {name}s", *different, confidence),
-        _variety(f"chance that two samples give the same {name}", *same, confidence),
-        _variety(f"share of the most frequent {name}", *top, confidence),
+        _variety(f"different {name}s", *different, *settings),
+        _variety(f"chance that two samples give the same {name}", *same, *settings),
+        _variety(f"share of the most frequent {name}", *top, *settings),
     )
 
 

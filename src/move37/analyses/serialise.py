@@ -112,6 +112,19 @@ def _require(fits: bool, kind: Any, value: Any) -> None:
         raise TypeError(f"{str(value)[:40]!r} where {getattr(kind, '__name__', kind)} is expected")
 
 
+def comparisons_json(findings: Findings) -> dict[str, Any]:
+    """The only comparison as `comparison_json` has it; of several, all of them with the names of their models."""
+    curves = {curve.model: curve for curve in findings.curves}
+    names = [(each.difference.base, each.difference.rl) for each in findings.comparisons]
+    pairs = [
+        comparison_json(each, curves[base], curves[rl])
+        for each, (base, rl) in zip(findings.comparisons, names, strict=True)
+    ]
+    if len(pairs) == 1:
+        return pairs[0]
+    return {"comparisons": [{"base": base, "rl": rl} | pair for (base, rl), pair in zip(names, pairs, strict=True)]}
+
+
 def comparison_json(comparison: Comparison, base_curve: ModelCurve, rl_curve: ModelCurve) -> dict[str, Any]:
     """One pair of models in the shape of `compare --json`. Curves end at the comparison's largest k."""
     difference, table, gap = comparison.difference, comparison.solvable, comparison.sampling_gap

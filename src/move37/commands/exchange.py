@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from move37.commands.application import Accept, Json, Out, app, command
 from move37.console import tell
 from move37.errors import InputError
-
-if TYPE_CHECKING:
-    from move37.analyses import Findings
 
 PANEL = "Other tools"
 
@@ -49,7 +46,7 @@ def compare(
     For example: move37 compare base.jsonl rl.jsonl --names Qwen2.5-7B,DAPO --out report
     """
     from move37 import pipeline, terminal
-    from move37.analyses.serialise import plain
+    from move37.analyses.serialise import comparisons_json, plain
     from move37.config import AnalysisConfig, from_options
     from move37.report.words.extrapolation import at_k_sentence
     from move37.results import Labels
@@ -67,7 +64,7 @@ def compare(
         done = pipeline.compare_counts(base, rl, settings, out, at_k, labels)
     findings, said = done.findings, at_k_sentence(done.at_k).text if done.at_k is not None else ""
     if as_json:
-        figures = _pairs(findings)
+        figures = comparisons_json(findings)
         figures |= {"at_k": plain(done.at_k) | {"in_words": said}} if said else {}
         figures |= {"report": str(done.report)} if done.report else {}
         print(json.dumps(figures))
@@ -75,19 +72,6 @@ def compare(
     terminal.print_findings(findings)
     tell(False, said)
     tell(False, f"Report: {done.report}" if done.report else "", findings.warnings)
-
-
-def _pairs(findings: "Findings") -> dict[str, Any]:
-    """The one comparison, or all of them with the names of their models."""
-    from move37.analyses.serialise import comparison_json
-
-    curves = {curve.model: curve for curve in findings.curves}
-    pairs = [(each.difference.base, each.difference.rl, each) for each in findings.comparisons]
-    figures = [comparison_json(each, curves[base], curves[rl]) for base, rl, each in pairs]
-    if len(figures) == 1:
-        return figures[0]
-    named = [{"base": base, "rl": rl} | each for (base, rl, _), each in zip(pairs, figures, strict=True)]
-    return {"comparisons": named}
 
 
 @app.command("import", rich_help_panel=PANEL)

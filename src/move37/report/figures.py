@@ -49,7 +49,7 @@ from move37.report.token_figure import token_figure
 from move37.report.trajectory_figure import trajectory_figures
 from move37.report.words import settled, undecided
 from move37.report.words.claim import problems_of
-from move37.types import FloatArray, IntArray
+from move37.types import FloatArray
 
 _LABEL_PIXELS = 15
 
@@ -190,26 +190,30 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     """How many problems moved from which accuracy under base to which under rl: a heat map with counts."""
     shift, order = comparison.shift, bin_labels()
     largest = int(shift.transition.max())
-    x = alt.X(
-        "b:O",
-        sort=order,
-        title=f"accuracy under {shift.base} (%, up to)",
-        axis=_bins_axis(),
-        scale=alt.Scale(domain=order),
-    )
-    y = alt.Y(
-        "r:O",
-        sort=order[::-1],
-        title=f"under {shift.rl} (%, up to)",
-        axis=_bins_axis(),
-        scale=alt.Scale(domain=order[::-1]),
+    rows = [
+        {
+            "b": order[i],
+            "r": order[j],
+            "n": int(shift.transition[i, j]),
+            "s": bool(4 * shift.transition[i, j] > largest),
+        }
+        for i in range(len(order))
+        for j in range(len(order))
+        if shift.transition[i, j]
+    ]
+    x, y = (
+        channel(f"{field}:O", sort=bins, title=f"{of} (%, up to)", axis=_bins_axis(), scale=alt.Scale(domain=bins))
+        for channel, field, bins, of in (
+            (alt.X, "b", order, f"accuracy under {shift.base}"),
+            (alt.Y, "r", order[::-1], f"under {shift.rl}"),
+        )
     )
     tips = [
         alt.Tooltip("b:O", title="across (%)"),
         alt.Tooltip("r:O", title="up (%)"),
         alt.Tooltip("n:Q", title="problems"),
     ]
-    data = values(_moved(shift.transition, order))
+    data = values(rows)
     diagonal = values([{"b": label, "r": label} for label in order])
     same = alt.Chart(diagonal).mark_rect(fill=None, stroke=MUTED, strokeOpacity=0.55, aria=False).encode(x=x, y=y)
     cells = (
@@ -239,17 +243,6 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
         alt=f"Heat map of problems by accuracy under {shift.base} and {shift.rl}; the counts are in the table below.",
         spec=finished([cells, same, *texts], 330),
     )
-
-
-def _moved(counts: IntArray, order: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for every cell of a transition that has problems; "s": enough of them for dark cells."""
-    largest = int(counts.max())
-    return [
-        {"b": order[i], "r": order[j], "n": int(counts[i, j]), "s": bool(4 * counts[i, j] > largest)}
-        for i in range(len(order))
-        for j in range(len(order))
-        if counts[i, j]
-    ]
 
 
 def figures_of(findings: Findings) -> list[Figure]:

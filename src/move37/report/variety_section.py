@@ -91,11 +91,12 @@ def _repeats(found: Diversity, same: Variety, top: Variety) -> Claim:
     shown = same.lower > 0 or same.upper < 0
     word = "repeats itself more than" if same.lower > 0 else "varies more than"
     who = f"{found.rl} {word} {found.base}" if shown else f"{found.rl} is not shown to repeat itself more or less"
-    sure = f"{level(found.confidence)} confidence, for {LIKE_THESE}"
+    bounded = exists(same.lower) and exists(same.upper)
+    ends = points_interval(max(-1.0, same.lower), min(1.0, same.upper), None) if bounded else "no interval"
+    sure = f"{ends}; {level(found.confidence)} confidence, for {LIKE_THESE}" if bounded else ends
     text = (
         f"{who}: two of its tries at a problem give the same answer with a chance of {percent(same.rl)}, two of "
-        f"{found.base}’s {percent(same.base)} ({points(same.difference)} points, "
-        f"{points_interval(max(-1.0, same.lower), min(1.0, same.upper), None)}; {sure}), and its most frequent answer "
+        f"{found.base}’s {percent(same.base)} ({points(same.difference)} points, {sure}), and its most frequent answer "
         f"takes {percent(top.rl)} of the samples against {percent(top.base)}."
     )
     asserts = (Assertion("same answer", (found.rl, found.base), (), same.lower, same.upper),) if shown else ()
