@@ -33,7 +33,6 @@ LATE_IMPORTS = {
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
     "engines/transformers_load.py": "peft is in the extra lora",
     "importers/monkeys.py": "PyYAML is in the extra logs",
-    "api.py": "altair and vl-convert take half a second, which a comparison without a picture should not",
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
     "rows.py": "only Parquet files need a table library",
     "testing/algorithms.py": "torch, for a test of a loss of your own",

@@ -6,6 +6,7 @@ verl_watch.py FOLDER      FOLDER/validation holds the dumps; prints what verl sa
 import importlib
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,16 @@ def best(path: Path) -> dict[str, float]:
 
 def main() -> None:
     importlib.import_module("verl")
-    folder = Path(sys.argv[1]) / "validation"
+    dumps, folder = Path(sys.argv[1]) / "dumps", Path(sys.argv[1]) / "validation"
+    folder.mkdir()
     config = {"trainer": {"validation_data_dir": str(folder)}}
     tracking = Tracking("p", "e", default_backend=["console", "move37"], config=config)
     tracking.logger["wandb"] = kept = Kept()
     said = {}
-    for dump in sorted(folder.glob("*.jsonl"), key=lambda path: int(path.stem)):
+    for dump in sorted(dumps.glob("*.jsonl"), key=lambda path: int(path.stem)):
         step = int(dump.stem)
         said[step] = best(dump)
+        shutil.copy(dump, folder)
         tracking.log({f"val-core/sums/acc/{name}": value for name, value in said[step].items()}, step=step)
     # 1 of 4 right, as `best@4` draws it.
     quarter = process_validation_metrics(["s"] * 4, ["u"] * 4, {"acc": [1.0, 0.0, 0.0, 0.0]})

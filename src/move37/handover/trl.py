@@ -81,7 +81,7 @@ def settings_of(plan: HandOver) -> dict[str, Any]:
         settings |= {"delta": loss.dual_clip, "entropy_coef": loss.entropy_coefficient}
     if plan.held_out:
         every = {"eval_strategy": "steps", "eval_steps": recipe.evaluation.every * optimizer.epochs * mini_batches}
-        n = {"num_generations_eval": recipe.evaluation.n, "per_device_eval_batch_size": recipe.evaluation.n}
+        n = {"num_generations_eval": recipe.evaluation.n, "per_device_eval_batch_size": 8 * recipe.evaluation.n}
         settings |= every | {"eval_on_start": True} | n
     return settings
 

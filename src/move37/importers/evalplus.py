@@ -1,10 +1,13 @@
 """EvalPlus: samples.jsonl ({"task_id", "solution"} or "completion"), or <samples>_eval_results.json.
 
 The results hold every solution with its verdicts, `base` on the benchmark's own tests and `plus` on all of EvalPlus's,
-so where both files are there the results are read. Problems are those of humaneval-plus or mbpp-plus.
+so where both files are there the results are read. Before 0.2 they hold verdicts alone, {"nfiles", "base", "plus"} by
+task in the order of its solutions: those are taken from the samples beside. Problems are those of humaneval-plus or
+mbpp-plus.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,19 +58,56 @@ def _asked(task: str) -> Asked:
 
 
 def _results(file: Path, remarks: Remarks) -> Iterator[LogRow]:
-    found = False
+    found, samples = False, _Samples(file)
     with naming(file), open_text(file) as text:
         for name, value in stream_json(text, into=("eval",)):
             if name == "eval" and isinstance(value, tuple):
                 task, solutions = value
                 row = Row({"task_id": task}, f"{file}: {task}")
+                if isinstance(solutions, dict):
+                    solutions = samples.with_verdicts(row, task, solutions)
                 if not isinstance(solutions, list) or not all(isinstance(each, dict) for each in solutions):
-                    raise row.error("no list of solutions; results before EvalPlus 0.2 hold none, import its samples")
+                    raise row.error("expected a list of solutions")
                 found = True
                 responses = tuple(_judged(row, each, remarks) for each in solutions)
                 yield LogRow(_asked(task), responses, row)
     if not found:
         raise InputError(f"{file}: empty, it holds no rows")
+
+
+class _Samples:
+    """The solutions of results that hold none: those of the samples file beside, by task."""
+
+    def __init__(self, results: Path) -> None:
+        stem = next((str(results).removesuffix(end) for end in _RESULTS if results.name.endswith(end)), "")
+        self._path = Path(f"{stem}.jsonl")
+
+    @cached_property
+    def _by_task(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for row in stream_rows(self._path) if self._path.is_file() else ():
+            text = text_of(row, row.values.get("solution", row.values.get("completion")))
+            found.setdefault(row.identifier("task_id"), []).append(text)
+        return found
+
+    def with_verdicts(self, row: Row, task: str, verdicts: dict[str, Any]) -> list[dict[str, Any]]:
+        """One object per solution, as later versions write them. Raises InputError where they do not fit."""
+        texts = self._by_task.get(task, [])
+        base, plus = ([_status(each) for each in verdicts.get(name) or []] for name in ("base", "plus"))
+        if not texts:
+            raise row.error(
+                f"results before EvalPlus 0.2 hold no solutions; put the samples beside ({self._path.name})"
+            )
+        if len(base) != len(texts) or (plus and len(plus) != len(texts)):
+            raise row.error(f"{len(base)} verdicts for {len(texts)} solutions in {self._path.name}")
+        statuses = zip(texts, base, plus or [None] * len(texts), strict=True)
+        return [{"solution": text, "base_status": one, "plus_status": other} for text, one, other in statuses]
+
+
+def _status(value: Any) -> Any:
+    """The word of [status, details]; "success" is what "pass" was called."""
+    word = value[0] if isinstance(value, list) and value else value
+    return "pass" if word == "success" else word
 
 
 def _judged(row: Row, solution: dict[str, Any], remarks: Remarks) -> Response:
