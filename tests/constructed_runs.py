@@ -317,6 +317,9 @@ def of_shares(made: Study, said: Assertion, kind: str, rest: str) -> float:
     if rest == "accepted":
         assert world.judge is not None
         return world.judge[kind == "corrupted"]
+    if said.quantity == "same answer":
+        agree = [chance**2 + (1 - chance) ** 2 / WRONG for chance in (base, rl)]
+        return float(share @ (agree[1] - agree[0]))
     assert said.quantity in ("different answers", "different right answers")
     samples = said.ks[0]
 

@@ -89,7 +89,7 @@ def test_what_needs_a_fixed_n_is_made_of_the_samples_before_the_first_look(both:
     early = [row for row in rows if row.measure not in UNDER_ANY_PLAN]
     assert {(row.first, row.estimate.n) for row in early} == {(4, (4, 4))}
     audit = findings.audits[0]
-    assert (audit.first, audit.first_look.correct, audit.first_look.samples) == (4, first.correct.sum(), 4 * 12)
+    assert (audit.first, audit.first_look.correct, audit.first_look.samples) == (4, first.correct.sum(), first.n.sum())
     assert audit.accuracy == findings.curves[0].pass_at_k[0]  # pass@1 has one estimator, that of the plan
 
 

@@ -29,6 +29,7 @@ from move37.report.tables import Estimated, Table
 from move37.report.words import unnamed
 from move37.report.words.claim import LIKE_THESE, THESE, Assertion, Claim, joined
 from move37.report.words.extrapolation import at_k_sentence
+from move37.report.words.first_screen import first_screen
 from tests.constructed_runs import AUDITED, EQUAL, Kinds, N, Study, World, is_true, study
 
 
@@ -101,13 +102,15 @@ def of_grid(name: str) -> Study:
 def every_section(made: Study) -> Iterator[Section]:
     found = further_sections(made.findings)
     rest = (found.reliability, found.outcomes, found.graders, found.extrapolation)
-    for where in (found.guessing, found.together, *found.pairs, *rest):
+    for where in (found.guessing, found.together, *found.variety, *found.pairs, *rest):
         yield from where
 
 
 def paragraphs(made: Study) -> Iterator[tuple[Claim, ...]]:
     """Every sentence of the page and of the terminal; those that are read together in one tuple."""
     found = made.findings
+    screen = first_screen(found)
+    yield from ((claim,) for claim in (screen.title, *(each.claim for of in screen.answers for each in of)))
     for summary in summaries(found):
         yield from summary.paragraphs
     yield tuple(notes(found))

@@ -158,7 +158,9 @@ def _which(models: Sequence[str], of: int) -> str:
 
 def _claim(text: str, asserts: tuple[Assertion, ...], comparison: Comparison) -> Claim:
     """A title: what it asserts of problems like these and of these stands apart in the answers, each with its terms."""
-    return Claim(text, asserts, confidence=comparison.difference.band.confidence)
+    target = problems_of(comparison.difference.target) if any(a.quantity == "difference" for a in asserts) else THESE
+    sure = comparison.difference.band.confidence
+    return Claim(text, asserts, "title", target, sure, "each part as the answers beside it have it")
 
 
 # -- the answers ---------------------------------------------------------------------------------------------------
@@ -202,6 +204,7 @@ def _of_curve(difference: CurveDifference, base: ModelCurve, rl: ModelCurve, k: 
     claim = Claim(
         text,
         (Assertion("difference", (difference.rl, difference.base), (k,), lower, upper),) if bounded else (),
+        key,
         target=problems_of(difference.target),
         confidence=band.confidence,
         corrected_over="for all k at once",
@@ -227,6 +230,7 @@ def _of_moves(key: str, question: str, found: Change, models: tuple[str, str], k
     p = min((p for p in found.p_adjusted.values() if exists(p)), default=1.0)
     seen = f"{counted(found.only, unit)} solved by {named(winner)} alone"
     terms = {
+        "kind": key,
         "target": THESE,
         "confidence": found.confidence,
         "corrected_over": f"corrected over {counted(found.corrected_over, 'test')}",
@@ -240,7 +244,7 @@ def _of_moves(key: str, question: str, found: Change, models: tuple[str, str], k
         text = f"No {unit} was solved by {named(winner)} alone in {counted(k, 'try')}; with more there may be some."
         return Answer(key, question, OPEN, "Not seen", Claim(text, **terms))
     short = "Not beyond luck" if found.only <= found.expected else "Not shown"
-    text = f"{seen}, where {luck}; 0 to {count(found.only)} of them are not luck ({p_value(p)})."
+    text = f"{seen}, where {luck}; 0 to {count(found.only)} of them may be more ({p_value(p)})."
     return Answer(key, question, OPEN, short, Claim(text, **terms))
 
 
