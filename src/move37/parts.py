@@ -354,31 +354,34 @@ class Appender:
     ) -> None:
         self._parts, self._after = parts, after
         self._limits = (max_rows, max_bytes, WRITE_EVERY_SECONDS if max_seconds is None else max_seconds)
-        self._rows: list[tuple[Any, ...]] = []
+        self._width = len(parts.schema)
+        self._values: list[Any] = []
+        """Row behind row. A list of rows would be a container each for the garbage collector to walk over."""
         self._bytes = 0
         self._since = time.monotonic()
 
     def add(self, row: tuple[Any, ...], size: int = 0) -> None:
         """Take one row, in the order of the schema; `size` is its text in bytes, roughly."""
-        if not self._rows:
-            self._since = time.monotonic()
-        self._rows.append(row)
+        now = time.monotonic()
+        if not self._values:
+            self._since = now
+        self._values += row
         self._bytes += size
         max_rows, max_bytes, max_seconds = self._limits
-        full = len(self._rows) >= max_rows or self._bytes >= max_bytes
-        if full or time.monotonic() - self._since >= max_seconds:
+        full = len(self._values) >= max_rows * self._width or self._bytes >= max_bytes
+        if full or now - self._since >= max_seconds:
             self.flush()
 
     def flush(self) -> None:
         """Write what was collected as one part. It is held until it is written: where that fails, so does the next
         attempt, and with it the writing of whatever comes after it."""
-        if self._rows:
+        if self._values:
             if self._after is not None:
                 self._after.flush()
-            columns = zip(self._parts.schema.items(), zip(*self._rows, strict=True), strict=True)
-            series = [_series(name, values, kind) for (name, kind), values in columns]
+            columns = enumerate(self._parts.schema.items())
+            series = [_series(name, self._values[at :: self._width], kind) for at, (name, kind) in columns]
             self._parts.append(pl.DataFrame(series))
-            self._rows, self._bytes = [], 0
+            self._values, self._bytes = [], 0
 
     def __enter__(self) -> "Appender":
         return self
@@ -389,7 +392,7 @@ class Appender:
         self.flush()
 
 
-def _series(name: str, values: tuple[Any, ...], kind: Any) -> pl.Series:
+def _series(name: str, values: list[Any], kind: Any) -> pl.Series:
     """A column of a part; one in which there is nothing is not looked through value by value."""
     if values.count(None) == len(values):
         return pl.repeat(None, len(values), dtype=kind, eager=True).alias(name)
