@@ -588,10 +588,10 @@ def test_the_shipped_base_was_made_by_the_recipe_of_the_repository() -> None:
 
 
 def test_only_shipped_checkpoints_have_a_folder() -> None:
-    assert shipped_checkpoints() == ("countdown-base",)
+    assert shipped_checkpoints() == ("countdown-base", "two-strategies-base")
     with pytest.raises(InputError) as caught:
         checkpoint_folder("countdown-rl")
-    assert str(caught.value) == "no shipped checkpoint 'countdown-rl' (known: countdown-base)"
+    assert str(caught.value) == "no shipped checkpoint 'countdown-rl' (known: countdown-base, two-strategies-base)"
 
 
 def test_rules_and_teacher_need_no_torch() -> None:

@@ -122,8 +122,8 @@ def match_entropy(
             middle = (low + high) / 2
             low, high = (middle, high) if tried(middle) < target.entropy else (low, middle)
     errors = np.hypot(target.standard_error, steps[low].standard_error)
-    at = [temperature_at(steps.values(), target.entropy + shift * errors) for shift in (0.0, -1.0, 1.0)]
-    return EntropyMatch(model, of, *at, target, tuple(steps.values()))
+    at, lower, upper = (temperature_at(steps.values(), target.entropy + s * errors) for s in (0.0, -1.0, 1.0))
+    return EntropyMatch(model, of, at, lower, upper, target, tuple(steps.values()))
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------

@@ -64,9 +64,13 @@ class Task(Protocol):
 class World(Protocol):
     """The rules of a world."""
 
-    name: str
-    tiers: tuple[str, ...]
-    """Kinds of tasks by how far they are from what a base has seen; the first is `IN_PRETRAINING`."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Kinds of tasks by how far they are from what a base has seen; the first is `IN_PRETRAINING`."""
+        ...
 
     def plays(self, tier: str, split: Split, rng: Random) -> Iterator[tuple[Task, str]]:
         """Tasks of a tier and half, each with the play that made it, without end; tasks may repeat.
