@@ -9,6 +9,7 @@ import pytest
 
 from move37.cli import REGISTRIES, members
 from move37.config import parse_study
+from move37.model_table import one_table_each
 from move37.training.recipe import parse_recipe
 from tests import settings_page
 
@@ -72,7 +73,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("page", "text"), WRITTEN, ids=[f"{page}-{i}" for i, (page, _) in enumerate(WRITTEN)])
-def test_what_the_documentation_writes_in_toml_is_taken(page: str, text: str) -> None:
+def test_what_the_documentation_writes_in_toml_is_taken(page: str, text: str, tmp_path: Path) -> None:
     """Whole studies and recipes as they are; parts of a study beside what else it needs."""
     raw = tomllib.loads(text)
     if "build-system" in raw or "stages" in raw:
@@ -80,4 +81,6 @@ def test_what_the_documentation_writes_in_toml_is_taken(page: str, text: str) ->
     if "steps" in raw:
         parse_recipe(raw)
     else:
-        parse_study({"name": "part", "problems": {"benchmark": "aime24"}} | raw)
+        (tmp_path / "checkpoints" / "step-20").mkdir(parents=True)
+        part = {"name": "part", "problems": {"benchmark": "aime24"}} | raw
+        parse_study(one_table_each(part, tmp_path, "study"))
