@@ -122,6 +122,7 @@ def test_two_strategies_win_as_often_as_their_kind_says_and_their_curve_is_the_c
     assert found == pytest.approx(closed_form(0.5, [1, 4, 256]), abs=4.5 * error)
 
 
+@pytest.mark.slow
 def test_the_shipped_base_of_two_strategies_is_as_its_closed_form_says() -> None:
     """What it was pretrained on is even; 300 updates leave a few hundredths of unevenness in P(1) and in the digits."""
     pytest.importorskip("torch")

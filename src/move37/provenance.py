@@ -99,6 +99,10 @@ def _setting_rows(study: StudyConfig, store: RunStore, records: Mapping[str, Mod
             own = study.sampling_of(model)
             law = f"temperature {own.temperature:g}, top-p {own.top_p:g}, at most {own.max_new_tokens:,} new tokens"
             yield f"{model}: sampling", f"{law}, engine {config.engine}, run seed {study.seed}"
+        if config is not None and config.recipe is not None:
+            changes = "".join(f", {key} = {value}" for key, value in config.changes.items())
+            start = f", from {config.start}" if config.start else ""
+            yield f"{model}: training", f"{config.recipe.name}{changes}, seed {config.seed}, step {config.step}{start}"
         if config is not None and "model" not in record.identity:
             yield f"{model}: source", config.path
         for name, value in record.identity.items():
