@@ -122,3 +122,15 @@ def test_unequal_lengths_are_refused(reward: Reward) -> None:
 def test_a_pickled_reward_starts_its_own_workers(reward: Reward) -> None:
     with pickle.loads(pickle.dumps(reward)) as copy:
         assert copy(prompts=["p"], completions=["\\boxed{1}"], answer=["1"]) == [1.0]
+
+
+def test_a_score_is_a_reward_between_the_two_and_no_verdict_is_none() -> None:
+    from move37.rewards import value_of, verl_score
+    from move37.types import Outcome, Verdict
+
+    values = {Outcome.CORRECT: 1.0, Outcome.INCORRECT: -1.0}
+    partly = Verdict(Outcome.INCORRECT, "score 0.75", score=0.75)
+    assert value_of(partly, values) == 0.5  # three quarters of the way from -1 to 1
+    assert value_of(Verdict(Outcome.CORRECT, ""), values) == 1.0
+    assert value_of(Verdict(Outcome.UNSCORED, "", score=0.75), values) is None
+    assert (verl_score(partly, values)["score"], verl_score(partly, values)["acc"]) == (0.5, 0.0)

@@ -52,10 +52,19 @@ class OwnWorkers:
         self._pool = None
 
 
+def value_of(verdict: Verdict, values: Mapping[Outcome, float]) -> float | None:
+    """The reward of a verdict, between the two values where it has a score; None where it is unscored."""
+    if verdict.score is None or verdict.outcome is Outcome.UNSCORED:
+        return values.get(verdict.outcome)
+    low, high = values[Outcome.INCORRECT], values[Outcome.CORRECT]
+    return low + verdict.score * (high - low)
+
+
 def verl_score(verdict: Verdict, values: Mapping[Outcome, float]) -> dict[str, Any]:
     """A verdict as verl takes it: {"score", "acc", "unscored", "reason"}; unscored has an incorrect one's score."""
+    value = value_of(verdict, values)
     return {
-        "score": values.get(verdict.outcome, values[Outcome.INCORRECT]),
+        "score": values[Outcome.INCORRECT] if value is None else value,
         "acc": float(verdict.outcome is Outcome.CORRECT),
         "unscored": float(verdict.outcome is Outcome.UNSCORED),
         "reason": verdict.reason,
@@ -103,7 +112,7 @@ class Reward:
         verdicts = self.verdicts(
             [(str(p), text_of(c), references_of(g)) for p, c, g in zip(prompts, completions, golds, strict=True)]
         )
-        return [self._values.get(verdict.outcome) for verdict in verdicts]
+        return [value_of(verdict, self._values) for verdict in verdicts]
 
     def compute_score(
         self, data_source: str, solution_str: str, ground_truth: Any, extra_info: Mapping[str, Any] | None = None
@@ -136,7 +145,7 @@ class Reward:
             raise InputError(f"{len(prompts)} prompts, {len(completions)} completions and {len(tests)} tests")
         problems = map(_with_tests, map(str, prompts), tests, entry_points)
         verdicts = self._judged([(problem, text_of(c)) for problem, c in zip(problems, completions, strict=True)])
-        return [self._values.get(verdict.outcome) for verdict in verdicts]
+        return [value_of(verdict, self._values) for verdict in verdicts]
 
     def _judged(self, responses: Sequence[tuple[Problem, str]]) -> list[Verdict]:
         return self._workers.verdicts(self._verifier, responses)
