@@ -12,7 +12,7 @@ from typing import Any, Self
 from move37.config import VerificationConfig, from_options
 from move37.errors import InputError
 from move37.handover.problems import read_problems
-from move37.rewards import Completion, OwnWorkers, text_of, verl_score
+from move37.rewards import Completion, OwnWorkers, text_of, value_of, verl_score
 from move37.types import Outcome, Problem, Verdict
 from move37.verifiers.options import make_verifier
 
@@ -55,7 +55,7 @@ class ProblemRewards:
         if log_extra is not None:
             log_extra("problem_id", list(problem_id))
             log_extra("reason", [verdict.reason for verdict in verdicts])
-        return [self._values.get(verdict.outcome) for verdict in verdicts]
+        return [value_of(verdict, self._values) for verdict in verdicts]
 
     def compute_score(
         self,
