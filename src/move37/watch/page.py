@@ -15,7 +15,7 @@ from markupsafe import Markup
 from move37.parts import write_atomically
 from move37.report.page import style_sheet
 from move37.watch.looking import Watched
-from move37.watch.shown import header, rows, sentences
+from move37.watch.shown import header, is_everything, rows, sentences
 
 PAGE = "watch.html"
 _SECONDS = 15
@@ -94,9 +94,14 @@ def _differences(steps: Sequence[Any], k: int) -> list[Any]:
         if step.against_first is not None and k in step.k[: len(step.against_first.at)]
         for mean, low, high in [step.against_first.at[step.k.index(k)]]
     ]
+    known = [row for row in found if not is_everything(row["l"] / 100, row["u"] / 100)]
     rule = alt.Chart(values([{"zero": 0}])).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y="zero:Q")
     chart = alt.Chart(values(found)).encode(x=alt.X("step:Q", title="step", axis=alt.Axis(format="d")))
-    bars = chart.mark_rule(color=INK).encode(y=alt.Y("l:Q", title=f"pass@{k} minus first, points"), y2="u:Q")
+    bars = (
+        alt.Chart(values(known))
+        .mark_rule(color=INK)
+        .encode(x="step:Q", y=alt.Y("l:Q", title=f"pass@{k} minus first, points"), y2="u:Q")
+    )
     points = chart.mark_line(color=INK, point={"color": INK}).encode(y="d:Q")
     return [rule, bars, points]
 

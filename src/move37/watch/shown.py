@@ -68,11 +68,11 @@ def _latest(watched: Watched) -> Iterator[str]:
         if k in _ends(step):
             verdict = "better" if lower > 0 else "worse" if upper < 0 else "not told apart"
             between = f"[{lower:+.1%}, {upper:+.1%}], {verdict}"
-            shown = f"{mean:+.1%}, {TOO_FEW}" if _is_everything(lower, upper) else f"{mean:+.1%} {between}"
+            shown = f"{mean:+.1%}, {TOO_FEW}" if is_everything(lower, upper) else f"{mean:+.1%} {between}"
             yield f"Step {step.step}, pass@{k}: {shown}."
     yield (
         f"It solves {against.gained} problems that had no right sample, of which at least {against.gained_at_least} "
-        f"are more than luck, and no more {against.lost} that had one (at least {against.lost_at_least})."
+        f"are more than luck; {against.lost} that had one have none any more (at least {against.lost_at_least})."
     )
 
 
@@ -125,12 +125,12 @@ def _pass_at(step: BoundaryStep, k: int) -> str:
     if step.against_first is None or place >= len(step.against_first.at):
         return value
     mean, lower, upper = step.against_first.at[place]
-    if _is_everything(lower, upper):
+    if is_everything(lower, upper):
         return f"{value} {mean:+.3f} [few]"
     return f"{value} {mean:+.3f} [{lower:+.3f}, {upper:+.3f}]"
 
 
-def _is_everything(lower: float, upper: float) -> bool:
+def is_everything(lower: float, upper: float) -> bool:
     """Whether an interval says nothing: too few problems carry the difference."""
     return lower <= -1 and upper >= 1
 
