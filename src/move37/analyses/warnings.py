@@ -57,7 +57,7 @@ def model_warnings(tally: AnyTally) -> list[str]:
         wrong, right = (tally.correct / total).mean(), ((tally.correct + tally.unscored) / total).mean()
         warnings.append(
             f"{tally.model}: {unscored} of {samples} samples are unscored (the instrument failed, not the model); "
-            f"accuracy is {wrong:.4f} if they are all wrong and {right:.4f} if all right"
+            f"pass@1 would be {wrong:.1%} if they are all wrong and {right:.1%} if all right"
         )
     if low < high:
         short = int((tally.n < high).sum())

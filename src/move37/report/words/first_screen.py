@@ -237,14 +237,18 @@ def _of_moves(key: str, question: str, found: Change, models: tuple[str, str], k
     }
     if found.shown:
         sure = f"{level(found.confidence)} confidence, {p_value(p)}"
-        text = f"{seen}, where {luck}; {count(found.at_least)} to {count(found.only)} of them are not luck ({sure})."
+        every = found.at_least == found.only
+        part = "all of them" if every else f"{count(found.at_least)} to {count(found.only)} of them"
+        text = f"{seen}, where {luck}; {part} {'is' if found.only == 1 else 'are'} not luck ({sure})."
         claim = Claim(text, _better_on(found, *models), **terms)
-        return Answer(key, question, YES, f"Yes: at least {count(found.at_least)} of {count(found.only)}", claim)
+        short = f"all {count(found.only)}" if every else f"at least {count(found.at_least)} of {count(found.only)}"
+        return Answer(key, question, YES, f"Yes: {short}", claim)
     if not found.only:
         text = f"No {unit} was solved by {named(winner)} alone in {counted(k, 'try')}; with more there may be some."
         return Answer(key, question, OPEN, "Not seen", Claim(text, **terms))
     short = "Not beyond luck" if found.only <= found.expected else "Not shown"
-    text = f"{seen}, where {luck}; 0 to {count(found.only)} of them may be more ({p_value(p)})."
+    part = "it" if found.only == 1 else f"0 to {count(found.only)} of them"
+    text = f"{seen}, where {luck}; {part} may be more ({p_value(p)})."
     return Answer(key, question, OPEN, short, Claim(text, **terms))
 
 
