@@ -105,19 +105,24 @@ def _repeats(found: Diversity, same: Variety, top: Variety) -> Claim:
 
 def _variety(found: Diversity, each: Variety) -> Claim:
     text = (
-        f"In {counted(found.samples, 'sample')} of a problem {found.base} gives {each.base:.3g} {each.measure} and "
-        f"{found.rl} {each.rl:.3g}"
+        f"In {counted(found.samples, 'sample')} of a problem {found.base} gives {each.base:.2f} {each.measure} and "
+        f"{found.rl} {each.rl:.2f}"
     )
     if not (exists(each.lower) and exists(each.upper)):
-        return described(f"{text} ({each.difference:+.3g}).")
+        return described(f"{text} ({_signed(each.difference)}).")
     sure = f"{level(found.confidence)} confidence for this measure alone, for {LIKE_THESE}"
     return Claim(
-        f"{text} ({each.difference:+.3g}, {each.lower:+.3g} to {each.upper:+.3g}, {sure}).",
+        f"{text} ({_signed(each.difference)}, {_signed(each.lower)} to {_signed(each.upper)}, {sure}).",
         (Assertion(each.measure, (found.rl, found.base), (found.samples,), each.lower, each.upper),),
         target=LIKE_THESE,
         confidence=found.confidence,
         corrected_over="for this measure alone",
     )
+
+
+def _signed(number: float) -> str:
+    """Two decimals in every sentence and cell, with a real minus sign."""
+    return f"{number:+.2f}".replace("-", "−")
 
 
 def diversity_table(found: Diversity) -> Table:
@@ -141,8 +146,8 @@ def _measure(each: Variety) -> tuple[Cell, ...]:
     bounded = exists(each.lower) and exists(each.upper)
     unbounded = Missing("the difference does not vary between problems, so it has no interval")
     if each.measure.startswith("different"):
-        ends: Shown = f"{each.lower:+.2f} to {each.upper:+.2f}" if bounded else unbounded
-        return each.measure, f"{each.base:.2f}", f"{each.rl:.2f}", Estimated(f"{each.difference:+.2f}", ends)
+        ends: Shown = f"{_signed(each.lower)} to {_signed(each.upper)}" if bounded else unbounded
+        return each.measure, f"{each.base:.2f}", f"{each.rl:.2f}", Estimated(_signed(each.difference), ends)
     ends = points_interval(max(-1.0, each.lower), min(1.0, each.upper), None) if bounded else unbounded
     return each.measure, percent(each.base), percent(each.rl), Estimated(points(each.difference), ends)
 
