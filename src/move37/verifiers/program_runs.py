@@ -51,7 +51,8 @@ MOST_EARNED = 30.0
 SOLUTION_FACTOR = 4.0
 """A program may take this many times the CPU time of the published solution (as in EvalPlus)."""
 BEFORE_ITS_TIME = 0.25
-"""CPU seconds at most between the start of a program's process, which is what is measured, and that of its time."""
+"""CPU seconds at most between the start of a program's process, which is what is measured, and that of its time; the
+kernel's timer counts in ticks, and may be a little early or late."""
 WORTH_ANOTHER_RUN = 1.1
 """A program that ran out of time runs again if it would be allowed this many times as much: on a quiet machine none is,
 beside others every one that needs most of its time."""
