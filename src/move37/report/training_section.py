@@ -19,8 +19,8 @@ _ERROR = 0.001
 def trajectory_sentences(found: Trajectory) -> list[Claim]:
     """What the changes over seeds establish, and the terms."""
     text = (
-        f"Every checkpoint beside the model that its training started from, on the same {count(found.problems)} "
-        f"problems. Intervals of all checkpoints, at k = 1 and k = {count(found.k)}, hold together with "
+        "As Figure 1 (right) of arXiv 2504.13837: every checkpoint beside the model that its training started from, on "
+        f"the same {count(found.problems)} problems. Intervals of all checkpoints, at k = 1 and k = {count(found.k)}, hold together with "
         f"{level(found.confidence)} confidence for problems like these."
     )
     last = {each.algorithm: each for each in found.over_seeds}
@@ -99,6 +99,7 @@ def _number(value: float | None, form: str, reason: str) -> Shown:
 def variants_sentences(found: Variants) -> list[Claim]:
     """What Delta_SE is, and the differences that are established."""
     text = (
+        "As Figure 8 and Tables 2 and 3 of arXiv 2504.13837; settings that were changed (KL, rollouts) are rules too. "
         f"Delta_SE is {found.base}'s pass@{count(found.k)} minus a trained model's pass@1: what one try leaves of what "
         "base reaches with many; lower is better. Rules are compared by their differences on the same problems and "
         "seeds, in which base cancels."
@@ -175,7 +176,7 @@ def pairs_table(found: Variants) -> Table:
 def matches_sentences(found: Sequence[EntropyMatch]) -> list[Claim]:
     """What was matched, and how."""
     text = (
-        "A model that is asked at the temperature at which it writes as randomly as another one does: nats per token "
+        "As in the appendix of arXiv 2504.13837: a model that is asked at the temperature at which it writes as randomly as another one does: nats per token "
         "of the distribution drawn from, found by bisection on samples of its own. Its curve is in the figures above."
     )
     return [described(text)]
