@@ -20,8 +20,8 @@ def trajectory_sentences(found: Trajectory) -> list[Claim]:
     """What the changes over seeds establish, and the terms."""
     text = (
         "As Figure 1 (right) of arXiv 2504.13837: every checkpoint beside the model that its training started from, on "
-        f"the same {count(found.problems)} problems. Intervals of all checkpoints, at k = 1 and k = {count(found.k)}, hold together with "
-        f"{level(found.confidence)} confidence for problems like these."
+        f"the same {count(found.problems)} problems. Intervals of all checkpoints, at k = 1 and k = {count(found.k)}, "
+        f"hold together with {level(found.confidence)} confidence for problems like these."
     )
     last = {each.algorithm: each for each in found.over_seeds}
     return [described(text), *(_over_seeds(found, each) for each in last.values())]
@@ -176,8 +176,9 @@ def pairs_table(found: Variants) -> Table:
 def matches_sentences(found: Sequence[EntropyMatch]) -> list[Claim]:
     """What was matched, and how."""
     text = (
-        "As in the appendix of arXiv 2504.13837: a model that is asked at the temperature at which it writes as randomly as another one does: nats per token "
-        "of the distribution drawn from, found by bisection on samples of its own. Its curve is in the figures above."
+        "As in the appendix of arXiv 2504.13837: a model that is asked at the temperature at which it writes as "
+        "randomly as another one does: nats per token of the distribution drawn from, found by bisection on samples of "
+        "its own. Its curve is in the figures above."
     )
     return [described(text)]
 
