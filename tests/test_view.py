@@ -446,6 +446,7 @@ def test_a_label_through_the_page_is_in_the_run(client: TestClient, store: RunSt
     assert get(client, "readings")["runs"][0]["words"].startswith("anna: 0 valid, 1 invalid, 0 unsure")
 
 
+@pytest.mark.slow
 def test_an_audit_is_read_blind_in_its_order_until_the_first_valid_chain(tmp_path: Path) -> None:
     run = judged_run(sums_study(tmp_path, n=6, problems=8), tmp_path / "sums")
     room = Room([run.folder])

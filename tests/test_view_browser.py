@@ -276,8 +276,7 @@ def test_hostile_samples_harm_nothing(browser: Page, address: str) -> None:
     assert [each for each in browser.requests() if not each.startswith(address)] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 820, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (400, "dark"), (820, "light"), (1440, "dark")])
 def test_every_screen_is_wide_enough_and_nothing_serious_is_in_the_way_of_anybody(
     browser: Page, address: str, width: int, scheme: str
 ) -> None:
