@@ -34,7 +34,7 @@ def test_the_map_in_the_readme_names_every_file_and_folder_of_the_package() -> N
     named = set(re.findall(r"^  ([\w]+(?:\.py|/))", tree, flags=re.MULTILINE))
     package = ROOT / "src" / "move37"
     there = {f"{p.name}/" if p.is_dir() else p.name for p in package.iterdir() if p.name != "__pycache__"}
-    assert named == there - {"__init__.py", "__main__.py"}
+    assert named == there - {"__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
 
 
 def test_every_name_of_the_glossary_is_in_the_code() -> None:
