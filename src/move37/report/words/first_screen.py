@@ -7,7 +7,7 @@ Where sampling stopped because of what it found, the decision is the one answer 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
@@ -26,7 +26,7 @@ from move37.report.number_format import (
     points_interval,
 )
 from move37.report.words import named, sentence, stopped_by_outcomes, tries, undecided
-from move37.report.words.claim import THESE, Assertion, Claim, described, problems_of
+from move37.report.words.claim import LIKE_THESE, THESE, Assertion, Claim, described, problems_of
 
 YES, NO, OPEN = "yes", "no", "open"
 
@@ -100,7 +100,8 @@ def _decided(decision: Decision) -> Claim:
         pair = f"{named(decision.base)} or {named(decision.rl)}"
         return described(f"These data do not decide whether {pair} solves more with {k}.")
     other = decision.base if decision.better == decision.rl else decision.rl
-    return technical.of_decision(decision, f"{named(decision.better)} solves more than {named(other)} with {k}.")
+    text = f"{named(decision.better)} solves more than {named(other)} with {k}."
+    return replace(technical.of_decision(decision, text), kind="title")
 
 
 def _one(comparison: Comparison) -> Claim:
@@ -186,7 +187,11 @@ def answers_of(
 def _of_decision(decision: Decision) -> Answer:
     verdict = OPEN if decision.better is None else YES if decision.better == decision.rl else NO
     short = "Not decided" if decision.better is None else f"{named(decision.better)} does"
-    claim = _decided(decision)
+    found = _decided(decision)
+    sure = f"{level(1 - decision.alpha)} confidence, for {LIKE_THESE}" if found.established else "not decided"
+    seen = f"{decision.examined} of {counted(decision.problems, decision.unit)} examined"
+    text = f"E-value {decision.largest_e_value:.3g}, {1 / decision.alpha:.3g} needed ({sure}); {seen}."
+    claim = replace(found, text=text, kind="decided")
     return Answer("decided", f"Who solves more with {tries([decision.k])}?", verdict, short, claim)
 
 
