@@ -54,7 +54,7 @@ def cot_sentence(found: ChainCurve) -> Claim:
     return Claim(
         f"{text}; it accepts {errors} ({level(found.confidence)} confidence each, for chains corrupted like these), "
         f"with which it is {ends} of valid chains. How the samples vary is not in that range.",
-        tuple(Assertion(f"{what} accepted", (found.judge,), (), *ends) for what, (_, *ends) in known.items()),
+        tuple(Assertion(f"{what} accepted", (found.judge,), (), low, high) for what, (_, low, high) in known.items()),
         target=_CHAINS,
         confidence=found.confidence,
         corrected_over="each share by itself",
