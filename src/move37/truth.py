@@ -68,8 +68,11 @@ def is_quickly_known(store: RunStore) -> bool:
     return small and sum(_task(problem).count() for problem in store.problems()) <= AT_ONCE
 
 
-def known_models(store: RunStore, progress: Progress | None = None, every: bool = True) -> list[KnownModel]:
-    """The truth about every model that is sampled in a run, base first; what is not kept yet is computed.
+def known_models(
+    store: RunStore, progress: Progress | None = None, every: bool = True, among: Sequence[str] | None = None
+) -> list[KnownModel]:
+    """The truth about every model that is sampled in a run, base first; what is not kept yet is computed. `among`
+    leaves models out that nobody looks at.
 
     For the run's writer. Raises InputError where right answers cannot be listed, or a model is of another world: unless
     not `every` one is asked for. ConfigError where a model's weights are not those that were sampled.
@@ -81,6 +84,7 @@ def known_models(store: RunStore, progress: Progress | None = None, every: bool 
         )
     study, found = store.study(), list[KnownModel]()
     names = [name for name in store.models() if study.models[name].engine != IMPORTED]
+    names = [name for name in names if among is None or name in among]
     for name in sorted(names, key=lambda name: name != study.base_model()):
         kept = kept_truth(store, name)
         if kept is None:
