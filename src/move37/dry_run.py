@@ -20,15 +20,18 @@ from move37.types import Problem, Prompt
 
 @dataclass(frozen=True, slots=True)
 class ShownPrompt:
-    """The first prompt of a model, and what is true of all of them. `token_ids` is None unless asked for."""
+    """The first prompt of a model, and what is true of all of them.
+
+    `tokens` and `longest` are None where the engine does not know its tokenizer, `token_ids` unless asked for.
+    """
 
     model: str
     template: str
     text: str
     stop: tuple[str, ...]
-    tokens: int
+    tokens: int | None
     prompts: int
-    longest: int
+    longest: int | None
     max_new_tokens: int
     token_ids: tuple[int, ...] | None
 
@@ -89,6 +92,7 @@ def _renderer(model: ModelConfig) -> Iterator[Renderer]:
 
 def _shown(name: str, engine: Renderer, prompts: Sequence[Prompt], max_new_tokens: int, token_ids: bool) -> ShownPrompt:
     first, lengths = prompts[0], [engine.count_tokens(prompt) for prompt in prompts]
+    longest = max((length for length in lengths if length is not None), default=None)
     ids = None
     if token_ids:
         encode = getattr(engine, "encode", None)
@@ -96,5 +100,5 @@ def _shown(name: str, engine: Renderer, prompts: Sequence[Prompt], max_new_token
             raise InputError(f"--token-ids: the engine of {name!r} does not say which tokens a prompt has")
         ids = tuple(encode(first.text, rendered=True) if first.rendered else encode(first.text))
     return ShownPrompt(
-        name, first.template, first.text, first.stop, lengths[0], len(prompts), max(lengths), max_new_tokens, ids
+        name, first.template, first.text, first.stop, lengths[0], len(prompts), longest, max_new_tokens, ids
     )

@@ -44,7 +44,8 @@ def show_prompt_of_recipe(recipe: Path, token_ids: bool, as_json: bool) -> None:
     with command("train", as_json) as emit:
         config = load_recipe(recipe)
         shown = prompt_of_recipe(config, token_ids)
-        memory = {device: memory_of(config, shown.longest if shown else 0, device) for device in ("cpu", "cuda")}
+        longest = (shown.longest or 0) if shown else 0
+        memory = {device: memory_of(config, longest, device) for device in ("cpu", "cuda")}
         emit({"prompts": [shown] if shown else [], "memory": memory})
     _print([shown] if shown else [], as_json)
     for device, found in memory.items():
@@ -55,12 +56,14 @@ def show_prompt_of_recipe(recipe: Path, token_ids: bool, as_json: bool) -> None:
 def _print(shown: "Sequence[ShownPrompt]", as_json: bool) -> None:
     for each in shown:
         ends = ", ".join(map(repr, each.stop)) or "the model's end tokens alone"
-        tell(as_json, f"{each.model}, template {each.template}: {each.tokens:,} tokens; ends at {ends}\n")
+        tokens = "tokens not known" if each.tokens is None else f"{each.tokens:,} tokens"
+        tell(as_json, f"{each.model}, template {each.template}: {tokens}; ends at {ends}\n")
         tell(as_json, each.text)
         if each.token_ids is not None:
             tell(as_json, f"\n{' '.join(map(str, each.token_ids))}")
         tell(
             as_json,
-            f"\n{each.prompts:,} prompts, the longest of {each.longest:,} tokens, each with room for "
-            f"{each.max_new_tokens:,} more\n",
+            f"\n{each.prompts:,} prompts"
+            + (f", the longest of {each.longest:,} tokens" if each.longest is not None else "")
+            + f", each with room for {each.max_new_tokens:,} more\n",
         )

@@ -58,11 +58,9 @@ class TransformersRenderer:
                 "is asked cannot be written down as text; use a template that is written out (qwen-boxed, r1)"
             )
 
-    def _rendered(self, written: Sequence[Mapping[str, str]], variables: Mapping[str, Any]) -> str:
+    def _rendered(self, written: list[dict[str, str]], variables: Mapping[str, Any]) -> str:
         try:
-            text = self._tokenizer.apply_chat_template(
-                list(written), add_generation_prompt=True, tokenize=False, **variables
-            )
+            text = self._tokenizer.apply_chat_template(written, add_generation_prompt=True, tokenize=False, **variables)
         except Exception as error:  # a template is a program of the model's author, and may raise anything
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ConfigError(f"sampling.template: the chat template of {self._path} fails: {reason}") from error

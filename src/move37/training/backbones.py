@@ -168,7 +168,9 @@ class PlainBackbone:
         with _mixed(tokens_RS.device, self._autocast), _recomputing(self._model, recomputes):
             return self._backbone(input_ids=tokens_RS, **known).last_hidden_state, []
 
-    def behind(self, *_: Any) -> Tensor:
+    def behind(
+        self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
+    ) -> Tensor:
         raise NotImplementedError("its state cannot be gone on from: rows are read whole")
 
 

@@ -206,8 +206,9 @@ def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[
         return
     if settings.problems:
         for problem in load_problems(settings.problems):
+            prompt = prompts.of(problem)
             for text in solutions(problem, settings):
-                yield Example(problem, prompts.of(problem), text, True)
+                yield Example(problem, prompt.text, text, True, prompt.rendered)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)
