@@ -14,8 +14,8 @@ _VERL = (
     "and one of the four is right for sure. It also counts a response without a verdict as wrong."
 )
 _TRL = (
-    "TRL logs the mean reward of the batch that it trains on: other problems at every step, a response counted once, "
-    "and no pass@k."
+    "TRL logs the mean reward of the batch that it trains on: other problems at every step, and no pass@k. Its "
+    "eval_reward is a mean of the means of batches, in which a smaller last batch counts as much as a whole one."
 )
 _PRIME = (
     "prime-rl's pass@k is the same estimate as ours, over the responses that did not fail; it comes without an "
