@@ -25,6 +25,7 @@ from move37.errors import InputError
 from move37.estimates.curtailed import checked_limit, distinct_stops, successes_before
 from move37.estimates.pass_at_k import checked_counts, checked_k
 from move37.estimates.paths import log_share_of_paths
+from move37.estimates.rows import distinct_problems
 from move37.types import FloatArray, IntArray
 
 
@@ -44,33 +45,34 @@ def at_least_rows(tally: AnyTally, t: int, ks: IntArray) -> FloatArray:
         raise InputError(f"{tally.model}: t = {t}: 'at least t of k right' needs t of at least 1{limit}")
     found = np.clip(1.0 - _fewer_than(tally, t, tuple(ks.tolist())), 0.0, 1.0)
     found[:, ks < t] = 0.0
-    return found
+    where = distinct_stops(tally)[1] if isinstance(tally, StoppedTally) else distinct_problems(tally).where
+    return found[where]
 
 
 @lru_cache(maxsize=12)
 def _fewer_than(tally: AnyTally, t: int, ks: tuple[int, ...]) -> FloatArray:
-    """1 - S(k, t), (M, K). Kept: every pair asks for the base's, and every t for the one below it."""
+    """1 - S(k, t) of distinct counts, (D, K). Kept: every pair asks for the base's, and every t for the one below."""
     exactly = _exactly(tally, t - 1, np.array(ks, dtype=np.int64))
     return exactly if t == 1 else _fewer_than(tally, t - 1, ks) + exactly
 
 
 def _exactly(tally: AnyTally, j: int, ks: IntArray) -> FloatArray:
-    """The estimate of C(k, j) p^j (1-p)^(k-j), (M, K)."""
+    """The estimate of C(k, j) p^j (1-p)^(k-j), for distinct counts, (D, K)."""
     last = int(ks.max())
     if not isinstance(tally, StoppedTally):
-        correct, n = checked_counts(tally.correct, tally.n)
+        distinct = distinct_problems(tally)
+        correct, n = checked_counts(distinct.correct, distinct.n)
         checked_k(n, last)
-        pairs, where = np.unique(np.stack([correct, n]), axis=1, return_inverse=True)
-        return exact_hits(pairs[0][:, None], pairs[1][:, None], j, ks)[where.reshape(-1)]
+        return exact_hits(correct[:, None], n[:, None], j, ks)
     checked_limit(tally, last)
-    (trials, successes, went_on), where = distinct_stops(tally)
+    (trials, successes, went_on), _ = distinct_stops(tally)
     if isinstance(tally.plan.successes, tuple):
         if tally.unscored.any():
             raise InputError(f"{tally.model}: a plan whose looks have different thresholds needs every sample scored")
         shares = np.exp(log_share_of_paths(tally.plan, trials, successes, last, j))[:, ks - 1]
         ways = np.prod([np.maximum(ks - i, 0) / (i + 1) for i in range(j)], axis=0) if j else 1.0
-        return (shares * ways)[where]
-    return _closed_form(trials[:, None], successes[:, None], went_on[:, None], tally.plan.successes, j, ks)[where]
+        return shares * ways
+    return _closed_form(trials[:, None], successes[:, None], went_on[:, None], tally.plan.successes, j, ks)
 
 
 def exact_hits(correct: IntArray, n: IntArray, j: int, draws: IntArray) -> FloatArray:
