@@ -61,7 +61,7 @@ def test_a_token_of_the_file_beyond_the_embedding_is_refused_and_one_of_the_clas
 
 def test_greedy_copies_are_refused_before_anything_is_loaded() -> None:
     study = {"name": "x", "problems": {"benchmark": "gsm8k"}, "sampling": {"n": 4, "temperature": 0}}
-    models = {"models": {"base": {"path": "nowhere"}}}
+    models = {"models": {"base": {"path": "a fake", "engine": "scripted"}}}
     with pytest.raises(ConfigError, match="sampling.n: at temperature 0 all 4 samples of a problem by base are one"):
         check_names(parse_study(study | models))
     check_names(parse_study(study | models | {"sampling": {"n": 1, "temperature": 0, "stop": {"successes": 0}}}))
