@@ -97,8 +97,8 @@ class Monitor:
             "verdicts": dict(self._verdicts()),
             "problems": self._asked.problems,
             "stopped": self._asked.stopped,
-            "seconds_left": round((self._asked.owed - samples) / pace, 1) if pace else None,
-            "most_seconds_left": round((self._asked.at_most - samples) / pace, 1) if pace else None,
+            "seconds_left": round((self._asked.owed - samples) / pace, 3) if pace else None,
+            "most_seconds_left": round((self._asked.at_most - samples) / pace, 3) if pace else None,
         }
         self._log(PROGRESS, model=self._model, **figures, **self._of_engine(samples))
 
