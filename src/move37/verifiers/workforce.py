@@ -154,7 +154,7 @@ class Workforce:
                 self._queue.extendleft(reversed([*worker.unconfirmed, *worker.batch.values()]))
         for worker in self._workers[:]:
             if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
-                decided += self._retire(worker, late=True)
+                decided += self._retire(worker, overdue=True)
         return decided
 
     def abandon(self) -> None:
@@ -192,11 +192,11 @@ class Workforce:
             batch.append(self._queue.popleft())
         return batch
 
-    def _retire(self, worker: "_Worker", gone: bool = False, late: bool = False) -> list[tuple[Job, Verdict]]:
+    def _retire(self, worker: "_Worker", gone: bool = False, overdue: bool = False) -> list[tuple[Job, Verdict]]:
         """Take out a worker that is gone, past its deadline, or beside itself; decide what becomes of its answers."""
         status = self._remove(worker, gone)
         # One that is late may have ended long ago, where a process that it forked holds the channel open.
-        timed_out = status == -signal.SIGPROF or (late and status == -signal.SIGKILL)
+        timed_out = status == -signal.SIGPROF or (overdue and status == -signal.SIGKILL)
         if not worker.ready:
             self._count_false_start(worker, status)
             return []
