@@ -123,7 +123,7 @@ class Run(Found):
     @property
     def models(self) -> list[str]:
         """Models with samples or counts."""
-        return self.store.models()
+        return list(self.store.models())
 
     def samples(self, model: str | None = None, pandas: bool = False) -> Any:
         """model, problem_id, index, text, finish_reason, tokens, outcome, reason, answer of every sample.

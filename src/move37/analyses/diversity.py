@@ -152,9 +152,9 @@ def _of_kind(
         )
     )
     return (
-        _variety(f"different {name}s", *different, *settings),
-        _variety(f"chance that two samples give the same {name}", *same, *settings),
-        _variety(f"share of the most frequent {name}", *top, *settings),
+        _variety(f"different {name}s", different[0], different[1], *settings),
+        _variety(f"chance that two samples give the same {name}", same[0], same[1], *settings),
+        _variety(f"share of the most frequent {name}", top[0], top[1], *settings),
     )
 
 

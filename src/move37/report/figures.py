@@ -201,13 +201,10 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
         for j in range(len(order))
         if shift.transition[i, j]
     ]
-    x, y = (
-        channel(f"{field}:O", sort=bins, title=f"{of} (%, up to)", axis=_bins_axis(), scale=alt.Scale(domain=bins))
-        for channel, field, bins, of in (
-            (alt.X, "b", order, f"accuracy under {shift.base}"),
-            (alt.Y, "r", order[::-1], f"under {shift.rl}"),
-        )
-    )
+    across = {"sort": order, "axis": _bins_axis(), "scale": alt.Scale(domain=order)}
+    up = {"sort": order[::-1], "axis": _bins_axis(), "scale": alt.Scale(domain=order[::-1])}
+    x = alt.X("b:O", title=f"accuracy under {shift.base} (%, up to)", **across)
+    y = alt.Y("r:O", title=f"under {shift.rl} (%, up to)", **up)
     tips = [
         alt.Tooltip("b:O", title="across (%)"),
         alt.Tooltip("r:O", title="up (%)"),
