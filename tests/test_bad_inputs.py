@@ -293,7 +293,7 @@ CASES = [
     ),
     Case("unknown command", lambda f: ["smaple"], r".*No such command 'smaple'.*"),
     Case("unknown option", lambda f: ["demo", "--fast"], r".*No such option: --fast.*"),
-    Case("missing argument", lambda f: ["run"], r"Missing parameter: study"),
+    Case("missing argument", lambda f: ["run"], r"run: give a study file, or --base, .*"),
 ]
 
 

@@ -21,6 +21,7 @@ from move37.config import ProblemsConfig
 from move37.errors import ConfigError, InputError, Move37Error, UnknownNameError
 from move37.problems import load_problems
 from move37.types import Problem
+from move37.worlds.known import WORLDS
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "benchmarks"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared benchmark files are not beside the project")
@@ -166,7 +167,7 @@ def smallest(name: str) -> int:
 
 class TestContract:
     def test_every_published_set_has_a_case_here(self) -> None:
-        others = {"gpqa-diamond", "livecodebench", "jsonl", "reasoning-gym", "countdown"}
+        others = {"gpqa-diamond", "livecodebench", "jsonl", "reasoning-gym", "countdown", *WORLDS}
         assert {*ROWS, *others} == set(BENCHMARKS.names)
 
     @pytest.mark.parametrize("name", BENCHMARKS.names)
@@ -175,7 +176,7 @@ class TestContract:
             pytest.importorskip("reasoning_gym", reason="the [gym] extra is not installed")
         benchmark = BENCHMARKS.load(name)
         assert benchmark.name == name
-        assert benchmark.verifier in ("math", "code", "choice", "reasoning-gym", "countdown")
+        assert benchmark.verifier in ("math", "code", "choice", "reasoning-gym", "countdown", *WORLDS)
         assert (name in ROWS or name == "gpqa-diamond") == bool(benchmark.expected_counts)
 
     @pytest.mark.parametrize("name", ROWS)

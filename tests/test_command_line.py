@@ -28,7 +28,8 @@ from tests.test_bad_inputs import run
     [
         (["--json"], None, 2, "no command given"),
         (["smaple", "--json"], "smaple", 2, "No such command"),
-        (["run", "--json"], "run", 2, "Missing"),
+        (["run", "--json"], "run", 2, "give a study file"),
+        (["verify", "--json"], "verify", 2, "Missing"),
         (["--json", "demo", "--fast"], "demo", 2, "No such option"),
         (["demo", "--json", "--seed", "x"], "demo", 2, "valid integer"),
         (["compare", "a", "b", "--at-k", "0", "--json"], "compare", 2, "greater than or equal to 1"),

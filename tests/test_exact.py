@@ -227,7 +227,7 @@ def test_a_model_of_another_world_is_refused(tmp_path: Path) -> None:
     folder = save_model(tmp_path / "other")
     with pytest.raises(InputError, match="no model of the countdown world"):
         known_checkpoint(str(folder), puzzles(1), sampling())
-    with pytest.raises(InputError, match="no countdown problem"):
+    with pytest.raises(InputError, match="no problem of a world of the lab"):
         known_checkpoint(BASE, [Problem("p", "1+1", ("2",), "b", "math")], sampling())
 
 

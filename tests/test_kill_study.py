@@ -32,7 +32,7 @@ def kill(commands: Starter, rng: random.Random, run: Path, *arguments: str) -> b
     process = commands.start(*arguments)
     while not commands.is_over() and set(run.rglob("*")) <= before:
         time.sleep(0.01)
-    time.sleep(rng.uniform(0, 0.3))
+    time.sleep(rng.uniform(0, 0.05))
     os.kill(process, signal.SIGKILL)
     return commands.end() == -signal.SIGKILL
 
@@ -40,7 +40,7 @@ def kill(commands: Starter, rng: random.Random, run: Path, *arguments: str) -> b
 def test_a_study_killed_ten_times_ends_with_the_same_weights_samples_and_verdicts(tmp_path: Path) -> None:
     study = write_project(tmp_path)
     study.write_text(STUDY.replace("[0, 2, 4]", "[0, 8, 16]").replace("grpo-0@4", "grpo-0@16"))
-    (tmp_path / "rl.toml").write_text(f"{RECIPE}checkpoints.every = 2\n")
+    (tmp_path / "rl.toml").write_text(f"{RECIPE}checkpoints.every = 1\n")
     rng, killed = random.Random(19), 0
     with starter() as commands:
         arguments = ("sample", str(study), "--out")

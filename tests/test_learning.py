@@ -176,7 +176,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted(str(path.relative_to(STUDIES)) for path in STUDIES.rglob("*.toml")))
-def test_every_file_under_studies_is_accepted_and_its_paths_lead_somewhere(name: str, tree: Path) -> None:
+def test_every_file_under_studies_is_accepted_and_its_paths_lead_somewhere(
+    name: str, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("move37.session.refuse_unreachable", lambda path, key: None)  # whether there is a hub or not
     path = tree / "studies" / name
     tables = tomllib.loads(path.read_text())
     used: list[str | Path | None] = []

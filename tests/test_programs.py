@@ -27,6 +27,7 @@ from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier
 from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.sandbox import host, rooms, wire
+from move37.verifiers.workforce import Workforce
 from tests.test_attacks import needs_isolation
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -478,6 +479,7 @@ def test_what_is_no_value_is_malformed_and_nothing_else(message: Any) -> None:
 def test_without_bubblewrap_programs_are_refused_with_the_line_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr("move37.verification.Workforce", Workforce)  # processes that find what is on the path now
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "apt install bubblewrap" in refusal(CodeVerifier().set_up)
 

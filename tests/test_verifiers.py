@@ -60,9 +60,16 @@ MEMBERS: dict[str, tuple[Problem, str, str]] = {
         "3+5=8$",
         "I do not know.",
     ),
+    "paths": (problem("14;31;50;20", verifier="paths", source=14, target=20), "14;20", "I do not know."),
+    "parity": (problem("1", verifier="parity", bits="011000000010"), "0", "I do not know."),
+    "two-strategies": (problem("1;0", verifier="two-strategies", number=6435), "2;9", "I do not know."),
     "function": (problem("Evelyn", verifier="function"), "ANSWER Bob", "I do not know."),
     "judge": (problem("Evelyn", verifier="judge"), "<answer>Bob</answer>", " \n "),
 }
+
+
+REASONS = {"paths": "no such arrow", "parity": "wrong parity", "two-strategies": "loses"}
+"""What those say of the wrong answer who say more than that it differs."""
 
 
 def made(member: str) -> Verifier:
@@ -104,7 +111,7 @@ def test_it_accepts_the_gold_rejects_another_answer_and_finds_none_in_an_empty_t
     verdicts = judge(verifier, (asked, gold), (asked, wrong), (asked, silent), (asked, ""))
     assert [(v.outcome, v.reason) for v in verdicts] == [
         (CORRECT, "passes" if member == "code" else "matches"),
-        (INCORRECT, "differs"),
+        (INCORRECT, REASONS.get(member, "differs")),
         (INCORRECT, "no answer"),
         (INCORRECT, "no answer"),
     ]

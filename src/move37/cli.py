@@ -43,7 +43,7 @@ def main() -> None:
         arguments.insert(arguments.index(name) + 1, "--json")
     printed = io.StringIO()
     with redirect_stdout(printed if as_json else sys.stdout):
-        line, code = _ended(arguments, debug)
+        line, code = _ended(arguments, debug, needs_command=as_json)
     try:
         if as_json:
             print(_as_one_object(name, printed.getvalue(), line, code))
@@ -62,8 +62,13 @@ def _without_switches(arguments: list[str]) -> tuple[list[str], set[str]]:
     return kept + arguments[end:], switches.intersection(arguments[:end])
 
 
-def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
-    """Run the command; the line that was said about an error, None where there was none, and the exit code."""
+def _ended(arguments: list[str], debug: bool, needs_command: bool) -> tuple[str | None, int]:
+    """Run the command; the line that was said about an error, None where there was none, and the exit code.
+
+    Without a command people are told how to begin; a program, which `needs_command`, is told that there is none.
+    """
+    if needs_command and not arguments:
+        return complain("no command given; `move37 --help` lists them", 2)
     try:
         with _with_local_copies(arguments) as arguments:
             code = app(arguments, standalone_mode=False)
@@ -83,7 +88,7 @@ def _ended(arguments: list[str], debug: bool) -> tuple[str | None, int]:
         if debug:
             traceback.print_exc()
         if isinstance(error, Move37Error | TyperException):
-            return complain(str(error) or "no command given; `move37 --help` lists them", error.exit_code)
+            return complain(str(error), error.exit_code)
         line, code = described(error) or (
             f"{type(error).__name__}: {error} (a defect of move37; --debug shows where)",
             1,

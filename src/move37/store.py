@@ -39,7 +39,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from move37 import __version__
-from move37.config import IMPORTED, StudyConfig, changed_keys, parse_study, resolved_json
+from move37.config import IMPORTED, TRAININGS, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
 from move37.locks import held
@@ -124,7 +124,9 @@ class RunStore:
             self.study()  # a run of a newer version is not touched
         with held(self.folder):
             for path in self.folder.rglob(f"{UNFINISHED}*"):
-                path.unlink()  # left by a writer that was killed: nothing that was promised is in it
+                # Left by a writer that was killed: nothing that was promised is in it. Trainings clear up after theirs.
+                if path.relative_to(self.folder).parts[0] != TRAININGS:
+                    path.unlink()
             if self.exists and self._config()[0] < 2:
                 self._tie_old_verdicts()
             yield
