@@ -4,11 +4,6 @@
 """
 
 import os
-import signal
-import socket
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +18,8 @@ from move37.pipeline import sample_run, start_run
 from move37.problems import load_problems
 from move37.rollouts import render_prompts, requests_for, template_of
 from move37.testing import check_engine
+from tests.served import free_port
+from tests.served import served as serving
 
 pytest.importorskip("torch", reason="the [local] extra is not installed")
 pytest.importorskip("openai", reason="the [server] extra is not installed")
@@ -41,35 +38,13 @@ HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=64, keep_tokens=
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = tmp_path_factory.mktemp("vllm") / "server.log"
     command = [ROOT / "scripts" / "vllm", BASE, "--port", str(port), "--max-model-len", "128", "--max-num-seqs", "64"]
     quiet = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     quiet.pop("PYTHONPATH", None)
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            list(map(str, command)), env=quiet, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        until = time.monotonic() + SECONDS_TO_START
-        while not answers(f"http://127.0.0.1:{port}/health"):
-            assert server.poll() is None, log.read_text()[-3000:]
-            assert time.monotonic() < until, "the server does not start"
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
+    with serving(command, port, log, quiet, SECONDS_TO_START) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

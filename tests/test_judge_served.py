@@ -7,12 +7,7 @@ a reply it is refused before it judges anything; held to one word it says CORREC
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +19,7 @@ from move37.errors import VerifierError
 from move37.types import Problem
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
+from tests.served import free_port, served
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 pytest.importorskip("uvicorn", reason="`transformers serve` is not installed: pip install 'transformers[serving]'")
@@ -37,34 +33,12 @@ YES_SAYER = "Is {{ response }} the same as {{ reference }}? Say CORRECT or INCOR
 @pytest.fixture(scope="module")
 def base_url(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of SmolLM2 as a folder of weights: it reads GGUF files from the hub only."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [Path(sys.executable).with_name("transformers"), "serve", smollm2, "--device", "cpu", "--port", str(port)]
     quiet = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     log = tmp_path_factory.mktemp("served") / "server.log"
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [*map(str, command)], env=os.environ | quiet, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not answers(f"http://localhost:{port}/health"):
-            assert server.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.2)
-        yield f"http://localhost:{port}/v1"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as reply:
-            return reply.status == 200
-    except OSError:
-        return False
+    with served(command, port, log, os.environ | quiet, SECONDS_TO_START) as url:
+        yield url
 
 
 def test_a_model_that_does_not_keep_to_the_form_is_refused_before_it_judges(smollm2: Path, base_url: str) -> None:
