@@ -1,5 +1,6 @@
 """`move37 run` without a file, how `move37` begins, a hub that is not there, and how far a command is."""
 
+import json
 import socket
 import time
 import tomllib
@@ -113,3 +114,16 @@ def test_a_model_is_one_line_whatever_its_rounds() -> None:
         "base: 42 of 150 problems, 1,200 samples, 25.0% right so far, 0:35 elapsed, at most 1:10 left",
         "base: 42 of 150 problems, 1,200 samples, 25.0% right so far, 1:15 elapsed, at most 2:30 left",
     ]
+
+
+def test_a_dry_run_of_a_study_from_options_writes_nothing_and_a_smoke_run_is_small(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--base", "a", "--rl", "b", "--benchmark", "countdown", "--engine", "scripted", "--n", "64", "--json"]
+    owed = []
+    for flags in (["--dry-run"], ["--dry-run", "--smoke"]):
+        app(["run", *options, *flags, "--out", str(tmp_path / "run")], standalone_mode=False)
+        owed.append(json.loads(capsys.readouterr().out.splitlines()[-1])["samples_owed"])
+    assert owed[0] == 2 * 100 * 64
+    assert owed[1] < owed[0] / 100
+    assert list(tmp_path.iterdir()) == []

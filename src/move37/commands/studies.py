@@ -55,15 +55,17 @@ def run(
         wanted = {"template": template, "max_new_tokens": max_new_tokens, "n": n}
         if study is not None:
             options = {"base": base, "rl": rl, "benchmark": benchmark, "engine": engine, **wanted}
-            given = next((name.replace("_", "-") for name, value in options.items() if value), None)
-            if given is not None:
+            if given := next((name.replace("_", "-") for name, value in options.items() if value), None):
                 raise InputError(f"--{given}: give a study file or options, not both")
-            config = smoke_sized(load_study(study)) if smoke else load_study(study)
-            folder = out or Path("runs") / config.name
-        else:
-            config, text = quick_study(base, rl or (), benchmark or (), engine, wanted)
-            folder = out or Path("runs") / config.name
-            tell(as_json, f"# {written(folder, text)}: the study; `move37 run` takes it, too\n{text}")
+        asked = (base, rl or (), benchmark or (), engine, wanted)
+        config, text = (load_study(study), "") if study is not None else quick_study(*asked)
+        config = smoke_sized(config) if smoke else config
+        folder = out or Path("runs") / config.name
+        if text:
+            place = (
+                "what would be run" if dry_run else f"{written(folder, text)}: the study; `move37 run` takes it, too"
+            )
+            tell(as_json, f"# {place}\n{text}")
         if dry_run:
             planned = pipeline.dry_run(config, folder)
             emit({"run": folder}, planned, planned.totals())
