@@ -257,6 +257,25 @@ def test_an_audit_is_read_by_key_without_the_models_names(browser: Page, address
     assert len(labels_in(store)) == read > 3
 
 
+def test_what_comes_late_is_not_drawn_over_what_was_asked_for_since(browser: Page, address: str) -> None:
+    browser.size(1440, "light")
+    browser.visit(address)
+    browser.until("document.querySelectorAll('.column').length === 2")
+    browser.script(
+        "const ask = window.fetch; window.late = 0;"
+        "window.fetch = (...asked) => ask(...asked).then(found => !String(asked[0]).includes('made%2F4') ? found :"
+        " new Promise(done => setTimeout(() => { window.late += 1; done(found); }, 400)));"
+    )
+    browser.script("location.hash = 'p=made%2F4'")
+    browser.press("b")
+    browser.until("document.querySelector('#main h2') !== null && document.querySelectorAll('.column').length === 0")
+    browser.until("window.late === 3")
+    time.sleep(0.1)
+    assert browser.count(".column") == 0
+    browser.press("b")
+    browser.until("document.querySelectorAll('.column').length === 2")
+
+
 def test_hostile_samples_harm_nothing(browser: Page, address: str) -> None:
     browser.size(1440, "light")
     browser.visit(f"{address}#p=evil&m=2")

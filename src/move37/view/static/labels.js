@@ -76,7 +76,7 @@ const Labels = (() => {
     try {
       audit = { ...await Data.ask("audit", asked), run };
     } catch (error) { App.status(error.message); return; }
-    drawAudit();
+    if (App.state.blind) drawAudit(); // it may have been left meanwhile
   }
 
   async function begin() {

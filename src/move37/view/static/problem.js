@@ -181,11 +181,13 @@ const Problem = (() => {
     select(all[Math.min(place, all.length - 1)]);
   }
 
+  let turn = 0; // of showing; an answer that comes after the next was asked for is left out
+
   async function show(id) {
-    const { state } = App, wanted = state.sources;
+    const { state } = App, wanted = state.sources, mine = ++turn;
     const [problem, ...found] = await Promise.all([
       Data.ask("problem", { id }), ...wanted.map(source => Data.ask("responses", asked(id, source, 0)))]);
-    if (App.state.problem !== id) return; // another one was asked for meanwhile
+    if (mine !== turn || App.state.problem !== id || App.state.blind) return;
     const columns = wanted.map((source, place) => column(id, source, place, found[place]));
     current = { id, columns };
     const main = document.getElementById("main");
