@@ -3,6 +3,9 @@
 `ModelBackbone` calls the model as it is and works for every causal language model. `LlamaBackbone` is for models that
 `engines/transformers_llama.py` writes out: the same states and gradients with fewer operators, each with a shorter
 backward. It computes a state that several responses share once, and nothing for padding: only attention sees rows.
+
+With `routers` a mixture's router logits of all layers stand behind each last hidden state, as further columns: they
+take every way that the states take.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -51,11 +54,13 @@ def layers_of(model: PreTrainedModel) -> Any:
     return getattr(model, "model", base) if base is model else base
 
 
-def backbone_of(model: PreTrainedModel, autocast: torch.dtype | None, shares_prompts: bool = True) -> Backbone:
+def backbone_of(
+    model: PreTrainedModel, autocast: torch.dtype | None, shares_prompts: bool = True, routers: bool = False
+) -> Backbone:
     """The fastest way that is known for the model."""
     if not shares_prompts:
-        return PlainBackbone(model, autocast)
-    general = ModelBackbone(model, autocast)
+        return PlainBackbone(model, autocast, routers)
+    general = ModelBackbone(model, autocast, routers)
     return LlamaBackbone(model, autocast) if can_write_out(model) and not general.recomputes else general
 
 
@@ -114,8 +119,8 @@ class ModelBackbone:
 
     shares = False
 
-    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
-        self._model, self._autocast = model, autocast
+    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None, routers: bool = False) -> None:
+        self._model, self._autocast, self._routers = model, autocast, routers
         self._backbone = layers_of(model)
         self.recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
         self._signature = Signature(self._backbone.forward)
@@ -146,9 +151,10 @@ class ModelBackbone:
                 input_ids=tokens_RS,
                 attention_mask=None if bool(mask_RC.all()) else mask_RC.long(),
                 **known,
+                **_recorded(self._routers),
             )
         states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
-        return output.last_hidden_state, states
+        return _last(output, self._routers), states
 
 
 class PlainBackbone:
@@ -156,8 +162,8 @@ class PlainBackbone:
 
     shares, recomputes = False, True
 
-    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None) -> None:
-        self._model, self._autocast = model, autocast
+    def __init__(self, model: PreTrainedModel, autocast: torch.dtype | None, routers: bool = False) -> None:
+        self._model, self._autocast, self._routers = model, autocast, routers
         self._backbone = layers_of(model)
         self._signature = Signature(self._backbone.forward)
         self._checkpoints = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
@@ -166,12 +172,26 @@ class PlainBackbone:
         known = self._signature.accepted(None, position_ids=positions_RS, use_cache=False)
         recomputes = self._checkpoints and torch.is_grad_enabled()
         with _mixed(tokens_RS.device, self._autocast), _recomputing(self._model, recomputes):
-            return self._backbone(input_ids=tokens_RS, **known).last_hidden_state, []
+            output = self._backbone(input_ids=tokens_RS, **known, **_recorded(self._routers))
+        return _last(output, self._routers), []
 
     def behind(
         self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
     ) -> Tensor:
         raise NotImplementedError("its state cannot be gone on from: rows are read whole")
+
+
+def _recorded(routers: bool) -> dict[str, bool]:
+    return {"output_router_logits": True} if routers else {}
+
+
+def _last(output: Any, routers: bool) -> Tensor:
+    """The last hidden states (R, S, D), router logits behind them where they are wanted: (R, S, D + L * E)."""
+    hidden_RSD = output.last_hidden_state
+    if not routers:
+        return hidden_RSD
+    logits = [each.reshape(*hidden_RSD.shape[:2], -1) for each in output.router_logits]
+    return torch.cat([hidden_RSD, *logits], -1)
 
 
 def _mixed(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:

@@ -27,6 +27,7 @@ from move37.engines.transformers_load import is_out_of_memory
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.training.algorithms import Advantages, Needs
 from move37.training.backbones import layers_of
+from move37.training.balance import Balance
 from move37.training.batches import Batch
 from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
@@ -89,7 +90,9 @@ class Policy:
             enable({"use_reentrant": False})
         own = copy.deepcopy(self.model) if needs.critic and not self._optim.shared_critic else None
         self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
-        self.reader = self._reader_of(self.model)
+        weight = self._loss.balance_coefficient
+        self._balance = Balance.of(self.model, weight) if weight else None
+        self.reader = self._reader_of(self.model, routers=self._balance is not None)
         self.head = Head(self.model, self._compute)
         self.critic = self._make_critic(own) if needs.critic else None
         self.optimizer = self._make_optimizer()
@@ -146,8 +149,14 @@ class Policy:
         live = self._with_gradient(update, rows)
         metrics.total("trained_tokens", float(batch.own_lengths_B[live].sum()))
         metrics.add("clip_share", 0.0, float(batch.own_lengths_B[rows].sum()))
+        balance_E = self._expert_shares(batch, rows)
         for micro_batch in self.reader.micro_batches(batch, live):
-            self._policy_loss(update, micro_batch, weights_BT, metrics, is_first).backward()
+            loss = self._policy_loss(update, micro_batch, weights_BT, metrics, is_first)
+            if self._balance is not None:
+                balance = self._balance.loss(micro_batch, balance_E, int(own_BT[rows].sum()))
+                metrics.add("balance_loss", float(balance.detach()), 0.0)
+                loss = loss + balance
+            loss.backward()
         if is_first:
             self._check_gap(metrics)
         if self.critic is not None and self.critic.reader is not self.reader:
@@ -200,10 +209,17 @@ class Policy:
     def _with_gradient(self, update: UpdateBatch, rows: Tensor) -> Tensor:
         """The rows that can move the weights."""
         shared = self.critic is not None and self.critic.reader is self.reader
-        always = self._kl_in_loss() or self._loss.entropy_coefficient != 0 or shared
+        always = self._kl_in_loss() or self._loss.entropy_coefficient != 0 or shared or self._balance is not None
         if always or not self._optim.skip_zero_advantage:
             return rows
         return rows[(update.advantages.advantages_BT[rows].ne(0) & update.batch.own_BT[rows]).any(-1)]
+
+    def _expert_shares(self, batch: Batch, rows: Tensor) -> Tensor:
+        """What the balance loss counts before it has a gradient; empty where there is no such loss."""
+        if self._balance is None:
+            return torch.zeros(0)
+        with torch.no_grad():
+            return self._balance.shares(self.reader.micro_batches(batch, rows))
 
     def _policy_loss(
         self, update: UpdateBatch, micro_batch: MicroBatch, weights_BT: Tensor, metrics: Metrics, is_first: bool
@@ -262,6 +278,8 @@ class Policy:
         metrics.add("loss", 0.0)  # micro-batches have added theirs: the mean is over updates
         if self.critic is not None:
             metrics.add("value_loss", 0.0)
+        if self._balance is not None:
+            metrics.add("balance_loss", 0.0)
         for name, group in zip(("policy", "critic"), self._parameter_groups(), strict=False):
             for parameter in group:
                 # No response had an advantage: the step is the one that a gradient of zero gives.
@@ -297,8 +315,9 @@ class Policy:
         own.set_output_embeddings(nn.Identity())
         return Critic(layers_of(own), self._reader_of(own), width, self.device)
 
-    def _reader_of(self, model: PreTrainedModel) -> ResponseReader:
-        return ResponseReader(model, self.tokens_at_once, self._compute, getattr(self.engine, "shares_prompts", True))
+    def _reader_of(self, model: PreTrainedModel, routers: bool = False) -> ResponseReader:
+        shares = getattr(self.engine, "shares_prompts", True)
+        return ResponseReader(model, self.tokens_at_once, self._compute, shares, routers)
 
     def _trained(self) -> set[str]:
         return {name for name, parameter in self.model.named_parameters() if parameter.requires_grad}

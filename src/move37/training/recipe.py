@@ -126,6 +126,9 @@ class LossConfig(Settings):
     kl_estimator: Literal["k1", "k2", "k3"] = Field(default="k3", description="Schulman's estimators.")
     kl_in: Literal["loss", "reward"] = Field(default="loss", description="Where the KL term goes.")
     entropy_coefficient: float = Field(default=0.0, description="Weight of the entropy bonus.")
+    balance_coefficient: float = Field(
+        default=0.0, ge=0, description="Weight of a mixture's load-balancing loss (0.001 to 0.02 where it has one)."
+    )
     mask_truncated: bool = Field(
         default=False, description="Learn nothing from responses cut at the limit; their rewards stay in baselines."
     )

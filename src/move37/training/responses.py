@@ -44,6 +44,8 @@ class MicroBatch(NamedTuple):
     """The rows' tokens that are the model's own, R tokens of the longest of them."""
     hidden_ND: Tensor
     """The state in which each own token is chosen, N = the number of own tokens of these rows, row by row."""
+    routers_NX: Tensor
+    """Router logits in that state, layer by layer and expert by expert; no columns where nothing asks for them."""
 
     def scatter(self, values_N: Tensor) -> Tensor:
         """One value per own token -> (b, R), 0 elsewhere."""
@@ -77,8 +79,11 @@ class ResponseReader:
         tokens_at_once: int,
         autocast: torch.dtype | None = None,
         shares_prompts: bool = True,
+        routers: bool = False,
     ) -> None:
-        self._backbone = backbone_of(model, autocast, shares_prompts)
+        self._backbone = backbone_of(model, autocast, shares_prompts, routers)
+        head: Any = model.get_output_embeddings()
+        self._width = head.in_features if routers else None
         self._tokens_at_once, self._shares_prompts = tokens_at_once, shares_prompts
 
     def micro_batches(self, batch: Batch, rows: Tensor) -> Iterator[MicroBatch]:
@@ -105,7 +110,7 @@ class ResponseReader:
             hidden_ND = self._whole(batch, places, tokens_bR, present_bR)[own_bR]
         else:
             hidden_ND = self._continued(read, places, tokens_bR, present_bR, own_bR)
-        return MicroBatch(rows, own_bR, hidden_ND)
+        return MicroBatch(rows, own_bR, hidden_ND[:, : self._width], hidden_ND[:, self._width or hidden_ND.shape[1] :])
 
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
