@@ -4,6 +4,7 @@ Findings are made by the analyses themselves from small tallies, or bent by hand
 """
 
 import csv
+import gzip
 import io
 import json
 import re
@@ -16,6 +17,7 @@ from xml.etree import ElementTree
 import altair as alt
 import numpy as np
 import pytest
+import vl_convert
 from jsonschema import ValidationError
 
 from move37.analyses import Comparison, Findings
@@ -27,6 +29,7 @@ from move37.counts import Tally
 from move37.estimates.bands import Band
 from move37.estimates.settings import BandSettings
 from move37.report import ReportContext, summaries, summary_sentences
+from move37.report.assets import drawing_library
 from move37.report.exports import csv_files
 from move37.report.figures import bin_labels, curves_figure, difference_figure, figures_of
 from move37.report.number_format import (
@@ -913,11 +916,17 @@ def test_a_report_is_a_page_pictures_tables_and_markdown(written: Path) -> None:
 def test_every_relative_link_of_the_report_leads_to_a_file(written: Path) -> None:
     page, markdown = (written / "report.html").read_text(), (written / "report.md").read_text()
     # The page can be mailed: what its links hand out is in it, whole.
-    handed_out = dict(re.findall(r'href="data:[^;]*;base64,([^"]*)" download="([^"]*)"', page))
-    assert {"curves.png", "curves.svg", "curves.csv", "report.json"} <= {*handed_out.values()}
-    for data, name in handed_out.items():
-        (same,) = [path for path in written.rglob(name) if path.is_file()]
-        assert b64decode(data) == same.read_bytes()
+    handed_out = re.findall(r'id="([^"]*)" href="data:[^;]*;base64,([^"]*)" download="([^"]*)"', page)
+    names = [name.removesuffix(".gz") for _, _, name in handed_out]
+    assert {"curves.png", "curves.svg", "curves.csv", "report.json"} <= {*names}
+    assert len(names) == len({*names})  # each is held once, however many links lead to it
+    for _, data, name in handed_out:
+        (same,) = [path for path in written.rglob(name.removesuffix(".gz")) if path.is_file()]
+        content = b64decode(data)
+        assert (gzip.decompress(content) if name.endswith(".gz") else content) == same.read_bytes()
+    others = re.findall(r'href="#(file-[^"]*)"', page)
+    assert others
+    assert {*others} <= {place for place, _, _ in handed_out}
     assert not re.findall(r'href="(?!data:|#)', page)
     linked = set(re.findall(r"\]\(([^)]+)\)", markdown))
     assert linked
@@ -944,6 +953,24 @@ def test_the_page_holds_one_drawing_library_and_asks_for_nothing(written: Path) 
     assert policy.startswith("default-src 'none'; ")
     assert policy.count("'sha256-") == 2
     assert "unsafe-eval" not in policy
+
+
+def test_the_drawing_library_is_kept_and_one_that_was_changed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOVE37_CACHE", str(tmp_path))
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet: f"/*</script*/{snippet}")
+    made = drawing_library.__wrapped__()
+    assert made == "/*<\\/script*/window.vegaEmbed = vegaEmbed;"
+    (kept,) = tmp_path.iterdir()
+    monkeypatch.delattr(vl_convert, "javascript_bundle")
+    assert drawing_library.__wrapped__() == made
+    kept.write_text(kept.read_text()[:-3])
+    with pytest.raises(AttributeError):  # it is asked for again
+        drawing_library.__wrapped__()
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet: snippet, raising=False)
+    monkeypatch.setenv("MOVE37_CACHE", str(kept / "no folder"))
+    assert drawing_library.__wrapped__() == "window.vegaEmbed = vegaEmbed;"
 
 
 def test_every_figure_keeps_to_the_schema_of_vega_lite(everything: Findings) -> None:

@@ -36,6 +36,16 @@ function openTarget() {
   for (let each = target || null; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
 }
 
+// A file is held once: every other link to it hands it out through that one.
+function handOut(event) {
+  const link = event.target.closest?.("a[data-file]");
+  const held = link && document.getElementById(`file-${link.dataset.file}`);
+  if (!held) return;
+  event.preventDefault();
+  held.click();
+}
+
+document.addEventListener("click", handOut);
 document.addEventListener("toggle", drawShown, true);
 window.addEventListener("hashchange", openTarget);
 openTarget();

@@ -9,13 +9,9 @@ findings give the same bytes. Figures that an earlier report left in the folder 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from base64 import b64encode
-from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +21,11 @@ from markupsafe import Markup, escape
 from move37.analyses import Comparison, Findings
 from move37.parts import write_atomically
 from move37.report import ReportContext, palette, tables
+from move37.report.assets import asset, drawing_library, json_in_script, policy, style_sheet
 from move37.report.exports import csv_files
+from move37.report.handouts import Handouts
 from move37.report.number_format import count, counted, level
+from move37.report.pictures import coloured, drawing, remove_stale, write_picture
 from move37.report.report_json import BIBTEX, report_json
 from move37.report.sections import FurtherSections, further_sections
 from move37.report.summary import notes, summaries
@@ -36,12 +35,6 @@ from move37.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure
-
-_PICTURE_WIDTH = 720
-_PICTURE_SCALE = 2.0
-_STEMS = re.compile(
-    r"(curves|exact|trajectory|(difference|accuracy|transition|tokens|chances|perplexity)(-\d+)?)\.(png|svg)"
-)
 
 
 def write_report(findings: Findings, context: ReportContext, folder: Path, single_file: bool = True) -> Path:
@@ -55,19 +48,19 @@ def write_report(findings: Findings, context: ReportContext, folder: Path, singl
     figures = figures_of(findings)
     written = {f"tables/{name}": text.encode() for name, text in csv_files(findings, context.settings).items()}
     names = [Path(name).name for name in written]
-    for figure in figures:
-        svg, png = drawn_picture(figure)
-        written |= {f"figures/{figure.stem}.svg": svg.encode(), f"figures/{figure.stem}.png": png}
+    drawings = {figure.stem: drawing(figure) for figure in figures}
+    for stem, drawn in drawings.items():
+        svg, png = coloured(drawn)
+        written |= {f"figures/{stem}.svg": svg.encode(), f"figures/{stem}.png": png}
     written["report.json"] = report_json(findings, context)
     for name, data in written.items():
         write_atomically(folder / name, data)
-    _remove_stale(folder / "figures", {figure.stem for figure in figures})
-    content = content_of(findings, context, figures, names)
-    content |= {"single_file": single_file, "hrefs": _hrefs(written, single_file)}
+    remove_stale(folder / "figures", drawings)
+    content = content_of(findings, context, figures, names) | {"handouts": Handouts(written, single_file)}
     markdown = _templates(html=False).get_template("report.md.jinja").render(content)
     write_atomically(folder / "report.md", re.sub(r"\n{3,}", "\n\n", markdown).encode())
     page = folder / "report.html"
-    write_atomically(page, _html(content, figures).encode())
+    write_atomically(page, _html(content, figures, drawings).encode())
     return page
 
 
@@ -82,53 +75,7 @@ def curves_svg(findings: Findings) -> str:
     """The pass@k curves as SVG text, in light colours: for a notebook."""
     from move37.report.figures import curves_figure
 
-    return drawn_picture(curves_figure(findings.curves, findings.guesses))[0]
-
-
-def write_picture(figure: Figure, path: Path, dark: bool = False) -> None:
-    """Draw `figure` with its title to `path`.svg and `path`.png (two pixels per unit), light or dark."""
-    svg, png = drawn_picture(figure, dark)
-    write_atomically(path.with_name(f"{path.name}.svg"), svg.encode())
-    write_atomically(path.with_name(f"{path.name}.png"), png)
-
-
-def drawn_picture(figure: Figure, dark: bool = False) -> tuple[str, bytes]:
-    """A figure with its title as SVG and as PNG."""
-    import vl_convert
-
-    titled = figure.spec | {"title": {"text": figure.title, "subtitle": figure.subtitle}}
-    colours = palette.DARK if dark else palette.LIGHT
-    svg = palette.with_colours(_draw(figure.stem, titled | {"background": palette.variable("paper")}), colours)
-    return svg, vl_convert.svg_to_png(svg, scale=_PICTURE_SCALE)
-
-
-def _hrefs(written: Mapping[str, bytes], single_file: bool) -> dict[str, str]:
-    """Where a link to each file leads, by its name without a folder: into the page itself, or beside it."""
-    if not single_file:
-        return {Path(name).name: name for name in written}
-    return {
-        Path(name).name: f"data:{_MEDIA[Path(name).suffix]};base64,{b64encode(data).decode()}"
-        for name, data in written.items()
-    }
-
-
-_MEDIA = {".csv": "text/csv", ".svg": "image/svg+xml", ".png": "image/png", ".json": "application/json"}
-
-
-def _draw(stem: str, spec: dict[str, Any]) -> str:
-    """SVG text whose colours are still CSS variables, with ids that are its own and always the same."""
-    import vl_convert
-
-    svg = vl_convert.vegalite_to_svg(spec | {"width": _PICTURE_WIDTH})
-    numbers: dict[str, int] = {}
-    return re.sub(r"\bclip\d+\b", lambda m: f"{stem}-clip-{numbers.setdefault(m[0], len(numbers))}", svg)
-
-
-def _remove_stale(folder: Path, stems: set[str]) -> None:
-    """Remove what an earlier report drew and this one has not."""
-    for path in folder.iterdir():
-        if _STEMS.fullmatch(path.name) and path.stem not in stems:
-            path.unlink()
+    return coloured(drawing(curves_figure(findings.curves, findings.guesses)))[0]
 
 
 def content_of(
@@ -256,62 +203,26 @@ def _legend(findings: Findings) -> list[dict[str, Any]]:
 # -- the page itself -----------------------------------------------------------------------------------------------
 
 
-def _html(content: dict[str, Any], figures: list[Figure]) -> str:
-    scripts = [_drawing_library(), _asset("page.js")]
+def _html(content: dict[str, Any], figures: list[Figure], drawings: dict[str, str]) -> str:
+    scripts = [drawing_library(), asset("page.js")]
     return (
         _templates(html=True)
         .get_template("page.html.jinja")
         .render(
             content,
             scripts=[Markup(script) for script in scripts],
-            policy=_policy(scripts),
+            policy=policy(scripts),
             style=Markup(style_sheet()),
-            specs={figure.stem: _json_in_script(figure.spec) for figure in figures},
-            still={figure.stem: Markup(_draw(figure.stem, figure.spec)) for figure in figures},
+            specs={figure.stem: json_in_script(figure.spec) for figure in figures},
+            still={stem: Markup(drawn) for stem, drawn in drawings.items()},
         )
     )
 
 
 @cache
-def _drawing_library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script."""
-    import vl_convert
-
-    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-
-
-def _policy(scripts: list[str]) -> str:
-    """No request at all, no script but these."""
-    digests = (b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
-
-
-def style_sheet() -> str:
-    light, dark = palette.declarations(palette.LIGHT), palette.declarations(palette.DARK)
-    return (
-        f":root {{ color-scheme: light dark; {light} }}\n"
-        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n" + _asset("page.css")
-    )
-
-
-def _json_in_script(value: dict[str, Any]) -> Markup:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
-
-
-def _asset(name: str) -> str:
-    return files("move37.report").joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
 def _templates(html: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_asset),
+        loader=jinja2.FunctionLoader(asset),
         autoescape=html,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
