@@ -12,8 +12,9 @@ from transformers.models.mixtral.modeling_mixtral import load_balancing_loss_fun
 from move37.errors import ConfigError  # noqa: E402
 from move37.training.algorithms import Advantages, Needs  # noqa: E402
 from move37.training.batches import make_batch  # noqa: E402
-from move37.training.policy import Metrics, Policy, UpdateBatch  # noqa: E402
+from move37.training.policy import Metrics, Policy  # noqa: E402
 from move37.training.recipe import parse_recipe  # noqa: E402
+from move37.training.updates import UpdateBatch  # noqa: E402
 from tests.architectures import save_architecture  # noqa: E402
 
 COEFFICIENT = 0.7

@@ -38,6 +38,7 @@ LATE_IMPORTS = {
     "report/pictures.py": "vl-convert, where a picture is drawn",
     "rows.py": "only Parquet files need a table library",
     "testing/algorithms.py": "torch, for a test of a loss of your own",
+    "testing/policy_losses.py": "torch, for a test of a loss of your own",
     "trainings.py": "the trainer loads torch",
     "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",

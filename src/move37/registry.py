@@ -48,7 +48,7 @@ class Registry:
 
     @property
     def plural(self) -> str:
-        return f"{self.kind}s"
+        return f"{self.kind}es" if self.kind.endswith("ss") else f"{self.kind}s"
 
     @property
     def group(self) -> str:

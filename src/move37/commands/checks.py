@@ -197,6 +197,7 @@ REGISTRIES = {
     "benchmarks": "move37.benchmarks",
     "algorithms": "move37.training.algorithms",
     "curricula": "move37.training.curricula",
+    "policy_losses": "move37.training.policy_losses",
     "importers": "move37.importers",
     "exporters": "move37.exporters",
     "trainers": "move37.handover",

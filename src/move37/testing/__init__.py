@@ -12,6 +12,7 @@ from move37.testing.benchmarks import check_benchmark
 from move37.testing.curricula import check_curriculum
 from move37.testing.engines import check_engine
 from move37.testing.importers import check_importer
+from move37.testing.policy_losses import check_policy_loss
 from move37.testing.rollouts import check_environment, check_executor
 from move37.testing.verifiers import check_verifier
 
@@ -23,5 +24,6 @@ __all__ = [
     "check_environment",
     "check_executor",
     "check_importer",
+    "check_policy_loss",
     "check_verifier",
 ]

@@ -20,7 +20,7 @@ from move37.training.batches import Batch, Rollout, batch_of, modes_of
 from move37.training.continuing import digest_of_problems
 from move37.training.disjoint import check_disjoint
 from move37.training.losses import kl_estimate
-from move37.training.policy import Policy, UpdateBatch
+from move37.training.policy import Policy
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, build_curriculum
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
 from move37.training.result import Trained
@@ -28,6 +28,7 @@ from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
 from move37.training.samples import keep_samples
 from move37.training.teacher import Teacher
+from move37.training.updates import UpdateBatch
 from move37.types import Outcome
 from move37.verification import VerifierPool
 
@@ -92,6 +93,9 @@ class Trainer:
     def step(self) -> None:
         """One step."""
         clock = Clock(self.training.view.stage)
+        every = self.recipe.loss.reference_reset_every
+        if every is not None and self.training.step and self.training.step % every == 0:
+            self.policy.reset_reference()
         rollouts = self._collect(clock)
         figures = sampling_figures(rollouts.everything)
         if self.training.step == 0 and self.algorithm.needs.verdicts:

@@ -7,8 +7,7 @@ log-probabilities are natural logs under the sampling temperature: `policy_logpr
 
 Decisions. The loss of a batch is sum(loss_BT * weights_BT): `token_weights` holds the whole normalisation and is made
 once for the whole (mini-)batch, so micro-batches only add up and their size cannot matter. The policy loss is verl
-0.9.1's `compute_policy_loss_vanilla`, its clamp of the log-ratio at 20 included. Which loss an algorithm takes is
-left out.
+0.9.1's `compute_policy_loss_vanilla`, its clamp of the log-ratio at 20 included; others are in `policy_losses/`.
 """
 
 from typing import Literal
@@ -19,7 +18,8 @@ from torch import Tensor
 Aggregation = Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"]
 KLEstimator = Literal["k1", "k2", "k3"]
 
-_LARGEST_LOG_RATIO = 20.0
+LARGEST_LOG_RATIO = 20.0
+"""Log-ratios are cut at this, as in verl."""
 
 
 def log_ratio(policy_logprobs_BT: Tensor, old_logprobs_BT: Tensor, mask_BT: Tensor, sequence: bool = False) -> Tensor:
@@ -42,9 +42,16 @@ def clipped_loss(
     Schulman et al. 2017 (1707.06347), eq. 7. `dual_clip` c > 1 bounds the loss by -A c where A < 0 (Ye et al. 2019,
     1912.09729, eq. 4). Raises ValueError for a c of at most 1.
     """
+    ratio_BT = log_ratio_BT.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO).exp()
+    return clipped_ratio_loss(ratio_BT, advantages_BT, clip_low, clip_high, dual_clip)
+
+
+def clipped_ratio_loss(
+    ratio_BT: Tensor, advantages_BT: Tensor, clip_low: float, clip_high: float, dual_clip: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """`clipped_loss` of ratios, for whoever makes them in another way."""
     if dual_clip is not None and dual_clip <= 1:
         raise ValueError("dual_clip must be larger than 1")
-    ratio_BT = log_ratio_BT.clamp(-_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO).exp()
     plain_BT, bounded_BT = -advantages_BT * ratio_BT, -advantages_BT * ratio_BT.clamp(1 - clip_low, 1 + clip_high)
     loss_BT, clipped_BT = torch.maximum(plain_BT, bounded_BT), bounded_BT > plain_BT
     if dual_clip is not None:
@@ -68,7 +75,7 @@ def kl_estimate(policy_logprobs_BT: Tensor, reference_logprobs_BT: Tensor, estim
         return -difference_BT
     if estimator == "k2":
         return difference_BT.square() / 2
-    difference_BT = difference_BT.clamp(-_LARGEST_LOG_RATIO, _LARGEST_LOG_RATIO)
+    difference_BT = difference_BT.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
     return (difference_BT.exp() - difference_BT - 1).clamp(-10, 10)
 
 

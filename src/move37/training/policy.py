@@ -14,7 +14,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,28 +24,20 @@ from transformers import PreTrainedModel
 from move37.engines import ENGINES, Trainable, TrainableSettings
 from move37.engines.transformers_load import is_out_of_memory
 from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.training.algorithms import Advantages, Needs
+from move37.training.algorithms import Needs
 from move37.training.backbones import layers_of
 from move37.training.balance import Balance
 from move37.training.batches import Batch
-from move37.training.losses import clipped_loss, kl_estimate, log_ratio, token_weights, value_loss
+from move37.training.losses import kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
+from move37.training.reference import Reference
 from move37.training.responses import Head, MicroBatch, ResponseReader, score
+from move37.training.token_loss import TokenLoss
+from move37.training.updates import UpdateBatch
 
 _MICRO_BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 """On a CPU a micro-batch should stay in the cache: 1024 tokens took 1.1 s where 8192 took 1.7 s (0.8 M weights)."""
 _GAPS = {"float32": 1e-3, "bfloat16": 2.0}
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateBatch:
-    """A batch with everything that its updates need, fixed before the first of them."""
-
-    batch: Batch
-    advantages: Advantages
-    old_logprobs_BT: Tensor
-    reference_logprobs_BT: Tensor | None = None
-    old_values_BT: Tensor | None = None
 
 
 class Metrics:
@@ -84,7 +75,7 @@ class Policy:
         if self._compute is not None:
             self.engine = open_engine(recipe.model, recipe.model.path, recipe.rollout.rows, "bfloat16")
         self.model: PreTrainedModel = start.model
-        self._reference = self._frozen_start() if self._keeps_start() else None
+        self._reference = Reference(self.model, self._reader_of, self._compute) if self._keeps_start() else None
         if recipe.model.gradient_checkpointing:
             enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
             enable({"use_reentrant": False})
@@ -94,6 +85,7 @@ class Policy:
         self._balance = Balance.of(self.model, weight) if weight else None
         self.reader = self._reader_of(self.model, routers=self._balance is not None)
         self.head = Head(self.model, self._compute)
+        self._token_loss = TokenLoss(recipe, self.reader, self.head)
         self.critic = self._make_critic(own) if needs.critic else None
         self.optimizer = self._make_optimizer()
 
@@ -110,11 +102,17 @@ class Policy:
         return score(self.reader, self.head, batch, self.recipe.rollout.temperature)
 
     def reference_logprobs(self, batch: Batch) -> Tensor:
-        """Of every own token under the start model, (B, T)."""
+        """Of every own token under the start model, or under what `reset_reference` put in its place, (B, T)."""
         if self._reference is not None:
-            return score(*self._reference, batch, self.recipe.rollout.temperature)
+            return self._reference.logprobs(batch, self.recipe.rollout.temperature)
         with self._adapted.disable_adapter():
             return self.logprobs(batch)
+
+    def reset_reference(self) -> None:
+        """Take the policy as it is for the reference, and let the optimizer begin anew (ProRL, 2505.24864, 3.2)."""
+        assert self._reference is not None
+        self._reference.become(self.model)
+        self.optimizer.state.clear()
 
     def values(self, batch: Batch) -> Tensor:
         """The critic's value of the state in which each own token was chosen, (B, T)."""
@@ -136,12 +134,23 @@ class Policy:
         with memory_advice(self.tokens_at_once, step):
             for number, mini_batch in enumerate(self._mini_batches(update.batch)):
                 self.optimizer.zero_grad(set_to_none=True)
-                self.accumulate(update, mini_batch, metrics, is_first=number == 0)
+                chosen_BT = self._token_loss.choose(update, mini_batch, step, number)
+                self.accumulate(update, mini_batch, metrics, number == 0, chosen_BT)
                 self.step(metrics)
         return {"learning_rate": rate, **metrics.figures()}
 
-    def accumulate(self, update: UpdateBatch, rows: Tensor, metrics: Metrics, is_first: bool = False) -> None:
-        """Add the gradient of the loss over `rows` (row numbers of the batch: one mini-batch) to the parameters'."""
+    def accumulate(
+        self,
+        update: UpdateBatch,
+        rows: Tensor,
+        metrics: Metrics,
+        is_first: bool = False,
+        chosen_BT: Tensor | None = None,
+    ) -> None:
+        """Add the gradient of the loss over `rows` (row numbers of the batch: one mini-batch) to the parameters'.
+
+        `chosen_BT`: what the policy loss chose of the mini-batch.
+        """
         batch, own_BT = update.batch, update.batch.own_BT
         weights_BT = torch.zeros_like(update.old_logprobs_BT)
         limit = self.recipe.rollout.max_new_tokens
@@ -151,7 +160,7 @@ class Policy:
         metrics.add("clip_share", 0.0, float(batch.own_lengths_B[rows].sum()))
         balance_E = self._expert_shares(batch, rows)
         for micro_batch in self.reader.micro_batches(batch, live):
-            loss = self._policy_loss(update, micro_batch, weights_BT, metrics, is_first)
+            loss = self._policy_loss(update, micro_batch, weights_BT, metrics, is_first, chosen_BT)
             if self._balance is not None:
                 balance = self._balance.loss(micro_batch, balance_E, int(own_BT[rows].sum()))
                 metrics.add("balance_loss", float(balance.detach()), 0.0)
@@ -185,7 +194,9 @@ class Policy:
         """Everything that learns, in full precision."""
         trained = {name: value for name, value in self.model.state_dict().items() if name in self._trained()}
         critic = None if self.critic is None else self.critic.state_dict()
-        return {"model": trained, "critic": critic, "optimizer": self.optimizer.state_dict()}
+        moved = self._reference is not None and self._loss.reference_reset_every is not None
+        reference = {"reference": self._reference.weights()} if moved and self._reference is not None else {}
+        return {"model": trained, "critic": critic, "optimizer": self.optimizer.state_dict(), **reference}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go back to a `state`. Raises KeyError, ValueError or RuntimeError where it does not fit."""
@@ -195,6 +206,8 @@ class Policy:
         if self.critic is not None:
             self.critic.load_state_dict({_present_name(name): value for name, value in state["critic"].items()})
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._reference is not None and "reference" in state:
+            self._reference.load(state["reference"])
         self.sync()
 
     # -- the parts of an update ------------------------------------------------------------------------------------
@@ -222,23 +235,26 @@ class Policy:
             return self._balance.shares(self.reader.micro_batches(batch, rows))
 
     def _policy_loss(
-        self, update: UpdateBatch, micro_batch: MicroBatch, weights_BT: Tensor, metrics: Metrics, is_first: bool
+        self,
+        update: UpdateBatch,
+        micro_batch: MicroBatch,
+        weights_BT: Tensor,
+        metrics: Metrics,
+        is_first: bool,
+        chosen_BT: Tensor | None,
     ) -> Tensor:
         settings, rows, own_bR = self._loss, micro_batch.rows, micro_batch.own_bR
-        cut = (rows, slice(own_bR.shape[1]))
-        with_entropy = settings.entropy_coefficient != 0
-        flat, entropies = self.head.logprobs(micro_batch, update.batch, self.recipe.rollout.temperature, with_entropy)
+        cut, temperature = (rows, slice(own_bR.shape[1])), self.recipe.rollout.temperature
+        with_entropy = settings.entropy_coefficient != 0 or self._token_loss.rule.entropies
+        flat, entropies = self.head.logprobs(micro_batch, update.batch, temperature, with_entropy)
         logprobs_bR = micro_batch.scatter(flat.float())
         ratio_bR = log_ratio(logprobs_bR, update.old_logprobs_BT[cut], own_bR, settings.ratio == "sequence")
-        advantages_bR = update.advantages.advantages_BT[cut]
-        loss_bR, clipped_bR = clipped_loss(
-            ratio_bR, advantages_bR, settings.clip_low, settings.clip_high, settings.dual_clip
-        )
+        loss_bR, clipped_bR = self._token_loss.of(update, micro_batch, ratio_bR, entropies, chosen_BT)
         if self._kl_in_loss():
             assert update.reference_logprobs_BT is not None
             kl_bR = kl_estimate(logprobs_bR, update.reference_logprobs_BT[cut], settings.kl_estimator)
             loss_bR = loss_bR + settings.kl_coefficient * kl_bR
-        if with_entropy:
+        if settings.entropy_coefficient:
             loss_bR = loss_bR - settings.entropy_coefficient * micro_batch.scatter(entropies.float())
         loss = (loss_bR * weights_BT[cut]).sum()
         if self.critic is not None and self.critic.reader is self.reader:
@@ -302,10 +318,6 @@ class Policy:
         """Whether a second copy of the start model is needed. Adapters can be switched off instead."""
         asked = self._loss.kl_coefficient != 0 or self.recipe.records.kl_every != 0
         return asked and not self.recipe.model.lora_rank
-
-    def _frozen_start(self) -> tuple[ResponseReader, Head]:
-        frozen = copy.deepcopy(self.model).requires_grad_(False)
-        return self._reader_of(frozen), Head(frozen, self._compute)
 
     def _make_critic(self, own: PreTrainedModel | None) -> "Critic":
         """A critic on `own`, a copy of the start model; without one, on the policy's backbone."""

@@ -33,6 +33,7 @@ from move37.config import (
 from move37.errors import ConfigError
 from move37.training.algorithms import ALGORITHMS, Algorithm, Needs
 from move37.training.curricula import CURRICULA, Curriculum
+from move37.training.policy_losses import POLICY_LOSSES, PolicyLoss
 from move37.types import Problem
 
 IMITATION = "imitation"
@@ -112,6 +113,13 @@ class RewardConfig(Settings):
     weight: float = Field(default=1.0, description="What its score, 1 for correct and 0 for incorrect, is times.")
 
 
+class PolicyLossConfig(Settings):
+    """What the loss of a token is."""
+
+    name: str = Field(default="clipped", description="A name of `move37 list policy_losses`.")
+    options: dict[str, Any] = Field(default={}, description="The policy loss's own settings.")
+
+
 class LossConfig(Settings):
     """The loss around the advantages."""
 
@@ -119,12 +127,18 @@ class LossConfig(Settings):
     clip_high: float = Field(default=0.2, gt=0, description="The ratio is clipped at 1 + clip_high.")
     dual_clip: float | None = Field(default=None, gt=1, description="Bound of the loss where the advantage is < 0.")
     ratio: Literal["token", "sequence"] = Field(default="token", description="One ratio per token or per response.")
+    policy: PolicyLossConfig = Field(default=PolicyLossConfig())
     aggregation: Literal["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"] = Field(
         default="token-mean", description="How token losses are averaged over the whole batch."
     )
     kl_coefficient: float = Field(default=0.0, ge=0, description="Weight of the KL to the start model.")
     kl_estimator: Literal["k1", "k2", "k3"] = Field(default="k3", description="Schulman's estimators.")
     kl_in: Literal["loss", "reward"] = Field(default="loss", description="Where the KL term goes.")
+    reference_reset_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Steps after which the policy of then becomes the KL's reference; default: never.",
+    )
     entropy_coefficient: float = Field(default=0.0, description="Weight of the entropy bonus.")
     balance_coefficient: float = Field(
         default=0.0, ge=0, description="Weight of a mixture's load-balancing loss (0.001 to 0.02 where it has one)."
@@ -141,6 +155,10 @@ class LossConfig(Settings):
             raise ValueError('ratio: "sequence" needs aggregation = "seq-mean-token-mean" (one loss per response)')
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 in the loss has no gradient on average; use k2, k3, or kl_in = reward")
+        if self.ratio == "sequence" and self.policy.name != "clipped":
+            raise ValueError(f'ratio: {self.policy.name} tells tokens apart; use "token"')
+        if self.policy.name == "kl_cov" and self.dual_clip is not None:
+            raise ValueError("dual_clip: kl_cov clips nothing; leave it out")
         return self
 
 
@@ -339,6 +357,9 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | N
         loss = LossConfig.model_validate({**kind.loss_defaults, **said})
     except ValidationError as error:
         raise ConfigError(f"{where}: loss.{describe_validation_error(error, LossConfig)}") from None
+    name = anchored_name(loss.policy.name, folder or Path(), f"{where}: loss.policy.name")
+    loss = loss.model_copy(update={"policy": loss.policy.model_copy(update={"name": name})})
+    _own_options(loss.policy, POLICY_LOSSES.load(name), "loss.policy", where)
     recipe = recipe.model_copy(update={"loss": loss})
     _refuse_idle(recipe, algorithm.needs, where, curriculum.filters)
     _refuse_impossible(recipe, algorithm.needs, where)
@@ -355,6 +376,12 @@ def build_curriculum(recipe: TrainConfig, problems: Sequence[Problem]) -> Curric
     """The recipe's curriculum over these problems. Raises ConfigError, UnknownNameError, InputError."""
     kind: type[Curriculum] = CURRICULA.load(recipe.curriculum.name)
     return kind(_own_options(recipe.curriculum, kind, "curriculum", "recipe"), problems, recipe.seed)
+
+
+def build_policy_loss(recipe: TrainConfig) -> PolicyLoss:
+    """The recipe's policy loss with its options. Raises ConfigError, UnknownNameError."""
+    kind: type[PolicyLoss] = POLICY_LOSSES.load(recipe.loss.policy.name)
+    return kind(_own_options(recipe.loss.policy, kind, "loss.policy", "recipe"))
 
 
 def resolved_json(recipe: TrainConfig) -> str:
@@ -378,7 +405,8 @@ def _idle(recipe: TrainConfig, needs: Needs, filters: bool) -> Iterator[tuple[st
         yield "model", ("lora_alpha",), "there are no adapters (model.lora_rank is 0)"
         yield "checkpoints", ("keep",), "there are no adapters (model.lora_rank is 0)"
     if not recipe.loss.kl_coefficient:
-        yield "loss", ("kl_estimator", "kl_in"), "the KL has no weight (loss.kl_coefficient is 0)"
+        keys = ("kl_estimator", "kl_in", "reference_reset_every")
+        yield "loss", keys, "the KL has no weight (loss.kl_coefficient is 0)"
     if not needs.critic:
         yield "optimizer", ("shared_critic", "critic_learning_rate"), f"{name} has no critic (ppo has)"
         yield "loss", ("value_clip",), f"{name} has no critic (ppo has)"
@@ -404,6 +432,8 @@ def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
         raise ConfigError(f"{where}: rollout.responses: {name} needs a right and a wrong response; give at least 2")
     if loss.ratio == "sequence" and (needs.critic or needs.teacher):
         raise ConfigError(f'{where}: loss.ratio: "sequence" is one action per response, but {name} credits every token')
+    if loss.reference_reset_every and recipe.model.lora_rank:
+        raise ConfigError(f"{where}: loss.reference_reset_every: the reference of adapters is the model without them")
     if needs.binary_rewards and recipe.rewards:
         raise ConfigError(f"{where}: rewards: {name} counts right and wrong responses; leave further rewards out")
     if loss.kl_coefficient and loss.kl_in == "reward" and (needs.binary_rewards or not needs.verdicts):
@@ -411,7 +441,9 @@ def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
         raise ConfigError(f'{where}: loss.kl_in: {name} {reason}; use "loss"')
 
 
-def _own_options(chosen: AlgorithmConfig | CurriculumConfig, kind: Any, table: str, where: str) -> Any:
+def _own_options(
+    chosen: AlgorithmConfig | CurriculumConfig | PolicyLossConfig, kind: Any, table: str, where: str
+) -> Any:
     """The options of a registry's member as its settings. Raises ConfigError."""
     try:
         return kind.Options.model_validate(chosen.options)

@@ -261,12 +261,34 @@ class Head:
         arguments = (hidden_ND, self._layer.weight, self._layer.bias, tokens_N, temperature, with_entropy)
         return TokenLogprobs.apply(*arguments, self._shape)  # type: ignore[return-value]
 
+    @torch.no_grad()
+    def likeliest(self, micro_batch: MicroBatch, count: int) -> Tensor:
+        """The `count` likeliest tokens at each place, int64 (N, count), the likeliest first."""
+        layer = self._layer
+        size = max(1, _CHUNK_LOGITS[micro_batch.hidden_ND.device.type] // len(layer.weight))
+        chunks = (
+            _logits(each, layer.weight, layer.bias, 1.0, self._shape) for each in micro_batch.hidden_ND.split(size)
+        )
+        return torch.cat([logits.topk(count, -1).indices for logits in chunks])
+
+    def logprobs_of(self, micro_batch: MicroBatch, places_N: Tensor, tokens_nK: Tensor, temperature: float) -> Tensor:
+        """Log-probabilities of any tokens at n of the places (bool, (N,)), (n, K). Memory as for one token each."""
+        hidden_nD = micro_batch.hidden_ND[places_N]
+        hidden_nD = hidden_nD if self._compute is None else hidden_nD.to(self._compute)
+        layer, shape = self._layer, self._shape
+        asked = [
+            TokenLogprobs.apply(hidden_nD, layer.weight, layer.bias, tokens_n.contiguous(), temperature, False, shape)
+            for tokens_n in tokens_nK.unbind(-1)
+        ]
+        return torch.stack([logprobs_n for logprobs_n, _ in asked], -1)  # type: ignore[misc]
+
 
 @torch.no_grad()
-def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float) -> Tensor:
-    """Log-probabilities of every own token of the batch, (B, T), 0 elsewhere, without gradients."""
+def score(reader: ResponseReader, head: Head, batch: Batch, temperature: float, rows: Tensor | None = None) -> Tensor:
+    """Log-probabilities of every own token of the batch (of these rows), (B, T), 0 elsewhere, without gradients."""
     out_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
-    for micro_batch in reader.micro_batches(batch, torch.arange(len(batch))):
+    rows = torch.arange(len(batch)) if rows is None else rows
+    for micro_batch in reader.micro_batches(batch, rows):
         logprobs_N, _ = head.logprobs(micro_batch, batch, temperature, with_entropy=False)
         out_BT[micro_batch.rows, : micro_batch.own_bR.shape[1]] = micro_batch.scatter(logprobs_N.float())
     return out_BT

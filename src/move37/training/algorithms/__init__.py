@@ -114,6 +114,7 @@ _TABLE = {
     "bbg": "move37.training.algorithms.bbg:BBG",
     "unsolved_only": "move37.training.algorithms.unsolved_only:UnsolvedOnly",
     "uniqueness": "move37.training.algorithms.uniqueness:Uniqueness",
+    "darling": "move37.training.algorithms.darling:Darling",
     "entropic": "move37.training.algorithms.entropic:Entropic",
     "on_policy_distillation": "move37.training.distillation:OnPolicyDistillation",
 }
