@@ -37,3 +37,7 @@ def test_the_system_loads_no_reader_of_answers_and_no_drawing_before_it_verifies
     assert "numpy" in found
     assert READERS & found == set()
     assert found & {"torch", "transformers", "altair", "vl_convert", "math_verify", "sympy"} == set()
+
+
+def test_a_process_that_verifies_loads_no_library_of_numbers_of_its_own() -> None:
+    assert LIBRARIES & loaded("import move37.verifiers.worker, move37.verifiers.math") == set()

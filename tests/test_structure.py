@@ -43,6 +43,7 @@ LATE_IMPORTS = {
     "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",
     "training/records.py": "tensorboard and wandb are in the extra track",
+    "types.py": "numpy, whose import was half of the start of a process that verifies",
     "verifiers/enclosures.py": "mpmath, for constants that 40 digits cannot tell apart",
     "verifiers/algebra.py": "SymPy and Math-Verify take seconds, in the worker that judges",
     "verifiers/reasoning_gym.py": "reasoning-gym is in the extra gym",
