@@ -79,7 +79,7 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
         programs = {
             path.stem: path.read_text().replace("@CANARY@", str(canary)).replace("@PORT@", port) for path in ATTACKS
         }
-        verifier = CodeVerifier(cpu_seconds=0.5)
+        verifier = CodeVerifier(cpu_seconds=0.2)
         with VerifierPool(VerificationConfig(workers=1)) as pool:
             seconds_before = time_of_honest_programs(pool, verifier, "before")
             items = [
