@@ -190,17 +190,18 @@ def compare(
     in a study: confidence, draws, seed, target. `beyond` continues the curves past the samples (seconds).
     Raises InputError for data that is none of these, or of other problems.
 
-    >>> import numpy as np
-    >>> import move37 as m
-    >>> base = np.array([3, 4, 5, 4] * 10)  # right samples of 16, for 40 problems
-    >>> rl = np.array([15, 16, 15, 14, 16] * 8)
-    >>> found = m.compare(base, rl, n=16, draws=2000)
-    >>> found.title
-    'rl plays known moves more often. No new ones are shown, and no lost ones.'
-    >>> found.curves().filter(k=1)["pass_at_k"].to_list()
-    [0.25, 0.95]
-    >>> [answer.short for answer in found.answers[0]][:2]
-    ['Yes: 25.00% → 95.00%', 'Not shown: 100.0% → 100.0%']
+    Examples:
+        >>> import numpy as np
+        >>> import move37 as m
+        >>> base = np.array([3, 4, 5, 4] * 10)  # right samples of 16, for 40 problems
+        >>> rl = np.array([15, 16, 15, 14, 16] * 8)
+        >>> found = m.compare(base, rl, n=16, draws=2000)
+        >>> found.title
+        'rl plays known moves more often. No new ones are shown, and no lost ones.'
+        >>> found.curves().filter(k=1)["pass_at_k"].to_list()
+        [0.25, 0.95]
+        >>> [answer.short for answer in found.answers[0]][:2]
+        ['Yes: 25.00% → 95.00%', 'Not shown: 100.0% → 100.0%']
     """
     several = isinstance(rl, Mapping) and bool(rl) and not _is_counted(next(iter(rl.values())))
     others = dict(rl) if several else {names[1]: rl}
@@ -235,10 +236,11 @@ def plan(
     Give the path of a study file, or a number of `problems` (or a benchmark's name), `n` samples of each at most, and
     how many right ones are enough (`stop_at`; None: always n). `studies` are simulated: what headlines could say.
 
-    >>> import move37 as m
-    >>> planned = m.plan(problems=30, n=64)
-    >>> planned.forecast.problems, planned.forecast.n_max
-    (30, 64)
+    Examples:
+        >>> import move37 as m
+        >>> planned = m.plan(problems=30, n=64)
+        >>> planned.forecast.problems, planned.forecast.n_max
+        (30, 64)
     """
     if study is not None:
         return Planned(pipeline.plan_study(load_study(Path(study)), studies=studies))
@@ -257,9 +259,10 @@ def verify(
 
     Answers are judged in a process of their own. Raises UnknownNameError for a verifier that there is not.
 
-    >>> import move37 as m
-    >>> m.verify(r"So the answer is \\boxed{\\frac{1}{2}}.", "0.5").outcome.value  # doctest: +SKIP
-    'correct'
+    Examples:
+        >>> import move37 as m
+        >>> m.verify(r"So the answer is \\boxed{\\frac{1}{2}}.", "0.5").outcome.value  # doctest: +SKIP
+        'correct'
     """
     one = isinstance(responses, str)
     texts_of = [responses] if isinstance(responses, str) else list(responses)
