@@ -73,6 +73,9 @@ class FieldMapping(Settings):
         default=None, description="Key of the options of a choice question; default: options or choices, where there."
     )
     tags: tuple[str, ...] = Field(default=(), description="Keys copied into the problem's tags.")
+    images: str | None = Field(
+        default=None, description="Key of an image or a list of images; default: images or image, where there."
+    )
 
 
 class ProblemsConfig(Settings):
@@ -92,6 +95,10 @@ class ProblemsConfig(Settings):
     seed: Seed = Field(default=0, description="Seed of the generated problems, or of the order of options.")
     options: dict[str, Any] = Field(default={}, description="Options of the generator, or of livecodebench.")
     shuffle_options: bool = Field(default=False, description="Give each choice question its options in random order.")
+    max_images: Count = Field(default=16, description="A problem with more images is refused.")
+    max_pixels: int = Field(
+        default=2**25, ge=1, le=10**9, description="A problem with an image of more pixels (width x height) is refused."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "ProblemsConfig":

@@ -12,6 +12,7 @@ from dataclasses import replace
 from move37.benchmarks import BENCHMARKS, Benchmark
 from move37.config import GENERATED, ProblemsConfig
 from move37.errors import InputError
+from move37.images import measured
 from move37.types import Problem
 
 
@@ -38,7 +39,24 @@ def _load(source: ProblemsConfig) -> tuple[Problem, ...]:
     problems = benchmark.load(source)[source.skip :][: source.limit]
     if source.verifier is not None:
         problems = tuple(replace(problem, verifier=source.verifier) for problem in problems)
-    return problems
+    return tuple(_with_measured_images(problem, source) if problem.images else problem for problem in problems)
+
+
+def _with_measured_images(problem: Problem, source: ProblemsConfig) -> Problem:
+    """The problem with the size of every image. Raises InputError beyond the limits: nothing is resized in silence."""
+    if len(problem.images) > source.max_images:
+        raise InputError(
+            f"{problem.id}: {len(problem.images)} images, and problems.max_images is {source.max_images}; leave it "
+            "out, or raise the limit"
+        )
+    images = tuple(measured(image, problem.id) for image in problem.images)
+    for image in images:
+        if image.width and image.height and image.width * image.height > source.max_pixels:
+            raise InputError(
+                f"{problem.id}: an image of {image.width} x {image.height} pixels, and problems.max_pixels is "
+                f"{source.max_pixels}; make its file smaller, leave it out, or raise the limit"
+            )
+    return replace(problem, images=images)
 
 
 def _answer(problem: Problem) -> str:

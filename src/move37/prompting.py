@@ -1,13 +1,15 @@
 """Problem + template -> Prompt. The same file serves evaluation and training, so both ask in the same words.
 
 A template is a Jinja text over `question`, or a message that the model's own chat template renders. A prompt keeps the
-messages beside the text that was written from them; a problem's images go into the user's message, before its text.
+messages beside the text that was written from them. A problem's images go into the user's message: where the question
+says "<image>" (the next one) or "<image 2>" (the second), and before its text where it does not.
 Stop strings belong to the template: they end a response in every engine and are printed in the report. Only turn
 markers are stop strings here; the reference code's plain words "user" and "assistant" would cut honest answers short.
 Stop strings are not part of the response; a verifier must not wait for them. Tools and few-shot examples are left out.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -16,11 +18,12 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from move37.errors import ConfigError, UnknownNameError
-from move37.types import Message, Problem, Prompt
+from move37.types import ImagePart, Message, Problem, Prompt, TextPart
 
 RenderMessages = Callable[..., str]
 """A conversation -> the text that a model continues: `Renderer.render_prompt` of an engine, with its variables."""
 
+_MARK = re.compile(r"<image ?(\d{1,2})?>")
 _BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
 
 
@@ -112,7 +115,7 @@ def render_prompt(problem: Problem, template: Template, render: RenderMessages |
     said = "" if problem.verifier == "code" else str(problem.metadata.get("system", ""))  # tests are large to look into
     if not template.chat:
         text = _render(template, f"{said}\n\n{problem.question}" if said else problem.question)
-        asked = Message.of("user", problem.question, problem.images)
+        asked = with_images("user", problem.question, problem.images)
         return Prompt(problem.id, text, template.stop, template.name, (asked,))
     text = _render(template, problem.question)
     if render is None:
@@ -121,9 +124,27 @@ def render_prompt(problem: Problem, template: Template, render: RenderMessages |
         )
     before = "\n\n".join(filter(None, (template.system, said)))
     system = (Message.of("system", before),) if before else ()
-    messages = (*system, Message.of("user", text, problem.images))
+    messages = (*system, with_images("user", text, problem.images))
     written = render(messages, **template.variables)
     return Prompt(problem.id, written, template.stop, template.name, messages, rendered=True)
+
+
+def with_images(role: str, text: str, images: Sequence[ImagePart]) -> Message:
+    """A message with its images where the text marks their places; those without a mark come first, in their order."""
+    places = list(_MARK.finditer(text)) if images else []
+    shown, following = [], 0
+    for mark in places:
+        following += not mark[1]
+        shown.append(int(mark[1]) - 1 if mark[1] else following - 1)
+    marked = [(mark, place) for mark, place in zip(places, shown, strict=True) if place in range(len(images))]
+    named = {place for _, place in marked}
+    content: list[TextPart | ImagePart] = [image for place, image in enumerate(images) if place not in named]
+    start = 0
+    for mark, place in marked:
+        content += [TextPart(text[start : mark.start()]), images[place]]
+        start = mark.end()
+    content.append(TextPart(text[start:]))
+    return Message(role, tuple(part for part in content if not isinstance(part, TextPart) or part.text or not images))
 
 
 def as_asked(prompt: Prompt, before: Prompt | None) -> Prompt:

@@ -63,7 +63,7 @@ _SEGMENTS = pl.List(
 )
 
 _IMAGE = {"digest": pl.String, "media_type": pl.String}
-_IMAGES = pl.List(pl.Struct(_IMAGE | {"path": pl.String, "data": pl.Binary}))
+_IMAGES = pl.List(pl.Struct(_IMAGE | {"path": pl.String, "data": pl.Binary, "width": pl.Int32, "height": pl.Int32}))
 _MESSAGES = pl.List(
     pl.Struct({"role": pl.String, "content": pl.List(pl.Struct({"text": pl.String, "image": pl.Struct(_IMAGE)}))})
 )
@@ -163,7 +163,8 @@ PROBLEMS = Table(
     ("id",),
     {"images": pl.lit(None, _IMAGES)},
 )
-"""`images` is null where there is none; of an image that is known by its file, `data` is null."""
+"""`images` is null where there is none. Their bytes are files of their own, `images/<digest>.<format>`; in older runs
+they stand here as `data`, or `path` says which file held them."""
 PROMPTS = Table(
     {
         "problem_id": pl.String,
@@ -331,7 +332,7 @@ def problem_row(problem: Problem) -> dict[str, Any]:
         "tags": _json_of(problem.tags),
         "metadata": _json_of(problem.metadata),
         "images": [
-            {"digest": each.digest, "media_type": each.media_type, "path": each.path, "data": each.data}
+            {name: getattr(each, name) for name in ("digest", "media_type", "width", "height")}
             for each in problem.images
         ]
         or None,

@@ -2,6 +2,7 @@
 
     <run>/config.json                          the resolved study, with the format of the folder
           problems.parquet                     id, question, references, tags, what the verifier needs
+          images/<digest>.<format>             the images of problems, each once
           models/<model>/                      identity.json (weights, versions), prompts.parquet (the exact texts),
                                                spending.json (what its samples cost, if they cost money),
                                                plan.json (of imported counts that were stopped early)
@@ -42,6 +43,7 @@ from move37 import __version__
 from move37.config import IMPORTED, TRAININGS, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
+from move37.kept_images import keep_images, with_images_in
 from move37.locks import held
 from move37.parts import UNFINISHED, Appender, PartFolder, read_json, write_atomically
 from move37.schema import (
@@ -214,7 +216,8 @@ class RunStore:
     def problems(self) -> tuple[Problem, ...]:
         """The problems in the order in which they were added; empty in a run of imported counts."""
         if self._problems is None:
-            self._problems = tuple(map(problem_of, read_table(self._problem_path, PROBLEMS)))
+            found = map(problem_of, read_table(self._problem_path, PROBLEMS))
+            self._problems = tuple(with_images_in(self._image_folder, problem) for problem in found)
         return self._problems
 
     def require_problems(self) -> None:
@@ -235,7 +238,13 @@ class RunStore:
     def _problem_path(self) -> Path:
         return self.folder / "problems.parquet"
 
+    @property
+    def _image_folder(self) -> Path:
+        return self.folder / "images"
+
     def _write_problems(self, problems: Iterable[Problem]) -> None:
+        problems = tuple(problems)
+        keep_images(self._image_folder, problems)  # first: a problem never stands there without its images
         write_table(self._problem_path, [problem_row(problem) for problem in problems], PROBLEMS)
         self._problems = self._digests = None
 

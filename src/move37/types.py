@@ -36,12 +36,17 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """An image, by its bytes or by the file that holds them. `digest` (BLAKE2b of the bytes) says which image it is."""
+    """An image, by its bytes or by the file that holds them. `digest` (BLAKE2b of the bytes) says which image it is.
+
+    `width` and `height` are in pixels; None where nobody has looked (`images.measured`).
+    """
 
     digest: str
     media_type: str
     data: bytes | None = field(default=None, repr=False, compare=False)
     path: str | None = field(default=None, compare=False)
+    width: int | None = field(default=None, compare=False)
+    height: int | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, data: bytes, media_type: str) -> Self:

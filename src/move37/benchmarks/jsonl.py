@@ -7,6 +7,9 @@ Where answers are compared (math, numeric), a worked solution stands for what is
 box; all else is taken as it stands. A question that occurs twice is refused: unlike in a published set, nobody counts
 on it, and one problem counted twice makes every interval too narrow. The tag `source` is the file's name.
 
+A row may have images (`row_images.py`), under `images` or `image`; names of files are relative to the file of the rows.
+They stand where the question says "<image>" (the next one) or "<image 2>", those without a mark before it.
+
 A row with options is a choice question, judged by `choice`. Options are a list, {"A": ..., "B": ...} or {"text": [...],
 "label": [...]}; the answer is a letter (or label), a number counted from 0, or an option's text, and a row in which
 these disagree is refused. The question shows the options with letters, the reference is the right one's letter.
@@ -27,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from move37.benchmarks.math_sets import solution_box
+from move37.benchmarks.row_images import images_of
 from move37.config import FieldMapping, ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.identity import content_id
@@ -40,6 +44,7 @@ CODE = "code"
 _TESTS = ("tests", "test", "test_list", "test_cases", "input_output")
 _QUESTIONS = ("question", "prompt")
 _ANSWERS = ("answer", "ground_truth", "reward_model.ground_truth", "solution")
+_IMAGES = ("images", "image")
 _READS_ANSWERS = (None, "math", "numeric")
 """Verifiers that compare a final answer: others are given references as they stand."""
 _HASHES = re.compile(r"####\s*(\S[^\n]*)\s*$")
@@ -81,6 +86,7 @@ class JsonlBenchmark:
         fields = source.fields or _usual_fields(row)
         question, system = _asked(row, fields.question)
         assert source.path is not None
+        images = images_of(row, (fields.images,) if fields.images else _IMAGES, source.path.parent)
         tags = {"source": source.path.name.partition(".")[0], **row.tags(*fields.tags)}
         if source.verifier == CODE:
             return _program(self.name, row, question, fields.answer, tags)
@@ -90,12 +96,12 @@ class JsonlBenchmark:
             if source.verifier in _READS_ANSWERS:
                 references = tuple(dict.fromkeys(map(final_answer, references)))
             metadata = {SYSTEM: system} if system else {}
-            problem_id = content_id(self.name, "\n".join((system, question)) if system else question)
-            return Problem(problem_id, question, references, self.name, self.verifier, tags, metadata)
+            problem_id = content_id(self.name, "\n".join((system, question)) if system else question, images)
+            return Problem(problem_id, question, references, self.name, self.verifier, tags, metadata, images)
         labels, options = _options(row, key)
         right = _right_options(row, fields.answer, labels, options)
         # The options belong to what is asked, their order does not.
-        problem_id = content_id(self.name, "\n".join((question, *sorted(options))))
+        problem_id = content_id(self.name, "\n".join((question, *sorted(options))), images)
         order = list(range(len(options)))
         if source.shuffle_options:
             order = _shuffled(options, generation_seed(source.seed, f"options {problem_id}"))
@@ -108,6 +114,7 @@ class JsonlBenchmark:
             verifier=CHOICE,
             tags=tags,
             metadata={"options": shown, "order": order},
+            images=images,
         )
 
 
