@@ -41,6 +41,7 @@ LATE_IMPORTS = {
     "testing/algorithms.py": "torch, for a test of a loss of your own",
     "testing/policy_losses.py": "torch, for a test of a loss of your own",
     "trainings.py": "the trainer loads torch",
+    "worlds/drawing.py": "Pillow is in the extra vision",
     "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",
     "training/records.py": "tensorboard and wandb are in the extra track",

@@ -57,6 +57,8 @@ BENCHMARKS = Registry(
         "paths": "move37.benchmarks.worlds:PATHS",
         "parity": "move37.benchmarks.worlds:PARITY",
         "two-strategies": "move37.benchmarks.worlds:TWO_STRATEGIES",
+        "visual-countdown": "move37.benchmarks.worlds:VISUAL_COUNTDOWN",
+        "drawn-geometry": "move37.benchmarks.worlds:DRAWN_GEOMETRY",
         "jsonl": "move37.benchmarks.jsonl:JSONL",
     },
     extras={"reasoning-gym": "gym"},

@@ -21,12 +21,12 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pydantic import Field, ValidationError, model_validator
-from torch import Tensor
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from torch import Tensor, nn
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from move37.config import Settings, describe_validation_error, read_toml
 from move37.countdown import END, Split
@@ -39,6 +39,19 @@ STATE = "pretraining-state.pt"
 RECIPE = "recipe.json"
 """The resolved recipe, beside the weights that it made."""
 Reporter = Callable[[int, float], None]
+
+
+class Schedule(Protocol):
+    """Of a recipe: what the rate of a step depends on."""
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def warmup_steps(self) -> int: ...
+
+    @property
+    def peak_learning_rate(self) -> float: ...
 
 
 class PretrainingConfig(Settings):
@@ -96,7 +109,7 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, model = make_tokenizer(recipe.context), make_model(recipe)
     optimizer = _optimizer(model, recipe)
-    done = _restore(folder / STATE, recipe, model, optimizer)
+    done = restore(folder / STATE, recipe, model, optimizer)
     model.train()
     for step in range(done, recipe.steps):
         for group in optimizer.param_groups:
@@ -112,7 +125,7 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
         optimizer.step()
         report(step + 1, loss)
         if (step + 1) % recipe.save_every == 0:
-            _keep(folder / STATE, recipe, step + 1, model, optimizer)
+            keep(folder / STATE, recipe, step + 1, model, optimizer)
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -136,7 +149,7 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> 
     return tokens_BT, (begins <= columns) & (columns < ends)
 
 
-def accumulate(model: LlamaForCausalLM, tokens_BT: Tensor, learned_BT: Tensor, rows: int) -> float:
+def accumulate(model: PreTrainedModel, tokens_BT: Tensor, learned_BT: Tensor, rows: int) -> float:
     """Add the gradient of the batch's mean loss per learned token; returns that loss in nats.
 
     `rows` texts of like length at a time, which saves padding and keeps activations in the cache; the sum does not
@@ -155,7 +168,7 @@ def accumulate(model: LlamaForCausalLM, tokens_BT: Tensor, learned_BT: Tensor, r
     return total
 
 
-def learning_rate(recipe: PretrainingConfig, step: int) -> float:
+def learning_rate(recipe: Schedule, step: int) -> float:
     """Linear to the peak during the warm-up, then half a cosine to zero at the end."""
     if step < recipe.warmup_steps:
         return recipe.peak_learning_rate * (step + 1) / recipe.warmup_steps
@@ -193,7 +206,8 @@ def _optimizer(model: LlamaForCausalLM, recipe: PretrainingConfig) -> torch.opti
     return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.95))
 
 
-def _keep(path: Path, recipe: PretrainingConfig, done: int, model: LlamaForCausalLM, optimizer: Any) -> None:
+def keep(path: Path, recipe: Settings, done: int, model: nn.Module, optimizer: Any) -> None:
+    """Write down where a pretraining is, whole or not at all."""
     state = {
         "recipe": recipe.model_dump(),
         "done": done,
@@ -205,8 +219,8 @@ def _keep(path: Path, recipe: PretrainingConfig, done: int, model: LlamaForCausa
     os.replace(partial, path)
 
 
-def _restore(path: Path, recipe: PretrainingConfig, model: LlamaForCausalLM, optimizer: Any) -> int:
-    """Take up the kept state, if any; returns the updates that it has behind it."""
+def restore(path: Path, recipe: Settings, model: nn.Module, optimizer: Any) -> int:
+    """Take up the kept state, if any; returns the updates that it has behind it. Raises ConfigError."""
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)

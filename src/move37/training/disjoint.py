@@ -1,10 +1,10 @@
 """Are the problems that are trained on other problems than those that are evaluated on?
 
-The same question, up to white space and whatever its benchmark is called, is an error, and so is the same problem in
-another guise (a choice question with its options in another order keeps its id). Near-duplicates are reported:
-questions whose sets of three-word sequences overlap by at least `NEAR` (Jaccard; Broder 1997), words being runs of
-letters or digits without case. Questions of fewer than five words are compared as wholes alone. A paraphrase in other
-words is not found.
+The same question with the same images, up to white space and whatever its benchmark is called, is an error, and so is
+the same problem in another guise (a choice question with its options in another order keeps its id). Near-duplicates
+are reported: questions whose sets of three-word sequences overlap by at least `NEAR` (Jaccard; Broder 1997), words
+being runs of letters or digits without case. Questions of fewer than five words are compared as wholes alone. A
+paraphrase in other words is not found.
 """
 
 import re
@@ -21,9 +21,9 @@ _FEWEST_WORDS = 5
 
 def check_disjoint(training: Sequence[Problem], evaluation: Sequence[Problem]) -> list[str]:
     """Warnings about near-duplicates, one line or none. Raises InputError where a question is in both sets."""
-    questions = {_normal(problem.question) for problem in training}
+    questions = {_normal(problem) for problem in training}
     ids = {problem.id for problem in training}
-    same = [problem.id for problem in evaluation if _normal(problem.question) in questions or problem.id in ids]
+    same = [problem.id for problem in evaluation if _normal(problem) in questions or problem.id in ids]
     if same:
         raise InputError(
             f"{len(same)} problems are in the training set and in the evaluation set (first: {same[0]}); evaluate on "
@@ -56,8 +56,8 @@ def near_duplicates(training: Sequence[Problem], evaluation: Sequence[Problem]) 
     return found
 
 
-def _normal(question: str) -> str:
-    return " ".join(question.split())
+def _normal(problem: Problem) -> tuple[str, ...]:
+    return " ".join(problem.question.split()), *(image.digest for image in problem.images)
 
 
 def _shingles(question: str) -> set[tuple[str, ...]]:

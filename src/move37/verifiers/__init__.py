@@ -79,6 +79,8 @@ VERIFIERS = Registry(
         "paths": "move37.verifiers.worlds:PathsVerifier",
         "parity": "move37.verifiers.worlds:ParityVerifier",
         "two-strategies": "move37.verifiers.worlds:TwoStrategiesVerifier",
+        "visual-countdown": "move37.verifiers.worlds:VisualCountdownVerifier",
+        "drawn-geometry": "move37.verifiers.worlds:DrawnGeometryVerifier",
         FUNCTION: "move37.verifiers.function:FunctionVerifier",
         "judge": "move37.verifiers.judge:JudgeVerifier",
     },

@@ -5,6 +5,8 @@
     parity          add bits: a short answer that guesses, a long one that knows (arXiv 2510.11495); elicitation alone,
                     so RL should show no crossover: the negative control
     two-strategies  one shared choice decides what can be solved at all: its curves have a closed form
+    visual-countdown    countdown whose puzzle is drawn: is a failure one of seeing or of reasoning?
+    drawn-geometry  lengths and angles are read off a figure, and another one is worked out
 
 One shape for all of them. A `World` makes tasks by play and knows a task by its metadata; a `Task` says what is wrong
 with an answer and lists the right ones, so that chances can be summed (`lab/exact.py`). All are written in the same

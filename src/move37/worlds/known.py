@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from move37.types import Problem
 from move37.worlds import Task, World
 from move37.worlds.countdown import COUNTDOWN
+from move37.worlds.drawn_geometry import DRAWN_GEOMETRY
 from move37.worlds.parity import PARITY
 from move37.worlds.paths import PATHS
 from move37.worlds.two_strategies import TWO_STRATEGIES
+from move37.worlds.visual_countdown import VISUAL_COUNTDOWN
 
-WORLDS: Mapping[str, World] = {world.name: world for world in (COUNTDOWN, PATHS, PARITY, TWO_STRATEGIES)}
+WORLDS: Mapping[str, World] = {
+    world.name: world for world in (COUNTDOWN, PATHS, PARITY, TWO_STRATEGIES, VISUAL_COUNTDOWN, DRAWN_GEOMETRY)
+}
 
 
 def task_of(problem: Problem) -> Task | None:

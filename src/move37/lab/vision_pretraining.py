@@ -1,0 +1,258 @@
+"""Pretraining a base for a drawn world: a model of the lab that could reason already learns to see.
+
+    python -m move37.lab.vision_pretraining studies/visual-countdown-pretraining.toml --out FOLDER
+
+The language model is taken from a text base of the lab and gets a tower of random weights. It learns in three parts:
+
+    tower_steps     the tower alone: which digits have their middle where an image token looks, told by a linear layer
+                    that is thrown away (without it a tower and a language model that know nothing of each other wait
+                    for each other: 225 steps of 32 readings changed nothing)
+    reading_steps   to say what stands in a picture: "7,2,4,11=11:"
+    the rest        whole answers, each with the one random play that made the task: "7,2,4,11=11:7+4=11;...$"
+
+A share of the tasks is shown as text from the second part on, so that the text arm of a comparison measures the same
+model, and what it knew is not lost. As in `pretraining.py`: every task is fresh and of the training half, it depends
+on the seed and the step alone, a stopped run goes on as if it had not been stopped, and what the model is given carries
+no loss. Float32 on the CPU.
+"""
+
+import argparse
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from PIL import Image
+from pydantic import Field, ValidationError
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import Idefics3ForConditionalGeneration, Idefics3Processor, LlamaForCausalLM
+
+from move37.config import Settings, describe_validation_error, read_toml
+from move37.countdown import END, Split
+from move37.errors import ConfigError, Move37Error
+from move37.lab import checkpoint_folder
+from move37.lab.pretraining import RECIPE, STATE, Reporter, accumulate, encode, keep, learning_rate, restore
+from move37.lab.vision import IMAGE_TOKEN, VisionShape, make_processor, make_vision_model, save_vision_model
+from move37.seeds import generation_seed
+from move37.worlds.drawing import CHARACTERS, Canvas
+from move37.worlds.known import WORLDS
+from move37.worlds.shown import QUESTION, DrawnTask, parted
+
+_DIGITS, _KINDS = 3, 1 + len(CHARACTERS)
+"""Digits of a number that the tower is told, and what each may be."""
+
+
+class VisionPretrainingConfig(Settings):
+    """The recipe of the shipped base that sees."""
+
+    seed: int = Field(default=0, ge=0, description="Seed of the tasks, their pictures, and the tower's first weights.")
+    world: str = Field(default="visual-countdown", description="Drawn world: visual-countdown, drawn-geometry.")
+    tier: str = Field(default="in-pretraining", description="Tier of its tasks.")
+    language: str = Field(
+        default="countdown-base", description="Shipped text base whose weights the model begins with."
+    )
+    tower_steps: int = Field(default=500, ge=0, description="Updates of the tower alone.")
+    reading_steps: int = Field(default=900, ge=0, description="Updates in which answers end with the reading.")
+    answer_steps: int = Field(default=300, ge=1, description="Updates on whole answers.")
+    batch_size: int = Field(default=32, ge=1, description="Pictures per update, all of them new.")
+    texts: int = Field(default=6, ge=0, description="Tasks shown as text per update.")
+    peak_learning_rate: float = Field(default=2e-3, gt=0, description="Of AdamW, reached after the warm-up.")
+    language_rate: float = Field(default=0.5, gt=0, le=1, description="Rate of the language model, as a share of it.")
+    warmup_steps: int = Field(default=30, ge=0, description="Linear warm-up; then a cosine down to zero.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Of AdamW.")
+    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
+    layers: int = Field(default=2, ge=1, description="Layers of the tower.")
+    width: int = Field(default=64, ge=8, description="Width of the tower.")
+    heads: int = Field(default=4, ge=1, description="Attention heads of the tower.")
+    feed_forward: int = Field(default=128, ge=8, description="Inner width of the tower's feed-forward layers.")
+    threads: int = Field(default=1, ge=1, description="Threads of torch.")
+    save_every: int = Field(default=50, ge=1, description="Updates between two states to go on from.")
+
+    @property
+    def steps(self) -> int:
+        """All updates."""
+        return self.tower_steps + self.reading_steps + self.answer_steps
+
+    @property
+    def shape(self) -> VisionShape:
+        return VisionShape(width=self.width, layers=self.layers, heads=self.heads, feed_forward=self.feed_forward)
+
+
+def load_recipe(path: Path) -> VisionPretrainingConfig:
+    """The recipe in a TOML file. Raises ConfigError with one line that names the key."""
+    try:
+        return VisionPretrainingConfig.model_validate(read_toml(path, "recipe"))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe_validation_error(error, VisionPretrainingConfig)}") from None
+
+
+def pretrain_to_see(recipe: VisionPretrainingConfig, folder: Path, report: Reporter = lambda step, loss: None) -> Path:
+    """Train from a text base, or go on from the state in `folder`; returns the folder, then a model folder.
+
+    `report` gets the number of every finished step and its mean loss in nats per label or token. Raises ConfigError for
+    a world or tier that is not drawn, InputError for a language model that is not shipped.
+    """
+    _refuse_unknown(recipe)
+    torch.set_num_threads(recipe.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    language: Any = LlamaForCausalLM.from_pretrained(checkpoint_folder(recipe.language))
+    model = make_vision_model(language, recipe.shape, recipe.seed)
+    processor = make_processor(language.config.max_position_embeddings, recipe.shape)
+    seeing = _Seeing(model, processor, recipe)
+    optimizer = _optimizer(seeing, recipe)
+    done = restore(folder / STATE, recipe, seeing, optimizer)
+    model.train()
+    for step in range(done, recipe.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step) * _warmth(recipe, step) * group["factor"]
+        optimizer.zero_grad()
+        loss = seeing.learn(step)
+        torch.nn.utils.clip_grad_norm_(seeing.parameters(), recipe.gradient_clip)
+        optimizer.step()
+        report(step + 1, loss)
+        if (step + 1) % recipe.save_every == 0:
+            keep(folder / STATE, recipe, step + 1, seeing, optimizer)
+    save_vision_model(model.eval(), recipe.shape, folder)
+    (folder / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def _warmth(recipe: VisionPretrainingConfig, step: int) -> float:
+    """The language model comes in with a warm-up of its own."""
+    behind = step - recipe.tower_steps
+    return 1.0 if behind < 0 else min(1.0, (behind + 1) / max(1, recipe.warmup_steps))
+
+
+def pretraining_tasks(recipe: VisionPretrainingConfig, step: int) -> Iterator[tuple[DrawnTask, str]]:
+    """The tasks of one update with their answers: fresh ones of the training half."""
+    rng = Random(generation_seed(recipe.seed, f"{recipe.world} pretraining {step}"))
+    for task, play in islice(
+        WORLDS[recipe.world].plays(recipe.tier, Split.TRAINING, rng), recipe.batch_size + recipe.texts
+    ):
+        assert isinstance(task, DrawnTask)
+        yield task, play
+
+
+class _Seeing(nn.Module):
+    """The model, and the layer that tells in the first part what its image tokens have seen."""
+
+    def __init__(
+        self, model: Idefics3ForConditionalGeneration, processor: Idefics3Processor, recipe: VisionPretrainingConfig
+    ) -> None:
+        super().__init__()
+        self.model, self._processor, self._recipe = model, processor, recipe
+        self._tokenizer: Any = processor.tokenizer  # type: ignore[attr-defined]
+        self._side = math.isqrt(recipe.shape.image_tokens)
+        torch.manual_seed(generation_seed(recipe.seed, "label weights"))
+        self.labels = nn.Linear(model.lm_head.in_features, _DIGITS * _KINDS)
+
+    def learn(self, step: int) -> float:
+        """Add the gradient of a step's mean loss; returns that of the pictures in nats."""
+        tasks, recipe = list(pretraining_tasks(self._recipe, step)), self._recipe
+        pictures, texts = [task for task, _ in tasks[: recipe.batch_size]], tasks[recipe.batch_size :]
+        if step < recipe.tower_steps:
+            return self._learn_labels(pictures)
+        if texts:
+            asked = [(f"{task.written}:", parted(play)[1] + END) for task, play in texts]
+            accumulate(self.model, *encode(self._tokenizer, asked), rows=len(texts))
+        if step < recipe.tower_steps + recipe.reading_steps:
+            return self._learn_answers(pictures, [f"{task.written}:" for task in pictures])
+        return self._learn_answers(pictures, [play + END for _, play in tasks[: recipe.batch_size]])
+
+    def _learn_labels(self, tasks: Sequence[DrawnTask]) -> float:
+        canvases = [task.drawn() for task in tasks]
+        inputs = self._inputs([canvas.png() for canvas in canvases])
+        tower: Any = self.model.model
+        seen = tower.get_image_features(**_pixels(inputs))
+        told = self.labels(torch.cat(seen.pooler_output)).view(-1, _KINDS)
+        wanted = torch.tensor([label for canvas in canvases for label in labels_of(canvas, self._side)])
+        loss = cross_entropy(told, wanted.flatten())
+        loss.backward()
+        return loss.item()
+
+    def _learn_answers(self, tasks: Sequence[DrawnTask], answers: Sequence[str]) -> float:
+        inputs = self._inputs([task.picture() for task in tasks])
+        prompt_BS = inputs.pop("input_ids")
+        tokens_BT, learned_BT = encode(self._tokenizer, [("", answer) for answer in answers])
+        read = torch.cat([prompt_BS, tokens_BT[:, :-1]], dim=1)
+        logits = self.model(input_ids=read, use_cache=False, **_pixels(inputs)).logits[:, prompt_BS.shape[1] - 1 :]
+        loss = cross_entropy(logits[learned_BT], tokens_BT[learned_BT])
+        loss.backward()
+        return loss.item()
+
+    def _inputs(self, files: Sequence[bytes]) -> dict[str, Tensor]:
+        """Prompts of one picture and the question, as any user of the model would make them."""
+        process: Any = self._processor
+        pictures = [[Image.open(BytesIO(file)).convert("RGB")] for file in files]
+        return dict(process(text=[IMAGE_TOKEN + QUESTION] * len(files), images=pictures, return_tensors="pt"))
+
+
+def _pixels(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in inputs.items() if key.startswith("pixel")}
+
+
+def labels_of(canvas: Canvas, side: int) -> list[list[int]]:
+    """Of each image token, row by row, the last digits of the number whose middle it holds: 0 none, 1 zero, 2 one..."""
+    found = [[0] * _DIGITS for _ in range(side * side)]
+    width, height = canvas.size
+    for text, (x, y) in canvas.marks:
+        row, column = (min(side - 1, max(0, int(of * side))) for of in (y / height, x / width))
+        for place, character in enumerate(reversed(text[-_DIGITS:])):
+            found[row * side + column][place] = CHARACTERS.index(character) + 1
+    return found
+
+
+def _optimizer(model: nn.Module, recipe: VisionPretrainingConfig) -> torch.optim.AdamW:
+    groups = []
+    for in_language in (False, True):
+        named = [
+            p for name, p in model.named_parameters() if ("text_model" in name or "lm_head" in name) == in_language
+        ]
+        for is_matrix in (False, True):
+            weights = [each for each in named if (each.dim() > 1) == is_matrix]
+            decay = recipe.weight_decay if is_matrix else 0.0
+            factor = recipe.language_rate if in_language else 1.0
+            groups.append({"params": weights, "weight_decay": decay, "factor": factor})
+    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.95))
+
+
+def _refuse_unknown(recipe: VisionPretrainingConfig) -> None:
+    worlds = {
+        name: world
+        for name, world in WORLDS.items()
+        if isinstance(next(world.plays(world.tiers[0], Split.TRAINING, Random(0)))[0], DrawnTask)
+    }
+    if recipe.world not in worlds:
+        raise ConfigError(f"world: no drawn world {recipe.world!r} (known: {', '.join(worlds)})")
+    tiers = worlds[recipe.world].tiers
+    if recipe.tier not in tiers:
+        raise ConfigError(f"tier: unknown {recipe.world} tier {recipe.tier!r} (known: {', '.join(tiers)})")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """The command, with the given words instead of the command line's. Exits with 2 for a bad recipe."""
+    parser = argparse.ArgumentParser(
+        prog="python -m move37.lab.vision_pretraining", description="Pretrain a base that sees a drawn world."
+    )
+    parser.add_argument("recipe", type=Path, help="TOML, for example studies/visual-countdown-pretraining.toml")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model; a run stopped there goes on")
+    arguments = parser.parse_args(words)
+
+    def report(step: int, loss: float) -> None:
+        if step % 10 == 0:
+            print(f"step {step}  loss {loss:.4f} nats/token  {time.process_time():.0f} CPU s", flush=True)
+
+    try:
+        print(f"written to {pretrain_to_see(load_recipe(arguments.recipe), arguments.out, report)}")
+    except Move37Error as error:
+        parser.exit(error.exit_code, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()
