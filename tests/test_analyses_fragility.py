@@ -2,18 +2,21 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from move37.analyses import Findings
-from move37.analyses.curves import curve_difference
+from move37.analyses.curves import curve_difference, model_curve
 from move37.analyses.details import ModelData
 from move37.analyses.findings import find
 from move37.analyses.fragility import LEFT_OUT, Fragility, fragility, looked_at
+from move37.analyses.serialise import plain
 from move37.counts import StoppingPlan, Tally
+from move37.estimates import rows
 from move37.estimates.bands import simultaneous_band
-from move37.estimates.rows import pass_at_k_rows
+from move37.estimates.rows import alike_problems, pass_at_k_rows
 from move37.estimates.settings import BandSettings, Design
 from move37.importers.counts import load_counts
 from move37.report.sections import section_lines
@@ -177,3 +180,33 @@ def test_every_k_is_looked_at_up_to_256_and_steps_beyond() -> None:
     beyond = looked_at(1024)
     assert (beyond[0], beyond[-1]) == (1, 1024)
     assert len(beyond) < 120
+
+
+def test_problems_that_are_alike_are_taken_together_and_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, rl = crossing(problems=400, n=6)
+    curve = model_curve(base, FAST)
+    alone = found_in(base, rl)
+    monkeypatch.setattr(rows, "_LARGE", 0)
+    assert alike_problems((base, rl)) is None  # what was kept before is known by its tallies
+    base, rl = replace(base), replace(rl)
+    kinds = alike_problems((base, rl))
+    assert kinds is not None
+    assert len(kinds.first) < 50
+    together = found_in(base, rl)
+    assert_alike(plain(curve), plain(model_curve(base, FAST)))
+    assert alone.influence
+    assert_alike(plain(alone), plain(together))
+
+
+def assert_alike(one: Any, other: Any) -> None:
+    """Equal but for rounding."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_alike(one[key], other[key])
+    elif isinstance(one, list):
+        assert len(one) == len(other)
+        for pair in zip(one, other, strict=True):
+            assert_alike(*pair)
+    else:
+        assert other == (pytest.approx(one, rel=1e-5, abs=1e-9, nan_ok=True) if isinstance(one, float) else one)

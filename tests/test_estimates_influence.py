@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from move37.estimates import influence
 from move37.estimates.bands import population_error
 from move37.estimates.influence import Units, none_stands
 from move37.estimates.settings import INDEPENDENT, Design
@@ -30,11 +31,26 @@ def test_without_the_first_units_of_an_order(name: str) -> None:
     design, values = DESIGNS[name], rows()
     units = Units.of(values, design)
     order = np.argsort(units.deviations(2))
-    mean, error = units.without_first(order[:-2])
+    ((mean, error),) = units.without_first(order[:-2])
     for taken in range(1, len(order) - 1):
         kept = ~np.isin(units.unit_of, order[:taken])
         assert mean[taken - 1] == pytest.approx(values[kept].mean(axis=0), abs=1e-12)
         assert error[taken - 1] == pytest.approx(population_error(values[kept], design.select(kept)), rel=1e-9)
+
+
+def test_units_that_are_alike_share_a_row_and_blocks_of_them_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind_of = np.array([0, 2, 1, 1, 0, 2, 2, 1, 0, 1])
+    distinct = rows()[:3]
+    few, each = Units.of(distinct, kind_of=kind_of), Units.of(distinct[kind_of])
+    assert few.deviations(1) == pytest.approx(each.deviations(1))
+    for together, alone in zip(few.without_each(), each.without_each(), strict=True):
+        assert together[kind_of] == pytest.approx(alone)
+    ((mean, error),) = each.without_first(np.arange(8))
+    monkeypatch.setattr(influence, "_BLOCK_ELEMENTS", 12)
+    blocks = list(few.without_first(np.arange(8)))
+    assert [len(block[0]) for block in blocks] == [3, 3, 2]
+    assert np.concatenate([block[0] for block in blocks]) == pytest.approx(mean)
+    assert np.concatenate([block[1] for block in blocks]) == pytest.approx(error)
 
 
 def test_none_stands_looks_at_one_side_only() -> None:

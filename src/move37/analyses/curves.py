@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from move37.analyses.pairing import paired, require_scored
-from move37.analyses.targets import curve_spread, difference_spreads, largest_k, share
+from move37.analyses.targets import curve_spread, difference_spreads, largest_k, share, with_alike_together
 from move37.counts import AnyTally, StoppedTally
 from move37.errors import InputError
 from move37.estimates.bands import (
@@ -35,7 +35,7 @@ from move37.estimates.bands import (
 )
 from move37.estimates.benchmark import benchmark_error_at
 from move37.estimates.reliability import exact_share_interval
-from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.rows import k_limit, pass_at_k_rows, shared_rows
 from move37.estimates.settings import (
     BENCHMARK,
     DEFAULT_BAND,
@@ -172,14 +172,13 @@ def model_curve(tally: AnyTally, settings: BandSettings = DEFAULT_BAND, design: 
     few = replace(settings, draws=min(settings.draws, CURVE_DRAWS), monte_carlo_error=None)
     found = curve_spread(tally, settings.target, design, simulated_columns(k_max))
     band = band_from(found, critical_value([found], few), settings.confidence, (0.0, 1.0))
-    rows = pass_at_k_rows(tally)
-    lower, upper = _where_all_alike(band, rows, design) if settings.target == POPULATION else band.reported
+    lower, upper = _where_all_alike(band, tally, design) if settings.target == POPULATION else band.reported
     return ModelCurve(
         model=tally.model,
         k=np.arange(1, k_max + 1),
         pass_at_k=band.mean,
         se_benchmark=benchmark_error_at(tally, k_max, design),
-        se_population=found.standard_error if settings.target == POPULATION else population_error(rows, design),
+        se_population=found.standard_error if settings.target == POPULATION else _of_others(tally, design),
         lower=lower,
         upper=upper,
         confidence=settings.confidence,
@@ -192,11 +191,18 @@ def model_curve(tally: AnyTally, settings: BandSettings = DEFAULT_BAND, design: 
     )
 
 
-def _where_all_alike(band: Band, rows: FloatArray, design: Design) -> tuple[FloatArray, FloatArray]:
+def _of_others(tally: AnyTally, design: Design) -> FloatArray:
+    """The standard error over fresh problems, for k = 1..K."""
+    (few,), design, _ = with_alike_together([tally], design)
+    return population_error(pass_at_k_rows(few), design)
+
+
+def _where_all_alike(band: Band, tally: AnyTally, design: Design) -> tuple[FloatArray, FloatArray]:
     """The band, with exact ends at the ks at which every problem's pass@k is 1, or 0."""
-    units, copies = design.units(len(rows)), design.copies(len(rows))
+    rows, _ = shared_rows(tally)
+    units, largest = design.units(tally.problems), float(design.copies(tally.problems).max())
     _, missed = exact_share_interval(0, units, 1 - band.confidence)
-    missed = min(1.0, missed * float(copies.max()) * units / len(rows))  # a large cluster holds more of the problems
+    missed = min(1.0, missed * largest * units / tally.problems)  # a large cluster holds more of the problems
     one, none = (rows == 1).all(axis=0), (rows == 0).all(axis=0)
     lower, upper = band.reported
     return np.where(one, 1 - missed, lower), np.where(none, missed, upper)

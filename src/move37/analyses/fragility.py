@@ -27,6 +27,7 @@ import numpy as np
 from move37.analyses.curves import EVERY_K_UP_TO, CurveDifference
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.sensitivity import rows_with_unscored_right, with_unscored_wrong
+from move37.analyses.targets import with_alike_together
 from move37.counts import AnyTally, Tally
 from move37.estimates.bands import (
     DEGENERATE,
@@ -132,10 +133,14 @@ def fragility(
     the problems match.
     """
     base, rl = paired(base, rl)
+    problems = Named(base.problem_ids)
+    if not any(each.any() for tally in (base, rl) for each in (tally.unscored, tally.truncated)):
+        (base, rl), design, kind_of = with_alike_together((base, rl), design)
+        problems = replace(problems, kind_of=kind_of)
     ks, side = looked_at(len(difference.k)), replace(settings, draws=SIDE_DRAWS, monte_carlo_error=None)
     rows = tuple(pass_at_k_rows(tally, int(ks[-1]))[:, ks - 1] for tally in (base, rl))
     at_k = _columns(difference.band, ks - 1)
-    measured = _reading("measured", rows, ks, at_k)
+    measured = _reading("measured", rows, ks, at_k, design)
     limits = [most for tally in (base, rl) if (most := largest_threshold(tally)) is not None]
     most = min(limits, default=None)
     thresholds = _thresholds(base, rl, ks, most, side, design)
@@ -155,7 +160,7 @@ def fragility(
         influence=tuple(
             each
             for claim in ("gain", "loss")
-            if (each := _influence(claim, measured, at_k, rows, base.problem_ids, side, design)) is not None
+            if (each := _influence(claim, measured, at_k, rows, problems, side, design)) is not None
         ),
     )
 
@@ -172,17 +177,19 @@ def _columns(band: Band, columns: IntArray) -> Band:
     return replace(band, **arrays, effective_problems=carriers[columns] if carriers.size else carriers)
 
 
-def _reading(kind: str, rows: tuple[FloatArray, ...], ks: IntArray, band: Band, threshold: int = 1) -> Reading:
+def _reading(
+    kind: str, rows: tuple[FloatArray, ...], ks: IntArray, band: Band, design: Design, threshold: int = 1
+) -> Reading:
     """`rows` are those of base and of rl, `band` is that of their difference, both at `ks`."""
     lower, upper = band_ends(band.mean, band.standard_error, band.critical_values(), (-1.0, 1.0))
     first, last = first_loss_sets(lower[None, :], upper[None, :], ks)
     return Reading(
         kind=kind,
         threshold=threshold,
-        problems=len(rows[0]),
+        problems=design.problems(rows[0]),
         k=ks,
-        base_curve=rows[0].mean(axis=0),
-        rl_curve=rows[1].mean(axis=0),
+        base_curve=design.mean(rows[0]),
+        rl_curve=design.mean(rows[1]),
         difference=band.mean,
         lower=lower,
         upper=upper,
@@ -209,7 +216,7 @@ def _thresholds(
         own = ks[ks >= t]
         rows = tuple(at_least_rows(tally, t, own) for tally in (base, rl))
         band = _band(rows, own, settings, design)
-        found.append(_reading("threshold", rows, own, band, t))
+        found.append(_reading("threshold", rows, own, band, design, t))
     return tuple(found)
 
 
@@ -222,7 +229,7 @@ def _unscored(
     wrong = [pass_at_k_rows(with_unscored_wrong(tally), last)[:, columns] for tally in (base, rl)]
     right = [rows_with_unscored_right(tally, last)[:, columns] for tally in (base, rl)]
     cases = {"unscored_for_base": (right[0], wrong[1]), "unscored_for_rl": (wrong[0], right[1])}
-    return tuple(_reading(kind, rows, ks, _band(rows, ks, settings, design)) for kind, rows in cases.items())
+    return tuple(_reading(kind, rows, ks, _band(rows, ks, settings, design), design) for kind, rows in cases.items())
 
 
 def _truncated(
@@ -244,7 +251,7 @@ def _truncated(
         )
         for kind, one, two in cases:
             rows = tuple(pass_at_k_rows(tally, int(ks[-1]))[:, columns] for tally in (one, two))
-            found.append(_reading(kind, rows, ks, _band(rows, ks, settings, design)))
+            found.append(_reading(kind, rows, ks, _band(rows, ks, settings, design), design))
     ended = [{i for i, n in zip(each.problem_ids, each.n.tolist(), strict=True) if n} for each in (of_base, of_rl)]
     kept = base.id_set & ended[0] & ended[1]
     if len(kept) < 2:
@@ -255,7 +262,7 @@ def _truncated(
     own = ks[ks <= min(k_limit(one), k_limit(two))]
     rows = tuple(pass_at_k_rows(tally, int(own[-1]))[:, own - 1] for tally in (one, two))
     chosen = design.select(np.array([place[problem] for problem in one.problem_ids]))
-    found.append(_reading("finished", rows, own, _band(rows, own, settings, chosen)))
+    found.append(_reading("finished", rows, own, _band(rows, own, settings, chosen), chosen))
     return tuple(found)
 
 
@@ -267,20 +274,28 @@ def _with_cut_right(tally: Tally, finished: Tally) -> Tally:
     return replace(tally, correct=tally.correct + cut, incorrect=tally.incorrect - cut)
 
 
+@dataclass(frozen=True, eq=False)
+class Named:
+    """The problems by name, and where rows are those of kinds of problems, each one's kind (M,)."""
+
+    ids: Sequence[str]
+    kind_of: IntArray | None = None
+
+
 def _influence(
     claim: str,
     measured: Reading,
     band: Band,
     rows: tuple[FloatArray, ...],
-    problem_ids: Sequence[str],
+    problems: Named,
     settings: BandSettings,
     design: Design,
 ) -> Influence | None:
     """None where the claim is not established, or too few units are left without the most telling ones."""
     sign, claimed = (1, measured.gain) if claim == "gain" else (-1, measured.loss)
     difference, critical = rows[1] - rows[0], band.critical_values()
-    units = Units.of(difference, design)
-    if not claimed or len(units.sizes) < LEFT_OUT + 2:
+    units = Units.of(difference, design, problems.kind_of)
+    if not claimed or len(units.kind_of) < LEFT_OUT + 2:
         return None
     at = np.isin(measured.k, claimed)
     strength = np.where(at, sign * band.mean / np.maximum(band.standard_error, DEGENERATE), -np.inf)
@@ -289,27 +304,42 @@ def _influence(
     half = half_width(error, critical)
     first, last = first_loss_sets(mean - half, mean + half, measured.k)
     order = np.argsort(-sign * units.deviations(column), kind="stable")
-    gone = [*none_stands(*_without_first(units, order[:-2], critical), sign)]
-    kept = ~np.isin(units.unit_of, order[:LEFT_OUT])
-    left = tuple(each[kept] for each in rows)
-    own = _band(left, measured.k, settings, design.select(kept))
+    left, rest = _without(rows, units, order[:LEFT_OUT], design)
+    own = _band(left, measured.k, settings, rest)
     ends = sorted(last, key=lambda k: (k is None, k or 0))
     return Influence(
         claim=claim,
         k=int(measured.k[column]),
         unit="problem" if design.clusters is None else "cluster",
-        units=len(units.sizes),
+        units=len(units.kind_of),
         first=(min(first), max(first)),
         last=(ends[0], ends[-1]),
-        overturned_by_one=sum(none_stands(mean, half, sign)),
+        overturned_by_one=int(units.alike @ np.array(none_stands(mean, half, sign))),
         most_telling=tuple(
-            problem_ids[i] for u in order[:LEFT_OUT] for i in np.flatnonzero(units.unit_of == u).tolist()
+            problems.ids[i] for u in order[:LEFT_OUT] for i in np.flatnonzero(units.unit_of == u).tolist()
         ),
-        without_them=_reading("without", left, measured.k, own),
-        overturned_by=gone.index(True) + 1 if True in gone else None,
+        without_them=_reading("without", left, measured.k, own, rest),
+        overturned_by=_overturned_by(units, order[:-2], critical, sign),
     )
 
 
-def _without_first(units: Units, order: IntArray, critical: FloatArray) -> tuple[FloatArray, FloatArray]:
-    mean, error = units.without_first(order)
-    return mean, half_width(error, critical)
+def _without(
+    rows: tuple[FloatArray, ...], units: Units, gone: IntArray, design: Design
+) -> tuple[tuple[FloatArray, ...], Design]:
+    """The rows without some units, and their design."""
+    if design.weights is None:
+        kept = ~np.isin(units.unit_of, gone)
+        return tuple(each[kept] for each in rows), design.select(kept)
+    weights = design.weights - np.bincount(units.kind_of[gone], minlength=len(design.weights))
+    return tuple(each[weights > 0] for each in rows), Design(weights=weights[weights > 0])
+
+
+def _overturned_by(units: Units, order: IntArray, critical: FloatArray, sign: int) -> int | None:
+    """How many of the first units of `order` have to go until nothing is established; None: however many."""
+    before = 0
+    for mean, error in units.without_first(order):
+        gone = none_stands(mean, half_width(error, critical), sign)
+        if True in gone:
+            return before + gone.index(True) + 1
+        before += len(gone)
+    return None

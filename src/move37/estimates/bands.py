@@ -180,25 +180,28 @@ def spread(rows: FloatArray, design: Design = INDEPENDENT, simulate_at: IntArray
     """Mean, standard error and multiplier process of `rows` (M, K). Arguments and errors as in `simultaneous_band`."""
     sums, error, variance = unit_sums(rows, design)
     varying = error >= DEGENERATE
-    carriers = np.where(varying, _effective(sums), 0.0)
+    carriers = np.where(varying, _effective(sums, design.weights), 0.0)
     chosen = np.flatnonzero(varying) if simulate_at is None else simulate_at[varying[simulate_at]]
     scaled = sums if len(chosen) == sums.shape[1] else sums[:, chosen]
-    scaled /= len(rows) * error[chosen]
+    scaled /= design.problems(rows) * error[chosen]
     residual = _RESIDUAL_VARIANCE if simulate_at is None else _RESIDUAL_VARIANCE_THINNED
-    return Spread(rows.mean(axis=0), error, carriers, scaled, chosen, variance, residual)
+    return Spread(design.mean(rows), error, carriers, scaled, chosen, variance, residual)
 
 
 def unit_sums(rows: FloatArray, design: Design = INDEPENDENT) -> tuple[FloatArray, FloatArray, float]:
     """The independent units' centred sums (U, K), the standard error of the mean (K,), and (U - H) / U for H strata.
 
     Without clusters every problem is a unit. The sums of stratum h are scaled by sqrt(G_h/(G_h-1) (U-H)/U), so that
-    their squares add up to (U - H) / U of the mean's variance, and with one stratum nothing is scaled.
+    their squares add up to (U - H) / U of the variance, and with one stratum nothing is scaled. A row of weight w
+    is scaled by sqrt(w): what w independent units add up to has that spread.
     """
     if rows.ndim != 2 or not rows.size:
         raise InputError(f"a band needs rows of shape (problems, ks), not {rows.shape}")
     if not np.isfinite(rows).all():
         raise InputError("a band needs finite rows: some are NaN or infinite")
     problems, strata, clusters = len(rows), design.strata, design.clusters
+    if design.weights is not None:
+        return _weighted_sums(rows, design.weights)
     if strata is None and clusters is None:
         return rows - rows.mean(axis=0), standard_error_population(rows), (problems - 1) / problems
     stratum = _labels(strata, problems, "strata") if strata is not None else np.zeros(problems, dtype=np.int64)
@@ -217,6 +220,13 @@ def unit_sums(rows: FloatArray, design: Design = INDEPENDENT) -> tuple[FloatArra
     error = np.sqrt(correction @ sums**2) / problems
     variance = (len(home) - len(sizes)) / len(home)
     return sums * np.sqrt(correction * variance)[:, None], error, variance
+
+
+def _weighted_sums(rows: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+    problems = float(weights.sum())
+    sums = (rows - weights @ rows / problems) * np.sqrt(weights)[:, None]
+    error = np.sqrt((sums**2).sum(axis=0) / (problems - 1) / problems)
+    return sums, error, (problems - 1) / problems
 
 
 def sum_by(values: FloatArray, labels: IntArray) -> FloatArray:
@@ -314,7 +324,7 @@ def effective_problems(rows: FloatArray, design: Design = INDEPENDENT) -> FloatA
 
     M if all deviate equally, 1 if a single one does, 0 if none does.
     """
-    return _effective(unit_sums(rows, design)[0])
+    return _effective(unit_sums(rows, design)[0], design.weights)
 
 
 def population_error(rows: FloatArray, design: Design = INDEPENDENT) -> FloatArray:
@@ -371,15 +381,17 @@ def band_ends(
     return np.maximum(mean - half, support[0]), np.minimum(mean + half, support[1])
 
 
-def _effective(deviations: FloatArray) -> FloatArray:
-    return np.concatenate([_effective_of(part) for part in column_blocks(deviations)])
+def _effective(deviations: FloatArray, weights: FloatArray | None) -> FloatArray:
+    """`weights`: how many equal units each row stands for, whose deviations are scaled by its root."""
+    return np.concatenate([_effective_of(part, weights) for part in column_blocks(deviations)])
 
 
-def _effective_of(deviations: FloatArray) -> FloatArray:
+def _effective_of(deviations: FloatArray, weights: FloatArray | None) -> FloatArray:
     shares = deviations**2
     total = shares.sum(axis=0)
     shares /= np.where(total > 0, total, 1.0)  # before they are squared again, so that tiny ones do not underflow
-    fourth = np.einsum("ij,ij->j", shares, shares)
+    each = shares if weights is None else shares / weights[:, None]
+    fourth = np.einsum("ij,ij->j", shares, each)
     return np.where(total > 0, 1 / np.where(total > 0, fourth, 1.0), 0.0)
 
 

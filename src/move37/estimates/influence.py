@@ -1,12 +1,14 @@
 """What happens to a mean difference and its band if some problems are left out: one by one, or the most telling ones.
 
 Leaving out a unit (a problem, or a cluster of them) changes sums by what the unit adds to them, so that all U
-deletions at every k take a few operations on arrays of shape (U, K), not U bands. The critical value is that of all
-units: it depends on the correlation of the ks, to which one unit of U adds 1/U.
+deletions at every k take a few operations on arrays of shape (U, K), not U bands. Units that are alike are one row: a
+million problems with eight samples are of 81 kinds. The critical value is that of all units: it depends on the
+correlation of the ks, to which one unit of U adds 1/U.
 
 Left out: strata; the effect of a single sample.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,45 +18,61 @@ from move37.estimates.bands import sum_by
 from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
 
+_BLOCK_ELEMENTS = 1 << 20
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Rows (M, K) summed by their U units, with what the standard error of their mean is made of."""
+    """Rows summed by their U units, of D kinds that each have one row, with what the error of their mean is made of."""
 
     sums: FloatArray
-    """(U, K)."""
+    """(D, K)."""
     sizes: FloatArray
-    """Problems of each unit, (U,)."""
+    """Problems of a unit of each kind, (D,)."""
+    kind_of: IntArray
+    """Each unit's kind, (U,)."""
     unit_of: IntArray
     """Each problem's unit, (M,)."""
 
     @classmethod
-    def of(cls, rows: FloatArray, design: Design = INDEPENDENT) -> Self:
-        """`rows` of shape (M, K), one per problem."""
+    def of(cls, rows: FloatArray, design: Design = INDEPENDENT, kind_of: IntArray | None = None) -> Self:
+        """`rows` of shape (M, K), one per problem; or (D, K), one per kind of them, and each problem's kind (M,)."""
+        if kind_of is not None:
+            return cls(rows, np.ones(len(rows)), kind_of, np.arange(len(kind_of)))
         if design.clusters is None:
-            return cls(rows, np.ones(len(rows)), np.arange(len(rows)))
+            return cls(rows, np.ones(len(rows)), np.arange(len(rows)), np.arange(len(rows)))
         unit = design.unit_of(len(rows))
-        return cls(sum_by(rows, unit), np.bincount(unit).astype(float), unit)
+        sums = sum_by(rows, unit)
+        return cls(sums, np.bincount(unit).astype(float), np.arange(len(sums)), unit)
+
+    @property
+    def alike(self) -> FloatArray:
+        """How many units there are of each kind, (D,)."""
+        return np.bincount(self.kind_of, minlength=len(self.sums)).astype(float)
 
     def deviations(self, column: int) -> FloatArray:
         """How far each unit pulls the mean of one column, (U,)."""
-        return self.sums[:, column] - self.sizes * self.sums[:, column].sum() / self.sizes.sum()
+        found = self.sums[:, column]
+        of_kind = found - self.sizes * (self.alike @ found) / (self.alike @ self.sizes)
+        return of_kind[self.kind_of]
 
     def without_each(self) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard error without each unit in turn, (U, K) both; NaN with fewer than three units."""
+        """Mean and standard error without a unit of each kind in turn, (D, K) both; NaN with fewer than three units."""
         return self._without(self.sums, self.sizes, self.sums**2, self.sizes[:, None] * self.sums, self.sizes**2, 1)
 
-    def without_first(self, order: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard error without the first 1, 2, ..., of `order`, (len(order), K) both."""
-        sums, sizes = self.sums[order], self.sizes[order]
-        return self._without(
-            np.cumsum(sums, axis=0),
-            np.cumsum(sizes),
-            np.cumsum(sums**2, axis=0),
-            np.cumsum(sizes[:, None] * sums, axis=0),
-            np.cumsum(sizes**2),
-            np.arange(1, len(order) + 1)[:, None],
-        )
+    def without_first(self, order: IntArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Mean and standard error without the first 1, 2, ..., of `order`, (len(order), K) both, in blocks of rows."""
+        block = max(1, _BLOCK_ELEMENTS // self.sums.shape[1])
+        gone: list[FloatArray] = []
+        for start in range(0, len(order), block):
+            kinds = self.kind_of[order[start : start + block]]
+            sums, sizes = self.sums[kinds], self.sizes[kinds]
+            parts = (sums, sizes, sums**2, sizes[:, None] * sums, sizes**2)
+            running = [np.cumsum(part, axis=0) for part in parts]
+            for each, before in zip(running, gone, strict=False):  # nothing is gone before the first block
+                each += before
+            gone = [each[-1] for each in running]
+            yield self._without(*running, start + np.arange(1, len(kinds) + 1)[:, None])
 
     def _without(
         self,
@@ -66,13 +84,13 @@ class Units:
         removed: int | IntArray,
     ) -> tuple[FloatArray, FloatArray]:
         """Of what is left after these parts of the sums have gone."""
-        left = len(self.sizes) - removed
-        problems = (self.sizes.sum() - sizes)[:, None]
+        alike, left = self.alike, len(self.kind_of) - removed
+        problems = (alike @ self.sizes - sizes)[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = (self.sums.sum(axis=0) - sums) / problems
-            squared = (self.sums**2).sum(axis=0) - squares
-            crossed = self.sizes @ self.sums - products
-            spread = squared - 2 * mean * crossed + mean**2 * ((self.sizes**2).sum() - sizes_squared)[:, None]
+            mean = (alike @ self.sums - sums) / problems
+            squared = alike @ self.sums**2 - squares
+            crossed = (alike * self.sizes) @ self.sums - products
+            spread = squared - 2 * mean * crossed + mean**2 * (alike @ self.sizes**2 - sizes_squared)[:, None]
             error = np.sqrt(np.maximum(spread, 0.0) * left / (left - 1)) / problems
         return mean, np.where(left > 1, error, np.nan)
 

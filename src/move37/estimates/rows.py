@@ -14,8 +14,10 @@ from move37.estimates.curtailed import stopped_pass_at_k
 from move37.estimates.pass_at_k import distinct_counts, pass_at_k
 from move37.types import FloatArray, IntArray
 
-_LARGE = 1 << 22
+_LARGE = 1 << 20
 """Numbers beyond which the rows of a tally are not kept as they are."""
+_WORTHWHILE = 4
+"""Problems of a kind, on average, from which on they are taken together."""
 
 
 def k_limit(tally: AnyTally) -> int:
@@ -79,6 +81,33 @@ def distinct_problems(tally: Tally) -> DistinctCounts:
     """Kept for the latest tallies, since finding them takes a sort and they are asked for many times over."""
     pairs, where = distinct_counts(tally.correct, tally.n)
     return DistinctCounts(pairs[:, 1].copy(), pairs[:, 0].copy(), where)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alike:
+    """Problems that are told apart by no model's counts, taken together."""
+
+    first: IntArray
+    """One problem of each kind, (D,)."""
+    weights: FloatArray
+    """How many problems there are of it, (D,)."""
+    kind: IntArray
+    """Of each problem, (M,)."""
+
+
+@lru_cache(maxsize=4)
+def alike_problems(tallies: tuple[AnyTally, ...]) -> Alike | None:
+    """The kinds of problems where tallies of the same ones, in one order, are large, and most problems are of a kind
+    with others; None elsewhere. A million problems with eight samples are of 81 kinds for two models."""
+    fixed = [tally for tally in tallies if isinstance(tally, Tally) and _is_large(tally)]
+    if len(fixed) < len(tallies):
+        return None
+    kind = np.zeros(fixed[0].problems, dtype=np.int64)
+    for tally in fixed:
+        distinct = distinct_problems(tally)
+        kind = np.unique(kind * len(distinct.n) + distinct.where, return_inverse=True)[1]
+    _, first, counts = np.unique(kind, return_index=True, return_counts=True)
+    return Alike(first, counts.astype(np.float64), kind) if _WORTHWHILE * len(first) <= len(kind) else None
 
 
 def _is_large(tally: Tally) -> bool:

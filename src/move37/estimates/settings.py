@@ -55,12 +55,25 @@ class Design:
     """Fixed: another benchmark would have as many problems of each."""
     clusters: IntArray | None = None
     """Near duplicates share a label: another benchmark would draw them together."""
+    weights: FloatArray | None = None
+    """How many problems each row stands for where equal ones share one (`rows.alike_problems`), never beside labels.
+    It goes with rows, not with counts: functions that take tallies ask for labels alone."""
 
     def select(self, rows: IntArray | NDArray[np.bool_]) -> "Design":
         """The design of some problems."""
-        return Design(
-            None if self.strata is None else self.strata[rows], None if self.clusters is None else self.clusters[rows]
-        )
+        return Design(*(None if each is None else each[rows] for each in (self.strata, self.clusters, self.weights)))
+
+    @property
+    def is_labelled(self) -> bool:
+        return self.strata is not None or self.clusters is not None
+
+    def problems(self, rows: FloatArray) -> int:
+        """How many problems `rows` (M, ...) stand for."""
+        return len(rows) if self.weights is None else round(float(self.weights.sum()))
+
+    def mean(self, rows: FloatArray) -> FloatArray:
+        """Of `rows` (M, K) over problems, (K,)."""
+        return rows.mean(axis=0) if self.weights is None else self.weights @ rows / self.weights.sum()
 
     def units(self, problems: int) -> int:
         """How many independent units `problems` problems make: the clusters, or the problems themselves."""

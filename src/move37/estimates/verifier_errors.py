@@ -82,7 +82,7 @@ def tipping(
 
     NaN where no problem is left unsolved by either.
     """
-    one, two = base.mean(axis=0), rl.mean(axis=0)
+    one, two = design.mean(base), design.mean(rl)
     with np.errstate(divide="ignore", invalid="ignore"):
         lower, upper = _fieller(one, two, _covariances(base, rl, design), critical)
         return Tipping(_rate(one / two, ks), _rate(upper, ks), _rate(lower, ks))
@@ -100,7 +100,7 @@ def _covariances(base: FloatArray, rl: FloatArray, design: Design) -> tuple[Floa
     if not variance > 0:
         nothing = np.full(base.shape[1], np.nan)
         return nothing, nothing, nothing
-    scale = variance * len(base) ** 2
+    scale = variance * design.problems(base) ** 2
     return (one**2).sum(axis=0) / scale, (two**2).sum(axis=0) / scale, (one * two).sum(axis=0) / scale
 
 
