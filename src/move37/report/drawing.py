@@ -20,13 +20,17 @@ CURVE_HEIGHT = 340
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """`stem` names its files, `alt` says in words what it shows, `spec` is Vega-Lite."""
+    """`stem` names its files, `alt` says in words what it shows, `spec` is Vega-Lite.
+
+    One that is not `pictured` is drawn by the page alone, and no picture file is made of it.
+    """
 
     stem: str
     title: str
     subtitle: str
     alt: str
     spec: dict[str, Any]
+    pictured: bool = True
 
 
 def finished(layers: list[Any], height: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ labels that depend on the room there is are decided while drawing. `drawing.py` 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -30,6 +31,8 @@ from move37.report.drawing import (
     y_of,
 )
 from move37.report.exact_figures import exact_figures
+from move37.report.family_figure import family_curves_figure
+from move37.report.family_view import colour_position, is_family
 from move37.report.number_format import (
     counted,
     k_list,
@@ -243,20 +246,43 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
 
 
 def figures_of(findings: Findings) -> list[Figure]:
-    """All figures: the curves, three for each comparison in order, and one for each with token counts."""
+    """All figures: the curves, three for each comparison in order, and one for each with token counts.
+
+    Of many models the page alone draws those of single pairs: as files they would be hundreds.
+    """
+    common = [first_figure(findings), *trajectory_figures(findings)]
+    of_pairs = [*_pair_figures(findings), *perplexity_figures(findings)]
+    exact = exact_figures(findings)
+    if is_family(len(findings.curves)):
+        common, of_pairs, exact = [*common, *exact[:1]], [*of_pairs, *exact[1:]], []
+        of_pairs = [replace(figure, pictured=False) for figure in of_pairs]
+    first, *rest = common
+    return [first, *of_pairs, *rest, *exact]
+
+
+def first_figure(findings: Findings) -> Figure:
+    """The curves of all models."""
+    curves, guesses = findings.curves, findings.guesses
+    if is_family(len(curves)):
+        return family_curves_figure(curves, _percent_domain(curves, guesses))
+    return curves_figure(curves, guesses, [model.beyond for model in findings.models])
+
+
+def _pair_figures(findings: Findings) -> list[Figure]:
     several = len(findings.comparisons) > 1
     models = [curve.model for curve in findings.curves]
-    found = [curves_figure(findings.curves, findings.guesses, [model.beyond for model in findings.models])]
+    found = []
     for number, comparison in enumerate(findings.comparisons, start=1):
         suffix = f"-{number}" if several else ""
-        position = models.index(comparison.difference.rl)
+        position = colour_position(models.index(comparison.difference.rl), len(models))
         found.append(difference_figure(comparison.difference, position, f"difference{suffix}"))
         found.append(accuracy_figure(comparison, position, f"accuracy{suffix}"))
         found.append(transition_figure(comparison, f"transition{suffix}"))
     for number, pair in enumerate(findings.pairs, start=1):
         if pair.tokens is not None:
-            found.append(token_figure(pair.tokens, models.index(pair.rl), token_stem(number, len(findings.pairs))))
-    return [*found, *trajectory_figures(findings), *exact_figures(findings), *perplexity_figures(findings)]
+            position = colour_position(models.index(pair.rl), len(models))
+            found.append(token_figure(pair.tokens, position, token_stem(number, len(findings.pairs))))
+    return found
 
 
 def _bins_axis() -> alt.Axis:

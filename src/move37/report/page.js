@@ -23,7 +23,8 @@ function explain(plot, error) {
 
 // A figure in a fold has no width before the fold is opened: it is drawn then.
 async function drawShown() {
-  const shown = [...document.querySelectorAll(".plot:not([data-begun])")].filter((plot) => plot.offsetParent !== null);
+  const isShown = (plot) => plot.checkVisibility?.() ?? plot.offsetParent !== null;
+  const shown = [...document.querySelectorAll(".plot:not([data-begun])")].filter(isShown);
   for (const plot of shown) plot.dataset.begun = "";
   await Promise.all(shown.map((plot) => draw(plot).catch((error) => explain(plot, error))));
   const drawn = document.querySelectorAll(".plot[data-begun]").length;
@@ -45,7 +46,30 @@ function handOut(event) {
   held.click();
 }
 
+// A column's heading sorts its table, and the drawings that belong to the rows; again: the other way round.
+function sortBy(event) {
+  const heading = event.target.closest?.("table.sortable thead button")?.parentElement;
+  if (!heading) return;
+  const table = heading.closest("table");
+  const at = heading.cellIndex;
+  const down = heading.ariaSort !== "descending" && (at > 0 || heading.ariaSort === "ascending");
+  for (const other of table.tHead.rows[0].cells) other.ariaSort = "none";
+  heading.ariaSort = down ? "descending" : "ascending";
+  const key = (row) => (at === 0 ? row.cells[0].textContent.trim() : Number(row.cells[at].dataset.sort ?? "NaN"));
+  const compare = (a, b) => {
+    const [first, second] = [key(a), key(b)];
+    if (at === 0) return first.localeCompare(second, undefined, { numeric: true });
+    return Number.isNaN(first) - Number.isNaN(second) || first - second;
+  };
+  const rows = [...table.tBodies[0].rows].sort(compare);
+  if (down) rows.reverse();
+  table.tBodies[0].append(...rows);
+  const panels = new Map([...document.querySelectorAll(".panel")].map((panel) => [panel.dataset.row, panel]));
+  for (const row of rows) panels.get(row.dataset.row)?.parentElement.append(panels.get(row.dataset.row));
+}
+
 document.addEventListener("click", handOut);
+document.addEventListener("click", sortBy);
 document.addEventListener("toggle", drawShown, true);
 window.addEventListener("hashchange", openTarget);
 openTarget();

@@ -23,6 +23,7 @@ from move37.parts import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.assets import asset, drawing_library, json_in_script, policy, style_sheet
 from move37.report.exports import csv_files
+from move37.report.family_view import colour_position, family_view, is_family
 from move37.report.handouts import Handouts
 from move37.report.number_format import count, counted, level
 from move37.report.pictures import coloured, drawing, remove_stale, write_picture
@@ -48,7 +49,7 @@ def write_report(findings: Findings, context: ReportContext, folder: Path, singl
     figures = figures_of(findings)
     written = {f"tables/{name}": text.encode() for name, text in csv_files(findings, context.settings).items()}
     names = [Path(name).name for name in written]
-    drawings = {figure.stem: drawing(figure) for figure in figures}
+    drawings = {figure.stem: drawing(figure) for figure in figures if figure.pictured}
     for stem, drawn in drawings.items():
         svg, png = coloured(drawn)
         written |= {f"figures/{stem}.svg": svg.encode(), f"figures/{stem}.png": png}
@@ -99,7 +100,7 @@ def content_of(
         "notes": notes(findings),
         "figures": drawn,
         "curves_table": tables.curves_table(findings.curves, tables.powers_of_two(longest)),
-        "curves_drawn": tables.curves_table(findings.curves, tables.drawn_ks(longest)),
+        "family": family_view(findings, screen),
         "legend": _legend(findings),
         "comparisons": [
             _comparison(findings, each, number)
@@ -140,13 +141,14 @@ def _comparison(findings: Findings, comparison: Comparison, number: int) -> dict
         "stopped": stopped_by_outcomes(findings.decision),
         "base": difference.base,
         "rl": difference.rl,
-        "colour": palette.series(models.index(difference.rl)),
+        "colour": palette.series(colour_position(models.index(difference.rl), len(models))),
         "stems": {name: f"{name}{suffix}" for name in ("difference", "accuracy", "transition")},
         "key_figures": tables.key_figures(
             comparison, curves[difference.base], curves[difference.rl], findings.decision
         ),
         "difference": tables.difference_table(difference, tables.powers_of_two(k_max)),
         "at_k": tables.at_k_table(difference, curves[difference.base], curves[difference.rl]),
+        "curves_drawn": tables.curves_table([curves[difference.base], curves[difference.rl]], tables.drawn_ks(k_max)),
         "difference_drawn": tables.difference_table(difference, tables.drawn_ks(k_max)),
         "four_way": tables.four_way(comparison.solvable, findings.decision),
         "four_way_table": tables.four_way_table(comparison.solvable, findings.decision),
@@ -174,7 +176,9 @@ def _more(findings: Findings, further: FurtherSections) -> list[str]:
 def _sizes(findings: Findings, title: str) -> str:
     """ "rl against base · 1,060 problems, 128 scored samples each · bands hold for all k at once (95%)"."""
     first = findings.curves[0]
-    who = f"{', '.join(each.model for each in findings.curves[1:])} against {first.model}"
+    others = [each.model for each in findings.curves[1:]]
+    known = f"{count(len(others))} models" if is_family(len(findings.curves)) else ", ".join(others)
+    who = f"{known} against {first.model}"
     parts = [who] if findings.comparisons and who != title else []
     low, high = min(curve.n[0] for curve in findings.curves), max(curve.n[1] for curve in findings.curves)
     samples = counted(low, "scored sample") if low == high else f"{count(low)} to {count(high)} scored samples"

@@ -29,6 +29,8 @@ from move37.report.words import named, sentence, stopped_by_outcomes, tries, und
 from move37.report.words.claim import LIKE_THESE, THESE, Assertion, Claim, described, problems_of
 
 YES, NO, OPEN = "yes", "no", "open"
+_NAMED = 4
+"""Models up to which a title names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,9 @@ def _whom(models: Sequence[str], of: int) -> str:
 def _which(models: Sequence[str], of: int) -> str:
     if not models:
         return "none"
-    return f"all {count(of)}" if len(models) == of else ", ".join(map(named, models))
+    if len(models) == of:
+        return f"all {count(of)}"
+    return ", ".join(map(named, models)) if len(models) <= _NAMED else f"{count(len(models))} of {count(of)}"
 
 
 def _claim(text: str, asserts: tuple[Assertion, ...], comparison: Comparison) -> Claim:

@@ -1,0 +1,79 @@
+"""A report of many models: one drawing, row and fold for each, and a page that can still be mailed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from move37.analyses import Findings
+from move37.analyses.details import ModelData
+from move37.analyses.findings import Facts, find
+from move37.counts import Tally
+from move37.estimates.settings import BandSettings
+from move37.report import ReportContext
+from move37.report.family_view import family_view, sparse_ks
+from move37.report.handouts import Handouts
+from move37.report.page import write_report
+from move37.report.words.first_screen import first_screen
+from tests.undrawn import nothing_drawn
+
+CONTEXT = ReportContext(title="a family", note="", settings=(), prompts=(), command="move37 compare ...")
+
+
+def found(models: int, problems: int = 40, n: int = 16) -> Findings:
+    rng = np.random.default_rng(0)
+    chances = rng.beta(0.4, 0.6, problems)
+    none = np.zeros(problems, dtype=np.int64)
+    known = []
+    for i in range(models):
+        correct = rng.binomial(n, chances ** (0.4 + 0.2 * i))
+        known.append(ModelData(Tally(f"m<{i}>", tuple(map(str, range(problems))), correct, n - correct, none, none)))
+    return find(known, BandSettings(draws=200), Facts(beyond=False))
+
+
+@pytest.fixture(scope="module")
+def family() -> Findings:
+    return found(8)
+
+
+def test_as_many_models_as_there_are_colours_share_one_chart() -> None:
+    few = found(3)
+    assert family_view(few, first_screen(few)) is None
+
+
+def test_rows_drawings_and_answers_are_of_every_model(family: Findings) -> None:
+    view = family_view(family, first_screen(family))
+    assert view is not None
+    assert [row.model for row in view.rows] == [curve.model for curve in family.curves[1:]]
+    assert {len(row.cells) for row in view.rows} == {len(view.header)}
+    for row, comparison in zip(view.rows, family.comparisons, strict=True):
+        assert row.cells[1][1] == comparison.difference.band.mean[0]
+        assert bool(row.panel.gains) == bool(comparison.difference.shown_gain)
+    assert view.answers[0].short == f"{sum(1 in c.difference.shown_gain for c in family.comparisons)} of 7 models"
+    assert sparse_ks(16) == [1, 2, 3, 4, 6, 8, 11, 16]
+
+
+def test_the_page_folds_each_pair_and_draws_no_pictures_of_them(family: Findings, tmp_path: Path) -> None:
+    with nothing_drawn():
+        write_report(family, CONTEXT, tmp_path)
+    page = re.sub("<script>.*?</script>", "", (tmp_path / "report.html").read_text(), flags=re.DOTALL)
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"curves.png", "curves.svg"}
+    assert page.count('<details class="fold"') == page.count('<a class="panel"') == 7
+    assert "m&lt;3&gt; against m&lt;0&gt;" in page
+    assert "m<3>" not in page.replace('"m<3>"', "")
+    places = re.findall(r'\bid="([^"]*)"', page)
+    assert len(places) == len({*places})
+    assert {*re.findall(r'href="#([^"]*)"', page)} <= {*places}
+    assert "figures/difference" not in (tmp_path / "report.md").read_text()
+
+
+def test_a_page_holds_small_files_first_and_names_the_others() -> None:
+    numbers = np.random.default_rng(0).random(700_000).tobytes()
+    links = Handouts({"tables/big.csv": numbers, "tables/small.csv": b"k\n1\n"}, single_file=True)
+    assert 'download="small.csv"' in links.link("small.csv", "CSV")
+    assert links.link("small.csv", "CSV") == '<a href="#file-small.csv" data-file="small.csv">CSV</a>'
+    assert links.link("big.csv", "CSV") == "CSV (in the folder of this page: tables/big.csv)"
+    assert Handouts({"tables/big.csv": numbers}, single_file=False).link("big.csv", "CSV") == (
+        '<a href="tables/big.csv">CSV</a>'
+    )
