@@ -39,6 +39,7 @@ IMPORTERS = Registry(
         "lighteval": "move37.importers.lighteval:LightevalImporter",
         "evalplus": "move37.importers.evalplus:EvalplusImporter",
         "human-eval": "move37.importers.human_eval:HumanEvalImporter",
+        "bigcode": "move37.importers.bigcode:BigcodeImporter",
         "livecodebench": "move37.importers.livecodebench:LiveCodeBenchImporter",
         "verifiers": "move37.importers.verifiers_logs:VerifiersImporter",
         "nemo-skills": "move37.importers.nemo_skills:NemoSkillsImporter",

@@ -21,9 +21,9 @@ class ProblemIndex:
         A prompt may hold other questions as examples: the one that begins last is what is asked.
         """
         found = self._by_id.get(asked.key) or self._by_task.get(asked.key) or self._by_task.get(_number(asked.key))
-        if found is not None or asked.question is None:
+        if found is not None or (asked.question is None and asked.prompt is None):
             return found
-        question = _plain(asked.question)
+        question = _plain(asked.question or "")
         if question in self._by_question:
             return self._by_question[question]
         text = _plain(asked.prompt) if asked.prompt else question
