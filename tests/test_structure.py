@@ -31,6 +31,7 @@ LATE_IMPORTS = {
     "commands/studies.py": "each command loads what it needs, so that --help waits for none of it",
     "benchmarks/published.py": "datasets is in the extra hub",
     "images.py": "Pillow is in the extra vision",
+    "engines/transformers_images.py": "Pillow is in the extra vision",
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
     "engines/transformers_load.py": "peft is in the extra lora",
     "importers/monkeys.py": "PyYAML is in the extra logs",

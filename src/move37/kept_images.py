@@ -7,7 +7,7 @@ from pathlib import Path
 from move37.errors import InputError
 from move37.images import file_name
 from move37.parts import write_atomically
-from move37.types import ImagePart, Problem
+from move37.types import ImagePart, Problem, Prompt
 
 
 def keep_images(folder: Path, problems: Iterable[Problem]) -> None:
@@ -32,6 +32,20 @@ def with_images_in(folder: Path, problem: Problem) -> Problem:
     if not problem.images:
         return problem
     return replace(problem, images=tuple(_located(folder, image) for image in problem.images))
+
+
+def prompt_with_images_in(folder: Path, prompt: Prompt) -> Prompt:
+    """The same for the images of a prompt's messages."""
+    if not prompt.images:
+        return prompt
+    messages = tuple(
+        replace(
+            message,
+            content=tuple(_located(folder, each) if isinstance(each, ImagePart) else each for each in message.content),
+        )
+        for message in prompt.messages
+    )
+    return replace(prompt, messages=messages)
 
 
 def _located(folder: Path, image: ImagePart) -> ImagePart:

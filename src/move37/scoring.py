@@ -244,13 +244,14 @@ class _Scoring:
         advance: Any,
     ) -> Iterator[list["_Text"]]:
         """Responses whose tokens are known, so many tokens at a time."""
-        encoded: dict[str, list[int]] = {}
+        encoded: dict[tuple[str, ...], Sequence[int]] = {}
         chunk, tokens = list[_Text](), 0
         for sample in owed:
             prompt = prompts[sample.problem_id]
-            if prompt.text not in encoded:
-                encoded[prompt.text] = token_ids(self._engine, prompt)
-            text = self._tokens(author, sample, prompt, encoded[prompt.text], proven)
+            shown = prompt.content
+            if shown not in encoded:
+                encoded[shown] = token_ids(self._engine, prompt)
+            text = self._tokens(author, sample, prompt, encoded[shown], proven)
             if isinstance(text, Reencoding):
                 refused[text.reason] += 1
                 advance(1)
@@ -264,7 +265,12 @@ class _Scoring:
             yield chunk
 
     def _tokens(
-        self, author: str, sample: Sample, prompt: Prompt, prompt_ids: list[int], proven: set[tuple[Any, ...]] | None
+        self,
+        author: str,
+        sample: Sample,
+        prompt: Prompt,
+        prompt_ids: Sequence[int],
+        proven: set[tuple[Any, ...]] | None,
     ) -> "_Text | Reencoding":
         """The tokens of a response after its prompt, or why they are not known."""
         kept = _kept(sample)
@@ -286,16 +292,17 @@ class _Scoring:
             token_ids, own = tuple(found), None
         if self._context_length is not None and len(prompt_ids) + len(token_ids) > self._context_length:
             return Reencoding(TOO_LONG)
-        return _Text(sample, tuple(prompt_ids), token_ids, own)
+        ids = prompt_ids if isinstance(prompt_ids, tuple) else tuple(prompt_ids)  # those with images stay what they are
+        return _Text(sample, ids, token_ids, own)
 
-    def _encoded(self, sample: Sample, prompt: Prompt, prompt_ids: list[int]) -> list[int] | Reencoding:
+    def _encoded(self, sample: Sample, prompt: Prompt, prompt_ids: Sequence[int]) -> list[int] | Reencoding:
         """The text as tokens behind the prompt's, with the end token where the response ended by itself."""
         if prompt.stop and sample.finish_reason is FinishReason.STOP:
             return Reencoding(UNKNOWN)  # a stop string was taken off, or an end token: the text does not say
         whole = token_ids(self._engine, replace(prompt, text=prompt.text + sample.text))
         if whole[: len(prompt_ids)] != prompt_ids:
             return Reencoding(DIFFERS)
-        found = whole[len(prompt_ids) :]
+        found = list(whole[len(prompt_ids) :])
         if self._engine.read_back(prompt_ids, found, ()) != sample.text:
             return Reencoding(OTHER_TOKENIZER)
         if sample.finish_reason is FinishReason.STOP:

@@ -43,7 +43,7 @@ from move37 import __version__
 from move37.config import IMPORTED, TRAININGS, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
-from move37.kept_images import keep_images, with_images_in
+from move37.kept_images import keep_images, prompt_with_images_in, with_images_in
 from move37.locks import held
 from move37.parts import UNFINISHED, Appender, PartFolder, read_json, write_atomically
 from move37.schema import (
@@ -291,7 +291,8 @@ class RunStore:
     def model_record(self, model: str) -> ModelRecord:
         """What is known of `model`; empty for imports that did not say."""
         folder = self.folder / "models" / model
-        prompts = tuple(map(prompt_of, read_table(folder / "prompts.parquet", PROMPTS)))
+        found = map(prompt_of, read_table(folder / "prompts.parquet", PROMPTS))
+        prompts = tuple(prompt_with_images_in(self._image_folder, prompt) for prompt in found)
         return ModelRecord(_mapping(folder / "identity.json"), prompts)
 
     def spending(self, model: str) -> Mapping[str, Any]:

@@ -141,6 +141,11 @@ class Prompt:
     def images(self) -> tuple[ImagePart, ...]:
         return tuple(image for message in self.messages for image in message.images)
 
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What a model is shown: the text, and the digests of the images. Prompts that agree in it are read once."""
+        return self.text, *(image.digest for image in self.images)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

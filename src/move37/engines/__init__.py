@@ -220,8 +220,21 @@ class TrainableSettings:
     rows: int | None
 
 
-def token_ids(engine: BatchScorer | Trainable, prompt: Prompt) -> list[int]:
-    """The tokens of a prompt, as the engine reads it."""
+@runtime_checkable
+class Seeing(Protocol):
+    """Reads prompts with images."""
+
+    def encode_prompt(self, prompt: Prompt) -> Sequence[int]:
+        """The token ids of a prompt, those for its images among them, with all else that is read beside them."""
+        ...
+
+
+def token_ids(engine: BatchScorer | Trainable, prompt: Prompt) -> Sequence[int]:
+    """The tokens of a prompt, as the engine reads it. Raises ConfigError for images that it does not see."""
+    if prompt.images:
+        if isinstance(engine, Seeing):
+            return engine.encode_prompt(prompt)
+        refuse_images(f"problem {prompt.problem_id}", prompt.messages)
     return engine.encode(prompt.text, rendered=True) if prompt.rendered else engine.encode(prompt.text)
 
 

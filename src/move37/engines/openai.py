@@ -144,7 +144,7 @@ class OpenAIEngine:
             self.context_length = renderer.context_length
         self.spending = Spending(options.price, options.budget) if options.is_priced else None
         self._guard = RepeatGuard()
-        self._lengths: dict[str, int | None] = {}
+        self._lengths: dict[tuple[str, ...], int | None] = {}
         extra = {**PLAIN[server.kind], **options.request}
         tags = options.reasoning_tags or _tags_of(renderer)
         self._form = Form(options.api, name, extra, options.limit_key, options.stop_strings, options.seed, tags)
@@ -224,15 +224,16 @@ class OpenAIEngine:
 
     def count_tokens(self, prompt: Prompt) -> int | None:
         """None where neither the tokenizer nor the server is there to ask."""
-        if prompt.text not in self._lengths:
-            self._lengths[prompt.text] = self._counted(prompt)
-        return self._lengths[prompt.text]
+        if prompt.content not in self._lengths:
+            self._lengths[prompt.content] = self._counted(prompt)
+        return self._lengths[prompt.content]
 
     def _counted(self, prompt: Prompt) -> int | None:
         if not self._options.images:
             refuse_images(self._name, prompt.messages)
         if self._renderer is not None:
-            return len(self._renderer.encode(prompt.text))
+            renderer = self._renderer
+            return renderer.count_tokens(prompt) if prompt.images else len(renderer.encode(prompt.text))
         if not self._server.counts_tokens:
             return None
         count = token_counter(self._endpoints[0], self._server, self._name)
@@ -245,7 +246,7 @@ class OpenAIEngine:
         Raises EngineError where servers refuse, stay away or repeat themselves, RunError where the budget is used up.
         """
         requests = list(requests)
-        for prompt in {request.prompt.text: request.prompt for request in requests}.values():
+        for prompt in {request.prompt.content: request.prompt for request in requests}.values():
             self._refuse(prompt)
         if sampling.keep_tokens and self._server.kind not in GIVES_TOKENS:
             raise ConfigError(
@@ -300,7 +301,7 @@ class OpenAIEngine:
 
         What a server's own template adds, and how it counts images, is a guess until it has answered once.
         """
-        counted = self._lengths.get(prompt.text)
+        counted = self._lengths.get(prompt.content)
         written_here = self._options.api == "completions"
         if counted is not None and (written_here or self._renderer is None):
             return counted

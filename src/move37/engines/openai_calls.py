@@ -64,7 +64,7 @@ class Dispatcher:
     """At most so many; the server's own count takes its place once there is one."""
     deliver: Callable[[Sample], object]
     unread: Callable[[], int]
-    _prompt_tokens: dict[str, int] = field(default_factory=dict)
+    _prompt_tokens: dict[tuple[str, ...], int] = field(default_factory=dict)
     _waiting: "deque[Call]" = field(default_factory=deque)
     _running: "dict[asyncio.Task[Any], Call]" = field(default_factory=dict)
     _left_owed: list[Call] = field(default_factory=list)
@@ -99,17 +99,18 @@ class Dispatcher:
 
     def _calls(self, requests: Iterable[Request]) -> list[Call]:
         calls: list[Call] = []
-        known: dict[str, Sequence[int] | None] = {}
+        known: dict[tuple[str, ...], Sequence[int] | None] = {}
         for request in requests:
             prompt = request.prompt
-            if prompt.text not in known:
-                known[prompt.text] = self.encode(prompt)
-                self._prompt_tokens[prompt.text] = self.prompt_tokens(prompt)
+            shown = prompt.content
+            if shown not in known:
+                known[shown] = self.encode(prompt)
+                self._prompt_tokens[shown] = self.prompt_tokens(prompt)
             last = calls[-1] if calls else None
             if last and last.prompt == prompt and len(last.requests) < self.policy.samples_per_call:
                 calls[-1] = replace(last, requests=(*last.requests, request))
             else:
-                calls.append(Call((request,), known[prompt.text]))
+                calls.append(Call((request,), known[shown]))
         return calls
 
     def _send(self) -> None:
@@ -133,7 +134,7 @@ class Dispatcher:
 
     def _most(self, call: Call) -> float:
         return self.spending.most(
-            self._prompt_tokens[call.prompt.text], self.sampling.max_new_tokens * len(call.requests)
+            self._prompt_tokens[call.prompt.content], self.sampling.max_new_tokens * len(call.requests)
         )
 
     def _split_first(self) -> None:
@@ -152,7 +153,7 @@ class Dispatcher:
                 endpoint.note_failure(failed, sent_at)
                 raise
             if usage is not None:
-                self._prompt_tokens[call.prompt.text] = usage.prompt
+                self._prompt_tokens[call.prompt.content] = usage.prompt
             elif self.spending.budget is not None:
                 raise EngineError("options.budget: the server does not say how many tokens an answer took")
         except CallError as failed:

@@ -9,8 +9,9 @@ branched (state spaces, linear attention) goes the plain way, and one that conti
 Loading is in `transformers_load.py`. Prompts, special tokens and ends of responses are `transformers_render.py`'s. The
 loop is in `transformers_decode.py` (the plain one in `transformers_plain.py`), the sampling distribution in
 `transformers_draw.py`, the cache in `transformers_cache.py`, the calls of the model in `transformers_forward.py`,
-scores in `transformers_score.py`. Images, several GPUs and quantised kernels are left out: such a model is served
-elsewhere.
+scores in `transformers_score.py`, images in `transformers_images.py`: a model that reads images and keeps keys and
+values reads a prompt and its images once for all samples. Several GPUs and quantised kernels are left out: such a model
+is served elsewhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,17 +32,20 @@ from transformers import (
 from transformers.utils.hub import cached_file
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import Completion, Scored, TrainableSettings, parse_options, refuse_images, seeds_statement
+from move37.engines import Completion, Scored, TrainableSettings, parse_options, seeds_statement
 from move37.engines.forest import Forest
 from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
 from move37.engines.transformers_draw import log_distribution
 from move37.engines.transformers_forest import forest_logits
-from move37.engines.transformers_forward import Forward, distance_of_rows, forward_of
+from move37.engines.transformers_forward import Forward, distance_of_images, distance_of_rows, forward_of
+from move37.engines.transformers_images import ImagePrompt, ImageReader, probe_images
 from move37.engines.transformers_load import (
     classified,
     device_of,
     embedded_tokens,
+    one_line,
+    open_images,
     open_model,
     open_renderer,
 )
@@ -51,7 +55,7 @@ from move37.engines.transformers_plain import PlainForward, PlainLoop, measure, 
 from move37.engines.transformers_render import TransformersRenderer, end_sources, end_tokens_statement
 from move37.engines.transformers_score import score, score_together
 from move37.engines.transformers_text import Before, ResponseText
-from move37.errors import ConfigError, EngineError
+from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.types import FloatArray, IntArray, Request, Sample
 
 Made = TypeVar("Made", Sample, Completion)
@@ -88,6 +92,9 @@ class Options(Settings):
     revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
     trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
     packed: bool = Field(True, description="Lay out float32 weights for oneDNN on a CPU; off: torch's own kernels.")
+    processor: dict[str, Any] = Field(
+        default={}, description="Settings of the model's image processor, such as max_pixels; default: its own."
+    )
     cuda_graphs: bool = Field(True, description="Record steps of Llama-type models on a GPU; off: launch every kernel.")
 
 
@@ -98,8 +105,15 @@ class TransformersEngine(TransformersRenderer):
     rows_key = "options.batch_size"
     """The setting of how many samples are decoded together, for messages."""
 
-    def __init__(self, path: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: Options) -> None:
-        super().__init__(path, tokenizer, _context_length(model.config))
+    def __init__(
+        self,
+        path: str,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        options: Options,
+        images: ImageReader | MissingExtraError | None = None,
+    ) -> None:
+        super().__init__(path, tokenizer, _context_length(model.config), images)
         self._model = model
         self._options = options
         self._text = ResponseText(tokenizer)
@@ -109,7 +123,7 @@ class TransformersEngine(TransformersRenderer):
         self._embedded = embedded_tokens(model)
         self._forward, self._memory = self._fastest(), SlotMemory()
         self._token_bytes = 0 if isinstance(self._forward, PlainForward) else self._state_bytes(self._forward)
-        self._packed = 0
+        self._packed, self._images_checked = 0, False
         if options.packed and model.device.type == "cpu" and can_pack():
             self._packed = pack(model, options.batch_size or _CPU_ROWS[0])
 
@@ -122,15 +136,17 @@ class TransformersEngine(TransformersRenderer):
             torch.set_num_threads(options.threads)
         dtype = options.dtype if options.dtype != "auto" or device.type != "cpu" else "float32"
         loaded, tokenizer = open_model(model.path, options.revision, options.trust_remote_code, dtype)
+        images = open_images(model.path, options.revision, options.trust_remote_code, options.processor)
         with classified(model.path):
-            return cls(model.path, loaded.to(device), tokenizer, options)  # type: ignore[arg-type]
+            return cls(model.path, loaded.to(device), tokenizer, options, images)  # type: ignore[arg-type]
 
     @classmethod
     def renderer(cls, model: ModelConfig) -> TransformersRenderer:
         """The tokenizer alone, for prompts and their lengths where no weights are needed. Raises as `load` does."""
         options = parse_options(model, Options)
         tokenizer, config = open_renderer(model.path, options.revision, options.trust_remote_code)
-        return TransformersRenderer(model.path, tokenizer, _context_length(config))
+        images = open_images(model.path, options.revision, options.trust_remote_code, options.processor)
+        return TransformersRenderer(model.path, tokenizer, _context_length(config), images)
 
     @classmethod
     def load_to_train(cls, path: str, settings: TrainableSettings) -> "TransformersEngine":
@@ -213,6 +229,7 @@ class TransformersEngine(TransformersRenderer):
             "kernels": f"oneDNN with packed weights in {self._packed} layers" if self._packed else "torch",
             "context_length": str(self.context_length),
             **({"decoding": self._forward.statement} if isinstance(self._forward, PlainForward) else {}),
+            **({"images": self._images.statement()} if isinstance(self._images, ImageReader) else {}),
             "end_tokens": ", ".join(str(token) for token in sorted(self._end_tokens)) or "none",
             "ends_named_by": end_tokens_statement(self._end_sources),
             "ignored_settings": ", ".join(f"{k}={v}" for k, v in ignored.items() if v not in (None, 1.0)) or "none",
@@ -287,13 +304,13 @@ class TransformersEngine(TransformersRenderer):
         return packed(self._model, rows)
 
     def _decode(self, requests: Sequence[Request], sampling: SamplingConfig, completely: bool) -> Iterator[Any]:
-        for problem_id, prompt in {request.prompt.problem_id: request.prompt for request in requests}.items():
-            refuse_images(f"problem {problem_id}", prompt.messages)
-        texts = {request.prompt.text: request.prompt.rendered for request in requests}
-        prompts = {text: self.encode(text, rendered) for text, rendered in texts.items()}
-        for request in requests:
-            self._refuse_unknown_tokens(request.prompt.problem_id, prompts[request.prompt.text])
-            self._check_room(request, len(prompts[request.prompt.text]), sampling.max_new_tokens)
+        asked_for = {request.prompt.content: request for request in requests}
+        prompts = {shown: self.encode_prompt(request.prompt) for shown, request in asked_for.items()}
+        if any(isinstance(prompt, ImagePrompt) for prompt in prompts.values()):
+            self._check_images()
+        for shown, request in asked_for.items():
+            self._refuse_unknown_tokens(request.prompt.problem_id, prompts[shown])
+            self._check_room(request, len(prompts[shown]), sampling.max_new_tokens)
         slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
         asked = (prompts, requests, slots, sampling)
         try:
@@ -307,6 +324,27 @@ class TransformersEngine(TransformersRenderer):
                 f"{self._path}: out of memory on {_device_name(self._model.device)} with {slots} rows; set a smaller "
                 f"{self.rows_key} (for example {max(1, slots // 2)}) or a smaller max_new_tokens"
             ) from error
+
+    def _check_images(self) -> None:
+        """Once, before the first image is read. Raises EngineError where branches of the cache would be another model.
+
+        Two small pictures of other shapes are read, branched and gone on with, and read at once by the model alone.
+        """
+        if self._images_checked or not isinstance(self._images, ImageReader):
+            return
+        what = f"{self._path}: {type(self._model).__name__}"
+        if isinstance(self._forward, PlainForward):
+            raise EngineError(f"{what} reads images, but {self._forward.statement}; serve it (engine = 'openai')")
+        try:
+            distance = distance_of_images(self._forward, self._images.probes(probe_images()))
+        except Exception as error:  # models of a hundred authors
+            raise EngineError(f"{what} cannot be read with images here ({one_line(error)}); serve it") from error
+        if not distance <= _LARGEST_DISTANCE:
+            raise EngineError(
+                f"{what} has other probabilities token by token behind an image than for all of it read at once; "
+                "serve it (engine = 'openai')"
+            )
+        self._images_checked = True
 
     def _rows(self, tokens: int) -> int:
         """How many samples of so many tokens are decoded together."""

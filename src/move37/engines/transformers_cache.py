@@ -200,7 +200,9 @@ class BranchCache(Cache):
 
     `stays` says that no branch will be admitted after the first step: then no column is ever needed twice.
     `lengths` has every branch's tokens so far, int64 of shape (branches,); `before_step` says with how many rows to
-    step. `longest` is what a branch may have at most.
+    step. `longest` is what a branch may have at most. `offsets`, of the same shape, is by how much the position of a
+    branch's next token differs from its length: models that count an image's tokens in two dimensions go on behind them
+    at a smaller one.
     """
 
     def __init__(
@@ -215,7 +217,7 @@ class BranchCache(Cache):
         self._storage: SlotStorage | None = None
         self._slot_layers: list[_SlotLayer] = []
         super().__init__(layers=self._slot_layers)  # type: ignore[arg-type]
-        self.lengths = np.zeros(0, dtype=np.int64)
+        self.lengths, self.offsets = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         self._window = _Window(slots)
         self.longest = longest_prompt + longest_response
         self._longest_prompt = longest_prompt
@@ -233,7 +235,7 @@ class BranchCache(Cache):
         """The column that the next step writes."""
         return self._window.end
 
-    def admit(self, prompt: Sequence[tuple[Tensor, Tensor]]) -> None:
+    def admit(self, prompt: Sequence[tuple[Tensor, Tensor]], offset: int = 0) -> None:
         """Add a branch that has read a prompt, at the first free slot: keys, values by layer, (1, heads, S, width)."""
         length = prompt[0][0].shape[2]
         if not len(self.lengths):
@@ -243,7 +245,7 @@ class BranchCache(Cache):
             self._storage = SlotStorage(self._memory, self._window.slots, self._capacity, prompt, grows)
             self._slot_layers += [_SlotLayer(self._storage, self._window, layer) for layer in range(len(prompt))]
         self._storage.admit(len(self.lengths), slice(self._window.end - length, self._window.end), prompt)
-        self.lengths = np.append(self.lengths, length)
+        self.lengths, self.offsets = np.append(self.lengths, length), np.append(self.offsets, offset)
         self._measure()
 
     def branch(self, children: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -251,7 +253,7 @@ class BranchCache(Cache):
         was = np.repeat(np.arange(len(children)), children)
         if not (children == 1).all():
             was = self._arrange(children)
-            self.lengths = self.lengths[was]
+            self.lengths, self.offsets = self.lengths[was], self.offsets[was]
             self._measure()
         return was
 

@@ -37,7 +37,7 @@ from move37.types import FinishReason, Request, Sample, Segment
 
 
 class DecodeLoop:
-    """One call of an engine's `generate`. `prompts` has the token ids of every prompt text that will be asked for.
+    """One call of an engine's `generate`. `prompts` has the token ids of every prompt that is asked for, by content.
 
     Raises EngineError, while it runs, where the model's probabilities are not finite.
     """
@@ -47,14 +47,14 @@ class DecodeLoop:
         forward: Forward,
         text: ResponseText,
         end_tokens: frozenset[int],
-        prompts: Mapping[str, list[int]],
+        prompts: Mapping[tuple[str, ...], Sequence[int]],
         requests: Sequence[Request],
         slots: int,
         sampling: SamplingConfig,
         memory: SlotMemory,
     ) -> None:
         self._text = text
-        self._before = {written: text.before(tokens) for written, tokens in prompts.items()}
+        self._before = {shown: text.before(tokens) for shown, tokens in prompts.items()}
         self._ends = np.array(sorted(end_tokens), dtype=np.int64)
         self._prompts = prompts
         self._requests, self._waiting = requests, Waiting(requests, slots)
@@ -68,7 +68,7 @@ class DecodeLoop:
         self._keeps_distribution = False
         self._logits: Tensor | None = None
         self._newest = np.zeros(0, dtype=np.int64)
-        self._last_read: tuple[str, ReadPrompt] | None = None
+        self._last_read: tuple[tuple[str, ...], ReadPrompt] | None = None
 
     def run(self) -> Iterator[Sample]:
         """Samples as they end. Inference mode is never on while the caller is at work between two of them."""
@@ -79,8 +79,9 @@ class DecodeLoop:
         """Samples with their tokens, as they end. The sampling distribution must have no nucleus (top_p = 1)."""
         self._keeps_distribution = True
         for response in self._ending():
-            prompt = self._prompts[response.request.prompt.text]
-            yield Completion(self._sample(response), tuple(prompt), tuple(response.tokens), tuple(response.logprobs))
+            prompt = self._prompts[response.request.prompt.content]
+            ids = prompt if isinstance(prompt, tuple) else tuple(prompt)  # one with images stays what it is
+            yield Completion(self._sample(response), ids, tuple(response.tokens), tuple(response.logprobs))
 
     def _ending(self) -> Iterator[Response]:
         while self._waiting or self._sequences:
@@ -96,20 +97,21 @@ class DecodeLoop:
         if not groups:
             return
         logits = [] if self._logits is None else [self._logits]
-        for (_, requests), prompt in zip(groups, self._read([text for text, _ in groups]), strict=True):
+        shown = [requests[0].prompt.content for requests in groups]
+        for requests, prompt in zip(groups, self._read(shown), strict=True):
             self._sequences.open(requests, len(self._cache.lengths))
-            self._cache.admit(prompt.states)
+            self._cache.admit(prompt.states, prompt.offset)
             logits.append(prompt.logits)
         self._logits = logits[0] if len(logits) == 1 else torch.cat(logits)
 
-    def _read(self, texts: Sequence[str]) -> Iterator[ReadPrompt]:
+    def _read(self, shown: Sequence[tuple[str, ...]]) -> Iterator[ReadPrompt]:
         """The prompts in order; one that was the last of the call before is not read again."""
         known = self._last_read
-        if texts and known is not None and known[0] == texts[0]:
+        if shown and known is not None and known[0] == shown[0]:
             yield known[1]
-            texts = texts[1:]
-        for text, prompt in zip(texts, self._forward.read([self._prompts[text] for text in texts]), strict=True):
-            self._last_read = text, prompt
+            shown = shown[1:]
+        for each, prompt in zip(shown, self._forward.read([self._prompts[each] for each in shown]), strict=True):
+            self._last_read = each, prompt
             yield prompt
 
     @torch.inference_mode()
@@ -171,7 +173,7 @@ class DecodeLoop:
     def _sample(self, response: Response) -> Sample:
         request, tokens = response.request, response.tokens
         said = tokens[:-1] if tokens[-1] in self._ends else tokens
-        text = self._text.visible(said, request.prompt.stop, self._before[request.prompt.text])
+        text = self._text.visible(said, request.prompt.stop, self._before[request.prompt.content])
         segments = None
         if self._sampling.keep_tokens and not self._keeps_distribution:
             segments = (Segment("assistant", text, tuple(tokens), True, tuple(response.logprobs)),)

@@ -19,6 +19,7 @@ from transformers import Cache, DynamicCache, PreTrainedModel
 
 from move37.engines.transformers_cache import BranchCache
 from move37.engines.transformers_graphs import RecordedSteps, Store
+from move37.engines.transformers_images import ImagePrompt
 from move37.engines.transformers_llama import WrittenOut, attention_kernels, can_write_out, head_width
 
 Integers = NDArray[np.int64]
@@ -28,10 +29,14 @@ _PROMPT_TOKENS = 4096
 
 
 class ReadPrompt(NamedTuple):
-    """Keys and values of every layer, each (1, key heads, tokens, width of a head); logits (1, vocabulary)."""
+    """Keys and values of every layer, each (1, key heads, tokens, width of a head); logits (1, vocabulary).
+
+    `offset`: by how much the position of the next token differs from the number of tokens (`BranchCache.offsets`).
+    """
 
     states: list[tuple[Tensor, Tensor]]
     logits: Tensor
+    offset: int = 0
 
 
 class Forward(Protocol):
@@ -97,6 +102,51 @@ def distance_of_rows(forward: Forward) -> float:
     return max(distances)
 
 
+@torch.inference_mode()
+def distance_of_images(forward: Forward, prompts: Sequence[ImagePrompt]) -> float:
+    """The same as `distance_of_rows` for prompts with images: read, branched, gone on with, and read at once."""
+    model, further = forward.model, (prompts[0][0], prompts[0][-1])
+    cache = BranchCache(2 * len(prompts), max(map(len, prompts)), len(further), stays=True)
+    for prompt in forward.read(prompts):
+        cache.admit(prompt.states, prompt.offset)
+    cache.branch(np.full(len(prompts), 2))
+    logits = torch.empty(0)
+    for token in further:
+        positions = cache.before_step()
+        logits = forward.step(np.full(len(positions), token), positions, cache)
+        cache.after_step()
+    found = 0.0
+    for prompt in prompts:
+        ids = torch.tensor([[*prompt, *further]], device=model.device)
+        given = prompt.tensors(model.device, model.dtype, more=len(further))
+        alone = (
+            model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False, **given).logits[0, -1].float()
+        )
+        forget_positions(model)
+        rows = (logits - alone).square().mean(-1).sqrt() / alone.std()
+        found = max(found, float(rows.sort().values[1]))  # two of the rows continue this prompt
+    return found
+
+
+def prefill(model: PreTrainedModel, signature: Signature, prompt: ImagePrompt, cache: Cache) -> tuple[Tensor, int]:
+    """Read a prompt and its images into an empty cache -> logits after it, (1, vocabulary), and `ReadPrompt.offset`."""
+    tokens_1S = torch.tensor([prompt], device=model.device)
+    given = signature.accepted(cache, logits_to_keep=1) | prompt.tensors(model.device, model.dtype)
+    output = model(input_ids=tokens_1S, attention_mask=torch.ones_like(tokens_1S), use_cache=True, **given)
+    return output.logits[:, -1].float(), forget_positions(model)
+
+
+def forget_positions(model: PreTrainedModel) -> int:
+    """What a model remembers of the positions of the prompt that it read last (0 of most): taken out of it, because it
+    would count the next text by them."""
+    backbone: Any = model.base_model
+    remembered = getattr(backbone, "rope_deltas", None)
+    if remembered is None:
+        return 0
+    backbone.rope_deltas = None
+    return int(remembered.flatten()[0])
+
+
 class ModelForward:
     """See the module."""
 
@@ -105,15 +155,18 @@ class ModelForward:
 
     def read(self, prompts: Sequence[Sequence[int]]) -> Iterator[ReadPrompt]:
         for ids in prompts:
-            tokens_1S = torch.tensor([ids])
-            cache = DynamicCache()
-            positions = torch.arange(len(ids))[None]
-            logits = self._call(tokens_1S, positions, torch.ones_like(tokens_1S, dtype=torch.bool), cache)
+            cache, offset = DynamicCache(), 0
+            if isinstance(ids, ImagePrompt):
+                logits, offset = prefill(self.model, self._signature, ids, cache)
+            else:
+                tokens_1S, positions = torch.tensor([ids]), torch.arange(len(ids))[None]
+                logits = self._call(tokens_1S, positions, torch.ones_like(tokens_1S, dtype=torch.bool), cache)
             states = [(keys, values) for keys, values, _ in cache if keys is not None and values is not None]
-            yield ReadPrompt(states, logits)
+            yield ReadPrompt(states, logits, offset)
 
     def step(self, tokens_R: Integers, positions_R: Integers, cache: BranchCache) -> Tensor:
-        tokens, positions = (torch.from_numpy(of)[:, None] for of in (tokens_R, positions_R))
+        moved_R = positions_R + np.pad(cache.offsets, (0, len(positions_R) - len(cache.offsets)))
+        tokens, positions = (torch.from_numpy(of)[:, None] for of in (tokens_R, moved_R))
         return self._call(tokens, positions, cache.visible(positions_R), cache)
 
     def _call(self, tokens: Tensor, positions: Tensor, mask: Tensor, cache: DynamicCache | BranchCache) -> Tensor:

@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
+from move37.engines.transformers_images import ImageReader, open_processor, reads_images
 from move37.errors import ConfigError, EngineError, MissingExtraError
 
 _PACKAGES: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +34,7 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 }
 """What transformers 5.24 needs for rounded weights, by the `quant_method` of the config."""
 _ADAPTER = "adapter_config.json"
+_PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 _SOFTLY: Mapping[str, Any] = {
     "_raise_exceptions_for_missing_entries": False,
     "_raise_exceptions_for_connection_errors": False,
@@ -41,7 +50,8 @@ def open_model(
     with classified(path), quiet():
         refuse_missing_packages(path, where)
         tokenizer = AutoTokenizer.from_pretrained(**place_of_tokenizer(path, where))
-        opened: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=dtype, output_loading_info=True)
+        kind: Any = AutoModelForImageTextToText if has_processor(where) else AutoModelForCausalLM
+        opened: Any = kind.from_pretrained(**where, dtype=dtype, output_loading_info=True)
     model, report = opened
     if report["missing_keys"]:
         raise EngineError(
@@ -60,6 +70,29 @@ def open_renderer(path: str, revision: str | None, trust: bool) -> tuple[PreTrai
     where = place_of(adapter_base(path) or path, revision, trust)
     with classified(path), quiet():
         return AutoTokenizer.from_pretrained(**place_of_tokenizer(path, where)), AutoConfig.from_pretrained(**where)
+
+
+def has_processor(where: Mapping[str, Any]) -> bool:
+    """Whether a model reads images beside text, and says how."""
+    if "gguf_file" in where or not reads_images(AutoConfig.from_pretrained(**where)):
+        return False
+    place, revision = where["pretrained_model_name_or_path"], where["revision"]
+    return any(cached_file(place, name, revision=revision, **_SOFTLY) is not None for name in _PROCESSORS)
+
+
+def open_images(
+    path: str, revision: str | None, trust: bool, settings: Mapping[str, Any]
+) -> ImageReader | MissingExtraError | None:
+    """What reads a model's images; None for a model of text, and the error where a package is missing: it can still be
+    asked in text. Raises EngineError."""
+    where = place_of(adapter_base(path) or path, revision, trust)
+    with classified(path), quiet():
+        if not has_processor(where):
+            return None
+        try:
+            return open_processor(path, where, settings)
+        except MissingExtraError as error:
+            return error
 
 
 def adapter_base(path: str) -> str | None:

@@ -87,7 +87,7 @@ class PlainLoop(DecodeLoop):
         """Requests whose prompts have one length, as many as may be decoded together."""
 
         def length(request: Request) -> int:
-            return len(self._prompts[request.prompt.text])
+            return len(self._prompts[request.prompt.content])
 
         for _, same in groupby(sorted(self._requests, key=length), key=length):
             requests = list(same)
@@ -98,7 +98,7 @@ class PlainLoop(DecodeLoop):
     def _start(self, requests: Sequence[Request]) -> None:
         for row, request in enumerate(requests):
             self._sequences.open([request], row)
-        self._logits = self._forward.begin([self._prompts[request.prompt.text] for request in requests])
+        self._logits = self._forward.begin([self._prompts[request.prompt.content] for request in requests])
 
     def _branch(self, tokens: NDArray[np.int64], going: NDArray[np.bool_]) -> None:
         """Rows that go on, in their order."""

@@ -17,7 +17,8 @@ from typing import Any
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from move37.engines import refuse_images
-from move37.errors import ConfigError, EngineError
+from move37.engines.transformers_images import ImageReader
+from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.types import Message, Prompt
 
 _ANSWER = "move-thirty-seven"
@@ -25,11 +26,20 @@ _ANSWER = "move-thirty-seven"
 
 
 class TransformersRenderer:
-    """The tokenizer and the configuration of a model, without its weights: prompts, and how long they are."""
+    """The tokenizer and the configuration of a model, without its weights: prompts, and how long they are.
 
-    def __init__(self, path: str, tokenizer: PreTrainedTokenizerBase, context_length: int | None) -> None:
+    `images` reads them; None for a model of text, an error where a package is missing.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        tokenizer: PreTrainedTokenizerBase,
+        context_length: int | None,
+        images: ImageReader | MissingExtraError | None = None,
+    ) -> None:
         self._path, self._tokenizer, self.context_length = path, tokenizer, context_length
-        self._checked = False
+        self._checked, self._images = False, images
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -37,7 +47,11 @@ class TransformersRenderer:
 
     def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
         """See `engines.Renderer`. Raises ConfigError where the template's tokens are not those of its text."""
-        refuse_images(self._path, messages)
+        if any(message.images for message in messages):
+            self.image_reader(self._path, messages)
+        if isinstance(self._images, ImageReader) and self._images.has_template:
+            return self._written(self._images, messages, variables)
+        refuse_images(f"{self._path}: it has no chat template for them", messages)
         if self._tokenizer.chat_template is None:
             raise ConfigError(f"sampling.template: {self._path} has no chat template; use qwen-boxed, r1 or completion")
         written = [{"role": message.role, "content": message.text} for message in messages]
@@ -58,6 +72,22 @@ class TransformersRenderer:
                 "is asked cannot be written down as text; use a template that is written out (qwen-boxed, r1)"
             )
 
+    def image_reader(self, label: str, messages: Sequence[Message]) -> ImageReader:
+        """What reads the images of these messages. Raises ConfigError, MissingExtraError where nothing does."""
+        if isinstance(self._images, MissingExtraError):
+            raise self._images
+        if self._images is None:
+            refuse_images(label, messages)
+        assert self._images is not None
+        return self._images
+
+    def _written(self, reader: ImageReader, messages: Sequence[Message], variables: Mapping[str, Any]) -> str:
+        try:
+            return reader.write(messages, variables)
+        except Exception as error:  # a template is a program of the model's author, and may raise anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConfigError(f"sampling.template: the chat template of {self._path} fails: {reason}") from error
+
     def _rendered(self, written: list[dict[str, str]], variables: Mapping[str, Any]) -> str:
         try:
             text = self._tokenizer.apply_chat_template(written, add_generation_prompt=True, tokenize=False, **variables)
@@ -68,8 +98,17 @@ class TransformersRenderer:
         return text
 
     def count_tokens(self, prompt: Prompt) -> int:
-        refuse_images(self._path, prompt.messages)
-        return len(self.encode(prompt.text, prompt.rendered))
+        return len(self.encode_prompt(prompt))
+
+    def encode_prompt(self, prompt: Prompt) -> Sequence[int]:
+        """The token ids of a prompt, with those that stand for its images: then an `ImagePrompt`.
+
+        Raises ConfigError where the model sees no images, or its text has no place for them.
+        """
+        if not prompt.images:
+            return self.encode(prompt.text, prompt.rendered)
+        reader = self.image_reader(f"problem {prompt.problem_id}", prompt.messages)
+        return reader.read(prompt, "" if prompt.rendered else str(self._tokenizer.decode(self._prefix)))
 
     def encode(self, text: str, rendered: bool = False) -> list[int]:
         """The token ids of a prompt, as `generate` would see it. `rendered`: the model's chat template wrote it."""
@@ -128,12 +167,16 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """
     if tokenizer.chat_template is None:
         return frozenset()
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": _ANSWER}]
-    try:
-        written = tokenizer.apply_chat_template(turns, tokenize=False)
-    except Exception:  # a template that takes no answer names no end; what it cannot render is refused when asked
-        return frozenset()
-    _, found, rest = str(written).rpartition(_ANSWER)
+    found = rest = ""
+    for content in (str, lambda text: [{"type": "text", "text": text}]):  # some templates take parts alone
+        turns = [{"role": "user", "content": content("a")}, {"role": "assistant", "content": content(_ANSWER)}]
+        try:
+            written = tokenizer.apply_chat_template(turns, tokenize=False)
+        except Exception:  # a template that takes no answer names no end; what it cannot render is refused when asked
+            continue
+        _, found, rest = str(written).rpartition(_ANSWER)
+        if found:
+            break
     tokens: Any = tokenizer(rest.lstrip(), add_special_tokens=False)["input_ids"] if found else []
     added = tokenizer.added_tokens_decoder
     special = {*tokenizer.all_special_ids, *(index for index, token in added.items() if token.special)}

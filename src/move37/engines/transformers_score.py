@@ -18,7 +18,8 @@ from move37.engines import Scored
 from move37.engines.forest import NOTHING, Forest, plant, rows_of
 from move37.engines.transformers_draw import nucleus_mass
 from move37.engines.transformers_forest import forest_logits
-from move37.engines.transformers_forward import Signature
+from move37.engines.transformers_forward import Signature, prefill
+from move37.engines.transformers_images import ImagePrompt
 from move37.engines.transformers_llama import can_write_out
 from move37.types import FloatArray
 
@@ -58,6 +59,8 @@ def score_together(
 def _score_alone(model: PreTrainedModel, text: Text, drawn_by: tuple[float, float] | None, cached: bool) -> FloatArray:
     """`drawn_by` is (temperature, top_p); without it nothing is said about a nucleus, which costs a pass over all
     logits. (3, tokens): as the fields of `Scored`."""
+    if isinstance(text[0], ImagePrompt):
+        return _score_behind_images(model, text[0], text[1], drawn_by)
     tokens = torch.tensor([[*text[0], *text[1]]], device=model.device)
     signature, cache = Signature(model.forward), DynamicCache(config=model.config) if cached else None
     longest = _STRETCH if cached else tokens.shape[1]
@@ -73,6 +76,26 @@ def _score_alone(model: PreTrainedModel, text: Text, drawn_by: tuple[float, floa
         if end > first:
             chosen = tokens[0, end - asked + 1 : end + 1]
             found.append(_about(logits, torch.arange(len(chosen), device=logits.device), chosen, drawn_by))
+    return np.concatenate(found, axis=1)
+
+
+@torch.inference_mode()
+def _score_behind_images(
+    model: PreTrainedModel, prompt: ImagePrompt, response: Sequence[int], drawn_by: tuple[float, float] | None
+) -> FloatArray:
+    """As `_score_alone`: the prompt in one piece, because images may be read both ways, then the response behind it."""
+    signature, cache = Signature(model.forward), DynamicCache(config=model.config)
+    logits, offset = prefill(model, signature, prompt, cache)
+    found, tokens = [np.zeros((3, 0))], torch.tensor([response], device=model.device)
+    for end in range(1, tokens.shape[1] + _STRETCH, _STRETCH):  # the first token, then stretches
+        chosen = tokens[0, max(0, end - _STRETCH) : end]
+        found.append(_about(logits, torch.arange(len(chosen), device=logits.device), chosen, drawn_by))
+        stretch = tokens[:, end - 1 : min(end - 1 + _STRETCH, tokens.shape[1] - 1)]
+        if not stretch.shape[1]:
+            break
+        positions = torch.arange(stretch.shape[1], device=model.device)[None] + len(prompt) + offset + end - 1
+        given: Any = signature.accepted(cache, position_ids=positions, use_cache=True)
+        logits = model(input_ids=stretch, **given).logits[0].float()
     return np.concatenate(found, axis=1)
 
 

@@ -44,7 +44,7 @@ class Waiting:
     """Requests that have not begun, in their order. True while there are any."""
 
     def __init__(self, requests: Sequence[Request], slots: int) -> None:
-        self._prompts = deque(deque(same) for _, same in groupby(requests, key=lambda request: request.prompt.text))
+        self._prompts = deque(deque(same) for _, same in groupby(requests, key=lambda request: request.prompt.content))
         self._slots = slots
         self._branches = self._samples = 0
         self._steps_waited = self._responses = self._tokens = 0
@@ -52,8 +52,8 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self._prompts)
 
-    def take(self, free: int) -> list[tuple[str, list[Request]]]:
-        """The requests that begin now in `free` slots, by prompt text."""
+    def take(self, free: int) -> list[list[Request]]:
+        """The requests that begin now in `free` slots, those of one prompt together."""
         taken = []
         while free and self._prompts:
             same = self._prompts[0]
@@ -62,7 +62,7 @@ class Waiting:
                 self._steps_waited += 1
                 break
             begun = [same.popleft() for _ in range(min(together, free))]
-            taken.append((begun[0].prompt.text, begun))
+            taken.append(begun)
             free, self._steps_waited = free - len(begun), 0
             if not same:
                 self._prompts.popleft()
@@ -134,14 +134,14 @@ class ActiveSequences:
         """Which live sequences have as many tokens as they may."""
         return self._counts[self.live] >= self._tokens.shape[1]
 
-    def stopped(self, text: ResponseText, before: Mapping[str, Before]) -> NDArray[np.bool_]:
-        """Which live sequences have just completed a stop string. `before`: what stands there, by prompt text."""
+    def stopped(self, text: ResponseText, before: Mapping[tuple[str, ...], Before]) -> NDArray[np.bool_]:
+        """Which live sequences have just completed a stop string. `before`: what stands there, by prompt content."""
         found = np.zeros(len(self.live), dtype=np.bool_)
         for place, slot in enumerate(self.live.tolist()):
             request = self._requests[slot]
             if request is not None and request.prompt.stop:
                 made = self._tokens[slot, : self._counts[slot]]
-                found[place] = text.stops(made, request.prompt.stop, before[request.prompt.text])
+                found[place] = text.stops(made, request.prompt.stop, before[request.prompt.content])
         return found
 
     def close(self, place: int, reason: FinishReason) -> Response:
