@@ -17,7 +17,7 @@ import pytest
 from move37.benchmarks import BENCHMARKS
 from move37.benchmarks.math_sets import solution_box
 from move37.benchmarks.published import HubSet, PublishedBenchmark
-from move37.config import ProblemsConfig
+from move37.config import VISUAL, ProblemsConfig
 from move37.errors import ConfigError, InputError, Move37Error, UnknownNameError
 from move37.problems import load_problems
 from move37.types import Problem
@@ -167,7 +167,7 @@ def smallest(name: str) -> int:
 
 class TestContract:
     def test_every_published_set_has_a_case_here(self) -> None:
-        others = {"gpqa-diamond", "livecodebench", "jsonl", "reasoning-gym", "countdown", *WORLDS}
+        others = {"gpqa-diamond", "livecodebench", "jsonl", "reasoning-gym", "countdown", *WORLDS, *VISUAL}
         assert {*ROWS, *others} == set(BENCHMARKS.names)
 
     @pytest.mark.parametrize("name", BENCHMARKS.names)
@@ -177,7 +177,7 @@ class TestContract:
         benchmark = BENCHMARKS.load(name)
         assert benchmark.name == name
         assert benchmark.verifier in ("math", "code", "choice", "reasoning-gym", "countdown", *WORLDS)
-        assert (name in ROWS or name == "gpqa-diamond") == bool(benchmark.expected_counts)
+        assert (name in ROWS or name in ("gpqa-diamond", *VISUAL)) == bool(benchmark.expected_counts)
 
     @pytest.mark.parametrize("name", ROWS)
     def test_a_published_row_becomes_the_expected_problem(self, name: str, tmp_path: Path) -> None:

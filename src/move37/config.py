@@ -32,8 +32,11 @@ GENERATED = ("reasoning-gym", "countdown", "paths", "parity", "two-strategies")
 SELECTED = ("livecodebench",)
 """Published sets of which options select a part (release, dates)."""
 
-SPLIT = ("gsm8k", "math500")
+SPLIT = ("gsm8k", "math500", "geometry3k")
 """Published sets of which the part for training can be read too."""
+
+VISUAL = ("mathvista", "mathvision", "mathvision-testmini", "geometry3k", "mmmu")
+"""Published sets whose problems have images, and of which choice questions are left out unless asked for."""
 
 _LONGEST_NAME = 200
 """Bytes of a name that becomes a folder or a file: file systems take 255, and some is added to it."""
@@ -42,7 +45,7 @@ PUBLISHED = (
     *("aime24", "aime25", "hmmt25", "beyond-aime", "amc23", "math500", "minerva", "olympiadbench", "gsm8k"),
     *("math-beyond", "gpqa-diamond"),
     *("humaneval", "humaneval-plus"),
-    *("mbpp", "mbpp-plus", *SELECTED, "jsonl"),
+    *("mbpp", "mbpp-plus", *SELECTED, *VISUAL, "jsonl"),
 )
 """Benchmarks of the table that are read, not generated. One from outside decides itself about its settings."""
 
@@ -89,12 +92,15 @@ class ProblemsConfig(Settings):
     skip: int = Field(default=0, ge=0, le=10**9, description="Leave out so many at the beginning, before limit counts.")
     split: Literal["test", "train"] = Field(
         default="test",
-        description="train: the part of gsm8k or math500 that is trained on (of MATH the other 12,000).",
+        description="train: the part of gsm8k, math500 or geometry3k that is trained on (of MATH the other 12,000).",
     )
     size: Count = Field(default=100, description="How many problems to generate (reasoning-gym, countdown).")
     seed: Seed = Field(default=0, description="Seed of the generated problems, or of the order of options.")
     options: dict[str, Any] = Field(default={}, description="Options of the generator, or of livecodebench.")
     shuffle_options: bool = Field(default=False, description="Give each choice question its options in random order.")
+    multiple_choice: bool = Field(
+        default=False, description="Keep the choice questions of a visual set, their options in random order (seed)."
+    )
     max_images: Count = Field(default=16, description="A problem with more images is refused.")
     max_pixels: int = Field(
         default=2**25, ge=1, le=10**9, description="A problem with an image of more pixels (width x height) is refused."
@@ -110,11 +116,13 @@ class ProblemsConfig(Settings):
             raise ValueError(f"split: only {' and '.join(SPLIT)} have a training part")
         if self.shuffle_options and self.benchmark != "jsonl":
             raise ValueError("shuffle_options: only benchmark = 'jsonl' has choice questions")
+        if self.multiple_choice and self.benchmark not in VISUAL:
+            raise ValueError(f"multiple_choice: only visual sets leave choice questions out ({', '.join(VISUAL)})")
         family = self.benchmark.partition(":")[0]
         if family in PUBLISHED:
             fields = type(self).model_fields
             refused = {"size", "seed", "options"} - ({"options"} if family in SELECTED else set())
-            for key in sorted(refused - ({"seed"} if self.shuffle_options else set())):
+            for key in sorted(refused - ({"seed"} if self.shuffle_options or self.multiple_choice else set())):
                 if getattr(self, key) != fields[key].default:
                     raise ValueError(f"{key}: only generated problems (reasoning-gym:<task>, countdown) take it")
         elif family in GENERATED and self.path is not None:

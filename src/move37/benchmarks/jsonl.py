@@ -104,7 +104,7 @@ class JsonlBenchmark:
         problem_id = content_id(self.name, "\n".join((question, *sorted(options))), images)
         order = list(range(len(options)))
         if source.shuffle_options:
-            order = _shuffled(options, generation_seed(source.seed, f"options {problem_id}"))
+            order = shuffled_order(options, generation_seed(source.seed, f"options {problem_id}"))
         shown = [options[place] for place in order]
         return Problem(
             id=problem_id,
@@ -223,7 +223,7 @@ def _label(text: str) -> str:
     return text.strip().strip("().").upper()
 
 
-def _shuffled(options: Sequence[str], seed: int) -> list[int]:
+def shuffled_order(options: Sequence[str], seed: int) -> list[int]:
     """A random order; options at the end that speak of those above stay there, options that name letters all stay."""
     order = list(range(len(options)))
     if any(map(_NAMES_LETTERS.search, options)):

@@ -37,6 +37,8 @@ class HubSet:
     name: str
     split: str
     config: str | None = None
+    configs: tuple[str, ...] = ()
+    """Of a set that is published in several; in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ class PublishedBenchmark:
         """All problems of the set. Raises InputError for another count, a bad row or an unreachable hub."""
         if source.split == "train" and self.train is not None:
             return replace(self, **self.train.fields(), train=None).load(source)
+        return self.problems_of(self._rows(source)[0])
+
+    def _rows(self, source: ProblemsConfig) -> tuple[list[Row], Path | None]:
+        """All rows of the set, and the folder of their file. Raises InputError for another count."""
+        file = None
         if source.path is None:
             where, rows = self.hub.name, self._hub_rows()
         else:
@@ -78,7 +85,7 @@ class PublishedBenchmark:
                 f"{where}: {len(rows)} rows, but {self.name} has {known}; "
                 "for the first few of the whole set use limit, for a set of your own benchmark = 'jsonl'"
             )
-        return self.problems_of(rows)
+        return rows, None if file is None else file.parent
 
     def problems_of(self, rows: Iterable[Row]) -> tuple[Problem, ...]:
         """The problems of some rows of the set. Raises InputError for a bad one."""
@@ -118,8 +125,12 @@ class PublishedBenchmark:
         except ModuleNotFoundError as error:
             raise missing_extra(f"benchmark {self.name!r} from the Hugging Face hub", error, "hub") from error
         try:
-            dataset = load_dataset(self.hub.name, self.hub.config, split=self.hub.split)
-            return numbered_rows((dict(row) for row in dataset), self.hub.name)
+            # As Arrow holds them: images stay the bytes that were published.
+            parts = (
+                load_dataset(self.hub.name, config, split=self.hub.split).with_format("arrow")[:].to_pylist()
+                for config in self.hub.configs or (self.hub.config,)
+            )
+            return numbered_rows((row for part in parts for row in part), self.hub.name)
         except Exception as error:  # the hub's client raises a dozen unrelated classes
             why = "it cannot be reached" if offline else type(error).__name__
             raise InputError(
