@@ -22,7 +22,7 @@ from move37.config import ModelConfig, SamplingConfig, load_study
 from move37.engines.scripted import Options, ScriptedEngine
 from move37.errors import Move37Error
 from move37.evidence import RunEvidence
-from move37.parts import read_json
+from move37.files import read_json
 from move37.schema import sample_rows, samples_of
 from move37.store import ModelRecord, RunStore
 from move37.types import FinishReason, Sample

@@ -6,36 +6,39 @@ Everything that a command prints is here as an object: findings are those of `an
 Importing move37 loads none of this: it is loaded when one of these names is used.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from move37 import pipeline
 from move37.analyses import Findings
 from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, find
 from move37.analyses.planning import Forecast, forecast
+from move37.comparison import band_of
 from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
-from move37.errors import InputError
+from move37.errors import InputError, MissingExtraError
 from move37.importers.counts import load_counts, tally_of_rows
 from move37.problems import load_problems
-from move37.provenance import analysis_rows, run_context
 from move37.report import ReportContext
+from move37.report.settings import analysis_rows
 from move37.report.words import unnamed
 from move37.report.words.claim import Claim, texts
 from move37.report.words.first_screen import Answer, FirstScreen, answer_lines, first_screen
 from move37.report.words.forecast import forecast_sentences
-from move37.rewards import Reward
 from move37.rows import Row
-from move37.schema import KEY
-from move37.store import RunStore
 from move37.types import Outcome, Verdict
+
+if TYPE_CHECKING:  # what a run needs is loaded when one is opened
+    import polars as pl
+
+    from move37.store import RunStore
 
 __all__ = ["Found", "Outcome", "Planned", "Run", "compare", "open_run", "plan", "verify"]
 
@@ -73,6 +76,7 @@ class Found:
 
         Raises ModuleNotFoundError where pandas or pyarrow is asked for and not installed.
         """
+        pl = _polars()
         parts = [
             pl.DataFrame(
                 {
@@ -89,7 +93,7 @@ class Found:
 
     def differences(self, pandas: bool = False) -> Any:
         """base, rl, k, difference, lower, upper: rl minus base with its simultaneous band, as it is reported."""
-        parts = []
+        pl, parts = _polars(), []
         for each in (comparison.difference for comparison in self.findings.comparisons):
             lower, upper = each.reported
             columns = {"k": each.k, "difference": each.band.mean, "lower": lower, "upper": upper}
@@ -117,8 +121,10 @@ class Run(Found):
     """A run folder, as it is now. Nothing is written to it."""
 
     def __init__(self, store: RunStore) -> None:
+        from move37 import pipeline, provenance
+
         self.store = store
-        super().__init__(pipeline.findings_of(store), run_context(store))
+        super().__init__(pipeline.findings_of(store), provenance.run_context(store))
 
     @property
     def models(self) -> list[str]:
@@ -133,9 +139,13 @@ class Run(Found):
         if model is not None and model not in self.models:
             raise InputError(f"no model {model!r} in {self.store.folder} (models: {', '.join(self.models)})")
         found = [self._samples_of(each) for each in (self.models if model is None else [model])]
-        return _frame(pl.concat(found), pandas)
+        return _frame(_polars().concat(found), pandas)
 
     def _samples_of(self, model: str) -> pl.DataFrame:
+        import polars as pl
+
+        from move37.schema import KEY
+
         columns, judged = ["text", "finish_reason", "tokens"], ["outcome", "reason", "answer"]
         parts = self.store.samples(model)
         verdicts = [
@@ -207,7 +217,7 @@ def compare(
     others = dict(rl) if several else {names[1]: rl}
     tallies = [_tally(base, names[0], n), *(_tally(data, name, n) for name, data in others.items())]
     known = from_options(AnalysisConfig, **settings)
-    findings = find([ModelData(each) for each in tallies], pipeline.band_of(known), Facts(beyond=beyond))
+    findings = find([ModelData(each) for each in tallies], band_of(known), Facts(beyond=beyond))
     context = ReportContext(
         title=f"{', '.join(others)} against {names[0]}",
         note="Made from counts of correct samples; no sample was seen.",
@@ -220,6 +230,9 @@ def compare(
 
 def open_run(path: str | Path) -> Run:
     """A run folder. Raises StoreError where there is none, InputError where it has no verdicts yet."""
+    _polars()
+    from move37.store import RunStore
+
     return Run(RunStore.open(Path(path)))
 
 
@@ -243,6 +256,9 @@ def plan(
         (30, 64)
     """
     if study is not None:
+        _polars()
+        from move37 import pipeline
+
         return Planned(pipeline.plan_study(load_study(Path(study)), studies=studies))
     if problems is None:
         raise InputError("plan: give a study file, or problems = a number or a benchmark's name")
@@ -269,6 +285,8 @@ def verify(
     golds = [references] if isinstance(references, str) else list(references)
     if len(golds) != len(texts_of):
         raise InputError(f"verify: {len(texts_of)} responses and {len(golds)} references; give one for each")
+    from move37.rewards import Reward
+
     with Reward(verifier) as judge:
         found = judge.verdicts([("", text, (gold,)) for text, gold in zip(texts_of, golds, strict=True)])
     return found[0] if one else found
@@ -316,6 +334,15 @@ def _value(cell: Any) -> Any:
     """A cell as the value that JSON would have there; NaN is null."""
     plain = cell.item() if isinstance(cell, np.generic) else cell
     return None if isinstance(plain, float) and np.isnan(plain) else plain
+
+
+def _polars() -> Any:
+    """The table library. Raises MissingExtraError with the line that installs it."""
+    try:
+        import polars
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("tables and runs need Polars: pip install 'move37[runs]'") from error
+    return polars
 
 
 def _frame(frame: pl.DataFrame, pandas: bool) -> Any:

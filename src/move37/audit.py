@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 
 from move37.errors import InputError, StoreError
-from move37.parts import read_json, write_atomically, write_json
+from move37.files import read_json, write_atomically, write_json
 from move37.schema import KEY, samples_of
 from move37.store import RunStore
 from move37.types import Outcome, Problem, Sample, Verdict

@@ -23,7 +23,7 @@ from move37.analyses.serialise import plain
 from move37.config import SamplingConfig, StudyConfig
 from move37.engines import BatchScorer, Engine, opened
 from move37.errors import ConfigError, EngineError, StoreError
-from move37.parts import read_json, write_json
+from move37.files import read_json, write_json
 from move37.progress import Progress, Silent
 from move37.rollouts import Room, check_room, render_prompts, requests_for, template_of
 from move37.store import RunStore

@@ -24,6 +24,15 @@ _INPUT_ERRNOS = (
 )  # fmt: skip
 """What is wrong with a path that somebody gave, as opposed to a machine that refuses."""
 
+_EXTRAS = {
+    "polars": ("runs", "a run folder"),
+    "math-verify": ("runs", "judging answers"),
+    "math_verify": ("runs", "judging answers"),
+    "altair": ("report", "drawing a report"),
+    "vl_convert": ("report", "drawing a report"),
+}
+"""Packages outside the core: the extra that installs each, and what needs it."""
+
 
 class Move37Error(Exception):
     """Root of every error that move37 raises on purpose. One line that says what to do."""
@@ -80,6 +89,9 @@ def described(error: BaseException) -> tuple[str, int] | None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"{place}the disk is full; make room and run the same command again", 1
         return f"{place}cannot be used: {error.strerror or error or type(error).__name__}", code
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:  # of a distribution, too
+        extra, what = _EXTRAS[error.name]
+        return f"{what} needs the package {error.name}: pip install 'move37[{extra}]'", 2
     if isinstance(error, MemoryError):
         what = f" ({error})" if str(error) else ""
         return f"out of memory{what}; lower n, k, draws, batch_size or the number of problems", 1

@@ -31,7 +31,7 @@ from move37.estimates.planning import AssumedPair, MeanTokens
 from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
 from move37.estimates.tokens import mean_length
 from move37.fairness import differences, loaded_apart, overridden
-from move37.parts import read_json
+from move37.files import read_json
 from move37.probe import kept_probes, tagged
 from move37.schema import COUNTS, KEY
 from move37.scoring import REFERENCES, scores_folder

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from move37.errors import InputError
+from move37.files import write_atomically
 from move37.images import file_name
-from move37.parts import write_atomically
 from move37.types import ImagePart, Problem, Prompt
 
 

@@ -32,7 +32,7 @@ from move37.audit import LABEL as AUDITED
 from move37.audit import READER
 from move37.errors import InputError, StoreError
 from move37.estimates.reader_agreement import cohen_kappa, krippendorff_alpha
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.schema import KEY, VERDICTS
 from move37.store import RunStore
 from move37.types import FinishReason, Outcome

@@ -30,7 +30,7 @@ from move37.analyses.serialise import plain
 from move37.config import ProblemsConfig, SamplingConfig, Settings, from_options, read_toml, there
 from move37.countdown import TIERS
 from move37.errors import ConfigError
-from move37.parts import read_log, write_atomically, write_json
+from move37.files import read_log, write_atomically, write_json
 from move37.pipeline import train_model
 from move37.problems import load_problems
 from move37.progress import Progress, Silent

@@ -13,14 +13,11 @@ pooled folders): then it counts once. Different content under one key is an erro
 Out of scope: what the columns mean (`store.py`), remote file systems.
 """
 
-import errno
 import io
-import json
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property, lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -33,10 +30,9 @@ import polars as pl
 
 from move37 import __version__
 from move37.errors import StoreError
+from move37.files import UNFINISHED, sync_folder, unwritable, write_atomically
 
 _PART = re.compile(r"part-\d{6}-[0-9a-f]{8}\.parquet")
-UNFINISHED = ".unfinished-"
-"""How the temporary names of files begin that are being written."""
 WRITE_EVERY_SECONDS = 2.0
 """What a crash may lose of the rows that are being collected."""
 _WRITER = {"move37": __version__}
@@ -45,69 +41,6 @@ _LARGE_BYTES = 4 * 2**20
 """Parts of at least this size are left alone when small ones are merged."""
 _COMPACT_BYTES = 64 * 2**20
 """Parts are merged up to about this size, so that one part still fits in memory easily when it is read back."""
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` as a whole or not at all. Raises StoreError (full disk, no permission)."""
-    temporary = path.parent / f"{UNFINISHED}{uuid4().hex[:8]}-{path.name}"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):  # a file in the place of the folder, a disk that only reads: nothing is there to remove
-            temporary.unlink(missing_ok=True)
-        raise StoreError(_unwritable(path, error)) from error
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace `path` by `value` as JSON, as `write_atomically`. Raises ValueError for a NaN: it is not JSON."""
-    write_atomically(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def read_json(path: Path, advice: str = "restore it, or move it away and run again") -> Any:
-    """What a small JSON file of a run holds; None where there is no such file. Raises StoreError for a damaged one."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError too
-        reason = " ".join(str(error).split())
-        raise StoreError(f"{path}: not valid JSON ({reason}); {advice}") from error
-
-
-def read_log(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The lines of a file of JSON objects that is appended to, each with what it says; none where there is no file.
-
-    A last line that is not whole is left out: whoever wrote it was killed. Raises StoreError for any other damage.
-    """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror or error})") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if number == len(lines):
-                break
-            reason = " ".join(str(error).split())
-            raise StoreError(f"{path}:{number}: not valid JSON ({reason}); restore the line, or remove it") from error
-        if not isinstance(record, dict):
-            raise StoreError(f"{path}:{number}: a JSON object was expected; restore the line, or remove it")
-        found.append((line.decode(), record))
-    return found
 
 
 class PartFolder:
@@ -208,9 +141,9 @@ class PartFolder:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 path.replace(self.folder / f"part-{number:06d}-{uuid4().hex[:8]}.parquet")
-                _sync_folder(self.folder)
+                sync_folder(self.folder)
             except OSError as error:
-                raise StoreError(_unwritable(self.folder, error)) from error
+                raise StoreError(unwritable(self.folder, error)) from error
             self.__dict__["_next_number"] = number + 1
 
     def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
@@ -303,9 +236,9 @@ class PartFolder:
                 os.fsync(file.fileno())
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise StoreError(_unwritable(target, error)) from error
+            raise StoreError(unwritable(target, error)) from error
         temporary.replace(target)
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
         for path in group:
             path.unlink()
         self.__dict__["_next_number"] = number + 1
@@ -438,20 +371,3 @@ def _small_neighbours(files: list[Path]) -> list[list[Path]]:
 
 def _torn(path: Path) -> str:
     return f"{path}: torn part (not a whole Parquet file); move it away and run again, its rows will be made again"
-
-
-def _unwritable(path: Path, error: OSError) -> str:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
-    reason = "the disk is full" if full else (error.strerror or str(error))
-    advice = "make room" if full else "write to a folder where you may"
-    return (
-        f"{path}: cannot be written: {reason}; everything finished before is kept, {advice} and run the command again"
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,7 +9,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
     analyse_run   verdicts become tallies, tallies become findings
     report_run    findings become figures, a page and tables
 
-`compare_counts` joins the last two for people who only have counts; what was sampled elsewhere comes in through
+`comparison.compare_counts` joins the last two for people who only have counts; what was sampled elsewhere comes in by
 `imports.py`. Each function returns what it did as an object of `results.py`, which the command line prints.
 """
 
@@ -23,40 +23,34 @@ from rich.console import Console
 from move37.analyses import Findings
 from move37.analyses.agreement import agreement
 from move37.analyses.decision import decide, decision_plan, finished_problems, refuse_another_question
-from move37.analyses.details import ModelData
 from move37.analyses.exact_truth import Thresholds, exact_findings
-from move37.analyses.extrapolation import difference_at_k
-from move37.analyses.findings import Facts, cluster_labels, find
-from move37.analyses.pairing import with_shared_ids
+from move37.analyses.findings import cluster_labels, find
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
 from move37.audit import MAX_CORRECT, Exported, ReadBack, export, read_back
-from move37.config import AnalysisConfig, ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
+from move37.comparison import band_of
+from move37.comparison import compare_counts as compare_counts
+from move37.config import ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
 from move37.entropy_matching import match_owed, with_found
 from move37.error_rates import ChainCalibration
 from move37.errors import InputError, MissingExtraError, RunError
 from move37.estimates.planning import MeanTokens
-from move37.estimates.settings import BandSettings
 from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision, on_common_problems
 from move37.fairness import refuse_differences
-from move37.importers.counts import load_counts
-from move37.parts import read_json, write_atomically, write_json
+from move37.files import read_json, write_atomically, write_json
 from move37.probe import Probed, probe_run
 from move37.problems import load_problems
 from move37.progress import Progress, Silent
-from move37.provenance import analysis_rows, run_context
-from move37.report import ReportContext
+from move37.provenance import run_context
 from move37.report.exports import exact_csv_files
 from move37.report.page import write_report
 from move37.report.words import unnamed
 from move37.report.words.first_screen import answer_lines, first_screen
 from move37.results import (
     Calibrated,
-    CountsCompared,
     Decided,
     ExactTruth,
     FailedReference,
-    Labels,
     Reported,
     ResponsesScored,
     Sampled,
@@ -273,11 +267,6 @@ def findings_of(store: RunStore) -> Findings:
     return find(known, band_of(settings), evidence.facts())
 
 
-def band_of(settings: AnalysisConfig) -> BandSettings:
-    """What all intervals depend on."""
-    return BandSettings(settings.confidence, settings.draws, settings.seed, settings.monte_carlo_error, settings.target)
-
-
 def accept_differences(store: RunStore, reason: str) -> None:
     """Let models that were asked differently be compared all the same; every report prints the reason."""
     with store.writing():
@@ -346,46 +335,6 @@ def score_run(
             under = list(models or dict.fromkeys(model for _, model in scored_pairs(store, None, None)))
             done += score_references(store, under, references, progress)
     return ResponsesScored(store.folder, tuple(done))
-
-
-def compare_counts(
-    base: Path,
-    others: Path | Sequence[Path],
-    settings: AnalysisConfig,
-    out: Path | None = None,
-    at_k: int | None = None,
-    labels: Labels | None = None,
-) -> CountsCompared:
-    """Compare files of counts, every one with the first. With `out`, the report and analyses.json are written there.
-
-    `at_k` asks for the difference of one pair at one k, also beyond n; past twice n the answer is a refusal with
-    bounds. `labels` are names for people.
-    """
-    labels = labels or Labels()
-    paths = [base, *([others] if isinstance(others, Path) else others)]
-    names = labels.of_models(len(paths))
-    first, *rest = (load_counts(path, name) for path, name in zip(paths, names, strict=True))
-    known = [ModelData(first), *(ModelData(with_shared_ids(first, each)[1]) for each in rest)]
-    facts = Facts(beyond=out is not None and settings.beyond)
-    findings = find(known, band_of(settings), facts)
-    at = page = None
-    if at_k is not None:
-        if len(known) != 2:
-            raise InputError(f"--at-k: asks about one pair, and {len(known)} files were given")
-        base_tally, rl_tally = (each.tally for each in known)
-        at = difference_at_k(base_tally, rl_tally, at_k, settings.confidence)
-    if out is not None:
-        write_json(out / "analyses.json", findings_json(findings))
-        sources = tuple((f"{name}: counts", str(path)) for name, path in zip(names, paths, strict=True))
-        context = ReportContext(
-            title=labels.title or f"{', '.join(names[1:])} against {names[0]}",
-            note=labels.note or "Made from counts of correct samples; no sample was seen.",
-            settings=(*sources, *analysis_rows(settings)),
-            prompts=(),
-            command=f"move37 compare {' '.join(map(str, paths))}{labels.as_options()} --out {out}",
-        )
-        page = write_report(findings, context, out)
-    return CountsCompared(findings, at, page)
 
 
 def train_model(recipe: TrainConfig, folder: Path, console: Console | None = None, lines: bool = False) -> Trained:

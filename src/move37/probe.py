@@ -21,7 +21,7 @@ from typing import Any
 from move37.config import SamplingConfig
 from move37.engines import Engine, opened
 from move37.errors import InputError, StoreError
-from move37.parts import read_json, write_json
+from move37.files import read_json, write_json
 from move37.progress import Progress, Silent
 from move37.rollouts import Where, requests_for, roll_out
 from move37.store import RunStore

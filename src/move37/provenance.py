@@ -1,17 +1,15 @@
 """Where the numbers of a run come from, as the report prints it: settings, models, versions, a prompt and responses."""
 
 import os
-import platform
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 
-import move37
-from move37.config import IMPORTED, AnalysisConfig, StudyConfig
+from move37.config import IMPORTED, StudyConfig
 from move37.report import Example, ReportContext
+from move37.report.settings import analysis_rows
 from move37.schema import KEY
 from move37.store import ModelRecord, RunStore
 from move37.types import Outcome, Prompt
@@ -110,16 +108,3 @@ def _setting_rows(study: StudyConfig, store: RunStore, records: Mapping[str, Mod
     for verifier, label in store.current_labels().items():
         yield f"verifier of {verifier} problems", label
     yield from analysis_rows(study.analysis)
-
-
-def analysis_rows(settings: AnalysisConfig) -> tuple[tuple[str, str], ...]:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "polars", "math-verify"))
-    band = f"{settings.confidence:.0%} simultaneous, {settings.draws:,} multiplier draws, seed {settings.seed}"
-    return (
-        ("band", band),
-        (
-            "bands are for",
-            "fresh samples of these problems" if settings.target == "benchmark" else "problems like these",
-        ),
-        ("versions", f"move37 {move37.__version__}, Python {platform.python_version()}, {packages}"),
-    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from move37.config import StudyConfig, parse_study
 from move37.errors import InputError
-from move37.parts import write_atomically
+from move37.files import write_atomically
 
 
 def quick_study(

@@ -28,7 +28,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from move37.errors import MissingExtraError, StoreError
-from move37.parts import UNFINISHED, read_json, write_atomically
+from move37.files import UNFINISHED, read_json, write_atomically
 
 SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
 PUSH_SECONDS = 30.0

@@ -4,11 +4,14 @@ The command line prints them as JSON (`analyses/serialise.py` makes the dicts); 
 are counted by "correct", "incorrect" and "unscored".
 """
 
+from __future__ import annotations
+
 import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from move37.analyses import Findings
 from move37.analyses.agreement import Agreement
@@ -17,8 +20,10 @@ from move37.analyses.exact_truth import ExactFindings
 from move37.analyses.extrapolation import DifferenceAtK, Refusal
 from move37.error_rates import Calibration
 from move37.errors import InputError
-from move37.scoring import PairScored
 from move37.types import Outcome
+
+if TYPE_CHECKING:  # scores are of runs, with their tables
+    from move37.scoring import PairScored
 
 
 @dataclass(frozen=True, slots=True)

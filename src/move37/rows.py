@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from move37.errors import InputError
+from move37.errors import InputError, MissingExtraError
 from move37.json_stream import TornError, stream_json
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".parquet")
@@ -223,7 +223,10 @@ def _json_rows(path: Path) -> Iterator[Row]:
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
-    import polars as pl  # here: the other formats need no table library
+    try:
+        import polars as pl  # here: the other formats need no table library
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{path}: Parquet files need {error.name}: pip install 'move37[runs]'") from error
 
     try:
         number = 0

@@ -24,7 +24,8 @@ from xxhash import xxh3_64_intdigest
 
 from move37.counts import StoppingPlan
 from move37.errors import StoreError
-from move37.parts import PartFolder, write_atomically
+from move37.files import write_atomically
+from move37.parts import PartFolder
 from move37.types import (
     FinishReason,
     Flag,

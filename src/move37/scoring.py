@@ -26,7 +26,8 @@ import polars as pl
 from move37.config import IMPORTED
 from move37.engines import BatchScorer, Scored, opened, token_ids
 from move37.errors import ConfigError, EngineError, InputError
-from move37.parts import Appender, PartFolder, read_json, write_json
+from move37.files import read_json, write_json
+from move37.parts import Appender, PartFolder
 from move37.progress import Progress, Silent
 from move37.rows import read_rows
 from move37.schema import KEY, SCORES, sample_digest, samples_of

@@ -16,7 +16,7 @@ from move37.audit import READER, read_key
 from move37.counts import AnyTally, Tally
 from move37.errors import InputError, StoreError
 from move37.estimates.rows import correct_samples
-from move37.parts import read_json
+from move37.files import read_json
 from move37.schema import COUNTS, KEY
 from move37.store import RunStore
 from move37.tallies import count_outcomes, first_samples, fixed_tally

@@ -43,9 +43,10 @@ from move37 import __version__
 from move37.config import IMPORTED, TRAININGS, StudyConfig, changed_keys, parse_study, resolved_json
 from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
+from move37.files import UNFINISHED, read_json, write_atomically
 from move37.kept_images import keep_images, prompt_with_images_in, with_images_in
 from move37.locks import held
-from move37.parts import UNFINISHED, Appender, PartFolder, read_json, write_atomically
+from move37.parts import Appender, PartFolder
 from move37.schema import (
     COUNTS,
     FORMAT,

@@ -18,7 +18,7 @@ from typing import Any
 
 from move37.config import TRAININGS, ModelConfig, StudyConfig, read_toml, there
 from move37.errors import ConfigError, MissingExtraError, StoreError
-from move37.parts import read_json, write_atomically
+from move37.files import read_json, write_atomically
 from move37.paths import checkpoint_of
 from move37.progress import Progress, Silent
 from move37.store import RunStore

@@ -20,10 +20,10 @@ from move37.analyses.exact_truth import KnownModel
 from move37.config import IMPORTED, ModelConfig, SamplingConfig
 from move37.engines import DistributionReader, Engine, opened
 from move37.errors import InputError, StoreError
+from move37.files import read_json, write_json
 from move37.lab import checkpoint_folder, shipped_checkpoints
 from move37.lab.exact import PuzzleTruth, puzzle_truths
 from move37.lab.spelling import Alphabet
-from move37.parts import read_json, write_json
 from move37.progress import Progress, Silent
 from move37.prompting import find_template, render_prompt
 from move37.schema import RIGHT_CHAINS, read_table, write_table

@@ -24,7 +24,7 @@ import numpy as np
 
 from move37.config import StudyConfig
 from move37.counts import StoppingPlan
-from move37.parts import read_log
+from move37.files import read_log
 from move37.problems import load_problems
 from move37.session import sampled_models
 from move37.store import RunStore

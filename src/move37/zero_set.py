@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from move37.errors import InputError, StoreError
-from move37.parts import read_json, write_json
+from move37.files import read_json, write_json
 
 FILE = "zero_set.json"
 """In the run folder."""

@@ -6,14 +6,19 @@ curves are of the samples that both have scored, so that nothing but the grader 
 stopped early, of those before the first look, because what came later depended on one grader.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from move37.estimates.pass_at_k import pass_at_k
 from move37.types import Outcome
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ def agreement(
 
     `references` holds the reference answer by problem. `first_stop` is the index from which on n was not fixed.
     """
+    import polars as pl  # here: tables are of runs
+
     if judged_twice.is_empty():
         return Agreement(model, verifier, other, 0, 0, (), 0, None, None)
     differ = judged_twice.filter(pl.col("outcome").cast(pl.String) != pl.col("theirs").cast(pl.String))
@@ -74,6 +81,8 @@ def _curve_ends(
     judged_twice: pl.DataFrame, first_stop: int | None
 ) -> tuple[int, tuple[float, float] | None, tuple[float, float] | None]:
     """The largest common k, and pass@1 and pass@k at it under both graders."""
+    import polars as pl  # here: tables are of runs
+
     unscored = Outcome.UNSCORED.value
     kept = pl.lit(True) if first_stop is None else pl.col("index") < first_stop
     right = {name: (pl.col(name) == Outcome.CORRECT.value).sum().alias(name) for name in ("outcome", "theirs")}

@@ -5,13 +5,15 @@ analysed, and put beside each other. A part that they do not carry is None or em
 token counts, no budgets; no fixed n, no measure that needs one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from move37.analyses.chain_audit import AuditReading, ChainAudit, ValidFourWay, valid_four_way
 from move37.analyses.chains import ChainCounts, ChainCurve
@@ -56,6 +58,9 @@ from move37.counts import AnyTally, Tally
 from move37.estimates.majority import AnswerCounts, answers_by_problem
 from move37.estimates.rows import k_limit
 from move37.estimates.settings import DEFAULT_BAND, BandSettings, Design
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 BUDGET_DRAWS = 20_000
 """Multiplier draws behind the band over token budgets: it supports no published number."""

@@ -16,11 +16,13 @@ right answers that rl still gives, over the samples there are. Both fall short o
 Left out: unscored samples, answers that say the same in other words.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from scipy.special import gammaln
 
 from move37.analyses.curves import mean_interval
@@ -28,6 +30,9 @@ from move37.errors import InputError
 from move37.estimates.majority import AnswerCounts
 from move37.estimates.settings import INDEPENDENT, Design
 from move37.types import FloatArray, IntArray
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 MOST = 64
 """Samples in which answers are counted, at most."""
@@ -180,6 +185,8 @@ def _variety(measure: str, base: FloatArray, rl: FloatArray, confidence: float, 
 
 
 def _overlap(base: pl.DataFrame, rl: pl.DataFrame, problem_ids: Sequence[str]) -> tuple[float | None, float | None]:
+    import polars as pl  # here: tables are of runs
+
     wanted = pl.Series([*problem_ids], dtype=pl.String).implode()
     right = pl.col("correct") & pl.col("answer").is_not_null() & pl.col("problem_id").is_in(wanted)
     key = ["problem_id", "answer"]

@@ -15,14 +15,19 @@ other end, where no two are the same. Decisions:
 Left out: runs that several verifiers judged, as it is not known whose answers were whose.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from move37.analyses.grader_errors import GraderErrors
 from move37.types import FloatArray
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ def false_solves(
     """From distinct answers (problem_id, answer, correct); None where they are not known of these problems."""
     if answers is None:
         return None
+    import polars as pl  # here: tables are of runs
+
     here = answers.filter(pl.col("problem_id").is_in(pl.Series([*problem_ids], dtype=pl.String).implode()))
     by_problem = here.group_by("problem_id").agg(
         solved=pl.col("correct").any(), distinct=pl.col("answer").drop_nulls().n_unique()

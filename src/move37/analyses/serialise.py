@@ -26,7 +26,7 @@ from move37.analyses.gains_losses import Change
 from move37.errors import StoreError
 from move37.estimates.bands import Band
 from move37.estimates.two_level import TwoLevelBand
-from move37.parts import read_json
+from move37.files import read_json
 
 FORMAT = 1
 """Rises when what is written today could no longer be read by the version before."""

@@ -11,11 +11,13 @@ needed. Numbers of gained and lost problems stand beside what luck alone makes o
 nothing. Left out: curves fitted through the steps.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from move37.analyses.curves import mean_interval
 from move37.analyses.diversity import MOST, seen
@@ -28,6 +30,9 @@ from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.settings import INDEPENDENT, BandSettings, Design
 from move37.estimates.two_level import two_level_band
 from move37.types import FloatArray
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 _WHOLE = (-1.0, 1.0)
 

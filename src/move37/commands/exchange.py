@@ -45,8 +45,9 @@ def compare(
 
     For example: move37 compare base.jsonl rl.jsonl --names Qwen2.5-7B,DAPO --out report
     """
-    from move37 import pipeline, terminal
+    from move37 import terminal
     from move37.analyses.serialise import comparisons_json, plain
+    from move37.comparison import compare_counts
     from move37.config import AnalysisConfig, from_options
     from move37.report.words.extrapolation import at_k_sentence
     from move37.results import Labels
@@ -61,7 +62,7 @@ def compare(
             target=target,
         )
         labels = Labels(tuple(name.strip() for name in names.split(",")) if names is not None else (), title, note)
-        done = pipeline.compare_counts(base, rl, settings, out, at_k, labels)
+        done = compare_counts(base, rl, settings, out, at_k, labels)
     findings, said = done.findings, at_k_sentence(done.at_k).text if done.at_k is not None else ""
     if as_json:
         figures = comparisons_json(findings)

@@ -16,7 +16,7 @@ import polars as pl
 
 from move37.exporters.samples import sample_rows
 from move37.exporters.written import writing_text
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.provenance import run_context
 from move37.store import RunStore
 

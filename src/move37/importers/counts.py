@@ -12,15 +12,17 @@ one until r samples were correct, or N. With "batch": B it was looked at only af
 share one plan, and a row that the plan cannot have ended in is refused. They become a `StoppedTally`.
 """
 
+from __future__ import annotations
+
 import csv
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
@@ -30,6 +32,9 @@ from move37.importers.heads import Head
 from move37.importers.logs import Log, Reading, Remarks
 from move37.rows import LARGEST_COUNT, Row, brief, naming, read_rows
 from move37.types import IntArray, Outcome
+
+if TYPE_CHECKING:  # a large file alone is read by a table library, where there is one
+    import polars as pl
 
 _LARGE_BYTES = 2**20
 _COLUMNS = {"problem_id": "id", "problem": "id", "task_id": "id", "correct": "c", "num_correct": "c"}
@@ -166,6 +171,10 @@ def _plain_counts(path: Path) -> pl.DataFrame | None:
     """
     if not path.name.endswith(".jsonl") or not path.is_file() or path.stat().st_size < _LARGE_BYTES:
         return None
+    if find_spec("polars") is None:
+        return None
+    import polars as pl  # here: smaller files need no table library
+
     content = path.read_bytes()
     if b"\\" in content or content.startswith(b"\xef\xbb\xbf"):
         return None  # escapes and byte order marks are for the reader that knows them

@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from move37.errors import StoreError
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.paths import cache_folder
 from move37.report import palette
 

@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from move37.analyses import Comparison, Findings
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.assets import asset, drawing_library, json_in_script, policy, style_sheet
 from move37.report.exports import csv_files

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.report import palette
 
 if TYPE_CHECKING:  # Altair takes half a second to load: only when a report is made

@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 
 from move37.engines.transformers_load import quiet
 from move37.errors import StoreError
-from move37.parts import read_json, read_log, write_atomically
+from move37.files import read_json, read_log, write_atomically
 from move37.paths import checkpoint_of, step_name
 from move37.training.continuing import adopt, refuse_a_file
 from move37.training.policy import Policy

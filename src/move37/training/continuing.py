@@ -19,7 +19,7 @@ from typing import Any
 
 from move37.engines import ENGINES
 from move37.errors import ConfigError, StoreError
-from move37.parts import read_json, write_atomically
+from move37.files import read_json, write_atomically
 from move37.schema import problem_digest
 from move37.training.algorithms import ALGORITHMS
 from move37.training.curricula import CURRICULA

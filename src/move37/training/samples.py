@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from move37.errors import InputError, StoreError
-from move37.parts import write_atomically
+from move37.files import write_atomically
 
 if TYPE_CHECKING:
     from move37.training.batches import Rollout

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from move37.parts import UNFINISHED, PartFolder
+from move37.files import UNFINISHED
+from move37.parts import PartFolder
 from move37.schema import KEY
 
 LARGE_BYTES = 2**17

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from move37.errors import InputError, StoreError
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.types import Problem
 from move37.view.responses import Asked, responses
 from move37.view.room import Room

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from move37.parts import write_atomically
+from move37.files import write_atomically
 from move37.report.assets import style_sheet
 from move37.watch.looking import Watched
 from move37.watch.shown import header, is_everything, rows, sentences
