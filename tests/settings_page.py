@@ -16,6 +16,7 @@ from move37.config import ProblemsConfig, Settings, StudyConfig, TemplateConfig,
 from move37.engines import ENGINES
 from move37.training.algorithms import ALGORITHMS
 from move37.training.curricula import CURRICULA
+from move37.training.explorers import EXPLORERS
 from move37.training.policy_losses import POLICY_LOSSES
 from move37.training.recipe import TrainConfig
 
@@ -48,6 +49,8 @@ def page() -> str:
         lines += [f"Where the recipe is silent, `{name}` also sets {', '.join(changed)}.\n"] if changed else []
     for name in CURRICULA.names:
         lines += _table(f"`[curriculum.options]` of `{name}`", CURRICULA.load(name).Options)
+    for name in EXPLORERS.names:
+        lines += _table(f"`[explorer.options]` of `{name}`", EXPLORERS.load(name).Options)
     for name in POLICY_LOSSES.names:
         lines += _table(f"`[loss.policy.options]` of `{name}`", POLICY_LOSSES.load(name).Options)
     return "\n".join(lines).rstrip() + "\n"

@@ -320,7 +320,7 @@ def test_distinct_puzzles_end_when_there_are_no_more(pairs: list[Puzzle]) -> Non
         (
             {"benchmark": "countdown:hard"},
             UnknownNameError,
-            "unknown countdown tier 'hard' (known: in-pretraining, edge, five-long, beyond)",
+            f"unknown countdown tier 'hard' (known: {', '.join(TIERS)})",
         ),
         (
             {"options": {"tier": "edge"}},
@@ -399,7 +399,7 @@ def test_an_unknown_tier_ends_the_teachers_command_with_one_line(
     with pytest.raises(SystemExit) as caught:
         teacher.main(["--tier", "hard", "--out", str(tmp_path / "lessons.jsonl")])
     assert caught.value.code == 2
-    assert capsys.readouterr().err == "unknown countdown tier 'hard' (known: in-pretraining, edge, five-long, beyond)\n"
+    assert capsys.readouterr().err == f"unknown countdown tier 'hard' (known: {', '.join(TIERS)})\n"
 
 
 @pytest.mark.parametrize(
@@ -551,7 +551,7 @@ def test_a_state_of_another_recipe_is_not_mixed_in(tmp_path: Path) -> None:
         ("steps = [", "recipe.toml: not valid TOML: "),
         ("step = 5", "recipe.toml: step: unknown key; did you mean 'steps'?"),
         ("steps = 0", "recipe.toml: steps: input should be greater than or equal to 1 (given: 0)"),
-        ("tier = 'hard'", "tier: unknown countdown tier 'hard' (known: in-pretraining, edge, five-long, beyond)"),
+        ("tier = 'hard'", f"tier: unknown countdown tier 'hard' (known: {', '.join(TIERS)})"),
         ("heads = 3", "heads: 3 heads do not divide the width of 128 into even parts"),
         ("width = 12\nheads = 4", "heads: 4 heads do not divide the width of 12 into even parts"),
         # Six numbers take at least 14 characters, five steps at least 29: no text fits into 32.

@@ -65,9 +65,12 @@ class Tier:
 
 TIERS: Mapping[str, Tier] = {
     "in-pretraining": Tier(4),  # what the shipped base saw, and nothing else
+    "four-long": Tier(4, fewest_steps=3),  # the same, and no shorter chain will do
     "edge": Tier(5),  # one number more than it ever saw
+    "five-three": Tier(5, fewest_steps=3),  # and as many steps as it ever wrote
     "five-long": Tier(5, fewest_steps=4),  # and one step more than it ever wrote, if it is to be right
-    "beyond": Tier(6, fewest_steps=4),  # two more, and no right chain is as short as those it saw
+    "six": Tier(6),  # two more, however short the chain may be
+    "beyond": Tier(6, fewest_steps=4),  # and no right chain is as short as those it saw
 }
 
 

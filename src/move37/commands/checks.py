@@ -197,6 +197,7 @@ REGISTRIES = {
     "benchmarks": "move37.benchmarks",
     "algorithms": "move37.training.algorithms",
     "curricula": "move37.training.curricula",
+    "explorers": "move37.training.explorers",
     "policy_losses": "move37.training.policy_losses",
     "importers": "move37.importers",
     "exporters": "move37.exporters",

@@ -11,6 +11,7 @@ from move37.testing.algorithms import check_algorithm
 from move37.testing.benchmarks import check_benchmark
 from move37.testing.curricula import check_curriculum
 from move37.testing.engines import check_engine
+from move37.testing.explorers import check_explorer
 from move37.testing.importers import check_importer
 from move37.testing.policy_losses import check_policy_loss
 from move37.testing.rollouts import check_environment, check_executor
@@ -23,6 +24,7 @@ __all__ = [
     "check_engine",
     "check_environment",
     "check_executor",
+    "check_explorer",
     "check_importer",
     "check_policy_loss",
     "check_verifier",

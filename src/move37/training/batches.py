@@ -36,6 +36,8 @@ class Rollout:
     verdict: Verdict
     further: float = 0.0
     """What further verifiers add to the reward (`rewards` of the recipe)."""
+    prefix: str = ""
+    """What it started from behind its prompt: judged with it, no part of `made`."""
 
     @property
     def reward(self) -> float:
@@ -46,6 +48,11 @@ class Rollout:
         if not self.is_scored:
             raise ValueError(f"{self.problem.id}: an unscored response has no reward ({self.verdict.reason})")
         return (float(self.is_correct) if self.verdict.score is None else self.verdict.score) + self.further
+
+    @property
+    def text(self) -> str:
+        """The response as it was judged."""
+        return self.prefix + self.made.sample.text
 
     @property
     def is_correct(self) -> bool:
@@ -154,6 +161,21 @@ def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") ->
         device,
         [r.made.own or [True] * len(r.made.token_ids) for r in rollouts],
     )
+
+
+def joined(one: Batch, other: Batch) -> Batch:
+    """The rows of both, those of `other` behind; its prompts are others, even where they are the same."""
+    names = ("tokens_BT", "present_BT", "own_BT", "behaviour_logprobs_BT")
+    wide = {name: stack(getattr(one, name), getattr(other, name)) for name in names}
+    groups_B = torch.cat([one.groups_B, other.groups_B + len(one.prompts)])
+    rewards_B = torch.cat([one.rewards_B, other.rewards_B])
+    return Batch(prompts=one.prompts + other.prompts, groups_B=groups_B, rewards_B=rewards_B, **wide)
+
+
+def stack(upper_BT: Tensor, lower_BT: Tensor) -> Tensor:
+    """Rows under rows, padded with 0 at the right."""
+    width = max(upper_BT.shape[1], lower_BT.shape[1])
+    return torch.cat([torch.nn.functional.pad(each, (0, width - each.shape[1])) for each in (upper_BT, lower_BT)])
 
 
 def modes_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") -> Tensor:

@@ -23,6 +23,7 @@ from move37.files import read_json, write_atomically
 from move37.schema import problem_digest
 from move37.training.algorithms import ALGORITHMS
 from move37.training.curricula import CURRICULA
+from move37.training.explorers import EXPLORERS
 from move37.training.policy_losses import POLICY_LOSSES
 from move37.training.recipe import TrainConfig, parse_recipe, resolved_json
 from move37.types import Problem
@@ -115,9 +116,10 @@ def adopt(folder: Path, recipe: TrainConfig, contents: Mapping[str, str]) -> Non
 
 
 def _code(recipe: TrainConfig) -> dict[str, str]:
-    """Which code an algorithm, curriculum, policy loss or engine in a file is."""
+    """Which code an algorithm, curriculum, explorer, policy loss or engine in a file is."""
     named = {"algorithm.name": (ALGORITHMS, recipe.algorithm.name), "model.engine": (ENGINES, recipe.model.engine)}
     named["curriculum.name"] = CURRICULA, recipe.curriculum.name
+    named["explorer.name"] = EXPLORERS, recipe.explorer.name
     named["loss.policy.name"] = POLICY_LOSSES, recipe.loss.policy.name
     files = {key: registry.origin(name).get("file") for key, (registry, name) in named.items()}
     return {key: digest for key, digest in files.items() if digest is not None}

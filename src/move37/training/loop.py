@@ -11,26 +11,34 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from move37.errors import VerifierError
 from move37.problems import load_problems
+from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of, modes_of
 from move37.training.continuing import digest_of_problems
 from move37.training.disjoint import check_disjoint
+from move37.training.explorers import Attempt
+from move37.training.fixed_rows import with_fixed_rows
 from move37.training.losses import kl_estimate
 from move37.training.policy import Policy
-from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, build_curriculum
+from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, build_curriculum, build_explorer
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
 from move37.training.result import Trained
 from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
 from move37.training.samples import keep_samples
+from move37.training.steps import sound_length
 from move37.training.teacher import Teacher
 from move37.training.updates import UpdateBatch
 from move37.types import Outcome
 from move37.verification import VerifierPool
+
+_EXPLORER = "explorer"
+"""Where the explorer's state stands beside the curriculum's."""
 
 
 def train(recipe: TrainConfig, folder: Path, view: View | None = None) -> Trained:
@@ -74,6 +82,7 @@ class Trainer:
         contents = {"problems": digest_of_problems(self.problems), **self.rollout_worker.versions()}
         self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view, contents)
         self.curriculum = build_curriculum(recipe, self.problems)
+        self.explorer = build_explorer(recipe, self.problems)
 
     def run(self) -> Trained:
         """All steps that are left."""
@@ -87,8 +96,15 @@ class Trainer:
 
     def begin(self) -> None:
         """Start the run, or go on where it was stopped."""
-        state = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}", self.curriculum.state())
+        state = self.training.begin(f"{self.recipe.name}: {self.recipe.algorithm.name}", self._state())
+        if _EXPLORER in state:
+            self.explorer.load(state.pop(_EXPLORER))
         self.curriculum.load(state)
+
+    def _state(self) -> dict[str, Any]:
+        """What curriculum and explorer have seen so far."""
+        explored = self.explorer.state()
+        return {**self.curriculum.state(), **({_EXPLORER: explored} if explored else {})}
 
     def step(self) -> None:
         """One step."""
@@ -101,11 +117,9 @@ class Trainer:
         if self.training.step == 0 and self.algorithm.needs.verdicts:
             refuse_blind_start(rollouts.everything)
         self._show_example(rollouts.everything)
-        update = None
-        if rollouts.kept:
-            batch = batch_of(rollouts.kept, self.policy.device)
-            with clock.phase("credit"):
-                update = self._compute_advantages(batch, rollouts, figures)
+        with clock.phase("credit"):
+            update = self._credit(rollouts, figures)
+        if update is not None:
             with clock.phase("update"):
                 figures |= self.policy.update(update, self.training.step)
             with clock.phase("sync"):
@@ -114,11 +128,12 @@ class Trainer:
         figures |= {**clock.seconds, **({"note": note} if note else {})}
         self._keep_samples(rollouts, update)
         self.curriculum.observe(_counts(rollouts.everything))
-        self.training.record(figures, self.curriculum.state())
+        self.explorer.observe([_attempt(rollout) for rollout in rollouts.everything])
+        self.training.record(figures, self._state())
 
     def _show_example(self, rollouts: Sequence[Rollout]) -> None:
         one = rollouts[0]
-        self.training.view.example(one.problem.question, one.made.sample.text, one.verdict.outcome.value)
+        self.training.view.example(one.problem.question, one.text, one.verdict.outcome.value)
 
     def _keep_samples(self, rollouts: StepRollouts, update: UpdateBatch | None) -> None:
         """Write responses down to be read, in the steps in which the recipe wants it."""
@@ -129,7 +144,8 @@ class Trainer:
         if update is not None:
             own_BT, given_BT = update.batch.own_BT, update.advantages.advantages_BT
             means_B = (given_BT * own_BT).sum(-1) / own_BT.sum(-1).clamp(min=1)
-            advantages = {id(each): mean for each, mean in zip(rollouts.kept, means_B.tolist(), strict=True)}
+            pairs = zip(rollouts.kept, means_B.tolist(), strict=False)  # rows of a fixed credit stand behind
+            advantages = {id(each): mean for each, mean in pairs}
         keep_samples(self.training.folder.folder, step, rollouts.everything, advantages, records.samples_limit)
 
     # -- the phases ------------------------------------------------------------------------------------------------
@@ -181,6 +197,23 @@ class Trainer:
         with clock.phase("verify"):
             return self.rollout_worker.verify([(slot, each) for slot in slots for each in made[slot.group]])
 
+    def _credit(self, rollouts: StepRollouts, figures: Record) -> UpdateBatch | None:
+        """What the step learns from: its rollouts, and the explorer's rows; None where there is neither."""
+        update = None
+        if rollouts.kept:
+            update = self._compute_advantages(batch_of(rollouts.kept, self.policy.device), rollouts, figures)
+        prefixed = sum(bool(rollout.prefix) for rollout in rollouts.everything)
+        figures |= {"prefixed": prefixed / len(rollouts.everything)} if prefixed else {}
+        rows = self.explorer.rows(self._generator("rows"))
+        if rows:
+            figures["fixed_rows"] = len(rows)
+            in_loss = self.recipe.loss.kl_coefficient != 0
+            update = with_fixed_rows(update, rows, self.policy, self.rollout_worker.prompts, in_loss)
+        return update
+
+    def _generator(self, purpose: str) -> np.random.Generator:
+        return np.random.default_rng(analysis_seed(self.recipe.seed, f"explorer, step {self.training.step}: {purpose}"))
+
     def _compute_advantages(self, batch: Batch, rollouts: StepRollouts, figures: Record) -> UpdateBatch:
         """What every token is worth, with the log-probabilities that the updates start from."""
         loss, records = self.recipe.loss, self.recipe.records
@@ -218,7 +251,17 @@ class Trainer:
 
     def _slots(self, first: int, count: int) -> list[PromptSlot]:
         taken = self.curriculum.take(count, self.training.step)
-        return [PromptSlot(first + place, problem) for place, problem in enumerate(taken)]
+        starts = self.explorer.starts(taken, self._generator(f"starts from {first}"))
+        slots = [PromptSlot(first + place, *pair) for place, pair in enumerate(zip(taken, starts, strict=True))]
+        return [self.rollout_worker.with_room(slot) for slot in slots]
+
+
+def _attempt(rollout: Rollout) -> Attempt:
+    """What the explorer sees of a response."""
+    right = rollout.is_correct if rollout.is_scored else None
+    sound = sound_length(rollout.text, rollout.verdict) if rollout.is_scored else None
+    text = rollout.made.sample.text
+    return Attempt(rollout.problem, rollout.prefix, text, right, not rollout.is_truncated, sound)
 
 
 def _counts(

@@ -33,6 +33,7 @@ from move37.config import (
 from move37.errors import ConfigError
 from move37.training.algorithms import ALGORITHMS, Algorithm, Needs
 from move37.training.curricula import CURRICULA, Curriculum
+from move37.training.explorers import EXPLORERS, Explorer
 from move37.training.policy_losses import POLICY_LOSSES, PolicyLoss
 from move37.types import Problem
 
@@ -52,6 +53,13 @@ class CurriculumConfig(Settings):
 
     name: str = Field(default="uniform", description="A name of `move37 list curricula`.")
     options: dict[str, Any] = Field(default={}, description="The curriculum's own settings.")
+
+
+class ExplorerConfig(Settings):
+    """What responses start from, and what is learnt beside them."""
+
+    name: str = Field(default="fresh", description="A name of `move37 list explorers`.")
+    options: dict[str, Any] = Field(default={}, description="The explorer's own settings.")
 
 
 class ModelToTrain(Settings):
@@ -276,6 +284,10 @@ class ImitationConfig(Settings):
         return [value] if isinstance(value, Mapping) else value
 
 
+Member = AlgorithmConfig | CurriculumConfig | ExplorerConfig | PolicyLossConfig
+"""A table that names a member of a registry, with its options."""
+
+
 class TrainConfig(Settings):
     """A whole training run."""
 
@@ -286,6 +298,7 @@ class TrainConfig(Settings):
     model: ModelToTrain
     problems: tuple[ProblemsConfig, ...] = Field(default=(), description="What is trained on.")
     curriculum: CurriculumConfig = Field(default=CurriculumConfig())
+    explorer: ExplorerConfig = Field(default=ExplorerConfig())
     rollout: RolloutConfig = Field(default=RolloutConfig())
     rewards: tuple[RewardConfig, ...] = Field(default=(), description="Further verifiers, added to the reward.")
     loss: LossConfig = Field(default=LossConfig())
@@ -346,12 +359,16 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | N
         return recipe
     name = anchored_name(recipe.algorithm.name, folder or Path(), f"{where}: algorithm.name")
     recipe = recipe.model_copy(update={"algorithm": recipe.algorithm.model_copy(update={"name": name})})
-    name = anchored_name(recipe.curriculum.name, folder or Path(), f"{where}: curriculum.name")
-    recipe = recipe.model_copy(update={"curriculum": recipe.curriculum.model_copy(update={"name": name})})
+    for table in ("curriculum", "explorer"):
+        chosen = getattr(recipe, table)
+        name = anchored_name(chosen.name, folder or Path(), f"{where}: {table}.name")
+        recipe = recipe.model_copy(update={table: chosen.model_copy(update={"name": name})})
     kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
     algorithm = kind(_own_options(recipe.algorithm, kind, "algorithm", where))
     curriculum: type[Curriculum] = CURRICULA.load(recipe.curriculum.name)
     _own_options(recipe.curriculum, curriculum, "curriculum", where)
+    explorer: type[Explorer] = EXPLORERS.load(recipe.explorer.name)
+    _own_options(recipe.explorer, explorer, "explorer", where)
     said = recipe.loss.model_dump(exclude_unset=True)
     try:
         loss = LossConfig.model_validate({**kind.loss_defaults, **said})
@@ -363,6 +380,11 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | N
     recipe = recipe.model_copy(update={"loss": loss})
     _refuse_idle(recipe, algorithm.needs, where, curriculum.filters)
     _refuse_impossible(recipe, algorithm.needs, where)
+    if explorer.adds_rows and algorithm.needs.critic:
+        name = recipe.explorer.name
+        raise ConfigError(
+            f"{where}: explorer.name: {name} adds rows of a fixed credit, and a critic knows none of them"
+        )
     return recipe
 
 
@@ -376,6 +398,12 @@ def build_curriculum(recipe: TrainConfig, problems: Sequence[Problem]) -> Curric
     """The recipe's curriculum over these problems. Raises ConfigError, UnknownNameError, InputError."""
     kind: type[Curriculum] = CURRICULA.load(recipe.curriculum.name)
     return kind(_own_options(recipe.curriculum, kind, "curriculum", "recipe"), problems, recipe.seed)
+
+
+def build_explorer(recipe: TrainConfig, problems: Sequence[Problem]) -> Explorer:
+    """The recipe's explorer over these problems. Raises ConfigError, UnknownNameError, InputError."""
+    kind: type[Explorer] = EXPLORERS.load(recipe.explorer.name)
+    return kind(_own_options(recipe.explorer, kind, "explorer", "recipe"), problems)
 
 
 def build_policy_loss(recipe: TrainConfig) -> PolicyLoss:
@@ -423,6 +451,7 @@ def _idle(recipe: TrainConfig, needs: Needs, filters: bool) -> Iterator[tuple[st
         yield "optimizer", once, reason
         yield "records", ("kl_every",), reason
         yield "curriculum", CurriculumConfig.model_fields, "imitation asks no problems"
+        yield "explorer", ExplorerConfig.model_fields, "imitation samples nothing"
 
 
 def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
@@ -441,15 +470,21 @@ def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
         raise ConfigError(f'{where}: loss.kl_in: {name} {reason}; use "loss"')
 
 
-def _own_options(
-    chosen: AlgorithmConfig | CurriculumConfig | PolicyLossConfig, kind: Any, table: str, where: str
-) -> Any:
+def _own_options(chosen: Member, kind: Any, table: str, where: str) -> Any:
     """The options of a registry's member as its settings. Raises ConfigError."""
     try:
         return kind.Options.model_validate(chosen.options)
     except ValidationError as error:
         reason = describe_validation_error(error, kind.Options)
         raise ConfigError(f"{where}: {table}.options.{reason} ({table} {chosen.name!r})") from None
+
+
+def _with_file(explorer: ExplorerConfig, folder: Path, key: str) -> ExplorerConfig:
+    """A file of responses among the options, found. Raises ConfigError."""
+    if explorer.options.get("file") is None:
+        return explorer
+    found = there(folder, Path(explorer.options["file"]), key)
+    return explorer.model_copy(update={"options": explorer.options | {"file": str(found)}})
 
 
 def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
@@ -468,6 +503,7 @@ def _anchored(recipe: TrainConfig, folder: Path, where: str) -> TrainConfig:
         ),
         "model": recipe.model.model_copy(update={"path": model_path("model.path", recipe.model.path)}),
         "problems": anchored_sources(recipe.problems, folder, f"{where}: problems"),
+        "explorer": _with_file(recipe.explorer, folder, f"{where}: explorer.options.file"),
         "evaluation": recipe.evaluation.model_copy(
             update={"problems": anchored_sources(recipe.evaluation.problems, folder, f"{where}: evaluation.problems")}
         ),

@@ -7,6 +7,7 @@ Evaluation during training is the same sampling on held-out problems, with the p
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from move37.rollouts import Room, Where, check_room, requests_for, roll_out, tem
 from move37.training.batches import Rollout
 from move37.training.prompts import AskedPrompts
 from move37.training.recipe import TrainConfig
-from move37.types import Outcome, Problem, Verdict
+from move37.types import Outcome, Problem, Prompt, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.options import check_options, make_verifier
@@ -32,6 +33,12 @@ class PromptSlot(NamedTuple):
 
     group: int
     problem: Problem
+    prefix: str = ""
+    """What the responses start from, behind the prompt."""
+
+    def started(self, prompt: Prompt) -> Prompt:
+        """The prompt with the prefix behind it: what the model goes on from."""
+        return replace(prompt, text=prompt.text + self.prefix) if self.prefix else prompt
 
 
 class RolloutWorker:
@@ -69,6 +76,17 @@ class RolloutWorker:
             return list(problems)
         return [each for each in problems if self._engine.count_tokens(self.prompts.of(each)) <= min(most)]
 
+    def with_room(self, slot: PromptSlot) -> PromptSlot:
+        """The slot with as much of its prefix as leaves room for a whole response."""
+        context, most = self._engine.context_length, self._recipe.rollout.max_new_tokens
+        prompt = self.prompts.of(slot.problem)
+        while slot.prefix and context is not None:
+            beyond = self._engine.count_tokens(slot.started(prompt)) + most - context
+            if beyond <= 0:
+                break
+            slot = slot._replace(prefix=slot.prefix[: max(0, len(slot.prefix) - beyond)])
+        return slot
+
     def versions(self) -> dict[str, str]:
         """The versions of all verifiers that were checked, by "verifier NAME"."""
         return {f"verifier {name.rpartition('/')[2]}": label_of(each) for name, each in self._verifiers.items()}
@@ -88,7 +106,7 @@ class RolloutWorker:
         requests, groups = [], {}
         for slot in slots:
             indices = range(slot.group * n, slot.group * n + n)
-            requests += requests_for(self.prompts.of(slot.problem), indices, self._recipe.seed, purpose)
+            requests += requests_for(slot.started(self.prompts.of(slot.problem)), indices, self._recipe.seed, purpose)
             groups |= {(slot.problem.id, index): slot.group for index in indices}
         made: dict[int, list[Completion]] = {slot.group: [] for slot in slots}
         plain = not self._recipe.model.lora_rank  # adapters read the weights of the layers they sit on
@@ -109,7 +127,7 @@ class RolloutWorker:
                     score = float(verdict.outcome is Outcome.CORRECT) if verdict.score is None else verdict.score
                     further[place] += reward.weight * score
         return [
-            Rollout(slot.problem, slot.group, t, verdicts[place], further[place])
+            Rollout(slot.problem, slot.group, t, verdicts[place], further[place], slot.prefix)
             for place, (slot, t) in enumerate(made)
         ]
 
@@ -120,7 +138,7 @@ class RolloutWorker:
             by_verifier.setdefault(name, []).append(place)
         verdicts: dict[int, Verdict] = {}
         for name, places in by_verifier.items():
-            items = ((made[place][0].problem, made[place][1].sample.text, place) for place in places)
+            items = ((made[p][0].problem, made[p][0].prefix + made[p][1].sample.text, p) for p in places)
             verdicts.update(self._pool.verify(self._verifier(name), items))
         return verdicts
 

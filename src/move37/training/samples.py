@@ -28,6 +28,7 @@ COLUMNS: Mapping[str, Any] = {
     "references": pl.List(pl.String),
     "index": pl.Int32,
     "text": pl.String,
+    "prefix": pl.Int32,
     "finish_reason": pl.String,
     "tokens": pl.Int32,
     "logprob": pl.Float64,
@@ -38,7 +39,8 @@ COLUMNS: Mapping[str, Any] = {
     "advantage": pl.Float64,
 }
 """`group` numbers the prompts of the step. `logprob` is the sum under the sampling distribution. `reward` is null where
-there is no verdict, `advantage` (the mean over the response's own tokens) where it was not trained on."""
+there is no verdict. The first `prefix` characters of `text` were there before the model went on (null in files from
+before there were prefixes). `advantage` (the mean over the response's own tokens) where it was not trained on."""
 
 
 def keep_samples(
@@ -69,7 +71,10 @@ def read_samples(folder: Path, step: int) -> pl.DataFrame:
         steps = ", ".join(map(str, kept_steps(folder))) or "none"
         raise InputError(f"{folder}: no samples of step {step} are kept (steps: {steps})")
     try:
-        return pl.read_parquet(path, glob=False).select(list(COLUMNS))
+        rows = pl.read_parquet(path, glob=False)
+        if "prefix" not in rows.columns:
+            rows = rows.with_columns(prefix=pl.lit(None, dtype=pl.Int32))
+        return rows.select(list(COLUMNS))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(f"{path}: damaged; remove it") from error
 
@@ -85,7 +90,7 @@ def _row(step: int, rollout: "Rollout", advantage: float | None) -> tuple[Any, .
     sample, verdict, problem = rollout.made.sample, rollout.verdict, rollout.problem
     return (
         *(step, rollout.group, problem.id, problem.question, list(problem.references)),
-        *(sample.index, sample.text, sample.finish_reason.value, len(rollout.made.token_ids)),
+        *(sample.index, rollout.text, len(rollout.prefix), sample.finish_reason.value, len(rollout.made.token_ids)),
         *(float(sum(rollout.made.logprobs)), verdict.outcome.value, verdict.reason, verdict.answer),
         *(rollout.reward if rollout.is_scored else None, advantage),
     )
