@@ -68,7 +68,7 @@ def test_every_interval_is_for_these_problems_or_named(name: str):
             seen.add(part)
     assert "models.reliability" in seen
     if name == "everything":
-        lacking = {"perplexities", "parity", "contamination", "decision"}
+        lacking = {"perplexities", "parity", "contamination", "decision", "readings"}
         assert set(PARTS) - seen <= lacking
     assert ("fragility" in named) == (name != "decided")
     assert found.between is None or all(pair.target == "benchmark" for pair in found.between.pairs)

@@ -19,6 +19,7 @@ from move37.analyses.gains_losses import Change, gains_and_losses
 from move37.analyses.grader_errors import GraderErrors
 from move37.analyses.guessing import GuessBaseline
 from move37.analyses.perplexity import PairPerplexity
+from move37.analyses.picture_readings import PictureReading
 from move37.analyses.solvable_sets import SolvableTable, solvable_table
 from move37.analyses.training_seeds import TrainingSeeds
 from move37.analyses.trajectory import Trajectory
@@ -89,6 +90,8 @@ class Findings:
     """The checkpoints of trainings, where some training has several."""
     entropy_matches: tuple[EntropyMatch, ...] = ()
     """Models that were sampled at the temperature of another one's entropy."""
+    readings: tuple[PictureReading, ...] = ()
+    """What models took pictures for, in worlds that know what stands in them."""
     variants: Variants | None = None
     """The rules of trainings beside each other, where there are several."""
 

@@ -35,6 +35,7 @@ from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.other_target import other_target_cautions
 from move37.analyses.pairing import leave_out_unscored, name_some, on_problems, paired
 from move37.analyses.perplexity import ScoredResponses, pair_perplexity
+from move37.analyses.picture_readings import PictureReading, picture_readings
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.trajectory import Checkpoint, on_base, trajectory
@@ -142,6 +143,7 @@ def _findings(models: Sequence[ModelData], settings: BandSettings, facts: Facts)
         contamination=_contamination(facts, settings.confidence),
         parity=_parity(facts, models, tallies, settings.confidence, designs[0]),
         entropy_matches=tuple(facts.entropy_matches),
+        readings=_readings(facts, models, settings.confidence),
         **_trainings(facts, base, settings, designs[0]),
         warnings=(
             *facts.notices,
@@ -284,6 +286,15 @@ def _trainings(facts: Facts, base: AnyTally, settings: BandSettings, design: Des
 
 def _contamination(facts: Facts, confidence: float) -> tuple[PartialQuestions, ...]:
     return tuple(each for model, seen in facts.probes.items() for each in partial_questions(model, seen, confidence))
+
+
+def _readings(facts: Facts, models: Sequence[ModelData], confidence: float) -> tuple[PictureReading, ...]:
+    known = [each for each in models if each.answers is not None]
+    return tuple(
+        reading
+        for each in known
+        for reading in picture_readings(each.tally.model, each.answers, facts.problems, confidence)  # type: ignore[arg-type]
+    )
 
 
 def _agreements(models: Sequence[ModelData]) -> tuple[Agreement, ...]:

@@ -31,6 +31,7 @@ PARTS: dict[str, tuple[str, Callable[[Findings], bool]]] = {
     "arms": ("several ways of asking", lambda f: f.arms is not None),
     "parity": ("training against more tries", lambda f: any(each.uses is not None for each in f.parity)),
     "contamination": ("partial questions", lambda f: bool(f.contamination)),
+    "readings": ("readings of pictures", lambda f: bool(f.readings)),
     "decision": ("the decision", lambda f: f.decision is not None),
 }
 """Parts whose intervals are for problems like these, whatever the target, by path: name, and whether it is there."""

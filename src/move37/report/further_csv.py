@@ -153,6 +153,12 @@ def _contamination(findings: Findings) -> Iterator[Row]:
         yield c.model, c.share, c.problems, c.completed, *c.completed_interval, *answered
 
 
+def _readings(findings: Findings) -> Iterator[Row]:
+    for r in findings.readings:
+        shares = (r.digits, *r.digits_interval, r.read, *r.read_interval, r.right_when_read, r.wrong_though_read)
+        yield r.model, r.shown, r.problems, *shares, r.confidence
+
+
 def _support(findings: Findings) -> Iterator[Row]:
     for found in (pair.support for pair in findings.pairs):
         for m in found.measures:
@@ -363,6 +369,11 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
         "model,share,problems,completed,completed_lower,completed_upper,judged,answered,answered_lower,answered_upper,"
         "confidence",
         _contamination,
+    ),
+    "readings.csv": (
+        "model,shown,problems,digits,digits_lower,digits_upper,read,read_lower,read_upper,right_when_read,"
+        "wrong_though_read,confidence",
+        _readings,
     ),
     "support.csv": ("base,rl,k,measure,value,lower,upper,confidence,by_luck,method", _support),
     "tokens.csv": (

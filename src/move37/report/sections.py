@@ -28,6 +28,7 @@ from move37.report import (
     format_split,
     fragility,
     perplexity_section,
+    picture_readings,
     training_section,
     variety_section,
     verifier_errors,
@@ -117,7 +118,7 @@ def further_sections(findings: Findings) -> FurtherSections:
             for number, (pair, comparison) in enumerate(zip(findings.pairs, findings.comparisons, strict=True), start=1)
         ),
         reliability=_reliability(findings.models),
-        outcomes=(*_unscored(findings), *_finished(findings.models), *_format(findings)),
+        outcomes=(*_readings(findings), *_unscored(findings), *_finished(findings.models), *_format(findings)),
         graders=(*_probed(findings), *_audits(findings), *_chains(findings.models), *_corrected(findings.models)),
         extrapolation=_extrapolation(findings),
     )
@@ -515,6 +516,14 @@ def _format(findings: Findings) -> tuple[Section, ...]:
         return ()
     said = format_sentences(found, [pair.format for pair in findings.pairs if pair.format is not None])
     return (_section("Format and content", said, format_split.format_table(found)),)
+
+
+def _readings(findings: Findings) -> tuple[Section, ...]:
+    found = findings.readings
+    if not found:
+        return ()
+    said = [*map(picture_readings.reading_sentence, found)]
+    return (_section("Seeing or reasoning", said, picture_readings.readings_table(found)),)
 
 
 def _probed(findings: Findings) -> tuple[Section, ...]:

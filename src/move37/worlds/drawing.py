@@ -90,7 +90,11 @@ class Canvas:
 
     def png(self) -> bytes:
         """The picture as a file."""
-        return png(self.size, self._image.tobytes())
+        return png(self.size, self.grey())
+
+    def grey(self) -> bytes:
+        """Its pixels, a byte each, row by row."""
+        return self._image.tobytes()
 
     def _lines(self, points: list[Point], ink: int, width: float, closed: bool, filled: int | None) -> None:
         from PIL import ImageDraw

@@ -123,7 +123,7 @@ class Drawn:
 
     @property
     def tags(self) -> Mapping[str, str]:
-        return {"figure": self.figure, "shown": self.shown}
+        return {"figure": self.figure, "shown": self.shown, "puzzle": self.written}
 
     def fault(self, answer: str) -> str | None:
         found = fault_before_chain(self, answer)

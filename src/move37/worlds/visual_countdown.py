@@ -79,7 +79,7 @@ class DrawnPuzzle:
 
     @property
     def tags(self) -> Mapping[str, str]:
-        return {"steps": str(self._oracle.fewest_steps()), "shown": self.shown}
+        return {"steps": str(self._oracle.fewest_steps()), "shown": self.shown, "puzzle": self.written}
 
     @cached_property
     def _oracle(self) -> Oracle:

@@ -1,0 +1,98 @@
+"""Is a failure one of seeing or of reasoning? In drawn worlds an answer says what it took the picture for.
+
+A drawn task knows what stands in its picture, so the beginning of every answer can be held against it: the share of
+digits that are right (number by number in their order, digits from the last one; a number or a digit too many is none
+that is right), the share of answers that read everything rightly, and the share of those that go on to be right. An
+answer that is right was read rightly, so pass@1 is the product of the last two.
+
+A response that says nothing of the picture read nothing. Tasks are kept apart by how they were shown: where there was
+no picture, digits are guessed, which is the line below which a reading says nothing. Means over problems; the intervals
+are for problems like these.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from move37.analyses.curves import mean_interval
+from move37.types import FloatArray, Problem
+from move37.worlds.known import task_of
+from move37.worlds.shown import TEXT, DrawnTask, parted
+
+
+@dataclass(frozen=True, slots=True)
+class PictureReading:
+    """What one model took the pictures for, of the tasks that were shown in one way."""
+
+    model: str
+    shown: str
+    """How: "image", or "nothing" where there was none to be seen."""
+    problems: int
+    digits: float
+    digits_interval: tuple[float, float]
+    read: float
+    """Share of samples that read everything rightly."""
+    read_interval: tuple[float, float]
+    right_when_read: float | None
+    """Share of those that are right; None where none read everything."""
+    wrong_though_read: float
+    """Share of all samples that read everything and went wrong afterwards: reasoning."""
+    confidence: float
+
+
+def picture_readings(
+    model: str, answers: pl.DataFrame, problems: Sequence[Problem], confidence: float = 0.95
+) -> list[PictureReading]:
+    """One for each way of showing; empty where no problem is drawn. `answers` as in `ModelData.answers`."""
+    tasks = {problem.id: task for problem in problems if isinstance(task := task_of(problem), DrawnTask)}
+    arms: dict[str, list[tuple[float, float, float]]] = {}
+    for (problem,), rows in answers.group_by("problem_id", maintain_order=True):
+        task = tasks.get(str(problem))
+        if task is not None and task.shown != TEXT:
+            arms.setdefault(task.shown, []).append(_of_problem(task.written, rows))
+    return [_reading(model, shown, np.array(arms[shown]), confidence) for shown in sorted(arms)]
+
+
+def digits_right(written: str, read: str | None) -> float:
+    """The share of the digits of what is written that stand in what was read."""
+    numbers = written.replace("=", ",").split(",")
+    found = [] if read is None else read.replace("=", ",").split(",")
+    found += [""] * (len(numbers) - len(found))
+    pairs = zip(numbers, found, strict=False)
+    right = sum(a == b for one, two in pairs for a, b in zip(reversed(one), reversed(two), strict=False))
+    return right / max(sum(map(len, numbers)), 1)
+
+
+def _of_problem(written: str, rows: pl.DataFrame) -> tuple[float, float, float]:
+    """Shares of a problem's samples: digits that are right, all read, right."""
+    total = digits = read = right = 0.0
+    for answer, correct, count in rows.select("answer", "correct", "count").iter_rows():
+        said = None if answer is None else parted(answer)[0]
+        total += count
+        digits += count * digits_right(written, said)
+        read += count * (said == written)
+        right += count * correct
+    return digits / total, read / total, right / total
+
+
+def _reading(model: str, shown: str, shares_M3: FloatArray, confidence: float) -> PictureReading:
+    digits, read, right = shares_M3.mean(0).tolist()
+    return PictureReading(
+        model=model,
+        shown=shown,
+        problems=len(shares_M3),
+        digits=digits,
+        digits_interval=_interval(shares_M3[:, 0], confidence),
+        read=read,
+        read_interval=_interval(shares_M3[:, 1], confidence),
+        right_when_read=right / read if read else None,
+        wrong_though_read=read - right,
+        confidence=confidence,
+    )
+
+
+def _interval(shares_M: FloatArray, confidence: float) -> tuple[float, float]:
+    whole = (0.0, 1.0)
+    return mean_interval(shares_M, confidence, whole) or whole
