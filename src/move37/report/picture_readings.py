@@ -24,8 +24,8 @@ def reading_sentence(found: PictureReading) -> str:
         return f"Without the picture {found.model} guesses {percent(found.digits)} of the digits."
     then = "" if found.right_when_read is None else f", and {percent(found.right_when_read)} of those are right"
     return (
-        f"{found.model} reads {percent(found.digits)} of the digits; {percent(found.read)} of its samples read the whole "
-        f"picture rightly{then}."
+        f"{found.model} reads {percent(found.digits)} of the digits; {percent(found.read)} of its samples read the "
+        f"whole picture rightly{then}."
     )
 
 
