@@ -35,7 +35,11 @@ def main() -> None:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     print(f"{PROBLEMS:,} problems, n = {N}: {seconds:.1f} s of processor time, {megabytes:,.0f} MB")
-    print(json.dumps({"problems": PROBLEMS, "seconds": seconds, "megabytes": megabytes, "pairs": len(found["comparisons"])}))
+    print(
+        json.dumps(
+            {"problems": PROBLEMS, "seconds": seconds, "megabytes": megabytes, "pairs": len(found["comparisons"])}
+        )
+    )
     if PROBLEMS == 1_000_000 and not (seconds < MOST_SECONDS and megabytes < MOST_MEGABYTES):
         sys.exit("the claim does not hold")
 
