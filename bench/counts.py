@@ -31,15 +31,11 @@ def main() -> None:
         paths = [write_counts(Path(folder) / f"{m}.jsonl", rng.binomial(N, q).tolist()) for m, q in chances.items()]
         command = [sys.executable, "-m", "move37", "compare", *map(str, paths), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
+    assert json.loads(done.stdout)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     print(f"{PROBLEMS:,} problems, n = {N}: {seconds:.1f} s of processor time, {megabytes:,.0f} MB")
-    print(
-        json.dumps(
-            {"problems": PROBLEMS, "seconds": seconds, "megabytes": megabytes, "pairs": len(found["comparisons"])}
-        )
-    )
+    print(json.dumps({"problems": PROBLEMS, "seconds": seconds, "megabytes": megabytes}))
     if PROBLEMS == 1_000_000 and not (seconds < MOST_SECONDS and megabytes < MOST_MEGABYTES):
         sys.exit("the claim does not hold")
 

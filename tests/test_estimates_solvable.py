@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from move37.errors import InputError
+from move37.estimates import solvable
 from move37.estimates.solvable import (
     fewest_discordant,
     mcnemar_p,
@@ -104,3 +105,12 @@ def test_impossible_input_is_refused():
         never_solved_bound(10, 1.0)
     with pytest.raises(InputError, match="n must be at least 1"):
         never_solved_bound(0, 0.05)
+
+
+def test_the_noise_floor_of_many_problems_is_the_sum_over_kinds_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    n_base, n_rl = rng.integers(4, 7, 300), rng.integers(4, 9, 300)
+    counts = rng.integers(0, n_base + 1), n_base, rng.integers(0, n_rl + 1), n_rl, rng.integers(1, 5, 300)
+    each = noise_floor_pooled(*counts)
+    monkeypatch.setattr(solvable, "_MANY", 1)
+    assert noise_floor_pooled(*counts) == pytest.approx(each, rel=1e-12)

@@ -205,6 +205,12 @@ def _set_of(ids: tuple[str, ...]) -> frozenset[str]:
     return frozenset(ids)
 
 
+@lru_cache(maxsize=2)
+def has_repeats(ids: tuple[str, ...]) -> bool:
+    """Whether an id stands there twice. The answer is kept and not the set, which every analysis would ask for."""
+    return len(set(ids)) < len(ids)
+
+
 def _ids_at(ids: tuple[str, ...], rows: IntArray | NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(ids[i] for i in (np.flatnonzero(rows) if rows.dtype == np.bool_ else rows))
 

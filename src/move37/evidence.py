@@ -28,7 +28,7 @@ from move37.errors import InputError, StoreError
 from move37.estimates.anytime import Status
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
-from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
+from move37.estimates.rows import correct_samples, k_limit, pass_at_k_each
 from move37.estimates.tokens import mean_length
 from move37.fairness import differences, loaded_apart, overridden
 from move37.files import read_json
@@ -237,7 +237,7 @@ class RunEvidence:
             np.array([by_outcome.get((each, outcome.value), np.nan) for each in tally.problem_ids], dtype=float)
             for outcome in (Outcome.CORRECT, Outcome.INCORRECT)
         )
-        found = mean_length(pass_at_k_rows(tally, 1)[:, 0], right, wrong)
+        found = mean_length(pass_at_k_each(tally, 1), right, wrong)
         return {} if np.isnan(found).any() else dict(zip(tally.problem_ids, found.tolist(), strict=True))
 
     def mean_tokens_by_outcome(self, model: str) -> tuple[float, float] | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from move37.analyses.pairing import paired
 from move37.counts import AnyTally, StoppedTally
-from move37.estimates.rows import correct_samples, pass_at_k_rows
+from move37.estimates.rows import correct_samples, pass_at_k_each
 from move37.types import IntArray
 
 BINS = ("0", *(f"({low / 10:g}, {(low + 1) / 10:g}]" for low in range(10)))
@@ -52,7 +52,7 @@ def accuracy_shift(base: AnyTally, rl: AnyTally) -> AccuracyShift:
 def _bin(tally: AnyTally) -> IntArray:
     """Index into BINS: 0 for no success at all, otherwise the ceiling of ten times the accuracy, at least 1."""
     if isinstance(tally, StoppedTally):
-        tenths = np.ceil(10 * pass_at_k_rows(tally, 1)[:, 0] - _ROUNDING).astype(np.int64)
+        tenths = np.ceil(10 * pass_at_k_each(tally, 1) - _ROUNDING).astype(np.int64)
         return np.where(tally.successes == 0, 0, np.maximum(tenths, 1))
     return -(-10 * tally.correct // tally.n)
 

@@ -35,7 +35,7 @@ from move37.estimates.bands import (
 )
 from move37.estimates.benchmark import benchmark_error_at
 from move37.estimates.reliability import exact_share_interval
-from move37.estimates.rows import k_limit, pass_at_k_rows, shared_rows
+from move37.estimates.rows import k_limit, pass_at_k_each, pass_at_k_rows, shared_rows
 from move37.estimates.settings import (
     BENCHMARK,
     DEFAULT_BAND,
@@ -274,7 +274,7 @@ def sampling_gap(
     """
     base, rl = paired(base, rl)
     k = max(1, min(256, largest_k(target, base, rl))) if k is None else k
-    gaps = pass_at_k_rows(base, k)[:, -1] - pass_at_k_rows(rl, 1)[:, 0]
+    gaps = pass_at_k_each(base, k) - pass_at_k_each(rl, 1)
     each = share(confidence, models)
     if target == BENCHMARK:
         ends = _gap_interval(float(gaps.mean()), base, rl, k, each, design)

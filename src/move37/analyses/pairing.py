@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from move37.counts import AnyTally
+from move37.counts import AnyTally, has_repeats
 from move37.errors import InputError
 
 B = TypeVar("B", bound=AnyTally)
@@ -29,7 +29,7 @@ def require_scored(tally: AnyTally) -> None:
     """Raises InputError if there are no problems, a problem occurs twice, or one has no scored sample."""
     if not tally.problems:
         raise InputError(f"{tally.model}: no problems, nothing to analyse")
-    if len(tally.id_set) < tally.problems:
+    if has_repeats(tally.problem_ids):
         seen: set[str] = set()
         twice = [i for i in tally.problem_ids if i in seen or seen.add(i)]
         raise InputError(f"{tally.model}: {name_some(twice)} more than once; every problem needs one row of counts")

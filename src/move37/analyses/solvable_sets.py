@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from move37.analyses.pairing import paired
 from move37.counts import AnyTally, Tally
 from move37.estimates.pass_at_k import checked_k
-from move37.estimates.rows import correct_samples, pass_at_k_rows
+from move37.estimates.rows import correct_samples, pass_at_k_each
 from move37.estimates.settings import INDEPENDENT, Design
 from move37.estimates.solvable import never_solved_bound, noise_floor_pooled, noise_floor_smoothed, sign_flip_p
 from move37.types import IntArray
@@ -124,7 +124,7 @@ def expected_four_way(base: AnyTally, rl: AnyTally, k: int) -> ExpectedFourWay:
     base, rl = paired(base, rl)
     draws = np.minimum(base.k_limit, rl.k_limit)
     k = checked_k(draws, k)
-    solves_base, solves_rl = (pass_at_k_rows(tally, k)[:, -1] for tally in (base, rl))
+    solves_base, solves_rl = (pass_at_k_each(tally, k) for tally in (base, rl))
     return ExpectedFourWay(
         base=base.model,
         rl=rl.model,
@@ -154,7 +154,7 @@ def _solved(tally: AnyTally, draws: IntArray, seed: int, stream: int) -> NDArray
     chance = np.empty(tally.problems)
     for k in np.unique(draws):
         rows = draws == k
-        chance[rows] = pass_at_k_rows(tally if rows.all() else tally.select(rows), int(k))[:, -1]
+        chance[rows] = pass_at_k_each(tally if rows.all() else tally.select(rows), int(k))
     if ((chance == 0) | (chance == 1)).all():
         return chance == 1
     by_id = np.argsort(np.array(tally.problem_ids))

@@ -20,7 +20,7 @@ from move37.analyses.curves import mean_interval
 from move37.analyses.targets import share
 from move37.analyses.trajectory import Change, Checkpoint
 from move37.counts import AnyTally
-from move37.estimates.rows import k_limit, pass_at_k_rows
+from move37.estimates.rows import k_limit, pass_at_k_each, pass_at_k_rows
 from move37.estimates.settings import INDEPENDENT, BandSettings, Design
 from move37.estimates.two_level import two_level_band
 from move37.types import FloatArray
@@ -84,7 +84,7 @@ def compare_variants(
     if len(groups) < 2:
         return None
     k = min(k_limit(base), *(k_limit(each.tally) for of in groups.values() for each in of.values()))
-    base_at_k = pass_at_k_rows(base, k)[:, -1]
+    base_at_k = pass_at_k_each(base, k)
     rows = {
         name: {seed: pass_at_k_rows(each.tally, k)[:, [0, -1]] for seed, each in of.items()}
         for name, of in groups.items()

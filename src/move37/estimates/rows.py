@@ -43,6 +43,14 @@ def pass_at_k_rows(tally: AnyTally, k_max: int | None = None) -> FloatArray:
     return rows[:, :k_max] if where is None else rows[:, :k_max][where]
 
 
+def pass_at_k_each(tally: AnyTally, k: int) -> FloatArray:
+    """pass@k of every problem at one k, (M,). Raises InputError beyond `k_limit`."""
+    if not 1 <= k <= k_limit(tally):
+        return _computed(tally, k)[:, -1]  # which says what is wrong
+    rows, where = shared_rows(tally)
+    return rows[:, k - 1] if where is None else rows[:, k - 1][where]
+
+
 def shared_rows(tally: AnyTally) -> tuple[FloatArray, IntArray | None]:
     """pass@k rows for every k, (R, K), and which of them is each problem's, (M,); None where each has its own.
 

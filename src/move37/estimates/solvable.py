@@ -20,8 +20,11 @@ from scipy.special import bdtr
 
 from move37.errors import InputError
 from move37.estimates.npmle import fit_mixture, noise_floor_posterior
-from move37.estimates.pass_at_k import checked_counts, checked_k, failure_at_k, log_choose
+from move37.estimates.pass_at_k import checked_counts, checked_k, distinct_counts, failure_at_k, log_choose
 from move37.types import FloatArray, IntArray
+
+_MANY = 1 << 16
+"""Problems from which on those with equal counts are worked out once."""
 
 
 def mcnemar_p(base_only: int, rl_only: int) -> float:
@@ -80,7 +83,13 @@ def noise_floor_pooled(
     if correct_base.shape != correct_rl.shape or (k < 1).any() or (k > np.minimum(n_base, n_rl)).any():
         raise InputError("noise floor: both models need the same problems and at least k >= 1 samples of each")
     correct, n = correct_base + correct_rl, n_base + n_rl
-    return float((_none_right(correct, n, k) - _none_right(correct, n, 2 * k)).sum())
+    times = np.ones(1)
+    if len(n) >= _MANY:  # few of them differ
+        pairs, where = distinct_counts(correct, n)
+        kinds, times = np.unique(where * (int(k.max()) + 1) + k, return_counts=True)
+        which, k = np.divmod(kinds, int(k.max()) + 1)
+        n, correct = pairs[which].T
+    return float((times * (_none_right(correct, n, k) - _none_right(correct, n, 2 * k))).sum())
 
 
 def noise_floor_smoothed(successes: IntArray, trials: IntArray, k: IntArray) -> float:
