@@ -132,6 +132,7 @@ def test_every_problem_twice_under_one_tag_changes_no_interval(kind: str, target
     assert unlike(once, twice) == []
 
 
+@pytest.mark.slow
 def test_the_walk_sees_every_interval():
     # Copies that are not tagged narrow intervals of every part of the findings; the walk has to name each part.
     once, twice = (findings_json(said(models("fixed"), copies, tag="")) for copies in (1, 2))
@@ -163,6 +164,7 @@ def test_the_walk_sees_every_interval():
         assert part in seen, sorted(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_numbers_of_the_page_are_those_of_half_as_many_problems(tmp_path: Path):
     context = ReportContext("made", "", (), (), "move37 report made")

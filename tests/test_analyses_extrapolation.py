@@ -206,6 +206,7 @@ def test_results_are_plain_values_in_json(pair: tuple[Tally, Tally]):
     assert model["methods"][0]["estimate"]["name"] == "pass@32"
 
 
+@pytest.mark.slow
 @needs_deepscaler
 def test_the_real_pair_is_below_at_2n_and_open_at_4n():
     def read(model: str) -> Tally:

@@ -100,6 +100,7 @@ def test_findings_and_report_have_it() -> None:
     assert "are answers that are found" in said
 
 
+@pytest.mark.slow
 def test_a_run_counts_samples_in_which_no_answer_is_found(tmp_path: Path) -> None:
     """Imported responses, of which every other one of base says nothing."""
     for model, rest in (("base", "Let me think."), ("rl", "So it is \\boxed{5}.")):

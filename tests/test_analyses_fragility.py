@@ -121,6 +121,7 @@ def test_a_crossing_that_single_problems_do_not_carry_and_one_that_they_do() -> 
     assert "carry it most" in fragility_sentences(shaky)[0].text
 
 
+@pytest.mark.slow
 def test_leaving_out_one_by_one_finds_the_sets_of_bands_made_anew() -> None:
     base, rl = crossing(200)
     found = found_in(base, rl)

@@ -63,6 +63,7 @@ def test_nothing_is_said_of_a_pair_that_was_not_scored() -> None:
     assert pair_perplexity(own, BASE_TABLE) is None
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_median_covers_at_its_level() -> None:
     """Problems with medians from a standard normal law, 20 responses each: the pooled median is 0 of the logs. Of 100
     intervals at .9 at least 80 cover with probability .998 if they keep their level."""

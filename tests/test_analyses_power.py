@@ -55,6 +55,7 @@ def test_a_crossing_and_a_loss_that_are_there_are_found_with_enough_problems():
     assert 1.96 < many.critical_value < 3
 
 
+@pytest.mark.slow
 def test_the_cheapest_plan_is_the_first_that_reaches_the_power():
     asked: list[str] = []
 
@@ -70,6 +71,7 @@ def test_the_cheapest_plan_is_the_first_that_reaches_the_power():
     assert "gained" not in found
 
 
+@pytest.mark.slow
 def test_the_forecast_says_what_headlines_could_say():
     plan = forecast(120, FIXED, LOST, studies=20)
     assert plan.chances is not None

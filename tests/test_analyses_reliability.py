@@ -180,6 +180,7 @@ def test_few_samples_leave_the_outer_thresholds_out_unless_they_are_asked_for():
         coverage(few, taus=[0.1])
 
 
+@pytest.mark.slow
 def test_the_interval_of_cover_holds_where_hardly_any_problem_is_covered():
     # p ~ Beta(2, 5), n = 16: P(p >= .75) = 19 / 4096. Student t alone holds it in .86 of repetitions.
     truth = 19 / 4096

@@ -44,6 +44,7 @@ def written(folder: Path, value: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fixed", "stopped"])
 def test_findings_come_back_as_they_were_field_by_field(kind: str, tmp_path: Path):
     findings = said(models(kind), 1)

@@ -55,6 +55,7 @@ def part_of(path: str) -> str | None:
     return next((part for part in (*PARTS, *NOT_OF_PROBLEMS) if path == part or path.startswith(f"{part}.")), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
 def test_every_interval_is_for_these_problems_or_named(name: str):
     found = study(WORLDS[name], seed=2).findings

@@ -53,6 +53,7 @@ def test_several_models_have_their_names(from_counts: m.Found) -> None:
     assert found.differences().filter(rl="one")["difference"][0] == from_counts.differences()["difference"][0]
 
 
+@pytest.mark.slow
 def test_what_was_found_is_said_in_words_and_as_html(from_counts: m.Found) -> None:
     title, *answers = repr(from_counts).splitlines()
     assert title == from_counts.title

@@ -356,6 +356,7 @@ class TestFolders:
 
 
 class TestHub:
+    @pytest.mark.slow
     def test_rows_from_the_hubs_client_become_the_same_problems(self, tmp_path: Path) -> None:
         pytest.importorskip("datasets", reason="the [hub] extra is not installed")
         # The client reads a folder as it reads a hub name.

@@ -60,6 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunStore:
     return store
 
 
+@pytest.mark.slow
 def test_a_run_counts_right_answers_by_what_the_judge_says_of_their_chains(run: RunStore) -> None:
     found = chain_counts(RunEvidence(run), "base", None)
     assert found is not None
@@ -71,6 +72,7 @@ def test_a_run_counts_right_answers_by_what_the_judge_says_of_their_chains(run: 
     assert curve.sensitivity is None
 
 
+@pytest.mark.slow
 def test_the_judge_is_calibrated_on_corrupted_chains_and_the_curve_corrected(run: RunStore) -> None:
     name = f"{run.folder.parent / 'grader.py'}:grade"
     done = CliRunner().invoke(app, ["calibrate", str(run.folder), "--chains", "--verifier", name, "--json"])

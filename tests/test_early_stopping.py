@@ -93,6 +93,7 @@ def test_what_needs_a_fixed_n_is_made_of_the_samples_before_the_first_look(both:
     assert audit.accuracy == findings.curves[0].pass_at_k[0]  # pass@1 has one estimator, that of the plan
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_rounds_goes_on_to_the_same_samples(
     tmp_path: Path, both: tuple[RunStore, RunStore]
 ) -> None:
@@ -254,6 +255,7 @@ def test_the_tally_of_a_fixed_plan_is_an_ordinary_one(both: tuple[RunStore, RunS
     assert isinstance(RunEvidence(both[0]).tally("base"), Tally)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COUNTS.exists(), reason="needs the published counts")
 def test_a_claim_beyond_twice_n_is_refused_with_bounds() -> None:
     settings = AnalysisConfig(draws=1000)
@@ -285,6 +287,7 @@ def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 def test_runs_of_one_algorithm_are_analysed_over_their_training_seeds(tmp_path: Path) -> None:
     path = sums_study(tmp_path, n=8, problems=12)
     before, rl, after = path.read_text().partition("[models.rl]")[0], "", "[analysis]\ndraws = 2000\nbeyond = false\n"

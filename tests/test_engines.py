@@ -74,6 +74,7 @@ def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
     return load("transformers", llama, batch_size=4)
 
 
+@pytest.mark.slow
 def test_every_engine_keeps_the_contract(engine: Engine) -> None:
     check_engine(engine)
 
@@ -106,6 +107,7 @@ def test_a_renderer_needs_no_weights(llama: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stretch", [256, 5, 1])
 def test_scores_of_what_was_sampled_are_the_log_probabilities_it_was_sampled_with(
     llama: Path, stretch: int, monkeypatch: pytest.MonkeyPatch

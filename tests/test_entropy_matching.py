@@ -104,6 +104,7 @@ models.matched = {{ weights_of = "rl", match_entropy = "base" }}
     return path
 
 
+@pytest.mark.slow
 def test_the_temperature_of_a_model_with_known_entropy_is_found_to_a_hundredth(tmp_path: Path) -> None:
     """409,600 tokens at each temperature."""
     store = start_run(load_study(study_of(tmp_path)), tmp_path / "run")
@@ -119,6 +120,7 @@ def test_the_temperature_of_a_model_with_known_entropy_is_found_to_a_hundredth(t
     assert match.lower < match.temperature < match.upper
 
 
+@pytest.mark.slow
 def test_a_study_samples_there_shows_it_and_finds_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entropy_matching, "RESPONSES", 64)
     study, run = load_study(study_of(tmp_path)), tmp_path / "run"

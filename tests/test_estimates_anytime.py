@@ -50,6 +50,7 @@ def test_the_code_gives_the_rational_numbers() -> None:
             assert e_value(b, c) == pytest.approx(float(exact_e(b, c)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_e_value_is_a_martingale_under_a_fair_coin_in_rational_arithmetic() -> None:
     for b in range(40):
         for c in range(40):
@@ -70,6 +71,7 @@ def test_the_mean_stays_one_over_problems_of_different_chances_if_both_models_sh
         assert sum(chance * exact_e(*split) for split, chance in law.items()) == 1
 
 
+@pytest.mark.slow
 def test_the_chance_to_ever_decide_under_the_null_is_below_alpha_in_rational_arithmetic() -> None:
     """100 discordant problems, a look after each; Ville's inequality allows 1/20."""
     going, decided = {(0, 0): Fraction(1)}, Fraction(0)

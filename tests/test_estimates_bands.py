@@ -301,6 +301,7 @@ def test_a_family_of_the_same_curve_twice_costs_nothing_and_of_unlike_curves_som
     assert 0.15 < unlike - alone < 0.35
 
 
+@pytest.mark.slow
 def test_thinned_columns_lose_less_than_a_hundredth_of_the_critical_value():
     rng = np.random.default_rng(3)
     p = rng.beta(0.35, 0.3, 200)
@@ -367,6 +368,7 @@ def test_the_seeds_part_is_multiplied_by_students_quantile():
     assert band.at(band.critical_value)[0] == pytest.approx(band.lower)
 
 
+@pytest.mark.slow
 def test_three_seeds_do_not_make_the_band_too_narrow():
     # Normal levels, the seeds' as large as the problems'. 400 repetitions at .95 have a standard error of .011; the
     # method never covers less, so under .92 would be chance 3 in 1000. Problems alone cover far less.

@@ -58,6 +58,7 @@ def test_a_benchmark_is_validated_by_it(site: Path, tmp_path: Path) -> None:
     assert (figures["references"], figures["failures"]) == (1, [])
 
 
+@pytest.mark.slow
 def test_the_contract_tests_are_light() -> None:
     code = "import sys, move37.testing; sys.exit('torch' in sys.modules or 'pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

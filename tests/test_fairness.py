@@ -25,6 +25,7 @@ def pair(folder: Path, **differently: Any) -> RunStore:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("differently", "said"),
     [
@@ -58,6 +59,7 @@ def test_other_prompts_are_refused(tmp_path: Path) -> None:
         pipeline.report_run(store)
 
 
+@pytest.mark.slow
 def test_models_that_were_asked_the_same_are_compared(tmp_path: Path) -> None:
     findings = pipeline.analyse_run(pair(tmp_path))
     assert [curve.problems for curve in findings.curves] == [2, 2]

@@ -266,6 +266,7 @@ def test_the_first_problem_of_seed_0_stays_what_it_is_on_every_python(tier: str,
     assert (problem.question, problem.references) == (question, (chain,))
 
 
+@pytest.mark.slow
 def test_every_reference_passes_the_verifier() -> None:
     made = [problem for tier in TIERS for problem in problems(f"countdown:{tier}", size=20)]
     assert validate(made) == []

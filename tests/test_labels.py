@@ -104,6 +104,7 @@ def test_each_reader_is_a_verifier_and_the_majority_is_the_audits_word(store: Ru
     assert RunEvidence(store).fixed_tally("rl").correct.tolist() == [4, 2, 0]
 
 
+@pytest.mark.slow
 def test_labels_change_cot_pass_at_k_as_computed_by_hand(store: RunStore) -> None:
     assert pipeline.analyse_run(store).models[1].chains is None
     say(store, [label("anna", 0, index, "valid") for index in range(3)] + [label("anna", 0, 3, "invalid")])
@@ -130,6 +131,7 @@ def test_the_disagreement_table_has_every_reader(store: RunStore) -> None:
     assert AUDITED not in found
 
 
+@pytest.mark.slow
 def test_the_audit_counts_what_was_read_in_its_order(store: RunStore) -> None:
     pipeline.export_audit(store)
     items = [json.loads(line) for line in (store.folder / "audit.jsonl").read_text().splitlines()]

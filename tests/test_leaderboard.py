@@ -106,6 +106,7 @@ def test_the_level_is_shared_by_all_methods_and_tiers() -> None:
     assert many.rows[0].lower[1] < alone.lower[1] < alone.upper[1] < many.rows[0].upper[1]
 
 
+@pytest.mark.slow
 def test_a_rule_that_does_nothing_is_rarely_said_to_do_something() -> None:
     """100 boards of a method whose seeds wander around the base: at most .05 may claim, so more than 11 is a fault."""
     generator, claims = np.random.default_rng(3), 0

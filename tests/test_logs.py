@@ -126,6 +126,7 @@ def spoilt(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 NO_JSON = ("lighteval", "lighteval of its documentation", "lighteval up to 0.9", "trl", "large-language-monkeys")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", [what for what in LOGS if what not in NO_JSON])
 def test_a_log_with_any_odd_value_is_read_or_refused_with_one_line(what: str, tmp_path: Path) -> None:
     """One field of the first row at a time, and of the results or metadata beside."""
@@ -390,6 +391,7 @@ class TestOtherTools:
 
 
 class TestImporting:
+    @pytest.mark.slow
     def test_one_folder_of_many_models_and_tasks_becomes_one_run(self, tmp_path: Path) -> None:
         logs = tmp_path / "logs"
         for model in ("org/base", "org/rl"):
@@ -408,6 +410,7 @@ class TestImporting:
         findings = pipeline.analyse_run(store)
         assert [(curve.model, curve.problems) for curve in findings.curves] == [("base", 4), ("rl", 4)]
 
+    @pytest.mark.slow
     def test_the_logs_own_score_may_decide(self, tmp_path: Path) -> None:
         path = log_files.verifiers(tmp_path / "logs")
         run = tmp_path / "run"

@@ -238,6 +238,7 @@ def test_a_set_equals_its_shuffles_and_no_other(numbers: list[Fraction], rng: ob
     assert equal(", ".join(map(latex, numbers)), ", ".join(map(latex, other))) is False
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="0123456789+-*/^(){}[]!,.\\ %=eix~", max_size=30))
 def test_reading_is_total_and_quick(text: str) -> None:

@@ -267,6 +267,7 @@ def contradictions(found: dict[Name, list[Number]]) -> list[str]:
 # -- the tests -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "early", "silent", "models"), RUNS)
 def test_every_name_on_a_page_has_one_value(tmp_path: Path, seed: int, early: bool, silent: bool, models: int) -> None:
     store = constructed(tmp_path, seed, early, silent, models)
@@ -279,6 +280,7 @@ def test_every_name_on_a_page_has_one_value(tmp_path: Path, seed: int, early: bo
     assert sum(len(numbers) > 1 for numbers in found.values()) > 20
 
 
+@pytest.mark.slow
 def test_a_number_from_another_estimator_is_found(tmp_path: Path) -> None:
     """What stood on the page before: the plain share of the first samples under the name of pass@1."""
     store = constructed(tmp_path, 4, early=True, silent=False, models=2)

@@ -280,6 +280,7 @@ class TestImports:
         assert done.findings.curves[0].problems == 6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="needs the shared data beside the project")
 def test_the_papers_sample_file_agrees_with_its_own_scores_but_where_ours_are_right(tmp_path: Path) -> None:
     path = SHARED / "data" / "samples" / "qwen_math_cot_100x8.jsonl"

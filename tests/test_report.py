@@ -934,6 +934,7 @@ def test_every_relative_link_of_the_report_leads_to_a_file(written: Path) -> Non
         assert (written / target).is_file(), target
 
 
+@pytest.mark.slow
 def test_a_report_of_several_files_links_to_those_beside_it(crossing: Findings, tmp_path: Path) -> None:
     write_report(crossing, CONTEXT, tmp_path, single_file=False)
     page = (tmp_path / "report.html").read_text()
@@ -973,6 +974,7 @@ def test_the_drawing_library_is_kept_and_one_that_was_changed_is_made_again(
     assert drawing_library.__wrapped__() == "window.vegaEmbed = vegaEmbed;"
 
 
+@pytest.mark.slow
 def test_every_figure_keeps_to_the_schema_of_vega_lite(everything: Findings) -> None:
     figures = figures_of(everything)
     assert len(figures) > 6

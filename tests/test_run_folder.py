@@ -165,6 +165,7 @@ class TestContentDecidesNotPaths:
         with pytest.raises(StoreError, match="1 problems are only in one of the two runs"):
             imports.pool_runs(runs[0].folder, [runs[1].folder])
 
+    @pytest.mark.slow
     def test_a_corrected_reference_is_taken_up(self, tmp_path: Path) -> None:
         study = sums_study(tmp_path)
         store = judged_run(study, tmp_path / "run")
@@ -178,6 +179,7 @@ class TestContentDecidesNotPaths:
         fresh = judged_run(study, tmp_path / "fresh")
         assert analyses(again) == analyses(fresh)
 
+    @pytest.mark.slow
     def test_a_row_that_was_added_is_taken_up(self, tmp_path: Path) -> None:
         study = sums_study(tmp_path, problems=5)
         judged_run(study, tmp_path / "run")
@@ -232,6 +234,7 @@ class TestContentDecidesNotPaths:
 
 
 class TestKeptTokens:
+    @pytest.mark.slow
     def test_a_study_that_asks_for_tokens_has_them_and_nothing_else_is_other(self, tmp_path: Path) -> None:
         study = sums_study(tmp_path, n=4)
         without = judged_run(study, tmp_path / "without")
@@ -268,6 +271,7 @@ class TestNames:
         pipeline.verify_run(store, "numeric")
         assert right(store) > 0
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("junk", [".DS_Store", "._part-000001-00000000.parquet", ".ipynb_checkpoints/x"])
     def test_what_a_desktop_leaves_is_not_looked_at(self, tmp_path: Path, junk: str) -> None:
         store = judged_run(sums_study(tmp_path, n=4), tmp_path / "run")
@@ -305,6 +309,7 @@ class TestWhatIsNoLongerNamed:
             in found["warnings"]
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("stop", ["{ successes = 0 }", "{ successes = 2, batch = 2 }"])
     def test_a_lowered_n_is_said_and_gives_what_a_run_made_at_once_gives(self, tmp_path: Path, stop: str) -> None:
         study = sums_study(tmp_path, n=8, stop=stop)

@@ -67,6 +67,7 @@ def directly(path: str, prompt: str, response: list[int]) -> np.ndarray:
     return logits.double().log_softmax(-1).numpy()
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_transformers_to_five_digits(tmp_path: Path) -> None:
     store = sampled(tmp_path / "run")
     done = pipeline.score_run(store).pairs
@@ -99,6 +100,7 @@ def test_scores_are_those_of_transformers_to_five_digits(tmp_path: Path) -> None
             assert row["drawn"] == pytest.approx(np.log(mine / kept_mass).sum(), rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_what_a_model_drew_itself_it_could_have_drawn(tmp_path: Path) -> None:
     store = sampled(tmp_path / "run")
     pipeline.score_run(store, ["sharper"], ["sharper"])
@@ -180,6 +182,7 @@ def test_text_without_kept_tokens_counts_only_if_it_gives_back_what_was_drawn(tm
     assert done["sharper", "base"].refused == {}
 
 
+@pytest.mark.slow
 def test_another_tokenizer_is_refused_response_by_response(tmp_path: Path) -> None:
     other = save_model(tmp_path / "other")
     store = sampled(tmp_path / "run", models={"base": {"path": BASE}, "other": {"path": str(other)}})

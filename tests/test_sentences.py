@@ -262,6 +262,7 @@ def test_what_readers_said_is_counted_as_it_was_read():
     assert any(detail.audit and detail.audit.without_valid for detail in made.findings.models)
 
 
+@pytest.mark.slow
 def test_the_kinds_of_sentences_that_the_grid_is_there_for_are_said():
     said = {
         each.asserts[0].quantity.split(",")[0]

@@ -26,6 +26,7 @@ def test_help_and_misspelt_commands_load_no_library_of_numbers(arguments: list[s
     assert LIBRARIES & loaded(f"{code}try: main()\nexcept SystemExit: pass") <= of_typer
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_but_itself() -> None:
     assert {name for name in loaded("import move37") if name.startswith("move37")} == {"move37"}
     assert "numpy" in loaded("import move37; move37.compare")

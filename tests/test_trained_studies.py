@@ -95,6 +95,7 @@ def test_a_training_starts_from_the_model_that_the_study_names(finished: Path) -
     assert recipe["rollout"]["responses"] == 4
 
 
+@pytest.mark.slow
 def test_the_report_has_the_course_of_trainings_and_compares_last_checkpoints(finished: Path) -> None:
     findings = analyse_run(RunStore.open(finished / "run"), finished / "analysed")
     assert [curve.model for curve in findings.curves] == [
@@ -117,6 +118,7 @@ def test_the_report_has_the_course_of_trainings_and_compares_last_checkpoints(fi
     assert [each.algorithm for each in rules.variants] == ["grpo", "rloo", "grpo, responses 4 after grpo"]
 
 
+@pytest.mark.slow
 def test_more_steps_continue_a_training_to_where_it_would_have_come_at_once(copied: Path, tmp_path: Path) -> None:
     for project, steps in ((copied, "[0, 2, 4, 6]"), (tmp_path / "at once", "[2, 4, 6]")):
         if project is not copied:

@@ -188,6 +188,7 @@ def test_a_trunk_that_takes_no_cache_is_refused_unless_prompts_are_read_with_eve
         backbone_of(AutoModelForCausalLM.from_pretrained(model), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "qwen3", "mistral"])  # written out, and by its own forward
 def test_products_in_bfloat16_round_the_gradient_of_float32_weights_and_no_more(
     kind: str, tmp_path: Path, letters: Path
@@ -893,6 +894,7 @@ def test_problems_come_pass_by_pass_each_once() -> None:
 # ---- Imitation and distillation
 
 
+@pytest.mark.slow
 def test_imitating_an_oracle_teaches_its_answers(llama: Path, letters: Path, tmp_path: Path) -> None:
     file = tmp_path / "oracle.jsonl"
     file.write_text("".join(json.dumps({"question": f"say {c}:", "response": c}) + "\n" for c in "abcd"))
@@ -933,6 +935,7 @@ def test_the_loss_of_imitation_is_the_mean_of_minus_log_p_over_response_or_all_t
         assert made["trained_tokens"] == count
 
 
+@pytest.mark.slow
 def test_the_verified_samples_of_a_run_can_be_imitated(llama: Path, letters: Path, tmp_path: Path) -> None:
     from move37.config import parse_study
     from move37.pipeline import sample_run, start_run, verify_run

@@ -126,6 +126,7 @@ def test_a_pilot_gives_the_plan_its_law_and_its_lengths(tmp_path: Path) -> None:
     assert fixed.tokens == pytest.approx(12 * 64 * sum(length or 0 for length in lengths), rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_pilot_with_one_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text('{"id": "a", "c": 1, "n": 4}\n')
     imports.import_samples("counts", tmp_path / "c.jsonl", "base", "mine", tmp_path / "pilot")

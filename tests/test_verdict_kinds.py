@@ -85,6 +85,7 @@ NUMBER_STYLES = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(FRACTIONS, st.sampled_from(range(len(NUMBER_STYLES))), FRACTIONS)
 def test_a_number_in_any_style_is_equal_and_a_changed_one_never_is(

@@ -184,6 +184,7 @@ def test_without_a_source_the_name_alone_says_what_is_missing() -> None:
     assert refusal("function") == "verification.options.function.source: field required"
 
 
+@pytest.mark.slow
 def test_a_study_names_a_grader_beside_it_and_verify_takes_one_too(tmp_path: Path) -> None:
     write(tmp_path, "def grade(problem, text):\n    return problem.references[0] in text\n")
     study = sums_study(tmp_path, n=2, verifier="grader.py:grade")
