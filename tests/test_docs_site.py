@@ -68,6 +68,16 @@ def test_every_command_in_a_block_is_one_that_move37_takes(page: Path) -> None:
         parse(arguments)
 
 
+@pytest.mark.parametrize("name", sorted(GROUP.list_commands(typer.Context(GROUP))))  # type: ignore[attr-defined]
+def test_the_help_of_every_command_has_an_example_that_it_takes(name: str) -> None:
+    command = GROUP.get_command(typer.Context(GROUP), name)  # type: ignore[attr-defined]
+    _, found, example = command.help.partition("For example: move37 ")
+    assert found, f"{name}: no example in its help"
+    arguments = shlex.split(example)
+    assert arguments[0] == name
+    parse(arguments)
+
+
 def test_what_a_table_or_a_sentence_calls_a_command_is_one() -> None:
     names = {name for page in PAGES for name in re.findall(r"`move37 ([a-z]+)", page.read_text())}
     known = set(GROUP.list_commands(typer.Context(GROUP)))  # type: ignore[attr-defined]

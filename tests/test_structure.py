@@ -21,6 +21,7 @@ LATE_IMPORTS = {
     "commands/observing.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/reading.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/rehearsal.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/trained.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/watching.py": "each command loads what it needs, so that --help waits for none of it",
     "analyses/agreement.py": "Polars, for tables of runs: counts are compared without",
     "analyses/diversity.py": "Polars, for tables of runs: counts are compared without",

@@ -24,13 +24,18 @@ from move37.threads import let_threads_sleep
 
 __all__ = ["REGISTRIES", "app", "main", "members"]
 
+ON_WINDOWS = frozenset(
+    ("analyse", "audit", "compare", "export", "labels", "list", "plan", "published", "report", "show", "status", "view")
+)
+"""Commands that read runs and counts. The others sample, judge or train, in processes that only POSIX can limit."""
+NOT_ON_WINDOWS = (
+    "move37 {name} needs Linux or macOS (limits of processes, sandboxes); on Windows run it in WSL. "
+    f"Without WSL there are: {', '.join(sorted(ON_WINDOWS))}"
+)
+
 
 def main() -> None:
     """Entry point: every end becomes an exit code, an error one line, and under --json all of it one JSON object."""
-    if sys.platform == "win32":
-        sys.exit(
-            complain("move37 needs Linux or macOS (file locks, limits of processes); on Windows run it in WSL", 2)[1]
-        )
     let_threads_sleep()
     end_at_once()
     for stream in (sys.stdout, sys.stderr):  # a name that the terminal's encoding lacks is no reason to fail
@@ -39,6 +44,8 @@ def main() -> None:
     arguments, switches = _without_switches(sys.argv[1:])
     as_json, debug = "--json" in switches, "--debug" in switches
     name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if sys.platform == "win32" and name is not None and name not in ON_WINDOWS:
+        sys.exit(complain(NOT_ON_WINDOWS.format(name=name), 2)[1])
     if as_json and name is not None:
         arguments.insert(arguments.index(name) + 1, "--json")
     printed = io.StringIO()

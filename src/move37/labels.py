@@ -11,7 +11,6 @@ A run that is being sampled or verified cannot be written to by others. A label 
 Left out: what of it is enough for a claim (`analyses/chain_audit.py`).
 """
 
-import fcntl
 import json
 import os
 import re
@@ -33,6 +32,7 @@ from move37.audit import READER
 from move37.errors import InputError, StoreError
 from move37.estimates.reader_agreement import cohen_kappa, krippendorff_alpha
 from move37.files import write_atomically
+from move37.locks import lock
 from move37.schema import KEY, VERDICTS
 from move37.store import RunStore
 from move37.types import FinishReason, Outcome
@@ -343,7 +343,7 @@ def _pending(folder: Path) -> Iterator[TextIOWrapper]:
     except OSError as error:
         raise StoreError(f"{folder / PENDING}: cannot be written to ({error.strerror or error})") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file)
         yield file
 
 

@@ -18,7 +18,6 @@ from move37.interrupts import raise_from_now_on
 
 app = typer.Typer(
     name="move37",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Does RLVR give a language model moves it did not have, or does it only play known moves more often?",
@@ -48,6 +47,10 @@ def begin(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(BEGIN)
+
+
+DEBUG = "After an error, `--debug` anywhere on the line shows where it came from."
+"""Under the help of every command: it is no option of one."""
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -45,7 +45,10 @@ def plan(
 
 @app.command(rich_help_panel=PANEL)
 def published(as_json: Json = False) -> None:
-    """Recompute what follows from the published tables of the reference study, and say what does not come out."""
+    """Recompute what follows from the published tables of the reference study, and say what does not come out.
+
+    For example: move37 published
+    """
     from move37.analyses.published import recomputed
     from move37.terminal_published import print_published
 

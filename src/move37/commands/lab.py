@@ -1,5 +1,6 @@
 """Commands on models that move37 trains: recipes, the exact chances of the lab's world, the demo."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from move37.commands.application import Json, Out, app, command
 from move37.commands.rehearsal import DryRun, TokenIds, show_prompt_of_recipe
 from move37.console import tell
-from move37.errors import InputError
+from move37.errors import InputError, MissingExtraError
 
 PANEL = "Training and the lab"
 
@@ -99,7 +100,10 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A first look: 10 steps, 2 seeds, 20 puzzles.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Train methods from one base and judge on exact chances which of them widened its boundary."""
+    """Train methods from one base and judge on exact chances which of them widened its boundary.
+
+    For example: move37 bench studies/methods/*.toml --quick
+    """
     from move37 import terminal
     from move37.analyses.serialise import plain
     from move37.config import from_options
@@ -134,6 +138,8 @@ def demo(
 
     from rich.console import Console
 
+    if find_spec("torch") is None:
+        raise MissingExtraError("the demo trains a model, which needs torch: pip install 'move37[local]'")
     from move37 import pipeline, terminal
     from move37.demo import STAGES, demo_recipe, demo_study
     from move37.provenance import run_context

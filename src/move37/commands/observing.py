@@ -15,7 +15,10 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What a run is doing, from another shell: speed, what is left, verdicts, cost, each copy of the model."""
+    """What a run is doing, from another shell: speed, what is left, verdicts, cost, each copy of the model.
+
+    For example: move37 status runs/math500 --watch
+    """
     from move37 import terminal_status
     from move37.errors import InputError
     from move37.status import run_status
@@ -34,7 +37,10 @@ def status(
 
 @app.command(rich_help_panel="The instrument")
 def doctor(as_json: Json = False) -> None:
-    """What this machine can run (GPU, vLLM, sandbox, hub, caches), and the line that installs what is missing."""
+    """What this machine can run (GPU, vLLM, sandbox, hub, caches), and the line that installs what is missing.
+
+    For example: move37 doctor
+    """
     from move37 import terminal_status
     from move37.doctor import examine
 

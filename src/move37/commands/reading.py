@@ -3,16 +3,13 @@
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from move37.commands.application import Json, Run, app, command
 from move37.console import tell
 from move37.errors import InputError, MissingExtraError
-
-if TYPE_CHECKING:
-    from move37.terminal_training import Kept
 
 PANEL = "Studies and runs"
 
@@ -32,6 +29,8 @@ def view(
     """Look at samples in a browser, base and RL side by side; search, filter, and label chains of thought by key.
 
     The page is served to this machine alone, under an address with a secret in it, until Ctrl-C.
+
+    For example: move37 view runs/math500 --open
     """
     with command("view", as_json) as emit:
         try:
@@ -74,7 +73,10 @@ def labels(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What readers said of chains in `move37 view`, and how far they agree: Cohen's kappa, Krippendorff's alpha."""
+    """What readers said of chains in `move37 view`, and how far they agree: Cohen's kappa, Krippendorff's alpha.
+
+    For example: move37 labels runs/math500 --out labels.jsonl
+    """
     from move37 import labels as kept
     from move37.store import RunStore
 
@@ -90,25 +92,3 @@ def labels(
         found = kept.readings(store)
         emit(found)
     tell(as_json, str(found))
-
-
-def show_training(run: Path, step: str | None, kept: "Kept", as_json: bool) -> None:
-    """`move37 show` of a training: the kept steps, or the responses of one."""
-    from move37.terminal_training import counts_of, print_responses, print_steps, step_named, steps_of, wanted
-    from move37.training.samples import read_samples
-
-    with command("show", as_json) as emit:
-        if step is None:
-            found = [counts_of(run, each) for each in steps_of(run)]
-            emit({"run": run, "steps": found})
-        else:
-            number = step_named(run, step)
-            found = wanted(read_samples(run, number), kept).to_dicts()
-            emit({"run": run, "step": number, "samples": found})
-    if as_json:
-        return
-    if step is None:
-        print_steps(found)
-        tell(False, f"Next: move37 show {run} {found[-1]['step']}")
-    else:
-        print_responses(found, kept)

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from move37.commands.application import Accept, Json, Options, Out, Run, app, command
-from move37.commands.reading import show_training
 from move37.commands.rehearsal import DryRun, TokenIds, show_prompts_of_study
+from move37.commands.trained import show_training
 from move37.console import tell
 from move37.errors import InputError
 

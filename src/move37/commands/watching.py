@@ -34,7 +34,10 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="One look, and no more.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Follow a training elsewhere: pass@k with paired intervals against its first step, gained and lost problems."""
+    """Follow a training elsewhere: pass@k with paired intervals against its first step, gained and lost problems.
+
+    For example: move37 watch validation --benchmark math500
+    """
     from move37 import terminal
     from move37.config import load_study
     from move37.terminal_watch import follow
