@@ -18,6 +18,7 @@ LATE_IMPORTS = {
     "commands/checks.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/exchange.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/lab.py": "each command loads what it needs, so that --help waits for none of it",
+    "commands/guessing.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/observing.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/reading.py": "each command loads what it needs, so that --help waits for none of it",
     "commands/rehearsal.py": "each command loads what it needs, so that --help waits for none of it",

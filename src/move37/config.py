@@ -249,6 +249,10 @@ class ModelConfig(Settings):
     arm_of: str | None = Field(
         default=None, description="The model of which this is another arm: the same weights, asked in another way."
     )
+    guess: Literal["blind", "answer-only"] | None = Field(
+        default=None,
+        description="Of an arm: a guess control. blind: asked without the images; answer-only: for the answer alone.",
+    )
     training_tokens: float | None = Field(
         default=None, gt=0, description="Tokens generated in its training: may base spend them on more tries instead?"
     )
@@ -356,6 +360,8 @@ class StudyConfig(Settings):
                 raise ValueError(f"models.{name}.match_entropy: {model.match_entropy!r} is no other model of the study")
             if model.arm_of is not None and (main is None or main.arm_of is not None or model.arm_of == name):
                 raise ValueError(f"models.{name}.arm_of: {model.arm_of!r} is no other model with arms of its own")
+            if model.guess is not None and main is None:
+                raise ValueError(f"models.{name}.guess: only an arm guesses; set arm_of to the model that it is of")
             if main is not None and main.asked_of != model.asked_of:
                 raise ValueError(f"models.{name}.arm_of: an arm has the path of {model.arm_of!r}: the same weights")
         return self
@@ -364,6 +370,8 @@ class StudyConfig(Settings):
         """The sampling settings of one model, its own overrides applied."""
         own = self.models[model]
         changes = {name: getattr(own, name) for name in OVERRIDES}
+        if own.guess == "answer-only" and own.template is None:
+            changes["template"] = own.guess
         return self.sampling.model_copy(update={k: v for k, v in changes.items() if v is not None})
 
     def within_budget(self, problems: int) -> "StudyConfig":

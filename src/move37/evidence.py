@@ -17,6 +17,7 @@ import polars as pl
 from move37.analyses.decision import Decision, decide, decision_plan, finished_problems
 from move37.analyses.details import ModelData
 from move37.analyses.findings import Facts, cluster_labels
+from move37.analyses.guess_controls import GuessControl
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.perplexity import ScoredResponses
 from move37.analyses.trajectory import Checkpoint
@@ -346,10 +347,21 @@ class RunEvidence:
         """Tallies of the other arms of each model that has some. Raises InputError for one that lacks a problem."""
         found: dict[str, list[AnyTally]] = {}
         for name in self.store.models():
-            main = self.store.study().models[name].arm_of
-            if main is not None and main in self.store.models():
+            model = self.store.study().models[name]
+            main = model.arm_of
+            if main is not None and main in self.store.models() and model.guess is None:
                 found.setdefault(main, []).append(paired(self.tally(main), self.tally(name))[1])
         return found
+
+    def guess_controls(self) -> list[GuessControl]:
+        """The arms that guess, behind the models that they are of."""
+        study, here = self.store.study(), self.store.models()
+        controls = [(name, study.models[name]) for name in here]
+        return [
+            GuessControl(model.arm_of, name, model.guess, self.tally(name))
+            for name, model in controls
+            if model.guess is not None and model.arm_of in here
+        ]
 
     # -- for the analyses ------------------------------------------------------------------------------------------
 
@@ -409,6 +421,7 @@ class RunEvidence:
             exact=[known for known in kept_truths(self.store) if known.model in compared],
             scores=self.scores(),
             arms=self.arms(),
+            guess_controls=self.guess_controls(),
             training_tokens={
                 name: model.training_tokens for name, model in study.models.items() if model.training_tokens is not None
             },
@@ -478,6 +491,12 @@ class RunEvidence:
             yield f"{difference}; compared all the same: {reason}"
         yield from overridden(self.store)
         yield from loaded_apart(self.store)
+        seen = sum(bool(problem.images) for problem in self.store.problems())
+        if seen and not any(each.kind == "blind" for each in self.guess_controls()):
+            yield (
+                f"{seen:,} problems have images, and no model was asked without them: how many of these are solved by "
+                'guessing is not known (an arm with guess = "blind" says it)'
+            )
         for model in self.store.unnamed_models():
             yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
         for model in self.store.models():

@@ -65,6 +65,20 @@ TEMPLATES: dict[str, Template] = {
         ),
         Template("chat", "{{ question }}\n" + _BOXED, chat=True),
         Template("chat-plain", "{{ question }}", chat=True),
+        # EasyR1's prompt for mathematics with images (github.com/hiyouga/EasyR1, examples/format_prompt/math.jinja).
+        Template(
+            "easyr1",
+            "{{ question | trim }} You FIRST think about the reasoning process as an internal monologue and then "
+            "provide the final answer. The reasoning process MUST BE enclosed within <think> </think> tags. The final "
+            "answer MUST BE put in \\boxed{}.",
+            chat=True,
+        ),
+        # A guess control (arXiv 2504.13837, appendix D.2): what is right without reasoning may have been guessed.
+        Template(
+            "answer-only",
+            "{{ question }}\nReply with the final answer alone, within \\boxed{}, and with no reasoning before it.",
+            chat=True,
+        ),
         Template("completion", "{{ question }}"),
         Template("question-answer", "Question: {{ question }}\nAnswer:", stop=("\nQuestion:",)),
         # HumanEval: the function's head is continued until something new begins (arXiv 2107.03374).
@@ -145,6 +159,14 @@ def with_images(role: str, text: str, images: Sequence[ImagePart]) -> Message:
         start = mark.end()
     content.append(TextPart(text[start:]))
     return Message(role, tuple(part for part in content if not isinstance(part, TextPart) or part.text or not images))
+
+
+def without_images(problem: Problem) -> Problem:
+    """The same question to somebody who does not see: its marks for images are taken out with them."""
+    if not problem.images:
+        return problem
+    seen = with_images("user", problem.question, problem.images)
+    return replace(problem, question=seen.text.strip(), images=())
 
 
 def as_asked(prompt: Prompt, before: Prompt | None) -> Prompt:

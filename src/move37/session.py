@@ -26,6 +26,7 @@ from move37.executors import EXECUTORS
 from move37.hub import refuse_unreachable
 from move37.monitoring import Monitor, Round
 from move37.progress import Progress, Silent, SoFar, watch_model
+from move37.prompting import without_images
 from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, owed_requests, render_prompts, roll_out, template_of
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
@@ -371,7 +372,7 @@ class Sampler:
         model, template = self._study.models[name], template_of(self._settings.template, self._study.templates)
         self._engine: Engine = ENGINES.load(model.engine).load(model)
         asked = store.model_record(name).prompts
-        self._prompts = render_prompts(store.problems(), template, self._engine, asked)
+        self._prompts = render_prompts(self._shown(model), template, self._engine, asked)
         room = Room("sampling", self._settings.max_new_tokens)
         self.unchecked = check_room(self._engine, self._prompts, room, repr(name))
         if isinstance(self._engine, Metered) and self._engine.spending is not None:
@@ -379,6 +380,15 @@ class Sampler:
         identity = dict(self._engine.identity()) | self._origins(model)
         store.record_model(name, ModelRecord(identity, tuple(self._prompts)))
         store.log("loaded", model=name, engine=identity)
+
+    def _shown(self, model: ModelConfig) -> Sequence[Problem]:
+        """The problems as this model is asked them. Raises ConfigError for a blind arm where nothing is to be seen."""
+        problems = self._store.problems()
+        if model.guess != "blind":
+            return problems
+        if not any(problem.images for problem in problems):
+            raise ConfigError(f"models.{self._name}.guess: no problem of this study has an image to leave out")
+        return list(map(without_images, problems))
 
     def _origins(self, model: ModelConfig) -> dict[str, str]:
         """Which code made the samples, as "engine_file", "environment_package", ..., where it is not move37's own."""

@@ -31,6 +31,7 @@ from move37.analyses.families import FAMILY_BAND, family
 from move37.analyses.fragility import fragility
 from move37.analyses.gains_losses import gains_and_losses
 from move37.analyses.grader_errors import GraderErrors, grader_errors, grader_warnings
+from move37.analyses.guess_controls import GuessControl, control_baseline
 from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.other_target import other_target_cautions
 from move37.analyses.pairing import leave_out_unscored, name_some, on_problems, paired
@@ -75,6 +76,8 @@ class Facts:
     """What is in the run and not in the findings, one sentence each: they become warnings."""
     arms: Mapping[str, Sequence[AnyTally]] = field(default_factory=lambda: MappingProxyType({}))
     """Other arms of a model, by its name: the same weights, asked in another way."""
+    guess_controls: Sequence[GuessControl] = ()
+    """Arms that guess: asked without the images, or for the answer alone."""
     training_tokens: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Tokens generated in training, by model."""
     uses: float | None = None
@@ -344,7 +347,9 @@ def _clusters(facts: Facts, base: AnyTally) -> IntArray | None:
 
 def _guesses(facts: Facts, base: AnyTally) -> tuple[GuessBaseline, ...]:
     problems = [problem for problem in facts.problems if problem.id in base.id_set]
-    return guess_baselines(problems, k_limit(base)) if problems else ()
+    stated = guess_baselines(problems, k_limit(base)) if problems else ()
+    asked = (control_baseline(each, base.id_set) for each in facts.guess_controls)
+    return (*stated, *(each for each in asked if each is not None))
 
 
 def _over_seeds(
