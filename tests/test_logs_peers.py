@@ -1,5 +1,5 @@
-"""Logs that OpenCompass and the BigCode harness wrote themselves (`scripts/peers opencompass bigcode`), with the scores
-that they found; and the shapes of them that such a small run does not make."""
+"""Logs that OpenCompass, the BigCode harness and NeMo-Skills wrote themselves (`scripts/peers opencompass bigcode
+nemo-skills`), with the scores that they found; and the shapes of them that such a small run does not make."""
 
 import json
 from pathlib import Path
@@ -14,9 +14,9 @@ from move37.importers.logs import Reading
 from move37.importers.recognition import recognise
 from move37.imports import ImportRequest, import_logs
 from move37.store import RunStore
-from move37.types import Outcome
+from move37.types import FinishReason, Outcome
 from tests import log_files
-from tests.log_files import QUESTIONS
+from tests.log_files import LOGS, QUESTIONS
 from tests.peer_environments import run_in
 
 PROMPT = [{"role": "HUMAN", "prompt": QUESTIONS[0]}]
@@ -132,3 +132,71 @@ class TestBigcode:
             import_logs(ImportRequest((path,), models=("m",), problems=problems), tmp_path / "run")
         assert line in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+class TestNemoSkills:
+    @pytest.mark.peer
+    @pytest.mark.slow
+    def test_its_own_run_has_the_pass_at_1_and_2_that_its_metrics_found(self, tmp_path: Path) -> None:
+        found = run_in("nemo-skills", "nemo_skills_run.py", str(tmp_path))["_all_"]
+        log = read(tmp_path / "eval-results")
+        right = [
+            [log.reported["symbolic_correct"][problem.id, j] is Outcome.CORRECT for j in range(2)]
+            for problem in log.problems
+        ]
+        assert right == [[True, True], [False, True], [False, False]]
+        assert found["pass@1[avg-of-2]"]["symbolic_correct"] == pytest.approx(100 * 3 / 6)
+        assert found["pass@2"]["symbolic_correct"] == pytest.approx(100 * 2 / 3)
+        (cut,) = [sample for sample in log.samples if sample.finish_reason is FinishReason.LENGTH]
+        assert cut.text == "<think>it is \\boxed{2}, or"  # its `generation` is empty
+
+    def test_the_whole_response_counts_and_an_unfinished_run_is_said(self, tmp_path: Path) -> None:
+        row = {"problem": QUESTIONS[0], "expected_answer": "2", "generation": "", "_full_generation": "<think>so 2"}
+        path = log_files.lines(tmp_path / "output-rs0.jsonl-async", [row])
+        log = read(tmp_path)
+        assert log.samples[0].text == "<think>so 2"
+        assert log.notices == ("output-rs0.jsonl-async: the run was not finished; what it had is read",)
+        log_files.lines(path.with_name("output-rs0.jsonl"), [row, row | {"problem": QUESTIONS[1]}])
+        assert len(read(tmp_path).samples) == 2
+
+
+class TestFiles:
+    def test_zstd_reads_like_gzip_and_damage_is_one_line(self, tmp_path: Path) -> None:
+        zstd = pytest.importorskip("backports.zstd")
+        path = log_files.verl(tmp_path / "a")
+        plain = read(path)
+        kept = path.read_bytes()
+        zipped = path.with_name("0.jsonl.zst")
+        path.unlink()
+        zipped.write_bytes(zstd.compress(kept))
+        assert read(zipped) == plain
+        zipped.write_bytes(zstd.compress(kept)[:-9])
+        assert refusal(zipped) == f"{zipped}: the compressed file is cut short; copy it again"
+        zipped.write_bytes(zstd.compress(kept)[:10] + b"\xff" * 80)
+        assert refusal(zipped).startswith(f"{zipped}: the compressed file is ")
+        zipped.write_bytes(kept)
+        assert refusal(zipped) == f"{zipped}: cannot be read (not a file of zstd)"
+
+    @pytest.mark.parametrize("name", ["x.yaml", "x.json", "x.csv"])
+    def test_a_file_that_cannot_be_read_beside_a_log_is_not_passed_over(self, tmp_path: Path, name: str) -> None:
+        log_files.verl(tmp_path)
+        (tmp_path / name).write_bytes("samples".encode("utf-16"))
+        with pytest.raises(InputError, match="not UTF-8 text"):
+            recognise([tmp_path])
+
+    @pytest.mark.parametrize(("what", "field"), [("lm-eval", "exact_match"), ("verifiers results", "reward")])
+    def test_a_score_as_text_is_read_or_said(self, tmp_path: Path, what: str, field: str) -> None:
+        name, write = LOGS[what]
+        write(tmp_path)
+        (path,) = recognise([tmp_path]).files[name]
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        log_files.lines(path, [row | {field: "1.0"} for row in rows])
+        assert {*next(iter(read(tmp_path).reported.values())).values()} == {Outcome.CORRECT}
+        log_files.lines(path, [row | {field: "perhaps"} for row in rows])
+        assert any("'perhaps' of the score" in notice for notice in read(tmp_path).notices)
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read(path)
+    return str(caught.value)

@@ -1,4 +1,4 @@
-"""Rows of a file that somebody handed in: JSONL or a JSON list (both also gzipped), or Parquet; one at a time or all.
+"""Rows of a file that somebody handed in: JSONL or a JSON list (also .gz and .zst), or Parquet; one at a time or all.
 
 Benchmarks and importers read all their files here, so a torn line, a missing field or a NaN reads the same
 everywhere: one InputError that names the file and the row. A row knows where it stands; its fields are checked when
@@ -7,14 +7,17 @@ Left out: what the fields mean, writing, remote files.
 """
 
 import gzip
+import io
 import json
 import math
+import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, TextIO, cast
 
 from move37.errors import InputError, MissingExtraError
 from move37.json_stream import TornError, stream_json
@@ -135,12 +138,12 @@ def stream_rows(path: Path) -> Iterator[Row]:
             raise InputError(f"{path}: not a file (a pipe or a device); save its content to a file first")
         if path.name.endswith(".parquet"):
             rows = _parquet_rows(path)
-        elif path.name.endswith((".json", ".json.gz")):
+        elif plain_name(path).endswith(".json"):
             rows = _json_rows(path)
-        elif path.name.endswith((".jsonl", ".jsonl.gz")):
+        elif plain_name(path).endswith(".jsonl"):
             rows = _jsonl_rows(path)
         else:
-            raise InputError(f"{path}: cannot tell the format; the name must end in {', '.join(SUFFIXES)}")
+            raise InputError(f"{path}: cannot tell the format; the name must end in {', '.join(SUFFIXES)}, ...zst")
         found = False
         for row in rows:
             found = True
@@ -169,13 +172,44 @@ def naming(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except RecursionError as error:
         raise InputError(f"{path}: not usable JSON ({error})") from None
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":  # of a package that may not be there
+            raise
+        raise InputError(f"{path}: the compressed file is damaged ({error}); copy it again") from None
+
+
+def plain_name(path: Path) -> str:
+    """The file's name without what says how it is compressed, or that it is being written."""
+    return path.name.removesuffix(".gz").removesuffix(".zst").removesuffix("-async")
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """A file's content, decompressed where its name ends in .gz or .zst. Raises MissingExtraError where zstd is not
+    there."""
+    if path.name.endswith(".gz"):
+        return cast("IO[bytes]", gzip.open(path))
+    if not path.name.endswith(".zst"):
+        return path.open("rb")
+    try:
+        zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            f"{path}: compressed with zstd, which needs the package 'backports.zstd': pip install 'move37[logs]'"
+        ) from None
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with path.open("rb") as file:
+        if file.read(4) != _ZSTD:
+            raise InputError(f"{path}: cannot be read (not a file of zstd)")
+    return zstd.open(path)
+
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 def open_text(path: Path) -> TextIO:
-    """A text file, gzipped where its name ends in .gz. A byte order mark is left out."""
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
+    """A text file, decompressed as `open_bytes`. A byte order mark is left out."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig")
 
 
 def brief(value: Any) -> str:
@@ -190,7 +224,7 @@ def numbered_rows(values: Iterable[Mapping[str, Any]], source: str) -> list[Row]
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
     read = 0
-    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+    with open_bytes(path) as file:
         # Only \n ends a line, as in bytes: str.splitlines would also split at U+2028, which JSON allows inside a text.
         for number, raw in enumerate(file, start=1):
             try:

@@ -17,7 +17,7 @@ from move37.importers.fields import text_of, tool_verdicts
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.json_stream import stream_json
-from move37.rows import Row, naming, open_text, stream_rows
+from move37.rows import Row, naming, open_text, plain_name, stream_rows
 
 _RESULTS = ("_eval_results.json", ".eval_results.json", "_eval_results.json.gz")
 
@@ -41,7 +41,7 @@ class EvalplusImporter(LogImporter):
         return [file for file in files if str(file).partition(".jsonl")[0] not in judged or not _is_samples(file)]
 
     def rows(self, file: Path, reading: Reading, remarks: Remarks) -> Iterator[LogRow]:
-        if file.name.endswith((".json", ".json.gz")):
+        if plain_name(file).endswith(".json"):
             yield from _results(file, remarks)
             return
         for row in stream_rows(file):
@@ -50,7 +50,7 @@ class EvalplusImporter(LogImporter):
 
 
 def _is_samples(file: Path) -> bool:
-    return file.name.endswith((".jsonl", ".jsonl.gz"))
+    return plain_name(file).endswith(".jsonl")
 
 
 def _asked(task: str) -> Asked:

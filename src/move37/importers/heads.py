@@ -11,9 +11,10 @@ from typing import Any
 
 from move37.errors import InputError
 from move37.json_stream import TornError, stream_json
-from move37.rows import Row, naming, open_text, stream_rows
+from move37.rows import Row, naming, open_text, plain_name, stream_rows
 
-KINDS = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".eval", ".yaml", ".yml", ".csv")
+KINDS = (".jsonl", ".json", ".parquet", ".eval", ".yaml", ".yml", ".csv")
+"""How names of files that may be logs end; those of JSON also with .gz or .zst behind."""
 _MOST_MEMBERS, _MOST_ITEMS = 12, 60
 _YAML_NAME = re.compile(r"^([A-Za-z_]\w*):", re.MULTILINE)
 
@@ -30,11 +31,11 @@ class Head:
 
     @property
     def is_json(self) -> bool:
-        return self.name.endswith((".json", ".json.gz"))
+        return plain_name(self.path).endswith(".json")
 
     @property
     def is_jsonl(self) -> bool:
-        return self.name.endswith((".jsonl", ".jsonl.gz"))
+        return plain_name(self.path).endswith(".jsonl")
 
     @cached_property
     def members(self) -> Mapping[str, Any]:
@@ -85,7 +86,7 @@ def files_in(path: Path) -> Iterator[Path]:
         return
     for each in sorted(path.rglob("*")):
         hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
-        if each.is_file() and not hidden and each.name.endswith(KINDS):
+        if each.is_file() and not hidden and (each.name.endswith(KINDS) or plain_name(each).endswith(KINDS[:2])):
             yield each
 
 

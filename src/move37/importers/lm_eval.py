@@ -21,7 +21,7 @@ from move37.importers.logs import Asked, LogRow, NotSamplesError, Reading, Remar
 from move37.rows import Row, stream_rows
 from move37.types import Outcome
 
-_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d:.-]+)\.jsonl?(?:\.gz)?")
+_NAME = re.compile(r"samples_(?P<task>.+)_(?P<date>\d{4}-\d\d-\d\dT[\d:.-]+)\.jsonl?(?:\.gz|\.zst)?")
 _QUESTIONS = ("question", "Question", "problem", "Problem", "query", "prompt", "input", "instruction", "text")
 _NO_SCORES = {"doc_id", "schema_version", "task_id", "repeat", "higher_is_better", "bypass", "epoch", "index"}
 _TOP_LEVEL = ("temperature", "top_p", "top_k", "min_p")
@@ -235,7 +235,7 @@ def _scores(row: Row, lower_is_better: set[str]) -> Iterator[tuple[str, Any]]:
         names = [name for name, value in row.values.items() if isinstance(value, bool | int | float)]
     for name in names:
         value = row.values.get(name) if isinstance(name, str) else None
-        if isinstance(value, bool | int | float) and name not in _NO_SCORES and name not in lower_is_better:
+        if isinstance(value, bool | int | float | str) and name not in _NO_SCORES and name not in lower_is_better:
             yield f"{name},{row.find('filter') or 'none'}", value
 
 

@@ -17,7 +17,7 @@ from move37.importers.fields import golds, prompt_text, question_in, text_of, to
 from move37.importers.heads import Head, read_json_beside
 from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.json_stream import stream_json
-from move37.rows import Row, naming, open_text, stream_rows
+from move37.rows import Row, naming, open_text, plain_name, stream_rows
 
 _PART = re.compile(r"_\d+$")
 _UNFINISHED = "tmp_"
@@ -66,7 +66,7 @@ def _predictions(file: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _is_unfinished(file: Path) -> bool:
-    return file.name.endswith((".jsonl", ".jsonl.gz"))
+    return plain_name(file).endswith(".jsonl")
 
 
 def _stem(file: Path) -> str:

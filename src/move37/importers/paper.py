@@ -24,7 +24,7 @@ from move37.importers.base import LogImporter
 from move37.importers.fields import beside, finish_reason, problem_tags, tool_verdicts
 from move37.importers.heads import Head
 from move37.importers.logs import Asked, Log, LogRow, Reading, Remarks, Response, Series
-from move37.rows import Row, stream_rows
+from move37.rows import Row, plain_name, stream_rows
 
 _FILE_NAME = re.compile(
     r"(?P<split>[^_]+)_(?P<template>.+)_(?P<num>-?\d+)_seed(?P<seed>\d+)"
@@ -134,7 +134,7 @@ def _look_through(path: Path) -> _File:
             usual = next(iter(sizes))
             raise row.error(f"{len(texts)} responses where the rows before have {usual}; the file is not whole")
         sizes[len(texts)] += 1
-    match = _FILE_NAME.fullmatch(path.name.removesuffix(".gz").removesuffix(".jsonl"))
+    match = _FILE_NAME.fullmatch(plain_name(path).removesuffix(".jsonl"))
     return _File(path, rows, next(iter(sizes)), match.groupdict() if match else {})
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 from move37.errors import InputError
 from move37.importers import IMPORTERS, Importer
 from move37.importers.heads import KINDS, Head, files_in
-from move37.rows import stream_rows
+from move37.json_stream import stream_json
+from move37.rows import naming, open_text, stream_rows
+
+_LOOKED_AT = 1_000_000
+"""Characters of a YAML or CSV file that must be text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,18 @@ def recognise(paths: Sequence[Path]) -> Recognised:
 
 
 def _refuse_torn(head: Head) -> None:
-    """Raises InputError for a file of rows that cannot be read: it may be a log that was being written. An empty one is
-    only a log that was never begun."""
-    if head.name.endswith((".jsonl", ".jsonl.gz", ".parquet")) and not head.first and head.path.stat().st_size:
+    """Raises InputError for a file that cannot be read: it may be a log that was being written, or is damaged. An empty
+    one is only a log that was never begun."""
+    if head.first or head.members or not head.path.stat().st_size:
+        return
+    if head.is_jsonl or head.name.endswith(".parquet"):
         next(stream_rows(head.path), None)
+    elif head.is_json or head.name.endswith((".yaml", ".yml", ".csv")):
+        with naming(head.path), open_text(head.path) as text:
+            if head.is_json:
+                next(stream_json(text, into=("samples", "eval", "details")), None)
+            else:
+                text.read(_LOOKED_AT)
 
 
 def _nothing(paths: Sequence[Path], unclaimed: Sequence[Path]) -> str:

@@ -25,7 +25,7 @@ class TrlImporter(LogImporter):
     format = "trl"
 
     def claims(self, head: Head) -> bool:
-        return head.has("prompt", "completion", "step") and head.name.endswith((".parquet", ".jsonl", ".jsonl.gz"))
+        return head.has("prompt", "completion", "step") and (head.is_jsonl or head.name.endswith(".parquet"))
 
     def about(self, file: Path) -> About:
         named = _STEP.match(file.name)

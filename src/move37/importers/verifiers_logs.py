@@ -85,7 +85,7 @@ def _rollout(row: Row, remarks: Remarks) -> Response:
     numbers = {
         name: value
         for name, value in row.values.items()
-        if isinstance(value, bool | int | float)
+        if (isinstance(value, bool | int | float) or (isinstance(value, str) and name == "reward"))
         and (name == "reward" or name.endswith(("reward", "_func", "correct", "score")))
         and name not in _NO_SCORES
     }
@@ -204,10 +204,13 @@ def _rewards(trace: Mapping[str, Any]) -> dict[str, Any]:
     for name, reward in _object(trace, "rewards").items():
         weight = reward.get("weight", 1.0) if isinstance(reward, Mapping) else 1.0
         score = reward.get("score") if isinstance(reward, Mapping) else reward
-        if isinstance(score, int | float):
+        if isinstance(score, str):
+            found[name] = score
+        elif isinstance(score, int | float):
             found[name] = score
             total += score * (weight if isinstance(weight, int | float) else 1.0)
-    return {"reward": total} | found if len(found) > 1 else found
+    summed = len(found) > 1 and not any(isinstance(score, str) for score in found.values())
+    return {"reward": total} | found if summed else found
 
 
 def _errors(trace: Mapping[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from move37.importers.logs import Asked, LogRow, Reading, Remarks, Response
 from move37.rows import Row, stream_rows
 from move37.types import Outcome
 
-_STEP = re.compile(r"(?:step_|val_|test_|train_)?(?P<step>\d+)\.jsonl(?:\.gz)?")
+_STEP = re.compile(r"(?:step_|val_|test_|train_)?(?P<step>\d+)\.jsonl(?:\.gz|\.zst)?")
 _SCORES = ("acc", "score", "reward", "correct")
 """The verdict before the reward, which may hold penalties too."""
 
