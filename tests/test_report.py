@@ -12,6 +12,7 @@ from base64 import b64decode
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import altair as alt
@@ -932,6 +933,18 @@ def test_every_relative_link_of_the_report_leads_to_a_file(written: Path) -> Non
     assert linked
     for target in linked:
         assert (written / target).is_file(), target
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_ids_and_cells_lead_into_a_copy_of_the_samples(crossing: Findings, tmp_path: Path) -> None:
+    write_report(crossing, replace(CONTEXT, samples="view/index.html"), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    shift = crossing.comparisons[0].shift
+    names = quote(shift.base, safe=""), quote(shift.rl, safe="")
+    cells = re.findall(rf'href="view/index.html#m={names[0]},{names[1]}&amp;c=([\d-]+),([\d-]+)">([\d,]+)</a>', page)
+    assert sum(int(number) for *_, number in cells) == shift.transition.sum()
+    assert len(cells) == (shift.transition > 0).sum()
+    assert f'data-cells="view/index.html#m={names[0]},{names[1]}&amp;c="' in page
 
 
 @pytest.mark.slow

@@ -331,6 +331,12 @@ def test_a_copy_opens_from_disk(browser: Page, store: RunStore, tmp_path: Path) 
     browser.press("n")
     browser.until("location.hash.includes('made%2F2')")
     browser.until("document.querySelector('.column h3').innerText === 'base: 0 of 4 right, 1 different response'")
+    browser.script("location.hash = '#m=base,rl&c=20-30,90-100'")  # as a heat map's cell links here
+    browser.until("document.querySelectorAll('#list li').length === 2")
+    assert "base 20–30 %, rl 90–100 %" in browser.text("#pills")
+    browser.script("location.hash = '#q=i+GUESS'")
+    browser.until("document.querySelectorAll('#list li').length === 1")
+    assert "1 found" in browser.text("#list li")
     folder = done.page.parent.as_uri()
     assert browser.console() == []
     assert [each for each in browser.requests() if not each.startswith(folder)] == []

@@ -12,7 +12,17 @@ const options = {
 
 async function draw(plot) {
   const spec = JSON.parse(document.getElementById(plot.dataset.spec).textContent);
-  await window.vegaEmbed(plot, spec, options);
+  const { view } = await window.vegaEmbed(plot, spec, options);
+  if (plot.dataset.cells) linkCells(plot, view);
+}
+
+// A cell of the heat map leads to its problems in the copy of the samples beside this page.
+function linkCells(plot, view) {
+  plot.style.cursor = "pointer";
+  view.addEventListener("click", (event, item) => {
+    const { b, r } = item?.datum ?? {};
+    if (b && r) location.href = `${plot.dataset.cells}${b},${r}`.replaceAll("–", "-");
+  });
 }
 
 function explain(plot, error) {

@@ -49,6 +49,17 @@ const List = (() => {
     return p => sources.some(s => value(p, s, kind) > 0);
   }
 
+  // A cell of a report's heat map: "10-20,0" is above 10 and up to 20 % right by the first model, and 0 by the second.
+  function cellTest(state) {
+    const ranges = state.cell.split(",").map(each => each.split("-").map(Number));
+    const within = (percent, [low, high]) => high === undefined ? Math.abs(percent - low) < 1e-9 : percent > low + 1e-9 && percent <= high + 1e-9;
+    return p => ranges.every((range, i) => { const s = share(p, state.sources[i]); return s !== null && within(100 * s, range); });
+  }
+
+  function cellWords(state) {
+    return state.cell.split(",").map((range, i) => `${App.nameOf(state.sources[i] ?? 0)} ${range.replace("-", "\u2013")} %`).join(", ");
+  }
+
   function tests(state) {
     const sources = state.sources, found = [];
     if (state.kind) found.push(kindTest(state.kind, sources));
@@ -62,6 +73,7 @@ const List = (() => {
       const from = state.from === "" ? 0 : state.from / 100, to = state.to === "" ? 1 : state.to / 100;
       found.push(p => { const s = share(p, of); return s !== null && s >= from - 1e-12 && s <= to + 1e-12; });
     }
+    if (state.cell) found.push(cellTest(state));
     if (hits) found.push(p => Object.hasOwn(hits, data.ids[p]));
     return found;
   }
@@ -120,6 +132,10 @@ const List = (() => {
       type: "button", "aria-pressed": String(state.group === group || (group === "all" && !by[state.group])),
       "data-key": i + 1, onclick: () => App.go({ group, at: "" }),
     }, `${name} ${count(group === "all" ? passed.length : passed.filter(by[group]).length)}`)));
+    if (state.cell) {
+      const all = { type: "button", "aria-pressed": "true", title: "show all problems again", onclick: () => App.go({ cell: "" }) };
+      document.getElementById("pills").append(make("button", all, `right: ${cellWords(state)} \u00d7`));
+    }
   }
 
   function choice(label, name, options, chosen) {

@@ -33,8 +33,23 @@ const Data = (() => {
 
   function fromCopy(name, asked) {
     if (name === "overview") return fromFile("overview");
+    if (name === "search") return searched(asked.text);
     if (!kept.has(asked.id)) kept.set(asked.id, fromFile(`problem-${overview.ids.indexOf(asked.id)}`));
     return kept.get(asked.id).then(found => name === "problem" ? found.problem : found.responses[asked.source]);
+  }
+
+  const words = pieces => pieces.map(piece => piece[0] === "c" ? piece[2].map(part => part[1]).join("") : piece[0] === "gap" ? "\n" : piece[1]).join("");
+
+  // A copy is searched here: its files are read once, and of a response what is in the copy.
+  async function searched(text) {
+    const folded = text.toLowerCase(), found = {};
+    const has = pieces => words(pieces).toLowerCase().includes(folded);
+    await Promise.all(overview.ids.map(async (id, i) => {
+      const known = await fromCopy("responses", { id, source: 0 }).then(() => kept.get(id), () => null);
+      const counts = (known?.responses ?? []).map(each => each.responses.filter(response => has(response.pieces)).reduce((sum, response) => sum + response.count, 0));
+      if (counts.some(Boolean) || `${id} ${words(overview.questions[i])}`.toLowerCase().includes(folded)) found[id] = counts;
+    }));
+    return { found };
   }
 
   const ahead = new Map(); // what is likely to be asked for next, by what would be asked

@@ -4,7 +4,7 @@
 const App = (() => {
   // By state: its name in the address and what it is where the address does not say.
   const PARTS = {
-    problem: ["p", ""], at: ["s", ""], group: ["f", "all"], kind: ["k", ""], tag: ["t", ""], from: ["lo", ""], to: ["hi", ""],
+    problem: ["p", ""], at: ["s", ""], group: ["f", "all"], kind: ["k", ""], tag: ["t", ""], from: ["lo", ""], to: ["hi", ""], cell: ["c", ""],
     of: ["of", ""], sort: ["sort", "run"], text: ["q", ""], fold: ["fold", "text"], order: ["o", "outcome"], outcome: ["out", ""],
     answer: ["a", ""], models: ["m", ""], onlyFound: ["qf", ""], blind: ["blind", ""],
   };
@@ -46,15 +46,10 @@ const App = (() => {
 
   async function search(text) {
     if (!text) { List.hits(null); return; }
-    if (Data.isCopy) {
-      const folded = text.toLowerCase();
-      List.hits(Object.fromEntries(overview.ids.filter((id, i) => `${id} ${overview.questions[i].map(piece => piece[1]).join("")}`.toLowerCase().includes(folded)).map(id => [id, null])));
-      return;
-    }
     List.hits((await Data.ask("search", { text })).found);
   }
 
-  const LISTED = ["group", "kind", "tag", "from", "to", "of", "sort", "text", "models"];
+  const LISTED = ["group", "kind", "tag", "from", "to", "cell", "of", "sort", "text", "models"];
   const SHOWN = ["problem", "models", "fold", "order", "outcome", "answer", "onlyFound"];
   const differs = (old, names) => !old || names.some(name => String(old[name]) !== String(state[name]));
 
@@ -171,7 +166,7 @@ const App = (() => {
       await take(await Data.ask("overview"));
     } catch (error) { document.getElementById("main").textContent = error.message; return; }
     document.getElementById("blind").hidden = Data.isCopy;
-    if (Data.isCopy) document.getElementById("search").placeholder = "Search questions";
+    if (Data.isCopy) document.getElementById("search").placeholder = "Search questions, and responses in this copy";
     document.getElementById("blind").addEventListener("click", () => ACTIONS.b());
     document.getElementById("help-button").addEventListener("click", help);
     let typing;
