@@ -10,16 +10,21 @@ no picture, digits are guessed, which is the line below which a reading says not
 are for problems like these.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from move37.analyses.curves import mean_interval
 from move37.types import FloatArray, Problem
 from move37.worlds.known import task_of
 from move37.worlds.shown import TEXT, DrawnTask, parted
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
