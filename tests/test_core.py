@@ -51,6 +51,7 @@ for call in (found.curves, lambda: m.open_run("runs/none")):
         call()
     except ImportError as error:
         print(type(error).__name__, error)
+import move37.doctor, move37.terminal_status  # what `move37 doctor` loads
 print(m.plan(problems=30, n=64).forecast.problems, "problems planned")
 """
 

@@ -164,9 +164,8 @@ def states() -> dict[str, str]:
 
 def test_what_is_missing_has_the_line_that_mends_it(machine: Path) -> None:
     found = {check.name: check for check in doctor.examine()}
-    assert {name for name, check in found.items() if check.state == "missing"} == {
-        *("move37[local]", "move37[server]", "move37[hub]", "move37[lora]", "move37[gym]", "vllm", "bubblewrap")
-    }
+    extras = {f"move37[{name}]" for name in ("runs", "report", "view", "local", "server", "hub", "lora", "gym")}
+    assert {name for name, check in found.items() if check.state == "missing"} == extras | {"vllm", "bubblewrap"}
     assert found["move37[server]"].mend == "pip install 'move37[server]'"
     assert all(check.mend for check in found.values() if check.state == "missing")
     assert (found["gpu"].state, found["hub"].state, found["verdict cache"].state) == ("limited", "limited", "ok")

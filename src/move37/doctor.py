@@ -80,6 +80,9 @@ def _gpu() -> Check:
 
 
 _EXTRAS = (
+    ("runs", ("polars", "math-verify"), "run folders: import, verify, report, show"),
+    ("report", ("altair", "vl-convert-python"), "pictures and pages"),
+    ("view", ("starlette", "uvicorn"), "samples in a browser"),
     ("local", ("torch", "transformers"), "models on this machine"),
     ("server", ("openai",), "models behind a server, and a language model as judge"),
     ("hub", ("datasets",), "benchmarks by name"),

@@ -1,7 +1,10 @@
 """What `move37 status` and `move37 doctor` show: a table of the models, one of their copies, and one of the machine."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -9,7 +12,9 @@ from rich.table import Table
 
 from move37.console import plain_text
 from move37.doctor import Check
-from move37.status import ModelStatus, RunStatus
+
+if TYPE_CHECKING:  # what a run does is read from its tables; what a machine can run needs none
+    from move37.status import ModelStatus, RunStatus
 
 REFRESH_SECONDS = 2.0
 _COLOURS = {"ok": "green", "limited": "yellow", "missing": "red"}
