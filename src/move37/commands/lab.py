@@ -157,5 +157,6 @@ def demo(
     if not as_json:
         terminal.print_examples(run_context(RunStore.open(folder)))
         terminal.print_reported(done.reported)
+        tell(False, f"Next: move37 show {folder}, or in a browser move37 view {folder}")
     if watched is not None:
         webbrowser.open(done.reported.report.resolve().as_uri())
