@@ -520,14 +520,14 @@ def test_requests_wait_for_their_siblings_only_where_samples_share_and_not_for_l
     ended = [Response(first[0], [1] * 5, 0.0, [], FinishReason.STOP)] * 4
     for rows, turns in ((8, 0), (4, 5)):  # eight samples in eight rows; in four, responses of five tokens on average
         waiting = Waiting([*first, *second], 8)
-        assert [(text, len(same)) for text, same in waiting.take(8)] == [("a", 8)]
+        assert [(same[0].prompt.text, len(same)) for same in waiting.take(8)] == [("a", 8)]
         waiting.stepped(rows, 8)
         waiting.ended(ended)
         waited = 0
         while not (taken := waiting.take(4)):
             waited += 1
-        assert (waited, [(text, len(same)) for text, same in taken]) == (turns, [("b", 4)])
-        assert [len(same) for _, same in waiting.take(4)] == [4]
+        assert (waited, [(same[0].prompt.text, len(same)) for same in taken]) == (turns, [("b", 4)])
+        assert [len(same) for same in waiting.take(4)] == [4]
         assert not waiting
 
 
