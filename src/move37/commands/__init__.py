@@ -9,16 +9,5 @@ from move37.commands.checks import REGISTRIES, members
 for each in app.registered_commands:
     each.epilog = DEBUG
 
-__all__ = [
-    "REGISTRIES",
-    "app",
-    "checks",
-    "exchange",
-    "guessing",
-    "lab",
-    "members",
-    "observing",
-    "reading",
-    "studies",
-    "watching",
-]
+__all__ = ["REGISTRIES", "app", "checks", "exchange", "guessing", "lab", "members", "observing", "reading", "studies"]
+__all__ += ["watching"]
