@@ -10,14 +10,20 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from move37.analyses.details import ModelData
+from move37.analyses.findings import find
 from move37.config import ProblemsConfig, StudyConfig
 from move37.errors import InputError
 from move37.identity import content_id
 from move37.images import measured, pixels
 from move37.problems import load_problems
 from move37.prompting import with_images
+from move37.report import ReportContext
+from move37.report.page import write_report
 from move37.store import RunStore
+from move37.thumbnails import thumbnails
 from move37.types import ImagePart, Problem, TextPart
+from tests.test_analyses import tally
 from tests.tiny_vision import picture
 
 
@@ -145,3 +151,29 @@ def test_images_stand_where_the_question_marks_them() -> None:
     plain = with_images("user", "the tag <image> of HTML", ())
     assert plain.content == (TextPart("the tag <image> of HTML"),)
     assert replace(plain, role="user") == plain
+
+
+def test_thumbnails_keep_to_their_budget() -> None:
+    problems = [
+        Problem(name, name, ("1",), "b", "math", images=(picture(500, 250, seed),)) for seed, name in enumerate("abcd")
+    ]
+    found = thumbnails([*problems, Problem("t", "t", ("1",), "b", "math")], "c")
+    assert [(each.problem_id, each.width, each.height) for each in found] == [
+        ("c", 320, 160), ("a", 72, 36), ("b", 72, 36), ("d", 72, 36)
+    ]  # fmt: skip
+    few = thumbnails(problems, None, budget=len(found[1].address) + len(found[2].address))
+    assert [each.problem_id for each in few] == ["a", "b"]
+    gone = replace(problems[0], images=(ImagePart("0" * 32, "image/png", path="/gone.png"),))
+    assert thumbnails([gone], None) == ()
+
+
+@pytest.mark.slow
+def test_a_page_has_each_thumbnail_once(tmp_path: Path) -> None:
+    """However often its problem is named."""
+    found = thumbnails([Problem("<p>", "q", ("1",), "b", "math", images=(picture(50, 25),))], "<p>")
+    findings = find([ModelData(tally("base", [1, 0], 4)), ModelData(tally("rl", [0, 2], 4))])
+    context = ReportContext("t", "", (), (("chat", "what?", ()),), "move37 report", thumbnails=found)
+    page = write_report(findings, context, tmp_path).read_text()
+    assert "img-src data:;" in page
+    assert page.count(found[0].address) == 1
+    assert 'class="picture picture-0" role="img" aria-label="image of &lt;p&gt;"' in page

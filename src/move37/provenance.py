@@ -12,6 +12,7 @@ from move37.report import Example, ReportContext
 from move37.report.settings import analysis_rows
 from move37.schema import KEY
 from move37.store import ModelRecord, RunStore
+from move37.thumbnails import thumbnails
 from move37.types import Outcome, Prompt
 
 _SHOWN = 2000
@@ -37,8 +38,14 @@ def run_context(store: RunStore, out: Path | None = None) -> ReportContext:
         prompts=tuple((prompt.template, prompt.text, prompt.stop) for prompt in prompts),
         command=f"move37 report {store.folder}",
         samples=quote(samples),
+        thumbnails=thumbnails(store.problems(), _example_id(prompts)),
         examples=examples,
     )
+
+
+def _example_id(prompts: Mapping[Prompt, None]) -> str | None:
+    """The problem whose prompt is shown in full."""
+    return next((prompt.problem_id for prompt in prompts), None)
 
 
 def _prompt_of(record: ModelRecord, problem_id: str | None) -> Prompt:

@@ -18,7 +18,7 @@ from typing import Self
 from move37.benchmarks import BENCHMARKS
 from move37.config import GENERATED, IMPORTED, ModelConfig, StudyConfig, VerificationConfig
 from move37.counts import StoppingPlan
-from move37.engines import ENGINES, Engine
+from move37.engines import ENGINES, Engine, Seeing
 from move37.engines.metering import Metered
 from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError
@@ -379,6 +379,8 @@ class Sampler:
             self._engine.spending.keep_with(partial(store.write_spending, name), store.spending(name))
         identity = dict(self._engine.identity()) | self._origins(model)
         store.record_model(name, ModelRecord(identity, tuple(self._prompts)))
+        if isinstance(self._engine, Seeing) and any(prompt.images for prompt in self._prompts):
+            store.record_images(name, {p.problem_id: self._engine.seen_images(p) for p in self._prompts if p.images})
         store.log("loaded", model=name, engine=identity)
 
     def _shown(self, model: ModelConfig) -> Sequence[Problem]:

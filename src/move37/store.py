@@ -5,6 +5,7 @@
           images/<digest>.<format>             the images of problems, each once
           models/<model>/                      identity.json (weights, versions), prompts.parquet (the exact texts),
                                                spending.json (what its samples cost, if they cost money),
+                                               images.json (what its processor made of images),
                                                plan.json (of imported counts that were stopped early)
           samples/<model>/part-*.parquet       append-only
           verdicts/<verifier>@<version>/<model>/part-*.parquet   beside the samples, never over older ones
@@ -295,6 +296,12 @@ class RunStore:
         found = map(prompt_of, read_table(folder / "prompts.parquet", PROMPTS))
         prompts = tuple(prompt_with_images_in(self._image_folder, prompt) for prompt in found)
         return ModelRecord(_mapping(folder / "identity.json"), prompts)
+
+    def record_images(self, model: str, seen: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write down what a model's processor made of the images of each problem, beside the size that they have."""
+        sizes = {p.id: [[image.digest, image.width, image.height] for image in p.images] for p in self.problems()}
+        rows = {problem: {"images": sizes.get(problem, []), **made} for problem, made in seen.items()}
+        write_atomically(self.folder / "models" / model / "images.json", _json(rows))
 
     def spending(self, model: str) -> Mapping[str, Any]:
         """What the samples of `model` have cost so far, as its engine wrote it down; empty where nothing did."""

@@ -228,6 +228,10 @@ class Seeing(Protocol):
         """The token ids of a prompt, those for its images among them, with all else that is read beside them."""
         ...
 
+    def seen_images(self, prompt: Prompt) -> Mapping[str, Any]:
+        """What was made of a prompt's images, for the record: "tokens" that stand for them, shapes of "tensors"."""
+        ...
+
 
 def token_ids(engine: BatchScorer | Trainable, prompt: Prompt) -> Sequence[int]:
     """The tokens of a prompt, as the engine reads it. Raises ConfigError for images that it does not see."""

@@ -11,7 +11,7 @@ processor of videos, which needs torchvision, and say so. What a processor resiz
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
 
@@ -53,11 +53,8 @@ class ImagePrompt(tuple[int, ...]):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An image as a model saw it: `tensors` are the shapes that the processor made of it, `tokens` stand for it."""
+    """A prompt's images as a model saw them: `tokens` stand for them, `tensors` has the shapes of what was read."""
 
-    digest: str
-    width: int
-    height: int
     tokens: int
     tensors: Mapping[str, tuple[int, ...]]
 
@@ -86,6 +83,7 @@ class ImageReader:
     def __init__(self, path: str, processor: Any) -> None:
         self._path, self._processor = path, processor
         self._ids: dict[tuple[str, ...], tuple[int, ...]] = {}
+        self._seen: dict[tuple[str, ...], Seen] = {}
 
     @property
     def has_template(self) -> bool:
@@ -110,7 +108,11 @@ class ImageReader:
 
         key = prompt.content
         if key not in self._ids:
-            self._ids[key] = tuple(made()["input_ids"][0].tolist())
+            first = made()
+            ids, image = first["input_ids"], getattr(self._processor, "image_token_id", None)
+            shapes = {name: tuple(values.shape) for name, values in first.items() if name not in _LEFT_OUT}
+            self._ids[key] = tuple(ids[0].tolist())
+            self._seen[key] = Seen(int((ids == image).sum()) if image is not None else ids.shape[1], shapes)
         return ImagePrompt(self._ids[key], lambda: {n: t for n, t in made().items() if n not in _LEFT_OUT})
 
     def _processed(self, prompt: Prompt, text: str) -> dict[str, Tensor]:
@@ -125,18 +127,11 @@ class ImageReader:
             ) from error
         return dict(made)
 
-    def seen(self, prompt: Prompt) -> list[Seen]:
-        """What the processor makes of each image of a prompt, alone."""
-        found = []
-        for image in dict.fromkeys(prompt.images):
-            alone = replace(prompt, text=self._mark(), messages=(Message("user", (image,)),), rendered=True)
-            made = self._processed(alone, alone.text)
-            width, height = pixels(image, prompt.problem_id).size
-            shapes = {name: tuple(values.shape) for name, values in made.items() if name not in _LEFT_OUT}
-            ids = made["input_ids"]
-            tokens = int((ids == getattr(self._processor, "image_token_id", ids)).sum())
-            found.append(Seen(image.digest, width, height, tokens, shapes))
-        return found
+    def seen(self, prompt: Prompt) -> Seen:
+        """What the processor made of a prompt's images."""
+        if prompt.content not in self._seen:
+            self.read(prompt, "")
+        return self._seen[prompt.content]
 
     def probes(self, images: Sequence[ImagePart]) -> list[ImagePrompt]:
         """A short prompt with each of these images."""

@@ -81,6 +81,11 @@ class TransformersRenderer:
         assert self._images is not None
         return self._images
 
+    def seen_images(self, prompt: Prompt) -> Mapping[str, Any]:
+        """See `engines.Seeing`."""
+        seen = self.image_reader(f"problem {prompt.problem_id}", prompt.messages).seen(prompt)
+        return {"tokens": seen.tokens, "tensors": {name: list(shape) for name, shape in seen.tensors.items()}}
+
     def _written(self, reader: ImageReader, messages: Sequence[Message], variables: Mapping[str, Any]) -> str:
         try:
             return reader.write(messages, variables)

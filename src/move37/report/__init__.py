@@ -10,6 +10,7 @@ joins them (`write_report`). The drawing libraries are loaded only when a page i
 from dataclasses import dataclass
 
 from move37.report.summary import Summary, summaries, summary_sentences
+from move37.thumbnails import Thumbnail
 
 __all__ = ["ReportContext", "Summary", "summaries", "summary_sentences"]
 
@@ -41,5 +42,7 @@ class ReportContext:
     """The command that makes this report again."""
     samples: str = ""
     """Where a copy of the reading room lies, as the page links to it; empty: nowhere."""
+    thumbnails: tuple[Thumbnail, ...] = ()
+    """Of problems with images; the first ones are the example's."""
     examples: tuple[Example, ...] = ()
     """A right and a wrong response to the example prompt, where there are both."""

@@ -90,6 +90,7 @@ def content_of(
     reliability = tuple(row for model in findings.models for row in model.reliability)
     return {
         "context": context,
+        "pictured": _pictured(context),
         "screen": screen,
         "answers_table": tables.answers_table(screen),
         "continued": any(model.beyond is not None for model in findings.models),
@@ -123,6 +124,14 @@ def content_of(
         "confidence": level(findings.curves[0].confidence),
         "target": problems_of(findings.curves[0].target),
     }
+
+
+def _pictured(context: ReportContext) -> dict[str, list[int]]:
+    """Which of the thumbnails each problem has, by number."""
+    found: dict[str, list[int]] = {}
+    for number, each in enumerate(context.thumbnails):
+        found.setdefault(each.problem_id, []).append(number)
+    return found
 
 
 def _disagreements(findings: Findings) -> tables.Table | None:
@@ -215,7 +224,7 @@ def _html(content: dict[str, Any], figures: list[Figure], drawings: dict[str, st
         .render(
             content,
             scripts=[Markup(script) for script in scripts],
-            policy=policy(scripts),
+            policy=policy(scripts, bool(content["pictured"])),
             style=Markup(style_sheet()),
             specs={figure.stem: json_in_script(figure.spec) for figure in figures},
             still={stem: Markup(drawn) for stem, drawn in drawings.items()},
