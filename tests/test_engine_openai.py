@@ -18,6 +18,7 @@ from move37.config import ModelConfig, SamplingConfig, parse_study
 from move37.engines import ENGINES
 from move37.errors import ConfigError, EngineError, RunError
 from move37.pipeline import sample_run, start_run
+from move37.prompting import with_images
 from move37.rollouts import Room, check_room
 from move37.seeds import sample_seed
 from move37.store import RunStore
@@ -144,6 +145,26 @@ def test_messages_are_sent_with_their_images(server: ScriptedServer, load: Calla
     assert image["image_url"]["url"] == "data:image/png;base64,iVBORw=="
     assert text == {"type": "text", "text": "what is shown?"}
     assert "boxed" in sample.text
+
+
+RECORDED = (
+    '[{"role": "system", "content": "Look."}, {"role": "user", "content": [{"type": "text", "text": "Is "}, {"type": '
+    '"image_url", "image_url": {"url": "data:image/png;base64,iVBORw=="}}, {"type": "text", "text": " left of "}, '
+    '{"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9j/"}}, {"type": "text", "text": "?"}]}]'
+)
+"""What a server received."""
+
+
+def test_the_messages_that_a_server_receives_are_those_of_the_recording(
+    server: ScriptedServer, load: Callable[..., Any]
+) -> None:
+    """Parts in their order, and the bytes of each image as they are."""
+    server.engine.render_prompt = lambda messages: "what is shown?"  # type: ignore[method-assign]
+    engine = load(server, api="chat", images=True)
+    images = ImagePart.of(b"\x89PNG", "image/png"), ImagePart.of(b"\xff\xd8\xff", "image/jpeg")
+    messages = (Message.of("system", "Look."), with_images("user", "Is <image> left of <image>?", images))
+    list(engine.generate([Request(Prompt("p", engine.render_prompt(messages), (), "chat", messages), 0, 1)], HOT))
+    assert json.dumps(server.requests[0]["messages"]) == RECORDED
 
 
 def test_a_template_that_writes_the_whole_prompt_cannot_be_sent_as_a_chat(
