@@ -153,7 +153,7 @@ def _contamination(findings: Findings) -> Iterator[Row]:
         yield c.model, c.share, c.problems, c.completed, *c.completed_interval, *answered
 
 
-def _readings(findings: Findings) -> Iterator[Row]:
+def _of_pictures(findings: Findings) -> Iterator[Row]:
     for r in findings.readings:
         shares = (r.digits, *r.digits_interval, r.read, *r.read_interval, r.right_when_read, r.wrong_though_read)
         yield r.model, r.shown, r.problems, *shares, r.confidence
@@ -373,7 +373,7 @@ FILES: Mapping[str, tuple[str, Callable[[Findings], Iterator[Row]]]] = {
     "readings.csv": (
         "model,shown,problems,digits,digits_lower,digits_upper,read,read_lower,read_upper,right_when_read,"
         "wrong_though_read,confidence",
-        _readings,
+        _of_pictures,
     ),
     "support.csv": ("base,rl,k,measure,value,lower,upper,confidence,by_luck,method", _support),
     "tokens.csv": (
