@@ -17,8 +17,10 @@ from move37.lab.vision_pretraining import (
     VisionPretrainingConfig,
     labels_of,
     load_recipe,
+    pixels_of,
     pretrain_to_see,
     pretraining_tasks,
+    prompt_ids,
 )
 from move37.worlds.drawing import CHARACTERS
 from move37.worlds.visual_countdown import DrawnPuzzle
@@ -57,11 +59,8 @@ def test_the_folder_is_loaded_as_anybody_would_and_generates_from_a_picture(fold
     inputs = processor(text=[text], images=[[image]], return_tensors="pt")
     assert (inputs["input_ids"] == processor.image_token_id).sum() == 16
     assert inputs["pixel_values"].shape == (1, 1, 3, 64, 64)  # as it was drawn: nothing is resized
-    assert torch.allclose(
-        inputs["pixel_values"][0, 0, 0] * 127.5 + 127.5,
-        torch.tensor(list(image.convert("L").tobytes())).view(64, 64).float(),
-        atol=1e-3,
-    )
+    assert torch.allclose(inputs["pixel_values"], pixels_of([PUZZLE.drawn()]), atol=1e-6)
+    assert torch.equal(inputs["input_ids"], prompt_ids(processor))
     made = model.generate(**inputs, max_new_tokens=3, do_sample=False)
     assert made.shape[1] <= inputs["input_ids"].shape[1] + 3
 
