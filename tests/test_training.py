@@ -1007,8 +1007,9 @@ def test_a_response_ends_with_the_tokenizers_own_end_token(tmp_path: Path) -> No
     GenerationConfig(eos_token_id=[0, 1]).save_pretrained(folder)  # as chat models: two end tokens, the second usual
     engine = TransformersEngine.load(ModelConfig(path=str(folder)))
     assert engine.end_tokens == {0, 1}
-    assert encode(Example(problem("q"), "a", "bc", True), engine)[1] == [4, 5, 1]
-    assert encode(Example(problem("q"), "a", "bc", False), engine)[1] == [4, 5]
+    prompt = Prompt("q", "a", (), "completion")
+    assert encode(Example(problem("q"), prompt, "bc", True), [3], engine) == [4, 5, 1]
+    assert encode(Example(problem("q"), prompt, "bc", False), [3], engine) == [4, 5]
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -141,6 +142,10 @@ class ImageReader:
             text = self.write([message], {}) if self.has_template else self._mark() + "a"
             prompts.append(self.read(Prompt("probe", text, (), "probe", (message,), rendered=True), ""))
         return prompts
+
+    def save(self, folder: Path) -> None:
+        """Write the processor's files."""
+        self._processor.save_pretrained(folder)
 
     def statement(self) -> str:
         """Which processor it is and what it does to images: its class, and a digest of its settings."""

@@ -12,6 +12,7 @@ model talk on; all samplers and trainers here take the union, and the report say
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -44,6 +45,11 @@ class TransformersRenderer:
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         return self._tokenizer
+
+    def save_processor(self, folder: Path) -> None:
+        """Write the files of what reads images; nothing for a model of text."""
+        if isinstance(self._images, ImageReader):
+            self._images.save(folder)
 
     def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
         """See `engines.Renderer`. Raises ConfigError where the template's tokens are not those of its text."""

@@ -8,6 +8,7 @@ With `routers` a mixture's router logits of all layers stand behind each last hi
 take every way that the states take.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -133,6 +134,16 @@ class ModelBackbone:
     def read(self, tokens_RS: Tensor, mask_RS: Tensor, positions_RS: Tensor) -> tuple[Tensor, States]:
         return self._call(tokens_RS, mask_RS, positions_RS, [])
 
+    def read_shown(self, tokens_RS: Tensor, images: Mapping[str, Tensor]) -> tuple[Tensor, States]:
+        """`read` for prompts with images, all of one length: the model places tokens and images itself."""
+        cache = DynamicCache()
+        known = self._signature.accepted(cache, use_cache=True) | dict(images)
+        with _mixed(tokens_RS.device, self._autocast):
+            output = self._backbone(
+                input_ids=tokens_RS, attention_mask=torch.ones_like(tokens_RS), **known, **_recorded(self._routers)
+            )
+        return _last(output, self._routers), _states_of(cache)
+
     def behind(
         self, past: States, tokens_RS: Tensor, mask_RC: Tensor, positions_RS: Tensor, shared_RS: Shared
     ) -> Tensor:
@@ -153,8 +164,7 @@ class ModelBackbone:
                 **known,
                 **_recorded(self._routers),
             )
-        states = [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
-        return _last(output, self._routers), states
+        return _last(output, self._routers), _states_of(cache)
 
 
 class PlainBackbone:
@@ -192,6 +202,10 @@ def _last(output: Any, routers: bool) -> Tensor:
         return hidden_RSD
     logits = [each.reshape(*hidden_RSD.shape[:2], -1) for each in output.router_logits]
     return torch.cat([hidden_RSD, *logits], -1)
+
+
+def _states_of(cache: DynamicCache | None) -> States:
+    return [(keys, values) for keys, values, _ in cache or () if keys is not None and values is not None]
 
 
 def _mixed(device: torch.device, dtype: torch.dtype | None) -> AbstractContextManager[object]:

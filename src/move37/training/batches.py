@@ -80,7 +80,7 @@ class Batch:
     """
 
     prompts: tuple[tuple[int, ...], ...]
-    """Token ids of the P prompts."""
+    """Token ids of the P prompts; of those with images, with what is read beside them (`ImagePrompt`)."""
     groups_B: Tensor
     """int64: the place of a response's prompt in `prompts`."""
     tokens_BT: Tensor
@@ -145,7 +145,8 @@ def make_batch(
         logprobs_BT = torch.where(own_BT, logprobs_BT, 0.0)
     rewards_B = torch.tensor(rewards if rewards is not None else [0.0] * len(tokens), dtype=torch.float32)
     tensors = (torch.tensor(groups, dtype=torch.int64), tokens_BT, present_BT, own_BT, logprobs_BT, rewards_B)
-    return Batch(tuple(tuple(ids) for ids in prompts), *(tensor.to(device) for tensor in tensors))
+    kept = tuple(ids if isinstance(ids, tuple) else tuple(ids) for ids in prompts)  # one with images stays what it is
+    return Batch(kept, *(tensor.to(device) for tensor in tensors))
 
 
 def batch_of(rollouts: Sequence[Rollout], device: torch.device | str = "cpu") -> Batch:

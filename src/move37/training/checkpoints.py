@@ -70,7 +70,7 @@ class RunFolder:
         about = {"step": step, "algorithm": recipe.algorithm.name, "seed": recipe.seed, "start": recipe.model.path}
         with _whole(target) as folder, quiet():
             policy.save(folder)
-            policy.tokenizer.save_pretrained(folder)
+            policy.save_tokenizer(folder)
             (folder / "move37.json").write_text(json.dumps(about | dict(further), indent=1) + "\n")
 
     def model_folder(self, step: int) -> Path:

@@ -23,7 +23,8 @@ import torch
 
 from move37.config import Settings
 from move37.countdown import choose
-from move37.engines import Trainable
+from move37.engines import Trainable, token_ids
+from move37.engines.transformers_images import ImagePrompt
 from move37.engines.transformers_render import end_of_turn
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, InputError
@@ -42,7 +43,7 @@ from move37.training.records import Clock, View
 from move37.training.result import Trained
 from move37.training.rollouts import RolloutWorker
 from move37.training.run import TrainingRun
-from move37.types import FinishReason, Outcome, Problem
+from move37.types import FinishReason, Outcome, Problem, Prompt
 from move37.verification import VerifierPool
 from move37.worlds.known import task_of
 
@@ -77,11 +78,9 @@ class Example(NamedTuple):
     """A response to imitate, in text. `ended` says that the end token belongs behind it."""
 
     problem: Problem
-    prompt: str
+    prompt: Prompt
     response: str
     ended: bool
-    rendered: bool = False
-    """As `Prompt.rendered`."""
 
 
 def imitate(recipe: TrainConfig, folder: Path, view: View) -> Trained:
@@ -106,9 +105,15 @@ class _Imitation:
         self.training = TrainingRun(recipe, folder, self.policy, rollout_worker, held_out, view, contents)
         if not examples:
             raise InputError(f"imitation: {settings.run or settings.file}: no {settings.outcome} response to imitate")
-        imitated = {example.problem.question: example.problem for example in examples}
+        imitated = {example.prompt.content: example.problem for example in examples}
         self.warnings = check_disjoint(list(imitated.values()), held_out)
-        self.tokens = [encode(example, self.policy.engine) for example in examples]
+        if settings.on_prompt and any(example.prompt.images for example in examples):
+            raise ConfigError("imitation.on_prompt: a prompt with images is more than its tokens; leave it out")
+        shown = {each.prompt.content: token_ids(self.policy.engine, each.prompt) for each in examples}
+        self.tokens = [
+            (shown[each.prompt.content], encode(each, shown[each.prompt.content], self.policy.engine))
+            for each in examples
+        ]
         self._check_room(examples)
 
     def run(self) -> Trained:
@@ -192,7 +197,8 @@ def solutions(problem: Problem, settings: ImitationConfig) -> Iterator[str]:
 
 
 def _content(example: Example) -> str:
-    return repr((example.problem.question, example.response, example.ended))
+    images = tuple(image.digest for image in example.problem.images)
+    return repr((example.problem.question, *images, example.response, example.ended))
 
 
 def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[Example]:
@@ -202,13 +208,13 @@ def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[
             question, response = row.text("question"), row.text("response")
             problem = Problem(row.place, question, (), "", "")
             prompt = prompts.of(problem)
-            yield Example(problem, prompt.text, response, True, prompt.rendered)
+            yield Example(problem, prompt, response, True)
         return
     if settings.problems:
         for problem in load_problems(settings.problems):
             prompt = prompts.of(problem)
             for text in solutions(problem, settings):
-                yield Example(problem, prompt.text, text, True, prompt.rendered)
+                yield Example(problem, prompt, text, True)
         return
     assert settings.run is not None
     store = RunStore.open(settings.run)
@@ -217,7 +223,7 @@ def find_examples(settings: ImitationConfig, prompts: AskedPrompts) -> Iterator[
         prompt = prompts.of(problems[problem_id])
         for text, finish in list(texts.items())[: settings.per_problem]:
             ended = finish is not FinishReason.LENGTH
-            yield Example(problems[problem_id], prompt.text, text, ended, prompt.rendered)
+            yield Example(problems[problem_id], prompt, text, ended)
 
 
 def _verified_texts(store: RunStore, settings: ImitationConfig) -> dict[str, dict[str, FinishReason]]:
@@ -249,13 +255,12 @@ def _correct_keys(store: RunStore, model: str) -> pl.DataFrame:
     return verdicts.filter(pl.col("outcome").cast(pl.String) == Outcome.CORRECT.value)
 
 
-def encode(example: Example, engine: Trainable) -> tuple[list[int], list[int]]:
-    """Token ids of the prompt and of the response, the end token behind it."""
-    prompt = engine.encode(example.prompt, rendered=True) if example.rendered else engine.encode(example.prompt)
+def encode(example: Example, prompt: Sequence[int], engine: Trainable) -> list[int]:
+    """Token ids of the response behind those of its prompt, the end token behind it."""
     text = ResponseText(engine.tokenizer)
     response = text.encode(example.response, text.before(prompt))
-    end = closing_token(engine, example.rendered) if example.ended else None
-    return prompt, [*response, *([] if end is None else [end])]
+    end = closing_token(engine, example.prompt.rendered) if example.ended else None
+    return [*response, *([] if end is None else [end])]
 
 
 def closing_token(engine: Trainable, rendered: bool) -> int | None:
@@ -271,9 +276,14 @@ def closing_token(engine: Trainable, rendered: bool) -> int | None:
     return min(engine.end_tokens, default=None)
 
 
-def example_batch(examples: Sequence[tuple[list[int], list[int]]], on_prompt: bool, device: torch.device) -> Batch:
+def example_batch(
+    examples: Sequence[tuple[Sequence[int], Sequence[int]]], on_prompt: bool, device: torch.device
+) -> Batch:
     """The batch of encoded examples; with `on_prompt`, everything behind the first token is a response."""
     pairs = [(p[:1], [*p[1:], *response]) if on_prompt else (p, response) for p, response in examples]
-    numbers = {tuple(prompt): place for place, prompt in enumerate(dict.fromkeys(tuple(p) for p, _ in pairs))}
-    groups = [numbers[tuple(prompt)] for prompt, _ in pairs]
-    return make_batch(list(numbers), groups, [response for _, response in pairs], device=device)
+    # Prompts with images have the same tokens and are not the same.
+    keys = [id(prompt) if isinstance(prompt, ImagePrompt) else tuple(prompt) for prompt, _ in pairs]
+    prompts = {key: prompt for key, (prompt, _) in zip(keys, pairs, strict=True)}
+    numbers = {key: place for place, key in enumerate(prompts)}
+    groups = [numbers[key] for key in keys]
+    return make_batch(list(prompts.values()), groups, [response for _, response in pairs], device=device)

@@ -28,6 +28,7 @@ from move37.training.algorithms import Needs
 from move37.training.backbones import layers_of
 from move37.training.balance import Balance
 from move37.training.batches import Batch
+from move37.training.image_prompts import names_in, tower_of
 from move37.training.losses import kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
 from move37.training.reference import Reference
@@ -79,6 +80,8 @@ class Policy:
         if recipe.model.gradient_checkpointing:
             enable = getattr(self.model, "activation_checkpointing_enable", self.model.gradient_checkpointing_enable)
             enable({"use_reentrant": False})
+        if recipe.model.freeze_vision:
+            tower_of(self.model).requires_grad_(False)
         own = copy.deepcopy(self.model) if needs.critic and not self._optim.shared_critic else None
         self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
         weight = self._loss.balance_coefficient
@@ -189,6 +192,13 @@ class Policy:
             if table is config or "dtype" in table:
                 table["dtype"] = name
         (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """What turns prompts into what the model reads: its tokenizer, and where it sees its processor."""
+        self.tokenizer.save_pretrained(folder)
+        save: Any = getattr(self.engine, "save_processor", None)
+        if save is not None:
+            save(folder)
 
     def state(self) -> dict[str, Any]:
         """Everything that learns, in full precision."""
@@ -336,7 +346,7 @@ class Policy:
 
     def _parameter_groups(self) -> list[list[nn.Parameter]]:
         groups = [[p for p in self.model.parameters() if p.requires_grad]]
-        return groups + ([list(self.critic.parameters())] if self.critic is not None else [])
+        return groups + ([[p for p in self.critic.parameters() if p.requires_grad]] if self.critic is not None else [])
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         rate = self._optim.learning_rate
@@ -423,7 +433,10 @@ def adapt(model: PreTrainedModel, settings: ModelToTrain) -> Any:
         raise MissingExtraError("model.lora_rank needs the package 'peft': pip install 'move37[lora]'") from error
     torch.manual_seed(0)  # the adapters' first values: the same for every run
     alpha: Any = settings.lora_alpha or 2 * settings.lora_rank
-    config = LoraConfig(r=settings.lora_rank, lora_alpha=alpha, target_modules="all-linear")
+    frozen = names_in(model, tower_of(model)) if settings.freeze_vision else None
+    config = LoraConfig(
+        r=settings.lora_rank, lora_alpha=alpha, target_modules="all-linear", exclude_modules=frozen or None
+    )
     return get_peft_model(model, config).eval()
 
 

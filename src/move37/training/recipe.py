@@ -76,6 +76,9 @@ class ModelToTrain(Settings):
         default=0, ge=0, le=65_536, description="Rank of LoRA adapters, on all linear layers; 0: none."
     )
     lora_alpha: float | None = Field(default=None, gt=0, description="Scale of the adapters; default: twice the rank.")
+    freeze_vision: bool = Field(
+        default=False, description="Keep the vision tower as it is; what joins it to the text learns."
+    )
     gradient_checkpointing: bool = Field(default=False, description="Recompute activations: less memory, more time.")
     trust_remote_code: bool = Field(default=False, description="Run the model's own Python code.")
 

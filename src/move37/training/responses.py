@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from move37.errors import EngineError
-from move37.training.backbones import backbone_of, layers_of
+from move37.training.backbones import States, backbone_of, layers_of
 from move37.training.batches import Batch
+from move37.training.image_prompts import has_images, read_with_images
 from move37.training.micro_batches import plan, shared_states
 
 _KEPT_LOGITS = 2**25
@@ -61,6 +62,16 @@ class _Read:
     lengths_P: Tensor
     sources: list[Tensor]
     leaves: list[Tensor]
+    positions_P: Tensor
+    """Of the first token behind each."""
+
+    @classmethod
+    def of(
+        cls, places: dict[int, int], lengths_P: Tensor, last_PD: Tensor, states: States, positions_P: Tensor
+    ) -> "_Read":
+        sources = [last_PD, *(tensor for layer in states for tensor in layer)]
+        leaves = [source.detach().requires_grad_(torch.is_grad_enabled()) for source in sources]
+        return cls(places, lengths_P, sources, leaves, positions_P)
 
     def backward(self) -> None:
         """Send what the responses left at the leaves through the prompts."""
@@ -84,7 +95,7 @@ class ResponseReader:
         self._backbone = backbone_of(model, autocast, shares_prompts, routers)
         head: Any = model.get_output_embeddings()
         self._width = head.in_features if routers else None
-        self._tokens_at_once, self._shares_prompts = tokens_at_once, shares_prompts
+        self._model, self._tokens_at_once, self._shares_prompts = model, tokens_at_once, shares_prompts
 
     def micro_batches(self, batch: Batch, rows: Tensor) -> Iterator[MicroBatch]:
         """Every row with a token of the model's own, in one micro-batch. There is nothing to say about the others.
@@ -92,8 +103,9 @@ class ResponseReader:
         With gradients on, call backward on a micro-batch before asking for the next.
         """
         rows = rows[batch.own_BT[rows].any(-1)]
+        seen = has_images(batch.prompts)
         for group in plan(batch, rows, self._tokens_at_once, self._backbone.shares):
-            read = None if self._backbone.recomputes else self._read(batch, group.prompts)
+            read = None if self._backbone.recomputes and not seen else self._read(batch, group.prompts)
             for numbers in group.micro_batches:
                 yield self._micro_batch(batch, torch.tensor(numbers, device=batch.tokens_BT.device), read)
             if read is not None and torch.is_grad_enabled():
@@ -114,12 +126,14 @@ class ResponseReader:
 
     def _read(self, batch: Batch, prompts: tuple[int, ...]) -> _Read:
         ids = [batch.prompts[place] for place in prompts]
+        places = {place: index for index, place in enumerate(prompts)}
+        lengths_P = torch.tensor(list(map(len, ids)), device=batch.tokens_BT.device)
+        if has_images(ids):
+            last_PD, states, offsets_P = read_with_images(self._model, self._backbone, ids)
+            return _Read.of(places, lengths_P, last_PD, states, lengths_P + offsets_P)
         tokens_PS, mask_PS = _left_padded(ids, batch.tokens_BT.device)
         hidden_PSD, states = self._backbone.read(tokens_PS, mask_PS, _positions(mask_PS))
-        sources = [hidden_PSD[:, -1], *(tensor for layer in states for tensor in layer)]
-        leaves = [source.detach().requires_grad_(torch.is_grad_enabled()) for source in sources]
-        places = {place: index for index, place in enumerate(prompts)}
-        return _Read(places, mask_PS.sum(-1), sources, leaves)
+        return _Read.of(places, lengths_P, hidden_PSD[:, -1], states, lengths_P)
 
     def _continued(self, read: _Read, places: Tensor, tokens_bR: Tensor, present_bR: Tensor, own_bR: Tensor) -> Tensor:
         index = torch.tensor([read.places[place] for place in places.tolist()], device=tokens_bR.device)
@@ -132,7 +146,7 @@ class ResponseReader:
         past = list(zip(own[::2], own[1::2], strict=True))
         columns = torch.arange(width, device=tokens_bR.device)
         mask = torch.cat([columns >= (width - lengths_b)[:, None], present_bR[:, :-1]], dim=1)
-        positions = lengths_b[:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
+        positions = read.positions_P[index][:, None] + torch.arange(tokens_bR.shape[1] - 1, device=tokens_bR.device)
         shared = shared_states(places, tokens_bR, present_bR)
         hidden_MD = self._backbone.behind(past, tokens_bR[:, :-1], mask, positions, shared)
         states_bR = torch.cat([index[:, None], len(firsts_PD) + shared.places_bI], dim=1)
