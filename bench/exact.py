@@ -19,6 +19,7 @@ from move37.estimates.known import known_pass_at_k
 from move37.lab import checkpoint_folder
 from move37.lab.exact import puzzle_truths
 from move37.problems import load_problems
+from move37.prompting import find_template, render_prompt
 
 KS = np.array([1, 4, 16, 64, 256, 1024, 16_384, 2**20])
 
@@ -30,7 +31,8 @@ def main() -> None:
     figures = {}
     for tier in ("in-pretraining", "five-long"):
         problems = load_problems([ProblemsConfig(benchmark=f"countdown:{tier}", size=100)])
-        asked = [(Oracle(Puzzle.of(problem.metadata)), problem.question) for problem in problems]
+        template = find_template("completion", {})
+        asked = [(Oracle(Puzzle.of(problem.metadata)), render_prompt(problem, template)) for problem in problems]
         start = time.process_time()
         truths = list(puzzle_truths(engine, asked, sampling, "base"))
         seconds = time.process_time() - start

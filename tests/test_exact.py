@@ -26,7 +26,7 @@ from move37.prompting import TEMPLATES, render_prompt
 from move37.rollouts import requests_for
 from move37.store import RunStore
 from move37.truth import kept_truth, known_checkpoint
-from move37.types import Outcome, Problem
+from move37.types import Outcome, Problem, Prompt
 from move37.verifiers.countdown import CountdownVerifier
 from tests.tiny_models import save_model
 
@@ -52,6 +52,10 @@ STUDY = {
 }
 
 
+def asked_as(question: str) -> Prompt:
+    return Prompt(question, question, (), "completion")
+
+
 def sampling(**changes: float) -> SamplingConfig:
     return SamplingConfig.model_validate(
         {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 64, "template": "completion"} | changes
@@ -72,7 +76,8 @@ def engine():
 def truths(engine, asked: Sequence[Problem], settings: SamplingConfig):
     from move37.lab.exact import puzzle_truths
 
-    return list(puzzle_truths(engine, [(Oracle(Puzzle.of(p.metadata)), p.question) for p in asked], settings, "base"))
+    shown = [(Oracle(Puzzle.of(problem.metadata)), asked_as(problem.question)) for problem in asked]
+    return list(puzzle_truths(engine, shown, settings, "base"))
 
 
 @pytest.mark.slow
@@ -141,7 +146,8 @@ def test_what_is_not_listed_is_within_its_bound(limit: int, tmp_path: Path) -> N
     small = Puzzle((2, 3), 5)
     from move37.lab.exact import puzzle_truths
 
-    (truth,) = puzzle_truths(random, [(Oracle(small), small.question)], sampling(max_new_tokens=limit), "random")
+    shown = [(Oracle(small), asked_as(small.question))]
+    (truth,) = puzzle_truths(random, shown, sampling(max_new_tokens=limit), "random")
     whole = exhausted(random, small, limit)
     assert len(truth.chains) == 2
     assert np.exp(truth.logprob) <= whole * (1 + 1e-5)

@@ -10,6 +10,7 @@ the engine, when something has to be computed.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from move37.progress import Progress, Silent
 from move37.prompting import find_template, render_prompt
 from move37.schema import RIGHT_CHAINS, read_table, write_table
 from move37.store import RunStore
-from move37.types import Problem
+from move37.types import Message, Problem, Prompt
 from move37.worlds import Task
 from move37.worlds.known import task_of
 
@@ -37,7 +38,8 @@ AT_ONCE = 50_000
 """Right chains of all problems up to which a study computes the truth on its own: a few seconds a model."""
 _LARGEST = 20_000_000
 """Parameters of a model that a study loads once more for it."""
-_TEMPLATE = "completion"
+_TEMPLATE, _OF_PICTURES = "completion", "chat-plain"
+"""The question alone, and behind its picture by the chat template of a model of the lab, which adds nothing."""
 
 
 def known_checkpoint(
@@ -47,7 +49,7 @@ def known_checkpoint(
     shipped = path in shipped_checkpoints() and not Path(path).exists()
     where = str(checkpoint_folder(path)) if shipped else path
     template = find_template(_TEMPLATE, {})
-    prompts = {problem.id: render_prompt(problem, template).text for problem in problems}
+    prompts = {problem.id: render_prompt(problem, template) for problem in problems}
     with opened(ModelConfig(path=where)) as engine:
         return _computed(path, engine, problems, prompts, sampling, progress)
 
@@ -55,13 +57,14 @@ def known_checkpoint(
 def truth_can_be_known(store: RunStore) -> bool:
     """Whether a run's right answers can be listed, and are asked for in words that the lab's models read."""
     study, problems = store.study(), store.problems()
-    plain = study.sampling.environment == "single_turn" and study.sampling.template == _TEMPLATE
-    return bool(problems) and plain and _TEMPLATE not in study.templates and all(map(task_of, problems))
+    template = study.sampling.template
+    plain = study.sampling.environment == "single_turn" and template in (_TEMPLATE, _OF_PICTURES)
+    return bool(problems) and plain and template not in study.templates and all(map(task_of, problems))
 
 
 def is_quickly_known(store: RunStore) -> bool:
     """Whether that takes no more than a few seconds: few right chains, and models of the lab's size."""
-    if not truth_can_be_known(store):
+    if not truth_can_be_known(store) or any(problem.images for problem in store.problems()):
         return False
     sizes = [store.model_record(name).identity.get("parameters", "") for name in store.models()]
     small = all(int(size) <= _LARGEST for size in sizes if size.isdigit())
@@ -93,7 +96,7 @@ def known_models(
                 if not every and not _is_of_this_world(engine):
                     store.log("no exact truth", model=name)
                     continue
-                prompts = {prompt.problem_id: prompt.text for prompt in store.model_record(name).prompts}
+                prompts = _prompts(store, name)
                 kept = _computed(name, engine, store.problems(), prompts, study.sampling_of(name), progress)
             keep_truth(_place(store, name), kept, _about(store, name))
         found.append(kept)
@@ -163,7 +166,7 @@ def _computed(
     label: str,
     engine: Engine,
     problems: Sequence[Problem],
-    prompts: Mapping[str, str],
+    prompts: Mapping[str, Prompt],
     sampling: SamplingConfig,
     progress: Progress | None,
 ) -> KnownModel:
@@ -184,6 +187,15 @@ def _computed(
         top_p=sampling.top_p,
         max_new_tokens=sampling.max_new_tokens,
     )
+
+
+def _prompts(store: RunStore, name: str) -> dict[str, Prompt]:
+    """What a model was asked, with the images as they are in the run folder."""
+    images = {problem.id: problem.images for problem in store.problems()}
+    return {
+        prompt.problem_id: replace(prompt, messages=(Message("user", images[prompt.problem_id]),))
+        for prompt in store.model_record(name).prompts
+    }
 
 
 def _watched(truths: Iterator[PuzzleTruth], advance: Any) -> Iterator[PuzzleTruth]:

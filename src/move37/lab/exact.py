@@ -30,8 +30,9 @@ from move37.engines import DistributionReader
 from move37.engines.forest import NOTHING, Forest, Tree, plant
 from move37.errors import InputError
 from move37.lab.exact_bounds import estimated_chance
+from move37.lab.exact_images import chances_behind
 from move37.lab.spelling import Alphabet, edges_of
-from move37.types import FloatArray, IntArray
+from move37.types import FloatArray, IntArray, Prompt
 
 _TOGETHER = 16_384
 """Nodes of trees that are read together."""
@@ -76,24 +77,31 @@ class PuzzleTruth:
 
 
 def puzzle_truths(
-    engine: DistributionReader, asked: Sequence[tuple[RightAnswers, str]], sampling: SamplingConfig, label: str
+    engine: DistributionReader, asked: Sequence[tuple[RightAnswers, Prompt]], sampling: SamplingConfig, label: str
 ) -> Iterator[PuzzleTruth]:
-    """What the model does with every puzzle, given as what lists its right chains, with the text of its prompt.
+    """What the model does with every puzzle, given as what lists its right chains, with its prompt.
 
     Raises InputError for a model of another world, and for one of too many right answers but countdown's; EngineError
     where a chain does not fit the context.
     """
     alphabet = Alphabet.of(engine, label)
     waiting: list[_Listed] = []
-    for task, prompt in asked:
+    for task, shown in asked:
+        prompt = shown.text
+        if shown.images:
+            yield from _read(engine, waiting, alphabet, sampling)
+            waiting = []
+            yield shown_truth(engine, task, shown, alphabet, sampling)
+            continue
         if task.count() > MOST_LISTED:
             if not isinstance(task, Oracle):
                 raise InputError(f"{prompt}: has more than {MOST_LISTED:,} right answers, too many to list")
             yield from _read(engine, waiting, alphabet, sampling)
             waiting = []
-            yield _estimated(engine, task.puzzle, engine.encode(prompt), alphabet, sampling)
+            yield _estimated(engine, task.puzzle, engine.encode(prompt, shown.rendered), alphabet, sampling)
             continue
-        waiting.append(_listed(sorted(task.chains()), engine.encode(prompt), alphabet, sampling))
+        ids = engine.encode(prompt, shown.rendered)
+        waiting.append(_listed(sorted(task.chains()), ids, alphabet, sampling))
         if sum(len(each.tree.tokens) for each in waiting) >= _TOGETHER:
             yield from _read(engine, waiting, alphabet, sampling)
             waiting = []
@@ -105,6 +113,31 @@ def _estimated(
 ) -> PuzzleTruth:
     logprob, error, tokens = estimated_chance(engine, puzzle, prompt, alphabet, sampling)
     return PuzzleTruth(logprob, float("nan"), (), np.zeros(0), tokens, tokens, error)
+
+
+def shown_truth(
+    engine: DistributionReader, task: RightAnswers, prompt: Prompt, alphabet: Alphabet, sampling: SamplingConfig
+) -> PuzzleTruth:
+    """The same for a prompt with images: each right chain is read as a row of its own behind the prompt.
+
+    What a token without a trace may add is not bounded there. Raises InputError for too many right answers.
+    """
+    if task.count() > MOST_LISTED:
+        raise InputError(f"{prompt.problem_id}: has more than {MOST_LISTED:,} right answers, too many to read each")
+    chains = [chain for chain in sorted(task.chains()) if len(chain) <= sampling.max_new_tokens]
+    about, rows = list[int](), list[list[int]]()
+    for place, chain in enumerate(chains):
+        spelt = alphabet.spell([chain])[0].tolist()
+        ends = [[end] for end in alphabet.ends] if len(chain) < sampling.max_new_tokens else [[]]
+        rows += [[*spelt, *end] for end in ends]
+        about += [place] * len(ends)
+    chances, tokens = np.full(len(chains), -np.inf), 0
+    if rows:
+        logprobs, tokens = chances_behind(engine, prompt, rows, sampling)
+        np.logaddexp.at(chances, about, logprobs)
+    longest = max(map(len, rows), default=0)
+    whole = float(np.logaddexp.reduce(chances)) if chains else -np.inf
+    return PuzzleTruth(whole, float("nan"), tuple(chains), chances, tokens, tokens and len(rows) * longest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

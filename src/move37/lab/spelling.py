@@ -18,6 +18,8 @@ from move37.types import FloatArray, IntArray
 
 _WRITTEN = "0123456789" + OPERATORS + "=;"
 """The characters of chains."""
+_READ = ",:"
+"""Those of what is said of a picture."""
 _LARGEST_VOCABULARY = 4096
 
 
@@ -48,9 +50,10 @@ class Alphabet:
         size = engine.vocabulary_size
         shown = [engine.shown(token) for token in range(size)] if size <= _LARGEST_VOCABULARY else []
         written = {text: token for token, text in enumerate(shown) if text and text in _WRITTEN}
+        read = {text: token for token, text in enumerate(shown) if text and text in _READ}
         several = [text for text in shown if len(text) > 1 and set(text) <= set(_WRITTEN)]
         token_of = np.full(256, NOTHING, dtype=np.int64)
-        for character, token in written.items():
+        for character, token in (written | read).items():
             token_of[ord(character[0])] = token
         spelt = set(written) == set(_WRITTEN) and len(written) == sum(text in written for text in shown)
         if several or not spelt or set(engine.encode(END)) != set(engine.end_tokens):
