@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from tests.scripted_server import ScriptedServer
 from tests.tiny_models import BEGIN, END, TURN, VOCABULARY, save_model, save_tokenizer
 
 torch = pytest.importorskip("torch")
+VERSION = tuple(map(int, version("transformers").split(".")[:2]))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def server() -> Iterator[ScriptedServer]:
     made.close()
 
 
-@pytest.fixture(params=ENGINES.names)
+@pytest.fixture(params=[name for name in ENGINES.names if name != "vllm"])  # which has a test file of its own
 def engine(request: pytest.FixtureRequest, llama: Path) -> Engine:
     if request.param == "scripted":
         return load("scripted", "a label", length=12)
@@ -832,7 +834,8 @@ def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp
 def test_a_model_whose_state_cannot_be_shared_is_sampled_the_plain_way(tmp_path: Path, kind: str, how: str) -> None:
     """A state of its own that goes on as its text does, and one that does not; others: test_architectures.py."""
     transformers = load("transformers", save_model(tmp_path, kind), batch_size=3)
-    assert transformers.identity()["decoding"].startswith(how)
+    if kind == "rwkv" or VERSION >= (5, 24):  # mamba's cache did not go on from a text before
+        assert transformers.identity()["decoding"].startswith(how)
     together = by_key(transformers.generate(ask("ab", "abc", "a", n=4), HOT))
     assert len(together) == 12
     alone = by_key(transformers.generate(ask("ab", n=4)[2:3], HOT))

@@ -39,6 +39,7 @@ LATE_IMPORTS = {
     "images.py": "Pillow is in the extra vision",
     "engines/transformers_images.py": "Pillow is in the extra vision",
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
+    "engines/vllm_child.py": "vLLM, which reads variables that are set before it is imported",
     "engines/transformers_load.py": "peft is in the extra lora",
     "importers/monkeys.py": "PyYAML is in the extra logs",
     "report/assets.py": "vl-convert, where the drawing library is not kept yet",

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from itertools import pairwise, product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from move37.engines.transformers_render import TransformersRenderer, end_sources  # noqa: E402
-from move37.engines.transformers_text import ResponseText  # noqa: E402
-from move37.errors import ConfigError, EngineError  # noqa: E402
-from move37.prompting import TEMPLATES, as_asked, render_prompt, user_template  # noqa: E402
-from move37.types import Message, Problem  # noqa: E402
-from tests.tokenizer_kinds import KINDS, tokenizer_of  # noqa: E402
+from move37.engines.transformers_render import TransformersRenderer, end_sources
+from move37.engines.transformers_text import ResponseText
+from move37.errors import ConfigError, EngineError
+from move37.prompting import TEMPLATES, as_asked, render_prompt, user_template
+from move37.types import Message, Problem
+from tests.tokenizer_kinds import KINDS, tokenizer_of
 
 PROMPTS = ("What is 2 and 2?\n", "def add(a, b):\n", "Question: 12 or 34? ", "a", "π is", "ends in é")
 TEXTS = (
@@ -143,20 +144,6 @@ def test_a_template_whose_tokens_are_not_those_of_its_text_is_refused() -> None:
         TransformersRenderer("model", tokenizer, None).render_prompt([Message.of("user", "a")])
 
 
-class Model:
-    """What of a model says where a response ends."""
-
-    def __init__(self, rows: int, eos: Any) -> None:
-        from types import SimpleNamespace
-
-        self.generation_config = SimpleNamespace(eos_token_id=eos)
-        self._head = SimpleNamespace(weight=torch.zeros(rows, 1))
-        self.config = SimpleNamespace(get_text_config=lambda decoder: None)
-
-    def get_output_embeddings(self) -> Any:
-        return self._head
-
-
 ENDS = {
     "qwen": ("<|im_end|>", "<|im_end|>"),
     "qwen base": ("<|endoftext|>", "<|im_end|>"),
@@ -174,7 +161,7 @@ ENDS = {
 def test_a_response_ends_at_what_any_of_the_three_names(kind: str) -> None:
     tokenizer = tokenizer_of(kind)
     usual, turn = (each and tokenizer.convert_tokens_to_ids(each) for each in ENDS[kind])
-    sources = end_sources(Model(10_000, [7, 9_999, 10_000]), tokenizer)  # type: ignore[arg-type]
+    sources = end_sources(SimpleNamespace(eos_token_id=[7, 9_999, 10_000]), 10_000, tokenizer)
     assert sources["generation_config"] == {7, 9_999}  # one that the model has no row for cannot be drawn
     assert sources["tokenizer"] == {usual}
     assert sources.get("template", frozenset()) == ({turn} if turn is not None else frozenset())

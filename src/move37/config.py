@@ -287,6 +287,28 @@ class VerificationConfig(Settings):
     cache: bool = Field(default=True, description="Recall verdicts that an earlier run made with the same verifier.")
 
 
+class ClusterConfig(Settings):
+    """What is used of a Ray cluster, for sampling.executor = "ray"."""
+
+    address: str | None = Field(
+        default=None, description="Address of a cluster: auto, HOST:PORT or ray://HOST:10001; default: RAY_ADDRESS."
+    )
+    engines: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Copies of each model; default: as many as the GPUs hold, or one for each node without GPUs.",
+    )
+    gpus: float | None = Field(
+        default=None, ge=0, description="GPUs of each copy; default: what the engine takes where there are GPUs."
+    )
+    cpus: float = Field(default=1, ge=0, description="Processors that are set aside for each copy.")
+    verifiers: int = Field(
+        default=0, ge=0, le=100_000, description="Verifying processes on the cluster; 0: on this machine instead."
+    )
+    patience_seconds: Seconds = Field(default=1800.0, description="How long to wait for room for the first copy.")
+
+
 class AnalysisConfig(Settings):
     """How models are compared."""
 
@@ -330,6 +352,7 @@ class StudyConfig(Settings):
     models: dict[str, ModelConfig] = Field(default={}, description="Models by name; the first is the base.")
     templates: dict[str, TemplateConfig] = Field(default={}, description="The user's own prompt templates.")
     verification: VerificationConfig = Field(default=VerificationConfig())
+    cluster: ClusterConfig = Field(default=ClusterConfig())
     analysis: AnalysisConfig = Field(default=AnalysisConfig())
 
     @field_validator("problems", mode="before")
@@ -469,10 +492,10 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
 
     A run may be continued with more samples per problem (n, which must not be raised for the sake of a result: the
     stopping plan is unbiased only if n was decided without looking), more models, other verification and analysis
-    settings, another executor, and tokens kept from now on or no longer. Problems, models and classes in files of the
-    user's own are compared by what they are, where that is known: problems by the store, weights, engine options and
-    the content of such files when a model is loaded. So files and folders may be moved. Everything else needs a new run
-    folder.
+    settings, another executor or cluster, and tokens kept from now on or no longer. Problems, models and classes in
+    files of the user's own are compared by what they are, where that is known: problems by the store, weights, engine
+    options and the content of such files when a model is loaded. So files and folders may be moved. Everything else
+    needs a new run folder.
     """
     changes: list[str] = []
     changes += [key for key in ("seed", "smoke") if getattr(old, key) != getattr(new, key)]

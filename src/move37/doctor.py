@@ -84,6 +84,7 @@ _EXTRAS = (
     ("report", ("altair", "vl-convert-python"), "pictures and pages"),
     ("view", ("starlette", "uvicorn"), "samples in a browser"),
     ("local", ("torch", "transformers"), "models on this machine"),
+    ("ray", ("ray",), "engines and verification on a cluster"),
     ("server", ("openai",), "models behind a server, and a language model as judge"),
     ("hub", ("datasets",), "benchmarks by name"),
     ("lora", ("peft",), "training adapters"),
@@ -113,8 +114,8 @@ def _vllm() -> Check:
     return Check(
         "vllm",
         "missing",
-        "not in this environment; a server of it elsewhere serves the engine openai",
-        "pip install vllm  # in an environment of its own, then: vllm serve MODEL",
+        "not in this environment; one elsewhere serves the engine vllm (options.python), a server the engine openai",
+        "pip install 'move37[vllm]'",
     )
 
 

@@ -326,12 +326,15 @@ class _Text:
 
 def _row(text: _Text, found: Scored) -> tuple[Any, ...]:
     """In the order of `SCORES`."""
-    columns = found.logprobs, found.drawn, found.mass_ahead
-    if text.own is not None:
-        columns = tuple(tuple(v for v, own in zip(of, text.own, strict=True) if own) for of in columns)
-    logprobs, drawn, ahead = columns
-    totals = len(logprobs), sum(logprobs), sum(drawn), max(ahead, default=0.0)
-    return *_key(text.sample), *totals, list(logprobs)
+    logprobs = _own(found.logprobs, text)
+    drawn = None if found.drawn is None else sum(_own(found.drawn, text))
+    ahead = None if found.mass_ahead is None else max(_own(found.mass_ahead, text), default=0.0)
+    return *_key(text.sample), len(logprobs), sum(logprobs), drawn, ahead, logprobs
+
+
+def _own(values: tuple[float, ...], text: _Text) -> list[float]:
+    """Those of the author's own tokens."""
+    return [value for value, own in zip(values, text.own, strict=True) if own] if text.own else list(values)
 
 
 def _key(sample: Sample) -> tuple[str, int, int]:

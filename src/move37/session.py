@@ -22,7 +22,7 @@ from move37.engines import ENGINES, Engine, Seeing
 from move37.engines.metering import Metered
 from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError
-from move37.executors import EXECUTORS
+from move37.executors import EXECUTORS, is_placing
 from move37.hub import refuse_unreachable
 from move37.monitoring import Monitor, Round
 from move37.progress import Progress, Silent, SoFar, watch_model
@@ -35,6 +35,7 @@ from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import open_cache
 from move37.verifiers.options import check_options, make_verifier
+from move37.verifiers.workforce import Workforce
 
 
 def sampled_models(study: StudyConfig) -> list[str]:
@@ -47,7 +48,7 @@ def check_names(study: StudyConfig) -> None:
     for template in {study.sampling.template, *(model.template for model in study.models.values() if model.template)}:
         template_of(template, study.templates)
     ENVIRONMENTS.load(study.sampling.environment)
-    EXECUTORS.load(study.sampling.executor)
+    placing = is_placing(EXECUTORS.load(study.sampling.executor))
     check_options(study.verification)
     engines = {name: study.models[name].engine for name in sampled_models(study)}
     for name, engine in engines.items():
@@ -63,11 +64,25 @@ def check_names(study: StudyConfig) -> None:
         BENCHMARKS.check(family if family in GENERATED else source.benchmark)
         if source.verifier is not None:
             make_verifier(source.verifier, study.verification)
+    if placing:
+        return  # paths and packages are those of other machines
     for name, engine in engines.items():
         if engine == "transformers":
             refuse_unreachable(study.models[name].path, f"models.{name}.path")
     for engine in engines.values():  # last: this loads torch
         ENGINES.load(engine)
+
+
+def _engine(study: StudyConfig, model: ModelConfig) -> Engine:
+    """The loaded model, here or where the study's executor opens it."""
+    executor = EXECUTORS.load(study.sampling.executor)
+    return executor.open(model, study.cluster) if is_placing(executor) else ENGINES.load(model.engine).load(model)
+
+
+def _workforce(study: StudyConfig, settings: VerificationConfig) -> Workforce | None:
+    """Processes that verify where the study's executor has them; None: on this machine."""
+    executor = EXECUTORS.load(study.sampling.executor)
+    return executor.workforce(settings, study.cluster) if hasattr(executor, "workforce") else None
 
 
 class Session:
@@ -81,7 +96,7 @@ class Session:
         self.settings = settings or store.study().verification
         self.progress = progress or Silent()
         self._cache = open_cache() if self.settings.cache else None
-        self.pool = VerifierPool(self.settings, self._cache)
+        self.pool = VerifierPool(self.settings, self._cache, partial(_workforce, store.study(), self.settings))
         self.verified: dict[str, Counter[str]] = {model: Counter() for model in store.models()}
         """Verdicts made in this session, by model and outcome."""
         self._looked_through: set[tuple[str, str]] = set()
@@ -370,7 +385,7 @@ class Sampler:
         self._store, self._name, self._study = store, name, store.study()
         self._settings = self._study.sampling_of(name)
         model, template = self._study.models[name], template_of(self._settings.template, self._study.templates)
-        self._engine: Engine = ENGINES.load(model.engine).load(model)
+        self._engine: Engine = _engine(self._study, model)
         asked = store.model_record(name).prompts
         self._prompts = render_prompts(self._shown(model), template, self._engine, asked)
         room = Room("sampling", self._settings.max_new_tokens)

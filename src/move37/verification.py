@@ -13,7 +13,7 @@ Left out: which samples need a verdict (the store knows), truncation (a truncate
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -108,7 +108,14 @@ class VerifierPool:
     remembers verdicts, across runs if it is given a `cache`, and serves one iterator at a time.
     """
 
-    def __init__(self, settings: VerificationConfig | None = None, cache: VerdictCache | None = None) -> None:
+    def __init__(
+        self,
+        settings: VerificationConfig | None = None,
+        cache: VerdictCache | None = None,
+        elsewhere: Callable[[], Workforce | None] = lambda: None,
+    ) -> None:
+        """`elsewhere` gives processes on other machines, or None: then they are this machine's."""
+        self._elsewhere = elsewhere
         self.settings = settings or VerificationConfig.model_validate({})
         self._cache = cache
         self.answers: Counter[str] = Counter()
@@ -119,7 +126,7 @@ class VerifierPool:
         self._verdicts: dict[bytes, Verdict] = {}
 
     def __enter__(self) -> Self:
-        self._workforce = Workforce(self.settings.workers, self.settings.timeout_seconds)
+        self._workforce = self._elsewhere() or Workforce(self.settings.workers, self.settings.timeout_seconds)
         return self
 
     def __exit__(

@@ -110,11 +110,12 @@ class Scored:
     `logprobs` are of its tokens under the model itself (temperature 1, no top-p). `drawn` are those under the sampling
     distribution that was asked for: minus infinity for what it never draws. `mass_ahead` is, for each token, the
     probability at that temperature of all that is more probable: sampling can make a token if its top_p is larger.
+    None is what an engine cannot know.
     """
 
     logprobs: tuple[float, ...]
-    drawn: tuple[float, ...]
-    mass_ahead: tuple[float, ...]
+    drawn: tuple[float, ...] | None
+    mass_ahead: tuple[float, ...] | None
 
 
 @runtime_checkable
@@ -271,8 +272,9 @@ ENGINES = Registry(
         "openai": "move37.engines.openai:OpenAIEngine",
         "scripted": "move37.engines.scripted:ScriptedEngine",
         "transformers": "move37.engines.transformers:TransformersEngine",
+        "vllm": "move37.engines.vllm:VLLMEngine",
     },
-    extras={"openai": "server", "transformers": "local"},
+    extras={"openai": "server", "transformers": "local", "vllm": "local"},
     methods=("load",),
 )
 

@@ -17,19 +17,12 @@ is served elsewhere.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
 import transformers
 from pydantic import Field
-from transformers import (
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
-from transformers.utils.hub import cached_file
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.engines import Completion, Scored, TrainableSettings, parse_options, seeds_statement
@@ -42,8 +35,10 @@ from move37.engines.transformers_forward import Forward, distance_of_images, dis
 from move37.engines.transformers_images import ImagePrompt, ImageReader, probe_images
 from move37.engines.transformers_load import (
     classified,
+    context_length_of,
     device_of,
     embedded_tokens,
+    fingerprint,
     one_line,
     open_images,
     open_model,
@@ -52,7 +47,13 @@ from move37.engines.transformers_load import (
 from move37.engines.transformers_load import is_out_of_memory as _is_out_of_memory
 from move37.engines.transformers_packed import can_pack, pack, packed
 from move37.engines.transformers_plain import PlainForward, PlainLoop, measure, waits_for_encoder
-from move37.engines.transformers_render import TransformersRenderer, end_sources, end_tokens_statement
+from move37.engines.transformers_render import (
+    TransformersRenderer,
+    end_sources,
+    end_tokens_statement,
+    ignored_statement,
+    vocabulary_size,
+)
 from move37.engines.transformers_score import score, score_together
 from move37.engines.transformers_text import Before, ResponseText
 from move37.errors import ConfigError, EngineError, MissingExtraError
@@ -60,8 +61,6 @@ from move37.types import FloatArray, IntArray, Request, Sample
 
 Made = TypeVar("Made", Sample, Completion)
 
-_WEIGHTS = (".safetensors", ".bin", ".gguf")
-_MEBIBYTE = 2**20
 _GPU_ROWS = 128
 _GPU_ROWS_IN_TRAINING = 512
 _CPU_ROWS = (64, 1024)
@@ -70,14 +69,6 @@ _CPU_CACHE = 2**29
 """Bytes of keys and values that more than the fewest rows may take."""
 _LARGEST_DISTANCE = 0.2
 """See `distance_of_rows`: far above what rounding does."""
-_DISTRIBUTION_SETTINGS = (
-    "repetition_penalty",
-    "top_k",
-    "min_p",
-    "typical_p",
-    "no_repeat_ngram_size",
-    "suppress_tokens",
-)
 
 
 class Options(Settings):
@@ -113,11 +104,11 @@ class TransformersEngine(TransformersRenderer):
         options: Options,
         images: ImageReader | MissingExtraError | None = None,
     ) -> None:
-        super().__init__(path, tokenizer, _context_length(model.config), images)
+        super().__init__(path, tokenizer, context_length_of(model.config), images)
         self._model = model
         self._options = options
         self._text = ResponseText(tokenizer)
-        self._end_sources = end_sources(model, tokenizer)
+        self._end_sources = end_sources(model.generation_config, vocabulary_size(model), tokenizer)
         self._end_tokens = frozenset[int]().union(*self._end_sources.values())
         self._parameters = model.num_parameters()
         self._embedded = embedded_tokens(model)
@@ -146,7 +137,7 @@ class TransformersEngine(TransformersRenderer):
         options = parse_options(model, Options)
         tokenizer, config = open_renderer(model.path, options.revision, options.trust_remote_code)
         images = open_images(model.path, options.revision, options.trust_remote_code, options.processor)
-        return TransformersRenderer(model.path, tokenizer, _context_length(config), images)
+        return TransformersRenderer(model.path, tokenizer, context_length_of(config), images)
 
     @classmethod
     def load_to_train(cls, path: str, settings: TrainableSettings) -> "TransformersEngine":
@@ -212,16 +203,13 @@ class TransformersEngine(TransformersRenderer):
         return self._end_tokens
 
     def identity(self) -> Mapping[str, str]:
-        model, settings = self._model, self._model.generation_config
-        ignored = (
-            {name: getattr(settings, name, None) for name in _DISTRIBUTION_SETTINGS} if settings is not None else {}
-        )
+        model = self._model
         revision = getattr(model.config, "_commit_hash", None) or self._options.revision
         return {
             "engine": f"transformers {transformers.__version__}, torch {torch.__version__}",
             "model": self._path,
             "revision": revision or "local files",
-            "weights": _fingerprint(self._path, self._options),
+            "weights": fingerprint(self._path, self._options.revision),
             "architecture": type(model).__name__,
             "parameters": str(self._parameters),
             "dtype": str(model.dtype).removeprefix("torch."),
@@ -232,7 +220,7 @@ class TransformersEngine(TransformersRenderer):
             **({"images": self._images.statement()} if isinstance(self._images, ImageReader) else {}),
             "end_tokens": ", ".join(str(token) for token in sorted(self._end_tokens)) or "none",
             "ends_named_by": end_tokens_statement(self._end_sources),
-            "ignored_settings": ", ".join(f"{k}={v}" for k, v in ignored.items() if v not in (None, 1.0)) or "none",
+            "ignored_settings": ignored_statement(model.generation_config),
             **seeds_statement(self),
         }
 
@@ -378,35 +366,3 @@ def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"cpu, {torch.get_num_threads()} threads"
-
-
-def _context_length(model_config: PreTrainedConfig) -> int | None:
-    """Most tokens of a prompt and its response, None where there is no limit.
-
-    Beyond its first length `longrope` turns all tokens by other angles, which keys that are kept and other rows cannot
-    follow: such models end there.
-    """
-    config = model_config.get_text_config(decoder=True)
-    longest = getattr(config, "max_position_embeddings", None)
-    angles: Any = getattr(config, "rope_parameters", None) or {}
-    return angles["original_max_position_embeddings"] if angles.get("rope_type") == "longrope" else longest
-
-
-def _fingerprint(path: str, options: Options) -> str:
-    """A hash of the weight files' names, sizes and first and last MiB: cheap, and enough to tell checkpoints apart."""
-    found = Path(path).expanduser()
-    if not found.exists():
-        config = cached_file(path, "config.json", revision=options.revision)
-        if config is None:
-            return "unknown"
-        found = Path(config).parent
-    files = [found] if found.is_file() else sorted(f for f in found.iterdir() if f.suffix in _WEIGHTS)
-    digest = blake2b(digest_size=8)
-    for file in files:
-        size = file.stat().st_size
-        digest.update(f"{file.name}:{size}:".encode())
-        with file.open("rb") as content:
-            digest.update(content.read(_MEBIBYTE))
-            content.seek(max(0, size - _MEBIBYTE))
-            digest.update(content.read(_MEBIBYTE))
-    return f"blake2b {digest.hexdigest()} of {len(files)} files' names, sizes, first and last MiB"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from hashlib import blake2b
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -35,6 +36,8 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 """What transformers 5.24 needs for rounded weights, by the `quant_method` of the config."""
 _ADAPTER = "adapter_config.json"
 _PROCESSORS = ("processor_config.json", "preprocessor_config.json")
+_WEIGHTS = (".safetensors", ".bin", ".gguf")
+_MEBIBYTE = 2**20
 _SOFTLY: Mapping[str, Any] = {
     "_raise_exceptions_for_missing_entries": False,
     "_raise_exceptions_for_connection_errors": False,
@@ -195,6 +198,38 @@ def _tokens_of_file(where: Mapping[str, Any]) -> set[str] | None:
     vocabulary = content["model"].get("vocab", {})
     named = vocabulary if isinstance(vocabulary, dict) else (piece for piece, *_ in vocabulary)
     return {*named, *(each["content"] for each in content.get("added_tokens", ()))}
+
+
+def context_length_of(model_config: Any) -> int | None:
+    """Most tokens of a prompt and its response, None where there is no limit.
+
+    Beyond its first length `longrope` turns all tokens by other angles, which keys that are kept and other rows cannot
+    follow: such models end there.
+    """
+    config = model_config.get_text_config(decoder=True)
+    longest = getattr(config, "max_position_embeddings", None)
+    angles: Any = getattr(config, "rope_parameters", None) or {}
+    return angles["original_max_position_embeddings"] if angles.get("rope_type") == "longrope" else longest
+
+
+def fingerprint(path: str, revision: str | None) -> str:
+    """A hash of the weight files' names, sizes and first and last MiB: cheap, and enough to tell checkpoints apart."""
+    found = Path(path).expanduser()
+    if not found.exists():
+        config = cached_file(path, "config.json", revision=revision)
+        if config is None:
+            return "unknown"
+        found = Path(config).parent
+    files = [found] if found.is_file() else sorted(f for f in found.iterdir() if f.suffix in _WEIGHTS)
+    digest = blake2b(digest_size=8)
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.name}:{size}:".encode())
+        with file.open("rb") as content:
+            digest.update(content.read(_MEBIBYTE))
+            content.seek(max(0, size - _MEBIBYTE))
+            digest.update(content.read(_MEBIBYTE))
+    return f"blake2b {digest.hexdigest()} of {len(files)} files' names, sizes, first and last MiB"
 
 
 @contextmanager

@@ -24,6 +24,14 @@ from move37.types import Message, Prompt
 
 _ANSWER = "move-thirty-seven"
 """An answer that no template writes itself."""
+_DISTRIBUTION_SETTINGS = (
+    "repetition_penalty",
+    "top_k",
+    "min_p",
+    "typical_p",
+    "no_repeat_ngram_size",
+    "suppress_tokens",
+)
 
 
 class TransformersRenderer:
@@ -140,15 +148,16 @@ class TransformersRenderer:
         raise EngineError(f"{self._path}: its tokenizer cuts a text otherwise where it adds special tokens")
 
 
-def end_sources(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> dict[str, frozenset[int]]:
-    """The tokens at which a response ends, by who names them: generation_config, tokenizer, chat template."""
-    settings = model.generation_config
+def end_sources(settings: Any, rows: int, tokenizer: PreTrainedTokenizerBase) -> dict[str, frozenset[int]]:
+    """The tokens at which a response ends, by who names them: generation_config, tokenizer, chat template.
+
+    `settings` are the model's generation settings or None, `rows` the tokens that it may draw.
+    """
     named = {
         "generation_config": _as_set(None if settings is None else settings.eos_token_id),
         "tokenizer": _as_set(tokenizer.eos_token_id),
         "template": end_of_turn(tokenizer),
     }
-    rows = _vocabulary_size(model)
     return {source: frozenset(token for token in ends if token < rows) for source, ends in named.items() if ends}
 
 
@@ -161,7 +170,13 @@ def end_tokens_statement(sources: Mapping[str, frozenset[int]]) -> str:
     return ", ".join(f"{token} ({', '.join(by_token[token])})" for token in sorted(by_token)) or "none"
 
 
-def _vocabulary_size(model: PreTrainedModel) -> int:
+def ignored_statement(settings: Any) -> str:
+    """ "top_k=20, repetition_penalty=1.1": what a model's generation settings recommend, and no engine here does."""
+    ignored = {name: getattr(settings, name, None) for name in _DISTRIBUTION_SETTINGS}
+    return ", ".join(f"{name}={value}" for name, value in ignored.items() if value not in (None, 1.0)) or "none"
+
+
+def vocabulary_size(model: PreTrainedModel) -> int:
     head: Any = model.get_output_embeddings()
     config: PreTrainedConfig = model.config.get_text_config(decoder=True)
     return int(head.weight.shape[0]) if head is not None else int(config.vocab_size)

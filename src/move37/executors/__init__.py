@@ -7,7 +7,7 @@ finished of it before stays. What raised an error in the caller's own process is
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from move37.registry import Registry
 from move37.types import Request
@@ -42,6 +42,31 @@ class Executor(Protocol[ResultT]):
         ...
 
 
+class Placing(Protocol):
+    """What an executor may have beside its protocol, as static methods: engines and verifiers in places of its own.
+
+    One that opens engines is asked for them in place of the registry: nothing is loaded in this process.
+    """
+
+    @staticmethod
+    def open(model: Any, settings: Any) -> Any:
+        """The model as an engine, for these settings (`[cluster]`). Raises as engines do."""
+        ...
+
+    @staticmethod
+    def workforce(verification: Any, settings: Any) -> Any:
+        """Processes that verify, with the interface of `verifiers.workforce.Workforce`; None: those of this machine."""
+        ...
+
+
 EXECUTORS = Registry(
-    "executor", {"local": "move37.executors.local:LocalExecutor"}, methods=("submit", "results", "close")
+    "executor",
+    {"local": "move37.executors.local:LocalExecutor", "ray": "move37.cluster.executor:RayExecutor"},
+    extras={"ray": "ray"},
+    methods=("submit", "results", "close"),
 )
+
+
+def is_placing(executor: Any) -> bool:
+    """Whether an executor opens engines in places of its own."""
+    return hasattr(executor, "open")

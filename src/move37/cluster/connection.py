@@ -1,0 +1,56 @@
+"""The Ray cluster of a run, and what there is on it."""
+
+import logging
+import os
+from typing import Any
+
+from move37 import __version__
+from move37.config import ClusterConfig
+from move37.errors import ConfigError, EngineError, MissingExtraError
+
+try:
+    import ray
+    from ray import exceptions
+except ImportError:
+    raise MissingExtraError("executor = 'ray' needs Ray: pip install 'move37[ray]'") from None
+
+GONE = (exceptions.ActorDiedError, exceptions.ActorUnavailableError, exceptions.RayActorError)
+"""What asking an actor raises where it, its process or its node has died."""
+LOST = (*GONE, exceptions.ObjectLostError, exceptions.OwnerDiedError, exceptions.WorkerCrashedError)
+"""The same, or its answer was lost with a node."""
+
+
+def connected(settings: ClusterConfig) -> Any:
+    """Ray, connected: to `address`, to the cluster that RAY_ADDRESS or `ray start` names, or to one that begins here.
+
+    A second call keeps the connection. Raises EngineError where no cluster answers.
+    """
+    if not ray.is_initialized():
+        address = settings.address or os.environ.get("RAY_ADDRESS")
+        local: dict[str, Any] = {} if address else {"include_dashboard": False}
+        try:
+            ray.init(address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR, **local)
+        except (ConnectionError, exceptions.RaySystemError, RuntimeError, ValueError) as error:
+            shown = " ".join(str(error).split())[:300]
+            raise EngineError(
+                f"cluster.address: no Ray cluster at {address or 'this machine'}: {shown}; start one with "
+                "ray start --head"
+            ) from None
+    return ray
+
+
+def resources(kind: str) -> int:
+    """How many GPUs or CPUs ("GPU", "CPU") the nodes have that are alive now."""
+    return int(sum(node["Resources"].get(kind, 0) for node in alive_nodes()))
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def refuse_other_version(version: str, node: str) -> None:
+    """Raises ConfigError unless an actor runs the same move37 as this process."""
+    if version != __version__:
+        raise ConfigError(
+            f"cluster: node {node} has move37 {version}, and this is {__version__}; install the same on every node"
+        )

@@ -1,0 +1,152 @@
+"""Verifying actors as one workforce: the interface of `verifiers/workforce.py`, whose work they do on their nodes.
+
+Answers go out in batches; each actor has a second one waiting, so that none stands idle while verdicts travel. An actor
+that dies loses its batches, which go back to the front of the queue: what an answer does to the process that verifies
+it is decided on the node, so a death here is the actor's or the node's.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any
+
+from move37.cluster.actors import VerifierActor
+from move37.cluster.connection import LOST, connected, refuse_other_version
+from move37.config import ClusterConfig
+from move37.errors import Move37Error, VerifierError
+from move37.types import Verdict
+from move37.verifiers.workforce import Job, VerifierSpec, Workforce
+
+_BATCH = 64
+_AT_ONCE = 2
+"""Batches of each actor: one that it verifies and one that waits."""
+_DEATHS = 3
+"""Deaths of each actor, on average, without a single verdict between them, after which the work ends."""
+_LOOK_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class _Actor:
+    """`opening` is the question whether it is there, None once it was answered; `batches` are those that it has."""
+
+    handle: Any
+    opening: Any
+    batches: int = 0
+
+
+class ClusterWorkforce(Workforce):
+    """`size` actors with a verifying process each. `close` it, whatever happens."""
+
+    def __init__(self, size: int, cpu_seconds: float, settings: ClusterConfig) -> None:
+        super().__init__(size, cpu_seconds)
+        self._ray, self._patience_seconds = connected(settings), settings.patience_seconds
+        kind = self._ray.remote(VerifierActor).options(
+            num_cpus=1, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
+        )
+        self._actors = [
+            _Actor(handle, handle.open.remote()) for handle in (kind.remote(1, cpu_seconds) for _ in range(size))
+        ]
+        self._numbers = count()
+        self._out: dict[Any, tuple[_Actor, dict[int, Job]]] = {}
+        """Batches, by the question that is under way."""
+        self._in_vain = 0
+        self._last_news = time.monotonic()
+
+    def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
+        """See `Workforce`. Raises VerifierError where actors keep dying, find no room, or set up no verifier."""
+        self._hand_out()
+        opening = {actor.opening: actor for actor in self._actors if actor.opening is not None}
+        if not self._out and not self._queue:
+            if wait:
+                raise RuntimeError("an answer was lost: one is waited for, and no actor has it")
+            return []
+        asked = [*self._out, *opening]
+        ready, _ = self._ray.wait(asked, timeout=_LOOK_SECONDS if wait else 0)
+        self._refuse_endless_waiting(bool(ready or self._out))
+        decided: list[tuple[Job, Verdict]] = []
+        for question in ready:
+            if question in opening:
+                self._welcome(opening[question])
+                continue
+            actor, jobs = self._out.pop(question)
+            decided += [(jobs[number], verdict) for number, verdict in self._answer(question, actor, jobs)]
+        return decided
+
+    def _refuse_endless_waiting(self, is_news: bool) -> None:
+        now = time.monotonic()
+        self._last_news = now if is_news else self._last_news
+        if now - self._last_news > self._patience_seconds:
+            raise VerifierError(
+                f"no node has room for a verifying actor (1 CPU) for {self._patience_seconds:g} s; lower "
+                "cluster.verifiers, or set it to 0 to verify on this machine"
+            )
+
+    def _welcome(self, actor: _Actor) -> None:
+        """An actor that may be there by now."""
+        try:
+            said = self._ray.get(actor.opening)
+        except LOST:
+            self._count_death()
+            actor.opening = actor.handle.open.remote()
+            return
+        refuse_other_version(said["version"], said["node"])
+        actor.opening = None
+
+    def _answer(self, question: Any, actor: _Actor, jobs: dict[int, Job]) -> Sequence[tuple[int, Verdict]]:
+        actor.batches -= 1
+        try:
+            said = self._ray.get(question)
+        except LOST:
+            self._queue.extendleft(reversed(jobs.values()))
+            self._count_death()
+            if actor.opening is None:
+                actor.opening = actor.handle.open.remote()
+            return []
+        except self._ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, Move37Error):
+                raise cause from None
+            raise VerifierError(f"a verifying actor failed: {type(cause).__name__}: {cause}") from None
+        self._in_vain = 0
+        return said
+
+    def _count_death(self) -> None:
+        self._in_vain += 1
+        if self._in_vain > _DEATHS * _AT_ONCE * self.size:
+            raise VerifierError("verifying actors die again and again and decide nothing; see Ray's logs")
+
+    def _hand_out(self) -> None:
+        """Batches for actors that are there: one for each before a second one for any."""
+        for at_once in range(_AT_ONCE):
+            for actor in self._actors:
+                if self._queue and actor.opening is None and actor.batches <= at_once:
+                    spec, jobs = self._next()
+                    asked = [(number, job.problem.plain(), job.answer) for number, job in jobs.items()]
+                    self._out[actor.handle.verify.remote(spec.pickled, asked)] = actor, jobs
+                    actor.batches += 1
+
+    def _next(self) -> tuple[VerifierSpec, dict[int, Job]]:
+        """Answers from the front of the queue for one verifier; fewer where there are not enough for all."""
+        spec = self._queue[0].spec
+        size = max(1, min(_BATCH, len(self._queue) // self.size))
+        jobs: dict[int, Job] = {}
+        for number in islice(self._numbers, size):
+            if not self._queue or self._queue[0].spec is not spec:
+                break
+            jobs[number] = self._queue.popleft()
+        return spec, jobs
+
+    def abandon(self) -> None:
+        self._queue.clear()
+        for question, (actor, _) in self._out.items():
+            self._ray.cancel(question)
+            actor.batches -= 1
+        self._out.clear()
+
+    def close(self) -> None:
+        self._queue.clear()
+        self._out.clear()
+        for actor in self._actors:
+            self._ray.kill(actor.handle)
+        self._actors = []

@@ -1,0 +1,123 @@
+"""A Ray cluster on this machine: real `ray start` processes, one for each node, ended with all that they started."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.served import free_port
+
+_SECONDS_TO_START = 240
+
+
+class Nodes:
+    """The nodes of a cluster, the head first."""
+
+    def __init__(self, cpus: int) -> None:
+        self.address = f"127.0.0.1:{free_port()}"
+        self._cpus = cpus
+        self._folder = Path(tempfile.mkdtemp(prefix="m37-", dir="/tmp"))  # short: sockets are in it
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        """One more node."""
+        port = self.address.partition(":")[2]
+        where = [f"--address={self.address}"]
+        if not self._processes:
+            where = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}"]
+        sizes = [f"--num-cpus={self._cpus}", "--object-store-memory=80000000", "--disable-usage-stats"]
+        program = [str(Path(sys.executable).with_name("ray")), "start", "--block", *where, *sizes]
+        log = (self._folder / f"node-{len(self._processes)}.log").open("w")
+        node = subprocess.Popen(program, stdout=log, stderr=log, start_new_session=True)
+        log.close()
+        self._processes.append(node)
+
+    def kill(self, number: int) -> None:
+        """SIGKILL to everything that a node is."""
+        node = self._processes[number]
+        for process in _family(node.pid):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        node.wait()
+
+    def processes(self, *names: str) -> list[int]:
+        """Those of all nodes whose titles begin so ("ray::EngineActor")."""
+        found = []
+        for process in (each for node in self._processes for each in _family(node.pid)):
+            with suppress(OSError):
+                if Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").startswith(names):
+                    found.append(process)
+        return found
+
+    def wait(self) -> None:
+        """Until all nodes are there; connects this process."""
+        import logging
+
+        import ray
+
+        deadline = time.monotonic() + _SECONDS_TO_START
+        while True:
+            try:
+                if not ray.is_initialized():
+                    ray.init(self.address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR)
+                if sum(node["Alive"] for node in ray.nodes()) >= len(self._processes):
+                    return
+            except (ConnectionError, RuntimeError, ValueError):
+                pass
+            dead = [each for each in self._processes if each.poll() is not None]
+            logs = "".join(each.read_text()[-2000:] for each in self._folder.glob("node-*.log"))
+            assert not dead, logs
+            assert time.monotonic() < deadline, f"the cluster does not start: {logs}"
+            time.sleep(0.2)
+
+    def close(self) -> None:
+        import ray
+
+        ray.shutdown()
+        for number in range(len(self._processes)):
+            self.kill(number)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _family(leader: int) -> list[int]:
+    """A process and all that descend from it."""
+    parents: dict[int, int] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, IndexError, ValueError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    family = [leader]
+    for process in family:
+        family += [child for child, parent in parents.items() if parent == process]
+    return family
+
+
+@contextmanager
+def nodes(count: int, cpus: int) -> Iterator[Nodes]:
+    """A cluster of so many nodes, each with so many processors, to which this process is connected."""
+    cluster = Nodes(cpus)
+    try:
+        for _ in range(count):
+            cluster.start()
+            if len(cluster._processes) == 1 and count > 1:
+                _wait_for_port(cluster.address)
+        cluster.wait()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def _wait_for_port(address: str) -> None:
+    import socket
+
+    host, _, port = address.partition(":")
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return
+        time.sleep(0.2)

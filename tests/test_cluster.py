@@ -1,0 +1,143 @@
+"""A real Ray cluster of two nodes on this machine: engines and verifying processes as actors, and their deaths."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from move37.config import ClusterConfig, ModelConfig, SamplingConfig, parse_study
+from move37.engines import ENGINES
+from move37.engines.scripted import ScriptedEngine
+from move37.errors import ConfigError, EngineError
+from move37.executors import EXECUTORS
+from move37.pipeline import sample_run, start_run, verify_run
+from move37.rollouts import requests_for
+from move37.store import RunStore
+from move37.testing import check_engine, check_executor
+from move37.types import Prompt
+from tests.ray_nodes import Nodes, nodes
+from tests.studies import write_problems
+
+ray = pytest.importorskip("ray", reason="the [ray] extra is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.own_workers]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Nodes]:
+    with nodes(2, cpus=4) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def settings(cluster: Nodes) -> ClusterConfig:
+    return ClusterConfig(address=cluster.address, engines=2, cpus=0.25, verifiers=2)
+
+
+def scripted(**options: Any) -> ModelConfig:
+    return ModelConfig(path="a label", engine="scripted", options=options)
+
+
+@pytest.fixture(scope="module")
+def engine(settings: ClusterConfig) -> Iterator[Any]:
+    opened = EXECUTORS.load("ray").open(scripted(), settings)
+    yield opened
+    opened.close()
+
+
+def study(folder: Path, cluster: ClusterConfig, n: int, **options: Any) -> Any:
+    return parse_study(
+        {
+            "name": "s",
+            "problems": {"benchmark": "jsonl", "path": str(write_problems(folder)), "verifier": "numeric"},
+            "sampling": {"n": n, "template": "completion", "max_new_tokens": 64, "executor": "ray"}
+            | {"stop": {"successes": 0}},
+            "models": {"base": scripted(**options).model_dump()},
+            "cluster": cluster.model_dump(),
+        }
+    )
+
+
+def rows(store: RunStore) -> pl.DataFrame:
+    return pl.concat(list(store.samples("base").frames())).sort("problem_id", "index")
+
+
+def test_the_executor_keeps_its_contract() -> None:
+    check_executor(EXECUTORS.load("ray"))
+
+
+def test_the_actors_are_one_engine(engine: Any) -> None:
+    check_engine_of_actors(engine)
+    assert engine.identity()["cluster"].endswith("2 engines")
+    prompt = Prompt("a", "What is 1 + 1?", (), "completion")
+    asked, sampling = requests_for(prompt, range(300), 0, "m"), SamplingConfig(max_new_tokens=64)
+    alone = ENGINES.load("scripted").load(scripted())
+    made = sorted(engine.generate(asked, sampling), key=lambda sample: sample.index)
+    assert made == list(alone.generate(asked, sampling))
+    assert sum(replica.answered for replica in engine.replicas()) > 300
+
+
+def check_engine_of_actors(engine: Any) -> None:
+    """The contract of engines, but for `load`, which this one does not have."""
+
+    class Loaded(type(engine)):
+        load = ScriptedEngine.load
+
+    engine.__class__ = Loaded
+    check_engine(engine)
+
+
+def test_a_run_on_it_is_the_run_of_this_machine(settings: ClusterConfig, tmp_path: Path) -> None:
+    there = start_run(study(tmp_path, settings, 60), tmp_path / "there")
+    assert sample_run(there, verify=True).verified["base"].total() == 360
+    local = study(tmp_path, settings, 60).model_copy(update={"sampling": there.study().sampling.model_copy(
+        update={"executor": "local"})})  # fmt: skip
+    here = start_run(local, tmp_path / "here")
+    sample_run(here, verify=True)
+    assert rows(there).equals(rows(here))
+    ids = [problem.id for problem in here.problems()]
+    assert (there.outcomes("base", ids, 60) == here.outcomes("base", ids, 60)).all()
+
+
+def test_what_an_engine_raises_is_raised_here(settings: ClusterConfig) -> None:
+    with pytest.raises(ConfigError, match="no_such_option"):
+        EXECUTORS.load("ray").open(scripted(no_such_option=1), settings)
+    with pytest.raises(ConfigError, match="executor = 'local'"):
+        EXECUTORS.load("ray").open(ModelConfig(path="m", engine="openai"), settings)
+    short = ClusterConfig(address=settings.address, cpus=64, patience_seconds=2)
+    with pytest.raises(EngineError, match="no node had room"):
+        EXECUTORS.load("ray").open(scripted(), short)
+
+
+def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_else(
+    settings: ClusterConfig, cluster: Nodes, tmp_path: Path
+) -> None:
+    """The last test: it ends a node. Six problems with 200 samples at 10 ms each: six seconds for two actors."""
+    store = start_run(study(tmp_path, settings, 200, delay_seconds=0.01), tmp_path / "run")
+    killed: list[int] = []
+
+    def kill() -> None:
+        time.sleep(1.5)
+        for _ in range(2):
+            for pid in cluster.processes("ray::EngineActor", "ray::VerifierActor")[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+            time.sleep(1.0)
+        cluster.kill(1)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    sample_run(store, verify=True)
+    killer.join()
+    verify_run(store)
+    assert len(killed) == 2
+    made = rows(store)
+    keys = made.select("problem_id", "index").rows()
+    assert sorted(keys) == sorted((problem.id, index) for problem in store.problems() for index in range(200))
+    ids = [problem.id for problem in store.problems()]
+    assert (store.outcomes("base", ids, 200) >= 0).all()
