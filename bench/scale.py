@@ -104,22 +104,26 @@ def _unbound(work: Callable[[int, Path], dict[str, float]], samples: int, folder
 STAGES = ("sample", "owed", "tally", "compare")
 
 
+def row_of(figures: dict[str, float]) -> str:
+    each = {stage: 1e6 * figures[f"{stage}_processor_seconds"] / figures["samples"] for stage in STAGES}
+    return (
+        f"{figures['samples']:11,.0f} {figures['samples'] / figures['sample_seconds']:10,.0f} "
+        f"{figures['peak_gigabytes']:8.2f} {figures['bytes'] / GIGABYTE:7.2f} {figures['parts']:6.0f}  "
+        + "  ".join(f"{stage} {value:.1f}" for stage, value in each.items())
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    found = [alone(run, samples) for samples in asked.samples]
     columns = f"{'samples':>11} {'samples/s':>10} {'peak GB':>8} {'GB':>7} {'parts':>6}"
-    print(f"{columns}  microseconds of processor a sample")
-    for figures in found:
-        each = {stage: 1e6 * figures[f"{stage}_processor_seconds"] / figures["samples"] for stage in STAGES}
-        print(
-            f"{figures['samples']:11,.0f} {figures['samples'] / figures['sample_seconds']:10,.0f} "
-            f"{figures['peak_gigabytes']:8.2f} {figures['bytes'] / GIGABYTE:7.2f} {figures['parts']:6.0f}  "
-            + "  ".join(f"{stage} {value:.1f}" for stage, value in each.items()),
-            flush=True,
-        )
+    print(f"{columns}  microseconds of processor a sample", flush=True)
+    found = []
+    for samples in asked.samples:
+        found.append(alone(run, samples))
+        print(row_of(found[-1]), flush=True)
     if asked.out is not None:
         asked.out.write_text(json.dumps(found, indent=1))
 

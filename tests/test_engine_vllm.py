@@ -174,6 +174,24 @@ class TestWithAnEngine:
         assert made < 384
         assert early.owed("vllm", ids, early.study().sampling.plan()) == {}
 
+    def test_a_training_samples_on_it_with_the_weights_of_every_step(
+        self, vllm: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from move37.training.loop import train
+        from tests.test_samplers import figures, recipe_of
+
+        kind = type(vllm)
+        monkeypatch.setattr(kind, "load_to_roll_out", classmethod(lambda cls, config: vllm))
+        monkeypatch.setattr(kind, "close", lambda self: None)
+        try:
+            train(recipe_of(engine="vllm"), tmp_path / "run")
+        finally:
+            vllm.load_weights(Path(BASE))
+        steps = figures(tmp_path / "run")
+        assert [step["step"] for step in steps] == [1, 2]
+        assert all(step["logprob_gap_max"] < 1e-3 for step in steps)
+        assert all(step["gradient_norm"] > 0 for step in steps)
+
     def test_a_process_that_is_killed_ends_the_work_and_keeps_what_was_made(self, vllm: Any) -> None:
         """The last test: it ends the engine."""
         begun = vllm.generate(requests(64), HOT)

@@ -32,7 +32,7 @@ _FREE = {"checkpoints", "records", "evaluation", "problems", "templates"}
 """Tables that move no weight, or that are compared in another way."""
 _FREE_KEYS: Mapping[str, frozenset[str]] = {
     "model": frozenset({"device", "threads", "gradient_checkpointing", "trust_remote_code"}),
-    "rollout": frozenset({"rows", "max_prompt_tokens"}),
+    "rollout": frozenset({"rows", "samplers", "max_prompt_tokens"}),
     "optimizer": frozenset({"micro_batch_tokens", "skip_zero_advantage", "max_logprob_gap"}),
     "verification": frozenset({"workers", "cache"}),
     "imitation": frozenset({"run", "file"}),

@@ -13,6 +13,7 @@ prompts too with `on_prompt`. Temperature is 1 whatever the recipe samples with.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, NamedTuple
@@ -117,7 +118,8 @@ class _Imitation:
         self._check_room(examples)
 
     def run(self) -> Trained:
-        return self.training.carry_out(self._begin, self._step, self.warnings)
+        with closing(self.policy):
+            return self.training.carry_out(self._begin, self._step, self.warnings)
 
     def _begin(self) -> None:
         self.training.begin(f"{self.recipe.name}: imitation of {len(self.tokens):,} responses", {"drawn": 0})

@@ -7,6 +7,7 @@ too (`distillation.py`). A run that was stopped at any point is continued by the
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ class Trainer:
 
     def run(self) -> Trained:
         """All steps that are left."""
-        return self.training.carry_out(self.begin, self.step, self.warnings)
+        with closing(self.policy):
+            return self.training.carry_out(self.begin, self.step, self.warnings)
 
     def _drop_long_prompts(self) -> None:
         given, self.problems = len(self.problems), tuple(self.rollout_worker.fitting(self.problems))

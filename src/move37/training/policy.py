@@ -33,6 +33,7 @@ from move37.training.losses import kl_estimate, log_ratio, token_weights, value_
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
 from move37.training.reference import Reference
 from move37.training.responses import Head, MicroBatch, ResponseReader, score
+from move37.training.samplers import PushedSampler, sampling_engine
 from move37.training.token_loss import TokenLoss
 from move37.training.updates import UpdateBatch
 
@@ -72,8 +73,8 @@ class Policy:
         self.tokenizer, self.device = start.tokenizer, start.model.device
         self.tokens_at_once = self._optim.micro_batch_tokens or _MICRO_BATCH_TOKENS[self.device.type]
         self._compute = torch.bfloat16 if recipe.model.precision == "bfloat16" else None
-        self.engine = start
-        if self._compute is not None:
+        self.engine = sampling_engine(start, recipe, self._merged, self.save_whole)
+        if self._compute is not None and self.engine is start:
             self.engine = open_engine(recipe.model, recipe.model.path, recipe.rollout.rows, "bfloat16")
         self.model: PreTrainedModel = start.model
         self._reference = Reference(self.model, self._reader_of, self._compute) if self._keeps_start() else None
@@ -94,9 +95,16 @@ class Policy:
 
     # -- what the loop asks ----------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """End processes that sample. A second call does nothing."""
+        if isinstance(self.engine, PushedSampler):
+            self.engine.close()
+
     def sync(self) -> None:
         """Give the sampler the weights as they are now."""
-        if self.engine.model is not self.model:
+        if isinstance(self.engine, PushedSampler):
+            self.engine.outdated()
+        elif self.engine.model is not self.model:
             with torch.no_grad():
                 self.engine.model.load_state_dict(merged_weights(self.model, self.recipe.model))
 
@@ -177,11 +185,17 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """The model as a Hugging Face folder in the precision that samples, or its adapters alone."""
-        settings = self.recipe.model
         if self.recipe.checkpoints.keep == "adapter":
             self._adapted.save_pretrained(folder)
-            return
-        state = merged_weights(self.model, settings)
+        else:
+            self.save_whole(folder)
+
+    def _merged(self) -> dict[str, Tensor]:
+        return merged_weights(self.model, self.recipe.model)
+
+    def save_whole(self, folder: Path) -> None:
+        """The model as a Hugging Face folder, adapters merged."""
+        state = self._merged()
         if self._compute is not None:
             state = {n: value.to(self._compute) if value.is_floating_point() else value for n, value in state.items()}
         self.model.save_pretrained(folder, state_dict=state)
@@ -291,13 +305,18 @@ class Policy:
         return loss
 
     def _check_gap(self, metrics: Metrics) -> None:
-        bound = self._optim.max_logprob_gap or _GAPS[self.recipe.model.precision]
+        bound = self._optim.max_logprob_gap or _GAPS[self._sampling_precision()]
         gap = metrics.figures().get("logprob_gap_max", 0.0)
         if not gap <= bound:
             raise EngineError(
                 f"sampler and trainer disagree by {gap:.3g} in the log-probability of a token (bound {bound:g}): they "
                 "are not the same model; raise optimizer.max_logprob_gap only if you know why"
             )
+
+    def _sampling_precision(self) -> str:
+        rollout, own = self.recipe.rollout, self.recipe.model.precision
+        rounds = rollout.engine == "vllm" and rollout.engine_options.get("dtype", own) != own
+        return "bfloat16" if rounds else own
 
     def step(self, metrics: Metrics) -> None:
         """Move the weights along the accumulated gradients, at the rate that has been set. Raises EngineError."""

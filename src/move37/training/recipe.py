@@ -102,6 +102,18 @@ class RolloutConfig(Settings):
     rows: int | None = Field(
         default=None, ge=1, description="Samples decoded together; default 512 on a GPU, on a CPU 64 to 1024."
     )
+    samplers: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Processes that sample, each on a GPU of its own; 1: the process that trains.",
+    )
+    engine: Literal["own", "vllm"] = Field(
+        default="own", description="own: the model that is trained; vllm: vLLM, given the weights after each step."
+    )
+    engine_options: dict[str, Any] = Field(
+        default={}, description="Options of that engine, as those of a model of a study, for engine = 'vllm'."
+    )
     refill_rounds: int = Field(
         default=8, ge=1, description="Rounds of sampling at most where groups are refilled; then with those there are."
     )
@@ -115,6 +127,14 @@ class RolloutConfig(Settings):
                 "(sampling.environment)"
             )
         return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "RolloutConfig":
+        if self.engine == "vllm" and self.samplers > 1:
+            raise ValueError("samplers: are of engine = 'own'; copies of vLLM are engine_options.data_parallel_size")
+        if self.engine == "own" and self.engine_options:
+            raise ValueError("engine_options: are for engine = 'vllm'; the model's own are in [model]")
+        return self
 
 
 class RewardConfig(Settings):
