@@ -62,14 +62,15 @@ class EngineActor:
     def count_tokens(self, prompts: Sequence[Prompt]) -> list[int | None]:
         return [self._engine.count_tokens(prompt) for prompt in prompts]
 
-    def begin(self, requests: Sequence[Request], sampling: dict[str, Any]) -> None:
-        """Begin to make these. What is under way of an earlier share is given up."""
+    def begin(self, requests: Sequence[Request], sampling: dict[str, Any]) -> tuple[list[Sample], bool]:
+        """Begin to make these, and `take`. What is under way of an earlier share is given up."""
         self.stop()
         self._made, self._stopped = Queue(_WAITING), threading.Event()
         settings = SamplingConfig.model_validate(sampling)
         arguments = (requests, settings, self._made, self._stopped)
         self._thread = threading.Thread(target=self._make, args=arguments, daemon=True)
         self._thread.start()
+        return self.take()
 
     def _make(self, requests: Sequence[Request], settings: SamplingConfig, made: "Queue[Any]", stopped: Any) -> None:
         ending: Any = None

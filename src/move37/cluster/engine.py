@@ -194,8 +194,7 @@ class ClusterEngine:
             size = max(_SMALLEST_SHARE, len(todo) // (2 * len(self._members)))
             share = [todo.popleft() for _ in range(min(size, len(todo)))]
             member.share = {(each.prompt.problem_id, each.index): each for each in share}
-            member.handle.begin.remote(share, settings)
-            member.asked = member.handle.take.remote()
+            member.asked = member.handle.begin.remote(share, settings)
 
     def _received(self, member: _Member, todo: deque[Request]) -> list[Sample] | None:
         """What an actor finished; None where it died. Raises what its engine raised."""

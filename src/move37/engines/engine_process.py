@@ -86,8 +86,13 @@ class EngineProcess:
             message = {}
         if not message or "failed" in message:
             self.failed = message.get("failed") or self._last_words()
-            raise self._explain(self.failed)
+            raise self.why
         return message
+
+    @property
+    def why(self) -> Exception:
+        """Why it ended."""
+        return self._explain(self.failed)
 
     def expect(self, kind: str) -> Any:
         """What the next message of a kind says; what was made for nobody meanwhile is passed over."""
@@ -97,11 +102,12 @@ class EngineProcess:
                 return message[kind]
 
     def drop(self) -> None:
-        """Give up what is in flight."""
+        """Give up what is in flight. A process that ends meanwhile is noticed when it is given work again."""
         if self.in_flight and not self.failed:
             self.in_flight.clear()
             self.send({"do": "drop"})
-            self.expect("dropped")
+            with suppress(Move37Error):
+                self.expect("dropped")
 
     def close(self) -> None:
         """End it, and with it everything that it started. A second call does nothing."""
@@ -149,6 +155,8 @@ class EngineProcesses:
 
     def run(self, do: str, jobs: Sequence[tuple[Any, ...]], **common: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """The place of each job and what came of it, as they finish. Raises EngineError where no process is left."""
+        if not self.running:
+            raise self._all[0].why
         todo = deque(enumerate(jobs))
         try:
             while True:
