@@ -214,6 +214,10 @@ class Oracle:
         """How many right chains there are."""
         return self._count(self.puzzle.available)
 
+    def can_reach(self, available: Available) -> bool:
+        """Whether the target can be made of these numbers (sorted) by at least one more step."""
+        return self._count(available) > 0
+
     def chains(self) -> Iterator[str]:
         """All right chains, each once, in a fixed order. For six numbers there may be millions."""
         return self._chains(self.puzzle.available, ())

@@ -80,6 +80,7 @@ def _batch(torch: Any, generator: Any) -> AdvantageInputs:
         greedy_rewards_B=torch.tensor([1.0, 0.0] * 4),
         old_logprobs_BT=-noise().abs(),
         teacher_logprobs_BT=-noise().abs(),
+        step_gains_BT=noise(),
         modes_B=torch.tensor([0, 1, 2, 1, 0, 3, 4, 5]),
     )
 

@@ -21,6 +21,7 @@ from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of, modes_of
 from move37.training.continuing import digest_of_problems
+from move37.training.critic_check import critic_figures, oracle_figures
 from move37.training.disjoint import check_disjoint
 from move37.training.explorers import Attempt
 from move37.training.fixed_rows import with_fixed_rows
@@ -32,6 +33,7 @@ from move37.training.result import Trained
 from move37.training.rollouts import PromptSlot, RolloutWorker
 from move37.training.run import TrainingRun
 from move37.training.samples import keep_samples
+from move37.training.step_values import StateValues, step_gains
 from move37.training.steps import sound_length
 from move37.training.teacher import Teacher
 from move37.training.updates import UpdateBatch
@@ -240,9 +242,13 @@ class Trainer:
             greedy_rewards_B=torch.tensor(greedy, device=self.policy.device) if greedy else None,
             old_logprobs_BT=old_BT,
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
+            step_gains_BT=self._step_gains(batch, rollouts),
             modes_B=modes_of(rollouts.kept, self.policy.device) if self.algorithm.needs.modes else None,
         )
         advantages = self.algorithm.advantages(inputs)
+        if inputs.values_BT is not None:
+            figures |= critic_figures(inputs.values_BT, batch)
+            figures |= oracle_figures(inputs.values_BT, rollouts.kept, batch, self.policy.engine.tokenizer)
         figures |= _advantage_figures(advantages.advantages_BT[batch.own_BT])
         if self.algorithm.needs.verdicts:
             figures["reward"] = float(inputs.rewards_B.mean())
@@ -250,6 +256,14 @@ class Trainer:
             whole_B = torch.tensor([not rollout.is_truncated for rollout in rollouts.kept], device=self.policy.device)
             batch = replace(batch, own_BT=batch.own_BT & whole_B[:, None])
         return UpdateBatch(batch, advantages, old_BT, reference_BT, inputs.values_BT)
+
+    def _step_gains(self, batch: Batch, rollouts: StepRollouts) -> torch.Tensor | None:
+        asked = self.algorithm.needs.step_values
+        if asked is None:
+            return None
+        purpose = f"step {self.training.step} values"
+        found = StateValues(asked, self.rollout_worker, purpose).of(rollouts.kept)
+        return step_gains(rollouts.kept, found, batch, self.policy.engine.tokenizer)
 
     def _slots(self, first: int, count: int) -> list[PromptSlot]:
         taken = self.curriculum.take(count, self.training.step)

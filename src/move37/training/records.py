@@ -14,6 +14,8 @@ Figures of a step, over everything that was sampled in it unless said otherwise:
     clip_share, gradient_norm, loss, value_loss, learning_rate      of the updates (norm before clipping)
     prefixed            share of responses that an explorer gave a beginning, and fixed_rows, the rows of a fixed credit
                         that were learnt from beside; absent where there are none
+    critic_explained, critic_bias, critic_separation   of a critic's values against the rewards
+                        (analyses/learnt_values.py), and critic_oracle_... against the verifier's scores of states
     kl_to_start         nats per token, k3 on the sampled tokens, in the steps that the recipe asks for
     logprob_gap, logprob_gap_max                 |sampler - trainer| per token, before the first update
     trained_tokens      tokens that went through a backward pass; sampled_tokens: all that were drawn (greedy ones not)

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class StepValues:
+    """How the value of a state between two steps is found: by `rollouts` fresh responses from there, or, where it is 0,
+    from the verifier's verdicts on steps. A step ends behind `separator`."""
+
+    rollouts: int
+    separator: str
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """What an algorithm cannot do without."""
 
@@ -42,6 +51,8 @@ class Needs:
     """Responses without a verdict are left out."""
     binary_rewards: bool = False
     """Right and wrong responses are counted, so a reward is 1 or 0 and nothing is taken from it."""
+    step_values: "StepValues | None" = None
+    """What the states between the steps of a response are worth, and how that is found out."""
     modes: bool = False
     """Which responses went the same way: those whose verified answer is the same text."""
 
@@ -63,6 +74,8 @@ class AdvantageInputs:
     greedy_rewards_B: "Tensor | None" = None
     old_logprobs_BT: "Tensor | None" = None
     teacher_logprobs_BT: "Tensor | None" = None
+    step_gains_BT: "Tensor | None" = None
+    """By how much the step that a token belongs to raised the value of the state."""
     modes_B: "Tensor | None" = None
     """int64: responses to one prompt with the same number have the same answer."""
 
@@ -115,6 +128,7 @@ _TABLE = {
     "unsolved_only": "move37.training.algorithms.unsolved_only:UnsolvedOnly",
     "uniqueness": "move37.training.algorithms.uniqueness:Uniqueness",
     "darling": "move37.training.algorithms.darling:Darling",
+    "vine_ppo": "move37.training.algorithms.vine_ppo:VinePPO",
     "entropic": "move37.training.algorithms.entropic:Entropic",
     "on_policy_distillation": "move37.training.distillation:OnPolicyDistillation",
 }
