@@ -7,10 +7,11 @@ the check that each sample that was asked for is delivered once. What follows th
 (`environments/`), where the work is done the executor's (`executors/`).
 
 An episode of several turns goes on in text: what the environment adds is put behind the model's own, and the next turn
-has a seed made from the first one's. Its room is checked by the engine, turn by turn. Left out: verdicts, stopping.
+has a seed made from the first one's. An episode ends as cut at its limit where the next turn would not fit
+(`has_room`). Left out: verdicts, stopping.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
@@ -24,7 +25,7 @@ from move37.executors import EXECUTORS, Executor, Generate, Lost
 from move37.progress import Progress, Silent
 from move37.prompting import Template, as_asked, find_template, render_prompt, user_template
 from move37.seeds import sample_seed
-from move37.types import Problem, Prompt, Request, Sample, Segment
+from move37.types import FinishReason, Problem, Prompt, Request, Sample, Segment
 
 MadeT = TypeVar("MadeT", Sample, Completion)
 
@@ -134,6 +135,8 @@ class Where:
     executor: str = "local"
     progress: Progress = field(default_factory=Silent)
     label: str = "Sampling"
+    has_room: Callable[[Prompt], bool] = lambda prompt: True
+    """Whether a turn more fits behind this text; an episode without room for it ends as cut at its limit."""
 
 
 def roll_out(
@@ -147,7 +150,9 @@ def roll_out(
     if not requests:
         return
     where = where or Where()
-    episodes = _Episodes(requests, ENVIRONMENTS.load(where.environment)(), model)
+    environment: Environment = ENVIRONMENTS.load(where.environment)()
+    requests = _with_stops(requests, getattr(environment, "stops", ()))
+    episodes = _Episodes(requests, environment, model, where.has_room)
     workers: Executor[MadeT] = EXECUTORS.load(where.executor)(generate)
     lost: list[Lost] = []
     with closing(workers), where.progress.track(where.label, len(requests), "samples") as advance:
@@ -169,6 +174,24 @@ def roll_out(
         raise EngineError(f"{model!r}: the engine finished without {episodes.open} of the samples that it owes")
 
 
+def _with_stops(requests: Sequence[Request], stops: tuple[str, ...]) -> Sequence[Request]:
+    """The requests with the environment's stop strings beside their prompts' own."""
+    if not stops:
+        return requests
+    prompts = {id(each.prompt): replace(each.prompt, stop=(*each.prompt.stop, *stops)) for each in requests}
+    return [replace(request, prompt=prompts[id(request.prompt)]) for request in requests]
+
+
+def has_room(engine: Renderer | Trainable, max_new_tokens: int) -> Callable[[Prompt], bool]:
+    """Whether a response fits behind a text; an engine that does not know its context always says yes."""
+
+    def fits(prompt: Prompt) -> bool:
+        context, length = engine.context_length, engine.count_tokens(prompt)
+        return context is None or length is None or length + max_new_tokens <= context
+
+    return fits
+
+
 def _classified(results: Iterator[MadeT | Lost], model: str) -> Iterator[MadeT | Lost]:
     """What an engine raises, as one line."""
     try:
@@ -188,14 +211,18 @@ class _Episode:
     segments: tuple[Segment, ...]
     tokens: int | None
     logprob: float | None
+    made: Completion | None = None
+    """The turns so far as one completion, where completions are made."""
 
 
 class _Episodes:
     """Episodes in the making, by the key of their sample. Most have one turn and are nothing but their request."""
 
-    def __init__(self, requests: Sequence[Request], environment: Environment, model: str) -> None:
+    def __init__(
+        self, requests: Sequence[Request], environment: Environment, model: str, has_room: Callable[[Prompt], bool]
+    ) -> None:
         self._running = {(request.prompt.problem_id, request.index): request for request in requests}
-        self._after, self._model = environment.after, model
+        self._after, self._model, self._has_room = environment.after, model, has_room
         self._begun: dict[tuple[str, int], _Episode] = {}
         self._next: list[Request] = []
 
@@ -211,23 +238,23 @@ class _Episodes:
         request = self._running.pop(key, None)
         if request is None:
             raise EngineError(f"{self._model!r}: the engine returned a sample that it does not owe: {key[0]} {key[1]}")
-        added = self._after(request.prompt, sample)
-        if added is None and not (self._begun and key in self._begun):
-            return made
-        if isinstance(made, Completion):
-            raise EngineError(f"{self._model!r}: an environment of several turns cannot be trained in yet")
-        episode = _with_turn(self._begun.pop(key, _Episode(request, (), 0, 0.0)), made)
-        if added is None:
-            first = episode.first
-            return cast(
-                "MadeT",
-                replace(
-                    made, tokens=episode.tokens, logprob=episode.logprob, seed=first.seed, segments=episode.segments
-                ),
-            )
-        self._begun[key] = replace(episode, segments=(*episode.segments, *added))
-        self._next.append(_next_request(request, self._begun[key], made, added))
-        return None
+        begun = self._begun.pop(key, None)
+        if begun is None:
+            added = self._after(request.prompt, sample)
+            if added is None:
+                return made
+        episode = _with_turn(begun or _Episode(request, (), 0, 0.0), sample, made)
+        if begun is not None:
+            added = self._after(request.prompt, replace(sample, segments=episode.segments))
+        if added is not None:
+            going = replace(episode, segments=(*episode.segments, *added))
+            asked = _next_request(request, going, sample, added)
+            if self._has_room(asked.prompt):
+                self._begun[key] = going
+                self._next.append(asked)
+                return None
+            sample = replace(sample, finish_reason=FinishReason.LENGTH)
+        return cast("MadeT", _ended(episode, sample))
 
     def next_turns(self) -> list[Request]:
         """The requests of episodes that go on, once."""
@@ -236,12 +263,52 @@ class _Episodes:
         return asked
 
 
-def _with_turn(episode: _Episode, made: Sample) -> _Episode:
+def _with_turn(episode: _Episode, sample: Sample, made: Sample | Completion) -> _Episode:
     return replace(
         episode,
-        segments=(*episode.segments, *made.trajectory.segments),
-        tokens=None if made.tokens is None or episode.tokens is None else episode.tokens + made.tokens,
-        logprob=None if made.logprob is None or episode.logprob is None else episode.logprob + made.logprob,
+        segments=(*episode.segments, *sample.trajectory.segments),
+        tokens=None if sample.tokens is None or episode.tokens is None else episode.tokens + sample.tokens,
+        logprob=None if sample.logprob is None or episode.logprob is None else episode.logprob + sample.logprob,
+        made=_one_completion(episode.made, made) if isinstance(made, Completion) else None,
+    )
+
+
+def _ended(episode: _Episode, last: Sample) -> Sample | Completion:
+    """The whole episode; its text is the model's last turn."""
+    tokens, logprob = episode.tokens, episode.logprob
+    whole = replace(last, tokens=tokens, logprob=logprob, seed=episode.first.seed, segments=episode.segments)
+    return whole if episode.made is None else replace(episode.made, sample=whole)
+
+
+def _one_completion(before: Completion | None, made: Completion) -> Completion:
+    """The turns so far and the newest as one: all that stands between the first prompt and the newest turn is part of
+    it, and the model's own where it is token for token what the model wrote.
+
+    The newest turn was asked for in text, so what was written before may be cut into other tokens when it is read
+    again. The model then went on from tokens that it did not draw: nothing is learnt from these. An end token that a
+    turn ended with is no part of what went on, so it is left out.
+    """
+    if before is None:
+        return made
+    between = made.prompt_ids[len(before.prompt_ids) :]
+    drawn = before.token_ids
+    if len(drawn) > 1 and between[: len(drawn)] != drawn and between[: len(drawn) - 1] == drawn[:-1]:
+        drawn = drawn[:-1]
+    count = len(drawn)
+    if made.prompt_ids[: len(before.prompt_ids)] != before.prompt_ids:
+        # Even the beginning is cut differently: the newest turn alone is known.
+        return made
+    kept = count if between[:count] == drawn else 0
+    own = (True,) * kept if before.own is None else before.own[:kept]
+    own_between = own + (False,) * (len(between) - kept)
+    logprobs = before.logprobs[:kept] + (0.0,) * (len(between) - kept)
+    newest = made.own if made.own is not None else (True,) * len(made.token_ids)
+    return Completion(
+        made.sample,
+        before.prompt_ids,
+        (*between, *made.token_ids),
+        (*logprobs, *made.logprobs),
+        (*own_between, *newest),
     )
 
 

@@ -28,7 +28,7 @@ from move37.monitoring import Monitor, Round
 from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.prompting import without_images
 from move37.reported import is_reported, reported_label
-from move37.rollouts import Room, Where, check_room, owed_requests, render_prompts, roll_out, template_of
+from move37.rollouts import Room, Where, check_room, has_room, owed_requests, render_prompts, roll_out, template_of
 from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Outcome, Problem, Request, Sample, Verdict
 from move37.verification import InFlight, VerifierPool
@@ -415,7 +415,9 @@ class Sampler:
     def sample(self, owed: Mapping[str, list[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:
         """Hand the owed samples to `keep` as they come; how many were made."""
         requests = owed_requests(self._prompts, owed, self._study.seed, self._name)
-        where = Where(self._settings.environment, self._settings.executor, progress, f"Sampling {self._name}")
+        label = f"Sampling {self._name}"
+        room = has_room(self._engine, self._settings.max_new_tokens)
+        where = Where(self._settings.environment, self._settings.executor, progress, label, room)
         start, tokens = perf_counter(), 0
         for made in roll_out(self._generate, requests, self._name, where):
             keep(made)

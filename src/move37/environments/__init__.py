@@ -3,7 +3,8 @@
 An environment reads a trajectory whose last segment is the model's and returns the segments that follow it (a tool's
 answer, a user's next message), or None where the episode is over. It holds no state of an episode: everything it needs
 is in the trajectory, so episodes may run in any order and in any process. What it writes is text as the model reads
-it; `rollouts.py` puts it behind the model's own and asks for the next turn.
+it; `rollouts.py` puts it behind the model's own and asks for the next turn. One that has `stops` (strings) ends the
+model's turns there, beside the prompt's own stop strings.
 """
 
 from typing import Protocol
@@ -19,5 +20,11 @@ class Environment(Protocol):
 
 
 ENVIRONMENTS = Registry(
-    "environment", {"single_turn": "move37.environments.single_turn:SingleTurn"}, methods=("after",)
+    "environment",
+    {
+        "single_turn": "move37.environments.single_turn:SingleTurn",
+        "calculator": "move37.environments.calculator:Calculator",
+        "python": "move37.environments.python:Python",
+    },
+    methods=("after",),
 )

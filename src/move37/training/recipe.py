@@ -97,7 +97,7 @@ class RolloutConfig(Settings):
     )
     template: str = Field(default="qwen-boxed", description="Prompt template, the same as in evaluation.")
     environment: str = Field(
-        default="single_turn", description="What comes after the model's turn: nothing; training takes one turn."
+        default="single_turn", description="A name of `move37 list environments`: what comes after the model's turn."
     )
     rows: int | None = Field(
         default=None, ge=1, description="Samples decoded together; default 512 on a GPU, on a CPU 64 to 1024."
@@ -117,16 +117,6 @@ class RolloutConfig(Settings):
     refill_rounds: int = Field(
         default=8, ge=1, description="Rounds of sampling at most where groups are refilled; then with those there are."
     )
-
-    @field_validator("environment")
-    @classmethod
-    def _one_turn(cls, value: str) -> str:
-        if value != "single_turn":
-            raise ValueError(
-                "training takes episodes of one turn (single_turn); a study samples in other environments "
-                "(sampling.environment)"
-            )
-        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> "RolloutConfig":

@@ -12,6 +12,7 @@ Figures of a step, over everything that was sampled in it unless said otherwise:
     length_mean, length_max, truncated           tokens; share cut off at the limit
     advantage_mean, advantage_std, advantage_max over the tokens trained on (max: of the absolute value)
     clip_share, gradient_norm, loss, value_loss, learning_rate      of the updates (norm before clipping)
+    turns, tool_calls, failed_calls              of a response, on average; absent where all had one turn
     prefixed            share of responses that an explorer gave a beginning, and fixed_rows, the rows of a fixed credit
                         that were learnt from beside; absent where there are none
     critic_explained, critic_bias, critic_separation   of a critic's values against the rewards
@@ -36,6 +37,7 @@ from typing import Any, Protocol
 
 from move37 import progress
 from move37.engines import Completion
+from move37.environments.tools import tool_use
 from move37.errors import MissingExtraError
 from move37.progress import Progress
 from move37.training.batches import Rollout
@@ -133,6 +135,20 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
         "length_max": max(lengths),
         "truncated": sum(r.is_truncated for r in rollouts) / len(rollouts),
         "sampled_tokens": sum(lengths),
+        **_tool_figures(rollouts),
+    }
+
+
+def _tool_figures(rollouts: Sequence[Rollout]) -> Record:
+    """Of episodes of several turns; nothing where there were none."""
+    used = [tool_use(rollout.made.sample) for rollout in rollouts]
+    if all(each.turns == 1 for each in used):
+        return {}
+    count = len(used)
+    return {
+        "turns": sum(each.turns for each in used) / count,
+        "tool_calls": sum(each.calls for each in used) / count,
+        "failed_calls": sum(each.failed for each in used) / count,
     }
 
 

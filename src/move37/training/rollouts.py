@@ -18,7 +18,7 @@ from move37.config import SamplingConfig
 from move37.engines import Completion, Trainable
 from move37.estimates.pass_at_k import pass_at_k
 from move37.progress import Progress, Silent
-from move37.rollouts import Room, Where, check_room, requests_for, roll_out, template_of
+from move37.rollouts import Room, Where, check_room, has_room, requests_for, roll_out, template_of
 from move37.training.batches import Rollout
 from move37.training.prompts import AskedPrompts
 from move37.training.recipe import TrainConfig
@@ -111,7 +111,8 @@ class RolloutWorker:
         made: dict[int, list[Completion]] = {slot.group: [] for slot in slots}
         plain = not self._recipe.model.lora_rank  # adapters read the weights of the layers they sit on
         generate = partial(self._engine.completions, sampling=sampling)
-        where = Where(settings.environment, progress=self._progress, label=f"sampling: {purpose}")
+        room = has_room(self._engine, settings.max_new_tokens)
+        where = Where(settings.environment, progress=self._progress, label=f"sampling: {purpose}", has_room=room)
         with self._engine.sampling_layout(min(len(requests), 64)) if plain else nullcontext():
             for completion in roll_out(generate, requests, self._recipe.model.path, where):
                 made[groups[completion.sample.problem_id, completion.sample.index]].append(completion)
