@@ -184,13 +184,13 @@ class TestWithAnEngine:
         monkeypatch.setattr(kind, "load_to_roll_out", classmethod(lambda cls, config: vllm))
         monkeypatch.setattr(kind, "close", lambda self: None)
         try:
-            train(recipe_of(engine="vllm"), tmp_path / "run")
+            train(recipe_of(engine="vllm", responses=32), tmp_path / "run")
         finally:
             vllm.load_weights(Path(BASE))
         steps = figures(tmp_path / "run")
         assert [step["step"] for step in steps] == [1, 2]
         assert all(step["logprob_gap_max"] < 1e-3 for step in steps)
-        assert all(step["gradient_norm"] > 0 for step in steps)
+        assert steps[0]["gradient_norm"] > 0  # so the second step samples from other weights
 
     def test_a_process_that_is_killed_ends_the_work_and_keeps_what_was_made(self, vllm: Any) -> None:
         """The last test: it ends the engine."""

@@ -16,6 +16,10 @@ except ImportError:
 
 GONE = (exceptions.ActorDiedError, exceptions.ActorUnavailableError, exceptions.RayActorError)
 """What asking an actor raises where it, its process or its node has died."""
+RESTARTING = exceptions.ActorUnavailableError
+"""What asking an actor raises that Ray is starting again."""
+PAUSE_SECONDS = 0.5
+"""Before such an actor is asked again."""
 LOST = (*GONE, exceptions.ObjectLostError, exceptions.OwnerDiedError, exceptions.WorkerCrashedError)
 """The same, or its answer was lost with a node."""
 

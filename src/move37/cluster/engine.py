@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from move37.cluster.actors import EngineActor
-from move37.cluster.connection import LOST, alive_nodes, connected, refuse_other_version, resources
+from move37.cluster.connection import (
+    LOST,
+    PAUSE_SECONDS,
+    RESTARTING,
+    alive_nodes,
+    connected,
+    refuse_other_version,
+    resources,
+)
 from move37.config import ClusterConfig, ModelConfig, SamplingConfig
 from move37.engines import Scored, seeds_statement
 from move37.engines.metering import Replica
@@ -33,6 +41,7 @@ class _Member:
     handle: Any
     asked: Any = None
     is_open: bool = False
+    retry_at: float = 0.0
     share: dict[tuple[str, int], Request] = field(default_factory=dict)
     node: str = ""
     answered: int = 0
@@ -79,7 +88,7 @@ class ClusterEngine:
 
     def _begin_opening(self) -> None:
         for member in self._members:
-            if member.asked is None and not member.is_open:
+            if member.asked is None and not member.is_open and time.monotonic() >= member.retry_at:
                 member.asked = member.handle.open.remote()
 
     def _wait_for_first(self) -> dict[str, Any]:
@@ -89,9 +98,9 @@ class ClusterEngine:
         while time.monotonic() < deadline:
             for member in self._answered(1.0):
                 said = self._opened(member)
-                if said is not None:
+                if said:
                     return said
-                deaths += 1
+                deaths += said is None
                 if deaths >= _DEATHS * len(self._members):
                     raise EngineError(f"{self._model.path}: actors die while they load the model; see Ray's logs")
         raise EngineError(
@@ -101,20 +110,27 @@ class ClusterEngine:
 
     def _answered(self, seconds: float) -> list[_Member]:
         """Actors whose question has an answer, or that died of it, after the next of them within so many seconds."""
+        self._begin_opening()
         asked = {member.asked: member for member in self._members if member.asked is not None}
         if not asked:
+            time.sleep(PAUSE_SECONDS / 5)
             return []
         self._ray.wait(list(asked), timeout=seconds)
         ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=0)
         return [asked[each] for each in ready]
 
     def _opened(self, member: _Member) -> dict[str, Any] | None:
-        """What an actor says that has loaded the model, or None where it died. Raises what loading raised."""
+        """What an actor says that has loaded the model; None where it died, nothing while Ray starts it again.
+
+        Raises what loading raised.
+        """
         try:
             said = self._ray.get(member.asked)
+        except RESTARTING:
+            member.asked, member.retry_at = None, time.monotonic() + PAUSE_SECONDS
+            return {}
         except LOST:
-            member.deaths += 1
-            member.asked = member.handle.open.remote()
+            member.asked, member.deaths = None, member.deaths + 1
             return None
         except self._ray.exceptions.RayTaskError as error:
             raise _own(error) from None
@@ -219,7 +235,7 @@ class ClusterEngine:
         todo.extendleft(reversed(member.share.values()))
         member.share, member.is_open = {}, False
         member.deaths += 1
-        member.asked = member.handle.open.remote()
+        member.asked, member.retry_at = None, time.monotonic() + PAUSE_SECONDS
 
     def _give_up(self) -> None:
         for member in self._members:

@@ -12,7 +12,7 @@ from itertools import count, islice
 from typing import Any
 
 from move37.cluster.actors import VerifierActor
-from move37.cluster.connection import LOST, connected, refuse_other_version
+from move37.cluster.connection import LOST, PAUSE_SECONDS, RESTARTING, connected, refuse_other_version
 from move37.config import ClusterConfig
 from move37.errors import Move37Error, VerifierError
 from move37.types import Verdict
@@ -28,10 +28,12 @@ _LOOK_SECONDS = 5.0
 
 @dataclass(eq=False)
 class _Actor:
-    """`opening` is the question whether it is there, None once it was answered; `batches` are those that it has."""
+    """`opening` is the question whether it is there, if that was asked; `batches` are how many it has."""
 
     handle: Any
-    opening: Any
+    opening: Any = None
+    is_open: bool = False
+    retry_at: float = 0.0
     batches: int = 0
 
 
@@ -44,9 +46,8 @@ class ClusterWorkforce(Workforce):
         kind = self._ray.remote(VerifierActor).options(
             num_cpus=1, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
         )
-        self._actors = [
-            _Actor(handle, handle.open.remote()) for handle in (kind.remote(1, cpu_seconds) for _ in range(size))
-        ]
+        self._actors = [_Actor(kind.remote(1, cpu_seconds)) for _ in range(size)]
+        self._ask_to_open()
         self._numbers = count()
         self._out: dict[Any, tuple[_Actor, dict[int, Job]]] = {}
         """Batches, by the question that is under way."""
@@ -55,6 +56,7 @@ class ClusterWorkforce(Workforce):
 
     def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """See `Workforce`. Raises VerifierError where actors keep dying, find no room, or set up no verifier."""
+        self._ask_to_open()
         self._hand_out()
         opening = {actor.opening: actor for actor in self._actors if actor.opening is not None}
         if not self._out and not self._queue:
@@ -62,6 +64,10 @@ class ClusterWorkforce(Workforce):
                 raise RuntimeError("an answer was lost: one is waited for, and no actor has it")
             return []
         asked = [*self._out, *opening]
+        if not asked:
+            time.sleep(PAUSE_SECONDS / 5 if wait else 0)
+            self._refuse_endless_waiting(False)
+            return []
         ready, _ = self._ray.wait(asked, timeout=_LOOK_SECONDS if wait else 0)
         self._refuse_endless_waiting(bool(ready or self._out))
         decided: list[tuple[Job, Verdict]] = []
@@ -72,6 +78,12 @@ class ClusterWorkforce(Workforce):
             actor, jobs = self._out.pop(question)
             decided += [(jobs[number], verdict) for number, verdict in self._answer(question, actor, jobs)]
         return decided
+
+    def _ask_to_open(self) -> None:
+        """Ask every actor that is not there yet, or was started again, whether it is."""
+        for actor in self._actors:
+            if not actor.is_open and actor.opening is None and time.monotonic() >= actor.retry_at:
+                actor.opening = actor.handle.open.remote()
 
     def _refuse_endless_waiting(self, is_news: bool) -> None:
         now = time.monotonic()
@@ -84,14 +96,17 @@ class ClusterWorkforce(Workforce):
 
     def _welcome(self, actor: _Actor) -> None:
         """An actor that may be there by now."""
+        question, actor.opening = actor.opening, None
         try:
-            said = self._ray.get(actor.opening)
+            said = self._ray.get(question)
+        except RESTARTING:
+            actor.retry_at = time.monotonic() + PAUSE_SECONDS
+            return
         except LOST:
             self._count_death()
-            actor.opening = actor.handle.open.remote()
             return
         refuse_other_version(said["version"], said["node"])
-        actor.opening = None
+        actor.is_open = True
 
     def _answer(self, question: Any, actor: _Actor, jobs: dict[int, Job]) -> Sequence[tuple[int, Verdict]]:
         actor.batches -= 1
@@ -99,9 +114,9 @@ class ClusterWorkforce(Workforce):
             said = self._ray.get(question)
         except LOST:
             self._queue.extendleft(reversed(jobs.values()))
-            self._count_death()
-            if actor.opening is None:
-                actor.opening = actor.handle.open.remote()
+            if actor.is_open:
+                self._count_death()
+                actor.is_open, actor.retry_at = False, time.monotonic() + PAUSE_SECONDS
             return []
         except self._ray.exceptions.RayTaskError as error:
             cause = error.cause
@@ -120,7 +135,7 @@ class ClusterWorkforce(Workforce):
         """Batches for actors that are there: one for each before a second one for any."""
         for at_once in range(_AT_ONCE):
             for actor in self._actors:
-                if self._queue and actor.opening is None and actor.batches <= at_once:
+                if self._queue and actor.is_open and actor.batches <= at_once:
                     spec, jobs = self._next()
                     asked = [(number, job.problem.plain(), job.answer) for number, job in jobs.items()]
                     self._out[actor.handle.verify.remote(spec.pickled, asked)] = actor, jobs
