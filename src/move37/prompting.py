@@ -68,7 +68,7 @@ TEMPLATES: dict[str, Template] = {
         # EasyR1's prompt for mathematics with images (github.com/hiyouga/EasyR1, examples/format_prompt/math.jinja).
         Template(
             "easyr1",
-            "{{ question | trim }} You FIRST think about the reasoning process as an internal monologue and then "
+            "{{ question }} You FIRST think about the reasoning process as an internal monologue and then "
             "provide the final answer. The reasoning process MUST BE enclosed within <think> </think> tags. The final "
             "answer MUST BE put in \\boxed{}.",
             chat=True,
