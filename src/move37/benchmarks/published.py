@@ -126,11 +126,11 @@ class PublishedBenchmark:
             raise missing_extra(f"benchmark {self.name!r} from the Hugging Face hub", error, "hub") from error
         try:
             # As Arrow holds them: images stay the bytes that were published.
-            parts = (
-                load_dataset(self.hub.name, config, split=self.hub.split).with_format("arrow")[:].to_pylist()
+            parts: list[Any] = [
+                load_dataset(self.hub.name, config, split=self.hub.split).with_format("arrow")
                 for config in self.hub.configs or (self.hub.config,)
-            )
-            return numbered_rows((row for part in parts for row in part), self.hub.name)
+            ]
+            return numbered_rows((row for part in parts for row in part[:].to_pylist()), self.hub.name)
         except Exception as error:  # the hub's client raises a dozen unrelated classes
             why = "it cannot be reached" if offline else type(error).__name__
             raise InputError(
