@@ -72,11 +72,18 @@ def said(text: str, finish: FinishReason = FinishReason.STOP, segments: Any = No
     return Sample("p", 0, text, finish, 3, -1.0, 0, segments)
 
 
+def result_of(tool: ToolEnvironment, text: str) -> Segment:
+    added = tool.after(PROMPT, said(text))
+    assert added is not None
+    (result,) = added
+    return result
+
+
 def test_a_call_is_answered_and_everything_else_ends_the_episode() -> None:
     calculator = Calculator()
-    (answer,) = calculator.after(PROMPT, said("I need <calc>12*7")) or ()
+    answer = result_of(calculator, "I need <calc>12*7")
     assert (answer.role, answer.text, answer.own) == ("tool", "</calc><result>84</result>", False)
-    (failure,) = calculator.after(PROMPT, said("<calc>12/0")) or ()
+    failure = result_of(calculator, "<calc>12/0")
     assert (failure.role, failure.text) == (FAILED, "</calc><result>error: division by zero</result>")
     assert calculator.after(PROMPT, said("the answer is 84")) is None
     assert calculator.after(PROMPT, said("<calc>12*7", FinishReason.LENGTH)) is None
@@ -89,8 +96,7 @@ def test_a_call_is_answered_and_everything_else_ends_the_episode() -> None:
         def call(self, argument: str) -> str:
             return "x" * 50
 
-    (cut,) = Talkative().after(PROMPT, said("<calc>1")) or ()
-    assert cut.text == "</calc><result>xxxxx ...</result>"
+    assert result_of(Talkative(), "<calc>1").text == "</calc><result>xxxxx ...</result>"
 
 
 @pytest.mark.parametrize("name", ["calculator"])

@@ -241,10 +241,11 @@ class _Episodes:
         begun = self._begun.pop(key, None)
         if begun is None:
             added = self._after(request.prompt, sample)
-            if added is None:
+            if added is None:  # most episodes: not one object more is made for them
                 return made
-        episode = _with_turn(begun or _Episode(request, (), 0, 0.0), sample, made)
-        if begun is not None:
+            episode = _with_turn(_Episode(request, (), 0, 0.0), sample, made)
+        else:
+            episode = _with_turn(begun, sample, made)
             added = self._after(request.prompt, replace(sample, segments=episode.segments))
         if added is not None:
             going = replace(episode, segments=(*episode.segments, *added))

@@ -53,7 +53,7 @@ class Calculator(ToolEnvironment):
 
 def _value(node: ast.expr) -> Number:
     """Raises ToolError, and what arithmetic raises."""
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
         return _bounded(node.value)
     if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
         return _UNARY[type(node.op)](_value(node.operand))
