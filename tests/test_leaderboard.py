@@ -78,7 +78,8 @@ def test_a_tier_that_the_start_has_solved_has_no_head_room() -> None:
     assert not row.has_head_room
     assert row.outcome == "better at one try"
     worse = only_row(base, Method("m", seeds("m", np.full(PUZZLES, -1.5))))
-    assert worse.outcome == "worse at one try"
+    assert worse.outcome == "worse at one try, less at k = 256"  # the largest k makes the loss good
+    assert worse.less_between == (256,)
 
 
 def test_a_method_with_a_start_of_its_own_is_judged_against_both() -> None:

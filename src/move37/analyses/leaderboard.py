@@ -9,7 +9,8 @@ about the models that there are; what is, is what other training seeds and other
   alone, and the row says so.
 - **Widened** is claimed where that band is above 0 at the largest k, or where a puzzle is new under every one of at
   least two seeds: its chance below 10^-6 under the start and above 10^-3 after training (`exact_truth.py`'s thresholds:
-  not to be expected in a million tries, and one in a thousand). **Narrowed** is the mirror image.
+  not to be expected in a million tries, and one in a thousand). **Narrowed** is the mirror image. A loss in between,
+  which the largest k makes good, is said as "less at k = 256".
 - A band at a k where few puzzles carry the difference is too narrow, so nothing is claimed from it there
   (`bands.carried_by_few`).
 - A tier on which the start solves more than .98 at the largest k has no head-room: nothing could be shown to widen it.
@@ -91,6 +92,12 @@ class BoardRow:
         return bool(self.upper[0] < 0) and int(self.k[0]) not in self.few_puzzles
 
     @property
+    def less_between(self) -> tuple[int, ...]:
+        """ks between one try and the largest at which pass@k is shown to have fallen."""
+        pairs = zip(self.k[1:-1].tolist(), self.upper[1:-1].tolist(), strict=True)
+        return tuple(k for k, upper in pairs if upper < 0 and k not in self.few_puzzles)
+
+    @property
     def widened(self) -> bool:
         above = bool(self.lower[-1] > 0) and int(self.k[-1]) not in self.few_puzzles
         return above or (self.seeds > 1 and bool(self.new_puzzles))
@@ -107,9 +114,9 @@ class BoardRow:
             return "widened, and narrowed elsewhere" if self.narrowed else "widened"
         if self.narrowed:
             return "sharpened" if self.better_at_one else "narrowed"
-        if self.better_at_one:
-            return "better at one try"
-        return "worse at one try" if self.worse_at_one else "nothing shown"
+        one = "better at one try" if self.better_at_one else "worse at one try" if self.worse_at_one else ""
+        between = f"less at k = {', '.join(f'{k:,}' for k in self.less_between)}" if self.less_between else ""
+        return ", ".join(filter(None, (one, between))) or "nothing shown"
 
 
 @dataclass(frozen=True, eq=False)
