@@ -131,6 +131,19 @@ def test_the_disagreement_table_has_every_reader(store: RunStore) -> None:
     assert AUDITED not in found
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_the_report_has_the_readers_and_how_far_they_agree(store: RunStore) -> None:
+    say(store, [label(reader, 0, index, "valid") for reader in ("anna", "bela") for index in (0, 1)])
+    say(store, [label("anna", 0, 2, "valid"), label("bela", 0, 2, "invalid")])
+    pipeline.report_run(store)
+    lines = str(readings(store)).splitlines()
+    assert lines[2].startswith("anna and bela: the same on 2 of 3 samples, Cohen's kappa")
+    for name, escaped in (("report.html", True), ("report.md", False)):
+        said = (store.folder / name).read_text()
+        assert "What readers say of chains" in said
+        assert all((line.replace("'", "&#39;") if escaped else line) in said for line in lines), name
+
+
 @pytest.mark.slow
 def test_the_audit_counts_what_was_read_in_its_order(store: RunStore) -> None:
     pipeline.export_audit(store)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import polars as pl
 
 from move37.config import IMPORTED, StudyConfig
+from move37.labels import readings
 from move37.report import Example, ReportContext
 from move37.report.settings import analysis_rows
 from move37.schema import KEY
@@ -40,6 +41,7 @@ def run_context(store: RunStore, out: Path | None = None) -> ReportContext:
         samples=quote(samples),
         thumbnails=thumbnails(store.problems(), _example_id(prompts)),
         examples=examples,
+        readers=tuple(str(said).splitlines()) if (said := readings(store)).readers else (),
     )
 
 

@@ -46,3 +46,5 @@ class ReportContext:
     """Of problems with images; the first ones are the example's."""
     examples: tuple[Example, ...] = ()
     """A right and a wrong response to the example prompt, where there are both."""
+    readers: tuple[str, ...] = ()
+    """Who called how many chains valid, and how far readers agree, in sentences."""

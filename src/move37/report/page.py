@@ -94,7 +94,7 @@ def content_of(
         "screen": screen,
         "answers_table": tables.answers_table(screen),
         "continued": any(model.beyond is not None for model in findings.models),
-        "more": _more(findings, further),
+        "more": _more(findings, further, bool(context.readers)),
         "bibtex": BIBTEX,
         "findings": findings,
         "summaries": summaries(findings),
@@ -167,9 +167,9 @@ def _comparison(findings: Findings, comparison: Comparison, number: int) -> dict
     }
 
 
-def _more(findings: Findings, further: FurtherSections) -> list[str]:
+def _more(findings: Findings, further: FurtherSections, readers: bool) -> list[str]:
     """What is in the fold of what few need."""
-    graders = findings.agreements or findings.grader_errors or further.graders
+    graders = findings.agreements or findings.grader_errors or further.graders or readers
     found = [
         ("guessing", further.guessing),
         ("all models together", further.together),
