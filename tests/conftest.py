@@ -89,3 +89,14 @@ def undrawn() -> Iterator[None]:
 
     with nothing_drawn():
         yield
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch computes in one thread: products of tiny models are slower in several, and the cores are shared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

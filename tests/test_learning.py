@@ -9,7 +9,6 @@ shipped base in other people's programs.
 
 import json
 import tomllib
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -37,7 +36,7 @@ from move37.trainings import check_trainings  # noqa: E402
 from move37.types import FloatArray, Prompt, Request  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_workers")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_workers", "one_thread")]
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 ROOT = Path(__file__).parents[1]
@@ -46,14 +45,6 @@ BASE = checkpoint_folder("countdown-base")
 LETTERS = "abcdefgh"
 UNSEEN = 128
 """Of 8^3 = 512 words."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # ---- The small world

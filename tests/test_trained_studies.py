@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from move37.pipeline import analyse_run, dry_run, sample_run, start_run, train_r
 from move37.store import RunStore  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("kept_workers")
+pytestmark = pytest.mark.usefixtures("kept_workers", "one_thread")
 
 STUDY = """
 name = "letters"
@@ -47,14 +46,6 @@ def write_project(folder: Path) -> Path:
     (folder / "rl.toml").write_text(RECIPE)
     (folder / "study.toml").write_text(STUDY)
     return folder / "study.toml"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

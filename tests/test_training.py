@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,21 +45,13 @@ from tests import plain_training  # noqa: E402
 from tests.plain_training import Constants  # noqa: E402
 from tests.tiny_models import VOCABULARY, save_model  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("kept_workers")
+pytestmark = pytest.mark.usefixtures("kept_workers", "one_thread")
 
 SIX = ("ppo", "grpo", "reinforce_pp", "rloo", "remax", "dapo")
 ROOT = Path(__file__).parents[1]
 SEQUENCE = {"ratio": "sequence", "aggregation": "seq-mean-token-mean"}
 OPD = {"name": "on_policy_distillation"}
 MINIMAL: dict[str, Any] = {"name": "x", "model": {"path": "somewhere"}, "problems": {"benchmark": "gsm8k"}}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

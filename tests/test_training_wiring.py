@@ -1,7 +1,6 @@
 """From the recipe to the gradient: all of `recipe.loss`, and tokens that are not the model's own, by plain loops."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +20,9 @@ from tests.plain_training import Constants, gradient_held, kl, plain_gradient, r
 from tests.test_training import recipe_of, relative_error  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_workers")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_workers", "one_thread")]
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
