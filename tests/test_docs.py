@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 def section(name: str) -> str:
     parts = re.split(r"^## ", (ROOT / "docs" / "extending.md").read_text(), flags=re.MULTILINE)
-    return next(part for part in parts if part.lower().startswith(name))
+    return next(part for part in parts if part.lower().startswith(name.replace("_", " ")))
 
 
 @pytest.mark.parametrize("registry", REGISTRIES)

@@ -158,7 +158,11 @@ class _Asked:
             )
         prompts = {r.prompt.problem_id: self._engine.encode(r.prompt.text) for r in self._requests}
         texts = [(prompts[made.problem_id], _tokens_of(made, self._name)) for made in samples]
-        return [sum(each.drawn) for each in self._engine.score_together(texts, sampling)]
+        found: list[float] = []
+        for scored in self._engine.score_together(texts, sampling):
+            assert scored.drawn is not None  # it was told how samples are drawn
+            found.append(sum(scored.drawn))
+        return found
 
 
 def _tokens_of(sample: Sample, name: str) -> Sequence[int]:

@@ -72,7 +72,9 @@ class Units:
             for each, before in zip(running, gone, strict=False):  # nothing is gone before the first block
                 each += before
             gone = [each[-1] for each in running]
-            yield self._without(*running, start + np.arange(1, len(kinds) + 1)[:, None])
+            sums, sizes, squares, products, sizes_squared = running
+            removed = start + np.arange(1, len(kinds) + 1)[:, None]
+            yield self._without(sums, sizes, squares, products, sizes_squared, removed)
 
     def _without(
         self,

@@ -61,7 +61,11 @@ class Design:
 
     def select(self, rows: IntArray | NDArray[np.bool_]) -> "Design":
         """The design of some problems."""
-        return Design(*(None if each is None else each[rows] for each in (self.strata, self.clusters, self.weights)))
+        return Design(
+            None if self.strata is None else self.strata[rows],
+            None if self.clusters is None else self.clusters[rows],
+            None if self.weights is None else self.weights[rows],
+        )
 
     @property
     def is_labelled(self) -> bool:
