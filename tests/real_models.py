@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 
@@ -16,13 +17,20 @@ def smollm2_file() -> Path | None:
     return Path(next(iter(spec.submodule_search_locations))) / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
+@cache
+def _reader(path: str) -> Any:
+    from gguf.gguf_reader import GGUFReader  # which is not what stands in for it
+
+    return GGUFReader(path)
+
+
 @contextmanager
 def parsed_once() -> Iterator[None]:
     """Transformers parses a GGUF file anew for the config, the tokenizer and the weights, each time in several seconds
-    for 100,000 tokens and merges: here once."""
+    for 100,000 tokens and merges: here once in a process, as long as nobody writes to the file."""
     import gguf
 
-    with patch.object(gguf, "GGUFReader", cache(gguf.GGUFReader)):
+    with patch.object(gguf, "GGUFReader", _reader):
         yield
 
 
