@@ -26,8 +26,8 @@ def guessable(
     The study needs an arm with guess = "answer-only" or "blind". A problem that it solves rarely, but does, may be
     solved by luck at large k. For example: move37 guessable runs/math500
     """
+    from move37.files import write_atomically
     from move37.guess_filter import guessable as find
-    from move37.parts import write_atomically
     from move37.store import RunStore
 
     with command("guessable", as_json) as emit:
