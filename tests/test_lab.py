@@ -592,7 +592,7 @@ def test_only_shipped_checkpoints_have_a_folder() -> None:
     assert shipped_checkpoints() == ("countdown-base", "two-strategies-base", "visual-countdown-base")
     with pytest.raises(InputError) as caught:
         checkpoint_folder("countdown-rl")
-    assert str(caught.value) == "no shipped checkpoint 'countdown-rl' (known: countdown-base, two-strategies-base)"
+    assert str(caught.value) == "no shipped checkpoint 'countdown-rl' (known: countdown-base, two-strategies-base, visual-countdown-base)"
 
 
 def test_rules_and_teacher_need_no_torch() -> None:
