@@ -592,7 +592,8 @@ def test_only_shipped_checkpoints_have_a_folder() -> None:
     assert shipped_checkpoints() == ("countdown-base", "two-strategies-base", "visual-countdown-base")
     with pytest.raises(InputError) as caught:
         checkpoint_folder("countdown-rl")
-    assert str(caught.value) == "no shipped checkpoint 'countdown-rl' (known: countdown-base, two-strategies-base, visual-countdown-base)"
+    known = "countdown-base, two-strategies-base, visual-countdown-base"
+    assert str(caught.value) == f"no shipped checkpoint 'countdown-rl' (known: {known})"
 
 
 def test_rules_and_teacher_need_no_torch() -> None:
