@@ -47,7 +47,7 @@ def commands(page: Path, needing: bool) -> list[list[str]]:
     """The commands of the page's blocks, those that need something or the others."""
     found = []
     for language, block in FENCE.findall(page.read_text()):
-        lines = [line for line in block.splitlines() if line.startswith("move37 ")]
+        lines = [line for line in block.replace("\\\n", " ").splitlines() if line.startswith("move37 ")]
         assert not lines or re.fullmatch(r'(sh title="[^"]+")?', language), f"{page.name}: say what {lines[0]} needs"
         if bool(language) == needing:
             found += [shlex.split(line, comments=True) for line in lines]
