@@ -164,7 +164,7 @@ def states() -> dict[str, str]:
 
 def test_what_is_missing_has_the_line_that_mends_it(machine: Path) -> None:
     found = {check.name: check for check in doctor.examine()}
-    extras = {f"move37[{name}]" for name in ("runs", "report", "view", "local", "server", "hub", "lora", "gym")}
+    extras = {f"move37[{name}]" for name in ("runs", "report", "view", "local", "server", "hub", "lora", "gym", "ray")}
     assert {name for name, check in found.items() if check.state == "missing"} == extras | {"vllm", "bubblewrap"}
     assert found["move37[server]"].mend == "pip install 'move37[server]'"
     assert all(check.mend for check in found.values() if check.state == "missing")
