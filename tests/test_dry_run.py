@@ -95,8 +95,7 @@ def test_the_memory_of_weights_and_optimizer_is_what_their_tensors_weigh(case: s
     models = [policy.model, *([policy.engine.model] if policy.engine.model is not policy.model else [])]
     weighed = [each for model in models for each in model.parameters()]
     if policy._reference is not None:
-        reader, head_of_start = policy._reference
-        weighed += [*reader._backbone._written_out._backbone.parameters(), head_of_start._layer.weight]  # type: ignore[attr-defined]
+        weighed += list(policy._reference._model.parameters())
     weighed += [each for part in (policy.critic,) if part is not None for each in part.parameters()]
     weighed += [each.grad for each in weighed if each.grad is not None]
     weighed += [v for state in policy.optimizer.state.values() for name, v in state.items() if name != "step"]
@@ -124,6 +123,7 @@ def test_the_responses_of_a_training_are_shown_by_step(folder: Path, tmp_path: P
         ["a"],
         0,
         "A bad\x1b[2J answer",
+        0,
         "length",
         3,
         -1.5,
@@ -133,7 +133,7 @@ def test_the_responses_of_a_training_are_shown_by_step(folder: Path, tmp_path: P
         0.0,
         -0.7,
     )
-    other = (10, 0, "p/1", "say a:", ["a"], 1, "a", "stop", 2, -0.5, "correct", "matches", "a", 1.0, 0.7)
+    other = (10, 0, "p/1", "say a:", ["a"], 1, "a", 0, "stop", 2, -0.5, "correct", "matches", "a", 1.0, 0.7)
     pl.DataFrame([row, other], schema=dict(COLUMNS), orient="row").write_parquet(
         tmp_path / FOLDER / "step-000010.parquet"
     )

@@ -324,7 +324,7 @@ def test_a_model_that_is_not_served_is_refused_with_those_that_are(server: Scrip
 
 
 def test_calls_in_flight_grow_to_the_limit_and_not_beyond(load: Callable[..., Any]) -> None:
-    server = ScriptedServer(delay_seconds=0.15).start()  # all that are allowed are sent before the first answer comes
+    server = ScriptedServer(delay_seconds=0.3).start()  # all that are allowed are sent before the first answer comes
     list(load(server, concurrency=24).generate(asked(160), HOT))
     assert server.most_at_once == 24
     server.close()

@@ -43,7 +43,9 @@ def test_examples_stand_behind_the_prompt_as_text() -> None:
 
     found = list(find_examples(imitation(solutions="any", per_problem=2), Prompts))  # type: ignore[arg-type]
     assert len(found) == 10
-    assert {(example.prompt, example.ended, example.rendered) for example in found} == {("asked", True, True)}
+    assert {(example.prompt.text, example.prompt.rendered, example.ended) for example in found} == {
+        ("asked", True, True)
+    }
 
 
 def test_answers_that_cannot_be_listed_and_two_sources_are_refused() -> None:

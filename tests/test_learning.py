@@ -27,11 +27,12 @@ from move37.estimates.rows import pass_at_k_rows  # noqa: E402
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.lab import checkpoint_folder  # noqa: E402
 from move37.lab.pretraining import load_recipe as load_pretraining  # noqa: E402
+from move37.methods import load_contender  # noqa: E402
 from move37.pipeline import sample_run, start_run, verify_run  # noqa: E402
 from move37.problems import load_problems  # noqa: E402
 from move37.session import check_names  # noqa: E402
 from move37.training.loop import train  # noqa: E402
-from move37.training.recipe import load_recipe, parse_recipe  # noqa: E402
+from move37.training.recipe import TrainConfig, load_recipe, parse_recipe  # noqa: E402
 from move37.trainings import check_trainings  # noqa: E402
 from move37.types import FloatArray, Prompt, Request  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
@@ -186,6 +187,9 @@ def test_every_file_under_studies_is_accepted_and_its_paths_lead_somewhere(
         recipe = load_recipe(path)
         used += [recipe.model.path, recipe.imitation and recipe.imitation.file]
         sources = (*recipe.problems, *recipe.evaluation.problems)
+    elif "stages" in tables:
+        assert len(load_contender(path).stages) == len(tables["stages"])
+        sources = ()
     else:
         load_pretraining(path)
         sources = ()
@@ -196,6 +200,13 @@ def test_every_file_under_studies_is_accepted_and_its_paths_lead_somewhere(
     assert all(each.exists() for each in local)
     # Relative paths were found beside the file; what is left is a name on the hub, "owner/model".
     assert all(str(each).count("/") == 1 for each in used if each is not None and Path(each) not in local)
+
+
+def budget(recipe: TrainConfig) -> tuple[object, ...]:
+    """What no method may have more of: samples, updates of the weights' size, the start, the puzzles asked after it."""
+    rollout = recipe.rollout
+    samples = rollout.prompts * rollout.responses, rollout.max_new_tokens, rollout.temperature
+    return recipe.model, recipe.steps, recipe.seed, samples, recipe.optimizer.learning_rate, recipe.evaluation
 
 
 def test_the_recipes_that_are_compared_differ_in_the_algorithm_alone(tree: Path) -> None:
@@ -218,8 +229,9 @@ def test_the_recipes_that_are_compared_differ_in_the_algorithm_alone(tree: Path)
         "dr_grpo": {"aggregation": "seq-mean-token-sum-norm"},
     }
     for path in sorted((tree / "studies" / "methods").glob("*.toml")):  # beyond the six, on the same terms
-        method = load_recipe(path)
-        assert method == compared["grpo"].model_copy(update={"name": path.stem, "algorithm": method.algorithm})
+        for method in load_contender(path).stages:
+            if method.imitation is None:
+                assert budget(method) == budget(compared["grpo"]), path.stem
     # 50 steps of 32 prompts ask 1,600 of the 2,000 problems, each once: the accuracy of a step is of unseen problems.
     assert len(load_problems(compared["grpo"].problems)) >= 50 * 32
 

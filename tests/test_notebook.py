@@ -15,8 +15,11 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 
 
 def said(notebook: Any) -> list[list[str]]:
-    """Of each cell what it printed and showed, as text; of a picture that it is there."""
-    return [[_text(output) for output in cell.get("outputs", [])] for cell in notebook.cells]
+    """Of each cell what it printed and showed, as text; of a picture that it is there. Warnings are other packages'."""
+    return [
+        [_text(output) for output in cell.get("outputs", []) if output.get("name") != "stderr"]
+        for cell in notebook.cells
+    ]
 
 
 def _text(output: Any) -> str:

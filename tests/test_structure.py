@@ -29,6 +29,7 @@ LATE_IMPORTS = {
     "analyses/false_solves.py": "Polars, for tables of runs: counts are compared without",
     "importers/counts.py": "Polars, for large files",
     "api.py": "what draws, and what opens runs, is in extras",
+    "lab/exact.py": "torch, for chances behind images alone",
     "elsewhere/trl.py": "torch, which TRL has loaded",
     "elsewhere/verifiers.py": "verifiers, the tool that it is for",
     "elsewhere/verl.py": "verl, the tool that it is for, and torch",

@@ -427,7 +427,6 @@ def load(text: str, folder: Path) -> TrainConfig:
         ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "n": 4}}, "at least 8 samples"),
         ({"evaluation": {"problems": {"benchmark": "gsm8k"}, "k": [0]}}, "evaluation.k"),
         ({"optimizer": {"betas": [0.9, 1.0]}}, "optimizer.betas"),
-        ({"rollout": {"environment": "tools"}}, "rollout.environment: training takes episodes of one turn"),
         ({"algorithm": {"name": "dapo"}, "rollout": {"responses": 1}}, "needs a right and a wrong response"),
         ({"algorithm": {"name": "ppo"}, "loss": SEQUENCE}, "ppo credits every token"),
         ({"algorithm": OPD, "teacher": "x", "loss": SEQUENCE}, "on_policy_distillation credits every token"),
@@ -480,9 +479,11 @@ def test_settings_that_are_read_and_those_at_their_defaults_are_accepted() -> No
     parse_recipe(IMITATES | {"name": "x", "model": {"path": "x", "lora_rank": 2, "lora_alpha": 3}})
 
 
-def test_an_unknown_algorithm_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean 'grpo'.*ppo, grpo, reinforce_pp, rloo, remax, dapo"):
         parse_recipe(MINIMAL | {"algorithm": {"name": "grop"}})
+    with pytest.raises(UnknownNameError, match="unknown environment 'tools' .known: single_turn, calculator, python."):
+        parse_recipe(MINIMAL | {"rollout": {"environment": "tools"}})
 
 
 def test_dapo_brings_its_own_loss_unless_the_recipe_says_otherwise() -> None:

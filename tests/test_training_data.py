@@ -105,7 +105,7 @@ def test_the_training_part_of_gsm8k_is_known_by_its_size(tmp_path: Path) -> None
 def test_a_set_without_a_training_part_refuses_the_split() -> None:
     from move37.config import parse_study
 
-    with pytest.raises(ConfigError, match="split: only gsm8k and math500 have a training part"):
+    with pytest.raises(ConfigError, match="split: only gsm8k, math500 and geometry3k have a training part"):
         parse_study({"name": "x", "problems": {"benchmark": "aime24", "split": "train"}})
 
 

@@ -52,8 +52,8 @@ def test_not_a_number_is_no_tolerance() -> None:
 
 
 def test_options_of_verifiers_that_have_none_or_do_not_exist_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"verification\.options\.countdown: this verifier has no options"):
-        check_options(settings(countdown={"zeal": 1}))
+    with pytest.raises(ConfigError, match=r"verification\.options\.paths: this verifier has no options"):
+        check_options(settings(paths={"zeal": 1}))
     with pytest.raises(UnknownNameError, match="unknown verifier 'numerics'; did you mean 'numeric'"):
         check_options(settings(numerics={}))
 

@@ -63,6 +63,31 @@ MEMBERS: dict[str, tuple[Problem, str, str]] = {
     "paths": (problem("14;31;50;20", verifier="paths", source=14, target=20), "14;20", "I do not know."),
     "parity": (problem("1", verifier="parity", bits="011000000010"), "0", "I do not know."),
     "two-strategies": (problem("1;0", verifier="two-strategies", number=6435), "2;9", "I do not know."),
+    "visual-countdown": (
+        problem(
+            "12,12,6,10=16:12+6=18;18-12=6;10+6=16",
+            verifier="visual-countdown",
+            numbers=[12, 12, 6, 10],
+            target=16,
+            drawing=1,
+            shown="image",
+        ),
+        "12,12,6,10=16:12+6=18;18-12=6;10-6=4",
+        "I do not know.",
+    ),
+    "drawn-geometry": (
+        problem(
+            "2=7,7:7*7=49",
+            verifier="drawn-geometry",
+            figure="area",
+            numbers=[7, 7],
+            drawing=1,
+            shown="image",
+            measured=False,
+        ),
+        "2=7,7:7+7=14",
+        "I do not know.",
+    ),
     "function": (problem("Evelyn", verifier="function"), "ANSWER Bob", "I do not know."),
     "judge": (problem("Evelyn", verifier="judge"), "<answer>Bob</answer>", " \n "),
 }

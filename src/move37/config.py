@@ -113,7 +113,7 @@ class ProblemsConfig(Settings):
         if self.fields is not None and self.benchmark != "jsonl":
             raise ValueError("fields: only benchmark = 'jsonl' takes a field mapping")
         if self.split == "train" and self.benchmark not in SPLIT:
-            raise ValueError(f"split: only {' and '.join(SPLIT)} have a training part")
+            raise ValueError(f"split: only {', '.join(SPLIT[:-1])} and {SPLIT[-1]} have a training part")
         if self.shuffle_options and self.benchmark != "jsonl":
             raise ValueError("shuffle_options: only benchmark = 'jsonl' has choice questions")
         if self.multiple_choice and self.benchmark not in VISUAL:

@@ -30,7 +30,6 @@ from move37.engines import DistributionReader
 from move37.engines.forest import NOTHING, Forest, Tree, plant
 from move37.errors import InputError
 from move37.lab.exact_bounds import estimated_chance
-from move37.lab.exact_images import chances_behind
 from move37.lab.spelling import Alphabet, edges_of
 from move37.types import FloatArray, IntArray, Prompt
 
@@ -133,6 +132,8 @@ def shown_truth(
         about += [place] * len(ends)
     chances, tokens = np.full(len(chains), -np.inf), 0
     if rows:
+        from move37.lab.exact_images import chances_behind
+
         logprobs, tokens = chances_behind(engine, prompt, rows, sampling)
         np.logaddexp.at(chances, about, logprobs)
     longest = max(map(len, rows), default=0)

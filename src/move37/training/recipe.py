@@ -30,6 +30,7 @@ from move37.config import (
     read_toml,
     there,
 )
+from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError
 from move37.training.algorithms import ALGORITHMS, Algorithm, Needs
 from move37.training.curricula import CURRICULA, Curriculum
@@ -378,6 +379,9 @@ def parse_recipe(raw: Mapping[str, Any], where: str = "recipe", folder: Path | N
         recipe = recipe.model_copy(update={table: chosen.model_copy(update={"name": name})})
     kind: type[Algorithm] = ALGORITHMS.load(recipe.algorithm.name)
     algorithm = kind(_own_options(recipe.algorithm, kind, "algorithm", where))
+    place = anchored_name(recipe.rollout.environment, folder or Path(), f"{where}: rollout.environment")
+    ENVIRONMENTS.load(place)
+    recipe = recipe.model_copy(update={"rollout": recipe.rollout.model_copy(update={"environment": place})})
     curriculum: type[Curriculum] = CURRICULA.load(recipe.curriculum.name)
     _own_options(recipe.curriculum, curriculum, "curriculum", where)
     explorer: type[Explorer] = EXPLORERS.load(recipe.explorer.name)
