@@ -452,6 +452,7 @@ class TestImporting:
         other = log_files.lines(tmp_path / "o.jsonl", [{"task_id": "HumanEval/9", "completion": "x"}])
         with pytest.raises(InputError, match="problem ids have samples but no question"):
             import_logs(ImportRequest((other,), models=("m",), problems=problems), tmp_path / "other")
+        assert not (tmp_path / "other").exists()
 
     def test_a_question_is_found_within_a_prompt_also_behind_others(self, tmp_path: Path) -> None:
         rows = [{"question": question, "answer": gold} for question, gold in zip(QUESTIONS, GOLDS, strict=True)]

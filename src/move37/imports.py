@@ -18,7 +18,7 @@ from move37.importers.logs import ROLES, Log, NotSamplesError, Reading
 from move37.importers.recognition import recognise
 from move37.importers.tasks import benchmark_of, model_name
 from move37.results import ImportedLog, ImportedSamples, Pooled
-from move37.staging import Staged, read_counts, read_log, stage_beside, take_in
+from move37.staging import Staged, read_counts, read_log, refuse_unfit, stage_beside, take_in
 from move37.store import RunStore
 
 
@@ -88,6 +88,7 @@ def import_logs(request: ImportRequest, folder: Path) -> ImportedSamples:
                 notices.append(f"left out: {error}")
         if not staged:
             raise InputError(notices[-1].removeprefix("left out: "))
+        refuse_unfit(store, [each for _, each in staged], request.verifier)
         with store.writing():
             store.adopt(_study_with_imports(store, [each for _, each in staged], request))
             logs = tuple(_told(each, take_in(store, place, each, request.verifier)) for place, each in staged)

@@ -194,8 +194,27 @@ def _refuse_unjudgeable(log: Log, problems: Iterable[Problem], verifier: str) ->
 # -- into the run ------------------------------------------------------------------------------------------------------
 
 
+def refuse_unfit(store: RunStore, logs: Iterable[Staged], verifier: str | None) -> None:
+    """Raises InputError for what cannot be taken in, in this order, before anything is written."""
+    there = {problem.id for problem in store.problems()} if store.exists else set[str]()
+    known = store.current_labels().get(REPORTED) if store.exists else None
+    for staged in logs:
+        if staged.tally is not None:
+            continue
+        there |= staged.problems.keys()
+        orphans = staged.problem_ids - there
+        if orphans:
+            raise InputError(
+                f"{len(orphans)} problem ids have samples but no question in the file, and are not in the run either "
+                f"(first: {min(orphans)}); give the rows their question and answer, or the benchmark's file with "
+                "--problems"
+            )
+        if verifier is not None and is_reported(verifier):
+            known = _deciding(staged, verifier, known)
+
+
 def take_in(store: RunStore, stage: RunStore, staged: Staged, verifier: str | None) -> int:
-    """Move what was staged into the run, which is held for writing; how many samples are new.
+    """Move what was staged and is fit (`refuse_unfit`) into the run, which is held for writing; how many are new.
 
     A problem that is here keeps its reference: tools normalise golds in their own ways, and one must judge for all.
     """
@@ -203,12 +222,6 @@ def take_in(store: RunStore, stage: RunStore, staged: Staged, verifier: str | No
         store.add_counts(staged.tally)
         return staged.sample_count
     there = {problem.id for problem in store.problems()}
-    orphans = staged.problem_ids - there - staged.problems.keys()
-    if orphans:
-        raise InputError(
-            f"{len(orphans)} problem ids have samples but no question in the file, and are not in the run either "
-            f"(first: {min(orphans)}); give the rows their question and answer, or the benchmark's file with --problems"
-        )
     store.add_problems(problem for id, problem in staged.problems.items() if id not in there)
     _record(store, staged)
     mine, theirs = store.samples(staged.model), stage.samples(staged.model)
@@ -244,12 +257,16 @@ def _take_verdicts(store: RunStore, stage: RunStore, label: str, model: str) -> 
 
 
 def _let_count(store: RunStore, staged: Staged, verifier: str) -> None:
-    """Let a score of the tool's own decide. Raises InputError where another score decides for a model before it."""
-    known = store.current_labels().get(REPORTED)
+    """Let a score of the tool's own decide."""
+    store.set_current_labels({REPORTED: _deciding(staged, verifier, store.current_labels().get(REPORTED))})
+
+
+def _deciding(staged: Staged, verifier: str, known: str | None) -> str:
+    """Which of its scores decides, where `known` does already. Raises InputError where that is another one."""
     label = verifier if verifier != REPORTED else known or staged.labels[0]
     if label not in staged.labels or (known is not None and known != label):
         raise InputError(
             f"{staged.log.files[0]}: its scores are {', '.join(staged.labels)}, and {known or label} is to decide: "
             "models that are compared need one score; give --verifier with its name, or one of move37's verifiers"
         )
-    store.set_current_labels({REPORTED: label})
+    return label
