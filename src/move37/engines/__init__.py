@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from move37.config import ModelConfig, SamplingConfig, Settings, describe_validation_error
 from move37.engines.forest import Forest
-from move37.errors import ConfigError
+from move37.errors import ConfigError, EngineError
 from move37.registry import Registry
 from move37.types import FloatArray, IntArray, Message, Prompt, Request, Sample
 
@@ -254,6 +254,20 @@ def refuse_images(label: str, messages: Iterable[Message]) -> None:
         raise ConfigError(
             f"{label}: the engine reads text only, and the prompt has an image; use a model and an engine that see "
             "images, or leave such problems out"
+        )
+
+
+def check_room(
+    request: Request, prompt_tokens: int, max_new_tokens: int, context: int | None, label: str, otherwise: str = ""
+) -> None:
+    """Raises EngineError for an empty prompt, or one that leaves too little of a known `context` for the response."""
+    what = f"problem {request.prompt.problem_id}"
+    if prompt_tokens == 0:
+        raise EngineError(f"{what}: its prompt is empty for this tokenizer")
+    if context is not None and prompt_tokens + max_new_tokens > context:
+        raise EngineError(
+            f"{what}: {prompt_tokens} prompt tokens and max_new_tokens = {max_new_tokens} exceed the context of "
+            f"{context} tokens of {label}; set max_new_tokens to at most {context - prompt_tokens}{otherwise}"
         )
 
 

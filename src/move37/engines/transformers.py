@@ -25,7 +25,7 @@ from pydantic import Field
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import Completion, Scored, TrainableSettings, parse_options, seeds_statement
+from move37.engines import Completion, Scored, TrainableSettings, check_room, parse_options, seeds_statement
 from move37.engines.forest import Forest
 from move37.engines.transformers_cache import SlotMemory, supports
 from move37.engines.transformers_decode import DecodeLoop
@@ -298,7 +298,7 @@ class TransformersEngine(TransformersRenderer):
             self._check_images()
         for shown, request in asked_for.items():
             self._refuse_unknown_tokens(request.prompt.problem_id, prompts[shown])
-            self._check_room(request, len(prompts[shown]), sampling.max_new_tokens)
+            check_room(request, len(prompts[shown]), sampling.max_new_tokens, self.context_length, self._path)
         slots = min(self._rows(max(map(len, prompts.values()), default=0) + sampling.max_new_tokens), len(requests))
         asked = (prompts, requests, slots, sampling)
         try:
@@ -349,16 +349,6 @@ class TransformersEngine(TransformersRenderer):
         if max(prompt, default=0) >= self._embedded:
             raise EngineError(
                 f"problem {problem_id}: its prompt has the token {max(prompt)}; {self._path} embeds {self._embedded}"
-            )
-
-    def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
-        if prompt_tokens == 0:
-            raise EngineError(f"problem {request.prompt.problem_id}: its prompt is empty for this tokenizer")
-        if self.context_length is not None and prompt_tokens + max_new_tokens > self.context_length:
-            raise EngineError(
-                f"problem {request.prompt.problem_id}: {prompt_tokens} prompt tokens and max_new_tokens = "
-                f"{max_new_tokens} exceed the context of {self.context_length} tokens of {self._path}; set "
-                f"max_new_tokens to at most {self.context_length - prompt_tokens}"
             )
 
 

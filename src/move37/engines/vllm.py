@@ -22,7 +22,7 @@ from pydantic import Field
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from move37.config import ModelConfig, SamplingConfig, Settings
-from move37.engines import Completion, Scored, parse_options, refuse_images, seeds_statement
+from move37.engines import Completion, Scored, check_room, parse_options, refuse_images, seeds_statement
 from move37.engines.engine_process import EngineProcess, EngineProcesses, Program
 from move37.engines.metering import Replica
 from move37.engines.transformers_load import (
@@ -233,7 +233,14 @@ class VLLMEngine(TransformersRenderer):
             encoded[prompt.text] = self.encode(prompt.text, prompt.rendered)
         self._open()
         for request in requests:
-            self._check_room(request, len(encoded[request.prompt.text]), sampling.max_new_tokens)
+            check_room(
+                request,
+                len(encoded[request.prompt.text]),
+                sampling.max_new_tokens,
+                self.context_length,
+                self._path,
+                ", or a larger options.max_model_len",
+            )
         settings = {
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -274,17 +281,6 @@ class VLLMEngine(TransformersRenderer):
             segments = (Segment("assistant", text, tuple(made.tokens), True, tuple(made.logprobs)),)
         key = request.prompt.problem_id, request.index
         return Sample(*key, text, made.finish, len(made.tokens), logprob, request.seed, segments)
-
-    def _check_room(self, request: Request, prompt_tokens: int, max_new_tokens: int) -> None:
-        what = f"problem {request.prompt.problem_id}"
-        if prompt_tokens == 0:
-            raise EngineError(f"{what}: its prompt is empty for this tokenizer")
-        if self.context_length is not None and prompt_tokens + max_new_tokens > self.context_length:
-            raise EngineError(
-                f"{what}: {prompt_tokens} prompt tokens and max_new_tokens = {max_new_tokens} exceed the context of "
-                f"{self.context_length} tokens of {self._path}; set max_new_tokens to at most "
-                f"{self.context_length - prompt_tokens}, or a larger options.max_model_len"
-            )
 
     def read_back(self, prompt_ids: Sequence[int], token_ids: Sequence[int], stop: tuple[str, ...]) -> str:
         """See `engines.BatchScorer`."""
