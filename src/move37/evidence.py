@@ -39,7 +39,7 @@ from move37.scoring import REFERENCES, scores_folder
 from move37.second_looks import accepted_of, audit_reading, chain_counts, chain_errors, zero_set_tally
 from move37.store import RunStore
 from move37.tallies import count_outcomes, counted_tally, first_samples, fixed_tally, stopped_tally
-from move37.truth import kept_truths
+from move37.truth import kept_truth, kept_truths
 from move37.types import FinishReason, Outcome
 from move37.zero_set import kept_zero_set
 
@@ -295,19 +295,27 @@ class RunEvidence:
             and (name == study.base_model() or (study.models[name].step or 0) == last[_training_of(study.models[name])])
         ]
 
+    def analysed(self) -> list[str]:
+        """All models that a report speaks of for themselves: those that are compared, and checkpoints."""
+        return list(dict.fromkeys([*self.models(), *self._trained()]))
+
     def checkpoints(self) -> list[Checkpoint]:
         """The models that are checkpoints of trainings, behind those that these started from; empty without any."""
+        found = [self._checkpoint(name, *about) for name, about in self._trained().items()]
+        starts = dict.fromkeys(each.start for each in found)
+        return [*(self._checkpoint(name, "", 0, 0, name) for name in starts), *found]
+
+    def _trained(self) -> dict[str, tuple[str, int, int, str]]:
+        """The checkpoints of trainings that are no arm of another model: algorithm, seed, step, start."""
         here, study = self.store.models(), self.store.study()
-        found: list[Checkpoint] = []
+        found: dict[str, tuple[str, int, int, str]] = {}
         for name in here:
             model = study.models[name]
             start = model.start or study.base_model()
             known = model.algorithm is not None and model.seed is not None and bool(model.step)
             if known and model.arm_of is None and name != study.base_model() and start in here and start is not None:
-                about = (model.algorithm or "", model.seed or 0, model.step or 0, start)
-                found.append(self._checkpoint(name, *about))
-        starts = dict.fromkeys(each.start for each in found)
-        return [*(self._checkpoint(name, "", 0, 0, name) for name in starts), *found]
+                found[name] = (model.algorithm or "", model.seed or 0, model.step or 0, start)
+        return found
 
     def _checkpoint(self, name: str, algorithm: str, seed: int, step: int, start: str) -> Checkpoint:
         plan = self.store.plan(name)
@@ -322,6 +330,7 @@ class RunEvidence:
             entropy=self.entropy(name, first_stop),
             length=self.mean_tokens(name),
             answers=self.answers(name, first_stop),
+            chances=kept_truth(self.store, name),
         )
 
     def entropy(self, model: str, below: int | None = None) -> float | None:

@@ -87,7 +87,7 @@ def run_study(
     rest = verify_run(store, progress=progress)  # of imported samples, and what an earlier call left
     if is_quickly_known(store):
         with store.writing():
-            known_models(store, progress, every=False, among=RunEvidence(store).models())
+            known_models(store, progress, every=False, among=RunEvidence(store).analysed())
     before_report()
     verdicts = {model: counts + sampled.verified.get(model, Counter()) for model, counts in rest.verified.items()}
     return StudyRun(trained, sampled, Verified(store.folder, verdicts, rest.verifiers), report_run(store))

@@ -9,8 +9,10 @@ made a million times rarer is not "lost" but rarer by 10^6, and a move that no s
 Left out: how the chances are computed, and pass@k of chances (`estimates/known.py`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,6 +45,24 @@ class KnownModel:
     temperature: float
     top_p: float
     max_new_tokens: int
+
+    def on(self, ids: tuple[str, ...]) -> KnownModel | None:
+        """What is known on these problems, in their order; None where it is not known of all of them."""
+        if ids == self.problem_ids:
+            return self
+        place = {problem: i for i, problem in enumerate(self.problem_ids)}
+        if not place.keys() >= set(ids):
+            return None
+        at = [place[problem] for problem in ids]
+        return replace(
+            self,
+            problem_ids=ids,
+            logprobs=self.logprobs[at],
+            unlisted=self.unlisted[at],
+            standard_errors=self.standard_errors[at],
+            chains=tuple(self.chains[i] for i in at),
+            chain_logprobs=tuple(self.chain_logprobs[i] for i in at),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,9 +169,9 @@ def exact_findings(
     if not known:
         return None
     ids = tuple(known[0].problem_ids if problem_ids is None else problem_ids)
-    if any(not set(ids) <= set(each.problem_ids) for each in known):
+    chosen = [of for each in known if (of := each.on(ids)) is not None]
+    if len(chosen) < len(known):
         return None
-    chosen = [_on(each, ids) for each in known]
     models, by_name = tuple(map(exact_model, chosen)), {curve.model: curve for curve in curves}
     return ExactFindings(
         models=models,
@@ -228,25 +248,6 @@ def _in_tens(logprob: float) -> float | None:
 
 def _rank(log10: float | None) -> float:
     return -np.inf if log10 is None else log10
-
-
-def _on(known: KnownModel, ids: tuple[str, ...]) -> KnownModel:
-    if ids == known.problem_ids:
-        return known
-    place = {problem: i for i, problem in enumerate(known.problem_ids)}
-    at = [place[problem] for problem in ids]
-    return KnownModel(
-        model=known.model,
-        problem_ids=ids,
-        logprobs=known.logprobs[at],
-        unlisted=known.unlisted[at],
-        standard_errors=known.standard_errors[at],
-        chains=tuple(known.chains[i] for i in at),
-        chain_logprobs=tuple(known.chain_logprobs[i] for i in at),
-        temperature=known.temperature,
-        top_p=known.top_p,
-        max_new_tokens=known.max_new_tokens,
-    )
 
 
 def _check(exact: ExactModel, curve: ModelCurve) -> ExactCheck:

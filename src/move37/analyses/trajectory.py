@@ -21,10 +21,12 @@ import numpy as np
 
 from move37.analyses.curves import mean_interval
 from move37.analyses.diversity import MOST, seen
+from move37.analyses.exact_truth import KnownModel
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.solvable_sets import solvable_table
 from move37.analyses.targets import share
 from move37.counts import AnyTally
+from move37.estimates.known import POWERS_OF_TWO, known_pass_at_k
 from move37.estimates.majority import answers_by_problem
 from move37.estimates.rows import k_limit, pass_at_k_rows
 from move37.estimates.settings import INDEPENDENT, BandSettings, Design
@@ -34,6 +36,8 @@ from move37.types import FloatArray
 if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
     import polars as pl
 
+MOST_TRIES = int(POWERS_OF_TWO[-1])
+"""The largest k of the exact curves: 2^20."""
 _WHOLE = (-1.0, 1.0)
 
 
@@ -55,6 +59,8 @@ class Checkpoint:
     """Mean tokens of a response."""
     answers: pl.DataFrame | None = None
     """Distinct answers over samples whose number was fixed beforehand (`RunEvidence.answers`)."""
+    chances: KnownModel | None = None
+    """The exact chances of the tally's problems, in its order; None where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,16 @@ class Change:
     value: float
     lower: float
     upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPoint:
+    """The same checkpoint without samples: computed from its chances."""
+
+    pass_at_1: float
+    pass_at_k: float
+    pass_at_most: float
+    """At k = `MOST_TRIES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +103,8 @@ class Point:
     length: float | None
     answers: float | None
     """Mean number of different answers among `Trajectory.samples` of a problem."""
+    known: KnownPoint | None = None
+    """None where the chances are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +159,7 @@ def trajectory(
     for algorithm, seed in steps:
         own = sorted((e for e in trained if (e.algorithm, e.seed) == (algorithm, seed)), key=lambda each: each.step)
         start = starts[own[0].start]
-        points.append(_start(start, algorithm, seed, rows[start.model], answers))
+        points.append(_start(start, algorithm, seed, rows[start.model], k, answers))
         points += [_point(e, starts[e.start], tallies, rows, k, answers, confidence, design) for e in own]
     return Trajectory(
         k=k,
@@ -153,9 +171,9 @@ def trajectory(
     )
 
 
-def _start(of: Checkpoint, algorithm: str, seed: int, rows: FloatArray, answers: Mapping[str, float]) -> Point:
+def _start(of: Checkpoint, algorithm: str, seed: int, rows: FloatArray, k: int, answers: Mapping[str, float]) -> Point:
     at_1, at_k = rows.mean(axis=0).tolist()
-    spread = (of.entropy, of.length, answers.get(of.model))
+    spread = (of.entropy, of.length, answers.get(of.model), _known(of.chances, k))
     return Point(of.model, algorithm, seed, 0, at_1, at_k, None, None, 0, 0, 0.0, *spread)
 
 
@@ -187,7 +205,14 @@ def _point(
         entropy=of.entropy,
         length=of.length,
         answers=answers.get(of.model),
+        known=_known(of.chances, k),
     )
+
+
+def _known(chances: KnownModel | None, k: int) -> KnownPoint | None:
+    if chances is None:
+        return None
+    return KnownPoint(*known_pass_at_k(chances.logprobs, np.array([1, k, MOST_TRIES])).tolist())
 
 
 def _change(values: FloatArray, confidence: float, design: Design) -> Change:
@@ -233,8 +258,10 @@ def _over_seeds(
 def on_base(checkpoints: Sequence[Checkpoint], base: AnyTally) -> list[Checkpoint]:
     """The checkpoints on the problems that are analysed, in base's order."""
     return [
-        replace(each, tally=paired(base, on_problems(each.tally, base.id_set))[1])
-        if each.model != base.model
-        else replace(each, tally=base)
+        replace(
+            each,
+            tally=base if each.model == base.model else paired(base, on_problems(each.tally, base.id_set))[1],
+            chances=None if each.chances is None else each.chances.on(base.problem_ids),
+        )
         for each in checkpoints
     ]

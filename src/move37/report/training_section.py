@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from move37.analyses import Findings
 from move37.analyses.entropy import EntropyMatch
-from move37.analyses.trajectory import Change, OverSeeds, Point, Trajectory
+from move37.analyses.trajectory import MOST_TRIES, Change, OverSeeds, Point, Trajectory
 from move37.analyses.variants import VariantPair, Variants
 from move37.report.number_format import Missing, Shown, count, level, percent, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
@@ -47,10 +47,11 @@ def trajectory_table(found: Trajectory) -> Table:
     """A row for each checkpoint."""
     header = ("training", "seed", "step", "pass@1", "change", f"pass@{count(found.k)}", "change", "gained", "lost")
     answers = f"answers in {count(found.samples)}" if found.samples else "answers"
+    known = any(point.known is not None for point in found.points)
     return Table(
         caption=f"Checkpoints; changes from step 0 in points, all intervals together at {level(found.confidence)}",
-        header=(*header, "entropy", "tokens", answers),
-        rows=tuple(map(_row, found.points)),
+        header=(*header, "entropy", "tokens", answers, *(_exact_header(found) if known else ())),
+        rows=tuple((*_row(point), *(_exact(point) if known else ())) for point in found.points),
         csv="trajectory.csv",
         notes=(
             "Gained and lost: problems that the checkpoint or its start alone solves in "
@@ -75,6 +76,17 @@ def _row(point: Point) -> tuple[Cell, ...]:
         _number(point.length, ".1f", "tokens were not counted"),
         _number(point.answers, ".1f", "answers are not known"),
     )
+
+
+def _exact_header(found: Trajectory) -> tuple[str, ...]:
+    return tuple(f"exact pass@{count(k)}" for k in (1, found.k, MOST_TRIES))
+
+
+def _exact(point: Point) -> tuple[Cell, ...]:
+    known = point.known
+    if known is None:
+        return (Missing("the chances of this model were not computed"),) * 3
+    return tuple(percent(each, _ERROR) for each in (known.pass_at_1, known.pass_at_k, known.pass_at_most))
 
 
 def _changed(change: Change | None) -> Cell:
@@ -220,7 +232,8 @@ def point_rows(findings: Findings) -> Iterator[Row]:
         changes = (*_ends(p.change_at_1), *_ends(p.change_at_k))
         varied = (p.gained, p.lost, p.by_luck, p.entropy, p.length, p.answers)
         about = (p.algorithm, p.seed, p.step, p.model)
-        yield *about, p.pass_at_1, found.k if found else None, p.pass_at_k, *changes, *varied
+        exact = (None,) * 3 if p.known is None else (p.known.pass_at_1, p.known.pass_at_k, p.known.pass_at_most)
+        yield *about, p.pass_at_1, found.k if found else None, p.pass_at_k, *changes, *varied, *exact
 
 
 def over_seeds_rows(findings: Findings) -> Iterator[Row]:
@@ -259,7 +272,7 @@ def _columns(names: Sequence[str]) -> str:
 TRAINING_FILES = {
     "trajectory.csv": (
         f"algorithm,seed,step,model,pass_at_1,k,pass_at_k,{_columns(['change_at_1', 'change_at_k'])},gained,lost,"
-        "by_luck,entropy,length,answers",
+        "by_luck,entropy,length,answers,exact_at_1,exact_at_k,exact_at_2_20",
         point_rows,
     ),
     "trajectory_seeds.csv": (f"algorithm,step,seeds,{_columns(['change_at_1', 'change_at_k'])}", over_seeds_rows),

@@ -1,4 +1,7 @@
-"""The picture of trainings: pass@1 and pass@k over the steps, every seed thin, the mean over seeds thick."""
+"""The picture of trainings: pass@1 and pass@k over the steps, every seed thin, the mean over seeds thick.
+
+Where chances are known, what 2^20 tries would find is drawn dotted: computed, not sampled.
+"""
 
 from collections import defaultdict
 from statistics import fmean
@@ -7,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from move37.analyses import Findings
-from move37.analyses.trajectory import Point, Trajectory
+from move37.analyses.trajectory import MOST_TRIES, Point, Trajectory
 from move37.report.drawing import CURVE_HEIGHT, Figure, finished, values
 from move37.report.number_format import count, percent
 from move37.report.palette import DASHES, SERIES, series
@@ -29,8 +32,8 @@ def trajectory_figure(found: Trajectory) -> Figure:
     x = alt.X("s:Q", title="training steps", scale=alt.Scale(domain=[0, last * 1.18 or 1], nice=False))
     y = alt.Y("v:Q", title="problems solved (%)", scale=alt.Scale(domain=[0, 100], nice=False))
     colour = alt.Color("a:N", legend=None, scale=alt.Scale(domain=list(range(len(algorithms))), range=colours))
-    tries = [1, found.k]
-    dash = alt.StrokeDash("k:N", legend=None, scale=alt.Scale(domain=tries, range=[[1, 0], DASHES[0]]))
+    tries = sorted({row["k"] for row in means})
+    dash = alt.StrokeDash("k:N", legend=None, scale=alt.Scale(domain=tries, range=[[1, 0], DASHES[0], DASHES[3]]))
     tips = [alt.Tooltip("n:N", title="training"), alt.Tooltip("s:Q", title="step")]
     tips += [alt.Tooltip("k:Q", title="tries"), alt.Tooltip("v:Q", title="solved, %", format=".1f")]
     each = alt.Chart(values(seeds)).mark_line(strokeWidth=1, opacity=0.35, aria=False)
@@ -48,10 +51,11 @@ def trajectory_figure(found: Trajectory) -> Figure:
         for a in range(len(algorithms))
         for first, after in [(_at(means, a, 0), _at(means, a, _end(means, a)))]
     )
+    exact = f", dotted: pass@{count(MOST_TRIES)}, computed from chances" if MOST_TRIES in tries else ""
     return Figure(
         stem=STEM,
         title="Over the course of training",
-        subtitle=f"solid: pass@1, dashed: pass@{count(found.k)}; thin: single seeds, thick: their mean",
+        subtitle=f"solid: pass@1, dashed: pass@{count(found.k)}{exact}; thin: single seeds, thick: their mean",
         alt=f"pass@1 and pass@{count(found.k)} over training steps. {words}.",
         spec=finished(layers, CURVE_HEIGHT),
     )
@@ -60,10 +64,10 @@ def trajectory_figure(found: Trajectory) -> Figure:
 def _rows(point: Point, algorithms: list[str], k: int) -> list[dict[str, Any]]:
     a = algorithms.index(point.algorithm)
     about = {"a": a, "n": point.algorithm, "e": f"{a} {point.seed}", "s": point.step}
-    return [
-        about | {"k": tries, "v": round(100 * value, 3)}
-        for tries, value in ((1, point.pass_at_1), (k, point.pass_at_k))
-    ]
+    ends = [(1, point.pass_at_1), (k, point.pass_at_k)]
+    if point.known is not None:
+        ends.append((MOST_TRIES, point.known.pass_at_most))
+    return [about | {"k": tries, "v": round(100 * value, 3)} for tries, value in ends]
 
 
 def _means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
