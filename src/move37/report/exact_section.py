@@ -33,22 +33,21 @@ def curves_sentences(found: ExactFindings) -> list[str]:
 
 
 def curves_table(found: ExactFindings) -> Table:
-    """pass@k of every model at some ks, computed, and where it was sampled beside it."""
+    """pass@k at some ks: a row computed for every model, and one sampled where it was."""
     checks = {check.model: check for check in found.checks}
-    ks = found.models[0].k.tolist()
-    header, columns = ["k"], list[list[Cell]]()
+    rows: list[tuple[Cell, ...]] = []
     for model in found.models:
-        header += [model.model, f"{model.model}, sampled"]
-        columns += [
-            [percent(value, value / 100) for value in (float(model.pass_at_k[ks.index(k)]) for k in _KS)],
-            [_sampled(checks.get(model.model), k) for k in _KS],
-        ]
-    rows = [(count(k), *(column[i] for column in columns)) for i, k in enumerate(_KS)]
-    return Table("pass@k computed from chances, and sampled", tuple(header), tuple(rows), "exact.csv")
+        ks = model.k.tolist()
+        exact = (float(model.pass_at_k[ks.index(k)]) for k in _KS)
+        rows.append((model.model, *(percent(value, value / 100) for value in exact)))
+        if model.model in checks:
+            rows.append((f"{model.model}, sampled", *(_sampled(checks[model.model], k) for k in _KS)))
+    header = ("model", *(f"k = {count(k)}" for k in _KS))
+    return Table("pass@k computed from chances, and sampled", header, tuple(rows), "exact.csv")
 
 
-def _sampled(check: ExactCheck | None, k: int) -> Shown:
-    if check is None or k not in check.k:
+def _sampled(check: ExactCheck, k: int) -> Shown:
+    if k not in check.k:
         return Missing("fewer samples")
     at = check.k.tolist().index(k)
     return percent(float(check.sampled[at]), float(check.standard_errors[at]))
