@@ -140,3 +140,19 @@ def test_the_shipped_base_of_two_strategies_is_as_its_closed_form_says() -> None
     assert known_pass_at_k(known.logprobs, np.array([16]))[0] == pytest.approx(expected, abs=0.01)
     # Strategy and digit end a response: what is not listed is what the tokenizer leaves no trace of.
     assert np.logaddexp.reduce(known.unlisted) < np.log(0.01 * len(asked))
+
+
+@pytest.mark.slow
+def test_the_shipped_base_of_parity_guesses_and_also_knows_a_way_that_is_always_right() -> None:
+    """Half of its guesses are right; its long answers are, but for a few in a hundred. So every puzzle can be solved."""
+    pytest.importorskip("torch")
+    from move37.config import SamplingConfig
+    from move37.truth import known_checkpoint
+
+    sampling = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=32, template="completion")
+    known = known_checkpoint("parity-base", problems("parity", size=100), sampling)
+    short, long = np.exp(np.array(known.chain_logprobs)).T
+    assert short.mean() == pytest.approx(0.34, abs=0.03)
+    assert long.mean() == pytest.approx(0.28, abs=0.03)
+    assert long.min() > 0.2
+    assert known_pass_at_k(known.logprobs, np.array([64]))[0] > 0.9999
