@@ -144,7 +144,7 @@ def test_the_shipped_base_of_two_strategies_is_as_its_closed_form_says() -> None
 
 @pytest.mark.slow
 def test_the_shipped_base_of_parity_guesses_and_also_knows_a_way_that_is_always_right() -> None:
-    """Half of its guesses are right; its long answers are, but for a few in a hundred. So every puzzle can be solved."""
+    """Half of its guesses are right, and nearly all of its long answers, so every puzzle can be solved."""
     pytest.importorskip("torch")
     from move37.config import SamplingConfig
     from move37.truth import known_checkpoint
