@@ -20,7 +20,7 @@ from move37.report.drawing import (
     values,
     y_of,
 )
-from move37.report.exact_section import CURVES_STEM, chances_stem
+from move37.report.exact_section import CURVES_STEM, FEW, chances_stem
 from move37.report.number_format import count, percent
 from move37.report.palette import DASHES, SHAPES, series
 from move37.report.tables import drawn_ks
@@ -41,7 +41,9 @@ def exact_figures(findings: Findings) -> list[Figure]:
 
 
 def exact_curves_figure(found: ExactFindings, curves: Sequence[ModelCurve], stem: str) -> Figure:
-    """Computed pass@k of every model up to 2^20, and the band of those that were sampled."""
+    """Computed pass@k of every model up to 2^20; of a few models with the bands of the samples, of many in thin lines
+    around base's thick one.
+    """
     order = [curve.model for curve in curves]
     models = sorted(found.models, key=lambda model: order.index(model.model))
     last = int(models[0].k[-1])
@@ -61,23 +63,26 @@ def exact_curves_figure(found: ExactFindings, curves: Sequence[ModelCurve], stem
         for m, model in enumerate(models)
         for k, value in zip(model.k.tolist(), model.pass_at_k.tolist(), strict=True)
     ]
+    few = len(models) <= FEW
     bands = (
-        alt.Chart(values(sampled))
+        alt.Chart(values(sampled if few else []))
         .mark_area(opacity=0.2, aria=False)
         .encode(x=x, y=y_of("l", y), y2="u:Q", color=colour)
     )
-    lines = (
-        alt.Chart(values(computed)).mark_line(strokeWidth=2, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash)
-    )
-    layers = [bands, lines, tooltip_rule(_curve_tooltips(models), x)]
+    marks = [alt.Chart(values(computed)).mark_line(strokeWidth=2 if few else 1, aria=False)]
+    if not few:
+        marks.append(alt.Chart(values([row for row in computed if row["m"] == 0])).mark_line(strokeWidth=3, aria=False))
+    lines = [mark.encode(x=x, y=y, color=colour, strokeDash=dash) for mark in marks]
+    layers = [*([bands] if few else []), *lines, tooltip_rule(_curve_tooltips(models), x)]
     words = "; ".join(
         f"{model.model}: {percent(model.pass_at_k[0])} at k = 1, {percent(model.pass_at_k[-1])} at k = {count(last)}"
         for model in models
     )
+    bands_or_base = "bands: sampled" if few else f"thick: {models[0].model}"
     return Figure(
         stem=stem,
         title="pass@k, computed",
-        subtitle="lines: computed from the chance of every right chain; bands: sampled",
+        subtitle=f"lines: computed from the chance of every right chain; {bands_or_base}",
         alt=f"Computed pass@k over k up to {count(last)}. {words}.",
         spec=finished(layers, CURVE_HEIGHT),
     )

@@ -8,7 +8,7 @@ from move37.analyses import Findings
 from move37.analyses.exact_truth import ExactCheck, ExactFindings, ExactModel, ExactPair, KnownModel, Move
 from move37.report.number_format import Missing, Shown, count, percent
 from move37.report.tables import Cell, Table
-from move37.report.words.exact import check_sentence, rarest_sentence
+from move37.report.words.exact import check_sentence, checks_sentence, rarest_sentence
 
 _KS = (1, 4, 16, 64, 256, 1024, 16_384, 2**20)
 _NEVER = "never under this model's sampling distribution"
@@ -16,6 +16,8 @@ _MOVES = 10
 Row = tuple[object, ...]
 
 CURVES_STEM = "exact"
+FEW = 4
+"""Models up to which each has its sentences and its band; more are one sentence, a table and thin lines."""
 
 
 def chances_stem(number: int, pairs: int) -> str:
@@ -29,7 +31,9 @@ def curves_sentences(found: ExactFindings) -> list[str]:
         "Every right chain of these puzzles is known, so the chance of solving each is a sum and needs no sample: "
         "lines are computed, bands are what the samples said."
     )
-    return [first, *map(check_sentence, found.checks), *map(rarest_sentence, found.models)]
+    if len(found.models) <= FEW:
+        return [first, *map(check_sentence, found.checks), *map(rarest_sentence, found.models)]
+    return [first, checks_sentence(found.checks)]
 
 
 def curves_table(found: ExactFindings) -> Table:
@@ -44,6 +48,28 @@ def curves_table(found: ExactFindings) -> Table:
             rows.append((f"{model.model}, sampled", *(_sampled(checks[model.model], k) for k in _KS)))
     header = ("model", *(f"k = {count(k)}" for k in _KS))
     return Table("pass@k computed from chances, and sampled", header, tuple(rows), "exact.csv")
+
+
+def models_table(found: ExactFindings) -> Table:
+    """How far each model's samples are from what was computed, and its rarest problem."""
+    checks = {check.model: check for check in found.checks}
+    rows = [(model.model, *_checked(checks.get(model.model)), *_rare(model)) for model in found.models]
+    header = ("model", "inside the band", "largest distance (standard errors)", "log10 p of the rarest", "never solved")
+    return Table("Every model: samples against chances, and what is rare", header, tuple(rows), "exact_problems.csv")
+
+
+def _checked(check: ExactCheck | None) -> tuple[Cell, Cell]:
+    if check is None:
+        return (Missing("not sampled to the same ks"),) * 2
+    distance = check.largest_distance
+    far: Cell = Missing("its standard errors are not known") if distance is None else f"{distance:.1f}"
+    return ("yes" if check.inside_band else "no"), far
+
+
+def _rare(model: ExactModel) -> tuple[Cell, Cell]:
+    known = model.log10_p[np.isfinite(model.log10_p)]
+    rarest: Cell = f"{known.min():.1f}" if len(known) else Missing("no problem has a chance")
+    return rarest, count(len(model.log10_p) - len(known))
 
 
 def _sampled(check: ExactCheck, k: int) -> Shown:

@@ -217,9 +217,11 @@ def _exact(found: ExactFindings | None) -> tuple[Section, ...]:
     if found is None:
         return ()
     table = exact_section.curves_table(found)
-    folded = (("Computed and sampled as a table", table),)
+    folded = [("Computed and sampled as a table", table)]
+    if len(found.models) > exact_section.FEW:
+        folded.append(("Every model as a table", exact_section.models_table(found)))
     said = tuple(map(described, exact_section.curves_sentences(found)))
-    return (Section("The exact truth of this world", said, (), folded, exact_section.CURVES_STEM),)
+    return (Section("The exact truth of this world", said, (), tuple(folded), exact_section.CURVES_STEM),)
 
 
 def _diversity(pair: PairDetail) -> Iterator[Section]:

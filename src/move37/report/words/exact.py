@@ -1,5 +1,7 @@
 """The sentences about the exact truth, the same on the page, in markdown and on a terminal."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from move37.analyses.exact_truth import ExactCheck, ExactModel, ExactPair
@@ -17,6 +19,22 @@ def check_sentence(check: ExactCheck) -> str:
     if distance is None:
         return f"{text}."
     return f"{text}; the largest distance is {distance:.1f} standard errors of fresh samples of these problems."
+
+
+def checks_sentence(checks: Sequence[ExactCheck]) -> str:
+    """The same of many models in one sentence: how many bands hold, and the distances."""
+    outside = [check.model for check in checks if not check.inside_band]
+    text = (
+        f"The computed curve lies inside the sampled band, at every k that was sampled, for {count(len(checks))} models"
+    )
+    if outside:
+        text = text.removesuffix(f"{count(len(checks))} models") + f"{count(len(checks) - len(outside))} of "
+        text += f"{count(len(checks))} models, not for {', '.join(outside)}"
+    distances = sorted(check.largest_distance for check in checks if check.largest_distance is not None)
+    if not distances:
+        return f"{text}."
+    middle = distances[len(distances) // 2]
+    return f"{text}; the largest distances are {middle:.1f} standard errors in the middle, {distances[-1]:.1f} at most."
 
 
 def rarest_sentence(model: ExactModel) -> str:
