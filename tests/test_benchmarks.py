@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -362,9 +363,7 @@ class TestHub:
         # The client reads a folder as it reads a hub name.
         file = write(tmp_path / "set" / "test.jsonl", rows_like("gsm8k", 1319))
         gsm8k: PublishedBenchmark = BENCHMARKS.load("gsm8k")
-        from_hub = PublishedBenchmark(
-            gsm8k.name, gsm8k.expected_counts, gsm8k.verifier, HubSet(str(file.parent), "test"), gsm8k.read, ()
-        )
+        from_hub = replace(gsm8k, hub=HubSet(str(file.parent), "test"), file_names=())
         assert from_hub.load(source(benchmark="gsm8k")) == load("gsm8k", file)
 
     @pytest.mark.slow

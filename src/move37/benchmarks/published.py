@@ -53,23 +53,16 @@ class TrainingPart:
         return {"expected_counts": self.expected_counts, "hub": self.hub, "file_names": self.file_names}
 
 
-@dataclass(frozen=True)
-class PublishedBenchmark:
-    """One published set. `file_names` are the names (without suffix) under which a folder is searched for it."""
+@dataclass(frozen=True, kw_only=True)
+class PublishedSet:
+    """The rows of a published set. `file_names` (without suffix) are those under which a folder is searched for it."""
 
     name: str
     expected_counts: Mapping[int, str]
     verifier: str
     hub: HubSet
-    read: Callable[[Row], Content]
     file_names: tuple[str, ...]
-    train: "TrainingPart | None" = None
-
-    def load(self, source: ProblemsConfig) -> tuple[Problem, ...]:
-        """All problems of the set. Raises InputError for another count, a bad row or an unreachable hub."""
-        if source.split == "train" and self.train is not None:
-            return replace(self, **self.train.fields(), train=None).load(source)
-        return self.problems_of(self._rows(source)[0])
+    train: TrainingPart | None = None
 
     def _rows(self, source: ProblemsConfig) -> tuple[list[Row], Path | None]:
         """All rows of the set, and the folder of their file. Raises InputError for another count."""
@@ -86,21 +79,6 @@ class PublishedBenchmark:
                 "for the first few of the whole set use limit, for a set of your own benchmark = 'jsonl'"
             )
         return rows, None if file is None else file.parent
-
-    def problems_of(self, rows: Iterable[Row]) -> tuple[Problem, ...]:
-        """The problems of some rows of the set. Raises InputError for a bad one."""
-        return number_repeats(self._problem(self.read(row)) for row in rows)
-
-    def _problem(self, content: Content) -> Problem:
-        return Problem(
-            id=content_id(self.name, content.question),
-            question=content.question,
-            references=content.references,
-            benchmark=self.name,
-            verifier=self.verifier,
-            tags=content.tags,
-            metadata=content.metadata,
-        )
 
     def _find_file(self, path: Path) -> Path:
         """`path` itself, or the one file in the folder `path` that is named after the benchmark."""
@@ -137,3 +115,31 @@ class PublishedBenchmark:
                 f"{self.name}: {self.hub.name} cannot be loaded from the Hugging Face hub ({why}); "
                 "give path = a local file or folder"
             ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedBenchmark(PublishedSet):
+    """A published set whose rows are problems of text."""
+
+    read: Callable[[Row], Content]
+
+    def load(self, source: ProblemsConfig) -> tuple[Problem, ...]:
+        """All problems of the set. Raises InputError for another count, a bad row or an unreachable hub."""
+        if source.split == "train" and self.train is not None:
+            return replace(self, **self.train.fields(), train=None).load(source)
+        return self.problems_of(self._rows(source)[0])
+
+    def problems_of(self, rows: Iterable[Row]) -> tuple[Problem, ...]:
+        """The problems of some rows of the set. Raises InputError for a bad one."""
+        return number_repeats(self._problem(self.read(row)) for row in rows)
+
+    def _problem(self, content: Content) -> Problem:
+        return Problem(
+            id=content_id(self.name, content.question),
+            question=content.question,
+            references=content.references,
+            benchmark=self.name,
+            verifier=self.verifier,
+            tags=content.tags,
+            metadata=content.metadata,
+        )

@@ -16,13 +16,13 @@ import ast
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from move37.benchmarks.jsonl import shuffled_order
-from move37.benchmarks.published import HubSet, PublishedBenchmark, TrainingPart
+from move37.benchmarks.published import HubSet, PublishedSet, TrainingPart
 from move37.benchmarks.row_images import images_of
 from move37.config import ProblemsConfig
 from move37.errors import InputError
@@ -49,13 +49,14 @@ class Question:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class VisualSet(PublishedBenchmark):
+@dataclass(frozen=True, kw_only=True)
+class VisualSet(PublishedSet):
     """`read` is given the row and the folder of its file; `free_counts`, where known, are what is left without choices.
 
-    Counts and names are those of `PublishedBenchmark`, before anything is left out.
+    Counts and names are those of `PublishedSet`, before anything is left out.
     """
 
+    read: Callable[[Row, Path | None], Question]
     free_counts: tuple[int, ...] = ()
 
     def load(self, source: ProblemsConfig) -> tuple[Problem, ...]:
@@ -63,8 +64,7 @@ class VisualSet(PublishedBenchmark):
         if source.split == "train" and self.train is not None:
             return replace(self, **self.train.fields(), train=None, free_counts=()).load(source)
         rows, folder = self._rows(source)
-        read: Any = self.read
-        asked = [read(row, folder) for row in rows]
+        asked = [self.read(row, folder) for row in rows]
         if not source.multiple_choice:
             free = [question for question in asked if question.options is None]
             if self.free_counts and len(free) not in self.free_counts:
@@ -181,7 +181,7 @@ MATHVISTA = VisualSet(
     expected_counts={1000: "testmini of Lu et al. 2310.02255"},
     verifier="math",
     hub=HubSet("AI4Math/MathVista", "testmini"),
-    read=_mathvista,  # type: ignore[arg-type]
+    read=_mathvista,
     file_names=("mathvista", "testmini"),
     free_counts=(460,),
 )
@@ -190,7 +190,7 @@ MATHVISION = VisualSet(
     expected_counts={3040: "test of Wang et al. 2402.14804"},
     verifier="math",
     hub=HubSet("MathLLMs/MathVision", "test"),
-    read=_mathvision,  # type: ignore[arg-type]
+    read=_mathvision,
     file_names=("mathvision", "test"),
 )
 MATHVISION_TESTMINI = VisualSet(
@@ -198,7 +198,7 @@ MATHVISION_TESTMINI = VisualSet(
     expected_counts={304: "testmini of Wang et al. 2402.14804"},
     verifier="math",
     hub=HubSet("MathLLMs/MathVision", "testmini"),
-    read=_mathvision,  # type: ignore[arg-type]
+    read=_mathvision,
     file_names=("mathvision-testmini", "mathvision_testmini", "testmini"),
     free_counts=(114,),
 )
@@ -207,7 +207,7 @@ GEOMETRY3K = VisualSet(
     expected_counts={601: "test of Lu et al. 2105.04165, as hiyouga/geometry3k"},
     verifier="math",
     hub=HubSet("hiyouga/geometry3k", "test"),
-    read=_geometry3k,  # type: ignore[arg-type]
+    read=_geometry3k,
     file_names=("geometry3k", "test"),
     train=TrainingPart(
         expected_counts={2101: "the training split of Lu et al. 2105.04165, as hiyouga/geometry3k"},
@@ -230,6 +230,6 @@ MMMU = VisualSet(
             *("Mechanical_Engineering", "Music", "Pharmacy", "Physics", "Psychology", "Public_Health", "Sociology"),
         ),
     ),
-    read=_mmmu,  # type: ignore[arg-type]
+    read=_mmmu,
     file_names=("mmmu", "validation"),
 )
