@@ -7,74 +7,52 @@ countdown (`move37.worlds` has the others). The model learns the play given the 
 happened to have: the result is a base with wide support and low accuracy.
 
 Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. The
-architecture is Llama's with tied embeddings, because every engine and trainer loads it. The texts of a step depend on
-the seed and the step alone, so a stopped run goes on as if it had not been stopped (a state file beside the weights,
-written whole or not at all). Float32 on the CPU: the same recipe gives the same weights on the same machine, and the
-same behaviour on others. Left out: GPUs, several texts in one row, validation (measure the checkpoint with a study).
+architecture is Llama's with tied embeddings, because every engine and trainer loads it. A stopped run goes on as if it
+had not been stopped (`pretraining_loop.py`). Float32 on the CPU: the same recipe gives the same weights on the same
+machine, and the same behaviour on others. Left out: GPUs, several texts in one row.
 """
 
-import argparse
-import math
-import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from pydantic import Field, ValidationError, model_validator
-from torch import Tensor, nn
+from pydantic import Field, model_validator
+from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from move37.config import Settings, describe_validation_error, read_toml
 from move37.countdown import END, Split
-from move37.errors import ConfigError, Move37Error
+from move37.errors import ConfigError
+from move37.lab.pretraining_loop import (
+    Recipe,
+    Reporter,
+    learning_rate,
+    make_optimizer,
+    read_recipe,
+    run_command,
+    update,
+    write_recipe,
+)
 from move37.lab.tokenizer import VOCABULARY, make_tokenizer
 from move37.seeds import generation_seed
 from move37.worlds.known import WORLDS
 
-STATE = "pretraining-state.pt"
-RECIPE = "recipe.json"
-"""The resolved recipe, beside the weights that it made."""
-Reporter = Callable[[int, float], None]
 
-
-class Schedule(Protocol):
-    """Of a recipe: what the rate of a step depends on."""
-
-    @property
-    def steps(self) -> int: ...
-
-    @property
-    def warmup_steps(self) -> int: ...
-
-    @property
-    def peak_learning_rate(self) -> float: ...
-
-
-class PretrainingConfig(Settings):
+class PretrainingConfig(Recipe):
     """The recipe of the shipped base."""
 
-    seed: int = Field(default=0, ge=0, description="Seed of the texts and of the first weights.")
     world: str = Field(default="countdown", description="World of the texts: countdown, paths, parity, two-strategies.")
-    tier: str = Field(default="in-pretraining", description="Tier of its tasks.")
     steps: int = Field(default=1000, ge=1, description="Updates.")
     batch_size: int = Field(default=256, ge=1, description="Texts per update, all of them new.")
     rows: int = Field(default=64, ge=1, description="Texts computed together; changes nothing but the speed.")
-    peak_learning_rate: float = Field(default=2e-3, gt=0, description="Of AdamW, reached after the warm-up.")
-    warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up; then a cosine down to zero.")
-    weight_decay: float = Field(default=0.01, ge=0, description="Of AdamW.")
-    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
     layers: int = Field(default=4, ge=1, description="Layers of the decoder.")
     width: int = Field(default=128, ge=8, description="Width of the residual stream.")
     heads: int = Field(default=4, ge=1, description="Attention heads.")
     feed_forward: int = Field(default=344, ge=8, description="Inner width of the gated feed-forward layers.")
     initial_deviation: float = Field(default=0.05, gt=0, description="Standard deviation of the first weights.")
     context: int = Field(default=128, ge=32, description="Most tokens of prompt and chain together.")
-    threads: int = Field(default=1, ge=1, description="Threads of torch.")
-    save_every: int = Field(default=100, ge=1, description="Updates between two states to go on from.")
 
     @model_validator(mode="after")
     def _consistent(self) -> "PretrainingConfig":
@@ -88,10 +66,7 @@ class PretrainingConfig(Settings):
 
 def load_recipe(path: Path) -> PretrainingConfig:
     """The recipe in a TOML file. Raises ConfigError with one line that names the key."""
-    try:
-        return PretrainingConfig.model_validate(read_toml(path, "recipe"))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {describe_validation_error(error, PretrainingConfig)}") from None
+    return read_recipe(path, PretrainingConfig)
 
 
 def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda step, loss: None) -> Path:
@@ -108,27 +83,20 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     torch.set_num_threads(recipe.threads)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, model = make_tokenizer(recipe.context), make_model(recipe)
-    optimizer = _optimizer(model, recipe)
-    done = restore(folder / STATE, recipe, model, optimizer)
-    model.train()
-    for step in range(done, recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        optimizer.zero_grad()
+
+    def learn(step: int) -> float:
         tokens_BT, learned_BT = encode(tokenizer, pretraining_texts(recipe, step))
         if tokens_BT.shape[1] > recipe.context:
             raise ConfigError(
                 f"context: a text of tier {recipe.tier!r} has {tokens_BT.shape[1]} tokens; allow for more"
             )
-        loss = accumulate(model, tokens_BT, learned_BT, recipe.rows)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
-        optimizer.step()
-        report(step + 1, loss)
-        if (step + 1) % recipe.save_every == 0:
-            keep(folder / STATE, recipe, step + 1, model, optimizer)
+        return accumulate(model, tokens_BT, learned_BT, recipe.rows)
+
+    rates = [learning_rate(recipe, step, recipe.steps) for step in range(recipe.steps)]
+    update(recipe, folder, model, make_optimizer(recipe, [(model.parameters(), 1.0)]), rates, learn, report)
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_recipe(recipe, folder)
     return folder
 
 
@@ -168,14 +136,6 @@ def accumulate(model: PreTrainedModel, tokens_BT: Tensor, learned_BT: Tensor, ro
     return total
 
 
-def learning_rate(recipe: Schedule, step: int) -> float:
-    """Linear to the peak during the warm-up, then half a cosine to zero at the end."""
-    if step < recipe.warmup_steps:
-        return recipe.peak_learning_rate * (step + 1) / recipe.warmup_steps
-    progress = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.peak_learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-
-
 def make_model(recipe: PretrainingConfig) -> LlamaForCausalLM:
     """The architecture with random weights drawn from the recipe's seed."""
     torch.manual_seed(generation_seed(recipe.seed, "countdown weights"))
@@ -199,54 +159,15 @@ def make_model(recipe: PretrainingConfig) -> LlamaForCausalLM:
     return model
 
 
-def _optimizer(model: LlamaForCausalLM, recipe: PretrainingConfig) -> torch.optim.AdamW:
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    gains = [weight for weight in model.parameters() if weight.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": gains, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.95))
-
-
-def keep(path: Path, recipe: Settings, done: int, model: nn.Module, optimizer: Any) -> None:
-    """Write down where a pretraining is, whole or not at all."""
-    state = {
-        "recipe": recipe.model_dump(),
-        "done": done,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-    }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def restore(path: Path, recipe: Settings, model: nn.Module, optimizer: Any) -> int:
-    """Take up the kept state, if any; returns the updates that it has behind it. Raises ConfigError."""
-    if not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True)
-    if {"world": "countdown", **state["recipe"]} != recipe.model_dump():
-        raise ConfigError(f"{path}: the state of another recipe; give another --out, or remove the file to start anew")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return state["done"]
-
-
 def main(words: Sequence[str] | None = None) -> None:
-    """The command, with the given words instead of the command line's. Exits with 2 for a bad recipe."""
-    parser = argparse.ArgumentParser(prog="python -m move37.lab.pretraining", description="Pretrain a countdown base.")
-    parser.add_argument("recipe", type=Path, help="TOML, for example studies/countdown-pretraining.toml")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the model; a run stopped there goes on")
-    arguments = parser.parse_args(words)
-    start = time.monotonic()
-
-    def report(step: int, loss: float) -> None:
-        if step % 10 == 0:
-            print(f"step {step}  loss {loss:.4f} nats/token  {time.monotonic() - start:.0f} s", flush=True)
-
-    try:
-        print(f"written to {pretrain(load_recipe(arguments.recipe), arguments.out, report)}")
-    except Move37Error as error:
-        parser.exit(error.exit_code, f"{error}\n")
+    """The command, with the given words instead of the command line's."""
+    run_command(
+        words,
+        "move37.lab.pretraining",
+        "Pretrain a base of a world of the lab.",
+        "studies/countdown-pretraining.toml",
+        lambda path, folder, report: pretrain(load_recipe(path), folder, report),
+    )
 
 
 if __name__ == "__main__":

@@ -11,14 +11,11 @@ The language model is taken from a text base of the lab and gets a tower of rand
     the rest        whole answers, each with the one random play that made the task: "7,2,4,11=11:7+4=11;...$"
 
 A share of the tasks is shown as text from the second part on, so that the text arm of a comparison measures the same
-model, and what it knew is not lost. As in `pretraining.py`: every task is fresh and of the training half, it depends
-on the seed and the step alone, a stopped run goes on as if it had not been stopped, and what the model is given carries
-no loss. Float32 on the CPU.
+model, and what it knew is not lost. As in `pretraining.py`: every task is fresh and of the training half, a stopped run
+goes on as if it had not been stopped, and what the model is given carries no loss. Float32 on the CPU.
 """
 
-import argparse
 import math
-import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -27,16 +24,25 @@ from typing import Any
 
 import torch
 from PIL import Image
-from pydantic import Field, ValidationError
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import Idefics3ForConditionalGeneration, Idefics3Processor, LlamaForCausalLM
 
-from move37.config import Settings, describe_validation_error, read_toml
 from move37.countdown import END, Split
-from move37.errors import ConfigError, Move37Error
+from move37.errors import ConfigError
 from move37.lab import checkpoint_folder
-from move37.lab.pretraining import RECIPE, STATE, Reporter, accumulate, encode, keep, learning_rate, restore
+from move37.lab.pretraining import accumulate, encode
+from move37.lab.pretraining_loop import (
+    Recipe,
+    Reporter,
+    learning_rate,
+    make_optimizer,
+    read_recipe,
+    run_command,
+    update,
+    write_recipe,
+)
 from move37.lab.vision import IMAGE_TOKEN, VisionShape, make_processor, make_vision_model, save_vision_model
 from move37.seeds import generation_seed
 from move37.worlds.drawing import CHARACTERS, Canvas
@@ -47,12 +53,10 @@ _DIGITS, _KINDS = 3, 1 + len(CHARACTERS)
 """Digits of a number that the tower is told, and what each may be."""
 
 
-class VisionPretrainingConfig(Settings):
+class VisionPretrainingConfig(Recipe):
     """The recipe of the shipped base that sees."""
 
-    seed: int = Field(default=0, ge=0, description="Seed of the tasks, their pictures, and the tower's first weights.")
     world: str = Field(default="visual-countdown", description="Drawn world: visual-countdown, drawn-geometry.")
-    tier: str = Field(default="in-pretraining", description="Tier of its tasks.")
     language: str = Field(
         default="countdown-base", description="Shipped text base whose weights the model begins with."
     )
@@ -61,16 +65,12 @@ class VisionPretrainingConfig(Settings):
     answer_steps: int = Field(default=120, ge=1, description="Updates on whole answers.")
     batch_size: int = Field(default=32, ge=1, description="Pictures per update, all of them new.")
     texts: int = Field(default=4, ge=0, description="Tasks shown as text per update.")
-    peak_learning_rate: float = Field(default=2e-3, gt=0, description="Of AdamW, reached after the warm-up.")
     language_rate: float = Field(default=0.5, gt=0, le=1, description="Rate of the language model, as a share of it.")
     warmup_steps: int = Field(default=30, ge=0, description="Linear warm-up; then a cosine down to zero.")
-    weight_decay: float = Field(default=0.01, ge=0, description="Of AdamW.")
-    gradient_clip: float = Field(default=1.0, gt=0, description="Largest norm of the gradient.")
     layers: int = Field(default=2, ge=1, description="Layers of the tower.")
     width: int = Field(default=64, ge=8, description="Width of the tower.")
     heads: int = Field(default=4, ge=1, description="Attention heads of the tower.")
     feed_forward: int = Field(default=128, ge=8, description="Inner width of the tower's feed-forward layers.")
-    threads: int = Field(default=1, ge=1, description="Threads of torch.")
     save_every: int = Field(default=25, ge=1, description="Updates between two states to go on from.")
 
     @property
@@ -85,10 +85,7 @@ class VisionPretrainingConfig(Settings):
 
 def load_recipe(path: Path) -> VisionPretrainingConfig:
     """The recipe in a TOML file. Raises ConfigError with one line that names the key."""
-    try:
-        return VisionPretrainingConfig.model_validate(read_toml(path, "recipe"))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {describe_validation_error(error, VisionPretrainingConfig)}") from None
+    return read_recipe(path, VisionPretrainingConfig)
 
 
 def pretrain_to_see(recipe: VisionPretrainingConfig, folder: Path, report: Reporter = lambda step, loss: None) -> Path:
@@ -104,21 +101,10 @@ def pretrain_to_see(recipe: VisionPretrainingConfig, folder: Path, report: Repor
     model = make_vision_model(language, recipe.shape, recipe.seed)
     processor = make_processor(language.config.max_position_embeddings, recipe.shape)
     seeing = _Seeing(model, processor, recipe)
-    optimizer = _optimizer(seeing, recipe)
-    done = restore(folder / STATE, recipe, seeing, optimizer)
-    model.train()
-    for step in range(done, recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step) * _warmth(recipe, step) * group["factor"]
-        optimizer.zero_grad()
-        loss = seeing.learn(step)
-        torch.nn.utils.clip_grad_norm_(seeing.parameters(), recipe.gradient_clip)
-        optimizer.step()
-        report(step + 1, loss)
-        if (step + 1) % recipe.save_every == 0:
-            keep(folder / STATE, recipe, step + 1, seeing, optimizer)
+    rates = [learning_rate(recipe, step, recipe.steps) * _warmth(recipe, step) for step in range(recipe.steps)]
+    update(recipe, folder, seeing, make_optimizer(recipe, seeing.parts()), rates, seeing.learn, report)
     save_vision_model(model.eval(), recipe.shape, folder)
-    (folder / RECIPE).write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_recipe(recipe, folder)
     return folder
 
 
@@ -151,6 +137,13 @@ class _Seeing(nn.Module):
         self._side = math.isqrt(recipe.shape.image_tokens)
         torch.manual_seed(generation_seed(recipe.seed, "label weights"))
         self.labels = nn.Linear(model.lm_head.in_features, _DIGITS * _KINDS)
+
+    def parts(self) -> list[tuple[list[nn.Parameter], float]]:
+        """What sees, then the language model, each with its share of the learning rate."""
+        found: list[tuple[list[nn.Parameter], float]] = [([], 1.0), ([], self._recipe.language_rate)]
+        for name, weights in self.named_parameters():
+            found["text_model" in name or "lm_head" in name][0].append(weights)
+        return found
 
     def learn(self, step: int) -> float:
         """Add the gradient of a step's mean loss; returns that of the pictures in nats."""
@@ -212,20 +205,6 @@ def labels_of(canvas: Canvas, side: int) -> list[list[int]]:
     return found
 
 
-def _optimizer(model: nn.Module, recipe: VisionPretrainingConfig) -> torch.optim.AdamW:
-    groups = []
-    for in_language in (False, True):
-        named = [
-            p for name, p in model.named_parameters() if ("text_model" in name or "lm_head" in name) == in_language
-        ]
-        for is_matrix in (False, True):
-            weights = [each for each in named if (each.dim() > 1) == is_matrix]
-            decay = recipe.weight_decay if is_matrix else 0.0
-            factor = recipe.language_rate if in_language else 1.0
-            groups.append({"params": weights, "weight_decay": decay, "factor": factor})
-    return torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.95))
-
-
 def _refuse_unknown(recipe: VisionPretrainingConfig) -> None:
     worlds = {
         name: world
@@ -240,22 +219,14 @@ def _refuse_unknown(recipe: VisionPretrainingConfig) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """The command, with the given words instead of the command line's. Exits with 2 for a bad recipe."""
-    parser = argparse.ArgumentParser(
-        prog="python -m move37.lab.vision_pretraining", description="Pretrain a base that sees a drawn world."
+    """The command, with the given words instead of the command line's."""
+    run_command(
+        words,
+        "move37.lab.vision_pretraining",
+        "Pretrain a base that sees a drawn world.",
+        "studies/visual-countdown-pretraining.toml",
+        lambda path, folder, report: pretrain_to_see(load_recipe(path), folder, report),
     )
-    parser.add_argument("recipe", type=Path, help="TOML, for example studies/visual-countdown-pretraining.toml")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the model; a run stopped there goes on")
-    arguments = parser.parse_args(words)
-
-    def report(step: int, loss: float) -> None:
-        if step % 10 == 0:
-            print(f"step {step}  loss {loss:.4f} nats/token  {time.process_time():.0f} CPU s", flush=True)
-
-    try:
-        print(f"written to {pretrain_to_see(load_recipe(arguments.recipe), arguments.out, report)}")
-    except Move37Error as error:
-        parser.exit(error.exit_code, f"{error}\n")
 
 
 if __name__ == "__main__":
