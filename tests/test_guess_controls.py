@@ -66,6 +66,12 @@ def test_shares_decide_what_is_guessed() -> None:
     assert whole is not None
     assert whole.name == "m, blind"
     assert whole.at(1) == pytest.approx(0.02)
+    # A blind arm guesses where something is to be seen: what is asked in text is no guess of its.
+    seeing = GuessControl("m", "m-blind", "blind", tally, about={"b", "c"})
+    of_seen = control_baseline(seeing, tally.id_set)
+    assert of_seen is not None
+    assert (of_seen.problems, of_seen.at(1)) == (2, pytest.approx(0.045))
+    assert (guessed(seeing, 0.05).never, guessed(seeing, 0.05).often) == ((), ("c",))
 
 
 def test_a_blind_model_is_asked_the_same_question(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from move37.analyses.picture_readings import digits_right, picture_readings
+from move37.analyses.picture_readings import digits_right, picture_reading
 from move37.config import ProblemsConfig, from_options
 from move37.problems import load_problems
 from move37.report.picture_readings import reading_sentence, readings_table
@@ -23,8 +23,8 @@ def test_digits_are_compared_number_by_number_from_the_last() -> None:
     assert digits_right("7,12=36", None) == 0
 
 
-def test_readings_are_means_over_problems_of_each_way_of_showing() -> None:
-    image, text, nothing = problems(2), problems(2, shown="text"), problems(2, shown="nothing")
+def test_readings_are_means_over_problems_with_pictures() -> None:
+    image, text = problems(2), problems(2, shown="text")
     read, chain = image[0].references[0].split(":")
     rows = [
         (image[0].id, f"{read}:{chain}", True, 1),
@@ -32,11 +32,15 @@ def test_readings_are_means_over_problems_of_each_way_of_showing() -> None:
         (image[0].id, None, False, 1),
         (image[1].id, None, False, 4),
         (text[0].id, text[0].references[0], True, 4),
-        (nothing[0].id, f"{read}:{chain}", True, 1),
-        (nothing[0].id, None, False, 3),
     ]
     answers = pl.DataFrame(rows, schema=["problem_id", "answer", "correct", "count"], orient="row")
-    shown, guessed = picture_readings("base", answers, [*image, *text, *nothing])
+    shown = picture_reading("base", answers, [*image, *text])
+    blind = pl.DataFrame(
+        [(image[0].id, f"{read}:{chain}", True, 1), (image[0].id, None, False, 3)], answers.schema, orient="row"
+    )
+    guessed = picture_reading("base", blind, [*image, *text], shown="nothing")
+    assert shown is not None
+    assert guessed is not None
     assert (shown.shown, shown.problems, shown.digits, shown.read) == ("image", 2, 0.375, 0.375)
     assert shown.right_when_read == pytest.approx(1 / 3)
     assert shown.wrong_though_read == pytest.approx(0.25)
@@ -44,4 +48,4 @@ def test_readings_are_means_over_problems_of_each_way_of_showing() -> None:
     assert "base reads 37.5% of the digits" in reading_sentence(shown)
     assert reading_sentence(guessed) == "Without the picture base guesses 25.0% of the digits."
     assert len(readings_table([shown, guessed]).rows) == 2
-    assert picture_readings("base", answers, text) == []
+    assert picture_reading("base", answers, text) is None

@@ -365,12 +365,13 @@ class RunEvidence:
     def guess_controls(self) -> list[GuessControl]:
         """The arms that guess, behind the models that they are of."""
         study, here = self.store.study(), self.store.models()
-        controls = [(name, study.models[name]) for name in here]
-        return [
-            GuessControl(model.arm_of, name, model.guess, self.tally(name))
-            for name, model in controls
-            if model.guess is not None and model.arm_of in here
-        ]
+        shown = frozenset(problem.id for problem in self.store.problems() if problem.images)
+        found = []
+        for name, model in ((name, study.models[name]) for name in here):
+            if model.guess is not None and model.arm_of in here:
+                about = shown if model.guess == "blind" else None
+                found.append(GuessControl(model.arm_of, name, model.guess, self.tally(name), self.answers(name), about))
+        return found
 
     # -- for the analyses ------------------------------------------------------------------------------------------
 

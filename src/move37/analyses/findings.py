@@ -36,7 +36,7 @@ from move37.analyses.guessing import GuessBaseline, guess_baselines
 from move37.analyses.other_target import other_target_cautions
 from move37.analyses.pairing import leave_out_unscored, name_some, on_problems, paired
 from move37.analyses.perplexity import ScoredResponses, pair_perplexity
-from move37.analyses.picture_readings import PictureReading, picture_readings
+from move37.analyses.picture_readings import PictureReading, Shown, picture_reading
 from move37.analyses.reliability import common_ks
 from move37.analyses.training_seeds import TrainingSeeds, training_seeds
 from move37.analyses.trajectory import Checkpoint, on_base, trajectory
@@ -292,12 +292,15 @@ def _contamination(facts: Facts, confidence: float) -> tuple[PartialQuestions, .
 
 
 def _readings(facts: Facts, models: Sequence[ModelData], confidence: float) -> tuple[PictureReading, ...]:
-    known = [each for each in models if each.answers is not None]
-    return tuple(
-        reading
-        for each in known
-        for reading in picture_readings(each.tally.model, each.answers, facts.problems, confidence)  # type: ignore[arg-type]
+    blind = [each for each in facts.guess_controls if each.kind == "blind"]
+    seen: list[tuple[str, Any, Shown]] = [(each.tally.model, each.answers, "image") for each in models]
+    seen += [(each.model, each.answers, "nothing") for each in blind]
+    found = (
+        picture_reading(model, answers, facts.problems, confidence, shown)
+        for model, answers, shown in seen
+        if answers is not None
     )
+    return tuple(each for each in found if each is not None)
 
 
 def _agreements(models: Sequence[ModelData]) -> tuple[Agreement, ...]:

@@ -7,7 +7,7 @@ which a solution at large k says least; `guessed` names them.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from move37.analyses.guessing import GuessBaseline
 from move37.analyses.pairing import on_problems
 from move37.counts import AnyTally
 from move37.estimates.rows import correct_samples, k_limit, pass_at_k_rows
+
+if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
+    import polars as pl
 
 _ASKED = {"blind": "asked without the images", "answer-only": "asked for the answer alone"}
 
@@ -27,12 +30,17 @@ class GuessControl:
     arm: str
     kind: Literal["blind", "answer-only"]
     tally: AnyTally
+    answers: "pl.DataFrame | None" = None
+    """As in `ModelData.answers`, where they are known."""
+    about: Collection[str] | None = None
+    """Ids of the problems on which it guesses: those with images, if it is blind; None: on all."""
 
 
 def control_baseline(control: GuessControl, problem_ids: Collection[str]) -> GuessBaseline | None:
     """Its curve over the problems that are analysed; None where some of them has no scored sample of it."""
-    tally = on_problems(control.tally, set(problem_ids) & control.tally.id_set)
-    if tally.problems < len(problem_ids) or k_limit(tally) < 1:
+    wanted = set(problem_ids) if control.about is None else set(problem_ids) & set(control.about)
+    tally = on_problems(control.tally, wanted & control.tally.id_set)
+    if tally.problems < len(wanted) or k_limit(tally) < 1:
         return None
     solved = int((correct_samples(tally) > 0).sum())
     return GuessBaseline(
@@ -62,7 +70,7 @@ class Guessed:
 
 def guessed(control: GuessControl, below: float) -> Guessed:
     """Which problems the control guesses."""
-    tally = control.tally
+    tally = control.tally if control.about is None else on_problems(control.tally, set(control.about))
     found: dict[str, list[str]] = {"never": [], "rarely": [], "often": [], "unknown": []}
     for problem, right, scored in zip(tally.problem_ids, correct_samples(tally), tally.scored, strict=True):
         kind = "unknown" if not scored else "never" if not right else "rarely" if right < below * scored else "often"

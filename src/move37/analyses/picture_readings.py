@@ -5,8 +5,8 @@ digits that are right (number by number in their order, digits from the last one
 that is right), the share of answers that read everything rightly, and the share of those that go on to be right. An
 answer that is right was read rightly, so pass@1 is the product of the last two.
 
-A response that says nothing of the picture read nothing. Tasks are kept apart by how they were shown: where there was
-no picture, digits are guessed, which is the line below which a reading says nothing. Means over problems; the intervals
+A response that says nothing of the picture read nothing. An arm that was asked without the pictures (`guess =
+"blind"`) guesses the digits, which is the line below which a reading says nothing. Means over problems; the intervals
 are for problems like these.
 """
 
@@ -14,26 +14,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from move37.analyses.curves import mean_interval
 from move37.types import FloatArray, Problem
 from move37.worlds.known import task_of
-from move37.worlds.shown import TEXT, DrawnTask, parted
+from move37.worlds.shown import IMAGE, DrawnTask, parted
 
 if TYPE_CHECKING:  # tables are of runs: counts are compared without a table library
     import polars as pl
 
 
+Shown = Literal["image", "nothing"]
+"""Whether a model saw the pictures."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureReading:
-    """What one model took the pictures for, of the tasks that were shown in one way."""
+    """What one model took the pictures for."""
 
     model: str
-    shown: str
-    """How: "image", or "nothing" where there was none to be seen."""
+    shown: Shown
+    """A blind arm, which is shown nothing, guesses."""
     problems: int
     digits: float
     digits_interval: tuple[float, float]
@@ -47,17 +51,21 @@ class PictureReading:
     confidence: float
 
 
-def picture_readings(
-    model: str, answers: pl.DataFrame, problems: Sequence[Problem], confidence: float = 0.95
-) -> list[PictureReading]:
-    """One for each way of showing; empty where no problem is drawn. `answers` as in `ModelData.answers`."""
+def picture_reading(
+    model: str,
+    answers: pl.DataFrame,
+    problems: Sequence[Problem],
+    confidence: float = 0.95,
+    shown: Shown = "image",
+) -> PictureReading | None:
+    """None where no problem is drawn. `answers` as in `ModelData.answers`; `shown` says whether pictures were seen."""
     tasks = {problem.id: task for problem in problems if isinstance(task := task_of(problem), DrawnTask)}
-    arms: dict[str, list[tuple[float, float, float]]] = {}
-    for (problem,), rows in answers.group_by("problem_id", maintain_order=True):
-        task = tasks.get(str(problem))
-        if task is not None and task.shown != TEXT:
-            arms.setdefault(task.shown, []).append(_of_problem(task.written, rows))
-    return [_reading(model, shown, np.array(arms[shown]), confidence) for shown in sorted(arms)]
+    shares = [
+        _of_problem(task.written, rows)
+        for (problem,), rows in answers.group_by("problem_id", maintain_order=True)
+        if (task := tasks.get(str(problem))) is not None and task.shown == IMAGE
+    ]
+    return _reading(model, shown, np.array(shares), confidence) if shares else None
 
 
 def digits_right(written: str, read: str | None) -> float:
@@ -82,7 +90,7 @@ def _of_problem(written: str, rows: pl.DataFrame) -> tuple[float, float, float]:
     return digits / total, read / total, right / total
 
 
-def _reading(model: str, shown: str, shares_M3: FloatArray, confidence: float) -> PictureReading:
+def _reading(model: str, shown: Shown, shares_M3: FloatArray, confidence: float) -> PictureReading:
     digits, read, right = shares_M3.mean(0).tolist()
     return PictureReading(
         model=model,

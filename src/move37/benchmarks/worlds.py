@@ -5,8 +5,8 @@ the right answers. Metadata is what the task is made of, tags are the tier, the 
 else the world says. The option `split` is countdown's, which has a file of its own because it had one first.
 
 Tasks of a drawn world have a picture, and a chat template asks for it (template `chat-plain`). Their option `shown` is
-"image" (the default), "text" or "nothing"; size and seed alone decide which tasks there are, so these three are arms
-over the same ones. Their reference is the play that made the task.
+"image" (the default) or "text"; size and seed alone decide which tasks there are, so the two show the same ones. Their
+reference is the play that made the task.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from move37.worlds.drawing import MEDIA_TYPE
 from move37.worlds.drawn_geometry import DRAWN_GEOMETRY as DRAWN_GEOMETRY_WORLD
 from move37.worlds.parity import PARITY as PARITY_WORLD
 from move37.worlds.paths import PATHS as PATHS_WORLD
-from move37.worlds.shown import IMAGE, NOTHING, SHOWN, DrawnTask, answer_of, parted
+from move37.worlds.shown import IMAGE, SHOWN, DrawnTask, parted
 from move37.worlds.two_strategies import TWO_STRATEGIES as TWO_STRATEGIES_WORLD
 from move37.worlds.visual_countdown import VISUAL_COUNTDOWN as VISUAL_COUNTDOWN_WORLD
 
@@ -85,13 +85,11 @@ class DrawnBenchmark(WorldBenchmark):
         task = self.world.task({**problem.metadata, "shown": shown})
         assert isinstance(task, DrawnTask)
         images = (ImagePart.of(task.picture(), MEDIA_TYPE),) if shown == IMAGE else ()
-        # Without its picture the question says nothing: what it is about tells one from another.
-        about = f"nothing of {task.written}" if shown == NOTHING else task.question
         return replace(
             problem,
-            id=content_id(self.name, about, images),
+            id=content_id(self.name, task.question, images),
             question=task.question,
-            references=(answer_of(task, parted(problem.references[0])[1]),),
+            references=(task.answer(parted(problem.references[0])[1]),),
             tags={**problem.tags, "shown": shown},
             metadata=dict(task.metadata),
             images=images,

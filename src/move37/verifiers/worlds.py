@@ -13,7 +13,7 @@ from move37.worlds import Task, World
 from move37.worlds.drawn_geometry import DRAWN_GEOMETRY
 from move37.worlds.parity import PARITY
 from move37.worlds.paths import PATHS
-from move37.worlds.shown import DrawnTask, answer_of, parted
+from move37.worlds.shown import DrawnTask, parted
 from move37.worlds.two_strategies import TWO_STRATEGIES
 from move37.worlds.visual_countdown import VISUAL_COUNTDOWN
 
@@ -69,7 +69,7 @@ class DrawnVerifier(WorldVerifier):
         read, chain = parted(answer)
         if read is None:
             return None
-        is_right = task.fault(answer_of(task, chain)) is None
+        is_right = task.fault(task.answer(chain)) is None
         return _step(read == task.written, (0, len(read))), _step(is_right, (len(read) + 1, len(answer)))
 
 

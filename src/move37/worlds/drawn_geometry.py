@@ -27,18 +27,7 @@ from typing import Any
 from move37.countdown import OPERATORS, Split, choose, combine
 from move37.worlds import IN_PRETRAINING, split_of
 from move37.worlds.drawing import Canvas, Point, jitter
-from move37.worlds.shown import (
-    DRAWINGS,
-    IMAGE,
-    QUESTION,
-    SHOWN,
-    SIDE,
-    TEXT,
-    answer_of,
-    fault_before_chain,
-    find_answer,
-    parted,
-)
+from move37.worlds.shown import DRAWINGS, IMAGE, SHOWN, SIDE, DrawnTask, find_answer
 
 MOST_STEPS = 3
 LARGEST_RESULT = 999
@@ -79,7 +68,7 @@ _TIERS = {
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Drawn(DrawnTask):
     """A figure with its numbers in reading order. Raises ValueError for one that there is not."""
 
     figure: str
@@ -105,10 +94,6 @@ class Drawn:
         return f"{FIGURES[self.figure].number}={','.join(map(str, self.numbers))}"
 
     @property
-    def question(self) -> str:
-        return f"{self.written}:" if self.shown == TEXT else QUESTION
-
-    @property
     def key(self) -> object:
         return self.written, self.measured
 
@@ -125,12 +110,8 @@ class Drawn:
     def tags(self) -> Mapping[str, str]:
         return {"figure": self.figure, "shown": self.shown, "puzzle": self.written}
 
-    def fault(self, answer: str) -> str | None:
-        found = fault_before_chain(self, answer)
-        if found is not None:
-            return found
-        chain = parted(answer)[1]
-        return None if chain in self.right_chains else self._why_wrong(chain)
+    def fault_of_chain(self, chain: str) -> str | None:
+        return None if chain in self.right_chains() else self._why_wrong(chain)
 
     def _why_wrong(self, chain: str) -> str:
         steps = [step.partition("=") for step in chain.split(";")]
@@ -141,28 +122,16 @@ class Drawn:
         return "more steps than a right chain has" if len(steps) > MOST_STEPS else "not the law of the figure"
 
     def count(self) -> int:
-        return len(self.right_chains)
+        return len(self.right_chains())
 
-    def chains(self) -> Iterator[str]:
-        return (answer_of(self, chain) for chain in self.right_chains)
-
-    @property
     def right_chains(self) -> Mapping[str, None]:
-        """All of them, without what is read, in order of steps and text."""
+        """In order of steps and text."""
         return _right_chains(self.figure, self.numbers)
 
-    def drawn(self) -> Canvas:
-        """The picture."""
-        rng = Random(f"{self.written} {self.drawing}")
-        canvas = Canvas(SIDE, SIDE, rng)
+    def draw(self, canvas: Canvas, rng: Random) -> None:
         if not self.measured:
             canvas.distract(_DISTRACTIONS)
         _DRAW[self.figure](canvas, self, rng)
-        return canvas
-
-    def picture(self) -> bytes:
-        """The picture as a PNG file."""
-        return self.drawn().png()
 
 
 class DrawnGeometry:
@@ -180,7 +149,7 @@ class DrawnGeometry:
             except ValueError:
                 continue
             if task.split is split:
-                yield task, answer_of(task, choose(list(task.right_chains), rng))
+                yield task, task.answer(choose(list(task.right_chains()), rng))
 
     def task(self, metadata: Mapping[str, Any]) -> Drawn:
         numbers = tuple(int(number) for number in metadata["numbers"])

@@ -19,18 +19,7 @@ from typing import Any
 from move37 import countdown
 from move37.countdown import TIERS, Oracle, Puzzle, Split, find_fault
 from move37.worlds.drawing import Canvas, jitter
-from move37.worlds.shown import (
-    DRAWINGS,
-    IMAGE,
-    QUESTION,
-    SHOWN,
-    SIDE,
-    TEXT,
-    answer_of,
-    fault_before_chain,
-    find_answer,
-    parted,
-)
+from move37.worlds.shown import DRAWINGS, IMAGE, SHOWN, SIDE, DrawnTask, find_answer
 
 _COLUMNS, _ROWS = 2, 3
 _CELL = SIDE // _COLUMNS, SIDE // (_ROWS + 1)
@@ -41,7 +30,7 @@ _DISTRACTIONS = 4
 
 
 @dataclass(frozen=True)
-class DrawnPuzzle:
+class DrawnPuzzle(DrawnTask):
     """A puzzle, how it is drawn, and how it is shown. Raises ValueError for another way of showing it."""
 
     puzzle: Puzzle
@@ -55,12 +44,7 @@ class DrawnPuzzle:
             raise ValueError(f"a puzzle is shown as one of {', '.join(SHOWN)}, not {self.shown!r}")
 
     @property
-    def question(self) -> str:
-        return self.puzzle.question if self.shown == TEXT else QUESTION
-
-    @property
     def written(self) -> str:
-        """What stands in the picture, as an answer begins: "7,2,4,11=11"."""
         return self.puzzle.question.removesuffix(":")
 
     @property
@@ -85,24 +69,17 @@ class DrawnPuzzle:
     def _oracle(self) -> Oracle:
         return Oracle(self.puzzle)
 
-    def fault(self, answer: str) -> str | None:
-        found = fault_before_chain(self, answer)
-        if found is not None:
-            return found
-        chain = parted(answer)[1]
+    def fault_of_chain(self, chain: str) -> str | None:
         broken = find_fault(self.puzzle, chain)
         return None if broken is None else broken.value
 
     def count(self) -> int:
         return self._oracle.count()
 
-    def chains(self) -> Iterator[str]:
-        return (answer_of(self, chain) for chain in self._oracle.chains())
+    def right_chains(self) -> Iterator[str]:
+        return self._oracle.chains()
 
-    def drawn(self) -> Canvas:
-        """The picture."""
-        rng = Random(f"{self.written} {self.drawing}")
-        canvas = Canvas(SIDE, SIDE, rng)
+    def draw(self, canvas: Canvas, rng: Random) -> None:
         canvas.distract(_DISTRACTIONS)
         rows = -(-len(self.puzzle.numbers) // _COLUMNS)
         first = int(rng.random() * (_ROWS - rows + 1))
@@ -114,11 +91,6 @@ class DrawnPuzzle:
         left, right, top, bottom = x - 12, x + 12, y - 7, y + 7
         frame = [(left, top), (right, top), (right, bottom), (left, bottom)]
         canvas.outline(frame, canvas.ink())
-        return canvas
-
-    def picture(self) -> bytes:
-        """The picture as a PNG file."""
-        return self.drawn().png()
 
 
 class VisualCountdown:
@@ -130,7 +102,7 @@ class VisualCountdown:
     def plays(self, tier: str, split: Split, rng: Random) -> Iterator[tuple[DrawnPuzzle, str]]:
         for puzzle, chain in countdown.plays(TIERS[tier], split, rng):
             task = DrawnPuzzle(puzzle, int(rng.random() * DRAWINGS))
-            yield task, answer_of(task, chain)
+            yield task, task.answer(chain)
 
     def task(self, metadata: Mapping[str, Any]) -> DrawnPuzzle:
         return DrawnPuzzle(Puzzle.of(metadata), int(metadata["drawing"]), str(metadata["shown"]))
