@@ -17,6 +17,7 @@ from move37.config import parse_study
 from move37.counts import StoppingPlan, Tally
 from move37.errors import ConfigError, InputError, StoreError
 from move37.evidence import RunEvidence
+from move37.owed import in_shares
 from move37.parts import Appender, PartFolder
 from move37.schema import problem_digest, sample_rows, samples_of
 from move37.store import ModelRecord, RunStore
@@ -179,8 +180,34 @@ class TestParts:
 class TestRun:
     def test_owed_are_the_indices_that_are_not_there(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path, 2)
-        assert store.owed("base", ["p", "q"], StoppingPlan((4,), 1)) == {"p": [2, 3], "q": [0, 1, 2, 3]}
+        assert store.owed("base", ["p", "q"], StoppingPlan((4,), 1)) == {"p": range(2, 4), "q": range(4)}
         assert store.owed("base", ["p"], StoppingPlan((2,), 1)) == {}
+
+    def test_what_is_owed_beside_a_plan_begins_where_it_is_told_to(self, tmp_path: Path) -> None:
+        store = filled_store(tmp_path, 6)
+        assert store.lacking("base", ["p", "q"], range(4, 8)) == {"p": range(6, 8), "q": range(4, 8)}
+        store.samples("base").drop(pl.col("index") == 4)
+        assert store.lacking("base", ["p"], range(4, 8)) == {"p": [4, 6, 7]}
+        assert store.lacking("base", ["p"], range(5, 6)) == {}
+
+    def test_what_is_owed_is_asked_for_in_shares_of_the_same_order(self) -> None:
+        owed = {"p": range(3), "q": [1, 4], "r": range(7)}
+        shares = [{"p": range(3), "q": [1]}, {"q": [4], "r": range(3)}, {"r": range(3, 7)}]
+        assert list(in_shares(owed, 4)) == shares
+        assert list(in_shares(owed, 3)) == [
+            {"p": range(3)},
+            {"q": [1, 4], "r": range(1)},
+            *({"r": range(a, a + 3)} for a in (1, 4)),
+        ]
+        assert list(in_shares(owed, 100)) == [owed]
+        assert list(in_shares({}, 4)) == []
+
+    def test_a_hundred_million_owed_samples_take_no_memory(self, tmp_path: Path) -> None:
+        store, ids = filled_store(tmp_path, 6), ["p", *map(str, range(499))]
+        owed = store.owed("base", ids, StoppingPlan((200_000,), 1))
+        assert sum(map(len, owed.values())) == 500 * 200_000 - 6
+        assert all(type(indices) is range for indices in owed.values())
+        assert sum(len(share) > 0 for share in in_shares(owed, 2**18)) == 382
 
     def test_a_gap_between_samples_is_owed_and_not_as_many_at_the_end(self, tmp_path: Path) -> None:
         store = filled_store(tmp_path, 4)

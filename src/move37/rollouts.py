@@ -24,7 +24,7 @@ from move37.errors import ConfigError, EngineError, Move37Error
 from move37.executors import EXECUTORS, Executor, Generate, Lost
 from move37.progress import Progress, Silent
 from move37.prompting import Template, as_asked, find_template, render_prompt, user_template
-from move37.seeds import sample_seed
+from move37.seeds import sample_seed, sample_seeds
 from move37.types import FinishReason, Problem, Prompt, Request, Sample, Segment
 
 MadeT = TypeVar("MadeT", Sample, Completion)
@@ -113,7 +113,9 @@ def _refuse_too_long(engine: Renderer | Trainable, prompts: Sequence[Prompt], ro
 
 def requests_for(prompt: Prompt, indices: Iterable[int], run_seed: int, model: str) -> list[Request]:
     """One request per index, each with the seed that belongs to its key. `model`: whoever answers, or for what."""
-    return [Request(prompt, index, sample_seed(run_seed, model, prompt.problem_id, index)) for index in indices]
+    indices = list(indices)
+    seeds = sample_seeds(run_seed, model, prompt.problem_id, indices)
+    return [Request(prompt, index, seed) for index, seed in zip(indices, seeds, strict=True)]
 
 
 def owed_requests(

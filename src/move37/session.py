@@ -25,6 +25,7 @@ from move37.errors import ConfigError
 from move37.executors import EXECUTORS, is_placing
 from move37.hub import refuse_unreachable
 from move37.monitoring import Monitor, Round
+from move37.owed import in_shares
 from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.prompting import without_images
 from move37.reported import is_reported, reported_label
@@ -36,6 +37,10 @@ from move37.verifiers import Verifier, label_of
 from move37.verifiers.cache import open_cache
 from move37.verifiers.options import check_options, make_verifier
 from move37.verifiers.workforce import Workforce
+
+MOST_AT_ONCE = 2**18
+"""Requests that an engine is given at once, about 100 MB of them: a study may owe more than memory holds. Between two
+such shares an engine's batch runs empty."""
 
 
 def sampled_models(study: StudyConfig) -> list[str]:
@@ -176,7 +181,7 @@ class Session:
         self,
         sampler: "Sampler",
         name: str,
-        owed: Mapping[str, list[int]],
+        owed: Mapping[str, Sequence[int]],
         verify: bool,
         progress: Progress,
         made_one: Callable[[Sample], object] = lambda sample: None,
@@ -194,7 +199,7 @@ class Session:
                     stream.finish(advance)
             return made
 
-    def _asked(self, owed: Mapping[str, list[int]]) -> Round:
+    def _asked(self, owed: Mapping[str, Sequence[int]]) -> Round:
         """What a round asks for, and what the problems in it can owe at most."""
         problems, most = len(self.store.problems()), self.store.study().sampling.n
         at_most = sum(max(len(indices), most - indices[0]) for indices in owed.values())
@@ -306,7 +311,7 @@ class _Rounds:
         self._left: Counter[str] = Counter()
         """Of these, samples of the present round."""
 
-    def begin(self, owed: Mapping[str, list[int]], n_max: int) -> None:
+    def begin(self, owed: Mapping[str, Sequence[int]], n_max: int) -> None:
         self._left = Counter({problem: len(indices) for problem, indices in owed.items()})
         later = {problem: max(0, n_max - 1 - indices[-1]) for problem, indices in owed.items()}
         self._most = self._left + Counter(later)
@@ -335,8 +340,12 @@ class VerdictStream:
         verifiers: Mapping[str, Verifier],
         writers: Mapping[str, VerdictWriter],
     ) -> None:
-        self._in_flight, self._verifiers, self._writers = in_flight, verifiers, writers
-        self._problems = {problem.id: problem for problem in problems}
+        self._in_flight, self._writers = in_flight, writers
+        labelled = {name: (verifier, label_of(verifier)) for name, verifier in verifiers.items()}
+        self._judged = {
+            problem.id: (problem, *labelled[problem.verifier]) for problem in problems if problem.verifier in labelled
+        }
+        """Each problem with its verifier and that one's label."""
         self.counts: dict[str, Counter[str]] = {label: Counter() for label in writers}
         """Verdicts by label and outcome."""
 
@@ -351,12 +360,11 @@ class VerdictStream:
 
     def take(self, sample: Sample) -> int:
         """Take a sample in; how many verdicts were written meanwhile."""
-        problem = self._problems[sample.problem_id]
-        verifier = self._verifiers[problem.verifier]
+        problem, verifier, label = self._judged[sample.problem_id]
         if sample.error is not None:  # there is no response to judge
-            self._keep(label_of(verifier), sample, Verdict(Outcome.UNSCORED, f"the call failed: {sample.error}"))
+            self._keep(label, sample, Verdict(Outcome.UNSCORED, f"the call failed: {sample.error}"))
             return 1 + self._write(wait=False)
-        self._in_flight.offer(verifier, problem, sample.text, (label_of(verifier), sample))
+        self._in_flight.offer(verifier, problem, sample.text, (label, sample))
         written = self._write(wait=False)
         while self._in_flight.full:
             written += self._write(wait=True)
@@ -375,7 +383,7 @@ class VerdictStream:
 
     def _keep(self, label: str, sample: Sample, verdict: Verdict) -> None:
         self._writers[label].add(sample, verdict)
-        self.counts[label][verdict.outcome.value] += 1
+        self.counts[label][verdict.outcome._value_] += 1
 
 
 class Sampler:
@@ -412,19 +420,22 @@ class Sampler:
         named = (ENGINES, model.engine), (ENVIRONMENTS, self._study.sampling.environment)
         return {f"{each.kind}_{of}": what for each, name in named for of, what in each.origin(name).items()}
 
-    def sample(self, owed: Mapping[str, list[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:
+    def sample(self, owed: Mapping[str, Sequence[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:
         """Hand the owed samples to `keep` as they come; how many were made."""
-        requests = owed_requests(self._prompts, owed, self._study.seed, self._name)
-        label = f"Sampling {self._name}"
         room = has_room(self._engine, self._settings.max_new_tokens)
-        where = Where(self._settings.environment, self._settings.executor, progress, label, room)
+        where = Where(self._settings.environment, self._settings.executor, has_room=room)
+        samples = sum(map(len, owed.values()))
         start, tokens = perf_counter(), 0
-        for made in roll_out(self._generate, requests, self._name, where):
-            keep(made)
-            tokens += made.tokens or 0
+        with progress.track(f"Sampling {self._name}", samples, "samples") as advance:
+            for share in in_shares(owed, MOST_AT_ONCE):
+                requests = owed_requests(self._prompts, share, self._study.seed, self._name)
+                for made in roll_out(self._generate, requests, self._name, where):
+                    keep(made)
+                    tokens += made.tokens or 0
+                    advance(1)
         seconds = round(perf_counter() - start, 3)
-        self._store.log("sampled", model=self._name, samples=len(requests), tokens=tokens, seconds=seconds)
-        return len(requests)
+        self._store.log("sampled", model=self._name, samples=samples, tokens=tokens, seconds=seconds)
+        return samples
 
     def monitor(
         self,

@@ -47,6 +47,7 @@ from move37.errors import ConfigError, InputError, StoreError
 from move37.files import UNFINISHED, read_json, write_atomically
 from move37.kept_images import keep_images, prompt_with_images_in, with_images_in
 from move37.locks import held
+from move37.owed import missing
 from move37.parts import Appender, PartFolder
 from move37.schema import (
     COUNTS,
@@ -316,28 +317,22 @@ class RunStore:
     def samples(self, model: str) -> PartFolder:
         return SAMPLES.parts(self.folder / "samples" / model)
 
-    def owed(self, model: str, problem_ids: Sequence[str], plan: StoppingPlan) -> dict[str, list[int]]:
+    def owed(self, model: str, problem_ids: Sequence[str], plan: StoppingPlan) -> dict[str, Sequence[int]]:
         """The indices that `model` lacks for the next decision about each problem, where it lacks any.
 
         Under a plan with several looks a problem is judged by its current verdicts; one whose samples for the next
         look are all there, but not yet verified, owes nothing until they are.
         """
-        there = _indices(self.samples(model))
         if plan.is_fixed:
-            wanted = np.full(len(problem_ids), plan.n_max)
+            looks = [plan.n_max] * len(problem_ids)
         else:
-            wanted = apply_plan(self.outcomes(model, problem_ids, plan.n_max), plan).next_look
-        owed = {
-            problem: sorted(set(range(look)).difference(there.get(problem, ())))
-            for problem, look in zip(problem_ids, wanted.tolist(), strict=True)
-        }
-        return {problem: indices for problem, indices in owed.items() if indices}
+            looks = apply_plan(self.outcomes(model, problem_ids, plan.n_max), plan).next_look.tolist()
+        wanted = {problem: range(look) for problem, look in zip(problem_ids, looks, strict=True)}
+        return missing(self.samples(model), wanted)
 
-    def lacking(self, model: str, problem_ids: Sequence[str], indices: range) -> dict[str, list[int]]:
+    def lacking(self, model: str, problem_ids: Sequence[str], indices: range) -> dict[str, Sequence[int]]:
         """Those of `indices` that `model` has no sample of, for each problem where there are some."""
-        there = _indices(self.samples(model))
-        owed = {problem: sorted(set(indices).difference(there.get(problem, ()))) for problem in problem_ids}
-        return {problem: missing for problem, missing in owed.items() if missing}
+        return missing(self.samples(model), dict.fromkeys(problem_ids, indices))
 
     @contextmanager
     def appending_samples(self, model: str) -> Iterator["SampleWriter"]:
@@ -605,11 +600,6 @@ class VerdictWriter:
     def add(self, sample: Sample, verdict: Verdict) -> None:
         row = verdict_row(sample, verdict, self.about.get(sample.problem_id))
         self.appender.add(row, len(verdict.answer or ""))
-
-
-def _indices(parts: PartFolder) -> dict[str, list[int]]:
-    keys = parts.read(KEY)
-    return {str(p[0]): frame["index"].to_list() for p, frame in keys.group_by("problem_id")}
 
 
 def _digest_of(path: Path) -> str | None:

@@ -188,7 +188,8 @@ def _at_most(store: RunStore, model: str, problem_ids: Sequence[str], plan: Stop
     """Samples that a model makes from here on if no problem stops before its last look."""
     if not store.exists or not store.samples(model).files():
         return len(problem_ids) * plan.n_max
-    here = Counter(store.samples(model).read(["problem_id"])["problem_id"].to_list())
+    rows = store.samples(model).scan(["problem_id"]).group_by("problem_id").len()
+    here = Counter(dict(store.samples(model).collect(rows).iter_rows()))
     return sum(plan.n_max - here[problem] for problem in store.owed(model, problem_ids, plan))
 
 
