@@ -22,7 +22,7 @@ from move37.analyses.gains_losses import gains_and_losses
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.bands import simultaneous_band, thinned_columns
-from move37.estimates.curtailed import failure_by_plan
+from move37.estimates.curtailed import failure_at
 from move37.estimates.planning import AssumedPair
 from move37.estimates.settings import BandSettings
 from move37.types import FloatArray, IntArray
@@ -204,7 +204,7 @@ def _failures(plan: StoppingPlan, trials: IntArray, successes: IntArray, at: Int
     """U at the thinned ks, (M, K)."""
     codes, where = np.unique(trials * (plan.n_max + 1) + successes, return_inverse=True)
     distinct_trials, distinct_successes = np.divmod(codes, plan.n_max + 1)
-    return failure_by_plan(plan, distinct_trials, distinct_successes, plan.n_max)[:, at][where]
+    return failure_at(plan, distinct_trials, distinct_successes, at + 1)[where]
 
 
 def _tally(

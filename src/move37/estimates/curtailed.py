@@ -23,10 +23,11 @@ Left out: measures that need exchangeable samples (maj@k, G-Pass@k); the first l
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, bdtrc
+from scipy.special import bdtr, bdtrc, gammaln
 
 from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import InputError
@@ -115,25 +116,38 @@ def stop_tails(tally: AnyTally) -> Callable[[FloatArray], FloatArray]:
 
 def expected_samples(plan: StoppingPlan, p: FloatArray) -> FloatArray:
     """Mean samples of a problem with success probability p under `plan`, shape as `p` (P,)."""
-    points = stopping_points(plan)
-    return points.probability(p) @ points.trials
+    p = np.asarray(p, dtype=float)
+    return sum((points.probability(p) @ points.trials for points in stopping_points(plan).blocks()), np.zeros(len(p)))
 
 
 def design_variance(plan: StoppingPlan, p: FloatArray, ks: IntArray) -> FloatArray:
     """Exact variance of pass@k for a problem with success probability p under `plan`, shape (P, len(ks))."""
-    points = stopping_points(plan)
-    failure = failure_by_plan(plan, points.trials, points.successes, int(ks.max()))[:, ks - 1]
-    q = 1.0 - np.asarray(p, dtype=float)[:, None]
-    return np.maximum(points.probability(p) @ failure**2 - q ** (2 * ks), 0.0)
+    p = np.asarray(p, dtype=float)
+    squares = np.zeros((len(p), len(ks)))
+    for points in stopping_points(plan).blocks():
+        squares += points.probability(p) @ failure_at(plan, points.trials, points.successes, ks) ** 2
+    return np.maximum(squares - (1.0 - p[:, None]) ** (2 * ks), 0.0)
 
 
 def failure_by_plan(plan: StoppingPlan, trials: IntArray, successes: IntArray, k_max: int) -> FloatArray:
     """U(k) at stopping points of `plan` taken as written (no unscored samples), shape (D, K)."""
     if isinstance(plan.successes, tuple):
         return failure_by_paths(plan, trials, successes, k_max)
+    return _closed_form(trials, successes, _look_before(plan, trials), plan.successes, k_max)
+
+
+def failure_at(plan: StoppingPlan, trials: IntArray, successes: IntArray, ks: IntArray) -> FloatArray:
+    """`failure_by_plan` at `ks` (K,) alone, shape (D, K): bounded in memory whatever the plan's n_max, except where
+    thresholds differ between looks."""
+    if isinstance(plan.successes, tuple):
+        return failure_by_paths(plan, trials, successes, int(ks.max()))[:, ks - 1]
+    return exactly_at(trials, successes, _look_before(plan, trials), plan.successes, 0, ks)
+
+
+def _look_before(plan: StoppingPlan, trials: IntArray) -> IntArray:
+    """The look before the one after `trials` samples, 0 where that is the first."""
     looks = np.array([0, *plan.looks])
-    went_on = looks[np.searchsorted(looks, trials) - 1]
-    return _closed_form(trials, successes, went_on, plan.successes, k_max)
+    return looks[np.searchsorted(looks, trials) - 1]
 
 
 def checked_limit(tally: StoppedTally, k_max: int | None) -> int:
@@ -182,6 +196,53 @@ def successes_before(n: IntArray, c: IntArray, m: IntArray, r: int) -> tuple[Int
     log_weight = np.where(possible, log_choose(m_, first) + log_choose(rest, last), -np.inf)
     weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
     return a, weight / weight.sum(axis=1, keepdims=True)
+
+
+def exactly_at(trials: IntArray, successes: IntArray, went_on: IntArray, r: int, j: int, ks: IntArray) -> FloatArray:
+    """The estimate of C(k, j) p^j (1-p)^(k-j) at each of `ks` (K,) for distinct stops (D,) of a plan with threshold
+    r > j, shape (D, K). That of j = 0 is U(k)."""
+    trials, successes, went_on = (each[:, None] for each in (trials, successes, went_on))
+    whole = ((successes < r) | (went_on == 0))[:, 0]
+    found = np.empty((len(trials), len(ks)))
+    if whole.any():
+        found[whole] = exact_hits(successes[whole], trials[whole], j, ks)
+    cut = ~whole
+    if cut.any():
+        n, c, m = trials[cut], successes[cut], went_on[cut]
+        before, weights = successes_before(n[:, 0], c[:, 0], m[:, 0], r)
+        inside = ks <= m
+        part = np.zeros((len(n), len(ks)))
+        for a in before.tolist():
+            part += weights[:, a : a + 1] * np.where(inside, exact_hits(np.full_like(m, a), m, j, ks), 0.0)
+            if a <= j:
+                later = exact_hits(c - a, n - m, j - a, np.maximum(ks - m, 0))
+                part += weights[:, a : a + 1] * np.where(inside, 0.0, later)
+        found[cut] = part
+    return found
+
+
+def exact_hits(correct: IntArray, n: IntArray, j: int, draws: IntArray) -> FloatArray:
+    """Hypergeometric: the chance that exactly j of `draws` from n are correct; 0 for what is impossible.
+
+    Arrays of shapes that fit together (numpy's broadcasting). The relative error is that of logarithms of factorials,
+    1e-12 at n = 1,000 and 1e-9 at 10^6.
+    """
+    logs = _log_factorials(max(int(n.max()), int(correct.max()), int(draws.max()), j).bit_length())
+    wrong, misses = n - correct, draws - j
+    possible = (j <= correct) & (misses >= 0) & (misses <= wrong) & (draws <= n) & (correct >= 0) & (wrong >= 0)
+
+    def choose(whole: IntArray, part: IntArray) -> FloatArray:
+        whole, part = np.maximum(whole, 0), np.maximum(part, 0)
+        return logs[whole] - logs[part] - logs[np.maximum(whole - part, 0)]
+
+    hits = np.full_like(correct, j)
+    return np.where(possible, np.exp(choose(correct, hits) + choose(wrong, misses) - choose(n, draws)), 0.0)
+
+
+@lru_cache(maxsize=4)
+def _log_factorials(bits: int) -> FloatArray:
+    """Of 0, 1, ..., 2^bits."""
+    return gammaln(np.arange(1.0, 2.0**bits + 2))
 
 
 def _failure_after(n: IntArray, c: IntArray, m: IntArray, k_max: int) -> FloatArray:

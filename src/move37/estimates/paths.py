@@ -11,13 +11,19 @@ have closed forms (`curtailed.py`), which this file checks in the tests, and whi
 moved the looks: here the plan is taken as written.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from move37.counts import StoppingPlan
 from move37.errors import InputError
+from move37.estimates.pass_at_k import log_choose
 from move37.types import FloatArray, IntArray
+
+_FEW = 64
+"""Successes; of a plan with a larger threshold the points are found sample by sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,12 @@ class StoppingPoints:
     successes: IntArray
     log_paths: FloatArray
     """Natural logarithm of K(b)."""
+
+    def blocks(self, size: int = 4096) -> Iterator["StoppingPoints"]:
+        """The same points, `size` at a time: a table of them by p is large where a plan is long."""
+        for start in range(0, len(self.trials), size):
+            rows = slice(start, start + size)
+            yield StoppingPoints(self.trials[rows], self.successes[rows], self.log_paths[rows])
 
     def log_probability(self, p: FloatArray) -> FloatArray:
         """log P_p(b) for every success probability in `p` (P,), shape (P, B)."""
@@ -46,8 +58,37 @@ class StoppingPoints:
         return np.exp(self.log_probability(p))
 
 
+@lru_cache(maxsize=8)
 def stopping_points(plan: StoppingPlan) -> StoppingPoints:
-    """All stopping points of `plan` with their path counts, by one pass over the samples."""
+    """All stopping points of `plan` with their path counts."""
+    if isinstance(plan.successes, int) and (plan.is_fixed or plan.successes <= _FEW):
+        return _points_of_one_threshold(plan, plan.successes)
+    return _points_by_sample(plan)
+
+
+def _points_of_one_threshold(plan: StoppingPlan, r: int) -> StoppingPoints:
+    """With a of c successes among the first m samples, m the look before, K(b) is the sum of C(m, a) C(N-m, c-a) over
+    a < r: what has too few successes at one look had too few at all before."""
+    looks = np.array([0, *plan.looks])
+    before, look = looks[:-1], looks[1:]
+    fewest = np.where(look == plan.n_max, 0, r)
+    most = np.minimum(before, r - 1) + look - before
+    stops = np.maximum(most - fewest + 1, 0)
+    trials, went_on = np.repeat(look, stops), np.repeat(before, stops)
+    place = np.arange(len(trials)) - np.repeat(np.cumsum(stops) - stops, stops)
+    successes = np.repeat(most, stops) - place
+    log_paths = np.full(len(trials), -np.inf)
+    for a in range(min(r, int(before[-1]) + 1)):
+        rest, later = trials - went_on, successes - a
+        possible = (a <= went_on) & (later >= 0) & (later <= rest)
+        m, n, c = went_on[possible], rest[possible], later[possible]
+        ways = log_choose(m, np.full_like(m, a)) + log_choose(n, c)
+        log_paths[possible] = np.logaddexp(log_paths[possible], ways)
+    return StoppingPoints(trials, successes, log_paths)
+
+
+def _points_by_sample(plan: StoppingPlan) -> StoppingPoints:
+    """For any plan, by one pass over the samples."""
     thresholds = _thresholds(plan)
     alive = np.array([0.0])  # log paths to (n, s), s = 0.. , that are still open
     found: list[tuple[IntArray, IntArray, FloatArray]] = []

@@ -10,7 +10,7 @@ Decisions:
   given where a problem stopped, the successes among the samples before its last look are hypergeometric, cut off below
   the threshold (`curtailed.py`), and the first k lie on one side of that look or on both.
 - S(k, t) is 0 for k < t, for every model.
-- Only the ks that are asked for are computed, from a table of logarithms of factorials (relative error 1e-12).
+- Only the ks that are asked for are computed (`curtailed.exactly_at`).
 
 Left out: the share of k (G-Pass@k in `pass_at_k.py`), where t grows with k.
 """
@@ -18,11 +18,10 @@ Left out: the share of k (G-Pass@k in `pass_at_k.py`), where t grows with k.
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import gammaln
 
 from move37.counts import AnyTally, StoppedTally
 from move37.errors import InputError
-from move37.estimates.curtailed import checked_limit, distinct_stops, successes_before
+from move37.estimates.curtailed import checked_limit, distinct_stops, exact_hits, exactly_at
 from move37.estimates.pass_at_k import checked_counts, checked_k
 from move37.estimates.paths import log_share_of_paths
 from move37.estimates.rows import distinct_problems
@@ -72,43 +71,4 @@ def _exactly(tally: AnyTally, j: int, ks: IntArray) -> FloatArray:
         shares = np.exp(log_share_of_paths(tally.plan, trials, successes, last, j))[:, ks - 1]
         ways = np.prod([np.maximum(ks - i, 0) / (i + 1) for i in range(j)], axis=0) if j else 1.0
         return shares * ways
-    return _closed_form(trials[:, None], successes[:, None], went_on[:, None], tally.plan.successes, j, ks)
-
-
-def exact_hits(correct: IntArray, n: IntArray, j: int, draws: IntArray) -> FloatArray:
-    """Hypergeometric: the chance that exactly j of `draws` from n are correct; 0 for what is impossible.
-
-    Arrays of shapes that fit together (numpy's broadcasting).
-    """
-    largest = max(int(n.max()), int(correct.max()), int(draws.max()), j)
-    logs = gammaln(np.arange(1.0, largest + 2))
-    wrong, misses = n - correct, draws - j
-    possible = (j <= correct) & (misses >= 0) & (misses <= wrong) & (draws <= n) & (correct >= 0) & (wrong >= 0)
-
-    def choose(whole: IntArray, part: IntArray) -> FloatArray:
-        whole, part = np.maximum(whole, 0), np.maximum(part, 0)
-        return logs[whole] - logs[part] - logs[np.maximum(whole - part, 0)]
-
-    hits = np.full_like(correct, j)
-    return np.where(possible, np.exp(choose(correct, hits) + choose(wrong, misses) - choose(n, draws)), 0.0)
-
-
-def _closed_form(trials: IntArray, successes: IntArray, went_on: IntArray, r: int, j: int, ks: IntArray) -> FloatArray:
-    """For distinct stops (D, 1) of a plan with threshold r > j, (D, K)."""
-    whole = ((successes < r) | (went_on == 0))[:, 0]
-    found = np.empty((len(trials), len(ks)))
-    if whole.any():
-        found[whole] = exact_hits(successes[whole], trials[whole], j, ks)
-    cut = ~whole
-    if cut.any():
-        n, c, m = trials[cut], successes[cut], went_on[cut]
-        before, weights = successes_before(n[:, 0], c[:, 0], m[:, 0], r)
-        inside = ks <= m
-        part = np.zeros((len(n), len(ks)))
-        for a in before.tolist():
-            part += weights[:, a : a + 1] * np.where(inside, exact_hits(np.full_like(m, a), m, j, ks), 0.0)
-            if a <= j:
-                later = exact_hits(c - a, n - m, j - a, np.maximum(ks - m, 0))
-                part += weights[:, a : a + 1] * np.where(inside, 0.0, later)
-        found[cut] = part
-    return found
+    return exactly_at(trials, successes, went_on, tally.plan.successes, j, ks)
