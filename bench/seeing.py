@@ -10,6 +10,7 @@ token, in turns; the ratio is the median of rounds. tests/test_engine_images.py 
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from move37.config import ModelConfig, SamplingConfig
 from move37.engines.transformers import TransformersEngine

@@ -23,6 +23,8 @@ from urllib.request import urlopen
 
 import polars as pl
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from move37.schema import SAMPLES, VERDICTS, problem_digest, sample_digest
 from move37.store import RunStore
 from move37.types import Problem

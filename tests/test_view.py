@@ -321,14 +321,41 @@ def test_copies_hold_the_rows_of_their_parts_and_go_with_them(tmp_path: Path, mo
 
     check()
     sorted_parts.refresh()
-    assert len(list((tmp_path / "copies").iterdir())) == 2
-    assert sum(1 for _ in (tmp_path / "copies").rglob("*.parquet")) > 2
+    (merged,) = (tmp_path / "copies").iterdir()  # two of like size
+    assert sum(1 for _ in merged.rglob("*.parquet")) > 2
     check()
     parts.compact()
     check()  # the new part has no copy yet
     sorted_parts.refresh()
-    assert [path.name for path in (tmp_path / "copies").iterdir()] == [path.stem for path in parts.files()]
+    assert not merged.exists()
+    assert len(list((tmp_path / "copies").iterdir())) == 1
     check()
+
+
+def test_copies_of_like_size_are_merged_and_what_is_no_copy_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "LARGE_BYTES", 1)
+    parts, folder = SAMPLES.parts(tmp_path / "parts"), tmp_path / "copies"
+    rows = [(f"p{i % 5}", i // 5, f"text {i}", "stop", 3, None, i, i, None, None) for i in range(640)]
+    frame = pl.DataFrame(rows, SAMPLES.columns, orient="row")
+    sorted_parts = SortedParts(parts, folder)
+    for at in range(0, 640, 10):
+        parts.append(frame[at : at + 10])
+        if at % 40 == 0:
+            sorted_parts.refresh()
+            assert len(list(folder.iterdir())) <= 7  # log2 of 64
+    files = [*folder.rglob("*.parquet")]
+    (folder / "part-000001-abcdabcd").mkdir()
+    frame[:10].write_parquet(folder / "part-000001-abcdabcd" / "0000.parquet")  # as another version made it
+    again = SortedParts(parts, folder)
+    assert again.of_problem("p3", ["text"])["text"].to_list() == [f"text {i}" for i in range(3, 640, 5)]
+    monkeypatch.setattr(copies, "MERGED_UP_TO", 1000)
+    again.refresh()
+    assert not (folder / "part-000001-abcdabcd").exists()
+    assert not any(file.exists() for file in files)
+    # Who looked before the copies were merged finds the rows all the same.
+    assert sorted_parts.of_problem("p3", ["text"])["text"].to_list() == [f"text {i}" for i in range(3, 640, 5)]
 
 
 def test_without_a_cache_copies_are_made_for_one_look(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -45,6 +46,16 @@ class ModelFiles:
     verdicts: Mapping[str, SortedParts]
     """By label: of the run's own verifiers, of other graders, of readers."""
 
+    # Made anew when the run has changed (`room.py`), so labels are listed once.
+    @cached_property
+    def _current(self) -> list[str]:
+        return [label for label in current_labels(self.store, self.model) if label in self.verdicts]
+
+    @cached_property
+    def _beside(self) -> list[str]:
+        labels = (*other_labels(self.store, self.model), *reader_labels(self.store, self.model))
+        return [label for label in labels if label in self.verdicts]
+
     def refresh(self) -> None:
         for parts in (self.samples, *self.verdicts.values()):
             parts.refresh()
@@ -53,9 +64,8 @@ class ModelFiles:
         """Every sample on a problem with its current verdict (null: none yet), by index."""
         columns = ["finish_reason", "tokens", "logprob", "digest", *(["text"] if with_text else [])]
         samples = self.samples.of_problem(problem.id, columns).with_columns(pl.col("finish_reason").cast(pl.String))
-        labels = [label for label in current_labels(self.store, self.model) if label in self.verdicts]
         of = ["outcome", "reason", "answer", "flags"]
-        verdicts = [self._standing(label, problem, of, samples) for label in labels]
+        verdicts = [self._standing(label, problem, of, samples) for label in self._current]
         empty = {"problem_id": pl.String, "index": pl.Int32, "outcome": pl.String, "reason": pl.String}
         none = pl.DataFrame(schema=empty | {"answer": pl.String, "flags": pl.List(pl.String)})
         judged = pl.concat([each.select(none.columns) for each in (none, *verdicts)]).unique(KEY, keep="first")
@@ -64,9 +74,7 @@ class ModelFiles:
     def beside(self, problem: Problem, samples: pl.DataFrame) -> dict[int, list[dict[str, Any]]]:
         """What other graders and readers say of `samples`, by index."""
         found: dict[int, list[dict[str, Any]]] = {}
-        for label in (*other_labels(self.store, self.model), *reader_labels(self.store, self.model)):
-            if label not in self.verdicts:
-                continue
+        for label in self._beside:
             for row in self._standing(label, problem, ["outcome", "reason"], samples).to_dicts():
                 said = {"by": label.rpartition("@")[0], "outcome": row["outcome"], "reason": visible(row["reason"])}
                 if label.startswith(READER):

@@ -11,12 +11,12 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
@@ -28,7 +28,7 @@ from move37.labels import readings, settle
 from move37.paths import cache_folder
 from move37.store import RunStore
 from move37.types import Problem
-from move37.view.copies import SortedParts
+from move37.view.copies import SortedParts, twice
 from move37.view.counts import COUNTS, problem_counts
 from move37.view.pieces import Piece, pieces_of
 from move37.view.responses import ModelFiles
@@ -40,7 +40,6 @@ _NOTE = "run.txt"
 QUESTION = 160
 """Characters of a question in the list."""
 _LOG = logging.getLogger(__name__)
-Found = TypeVar("Found")
 
 
 @dataclass
@@ -207,7 +206,7 @@ class Room:
     def _source(self, store: RunStore, name: str, model: str, is_base: bool, number: int) -> Source:
         stamp = _model_stamp(store, model)
         old = self._sources.get((store.folder, model))
-        counts = old.counts if old is not None and old.stamp == stamp else _twice(lambda: problem_counts(store, model))
+        counts = old.counts if old is not None and old.stamp == stamp else twice(lambda: problem_counts(store, model))
         cache = self._cache_of(store) / model
         verdicts = {
             label: SortedParts(store.verdicts(label, model), cache / "verdicts" / label)
@@ -256,16 +255,7 @@ def _found(room: Room, number: int, stamp: Any, text: str) -> list[tuple[str, in
     """`stamp` stands for the samples: the same text in the same samples is looked for once."""
     samples = room.source(number).files.samples
     rows = samples.scan(["problem_id", "text"]).filter(pattern(text)).group_by("problem_id").len()
-    return _twice(lambda: rows.collect(engine="streaming").rows())
-
-
-def _twice(read: Callable[[], Found]) -> Found:
-    """Once more where a part went away between the listing and the reading: a writer merged it."""
-    try:
-        return read()
-    except (OSError, pl.exceptions.PolarsError):
-        time.sleep(0.2)
-        return read()
+    return twice(lambda: rows.collect(engine="streaming").rows())
 
 
 def _shown(store: RunStore, name: str) -> dict[str, tuple[list[str], list[str]]]:
