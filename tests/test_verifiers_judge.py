@@ -22,8 +22,6 @@ pytest.importorskip("openai", reason="the [server] extra is not installed")
 
 from move37.verifiers.judge import JudgeVerifier, read_reply
 
-pytestmark = pytest.mark.own_workers
-
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
 PROBLEM = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "judge")
 
@@ -37,7 +35,8 @@ def judge() -> Iterator[ScriptedJudge]:
 
 def options(server: ScriptedJudge, **more: Any) -> VerificationConfig:
     own = {"base_url": server.base_url, "model": "scripted", "retries": 2, "timeout_seconds": 1.0, "concurrency": 2}
-    return VerificationConfig(options={"judge": own | more})
+    # One worker, which is kept: of two the second may still be getting ready for a judge that is gone by then.
+    return VerificationConfig(options={"judge": own | more}, workers=1)
 
 
 def judged(settings: VerificationConfig, *texts: str) -> list[Verdict]:
@@ -165,7 +164,7 @@ def test_a_judge_that_cannot_judge_ends_the_pass_before_anything_is_marked_unsco
 @pytest.mark.slow
 def test_as_many_requests_are_in_flight_as_may_be_and_no_more() -> None:
     server = ScriptedJudge(delay_seconds=0.2)
-    settings = options(server, concurrency=6, timeout_seconds=30).model_copy(update={"workers": 1})
+    settings = options(server, concurrency=6, timeout_seconds=30)
     verdicts = judged(settings, *(f"\\boxed{{{i % 3 and 'Evelyn'}{i}}}" for i in range(48)), "\\boxed{Evelyn}")
     assert server.most_at_once == 6
     assert Counter(verdict.outcome for verdict in verdicts) == {INCORRECT: 48, CORRECT: 1}
@@ -205,6 +204,7 @@ def test_what_hangs_or_crashes_beside_others_is_found_and_the_others_are_judged(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_workers")  # they read it when they start
 def test_the_key_comes_from_the_environment_and_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     server = ScriptedJudge(key="s3cret")
     monkeypatch.setenv("MY_JUDGE_KEY", "s3cret")
