@@ -5,11 +5,13 @@ import re
 import runpy
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("trl", reason="TRL is not installed: pip install 'move37[peers]'")
+if find_spec("trl") is None:
+    pytest.skip("TRL is not installed: pip install 'move37[peers]'", allow_module_level=True)
 
 from move37.cli import app
 from move37.lab import checkpoint_folder

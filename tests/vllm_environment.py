@@ -11,9 +11,9 @@ _THERE = bool(list(CACHE.glob("ready-*")))
 
 
 def NEEDS_VLLM(kind: type) -> type:  # noqa: N802 - a mark, as pytest's own
-    """For classes of tests: slow, and skipped with the reason where the environment is not there."""
+    """For classes of tests: slow, of another tool, and skipped with the reason where its environment is not there."""
     reason = f"no vLLM in {CACHE}: run scripts/vllm once"
-    return pytest.mark.slow(pytest.mark.skipif(not _THERE, reason=reason)(kind))
+    return pytest.mark.peer(pytest.mark.slow(pytest.mark.skipif(not _THERE, reason=reason)(kind)))
 
 
 def on_one_core(patch: pytest.MonkeyPatch) -> None:
