@@ -7,16 +7,15 @@ used (`__init__.pyi` has their types). To read the code, start at `pipeline.py`.
 and no plotting library.
 """
 
-from importlib import import_module
-from typing import Any
-
 __version__ = "0.1.0"
 _API = ("Found", "Outcome", "Planned", "Run", "compare", "open_run", "plan", "verify")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _API:
         raise AttributeError(f"module 'move37' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module("move37.api"), name)
 
 
