@@ -1,11 +1,13 @@
 """Live against TRL: fresh random inputs through its losses and ours, and the advantages of its whole trainers."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("trl", reason="TRL is not installed: pip install 'move37[peers]'")
+if find_spec("trl") is None:
+    pytest.skip("TRL is not installed: pip install 'move37[peers]'", allow_module_level=True)
 
 from move37.training.algorithms import AdvantageInputs  # noqa: E402
 from tests.golden import make_training_golden as peers  # noqa: E402

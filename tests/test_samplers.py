@@ -1,6 +1,7 @@
 """Who samples for a training: several processes give the rollouts of one, with the weights of every step."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from move37.errors import ConfigError, EngineError  # noqa: E402
 from move37.lab import checkpoint_folder  # noqa: E402
+from move37.training import samplers  # noqa: E402
 from move37.training.algorithms import Needs  # noqa: E402
 from move37.training.loop import train  # noqa: E402
 from move37.training.policy import Policy  # noqa: E402
@@ -43,10 +45,31 @@ def figures(folder: Path) -> list[dict[str, Any]]:
     return [line for line in lines if line["kind"] == "step"]
 
 
+@pytest.fixture(scope="module")
+def kept_processes() -> Iterator[None]:
+    """The same two processes sample for every training here: each loads torch and transformers when it starts."""
+    kind, made = samplers._Processes, []
+
+    def processes(recipe: TrainConfig, weights: Callable[[], Any]) -> Any:
+        if not made:
+            made.append(kind(recipe, weights))
+        made[0]._weights = weights
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        close = kind.close
+        patch.setattr(samplers, "_Processes", processes)
+        patch.setattr(kind, "close", lambda self: None)
+        yield
+        for each in made:
+            close(each)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("kept_processes")
 def test_two_processes_give_the_rollouts_of_one_with_the_weights_of_every_step(tmp_path: Path) -> None:
-    for samplers in (1, 2):
-        train(recipe_of(samplers=samplers), tmp_path / str(samplers))
+    for number in (1, 2):
+        train(recipe_of(samplers=number), tmp_path / str(number))
     for step in (1, 2):
         one, two = (read_samples(tmp_path / name, step) for name in "12")
         columns = [name for name in one.columns if name not in ("advantage", "logprob")]
@@ -57,8 +80,17 @@ def test_two_processes_give_the_rollouts_of_one_with_the_weights_of_every_step(t
         assert theirs["loss"] == pytest.approx(mine["loss"], abs=1e-4)
 
 
+def test_settings_that_cannot_go_together_are_refused() -> None:
+    with pytest.raises(ConfigError, match="data_parallel_size"):
+        recipe_of(engine="vllm", samplers=2)
+    with pytest.raises(ConfigError, match="engine_options"):
+        recipe_of(engine_options={"dtype": "float32"})
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("kept_processes")
 def test_a_sampler_that_is_killed_ends_the_training_with_its_reason() -> None:
+    """The last test: it ends the processes."""
     import os
     import signal
 
@@ -74,10 +106,3 @@ def test_a_sampler_that_is_killed_ends_the_training_with_its_reason() -> None:
             list(begun)
     finally:
         policy.close()
-
-
-def test_settings_that_cannot_go_together_are_refused() -> None:
-    with pytest.raises(ConfigError, match="data_parallel_size"):
-        recipe_of(engine="vllm", samplers=2)
-    with pytest.raises(ConfigError, match="engine_options"):
-        recipe_of(engine_options={"dtype": "float32"})
