@@ -83,9 +83,11 @@ def plain_gradients(
     return gradients(model)
 
 
-@pytest.mark.parametrize("micro_batch_tokens", [8, 1024])
-def test_gradients_are_those_of_a_plain_computation(folder: Path, micro_batch_tokens: int) -> None:
-    policy = Policy(recipe(folder, optimizer={"micro_batch_tokens": micro_batch_tokens}), Needs())
+@pytest.mark.parametrize(("micro_batch_tokens", "recomputed"), [(8, False), (1024, False), (1024, True), (8, True)])
+def test_gradients_are_those_of_a_plain_computation(folder: Path, micro_batch_tokens: int, recomputed: bool) -> None:
+    """Also with gradient checkpointing, where a response is read with its prompt and its images."""
+    settings = {"gradient_checkpointing": recomputed}
+    policy = Policy(recipe(folder, optimizer={"micro_batch_tokens": micro_batch_tokens}, model=settings), Needs())
     asked = prompts(policy)
     responses = [[50, 51, 52], [50, 53], [54], [50, 51, 1], [55, 56], [57, 58, 59, 1]]
     weights = [1.0, -0.5, 2.0, 0.7, -1.2, 0.4]
@@ -190,8 +192,8 @@ def test_right_answers_to_pictures_are_imitated_and_learnt(folder: Path, tmp_pat
 
 def test_what_cannot_be_done_with_images_is_refused(folder: Path, tmp_path: Path) -> None:
     policy = Policy(recipe(folder, model={"gradient_checkpointing": True}), Needs())
-    ids = prompts(policy)[0][1]
-    with pytest.raises(ConfigError, match=r"model\.gradient_checkpointing: a prompt with images is read once"):
-        policy.logprobs(make_batch([ids], [0], [[50]]))
+    ids, mark = prompts(policy)[0][1], policy.model.config.image_token_id
+    with pytest.raises(ConfigError, match=r"model\.gradient_checkpointing: a response holds the model's own mark"):
+        policy.logprobs(make_batch([ids], [0], [[50, mark, 51]]))
     with pytest.raises(ConfigError, match=r"model\.freeze_vision: the model has no vision tower"):
         Policy(recipe(save_model(tmp_path), model={"freeze_vision": True}), Needs())

@@ -136,9 +136,10 @@ class ModelBackbone:
 
     def read_shown(self, tokens_RS: Tensor, images: Mapping[str, Tensor]) -> tuple[Tensor, States]:
         """`read` for prompts with images, all of one length: the model places tokens and images itself."""
-        cache = DynamicCache()
-        known = self._signature.accepted(cache, use_cache=True) | dict(images)
-        with _mixed(tokens_RS.device, self._autocast):
+        cache = None if self.recomputes else DynamicCache()
+        known = self._signature.accepted(cache, use_cache=cache is not None) | dict(images)
+        recomputes = self.recomputes and torch.is_grad_enabled()
+        with _mixed(tokens_RS.device, self._autocast), _recomputing(self._model, recomputes):
             output = self._backbone(
                 input_ids=tokens_RS, attention_mask=torch.ones_like(tokens_RS), **known, **_recorded(self._routers)
             )

@@ -4,6 +4,9 @@ The model's own forward puts images and text together, so what works for one fam
 length whose images have tensors of one shape are read together; there is no padding among them, because models place
 images by what they see of it. What a prompt leaves behind is padded at the left afterwards, as other prompts are.
 
+With gradient checkpointing each response is read with its prompt and its images (`read_through`): the layers form what
+they need again in the backward pass, those of the tower too, and keep no state to go on from.
+
 Also here: what of a model is its tower, the part that only sees.
 """
 
@@ -35,19 +38,12 @@ def has_images(prompts: Sequence[tuple[int, ...]]) -> bool:
 
 
 def read_with_images(model: PreTrainedModel, backbone: Backbone, prompts: Sequence[tuple[int, ...]]) -> ReadPrompts:
-    """Read prompts of which some have images. Raises ConfigError where they cannot be read once for all responses."""
-    if backbone.recomputes or not isinstance(backbone, ModelBackbone):
-        raise ConfigError(
-            "model.gradient_checkpointing: a prompt with images is read once for all of its responses, and recomputing "
-            "would read it with each; turn it off, and set a smaller optimizer.micro_batch_tokens"
-        )
+    """Read prompts of which some have images. Raises ConfigError for a model that cannot be gone on from there."""
     width = max(map(len, prompts))
     found: dict[int, tuple[Tensor, list[Tensor], int]] = {}
     for places in _alike(model, prompts):
         tokens = torch.tensor([prompts[place] for place in places], device=model.device)
-        images = [_tensors(model, prompts[place]) for place in places]
-        together = {name: torch.cat([each[name] for each in images]) for name in images[0]}
-        hidden, states = backbone.read_shown(tokens, together)
+        hidden, states = _showing(backbone).read_shown(tokens, _together(model, prompts, places))
         offset, missing = forget_positions(model), width - tokens.shape[1]
         for row, place in enumerate(places):
             own = [pad(each[row], (0, 0, missing, 0)) for layer in states for each in layer]
@@ -57,6 +53,54 @@ def read_with_images(model: PreTrainedModel, backbone: Backbone, prompts: Sequen
     offsets_P = torch.tensor([offset for _, _, offset in read], device=model.device)
     pairs = list(zip(states[::2], states[1::2], strict=True))
     return ReadPrompts(torch.stack([last for last, _, _ in read]), pairs, offsets_P)
+
+
+def read_through(
+    model: PreTrainedModel,
+    backbone: Backbone,
+    prompts: Sequence[tuple[int, ...]],
+    tokens_bR: Tensor,
+    present_bR: Tensor,
+) -> Tensor:
+    """The states in which the R tokens of b responses are chosen, (b, R, D): each is read with its own prompt.
+
+    Raises ConfigError for a response that holds the token which stands for an image: it would be taken for one.
+    """
+    more, mark = tokens_bR.shape[1] - 1, _image_token(model)
+    if bool((present_bR & (tokens_bR == mark)).any()):
+        raise ConfigError(
+            "model.gradient_checkpointing: a response holds the model's own mark for an image, which would be taken "
+            "for one where responses are read with their prompts; turn it off"
+        )
+    behind_bI = tokens_bR.where(present_bR, int(mark == 0))[:, :more]  # padding, which nobody attends to
+    found: dict[int, Tensor] = {}
+    for places in _alike(model, prompts):
+        ids = torch.tensor([prompts[place] for place in places], device=model.device)
+        tokens = torch.cat([ids, behind_bI[places]], dim=1)
+        hidden, _ = _showing(backbone).read_shown(tokens, _together(model, prompts, places, more))
+        forget_positions(model)
+        found |= dict(zip(places, hidden[:, ids.shape[1] - 1 :], strict=True))
+    return torch.stack([found[place] for place in range(len(prompts))])
+
+
+def _showing(backbone: Backbone) -> ModelBackbone:
+    if isinstance(backbone, ModelBackbone):
+        return backbone
+    raise ConfigError("model: its state cannot be kept and gone on from, so it is not trained on images; use text only")
+
+
+def _image_token(model: PreTrainedModel) -> int:
+    """The id that stands for an image; -1 where the configuration does not say."""
+    names = ("image_token_id", "image_token_index")
+    return next((each for name in names if (each := getattr(model.config, name, None)) is not None), -1)
+
+
+def _together(
+    model: PreTrainedModel, prompts: Sequence[tuple[int, ...]], places: Sequence[int], more: int = 0
+) -> dict[str, Tensor]:
+    """What is read beside the tokens of some prompts, with `more` tokens of text behind each."""
+    images = [_tensors(model, prompts[place], more) for place in places]
+    return {name: torch.cat([each[name] for each in images]) for name in images[0]}
 
 
 def _alike(model: PreTrainedModel, prompts: Sequence[tuple[int, ...]]) -> list[list[int]]:
@@ -69,8 +113,8 @@ def _alike(model: PreTrainedModel, prompts: Sequence[tuple[int, ...]]) -> list[l
     return list(groups.values())
 
 
-def _tensors(model: PreTrainedModel, prompt: tuple[int, ...]) -> dict[str, Tensor]:
-    return prompt.tensors(model.device, model.dtype) if isinstance(prompt, ImagePrompt) else {}
+def _tensors(model: PreTrainedModel, prompt: tuple[int, ...], more: int = 0) -> dict[str, Tensor]:
+    return prompt.tensors(model.device, model.dtype, more) if isinstance(prompt, ImagePrompt) else {}
 
 
 def tower_of(model: PreTrainedModel) -> nn.Module:

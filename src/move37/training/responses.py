@@ -27,7 +27,7 @@ from transformers import PreTrainedModel
 from move37.errors import EngineError
 from move37.training.backbones import States, backbone_of, layers_of
 from move37.training.batches import Batch
-from move37.training.image_prompts import has_images, read_with_images
+from move37.training.image_prompts import has_images, read_through, read_with_images
 from move37.training.micro_batches import plan, shared_states
 
 _KEPT_LOGITS = 2**25
@@ -103,9 +103,8 @@ class ResponseReader:
         With gradients on, call backward on a micro-batch before asking for the next.
         """
         rows = rows[batch.own_BT[rows].any(-1)]
-        seen = has_images(batch.prompts)
         for group in plan(batch, rows, self._tokens_at_once, self._backbone.shares):
-            read = None if self._backbone.recomputes and not seen else self._read(batch, group.prompts)
+            read = None if self._backbone.recomputes else self._read(batch, group.prompts)
             for numbers in group.micro_batches:
                 yield self._micro_batch(batch, torch.tensor(numbers, device=batch.tokens_BT.device), read)
             if read is not None and torch.is_grad_enabled():
@@ -116,7 +115,9 @@ class ResponseReader:
         present_bR, own_bR = batch.present_BT[rows, :longest], batch.own_BT[rows, :longest]
         tokens_bR = batch.tokens_BT[rows, :longest]
         places = batch.groups_B[rows]
-        if not self._shares_prompts:
+        if read is None and has_images(prompts := [batch.prompts[place] for place in places.tolist()]):
+            hidden_ND = read_through(self._model, self._backbone, prompts, tokens_bR, present_bR)[own_bR]
+        elif not self._shares_prompts:
             hidden_ND = self._in_one(batch, places, tokens_bR)[own_bR]
         elif read is None:
             hidden_ND = self._whole(batch, places, tokens_bR, present_bR)[own_bR]
