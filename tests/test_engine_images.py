@@ -1,6 +1,8 @@
 """Models that read images, against the same models through transformers alone: tiny random ones of three families."""
 
+import json
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from scipy import stats  # noqa: E402
 from transformers import AutoModelForImageTextToText, AutoProcessor  # noqa: E402
 
 from move37.config import ModelConfig, SamplingConfig  # noqa: E402
+from move37.engines import transformers_images  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
 from move37.engines.transformers_images import ImagePrompt  # noqa: E402
+from move37.engines.transformers_load import open_images  # noqa: E402
 from move37.errors import ConfigError, MissingExtraError  # noqa: E402
 from move37.images import pixels  # noqa: E402
 from move37.types import ImagePart, Message, Prompt, Request, TextPart  # noqa: E402
 from tests.tiny_models import save_model  # noqa: E402
-from tests.tiny_vision import KINDS, picture, save_vision_model  # noqa: E402
+from tests.tiny_vision import KINDS, picture, save_vision_model, tokenizer  # noqa: E402
 
 IMAGES = (picture(40, 60), picture(90, 30, seed=1), picture(64, 64, seed=2))
 SIZES = ((0,), (1,), (), (2, 0))
@@ -190,8 +194,34 @@ def test_what_cannot_be_seen_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     def missing(*_: Any, **__: Any) -> Any:
         raise ImportError("Qwen2VLVideoProcessor requires the Torchvision library (torchvision)")
 
-    monkeypatch.setattr(AutoProcessor, "from_pretrained", missing)
+    monkeypatch.setattr(transformers_images.AutoProcessor, "from_pretrained", missing)
+    monkeypatch.setattr(transformers_images, "find_spec", lambda package: package != "torchvision" or None)
     blind = TransformersEngine.load(ModelConfig(path=str(folder)))
     assert blind.render_prompt([Message.of("user", "a")])
     with pytest.raises(MissingExtraError, match="needs torchvision: pip install torchvision"):
         blind.render_prompt([message])
+
+
+def test_a_package_that_a_processor_needs_is_named_with_its_install_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of Qwen2.5-VL, whose processor of videos has no way without torchvision; and packages taken away."""
+    tokenizer("<|image_pad|>").save_pretrained(tmp_path)
+    written = {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5_VLProcessor"}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(written))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "qwen2_5_vl"}))
+    found = open_images(str(tmp_path), None, False, {})
+    if find_spec("torchvision") is None:
+        assert isinstance(found, MissingExtraError)
+        install = "pip install torchvision (the build that belongs to your torch)"
+        assert str(found) == f"{tmp_path}: its image processor needs torchvision: {install}"
+
+    def missing(*_: Any, **__: Any) -> Any:
+        raise ImportError("Package `num2words` is required to run\nSmolVLM processor.")
+
+    monkeypatch.setattr(transformers_images.AutoProcessor, "from_pretrained", missing)
+    found = open_images(str(tmp_path), None, False, {})
+    said = "Package `num2words` is required to run SmolVLM processor."
+    assert str(found) == f"{tmp_path}: its image processor cannot be loaded: {said}"
+    monkeypatch.setattr(transformers_images, "find_spec", lambda _: None)
+    assert str(open_images(str(tmp_path), None, False, {})).endswith("needs Pillow: pip install 'move37[vision]'")

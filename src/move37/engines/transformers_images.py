@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,12 +71,17 @@ def open_processor(path: str, where: Mapping[str, Any], settings: Mapping[str, A
     try:
         processor = AutoProcessor.from_pretrained(**where, **{"backend": "pil", **settings})
     except ImportError as error:
-        missing = "torchvision" if "torchvision" in str(error) else "Pillow"
-        install = (
-            "torchvision (the build that belongs to your torch)" if missing == "torchvision" else "'move37[vision]'"
-        )
-        raise MissingExtraError(f"{path}: its image processor needs {missing}: pip install {install}") from error
+        raise MissingExtraError(f"{path}: its image processor {_lacks(str(error))}") from error
     return ImageReader(path, processor)
+
+
+def _lacks(reason: str) -> str:
+    """Which package is missing, and how to get it. "No PIL backend" is what transformers says of one for videos."""
+    if find_spec("PIL") is None:
+        return "needs Pillow: pip install 'move37[vision]'"
+    if find_spec("torchvision") is None and ("torchvision" in reason.lower() or "pil backend" in reason):
+        return "needs torchvision: pip install torchvision (the build that belongs to your torch)"
+    return f"cannot be loaded: {' '.join(reason.split())}"
 
 
 class ImageReader:
