@@ -22,6 +22,7 @@ from move37.errors import InputError
 from move37.estimates.pass_at_k import log_choose
 from move37.types import FloatArray, IntArray
 
+_NEVER = -1e300
 _FEW = 64
 """Successes; of a plan with a larger threshold the points are found sample by sample."""
 
@@ -45,13 +46,11 @@ class StoppingPoints:
             yield StoppingPoints(self.trials[rows], self.successes[rows], self.log_paths[rows])
 
     def log_probability(self, p: FloatArray) -> FloatArray:
-        """log P_p(b) for every success probability in `p` (P,), shape (P, B)."""
+        """log P_p(b) for every success probability in `p` (P,), shape (P, B); below -1e299 where it is impossible."""
         p = np.asarray(p, dtype=float)[:, None]
-        failures = self.trials - self.successes
-        with np.errstate(divide="ignore", invalid="ignore"):
-            right = np.where(self.successes > 0, self.successes * np.log(p), 0.0)
-            wrong = np.where(failures > 0, failures * np.log1p(-p), 0.0)
-        return self.log_paths + right + wrong
+        with np.errstate(divide="ignore"):  # no logarithm is infinite: 0 times it has to be 0
+            right, wrong = np.maximum(np.log(p), _NEVER), np.maximum(np.log1p(-p), _NEVER)
+        return self.log_paths + self.successes * right + (self.trials - self.successes) * wrong
 
     def probability(self, p: FloatArray) -> FloatArray:
         """P_p(b), shape (P, B); each row sums to 1."""
