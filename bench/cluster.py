@@ -4,20 +4,27 @@ verifying processes on the cluster do nearly twice the work of one.
 Two nodes of real `ray start` processes on this machine, four engines (scripted ones: fakes that say so), two verifying
 actors. Twenty times SIGKILL goes to one of their processes, in turn, and once to all of a node.
 
-    python bench/cluster.py                 # both
-    python bench/cluster.py --kills 20      # the first part alone
+    python bench/cluster.py                     # both
+    python bench/cluster.py --kills 20          # the first part alone
+    python bench/cluster.py --answers 1000      # the second; with --local without Ray
+    python bench/cluster.py --gpus 500          # 32 actors on 4 nodes with 8 GPUs each, which are numbers and no GPUs
 """
 
 import argparse
+import json
 import os
 import random
 import signal
+import statistics
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -96,35 +103,78 @@ def kills(cluster: Nodes, count: int) -> None:
     print(f"killed: {died}; {len(keys):,} samples and verdicts complete, none twice, in {seconds:.0f} s", flush=True)
 
 
-def verification(cluster: Nodes, answers: int) -> None:
-    """Answers a second with one and with two verifying actors: sums that SymPy has to compare."""
-    verifier, problem = make_verifier("math", VerificationConfig()), _problem()
-    sums = (f"\\frac{{{3 * i}}}{{{i}}} + \\sqrt{{{i * i}}} - {i}" for i in range(1, answers + 1))
-    texts = [(problem, f"\\boxed{{{each}}}", number) for number, each in enumerate(sums)]
-    seconds = {}
-    for size in (1, 2, 1, 2):
-        settings, plain = ClusterConfig(address=cluster.address, verifiers=size), VerificationConfig()
-        with VerifierPool(plain, None, partial(EXECUTORS.load("ray").workforce, plain, settings)) as pool:
-            list(pool.verify(verifier, texts[: 40 * size]))  # until they have loaded what they need
-            start = time.perf_counter()
-            assert len(list(pool.verify(verifier, texts[80:]))) == answers - 80
-            seconds[size] = min(seconds.get(size, 1e9), time.perf_counter() - start)
-    print(f"verification: {seconds[1] / seconds[2]:.2f} times as fast with two actors as with one", flush=True)
+def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answers: int, rounds: int) -> None:
+    """Answers a second with two processes over those with one, round by round: sums that SymPy has to compare.
+
+    Both pools stay open, so that nobody's start is measured, and take turns to be first.
+    """
+    verifier, problem, ratios = make_verifier("math", VerificationConfig()), _problem(), []
+    with ExitStack() as stack:
+        pools = {}
+        for size in (1, 2):
+            settings = VerificationConfig.model_validate({"workers": size})
+            pools[size] = stack.enter_context(VerifierPool(settings, None, elsewhere(size)))
+        for number in range(rounds + 1):
+            begin, seconds = 1 + number * answers, {}
+            sums = [f"\\frac{{{3 * i}}}{{{i}}} + \\sqrt{{{i * i}}} - {i}" for i in range(begin, begin + answers)]
+            texts = [(problem, f"\\boxed{{{each}}}", place) for place, each in enumerate(sums)]
+            for size in (1, 2) if number % 2 else (2, 1):
+                start = time.perf_counter()
+                assert len(list(pools[size].verify(verifier, texts[:40] if not number else texts))) in (40, answers)
+                seconds[size] = time.perf_counter() - start
+            if number:  # before it they have loaded what they need
+                ratios.append(seconds[1] / seconds[2])
+    each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    load = " ".join(f"{value:.0f}" for value in os.getloadavg())
+    median = statistics.median(ratios)
+    print(f"verification, {where}: {median:.2f} times as fast with two as with one ({each}; load {load})", flush=True)
+
+
+def on_ray(cluster: Nodes) -> Callable[[int], Callable[[], Any]]:
+    plain = VerificationConfig()
+    return lambda size: partial(
+        EXECUTORS.load("ray").workforce, plain, ClusterConfig(address=cluster.address, verifiers=size)
+    )
 
 
 def _problem() -> Problem:
     return Problem("b/1", "What is 1 + 2?", ("3",), "b", "math")
 
 
+def many_gpus(cluster: Nodes, n: int) -> None:
+    """Engines of one simulated GPU each on all nodes: which of them they stand on, and that nothing is lost."""
+    with tempfile.TemporaryDirectory() as place:
+        settings = ClusterConfig(address=cluster.address, gpus=1, cpus=0.1)
+        store = killed_study(Path(place), settings, n)
+        start = time.perf_counter()
+        sample_run(store, verify=True)
+        seconds = time.perf_counter() - start
+        rows = pl.concat(list(store.samples("base").frames())).select("problem_id", "index").rows()
+        assert len(rows) == len(set(rows)) == PROBLEMS * n, "lost, or made twice"
+        log = [json.loads(line) for line in (store.folder / "log.jsonl").read_text().splitlines()]
+        last = [line for line in log if line["event"] == "progress"][-1]["replicas"]
+        busy = sum(replica["answered"] > 0 for replica in last)
+    print(f"{len(last)} engines of a GPU each, {busy} at work: {len(rows):,} samples, none twice, in {seconds:.0f} s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int)
     parser.add_argument("--answers", type=int)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--local", action="store_true", help="verification without Ray alone")
+    parser.add_argument("--gpus", type=int, help="samples of each problem on 4 nodes with 8 simulated GPUs each")
     asked = parser.parse_args()
+    if asked.gpus:
+        with nodes(4, cpus=4, gpus=8) as cluster:
+            many_gpus(cluster, asked.gpus)
+        return
     both = asked.kills is None and asked.answers is None
     if both or asked.answers is not None:
-        with nodes(2, cpus=4) as cluster:
-            verification(cluster, asked.answers or 2000)
+        verification(lambda size: lambda: None, "processes of this machine", asked.answers or 1000, asked.rounds)
+    if (both or asked.answers is not None) and not asked.local:
+        with nodes(1, cpus=4) as cluster:
+            verification(on_ray(cluster), "Ray's actors", asked.answers or 1000, asked.rounds)
     if both or asked.kills is not None:
         with nodes(2, cpus=4) as cluster:
             kills(cluster, asked.kills or 20)

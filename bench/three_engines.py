@@ -46,7 +46,7 @@ ROOT, PROBLEMS, AT_ONCE = Path(__file__).parents[1], 12, 64
 STUDY = """
 name = "three-engines"
 problems = {{ benchmark = "countdown:edge", size = {problems} }}
-templates.until-times = {{ text = "{{question}}", stop = ["*"] }}
+templates.until-times = {{ text = "{{{{ question }}}}", stop = ["*"] }}
 
 [sampling]
 n = {n}
@@ -255,10 +255,10 @@ def main() -> None:
             print(f"load {os.getloadavg()}", flush=True)
             agreement(url, asked.n, folder)
             stop_rules(url, folder)
-            for model in ("transformers", "vllm", "served"):
-                killed(url, model, folder)
             overhead_of_transformers(asked.n, asked.rounds)
             overhead_of_serving(url, port, asked.n, asked.rounds)
+            for model in ("transformers", "served", "vllm"):
+                killed(url, model, folder)
         overhead_of_vllm(asked.n, asked.rounds)
         print(f"load {os.getloadavg()}")
 

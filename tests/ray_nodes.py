@@ -19,9 +19,10 @@ _SECONDS_TO_START = 240
 class Nodes:
     """The nodes of a cluster, the head first."""
 
-    def __init__(self, cpus: int) -> None:
+    def __init__(self, cpus: int, gpus: int = 0) -> None:
+        """`gpus` of each node are simulated: Ray hands them out, and nobody looks for them."""
         self.address = f"127.0.0.1:{free_port()}"
-        self._cpus = cpus
+        self._cpus, self._gpus = cpus, gpus
         self._folder = Path(tempfile.mkdtemp(prefix="m37-", dir="/tmp"))  # short: sockets are in it
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -32,6 +33,7 @@ class Nodes:
         if not self._processes:
             where = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}"]
         sizes = [f"--num-cpus={self._cpus}", "--object-store-memory=80000000", "--disable-usage-stats"]
+        sizes += [f"--num-gpus={self._gpus}"] if self._gpus else []
         program = [str(Path(sys.executable).with_name("ray")), "start", "--block", *where, *sizes]
         log = (self._folder / f"node-{len(self._processes)}.log").open("w")
         node = subprocess.Popen(program, stdout=log, stderr=log, start_new_session=True)
@@ -98,9 +100,9 @@ def _family(leader: int) -> list[int]:
 
 
 @contextmanager
-def nodes(count: int, cpus: int) -> Iterator[Nodes]:
+def nodes(count: int, cpus: int, gpus: int = 0) -> Iterator[Nodes]:
     """A cluster of so many nodes, each with so many processors, to which this process is connected."""
-    cluster = Nodes(cpus)
+    cluster = Nodes(cpus, gpus)
     try:
         for _ in range(count):
             cluster.start()
