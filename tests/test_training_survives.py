@@ -11,9 +11,11 @@ torch = pytest.importorskip("torch")
 import polars as pl  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
+from move37 import hub  # noqa: E402
 from move37.config import ModelConfig  # noqa: E402
+from move37.dry_run import prompt_of_recipe  # noqa: E402
 from move37.engines.transformers import TransformersEngine  # noqa: E402
-from move37.errors import ConfigError, EngineError, StoreError, VerifierError  # noqa: E402
+from move37.errors import ConfigError, EngineError, InputError, StoreError, VerifierError  # noqa: E402
 from move37.locks import held  # noqa: E402
 from move37.training.algorithms import Needs  # noqa: E402
 from move37.training.checkpoints import RunFolder  # noqa: E402
@@ -156,6 +158,16 @@ def test_a_model_that_cannot_be_saved_costs_no_step(
     monkeypatch.setattr(Trainer, "step", lambda self: stepped.append(1))
     assert train(recipe, run).model.is_dir()
     assert not stepped
+
+
+def test_a_model_that_is_not_there_is_refused_at_once_where_there_is_no_hub(
+    letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "is_reachable", lambda: False)
+    recipe = recipe_of(Path("SmolLM2"), letters)
+    for act in (lambda: train(recipe, tmp_path / "run"), lambda: prompt_of_recipe(recipe)):
+        with pytest.raises(InputError, match=r"model\.path: SmolLM2 is no folder here, and the Hugging Face hub"):
+            act()
 
 
 def test_out_of_memory_is_one_line_that_names_the_setting() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from move37.config import ModelConfig, StudyConfig, TemplateConfig
 from move37.engines import ENGINES, Renderer
 from move37.errors import InputError
+from move37.hub import refuse_unreachable
 from move37.problems import load_problems
 from move37.rollouts import Room, check_room, render_prompts, template_of
 from move37.session import sampled_models
@@ -79,6 +80,8 @@ def _prompts(
 @contextmanager
 def _renderer(model: ModelConfig) -> Iterator[Renderer]:
     """The part of the engine that writes prompts, where it can be had alone; else the engine, for the block."""
+    if model.engine == "transformers":
+        refuse_unreachable(model.path, "model.path")
     kind = ENGINES.load(model.engine)
     if hasattr(kind, "renderer"):
         yield kind.renderer(model)

@@ -9,6 +9,7 @@ for the last verdicts.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from itertools import product
 from time import perf_counter
@@ -18,7 +19,7 @@ from typing import Self
 from move37.benchmarks import BENCHMARKS
 from move37.config import GENERATED, IMPORTED, ModelConfig, StudyConfig, VerificationConfig
 from move37.counts import StoppingPlan
-from move37.engines import ENGINES, Engine, Seeing
+from move37.engines import ENGINES, Dated, Engine, Seeing
 from move37.engines.metering import Metered
 from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError
@@ -30,7 +31,7 @@ from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.prompting import without_images
 from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, has_room, owed_requests, render_prompts, roll_out, template_of
-from move37.store import ModelRecord, RunStore, SampleWriter, VerdictWriter
+from move37.store import ASKED_AT, ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Outcome, Problem, Request, Sample, Verdict
 from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
@@ -394,17 +395,30 @@ class Sampler:
         self._settings = self._study.sampling_of(name)
         model, template = self._study.models[name], template_of(self._settings.template, self._study.templates)
         self._engine: Engine = _engine(self._study, model)
-        asked = store.model_record(name).prompts
+        asked, dated = store.model_record(name).prompts, self._as_of_the_first()
         self._prompts = render_prompts(self._shown(model), template, self._engine, asked)
         room = Room("sampling", self._settings.max_new_tokens)
         self.unchecked = check_room(self._engine, self._prompts, room, repr(name))
         if isinstance(self._engine, Metered) and self._engine.spending is not None:
             self._engine.spending.keep_with(partial(store.write_spending, name), store.spending(name))
-        identity = dict(self._engine.identity()) | self._origins(model)
+        identity = dict(self._engine.identity()) | self._origins(model) | dated
         store.record_model(name, ModelRecord(identity, tuple(self._prompts)))
         if isinstance(self._engine, Seeing) and any(prompt.images for prompt in self._prompts):
             store.record_images(name, {p.problem_id: self._engine.seen_images(p) for p in self._prompts if p.images})
         store.log("loaded", model=name, engine=identity)
+
+    def _as_of_the_first(self) -> dict[str, str]:
+        """Where the chat template prints the date: the moment as of which all models of this run are asked.
+
+        It is that of the first one, so that no difference between models is that of two days.
+        """
+        if not (isinstance(self._engine, Dated) and self._engine.prints_date):
+            return {}
+        known = (self._store.model_record(each).identity.get(ASKED_AT) for each in self._study.models)
+        first = min((each for each in known if each is not None), default=None)
+        if first is not None:
+            self._engine.asked_at = datetime.fromisoformat(first)
+        return {ASKED_AT: self._engine.asked_at.isoformat()}
 
     def _shown(self, model: ModelConfig) -> Sequence[Problem]:
         """The problems as this model is asked them. Raises ConfigError for a blind arm where nothing is to be seen."""

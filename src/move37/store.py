@@ -78,10 +78,12 @@ from move37.verifiers import CODE
 REPORTED = "reported"
 """Verdicts under the label "reported@<format>" are another tool's, kept for comparison and never tallied."""
 
+ASKED_AT = "asked_at"
+"""In a model's identity: the local time that its chat template was given as now, where it prints the date."""
 NEUTRAL = frozenset(
     {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
     | {"ignored_settings", "ends_named_by", "batch_size", "delay_seconds", "seeds", "engine_package"}
-    | {"environment_package", "notes", "server", "room"}
+    | {"environment_package", "notes", "server", "room", ASKED_AT}
 )
 """What may change in an engine's identity while a model is sampled: it leaves the sampling distribution as it is.
 Everything else that an engine says of itself (weights, dtype, end tokens, options of its own) may not."""

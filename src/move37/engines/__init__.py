@@ -1,6 +1,7 @@
 """Engines continue prompts. One registry, a protocol by capability; the contract is `move37.testing.check_engine`.
 
     Renderer    messages -> the text that is continued, and the length of a prompt; needs no weights
+    Dated       a Renderer that is told which day it is
     Generator   prompts -> samples
     Scorer      a prompt's and a response's token ids -> log-probabilities
     BatchScorer many of them together, with what a nucleus would have kept
@@ -18,6 +19,7 @@ prompt + max_new_tokens fits `context_length`. An engine that reads text only re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import ValidationError
@@ -63,6 +65,17 @@ class Renderer(Protocol):
     def count_tokens(self, prompt: Prompt) -> int | None:
         """The prompt's length in tokens, as `generate` would see it, images included; None where it is not known."""
         ...
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """A renderer whose chat template may print the date: all models of a run are asked as of one moment."""
+
+    asked_at: datetime
+    """What the template takes for now, in local time."""
+
+    @property
+    def prints_date(self) -> bool: ...
 
 
 class Generator(Protocol):

@@ -93,8 +93,9 @@ class ImageReader:
         self._seen: dict[tuple[str, ...], Seen] = {}
 
     @property
-    def has_template(self) -> bool:
-        return bool(getattr(self._processor, "chat_template", None))
+    def template(self) -> str | None:
+        """The processor's chat template."""
+        return getattr(self._processor, "chat_template", None) or None
 
     def write(self, messages: Sequence[Message], variables: Mapping[str, Any]) -> str:
         """The conversation in the processor's chat template, opened for the answer; it may raise anything."""
@@ -145,7 +146,7 @@ class ImageReader:
         prompts = []
         for image in images:
             message = Message("user", (image, TextPart("a")))
-            text = self.write([message], {}) if self.has_template else self._mark() + "a"
+            text = self.write([message], {}) if self.template else self._mark() + "a"
             prompts.append(self.read(Prompt("probe", text, (), "probe", (message,), rendered=True), ""))
         return prompts
 

@@ -10,7 +10,9 @@ template by what it writes behind an answer. Where they disagree, one of them al
 model talk on; all samplers and trainers here take the union, and the report says who named what.
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from move37.engines.transformers_images import ImageReader
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.types import Message, Prompt
 
+_NOW = re.compile(r"""\bstrftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
+"""Where a chat template asks for the date: transformers would give it that of the moment of each call."""
 _ANSWER = "move-thirty-seven"
 """An answer that no template writes itself."""
 _DISTRIBUTION_SETTINGS = (
@@ -49,6 +53,17 @@ class TransformersRenderer:
     ) -> None:
         self._path, self._tokenizer, self.context_length = path, tokenizer, context_length
         self._checked, self._images = False, images
+        self.asked_at = datetime.now()
+
+    @property
+    def prints_date(self) -> bool:
+        """Whether the chat template asks for the date: it is given that of `asked_at` (`engines.Dated`)."""
+        return _NOW.search(self._chat_template) is not None
+
+    @property
+    def _chat_template(self) -> str:
+        own = self._images.template if isinstance(self._images, ImageReader) else None
+        return str(own or self._tokenizer.chat_template or "")
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -61,9 +76,12 @@ class TransformersRenderer:
 
     def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
         """See `engines.Renderer`. Raises ConfigError where the template's tokens are not those of its text."""
+        if self.prints_date:
+            dated = _NOW.sub(lambda call: repr(self.asked_at.strftime(call[2])), self._chat_template)
+            variables = {"chat_template": dated, **variables}
         if any(message.images for message in messages):
             self.image_reader(self._path, messages)
-        if isinstance(self._images, ImageReader) and self._images.has_template:
+        if isinstance(self._images, ImageReader) and self._images.template is not None:
             return self._written(self._images, messages, variables)
         refuse_images(f"{self._path}: it has no chat template for them", messages)
         if self._tokenizer.chat_template is None:
@@ -79,8 +97,7 @@ class TransformersRenderer:
         given: Any = self._tokenizer.apply_chat_template(
             written, add_generation_prompt=True, tokenize=True, return_dict=False, **variables
         )
-        is_steady = self._rendered(written, variables) == text  # one that prints the time is another text by now
-        if is_steady and list(given) != self.encode(text, rendered=True):
+        if list(given) != self.encode(text, rendered=True):
             raise ConfigError(
                 f"sampling.template: {self._path}: its chat template gives other tokens than its text has, so what "
                 "is asked cannot be written down as text; use a template that is written out (qwen-boxed, r1)"

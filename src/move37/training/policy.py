@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 from move37.engines import ENGINES, Trainable, TrainableSettings
 from move37.engines.transformers_load import is_out_of_memory
 from move37.errors import ConfigError, EngineError, MissingExtraError
+from move37.hub import refuse_unreachable
 from move37.training.algorithms import Needs
 from move37.training.backbones import layers_of
 from move37.training.balance import Balance
@@ -417,6 +418,8 @@ def memory_advice(tokens_at_once: int, step: int) -> Iterator[None]:
 
 def open_engine(model: ModelToTrain, path: str, rows: int | None, dtype: str = "float32") -> Trainable:
     """A model with its tokenizer, loaded as evaluation loads it. Raises EngineError, ConfigError, UnknownNameError."""
+    if model.engine == "transformers":
+        refuse_unreachable(path, "model.path" if path == model.path else "teacher")
     kind = ENGINES.load(model.engine)
     _refuse_untrainable(kind, ["load_to_train"], model.engine)
     settings = TrainableSettings(model.device, dtype, model.threads, model.trust_remote_code, rows)
