@@ -3,16 +3,19 @@
 Decisions. vLLM runs in a process of its own (`engine_process.py`, `vllm_child.py`) that ends when the model is let go
 of, so that checkpoints one after the other leave nothing behind; it may run in another environment than this one
 (`python`), for vLLM pins the versions of what it needs. Prompts are written, and cut into tokens, here: token for token
-what the engine `transformers` continues. Every sample is a request of its own with its own seed, and comes back when it
-ends. Its text is made here from its tokens, and where a stop string was completed is looked for here again, so that
-both mean what they mean to the engine `transformers`. The sampling distribution is the study's alone: the model's own
-generation settings are not read but for the tokens at which a response ends, the same union as there.
+what the engine `transformers` continues. Images are handed over decoded, as files, once each, and what vLLM puts into a
+prompt for them has to be what the model's own processor puts there. Every sample is a request of its own with its own
+seed, and comes back when it ends. Its text is made here from its tokens, and where a stop string was completed is
+looked for here again, so that both mean what they mean to the engine `transformers`. The sampling distribution is the
+study's alone: the model's own generation settings are not read but for the tokens at which a response ends, the same
+union as there.
 
 vLLM draws the same sample for a seed only where nothing else depends on what runs beside it (`batch_invariant`).
 """
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,10 +28,12 @@ from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.engines import Completion, Scored, check_room, parse_options, refuse_images, seeds_statement
 from move37.engines.engine_process import EngineProcess, EngineProcesses, Program
 from move37.engines.metering import Replica
+from move37.engines.transformers_images import ImagePrompt, ImageReader
 from move37.engines.transformers_load import (
     adapter_base,
     context_length_of,
     fingerprint,
+    open_images,
     open_renderer,
     place_of,
 )
@@ -41,7 +46,8 @@ from move37.engines.transformers_render import (
 from move37.engines.transformers_text import ResponseText
 from move37.engines.vllm_adapter import adapter_arguments
 from move37.errors import ConfigError, EngineError, MissingExtraError
-from move37.types import FinishReason, Request, Sample, Segment
+from move37.images import pixels
+from move37.types import FinishReason, Prompt, Request, Sample, Segment
 
 _CHILD = Path(__file__).with_name("vllm_child.py")
 _AT_ONCE = 1024
@@ -62,6 +68,7 @@ _PASSED = {
 """Options that vLLM's engine takes as they are."""
 _OWN = frozenset(
     {"model", "tokenizer", "generation_config", "seed", "enable_lora", "logprobs_mode", "skip_tokenizer_init"}
+    | {"mm_processor_kwargs"}
     | {"data_parallel_size", "disable_log_stats"}
 )
 
@@ -93,6 +100,9 @@ class Options(Settings):
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
     trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
+    processor: dict[str, Any] = Field(
+        {}, description="Settings of the model's image processor, such as max_pixels; default: its own."
+    )
     engine_args: dict[str, Any] = Field({}, description="Further arguments of vLLM's EngineArgs, as it takes them.")
 
     def arguments(self) -> dict[str, Any]:
@@ -105,6 +115,7 @@ class Options(Settings):
             **settings,
             "generation_config": "vllm",
             "disable_log_stats": True,
+            **({"mm_processor_kwargs": self.processor} if self.processor else {}),
             "seed": 0,  # of nothing that is sampled: each request has its own
             **self.engine_args,
         }
@@ -129,7 +140,8 @@ class VLLMEngine(TransformersRenderer):
     ) -> None:
         context = context_length_of(config)
         given = [each for each in (options.max_model_len, context) if each is not None]
-        super().__init__(path, tokenizer, min(given, default=None))
+        images = open_images(path, options.revision, options.trust_remote_code, options.processor)
+        super().__init__(path, tokenizer, min(given, default=None), images)
         self.seed_reproduces_sample = options.batch_invariant
         self._options, self._processes = options, processes
         self._text = ResponseText(tokenizer)
@@ -199,6 +211,7 @@ class VLLMEngine(TransformersRenderer):
             "end_tokens": ", ".join(str(token) for token in sorted(self.end_tokens)) or "none",
             "ends_named_by": end_tokens_statement(self._end_sources),
             "ignored_settings": ignored_statement(self._settings),
+            **({"images": self._images.statement()} if isinstance(self._images, ImageReader) else {}),
             **({"engine_args": str(options.engine_args)} if options.engine_args else {}),
             **seeds_statement(self),
         }
@@ -216,8 +229,10 @@ class VLLMEngine(TransformersRenderer):
     def completions(self, requests: Sequence[Request], sampling: SamplingConfig) -> Iterator[Completion]:
         """`generate` with token ids and their log-probabilities under the sampling distribution.
 
-        Of an engine from `load_to_roll_out`. Raises ConfigError unless top_p is 1.
+        Of an engine from `load_to_roll_out`. Raises ConfigError unless top_p is 1, and for images.
         """
+        for prompt in {request.prompt.problem_id: request.prompt for request in requests}.values():
+            refuse_images(f"problem {prompt.problem_id}: vLLM in training", prompt.messages)
         if sampling.top_p != 1:
             raise ConfigError("top_p must be 1 where a model is trained: cut-off tokens have no log-probability")
         for made in self._made(requests, sampling, keep=True):
@@ -227,15 +242,13 @@ class VLLMEngine(TransformersRenderer):
 
     def _made(self, requests: Sequence[Request], sampling: SamplingConfig, keep: bool) -> Iterator["_Made"]:
         """What vLLM makes, cut behind the first completed stop string."""
-        encoded: dict[str, list[int]] = {}
-        for problem_id, prompt in {request.prompt.problem_id: request.prompt for request in requests}.items():
-            refuse_images(f"problem {problem_id}", prompt.messages)
-            encoded[prompt.text] = self.encode(prompt.text, prompt.rendered)
+        prompts = {request.prompt.content: request.prompt for request in requests}
+        encoded = {content: self.encode_prompt(prompt) for content, prompt in prompts.items()}
         self._open()
         for request in requests:
             check_room(
                 request,
-                len(encoded[request.prompt.text]),
+                len(encoded[request.prompt.content]),
                 sampling.max_new_tokens,
                 self.context_length,
                 self._path,
@@ -249,18 +262,39 @@ class VLLMEngine(TransformersRenderer):
             "logprobs": self._options.logprobs or keep,
             "keep": keep,
         }
-        jobs = [(encoded[each.prompt.text], each.seed, each.prompt.stop) for each in requests]
-        for place, made in self._processes.run("sample", jobs, sampling=settings):
-            tokens, logprob, logprobs, reason = made
-            request = requests[place]
-            if reason not in ("stop", "length"):
-                raise EngineError(f"{self._path}: vLLM gave up a sample of {request.prompt.problem_id}: {reason}")
-            prompt, stopped = encoded[request.prompt.text], reason == "stop"
-            if request.prompt.stop:
-                length, found = self._first_stop(prompt, tokens, request.prompt.stop)
-                tokens, logprobs, stopped = tokens[:length], logprobs and logprobs[:length], stopped or found
-            total = (logprob if logprobs is None else sum(logprobs)) if settings["logprobs"] else None
-            yield _Made(request, prompt, tokens, total, logprobs, FinishReason.STOP if stopped else FinishReason.LENGTH)
+        with tempfile.TemporaryDirectory(prefix="move37-images-") as folder:
+            given = {content: self._given(prompt, Path(folder)) for content, prompt in prompts.items()}
+            jobs = [(*given[each.prompt.content], each.seed, each.prompt.stop) for each in requests]
+            for place, made in self._processes.run("sample", jobs, sampling=settings):
+                request = requests[place]
+                yield self._taken(request, list(encoded[request.prompt.content]), made, bool(settings["logprobs"]))
+
+    def _given(self, prompt: Prompt, folder: Path) -> tuple[list[int], list[tuple[str, str]]]:
+        """The tokens of a prompt as its author wrote it, one mark for an image, and the images by digest and file."""
+        files = []
+        for image in prompt.images:
+            file = folder / f"{image.digest}.png"
+            if not file.exists():
+                pixels(image, prompt.problem_id).save(file)
+            files.append((image.digest, str(file)))
+        return self.encode(prompt.text, prompt.rendered), files
+
+    def _taken(self, request: Request, prompt: list[int], made: tuple[Any, ...], has_logprobs: bool) -> "_Made":
+        tokens, logprob, logprobs, reason, read = made
+        problem = request.prompt.problem_id
+        if reason not in ("stop", "length"):
+            raise EngineError(f"{self._path}: vLLM gave up a sample of {problem}: {reason}")
+        if read is not None and read != prompt:
+            raise EngineError(
+                f"{self._path}: vLLM reads problem {problem} with its images as {len(read)} tokens, the model's own "
+                f"processor as {len(prompt)} others; use engine = 'transformers'"
+            )
+        stopped = reason == "stop"
+        if request.prompt.stop:
+            length, found = self._first_stop(prompt, tokens, request.prompt.stop)
+            tokens, logprobs, stopped = tokens[:length], logprobs and logprobs[:length], stopped or found
+        total = (logprob if logprobs is None else sum(logprobs)) if has_logprobs else None
+        return _Made(request, prompt, tokens, total, logprobs, FinishReason.STOP if stopped else FinishReason.LENGTH)
 
     def _first_stop(self, prompt: Sequence[int], tokens: Sequence[int], stop: tuple[str, ...]) -> tuple[int, bool]:
         """How many tokens there are when the first stop string is complete, and whether one is.
@@ -310,6 +344,8 @@ class VLLMEngine(TransformersRenderer):
         """By their places. Memory: `max_num_batched_tokens` by the vocabulary, and a number for each token."""
         self._open()
         for prompt, response in texts:
+            if isinstance(prompt, ImagePrompt):
+                raise ConfigError(f"{self._path}: vLLM scores text alone here; use engine = 'transformers' for images")
             tokens = len(prompt) + len(response)
             if not prompt:
                 raise EngineError(f"{self._path}: a response without a prompt has no probability of its first token")

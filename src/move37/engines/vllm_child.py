@@ -15,6 +15,8 @@ import pickle
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
@@ -38,8 +40,9 @@ class Server:
         self._engine = LLMEngine.from_engine_args(EngineArgs(**opening["arguments"]))
         adapter = opening["adapter"]
         self._adapter = LoRARequest("adapter", 1, adapter) if adapter is not None else None
-        self._wants: dict[str, tuple[Any, bool]] = {}
-        """For each request in the engine: the caller's key, and whether every token's log-probability is wanted."""
+        self._wants: dict[str, tuple[Any, bool, bool]] = {}
+        """For each request in the engine: the caller's key, and whether every token's log-probability, and the tokens
+        that the prompt was read as, are wanted."""
         self._score_from: dict[str, int] = {}
         """For each text to be scored: the first token whose log-probability is wanted."""
         self._count = 0
@@ -88,7 +91,7 @@ class Server:
             self._tell({"updated": 1})
 
     def _sample(self, job: tuple[Any, ...], sampling: dict[str, Any]) -> None:
-        key, prompt, seed, stop = job
+        key, prompt, images, seed, stop = job
         # Greedy sampling has no seed. Whatever could be set beside temperature and top-p is off by its own default,
         # and the model's generation settings are not read (generation_config = "vllm").
         params = self._plain(
@@ -104,8 +107,8 @@ class Server:
             skip_special_tokens=False,
             spaces_between_special_tokens=False,
         )
-        name = self._add(prompt, params)
-        self._wants[name] = key, bool(stop) or sampling["keep"]
+        name = self._add(prompt, params, images)
+        self._wants[name] = key, bool(stop) or sampling["keep"], bool(images)
 
     def _score(self, job: tuple[Any, ...]) -> None:
         """The last token is drawn, where it alone may be: so a text may be as long as the context."""
@@ -115,17 +118,21 @@ class Server:
             detokenize=False, ignore_eos=True,
         )  # fmt: skip
         name = self._add(tokens[:-1], params)
-        self._wants[name] = key, True
+        self._wants[name] = key, True, False
         self._score_from[name] = start
 
     def _plain(self, **settings: Any) -> Any:
         wanted = {"flat_logprobs": True, "watermarking": False} | settings
         return self._params(**{k: v for k, v in wanted.items() if k in self._known}, output_kind=self._final)
 
-    def _add(self, tokens: list[int], params: Any) -> str:
+    def _add(self, tokens: list[int], params: Any, images: Sequence[tuple[str, str]] = ()) -> str:
         name = str(self._count)
         self._count += 1
-        self._engine.add_request(name, {"prompt_token_ids": tokens}, params, lora_request=self._adapter)
+        prompt: dict[str, Any] = {"prompt_token_ids": tokens}
+        if images:  # named by their digests, so that each is looked at once for all samples
+            prompt["multi_modal_data"] = {"image": [_image(file) for _, file in images]}
+            prompt["multi_modal_uuids"] = {"image": [digest for digest, _ in images]}
+        self._engine.add_request(name, prompt, params, lora_request=self._adapter)
         return name
 
     def step(self) -> None:
@@ -134,7 +141,7 @@ class Server:
         for output in self._engine.step():
             if not output.finished or output.request_id not in self._wants:
                 continue
-            key, each_token = self._wants.pop(output.request_id)
+            key, each_token, tells_prompt = self._wants.pop(output.request_id)
             start = self._score_from.pop(output.request_id, None)
             of = output.outputs[0]
             tokens = list(of.token_ids)
@@ -143,7 +150,8 @@ class Server:
                 made.append((key, [*read, *_chosen(of.logprobs, 1)][start - 1 :]))
                 continue
             logprobs = _chosen(of.logprobs, len(tokens)) if each_token and of.logprobs is not None else None
-            made.append((key, tokens, of.cumulative_logprob, logprobs, of.finish_reason))
+            read = list(output.prompt_token_ids) if tells_prompt else None
+            made.append((key, tokens, of.cumulative_logprob, logprobs, of.finish_reason, read))
         if made:
             self._tell({"made": made})
 
@@ -156,6 +164,14 @@ def _chosen(logprobs: Any, count: int, first: int = 0) -> list[float]:
     if hasattr(logprobs, "start_indices"):
         return [logprobs.logprobs[logprobs.start_indices[place]] for place in range(first, count)]
     return [next(iter(logprobs[place].values())).logprob for place in range(first, count)]
+
+
+@lru_cache(maxsize=64)
+def _image(file: str) -> Any:
+    from PIL import Image
+
+    with Image.open(file) as image:
+        return image.convert("RGB")
 
 
 def _is_on_cpu() -> bool:
