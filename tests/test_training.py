@@ -720,6 +720,9 @@ def test_a_step_whose_responses_have_no_one_to_be_compared_with_says_so() -> Non
     right = {"accuracy": 1.0, "groups_right": 1.0, "groups_wrong": 0.0, "groups_mixed": 0.0}
     assert "too few responses have a verdict" in (why_no_update(right | {"unscored": 0.9}) or "")
     assert "too easy" in (why_no_update(right | {"unscored": 0.0, "advantage_max": 0.0}) or "")
+    wrong = {**right, "unscored": 0.0, "groups_right": 0.0, "groups_wrong": 1.0, "truncated": 1.0}
+    assert "100% were cut at rollout.max_new_tokens: raise it" in (why_no_update(wrong) or "")
+    assert "too hard" in (why_no_update(wrong | {"truncated": 0.1}) or "")
     assert why_no_update({"accuracy": None, "unscored": 1.0, "advantage_max": 0.3}) is None
 
 

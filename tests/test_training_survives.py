@@ -23,7 +23,7 @@ from move37.training.loop import Trainer, train  # noqa: E402
 from move37.training.policy import Policy, memory_advice  # noqa: E402
 from move37.training.recipe import TrainConfig, parse_recipe  # noqa: E402
 from move37.training.samples import kept_steps, read_samples  # noqa: E402
-from move37.training.view import LineView, duration, sparkline  # noqa: E402
+from move37.training.view import LineView, Pace, duration, sparkline  # noqa: E402
 from move37.verification import VerifierPool  # noqa: E402
 from tests.tiny_models import CHAT, save_model, save_tokenizer  # noqa: E402
 
@@ -362,5 +362,11 @@ def test_without_a_terminal_there_is_a_line_for_every_step_and_every_evaluation(
 
 def test_times_and_axes() -> None:
     assert [duration(seconds) for seconds in (4.21, 61, 600, 12_000)] == ["4.2 s", "61 s", "10 min", "3 h 20 min"]
+    pace = Pace(2, 4)
+    assert str(pace).endswith("so far")
+    pace.at(3)
+    assert str(pace).endswith("left")
+    pace.at(4)
+    assert str(pace).endswith("in all")
     # An accuracy that goes up and down by a hundredth looks flat on an axis from 0 to 1.
     assert sparkline([0.50, 0.51, 0.50], 3, (0.0, 1.0)) == "▅▅▅"

@@ -340,3 +340,40 @@ def test_a_copy_opens_from_disk(browser: Page, store: RunStore, tmp_path: Path) 
     folder = done.page.parent.as_uri()
     assert browser.console() == []
     assert [each for each in browser.requests() if not each.startswith(folder)] == []
+
+
+def test_a_click_on_a_cell_of_a_drawn_heat_map_lists_its_problems(browser: Page, cache: None, tmp_path: Path) -> None:
+    # Right ones of 10 by base and rl: two problems in one cell, one that stays in its bin, one never right by base.
+    right = {"made/0": (1, 8), "made/1": (1, 8), "made/2": (5, 5), "made/3": (0, 10), "made/4": (10, 0)}
+    problems = [Problem(name, f"What is {name}?", ("1",), "made", "math") for name in right]
+    written = {
+        model: [[("1", True, "1")] * of[side] + [("2", False, "2")] * (10 - of[side]) for of in right.values()]
+        for side, model in enumerate(("base", "rl"))
+    }
+    store = made_run(tmp_path / "run", problems, written)
+    export_copy(Room([store.folder]), store.folder / "view")
+    page = pipeline.report_run(store).report
+    browser.size(1440, "light")
+    unfolded = """
+        for (let each = document.querySelector('.plot[data-cells]'); each; each = each.parentElement) each.open = true;
+    """
+    centres = """
+        const plot = document.querySelector('.plot[data-cells]');
+        plot.scrollIntoView({ block: 'center' });
+        return [...plot.querySelectorAll('.mark-rect path')].map(path => path.getBoundingClientRect())
+          .map(box => [box.x + box.width / 2, box.y + box.height / 2, Math.round(box.width)]);
+    """
+    listed = "return [...document.querySelectorAll('#list li')].map(each => each.innerText).join(' ')"
+    found = []
+    for number in range(4):  # cells are drawn first, the outlines of the diagonal over them
+        browser.open(page)
+        browser.script(unfolded)
+        browser.until("document.querySelector('.plot[data-cells] .mark-rect path')")
+        x, y, _ = browser.script(centres)[number]
+        for kind in ("mousePressed", "mouseReleased"):
+            browser.command("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        browser.until("document.querySelector('#list li') !== null && location.hash.includes('c=')")
+        shown = browser.script(listed)
+        found.append({name for name in right if f"What is {name}?" in shown})
+    assert sorted(map(sorted, found)) == [["made/0", "made/1"], ["made/2"], ["made/3"], ["made/4"]]
+    assert browser.console() == []

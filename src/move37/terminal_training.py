@@ -43,12 +43,16 @@ def steps_of(run: Path) -> list[int]:
     """The steps whose responses are kept. Raises InputError where there are none."""
     steps = kept_steps(run)
     if not steps:
-        raise InputError(f"{run}: no responses are kept in {run / FOLDER} (records.samples_every)")
+        raise InputError(
+            f"{run}: no responses are kept in {run / FOLDER} yet: those of every records.samples_every-th step and of "
+            "the last one are"
+        )
     return steps
 
 
 def print_steps(found: list[dict[str, int]]) -> None:
-    print_table(f"{len(found):,} steps", tuple(found[0]), [tuple(map(str, each.values())) for each in found])
+    title = f"{len(found):,} step{'s' * (len(found) != 1)}"
+    print_table(title, tuple(found[0]), [tuple(map(str, each.values())) for each in found])
 
 
 def counts_of(run: Path, step: int) -> dict[str, int]:

@@ -167,6 +167,8 @@ def why_no_update(figures: Mapping[str, Any]) -> str | None:
     if figures["groups_right"] == 1:
         return "every response is right: the problems are too easy to learn from"
     if figures["groups_wrong"] == 1:
+        if (cut := figures.get("truncated") or 0.0) > 0.5:
+            return f"every response is wrong, and {cut:.0%} were cut at rollout.max_new_tokens: raise it"
         return "every response is wrong: the problems are too hard, or the prompt or the token limit is at fault"
     return "every prompt is all right or all wrong: more responses per prompt would find mixed ones"
 

@@ -62,6 +62,8 @@ class Pace:
         done, elapsed = self._step - self._first, time.monotonic() - self._start
         if not done:
             return f"{duration(elapsed)} so far"
+        if self._step >= self._steps:
+            return f"{duration(elapsed)} in all"
         left = (self._last - self._start) / done * (self._steps - self._step)
         return f"{duration(elapsed)} so far, about {duration(left)} left"
 
