@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from move37.analyses.curves import mean_interval
 from move37.analyses.deconvolved import deconvolved_shift
 from move37.analyses.diversity import diversity, seen
 from move37.counts import Tally
@@ -95,3 +96,33 @@ def test_the_chance_that_two_samples_agree_does_not_depend_on_how_many_there_are
     assert four.answers.base < 2.4 < many.answers.base
     assert many.same_response is not None
     assert many.same_response.base == many.same.base  # here a response is its answer
+
+
+def different_answers(law: np.ndarray, problems: int, rng: np.random.Generator) -> np.ndarray:
+    """rl's different answers minus base's in 32 samples, (problems,). Kinds (share, base, RL); 4 wrong answers each."""
+    _, *chances = law.T
+    kinds = rng.choice(len(law), problems, p=law[:, 0])
+    found = []
+    for chance in chances:
+        right = rng.binomial(32, chance[kinds])
+        wrong = rng.multinomial(32 - right, [0.25] * 4)
+        found.append((right > 0) + (wrong > 0).sum(axis=1))
+    return (found[1] - found[0]).astype(float)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [((0.6, 0.15, 0.6), (0.3, 0.3, 0.0), (0.1, 0.0, 0.0)), ((0.4, 0, 0.2), (0.2, 0.02, 0.02), (0.4, 0.1, 0.4))],
+    ids=["crossing", "rare"],
+)
+def test_the_interval_of_different_answers_is_false_as_rarely_as_it_says(kinds: tuple[tuple[float, ...], ...]) -> None:
+    law, rng, studies, false = np.array(kinds), np.random.default_rng(20), 2000, 0
+    share, base, rl = law.T
+    one = [1 - (1 - p) ** 32 + 4 * (1 - (1 - (1 - p) / 4) ** 32) for p in (base, rl)]  # one study, known chances
+    truth = float(share @ (one[1] - one[0]))
+    for _ in range(studies):
+        ends = mean_interval(different_answers(law, 90, rng), 0.95, (-np.inf, np.inf))
+        assert ends is not None
+        false += not ends[0] <= truth <= ends[1]
+    # .05 of 2,000 are 100, standard error 9.7: beyond three of them once in 370 times. Seeded.
+    assert 71 <= false <= 129
