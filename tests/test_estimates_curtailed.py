@@ -20,7 +20,7 @@ from move37.estimates.curtailed import (
     stopped_variance,
 )
 from move37.estimates.pass_at_k import failure_at_k
-from move37.estimates.paths import failure_by_paths, stopping_points
+from move37.estimates.paths import _points_by_sample, failure_by_paths, stopping_points
 from move37.stopping import CODES, UNKNOWN, apply_plan
 from move37.types import Outcome
 
@@ -95,6 +95,26 @@ def test_the_code_gives_the_rational_numbers(name: str) -> None:
         wanted = [float(exact[n, s]) for n, s in zip(points.trials.tolist(), points.successes.tolist(), strict=True)]
         np.testing.assert_allclose(by_plan[:, k - 1], wanted, rtol=1e-12, atol=1e-15)
         np.testing.assert_allclose(by_paths[:, k - 1], wanted, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("plan", [StoppingPlan.until(3, 12), StoppingPlan.until(2, 12, batch=5), StoppingPlan((9,), 1)])
+def test_points_of_one_threshold_are_those_that_counting_sample_by_sample_finds(plan: StoppingPlan) -> None:
+    counted, points = _points_by_sample(plan), stopping_points(plan)
+    assert (points.trials.tolist(), points.successes.tolist()) == (counted.trials.tolist(), counted.successes.tolist())
+    np.testing.assert_allclose(points.log_paths, counted.log_paths, rtol=1e-12, atol=1e-12)
+    in_blocks = [block.successes.tolist() for block in points.blocks(size=4)]
+    assert [each for block in in_blocks for each in block] == points.successes.tolist()
+    assert max(map(len, in_blocks)) <= 4
+
+
+def test_plans_of_many_samples_are_priced_at_the_ks_that_are_asked_for() -> None:
+    """A table of all k for all stopping points would take 3 GB. Of n samples U(n) is 1 where none is right, else 0: its
+    variance is q^n - q^2n, with q^n = .13533 for p = .0001 and n = 20,000."""
+    n, p = 20_000, np.array([1e-4, 0.0])
+    variance = design_variance(StoppingPlan((n,), 1), p, np.array([1, n]))
+    assert variance[0] == pytest.approx([1e-4 * (1 - 1e-4) / n, 0.13532 - 0.13532**2], rel=1e-4)
+    assert variance[1] == pytest.approx([0, 0], abs=1e-9)
+    assert expected_samples(StoppingPlan.until(1, n), p) == pytest.approx([(1 - 0.13532) / 1e-4, n], rel=1e-4)
 
 
 def test_looking_after_every_sample_has_the_published_closed_form() -> None:

@@ -123,10 +123,17 @@ def expected_samples(plan: StoppingPlan, p: FloatArray) -> FloatArray:
 def design_variance(plan: StoppingPlan, p: FloatArray, ks: IntArray) -> FloatArray:
     """Exact variance of pass@k for a problem with success probability p under `plan`, shape (P, len(ks))."""
     p = np.asarray(p, dtype=float)
-    squares = np.zeros((len(p), len(ks)))
+    missed, solved = (np.zeros((len(p), len(ks))) for _ in range(2))
     for points in stopping_points(plan).blocks():
-        squares += points.probability(p) @ failure_at(plan, points.trials, points.successes, ks) ** 2
-    return np.maximum(squares - (1.0 - p[:, None]) ** (2 * ks), 0.0)
+        chance = points.probability(p)
+        failure = failure_at(plan, points.trials, points.successes, ks)
+        missed += chance @ failure**2
+        solved += chance @ (1.0 - failure) ** 2
+    # Of failure and of success the variance is the same; of the rarer one less of it cancels.
+    with np.errstate(divide="ignore"):
+        true = -np.expm1(np.maximum(np.log1p(-p[:, None]), -1e300) * ks)
+    variance = np.where(true < 0.5, solved - true**2, missed - (1.0 - true) ** 2)
+    return np.maximum(variance, 0.0)
 
 
 def failure_by_plan(plan: StoppingPlan, trials: IntArray, successes: IntArray, k_max: int) -> FloatArray:
