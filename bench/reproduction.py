@@ -1,13 +1,14 @@
 """The tables of docs/reproduction.md, from the finished run of a study that trains (studies/limit-of-rlvr.toml):
 
-    python bench/reproduction.py RUN
+    python bench/reproduction.py RUN                    from its analyses.json, as `move37 report RUN` leaves it
+    python bench/reproduction.py RUN --exact FOLDER     without a sample: the chances of all models trained by now
 
-Everything is read from the run's analyses.json, as `move37 report RUN` leaves it; nothing is computed anew but means
-over training seeds. Brackets are simultaneous 95 % intervals for other seeds and problems like these (Student t over
-three seeds is wide: two degrees of freedom). `exact` is without samples: means over seeds of pass@k from chances.
+Nothing is computed anew but means over training seeds, and with --exact the chances of every right chain (4 CPU s a
+model; kept in FOLDER, so that it goes on where it was stopped). Brackets are simultaneous 95 % intervals for other
+seeds and problems like these (Student t over three seeds is wide: two degrees of freedom).
 """
 
-import sys
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -15,17 +16,76 @@ from statistics import fmean
 import numpy as np
 
 from move37.analyses import Findings
+from move37.analyses.exact_truth import KnownModel, Thresholds, exact_pair
 from move37.analyses.serialise import load_findings
 from move37.analyses.trajectory import Change, KnownPoint, Point, Trajectory
 from move37.analyses.variants import Variants
+from move37.config import StudyConfig
+from move37.estimates.known import known_pass_at_k
+from move37.paths import checkpoint_of
+from move37.store import RunStore
+from move37.trainings import trainings_of
+from move37.truth import known_checkpoint
+from move37.types import Problem
 
 MOST = "2^20"
 
 
 def main() -> None:
-    found = load_findings(Path(sys.argv[1]) / "analyses.json")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--exact", type=Path, metavar="FOLDER")
+    asked = parser.parse_args()
+    if asked.exact is not None:
+        print(_without_samples(asked.run, asked.exact))
+        return
+    found = load_findings(asked.run / "analyses.json")
     tables = [*_course(found.trajectory), *_rules(found.variants, found.trajectory), *_pairs(found.variants)]
     print("\n\n".join([*tables, *_pooled(found), *_instrument(found), *_entropy(found), *_arms(found)]))
+
+
+def _without_samples(run: Path, kept: Path) -> str:
+    """Every checkpoint of every training that is there, by rule and step: means over seeds, and moves."""
+    store = RunStore.open(run)
+    study, problems = store.study(), store.problems()
+    kept.mkdir(parents=True, exist_ok=True)
+    base = _known(study.models[study.base_model() or ""].path, study, problems, kept / "base.npz")
+    groups: dict[tuple[str, int], list[KnownModel]] = {}
+    for training in trainings_of(study, run):
+        for step, name in training.checkpoints.items():
+            if training.has(step):
+                place = kept / f"{name}.npz"
+                model = _known(str(checkpoint_of(training.folder, step)), study, problems, place)
+                groups.setdefault((training.algorithm, step), []).append(model)
+    rows = [["base", "-", 1, *_curve([base]), *["-"] * 5]]
+    for (rule, step), models in groups.items():
+        pairs = [exact_pair(base, model, Thresholds()) for model in models]
+        ratios = np.array([pair.log10_ratio for pair in pairs])
+        moves = [f"{fmean(p.likelier for p in pairs):.0f}", f"{fmean(p.rarer for p in pairs):.0f}"]
+        moves += [f"{np.median(ratios):+.2f}"]
+        moves += [f"{fmean(p.new_moves for p in pairs):.1f}", f"{fmean(p.lost_moves for p in pairs):.1f}"]
+        rows.append([rule, step, len(models), *_curve(models), *moves])
+    head = ["rule", "step", "seeds", *(f"pass@{k}" for k in (1, 16, 256, MOST))]
+    head += ["likelier", "rarer", "median of log10 p ratio", "new moves", "lost moves"]
+    return _table(f"Exactly, {len(problems)} problems; means over seeds", head, rows)
+
+
+def _known(path: str, study: StudyConfig, problems: Sequence[Problem], kept: Path) -> KnownModel:
+    """The chances of one model, from the file or computed into it."""
+    if not kept.exists():
+        known = known_checkpoint(path, problems, study.sampling)
+        lengths = [len(each) for each in known.chains]
+        np.savez(kept, logs=known.logprobs, chains=np.concatenate(known.chain_logprobs), ends=np.cumsum(lengths)[:-1])
+    with np.load(kept) as file:
+        each = tuple(np.split(file["chains"], file["ends"]))
+        ids, none = tuple(problem.id for problem in problems), np.full(len(problems), -np.inf)
+        names = tuple(("",) * len(of) for of in each)  # which chain it is does not matter here
+        return KnownModel(kept.stem, ids, file["logs"], none, np.zeros(len(ids)), names, each, 1.0, 1.0, 0)
+
+
+def _curve(models: Sequence[KnownModel]) -> list[str]:
+    ks = np.array([1, 16, 256, 2**20])
+    return [f"{100 * value:.2f}" for value in np.mean([known_pass_at_k(m.logprobs, ks) for m in models], axis=0)]
 
 
 def _course(of: Trajectory | None) -> Iterable[str]:
@@ -112,7 +172,10 @@ def _arms(of: Findings) -> Iterable[str]:
         return
     for each in of.arms.differences:
         first, last = each.k.tolist().index(1), len(each.k) - 1
-        told = [f"k = {each.k[i]}: {_points(each.band.mean[i], each.band.lower[i], each.band.upper[i])}" for i in (first, last)]
+        told = [
+            f"k = {each.k[i]}: {_points(each.band.mean[i], each.band.lower[i], each.band.upper[i])}"
+            for i in (first, last)
+        ]
         yield f"Envelope over temperatures, {each.rl} against {each.base}: {'; '.join(told)}."
 
 
