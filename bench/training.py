@@ -307,6 +307,7 @@ def grpo_trainer(
     rollout = recipe.rollout
     rows = rollout.prompts * rollout.responses
     per_device = min(rows, WORLDS[args.model, args.device].per_device)
+    batching: dict[str, Any] = {"use_transformers_continuous_batching": True} if way.continuous else {}
     config = GRPOConfig(
         output_dir=str(folder / "trl"),
         use_cpu=args.device == "cpu",
@@ -329,7 +330,7 @@ def grpo_trainer(
         logging_strategy="no",
         disable_tqdm=True,
         dataloader_pin_memory=False,
-        **({"use_transformers_continuous_batching": True} if way.continuous else {}),
+        **batching,
     )
     data = Dataset.from_list([{"prompt": q} for q in questions(recipe)])
     tokenizer = AutoTokenizer.from_pretrained(folder / "model", padding_side="left")

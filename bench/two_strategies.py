@@ -18,7 +18,8 @@ import numpy as np
 from move37.analyses.curves import sampling_gap
 from move37.counts import AnyTally, StoppedTally, StoppingPlan, Tally
 from move37.estimates.bands import FEW_PROBLEMS, Band, first_loss_set, simultaneous_band
-from move37.estimates.rows import benchmark_error, pass_at_k_rows
+from move37.estimates.benchmark import benchmark_error_at
+from move37.estimates.rows import pass_at_k_rows
 from move37.estimates.settings import BandSettings
 from move37.stopping import apply_plan
 from move37.types import FloatArray
@@ -73,7 +74,7 @@ def one_study(seed: int) -> dict[str, list[float]]:
             first <= FIRST_LOSS and (last is None or last >= FIRST_LOSS),
             gap.lower <= TRUTH["base"][-1] - TRUTH["rl"][0] <= gap.upper,
             *[(rows[model].mean(axis=0) - here[model])[0] for model in P],
-            *[benchmark_error(tallies[model])[0] for model in P],
+            *[benchmark_error_at(tallies[model], 1)[0] for model in P],
         ]
     return found
 

@@ -21,9 +21,12 @@ from move37.analyses.reliability import (
 from move37.counts import StoppedTally, StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.majority import answers_by_problem
+from move37.types import IntArray
 
 
-def tally(model: str, correct: Sequence[int], n: int | Sequence[int], ids: Sequence[str] | None = None) -> Tally:
+def tally(
+    model: str, correct: Sequence[int] | IntArray, n: int | Sequence[int], ids: Sequence[str] | None = None
+) -> Tally:
     right = np.array(correct, dtype=np.int64)
     zeros = np.zeros_like(right)
     names = tuple(ids or [f"p{i}" for i in range(len(right))])

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,8 +139,9 @@ def test_what_is_not_listed_is_within_its_bound(limit: int, tmp_path: Path) -> N
     from move37.lab.tokenizer import make_tokenizer
 
     torch.manual_seed(1)
-    shape = {"vocab_size": 20, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1, "eos_token_id": 1}
-    shape |= {"num_attention_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3, "pad_token_id": 0}
+    shape: dict[str, Any] = {"vocab_size": 20, "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1}
+    shape |= {"eos_token_id": 1, "num_attention_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3}
+    shape |= {"pad_token_id": 0}
     LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(tmp_path)
     make_tokenizer(64).save_pretrained(tmp_path)
     random = TransformersEngine.load(ModelConfig(path=str(tmp_path)))

@@ -25,7 +25,7 @@ _TEXT: dict[str, Any] = {
     "eos_token_id": 1, "pad_token_id": 1, "head_dim": 8,
     "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 1, 1]},
 }  # fmt: skip
-_TOKENS = {
+_TOKENS: dict[str, Any] = {
     "image_token_id": IMAGE, "video_token_id": VIDEO, "vision_start_token_id": START, "vision_end_token_id": STOP
 }  # fmt: skip
 

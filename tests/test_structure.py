@@ -79,6 +79,36 @@ def test_every_function_fits_a_screen() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
+def names_in(module: str) -> set[str]:
+    """What a module of the package can be asked for: what its file says at the top, and the modules below it."""
+    path = SOURCE.parent.joinpath(*module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(file.read_text())
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    named |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    named |= {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return named | {below.stem for below in path.glob("*") if path.is_dir()}
+
+
+def test_every_bench_asks_the_package_for_what_it_has() -> None:
+    """No test runs the benches: some take hours."""
+    asked = {
+        (path.name, node.module, alias.name)
+        for path in (SOURCE.parents[1] / "bench").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("move37")
+        for alias in node.names
+    }
+    assert len(asked) > 100
+    known = {module: names_in(module) for module in {module for _, module, _ in asked if module}}
+    assert [each for each in sorted(asked) if each[2] not in known[each[1] or ""]] == []
+
+
 def test_functions_import_only_what_is_heavy_or_optional() -> None:
     importing = {
         path for path, node in functions() for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)
