@@ -56,6 +56,7 @@ print(m.plan(problems=30, n=64).forecast.problems, "problems planned")
 """
 
 
+@pytest.mark.slow
 def test_counts_are_compared_without_any_extra_and_all_else_names_its_own(tmp_path: Path) -> None:
     for name, correct in (("base", [3, 4, 5, 0] * 10), ("rl", [15, 16, 0, 14] * 10)):
         rows = [{"id": f"problem-{i}", "c": c, "n": 16} for i, c in enumerate(correct)]

@@ -76,6 +76,7 @@ def requests_of(prompts: list[Prompt], n: int) -> list[Request]:
     return [Request(prompt, index, 100 * p + index) for p, prompt in enumerate(prompts) for index in range(n)]
 
 
+@pytest.mark.slow
 def test_samples_have_the_probabilities_of_one_reading(folder: Path, engine: TransformersEngine) -> None:
     plain, prompts = Plain(folder), prompts_of(engine)
     settings = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=12, keep_tokens=True)
