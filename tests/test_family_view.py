@@ -1,6 +1,7 @@
 """A report of many models: one drawing, row and fold for each, and a page that can still be mailed."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from move37.analyses.findings import Facts, find
 from move37.counts import Tally
 from move37.estimates.settings import BandSettings
 from move37.report import ReportContext
+from move37.report.family_figure import family_curves_figure
 from move37.report.family_view import family_view, sparse_ks
 from move37.report.handouts import Handouts
 from move37.report.page import write_report
@@ -40,6 +42,19 @@ def family() -> Findings:
 def test_as_many_models_as_there_are_colours_share_one_chart() -> None:
     few = found(3)
     assert family_view(few, first_screen(few)) is None
+
+
+def test_no_curve_or_band_of_the_common_chart_leaves_its_axes(family: Findings) -> None:
+    low, high = 0.3, 0.9
+    curve = family.curves[0]
+    whole = replace(curve, lower=np.zeros_like(curve.lower), upper=np.ones_like(curve.upper))
+    spec = family_curves_figure([whole, *family.curves[1:]], (100 * low, 100 * high)).spec
+    marks = {layer["mark"]["type"]: layer["mark"] for layer in spec["layer"]}
+    assert marks["area"]["clip"]
+    assert marks["line"]["clip"]
+    band = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "area")
+    rows = spec["datasets"][band["data"]["name"]] if "name" in band["data"] else band["data"]["values"]
+    assert all(row["l"] == row["u"] for row in rows)  # a band that is the whole range says nothing
 
 
 def test_rows_drawings_and_answers_are_of_every_model(family: Findings) -> None:

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import polars as pl  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from move37 import hub  # noqa: E402
 from move37.config import ModelConfig  # noqa: E402
@@ -117,6 +117,37 @@ def test_data_or_a_grader_that_was_edited_is_refused_and_one_that_was_moved_is_n
     letters_of(moved, "abce")
     with pytest.raises(ConfigError, match="was begun with another content of problems"):
         train(recipe_of(llama, letters, steps=3, problems={**problems, "path": str(moved)}), run)
+
+
+def test_a_start_model_of_other_weights_is_refused_and_one_that_was_moved_is_not(letters: Path, tmp_path: Path) -> None:
+    # With adapters the state holds none of its weights, so the run would go on from another model.
+    model, run = save_model(tmp_path / "model", initializer_range=0.1), tmp_path / "run"
+    lora = {"lora_rank": 2, "threads": 1}
+    train(recipe_of(model, letters, steps=1, model={"path": str(model), **lora}), run)
+    moved = model.rename(tmp_path / "moved")
+    train(recipe_of(moved, letters, steps=1, model={"path": str(moved), **lora}), run)
+    (moved / "model.safetensors").write_bytes(
+        (save_model(tmp_path / "other", seed=5, initializer_range=0.1) / "model.safetensors").read_bytes()
+    )
+    with pytest.raises(ConfigError, match="was begun with another content of model.path"):
+        train(recipe_of(moved, letters, steps=2, model={"path": str(moved), **lora}), run)
+
+
+def test_a_chat_template_that_leaves_the_question_out_is_refused(letters: Path, tmp_path: Path) -> None:
+    model = save_model(tmp_path / "model", initializer_range=0.1)
+    save_tokenizer(model, chat_template="hello")
+    chat = {"template": "chat-plain", "max_prompt_tokens": 200}
+    with pytest.raises(ConfigError, match="chat template leaves the question out"):
+        train(recipe_of(model, letters, steps=1, rollout=chat), tmp_path / "run")
+
+
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "model")
+    weights = load_file(model / "model.safetensors")
+    weights["model.norm.weight"] = weights["model.norm.weight"] * float("nan")
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EngineError, match=r"hold what is no number, such as model\.norm\.weight"):
+        TransformersEngine.load(ModelConfig(path=str(model)))
 
 
 def test_a_folder_that_another_process_works_in_is_refused(llama: Path, letters: Path, tmp_path: Path) -> None:

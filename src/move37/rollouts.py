@@ -72,12 +72,28 @@ class Room:
 def check_room(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Room, what: str) -> tuple[str, ...]:
     """Refuse settings under which a response would be cut short in silence. Raises ConfigError with the ids.
 
-    Returns what could not be checked, one line each, where the engine does not know its context or its tokenizer.
+    Also a chat template that writes the same text for different questions. Returns what could not be checked, one line
+    each, where the engine does not know its context or its tokenizer.
     """
+    _refuse_left_out(prompts, what)
     _refuse_too_long(engine, prompts, room, what)
     unchecked = engine.unchecked() if isinstance(engine, Unsure) else ()
     key = f"{room.section}.max_new_tokens"
     return tuple(f"{what}: {why}: that prompts and {key} fit the context was not checked" for why in unchecked)
+
+
+def _refuse_left_out(prompts: Sequence[Prompt], what: str) -> None:
+    by_text: dict[str, Prompt] = {}
+    for prompt in prompts:
+        if not prompt.rendered or prompt.images:
+            continue
+        other = by_text.setdefault(prompt.text, prompt)
+        asked, before = ("".join(each.text for each in one.messages).split() for one in (prompt, other))
+        if asked != before:
+            raise ConfigError(
+                f"{what}: the model's chat template leaves the question out: {other.problem_id} and "
+                f"{prompt.problem_id} have the same prompt; use a template that is written out (qwen-boxed, r1)"
+            )
 
 
 def _refuse_too_long(engine: Renderer | Trainable, prompts: Sequence[Prompt], room: Room, what: str) -> None:

@@ -174,6 +174,12 @@ class TransformersEngine(TransformersRenderer):
                 return forward
         encodes, behind = (float("inf"), 0.0) if waits_for_encoder(model) else measure(model)
         if encodes > _LARGEST_DISTANCE:
+            broken = next((name for name, each in model.named_parameters() if not torch.isfinite(each).all()), None)
+            if broken is not None:
+                raise EngineError(
+                    f"{self._path}: its weights hold what is no number, such as {broken}: the checkpoint is damaged, "
+                    "or its training diverged"
+                )
             raise EngineError(
                 f"{what} has other probabilities token by token than for a text read at once: it is an encoder or "
                 "needs one, and continues no text"

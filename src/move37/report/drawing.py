@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import numpy as np
 
+from move37.analyses.curves import ModelCurve
 from move37.report.palette import variable
+from move37.types import FloatArray
 
 INK, MUTED, GRID, PAPER, RULE = (variable(name) for name in ("ink", "muted", "grid", "paper", "rule"))
 CURVE_HEIGHT = 340
@@ -101,6 +104,13 @@ def by_model(channel: Any, values: Sequence[Any], kind: str = "N") -> Any:
     Vega-Lite complains in the console about an opacity that is not ordinal ("O") and a shape that is.
     """
     return channel(f"m:{kind}", legend=None, scale=alt.Scale(domain=list(range(len(values))), range=list(values)))
+
+
+def informed(curve: ModelCurve) -> tuple[FloatArray, FloatArray]:
+    """The band, of no width where it is the whole range: that says nothing, and would fill the picture."""
+    says_nothing = (curve.lower <= 0) & (curve.upper >= 1)
+    lower, upper = (np.where(says_nothing, curve.pass_at_k, ends) for ends in (curve.lower, curve.upper))
+    return lower, upper
 
 
 def banded(value: float, lower: float, upper: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from move37.analyses.curves import ModelCurve
-from move37.report.drawing import CURVE_HEIGHT, Figure, banded, finished, k_axis, values, y_of
+from move37.report.drawing import CURVE_HEIGHT, Figure, banded, finished, informed, k_axis, values, y_of
 from move37.report.family_view import sparse_ks
 from move37.report.number_format import count, counted, level, percent, widest
 from move37.report.palette import series
@@ -29,11 +29,11 @@ def family_curves_figure(curves: Sequence[ModelCurve], domain: tuple[float, floa
     ]
     points = [{**row, "model": curves[row["m"]].model, "solved": _words(curves[row["m"]], row["k"])} for row in rows]
     shared = alt.Chart(values(rows))
-    thin = shared.mark_line(color=series(1), aria=False).encode(
+    thin = shared.mark_line(color=series(1), clip=True, aria=False).encode(
         x=x,
         y=y,
         detail="m:N",
-        opacity=alt.condition(hover, alt.value(1), alt.value(0.4)),
+        opacity=alt.condition(hover, alt.value(1), alt.value(0.6)),
         strokeWidth=alt.condition(hover, alt.value(3), alt.value(1.2)),
     )
     pointed = (
@@ -42,10 +42,11 @@ def family_curves_figure(curves: Sequence[ModelCurve], domain: tuple[float, floa
         .encode(x=x, y=y, opacity=alt.condition(hover, alt.value(0.01), alt.value(0)))
         .add_params(hover)
     )
-    known = [{"k": k} | banded(base.pass_at_k[k - 1], base.lower[k - 1], base.upper[k - 1]) for k in sparse_ks(last)]
+    lower, upper = informed(base)
+    known = [{"k": k} | banded(base.pass_at_k[k - 1], lower[k - 1], upper[k - 1]) for k in sparse_ks(last)]
     own = alt.Chart(values(known))
-    band = own.mark_area(color=series(0), opacity=0.18, aria=False).encode(x=x, y=y_of("l", y), y2="u:Q")
-    line = own.mark_line(color=series(0), strokeWidth=3, strokeDash=[6, 3], aria=False).encode(x=x, y=y)
+    band = own.mark_area(color=series(0), opacity=0.18, clip=True, aria=False).encode(x=x, y=y_of("l", y), y2="u:Q")
+    line = own.mark_line(color=series(0), strokeWidth=3, strokeDash=[6, 3], clip=True, aria=False).encode(x=x, y=y)
     at_ends = (f"k = {k}: {_range(others, k)}, {base.model} {_words(base, k)}" for k in sorted({1, last}))
     return Figure(
         stem="curves",

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import altair as alt
-import numpy as np
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
@@ -25,6 +24,7 @@ from move37.report.drawing import (
     banded,
     by_model,
     finished,
+    informed,
     k_axis,
     tooltip_rule,
     values,
@@ -52,7 +52,6 @@ from move37.report.token_figure import token_figure
 from move37.report.trajectory_figure import trajectory_figures
 from move37.report.words import settled, undecided
 from move37.report.words.claim import problems_of
-from move37.types import FloatArray
 
 _LABEL_PIXELS = 15
 
@@ -295,15 +294,8 @@ def _bins_axis() -> alt.Axis:
 
 
 def _curve_rows(position: int, curve: ModelCurve, ks: Sequence[int]) -> list[dict[str, Any]]:
-    lower, upper = _informed(curve)
+    lower, upper = informed(curve)
     return [{"m": position, "k": k} | banded(curve.pass_at_k[k - 1], lower[k - 1], upper[k - 1]) for k in ks]
-
-
-def _informed(curve: ModelCurve) -> tuple[FloatArray, FloatArray]:
-    """The band, of no width where it is the whole range: that says nothing, and would fill the picture."""
-    says_nothing = (curve.lower <= 0) & (curve.upper >= 1)
-    lower, upper = (np.where(says_nothing, curve.pass_at_k, ends) for ends in (curve.lower, curve.upper))
-    return lower, upper
 
 
 def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
@@ -316,7 +308,7 @@ def _difference_rows(difference: CurveDifference) -> list[dict[str, Any]]:
 
 def _percent_domain(curves: Sequence[ModelCurve], guesses: Sequence[GuessBaseline]) -> tuple[float, float]:
     """The bands' and the guessers' range, out to the next multiple of 5."""
-    bands = [_informed(curve) for curve in curves]
+    bands = [informed(curve) for curve in curves]
     low = min(100 * float(ends.min()) for ends in (*(lower for lower, _ in bands), *(g.pass_at_k for g in guesses)))
     high = max(100 * float(upper.max()) for _, upper in bands)
     low, high = max(0, 5 * math.floor(low / 5)), min(100, 5 * math.ceil(high / 5))

@@ -92,10 +92,15 @@ def refuse_a_file(folder: Path) -> None:
         raise StoreError(f"{folder}: a file, not a folder; choose another place for the run")
 
 
+MODEL = "model.path"
+"""The key under which `contents` has what the start model's weights are known by."""
+
+
 def adopt(folder: Path, recipe: TrainConfig, contents: Mapping[str, str]) -> None:
     """Write down what the run is, or refuse what contradicts what is there. Raises ConfigError, StoreError.
 
-    `contents` has digests of data by the recipe's key, and versions of verifiers by "verifier NAME".
+    `contents` has digests of data and of the start model by the recipe's key, and versions of verifiers by "verifier
+    NAME".
     """
     refuse_a_file(folder)
     path, advice = folder / "recipe.json", "restore it, or start in a new folder"
@@ -105,6 +110,9 @@ def adopt(folder: Path, recipe: TrainConfig, contents: Mapping[str, str]) -> Non
             raise StoreError(f"{path}: holds no recipe; {advice}")
         known = parse_recipe(written, str(path))
         changes = changed_keys(known, parse_recipe(recipe.model_dump(mode="json")))
+        weights = (read_json(folder / "contents.json", advice) or {}).get(MODEL)
+        if weights is not None and contents.get(MODEL) == weights:
+            changes = [each for each in changes if each != MODEL]  # the same model, moved
         if changes:
             raise ConfigError(
                 f"{folder}: was begun with another {', '.join(changes)}; continue it with the old recipe, or "

@@ -72,6 +72,8 @@ class Policy:
         self.recipe, self._loss, self._optim = recipe, recipe.loss, recipe.optimizer
         start = open_engine(recipe.model, recipe.model.path, recipe.rollout.rows)
         self.tokenizer, self.device = start.tokenizer, start.model.device
+        self.start_weights = start.identity().get("weights", "")
+        """What the start model's weights are known by: adapters and a KL to it need the same ones on a resume."""
         self.tokens_at_once = self._optim.micro_batch_tokens or _MICRO_BATCH_TOKENS[self.device.type]
         self._compute = torch.bfloat16 if recipe.model.precision == "bfloat16" else None
         self.engine = sampling_engine(start, recipe, self._merged, self.save_whole)

@@ -10,6 +10,7 @@ from typing import Any
 
 from move37.locks import held
 from move37.training.checkpoints import RunFolder
+from move37.training.continuing import MODEL
 from move37.training.policy import Policy
 from move37.training.recipe import TrainConfig
 from move37.training.records import Clock, Record, Recorder, View
@@ -39,7 +40,8 @@ class TrainingRun:
         self.folder = RunFolder(folder)
         self._held_out = held_out
         rollout_worker.check(held_out, "evaluation.problems")
-        self._contents = {**contents, **rollout_worker.versions()}
+        start = {MODEL: policy.start_weights} if policy.start_weights else {}
+        self._contents = {**contents, **start, **rollout_worker.versions()}
         self.step = 0
 
     def carry_out(self, begin: Callable[[], None], step: Callable[[], None], warnings: Sequence[str]) -> Trained:
