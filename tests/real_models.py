@@ -32,10 +32,12 @@ def _reader(path: str) -> Any:
 @contextmanager
 def parsed_once() -> Iterator[None]:
     """Transformers parses a GGUF file anew for the config, the tokenizer and the weights, each time in several seconds
-    for 100,000 tokens and merges: here once in a process, as long as nobody writes to the file."""
+    for 100,000 tokens and merges, and makes the table of all names of tensors anew for every module of the model: here
+    both once in a process, as long as nobody writes to the file."""
     import gguf
 
-    with patch.object(gguf, "GGUFReader", _reader):
+    names = cache(gguf.get_tensor_name_map)
+    with patch.object(gguf, "GGUFReader", _reader), patch.object(gguf, "get_tensor_name_map", names):
         yield
 
 
