@@ -14,7 +14,7 @@ from move37.problems import load_problems
 from move37.testing import check_curriculum
 from move37.training.curricula import CURRICULA, Counts
 from move37.training.recipe import TrainConfig, build_curriculum, parse_recipe
-from move37.types import Problem
+from move37.types import FinishReason, Outcome, Problem, Sample, Verdict
 
 PROBLEMS = [
     Problem(f"p{i}", f"question {i}", ("1",), "own", "math", {"tier": "easy" if i < 20 else "hard"}) for i in range(40)
@@ -188,3 +188,24 @@ def test_a_recipe_checks_the_curriculum_that_it_names() -> None:
     with pytest.raises(ConfigError, match="rollout.refill_rounds would change nothing"):
         recipe("uniform", {}, rollout={"refill_rounds": 3})
     assert recipe("edge_filter", {}, rollout={"refill_rounds": 3}).rollout.refill_rounds == 3
+
+
+def test_a_group_is_kept_by_all_that_was_sampled_and_forks_are_no_draws_of_their_own() -> None:
+    pytest.importorskip("torch")
+    from move37.engines import Completion
+    from move37.training.batches import Branch, Rollout
+    from move37.training.loop import _counts
+
+    def rollout(right: bool, own: bool = True, branch: Branch | None = None) -> Rollout:
+        made = Completion(Sample("p0", 0, "x", FinishReason.STOP), (1,), (2,), (-1.0,), (own,))
+        outcome = Outcome.CORRECT if right else Outcome.INCORRECT
+        return Rollout(PROBLEMS[0], 5, made, Verdict(outcome, "", "x"), branch=branch)
+
+    root = Branch(0)
+    sampled = [
+        rollout(True, branch=root),
+        rollout(False, own=False),  # nothing of it is learnt from, and the prompt was answered wrongly all the same
+        rollout(True, branch=Branch(1, 1, root)),
+    ]
+    assert _counts(sampled, by=lambda each: each.group) == {5: (1, 2)}
+    assert _counts(sampled) == {"p0": (1, 2)}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from move37.countdown import Puzzle, find_chain, find_fault
+from move37.countdown import Fault, Puzzle, find_chain, find_fault
 from move37.errors import ConfigError, InputError
 from move37.lab import checkpoint_folder
 from move37.testing import check_explorer
@@ -15,6 +15,7 @@ from move37.training.explorers import EXPLORERS, Attempt, FixedRow
 from move37.training.explorers.evolution import Archive
 from move37.training.recipe import TrainConfig, parse_recipe
 from move37.types import Outcome, Problem, StepVerdict, Verdict
+from move37.worlds.recombining import recombined
 
 PROBLEMS = [
     Problem(
@@ -165,6 +166,49 @@ def test_evolution_goes_on_from_what_came_far_and_repairs_what_was_sound() -> No
     assert 6 < len(start) < 11
 
 
+PUZZLE = Problem("c", "3,4,5,6=77:", (), "countdown", "countdown", metadata={"numbers": [3, 4, 5, 6], "target": 77})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("3+4=7;5*", "5+6=11;11-3=8", "3+4=7;5+6=11;"),
+        ("3+4=7", "7*6=42;5+6=11;11*7=77", "3+4=7;7*6=42;"),  # 6 is used up, so 5+6 is not there any more
+        ("3+4=7;", "5+6=11;7*11=77", "3+4=7;5+6=11;7*11=77"),
+        ("3+4=7;", "3*5=15;4+3=7", None),
+        ("3+4=8;5+6=11;", "5+6=11", None),  # its one whole step is wrong
+        ("", "5+6=11", None),
+    ],
+)
+def test_two_beginnings_are_put_together_by_the_rules_of_the_world(one: str, other: str, together: str | None) -> None:
+    found = recombined(PUZZLE, one, other)
+    assert found == together
+    if found is not None:
+        chain = find_chain(found.rstrip(";"))
+        assert chain is not None
+        assert find_fault(Puzzle.of(PUZZLE.metadata), chain) in (None, Fault.TARGET)
+    assert recombined(PROBLEMS[0], one, other) is None
+
+
+def test_evolution_recombines_states_of_which_neither_came_from_the_other() -> None:
+    kind = EXPLORERS.load("evolution")
+    explorer = kind(kind.Options(recombine=1.0), [PUZZLE])
+    assert explorer.starts([PUZZLE], draw()) == [""]
+    for step in ("3+4=7", "5+6=11"):
+        explorer.observe([Attempt(PUZZLE, "", f"{step};9+9=18", False, True, len(step) + 1)])
+    (start,) = explorer.starts([PUZZLE], draw())
+    assert start in ("3+4=7;5+6=11;", "5+6=11;3+4=7;")
+    archive = explorer.archives["c"]
+    child = next(node for node in archive.nodes.values() if node.text == start)
+    assert sorted(child.parents) == [0, 1, 2]
+    explorer.observe([Attempt(PUZZLE, start, "7*11=77", True, True)])  # it is a state like any other
+    assert child.tries == 1
+    assert child.best == 1.0
+    again = kind(kind.Options(recombine=1.0), [PUZZLE])
+    again.load(json.loads(json.dumps(explorer.state())))
+    assert again.starts([PUZZLE] * 3, draw(1)) == explorer.starts([PUZZLE] * 3, draw(1))
+
+
 def test_several_explorers_give_the_first_start_there_is_and_all_rows() -> None:
     hints = {"name": "hints", "options": {"start": 0.5, "spread": 1.0}}
     explorer = made("several", members=[{"name": "own_prefixes", "options": {"move": 0.5}}, {"name": "replay"}, hints])
@@ -198,7 +242,7 @@ IN_TRAINING: dict[str, dict[str, Any]] = {
     "own_prefixes": {"move": 0.5},
     "hints": {"start": 0.6},
     "replay": {"per_step": 6},
-    "evolution": {},
+    "evolution": {"recombine": 0.5},
     "several": SEVERAL,
 }
 

@@ -206,7 +206,7 @@ DEPARTURES: dict[str, dict[str, set[str]]] = {
     "brorl": {"rollout": {"prompts", "responses"}},
     "clip_cov": {"loss": {"policy"}},
     "edge": {"curriculum": {"name"}},
-    "evolution": {"problems": set(), "explorer": {"name"}},
+    "evolution": {"problems": set(), "explorer": {"name", "options"}},
     "hints": {"problems": set(), "explorer": {"name", "options"}},
     "hints-maxrl-edge": {
         "problems": set(),
@@ -222,6 +222,7 @@ DEPARTURES: dict[str, dict[str, set[str]]] = {
     "replay": {"explorer": {"name", "options"}},
     "simko": {"loss": {"policy"}},
     "tiers": {"problems": set()},
+    "tree-rl": {"rollout": {"responses"}},
 }
 """In what a method differs from GRPO's recipe beside the algorithm: by table, which of its keys."""
 
@@ -259,7 +260,8 @@ def test_the_recipes_that_are_compared_differ_in_the_algorithm_alone(tree: Path)
         for method in load_contender(path).stages:
             if method.imitation is None:
                 assert departures(method, compared["grpo"]) == DEPARTURES.get(method.name, {}), method.name
-                assert method.rollout.prompts * method.rollout.responses == 32 * 16
+                leaves = 5 if method.name == "tree-rl" else 1  # of each response, with those that leave it
+                assert 32 * 15 <= method.rollout.prompts * method.rollout.responses * leaves <= 32 * 16
     # 50 steps of 32 prompts ask 1,600 of the 2,000 problems, each once: the accuracy of a step is of unseen problems.
     assert len(load_problems(compared["grpo"].problems)) >= 50 * 32
 

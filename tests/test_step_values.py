@@ -104,6 +104,18 @@ def test_learnt_values_are_measured_against_known_ones() -> None:
         learnt_values(np.zeros(3), np.zeros(2))
 
 
+def test_the_chance_from_a_state_is_that_of_the_right_chains_that_begin_so() -> None:
+    from move37.lab.exact import PuzzleTruth
+    from move37.lab.exact_states import chance_from
+
+    chains = ("7+4=11", "7+4=11;11*2=22;22-11=11", "7-4=3;3+2=5")
+    truth = PuzzleTruth(0.0, 0.0, chains, np.log([0.02, 0.04, 0.1]), 0, 0)
+    assert chance_from(truth, "7+4=11", float(np.log(0.5))) == pytest.approx(0.06 / 0.5)
+    assert chance_from(truth, "7+4=11;11*2=22", float(np.log(0.05))) == pytest.approx(0.8)
+    assert chance_from(truth, "7-4=3", float(np.log(0.1))) == 1.0
+    assert chance_from(truth, "7+4=1", -1.0) == 0.0  # not a whole step of any
+
+
 # ---- In the trainer
 
 

@@ -1,18 +1,25 @@
 """Tools: what a call gives, episodes of several turns, and that what a tool wrote is read and not learnt from."""
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
+from move37.config import anchored_name
 from move37.engines import Completion
 from move37.environments import ENVIRONMENTS
 from move37.environments.calculator import Calculator
 from move37.environments.tools import FAILED, ToolEnvironment, ToolError, tool_use
+from move37.errors import ConfigError, InputError, MissingExtraError
 from move37.rollouts import Where, roll_out
 from move37.testing import check_environment
 from move37.types import FinishReason, Prompt, Request, Sample, Segment
+from tests.peer_environments import ROOT, interpreter, run_in
 
 PROMPT = Prompt("p", "What is 12 times 7? ", ("\n",), "completion")
 
@@ -104,6 +111,163 @@ def test_tools_keep_the_contract(name: str) -> None:
     check_environment(ENVIRONMENTS.load(name)())
 
 
+# ---- A calculator in the laptop world
+
+
+def test_the_step_calculator_completes_steps_and_the_response_is_the_whole_chain() -> None:
+    calculator = ENVIRONMENTS.load("step_calculator")()
+    check_environment(calculator)
+    assert calculator.after(PROMPT, said("7+4"))[0].text == "=11"
+    assert calculator.after(PROMPT, said(";2-11"))[0].text == "=-9"
+    for over in ("", "7+4;", ";7", "7+4=11"):
+        assert calculator.after(PROMPT, said(over)) is None
+    assert calculator.after(PROMPT, said("7+4", FinishReason.LENGTH)) is None
+    seen: list[Request] = []
+
+    def generate(asked: Sequence[Request]) -> Iterator[Sample]:
+        for request in asked:
+            seen.append(request)
+            turn = ("7+4", ";11*2", "")[len(seen) - 1]
+            yield Sample(request.prompt.problem_id, request.index, turn, FinishReason.STOP, 3, -1.0)
+
+    (made,) = roll_out(generate, [Request(PROMPT, 0, 1)], "base", Where("step_calculator"))
+    assert made.text == "7+4=11;11*2=22"
+    assert seen[-1].prompt.text == PROMPT.text + "7+4=11;11*2=22"
+    assert tool_use(made) == (3, 2, 0)
+
+
+@pytest.mark.slow
+def test_a_model_with_a_calculator_beside_the_same_without_and_what_the_report_says_of_it(tmp_path: Path) -> None:
+    """The study of the tool world in small: pass@k with tools is a comparison of two models of one study."""
+    pytest.importorskip("torch")
+    from move37.config import parse_study
+    from move37.countdown import Fault, Puzzle, find_chain, find_fault
+    from move37.lab import checkpoint_folder
+    from move37.pipeline import run_study
+    from move37.store import RunStore
+
+    base = {"path": str(checkpoint_folder("countdown-base")), "options": {"device": "cpu", "threads": 1}}
+    study = parse_study(
+        {
+            "name": "tools",
+            "problems": {"benchmark": "countdown:edge", "size": 4},
+            "sampling": {"n": 8, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 48, "template": "completion"},
+            "models": {"base": base, "with-calculator": base | {"environment": "step_calculator"}},
+        }
+    )
+    done = run_study(study, tmp_path / "run")
+    store = RunStore.open(tmp_path / "run")
+    puzzles = {problem.id: Puzzle.of(problem.metadata) for problem in store.problems()}
+    faults: dict[str, list[Any]] = {"base": [], "with-calculator": []}
+    for name, found in faults.items():
+        for sample in store.samples(name).scan().collect().iter_rows(named=True):
+            chain = find_chain(sample["text"])
+            found.append(chain and find_fault(puzzles[sample["problem_id"]], chain))
+    wrong = {name: found.count(Fault.ARITHMETIC) for name, found in faults.items()}
+    assert wrong["with-calculator"] < wrong["base"]  # none but where the model writes on behind a result
+    assert "with-calculator takes " in done.reported.report.read_text()
+    (row,) = (done.reported.report.parent / "tables" / "tools.csv").read_text().splitlines()[1:]
+    model, samples, turns, calls, failed, calling, *_ = row.split(",")
+    assert (model, samples, failed, calling) == ("with-calculator", "32", "0.0", "1.0")
+    assert 1 < float(calls) < float(turns) <= float(calls) + 1
+
+
+# ---- Search over a local corpus
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    (folder / "deep").mkdir(parents=True)
+    rows = [{"title": "Neon", "text": "Neon boils at 27 kelvin. " + "It is a noble gas. " * 60}, {"text": "Tin melts."}]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "deep" / "metals.md").write_text("Iron boils at 3134 kelvin.\n\nGold is\nyellow.\n")
+    (folder / "picture.png").write_bytes(b"\x00")
+    return folder
+
+
+def test_a_search_gives_the_passages_that_fit_best(corpus: Path) -> None:
+    made = ENVIRONMENTS.load(f"search:{corpus}")()
+    check_environment(made)
+    neon, iron = made.call(" boiling point of neon? boils ").split("\n")
+    assert neon.startswith("Neon: Neon boils at 27 kelvin.")
+    assert len(neon) == len("Neon: ") + 600 + len(" ...")
+    assert iron == "metals: Iron boils at 3134 kelvin."
+    assert made.call("YELLOW") == "metals: Gold is yellow."
+    assert made.call('tin" OR gold NEAR(') == "Tin melts.\nmetals: Gold is yellow."  # words, not SQLite's own grammar
+    assert made.call("argon") == "nothing was found"
+    with pytest.raises(ToolError, match="no words"):
+        made.call(" ?! ")
+    assert result_of(made, "I look it up: <search>yellow").text == "</search><result>metals: Gold is yellow.</result>"
+
+
+def test_another_corpus_is_another_environment(corpus: Path) -> None:
+    name = f"search:{corpus}"
+    before, made = ENVIRONMENTS.origin(name), ENVIRONMENTS.load(name)()
+    (corpus / "more.txt").write_text("Argon boils at 87 kelvin.")
+    assert ENVIRONMENTS.origin(name) != before
+    assert made.call("argon") == "more: Argon boils at 87 kelvin."
+
+
+def test_a_corpus_that_cannot_be_searched_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"text": "fine"}\n{"question": "no text"}\n')
+    (tmp_path / "empty.txt").write_text("\n\n")
+    (tmp_path / "image.png").write_bytes(b"")
+    for place, words in (
+        ("bad.jsonl", "bad.jsonl: line 2: a passage is a row with a text"),
+        ("empty.txt", "there is no passage in it"),
+        ("image.png", "no file of passages there"),
+        ("nowhere.txt", "no file of passages there"),
+    ):
+        with pytest.raises(InputError, match=words):
+            ENVIRONMENTS.load(f"search:{tmp_path / place}")()
+    with pytest.raises(InputError, match="say which file or folder it searches, as search:NAME"):
+        ENVIRONMENTS.load("search")
+    assert anchored_name("search:empty.txt", tmp_path, "rollout.environment") == f"search:{tmp_path / 'empty.txt'}"
+    with pytest.raises(ConfigError, match=r"rollout.environment: no such file or folder: other.txt"):
+        anchored_name("search:other.txt", tmp_path, "rollout.environment")
+
+
+# ---- Environment packages of verifiers
+
+
+def test_a_package_of_verifiers_needs_verifiers() -> None:
+    if find_spec("verifiers") is not None:
+        pytest.skip("verifiers is installed here")
+    with pytest.raises(MissingExtraError, match="pip install 'verifiers<0.4'"):
+        ENVIRONMENTS.load("verifiers:my-sums")()
+
+
+@pytest.mark.peer
+@pytest.mark.slow
+def test_packages_of_verifiers_answer_by_name(tmp_path: Path) -> None:
+    found = run_in("verifiers-0.3", "verifiers_tools.py", str(tmp_path))
+    assert found["tools"]["use"] == [4, 3, 2]  # one without an argument and one that is no JSON fail
+    assert "</tool_call>\n<tool_response>\n42\n</tool_response>\n" in found["tools"]["read"]
+    assert found["tools"]["last"] == "42"
+    assert found["chat"]["read"].endswith(
+        "}</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\n42\n</tool_response><|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+    # Its own data set says which number it thinks of, and its state is told anew at every turn.
+    assert found["guess"]["read"].endswith("50\nguess 1: more\n90\nguess 2: less\n")
+    assert found["guess"]["use"] == [3, 2, 0]
+    assert found["missing"].startswith("environment 'verifiers:nowhere': Could not import 'nowhere'")
+
+
+@pytest.mark.peer
+@pytest.mark.slow
+def test_verifiers_that_load_nothing_by_name_are_refused() -> None:
+    code = "from move37.environments import ENVIRONMENTS; ENVIRONMENTS.load('verifiers:my-sums')()"
+    done = subprocess.run(
+        [str(interpreter("verifiers")), "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert "loads no environments by name any more" in done.stderr.splitlines()[-1]
+
+
 def scripted(turns: Sequence[str], seen: list[Request]) -> Any:
     """A model that says these turns, whatever it is asked."""
 
@@ -174,8 +338,6 @@ def test_the_gradient_of_episodes_is_that_of_the_models_own_tokens_read_with_eve
 ) -> None:
     """A real model samples turns between which a tool writes; each episode is then read whole, plainly."""
     torch = pytest.importorskip("torch")
-    import json
-
     from move37.training.loop import Trainer
     from move37.training.policy import Metrics
     from move37.training.recipe import parse_recipe

@@ -220,7 +220,7 @@ TRAININGS = "trainings"
 """In the run folder of a study that trains models: a folder for each training."""
 TRAINED = ("training", "step", "seed", "changes", "start")
 """What says which trained model it is, beside the content of the recipe."""
-OVERRIDES = ("temperature", "top_p", "template", "max_new_tokens")
+OVERRIDES = ("temperature", "top_p", "template", "max_new_tokens", "environment")
 """Settings of sampling that a model may have of its own."""
 
 
@@ -243,6 +243,7 @@ class ModelConfig(Settings):
     top_p: float | None = Field(default=None, gt=0, le=1, description="Overrides sampling.top_p; reported.")
     template: str | None = Field(default=None, description="Overrides sampling.template; reported.")
     max_new_tokens: Tokens | None = Field(default=None, description="Overrides sampling.max_new_tokens; reported.")
+    environment: str | None = Field(default=None, description="Overrides sampling.environment: base with tools, say.")
     match_entropy: str | None = Field(
         default=None, description="Sample at the temperature at which it is as random as this model is; it is found."
     )
@@ -583,8 +584,18 @@ def anchored_sources(sources: tuple[ProblemsConfig, ...], folder: Path, where: s
     return tuple(anchored)
 
 
+_OF_A_PATH = ("search",)
+"""Names of members that are made of a file or folder, as "search:notes.jsonl"."""
+
+
 def anchored_name(name: str, folder: Path, where: str) -> str:
-    """A name whose "file.py" in "file.py:Class", if it is one, is made absolute. Raises ConfigError."""
+    """A name whose "file.py" in "file.py:Class" or "path" in "search:path", if it is one, is made absolute.
+
+    Raises ConfigError.
+    """
+    kind, _, argument = name.partition(":")
+    if kind in _OF_A_PATH and argument:
+        return f"{kind}:{there(folder, Path(argument), where)}"
     file, colon, attribute = name.rpartition(":")
     return f"{there(folder, Path(file), where)}{colon}{attribute}" if file.endswith(".py") else name
 
@@ -632,7 +643,10 @@ def _anchor(study: StudyConfig, folder: Path, where: str) -> StudyConfig:
         elif model.path.startswith((".", "/", "~")):
             raise ConfigError(f"{where}: models.{name}.path: no such file or folder: {model.path}")
         engine = anchored_name(model.engine, folder, f"{where}: models.{name}.engine")
-        models[name] = model.model_copy(update={"engine": engine})
+        model = model.model_copy(update={"engine": engine})
+        if model.environment is not None:
+            model = anchored_names(model, ("environment",), folder, f"{where}: models.{name}")
+        models[name] = model
     sampling = anchored_names(study.sampling, ("environment", "executor"), folder, f"{where}: sampling")
     verification = anchored_verification(study.verification, folder, f"{where}: verification.options")
     return study.model_copy(

@@ -57,10 +57,12 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Puzzles of one difficulty: how many numbers, and how many steps even the shortest right chain needs."""
+    """Puzzles of one difficulty: how many numbers, how many steps even the shortest right chain needs, and, where it is
+    given, how many right chains of just so many steps there are at most (and at least one)."""
 
     numbers: int
     fewest_steps: int = 1
+    most_ways: int | None = None
 
 
 TIERS: Mapping[str, Tier] = {
@@ -68,7 +70,9 @@ TIERS: Mapping[str, Tier] = {
     "four-long": Tier(4, fewest_steps=3),  # the same, and no shorter chain will do
     "edge": Tier(5),  # one number more than it ever saw
     "five-three": Tier(5, fewest_steps=3),  # and as many steps as it ever wrote
+    "five-few": Tier(5, fewest_steps=3, most_ways=8),  # and hardly a way to do it in as many
     "five-long": Tier(5, fewest_steps=4),  # and one step more than it ever wrote, if it is to be right
+    "six-few": Tier(6, fewest_steps=3, most_ways=24),  # the same behind two numbers more than it ever saw
     "six": Tier(6),  # two more, however short the chain may be
     "beyond": Tier(6, fewest_steps=4),  # and no right chain is as short as those it saw
 }
@@ -180,7 +184,7 @@ def plays(tier: Tier, split: Split, rng: Random) -> Iterator[tuple[Puzzle, str]]
         if played is None:
             continue
         puzzle = Puzzle(numbers, played[1])
-        if puzzle.split is split and _needs(puzzle, tier.fewest_steps):
+        if puzzle.split is split and _is_of(puzzle, tier):
             yield puzzle, played[0]
 
 
@@ -243,6 +247,10 @@ class Oracle:
             states = following
         return None
 
+    def ways(self, steps: int) -> int:
+        """How many right chains have at most so many steps."""
+        return self._ways(self.puzzle.available, steps)
+
     def steps(self, available: Available) -> Iterator[tuple[str, Available, bool, bool]]:
         """The steps from there that a right chain can take: text, what is there afterwards, whether the chain is right
         if it ends with the step, and whether it can go on and still be."""
@@ -261,6 +269,16 @@ class Oracle:
             known = sum((result == self.puzzle.target) + self._count(rest) for _, result, rest in moves(available))
             self._counts[available] = known
         return known
+
+    def _ways(self, available: Available, steps: int) -> int:
+        if steps == 1 and not self._one_step_left(available):
+            return 0
+        found = 0
+        for _, result, rest in moves(available):
+            found += result == self.puzzle.target
+            if steps > 1 and len(rest) > 1:
+                found += self._ways(rest, steps - 1)
+        return found
 
     def _chains(self, available: Available, steps: tuple[str, ...]) -> Iterator[str]:
         for text, result, rest in moves(available):
@@ -298,5 +316,8 @@ def moves(available: Available) -> tuple[tuple[str, int, Available], ...]:
     return tuple(found)
 
 
-def _needs(puzzle: Puzzle, steps: int) -> bool:
-    return steps <= 1 or (Oracle(puzzle).fewest_steps() or 0) >= steps
+def _is_of(puzzle: Puzzle, tier: Tier) -> bool:
+    oracle = Oracle(puzzle)
+    if tier.fewest_steps > 1 and (oracle.fewest_steps() or 0) < tier.fewest_steps:
+        return False
+    return tier.most_ways is None or 1 <= oracle.ways(tier.fewest_steps) <= tier.most_ways

@@ -20,6 +20,7 @@ from move37.analyses.findings import Facts, cluster_labels
 from move37.analyses.guess_controls import GuessControl
 from move37.analyses.pairing import on_problems, paired
 from move37.analyses.perplexity import ScoredResponses
+from move37.analyses.tool_use import ToolUse, tool_columns, tool_use_of
 from move37.analyses.trajectory import Checkpoint
 from move37.audit import LABEL as AUDITED
 from move37.config import IMPORTED, ModelConfig
@@ -204,6 +205,18 @@ class RunEvidence:
         rows = self.samples(model, [*KEY, "digest", "error"]).filter(first_samples(below) & pl.col("error").is_null())
         counted = rows.group_by("problem_id", "digest").agg(count=pl.len()).select("problem_id", "count")
         return self.collect(model, counted)
+
+    def tools(self, model: str, below: int | None = None) -> ToolUse | None:
+        """Turns and calls of its samples, of all or of those below an index; None where nothing answers its turns."""
+        study = self.store.study()
+        if model not in study.models or study.sampling_of(model).environment == "single_turn":
+            return None
+        episodes = self.samples(model, [*KEY, "segments"]).filter(first_samples(below))
+        frames = [
+            self.collect(model, tool_columns(episodes).join(rows.select(*KEY, "outcome"), on=KEY))
+            for _, rows in self.used_verdicts(model, [*KEY, "outcome"])
+        ]
+        return tool_use_of(model, pl.concat(frames)) if frames else None
 
     def mean_tokens(self, model: str) -> float | None:
         """Generated tokens of a sample, the mean over problems; None where samples of a problem do not know it."""
@@ -402,6 +415,7 @@ class RunEvidence:
             references=self.references,
             audit=audit_reading(self, model),
             chains=chain_counts(self, model, first_stop),
+            tools=self.tools(model, first_stop),
             zero_set=zero_set_tally(self, model),
         )
 

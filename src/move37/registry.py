@@ -2,6 +2,7 @@
 
 One class for all registries (engines, verifiers, benchmarks, algorithms, importers, ...). A name is one of
   a row of the table                       "transformers"
+  the same with what it is made of         "search:notes.jsonl"   (`arguments` says which members take it)
   a class in a file of the user's own      "path/to/file.py:Class"
   a class in an importable module          "package.module:Class"
   an entry point of an installed package   any name in its group `move37.engines`, `move37.verifiers`, ...
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from hashlib import blake2b
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -40,6 +42,8 @@ class Registry:
     extras: Mapping[str, str] = field(default_factory=dict)
     methods: tuple[str, ...] = ()
     old_names: Mapping[str, str] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    """Rows of the table that are named with what they are made of, and what that is, for messages."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,12 +77,13 @@ class Registry:
 
     def load(self, name: str) -> Any:
         """The class (or object) behind `name`. Raises UnknownNameError, MissingExtraError or InputError."""
+        kind, _, argument = name.partition(":")
+        if kind in self.arguments and argument:
+            return partial(self._load_row(kind), argument)
+        if kind in self.arguments:
+            raise InputError(f"{self.kind} {name!r}: say {self.arguments[kind]}, as {kind}:NAME")
         if name in self.table:
-            module, _, attribute = self.table[name].partition(":")
-            try:
-                return getattr(importlib.import_module(module), attribute)
-            except ModuleNotFoundError as error:
-                raise missing_extra(f"{self.kind} {name!r}", error, self.extras.get(name)) from error
+            return self._load_row(name)
         installed = {} if is_file_source(name) else self.installed()
         if name in installed:
             return self._load_installed(name, installed[name])
@@ -89,6 +94,13 @@ class Registry:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise UnknownNameError(f"unknown {self.kind} {name!r}{hint} (known: {', '.join(known)})")
 
+    def _load_row(self, name: str) -> Any:
+        module, _, attribute = self.table[name].partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise missing_extra(f"{self.kind} {name!r}", error, self.extras.get(name)) from error
+
     def check(self, name: str) -> None:
         """Refuse an unknown name as `load` does, without loading what is in the table."""
         if name not in self.table:
@@ -96,9 +108,13 @@ class Registry:
 
     def origin(self, name: str) -> dict[str, str]:
         """What says which code is behind `name`: {"file": digest of its content} for one of the user's own, {"package":
-        name and version} for one that is installed, nothing for the table's. Raises InputError."""
+        name and version} for one that is installed, nothing for the table's but what a member that takes an argument
+        says of it (`origin`). Raises InputError."""
         if name in self.table:
             return {}
+        kind, _, argument = name.partition(":")
+        if kind in self.arguments:
+            return self._load_row(kind).origin(argument)
         if is_source(name):
             return {"file": Source.parse(self.kind, name).digest}
         return {"package": ", ".join(map(_package, self.installed().get(name, ())))}

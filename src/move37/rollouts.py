@@ -170,7 +170,8 @@ def roll_out(
     where = where or Where()
     environment: Environment = ENVIRONMENTS.load(where.environment)()
     requests = _with_stops(requests, getattr(environment, "stops", ()))
-    episodes = _Episodes(requests, environment, model, where.has_room)
+    joins = getattr(environment, "joins", False)
+    episodes = _Episodes(requests, environment, model, where.has_room, joins)
     workers: Executor[MadeT] = EXECUTORS.load(where.executor)(generate)
     lost: list[Lost] = []
     with closing(workers), where.progress.track(where.label, len(requests), "samples") as advance:
@@ -237,10 +238,15 @@ class _Episodes:
     """Episodes in the making, by the key of their sample. Most have one turn and are nothing but their request."""
 
     def __init__(
-        self, requests: Sequence[Request], environment: Environment, model: str, has_room: Callable[[Prompt], bool]
+        self,
+        requests: Sequence[Request],
+        environment: Environment,
+        model: str,
+        has_room: Callable[[Prompt], bool],
+        joins: bool = False,
     ) -> None:
         self._running = {(request.prompt.problem_id, request.index): request for request in requests}
-        self._after, self._model, self._has_room = environment.after, model, has_room
+        self._after, self._model, self._has_room, self._joins = environment.after, model, has_room, joins
         self._begun: dict[tuple[str, int], _Episode] = {}
         self._next: list[Request] = []
 
@@ -273,7 +279,7 @@ class _Episodes:
                 self._next.append(asked)
                 return None
             sample = replace(sample, finish_reason=FinishReason.LENGTH)
-        return cast("MadeT", _ended(episode, sample))
+        return cast("MadeT", _ended(episode, sample, self._joins))
 
     def next_turns(self) -> list[Request]:
         """The requests of episodes that go on, once."""
@@ -292,8 +298,10 @@ def _with_turn(episode: _Episode, sample: Sample, made: Sample | Completion) -> 
     )
 
 
-def _ended(episode: _Episode, last: Sample) -> Sample | Completion:
-    """The whole episode; its text is the model's last turn."""
+def _ended(episode: _Episode, last: Sample, joins: bool) -> Sample | Completion:
+    """The whole episode; its text is the model's last turn, or, where `joins`, all that was written."""
+    if joins:
+        last = replace(last, text="".join(segment.text for segment in episode.segments))
     tokens, logprob = episode.tokens, episode.logprob
     whole = replace(last, tokens=tokens, logprob=logprob, seed=episode.first.seed, segments=episode.segments)
     return whole if episode.made is None else replace(episode.made, sample=whole)

@@ -53,7 +53,8 @@ def check_names(study: StudyConfig) -> None:
     """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded."""
     for template in {study.sampling.template, *(model.template for model in study.models.values() if model.template)}:
         template_of(template, study.templates)
-    ENVIRONMENTS.load(study.sampling.environment)
+    for environment in {study.sampling_of(name).environment for name in sampled_models(study)}:
+        ENVIRONMENTS.load(environment)
     placing = is_placing(EXECUTORS.load(study.sampling.executor))
     check_options(study.verification)
     engines = {name: study.models[name].engine for name in sampled_models(study)}
@@ -431,7 +432,7 @@ class Sampler:
 
     def _origins(self, model: ModelConfig) -> dict[str, str]:
         """Which code made the samples, as "engine_file", "environment_package", ..., where it is not move37's own."""
-        named = (ENGINES, model.engine), (ENVIRONMENTS, self._study.sampling.environment)
+        named = (ENGINES, model.engine), (ENVIRONMENTS, self._settings.environment)
         return {f"{each.kind}_{of}": what for each, name in named for of, what in each.origin(name).items()}
 
     def sample(self, owed: Mapping[str, Sequence[int]], progress: Progress, keep: Callable[[Sample], object]) -> int:

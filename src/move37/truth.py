@@ -58,7 +58,8 @@ def truth_can_be_known(store: RunStore) -> bool:
     """Whether a run's right answers can be listed, and are asked for in words that the lab's models read."""
     study, problems = store.study(), store.problems()
     template = study.sampling.template
-    plain = study.sampling.environment == "single_turn" and template in (_TEMPLATE, _OF_PICTURES)
+    alone = all(study.sampling_of(name).environment == "single_turn" for name in study.models)
+    plain = alone and template in (_TEMPLATE, _OF_PICTURES)
     return bool(problems) and plain and template not in study.templates and all(map(task_of, problems))
 
 

@@ -54,6 +54,7 @@ from move37.analyses.solvable_sets import ExpectedFourWay, SolvableTable, expect
 from move37.analyses.strata import StratifiedComparison, by_stratum
 from move37.analyses.support import Support, support
 from move37.analyses.token_budget import TokenBudget, token_budget
+from move37.analyses.tool_use import ToolUse
 from move37.counts import AnyTally, Tally
 from move37.estimates.majority import AnswerCounts, answers_by_problem
 from move37.estimates.rows import k_limit
@@ -111,6 +112,8 @@ class ModelData:
     """What readers said of chains of rarely solved problems."""
     chains: ChainCounts | None = None
     """What a judge of chains said of its right samples."""
+    tools: ToolUse | None = None
+    """Turns and calls of its samples; None where no environment answers its turns."""
     zero_set: Tally | None = None
     """Counts of fresh samples on the problems that base never solved."""
 
@@ -152,6 +155,8 @@ class ModelDetail:
     """How often an answer is found; None where every sample has one."""
     false_solves: FalseSolves | None = None
     """Problems that a wrong answer alone may have solved; None without a calibration, or without answers."""
+    tools: ToolUse | None = None
+    """Turns and calls; None without tools."""
     first: int | None = None
     """Where sampling stopped early: what needs a fixed n is of so many samples of each problem, the first ones."""
 
@@ -223,6 +228,7 @@ def model_detail(
             else None
         ),
         format=_format_of(data, fixed),
+        tools=data.tools,
         first=data.first_stop,
     )
 

@@ -18,11 +18,12 @@ from move37.analyses.truncation import Samples
 from move37.report.exact_section import EXACT_FILES, chain_rows, curve_rows, problem_rows
 from move37.report.further_csv import FILES, Row
 from move37.report.perplexity_section import PERPLEXITY_FILES
+from move37.report.tool_section import TOOL_FILES
 from move37.report.training_section import TRAINING_FILES
 from move37.report.variety_section import VARIETY_FILES
 from move37.report.words import outside_zero
 
-_FURTHER = {**FILES, **VARIETY_FILES, **EXACT_FILES, **PERPLEXITY_FILES, **TRAINING_FILES}
+_FURTHER = {**FILES, **VARIETY_FILES, **EXACT_FILES, **PERPLEXITY_FILES, **TRAINING_FILES, **TOOL_FILES}
 
 
 def csv_files(findings: Findings, settings: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -36,6 +36,7 @@ from move37.report import (
 )
 from move37.report.number_format import count, counted, level, percent, percent_interval, points, points_interval
 from move37.report.tables import Cell, Estimated, Table
+from move37.report.tool_section import tools_sentence, tools_table
 from move37.report.words import established, stopped_by_outcomes
 from move37.report.words.claim import LIKE_THESE, Assertion, Claim, described, joined, problems_of
 from move37.report.words.exact import exact_pair_sentences
@@ -118,7 +119,13 @@ def further_sections(findings: Findings) -> FurtherSections:
             for number, (pair, comparison) in enumerate(zip(findings.pairs, findings.comparisons, strict=True), start=1)
         ),
         reliability=_reliability(findings.models),
-        outcomes=(*_readings(findings), *_unscored(findings), *_finished(findings.models), *_format(findings)),
+        outcomes=(
+            *_readings(findings),
+            *_unscored(findings),
+            *_finished(findings.models),
+            *_format(findings),
+            *_tools(findings),
+        ),
         graders=(*_probed(findings), *_audits(findings), *_chains(findings.models), *_corrected(findings.models)),
         extrapolation=_extrapolation(findings),
     )
@@ -518,6 +525,13 @@ def _format(findings: Findings) -> tuple[Section, ...]:
         return ()
     said = format_sentences(found, [pair.format for pair in findings.pairs if pair.format is not None])
     return (_section("Format and content", said, format_split.format_table(found)),)
+
+
+def _tools(findings: Findings) -> tuple[Section, ...]:
+    found = [model.tools for model in findings.models if model.tools is not None]
+    if not found:
+        return ()
+    return (_section("Tools", [*map(tools_sentence, found)], tools_table(found)),)
 
 
 def _readings(findings: Findings) -> tuple[Section, ...]:

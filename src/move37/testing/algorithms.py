@@ -81,6 +81,9 @@ def _batch(torch: Any, generator: Any) -> AdvantageInputs:
         old_logprobs_BT=-noise().abs(),
         teacher_logprobs_BT=-noise().abs(),
         step_gains_BT=noise(),
+        implicit_rewards_BT=noise(),
+        tree_paths_BD=torch.tensor([[0, 1], [2, 3], [0, 4], [2, 5], [6, -1], [7, -1], [8, -1], [9, -1]]),
+        tree_depths_BT=((torch.arange(TOKENS) > 0) & (torch.arange(WIDTH)[:, None] < 4)).long() * mask_BT,
         modes_B=torch.tensor([0, 1, 2, 1, 0, 3, 4, 5]),
     )
 

@@ -27,6 +27,17 @@ from move37.types import FinishReason, Outcome, Problem, Verdict
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """A response's place in its tree (`forks.py`)."""
+
+    number: int
+    """Of the response, in its step."""
+    at: int = 0
+    """Tokens that it has in common with the response that it left."""
+    left: "Branch | None" = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """One response of one step with its verdict. `group` numbers the prompts of the step."""
 
@@ -38,6 +49,8 @@ class Rollout:
     """What further verifiers add to the reward (`rewards` of the recipe)."""
     prefix: str = ""
     """What it started from behind its prompt: judged with it, no part of `made`."""
+    branch: Branch | None = None
+    """Where it left another response, where trees are grown."""
 
     @property
     def reward(self) -> float:
@@ -65,6 +78,11 @@ class Rollout:
     @property
     def is_scored(self) -> bool:
         return self.verdict.outcome is not Outcome.UNSCORED
+
+    @property
+    def is_fork(self) -> bool:
+        """Whether it left another response within it."""
+        return self.branch is not None and self.branch.left is not None
 
     @property
     def has_own_tokens(self) -> bool:

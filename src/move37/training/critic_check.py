@@ -1,6 +1,7 @@
 """How good is the critic? Its values of a step's states against what is known of them, for the log."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -18,24 +19,46 @@ def critic_figures(values_BT: Tensor, batch: Batch) -> dict[str, float]:
     return _named("critic", found)
 
 
-def oracle_figures(
-    values_BT: Tensor, rollouts: Sequence[Rollout], batch: Batch, tokenizer: PreTrainedTokenizerBase
-) -> dict[str, float]:
-    """Against the verifier's scores of states (countdown: can the target still be reached?), where it gives any."""
-    learnt, known = [], []
+class KnownState(NamedTuple):
+    """A state between two steps of a response that the verifier gave a score."""
+
+    row: int
+    place: int
+    """Tokens of the response before it: the next one is chosen in it."""
+    text: str
+    """The response up to it."""
+    score: float
+
+
+def known_states(rollouts: Sequence[Rollout], batch: Batch, tokenizer: PreTrainedTokenizerBase) -> Iterator[KnownState]:
+    """Those in which the model goes on; none where the verifier gives no scores."""
     for row, rollout in enumerate(rollouts):
         verdict = rollout.verdict
         if verdict.answer is None:
             continue
-        begin = rollout.text.rfind(verdict.answer) - len(rollout.prefix)
+        begin = rollout.text.rfind(verdict.answer)
         for step in (verdict.steps or ())[:-1]:
-            if step.score is None or step.span is None or begin + step.span[1] <= 0:
+            if step.score is None or step.span is None or begin + step.span[1] <= len(rollout.prefix):
                 continue
-            place = tokens_before(rollout.made.token_ids, begin + step.span[1], tokenizer)
+            end = begin + step.span[1]
+            place = tokens_before(rollout.made.token_ids, end - len(rollout.prefix), tokenizer)
             if place < batch.own_BT.shape[1] and bool(batch.own_BT[row, place]):
-                learnt.append(float(values_BT[row, place]))
-                known.append(step.score)
-    return _named("critic_oracle", learnt_values(np.array(learnt), np.array(known))) if learnt else {}
+                yield KnownState(row, place, rollout.text[:end], step.score)
+
+
+def oracle_figures(
+    values_BT: Tensor,
+    rollouts: Sequence[Rollout],
+    batch: Batch,
+    tokenizer: PreTrainedTokenizerBase,
+    name: str = "critic_oracle",
+) -> dict[str, float]:
+    """Against the verifier's scores of states (countdown: can the target still be reached?), where it gives any."""
+    states = list(known_states(rollouts, batch, tokenizer))
+    if not states:
+        return {}
+    learnt = np.array([float(values_BT[state.row, state.place]) for state in states])
+    return _named(name, learnt_values(learnt, np.array([state.score for state in states])))
 
 
 def _named(name: str, found: LearntValues) -> dict[str, float]:

@@ -25,6 +25,8 @@ from move37.training.critic_check import critic_figures, oracle_figures
 from move37.training.disjoint import check_disjoint
 from move37.training.explorers import Attempt
 from move37.training.fixed_rows import with_fixed_rows
+from move37.training.forks import Forest, tree_inputs
+from move37.training.implicit_rewards import implied_values
 from move37.training.losses import kl_estimate
 from move37.training.policy import Policy
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, build_curriculum, build_explorer
@@ -165,15 +167,24 @@ class Trainer:
             missing = wanted - len({rollout.group for rollout in kept})
             slots = self._slots(number * wanted, missing)
             rollouts = self._roll_out(slots, self.recipe.rollout.responses, clock)
+            if needs.forks is not None:
+                rollouts = self._with_forks(rollouts, number, clock)
             everything += rollouts
             if needs.greedy_response:
                 greedily = self._roll_out(slots, 1, clock, temperature=0.0)
                 greedy |= {r.group: r.reward for r in greedily if r.is_scored and r.has_own_tokens}
                 rollouts = [rollout for rollout in rollouts if rollout.group in greedy]
-            kept += self._at_hand(self._trainable(rollouts))
+            kept += self._at_hand(rollouts, self._trainable(rollouts))
             if len({rollout.group for rollout in kept}) >= wanted:
                 break
         return StepRollouts(everything, kept, greedy)
+
+    def _with_forks(self, rollouts: list[Rollout], number: int, clock: Clock) -> list[Rollout]:
+        """These and the responses that leave them."""
+        assert self.algorithm.needs.forks is not None
+        purpose = f"step {self.training.step} forks {number}"
+        with clock.phase("fork"):
+            return Forest(self.algorithm.needs.forks, self.rollout_worker, self.policy.engine, purpose).of(rollouts)
 
     def _trainable(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
         """Those to learn from: the model's own, with a verdict, not alone at their prompt where they are compared."""
@@ -187,10 +198,11 @@ class Trainer:
             return [rollout for rollout in scored if sizes[rollout.group] > 1]
         return scored
 
-    def _at_hand(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
-        """Those to prompts that the curriculum keeps."""
-        counts = _counts(rollouts, by=lambda rollout: rollout.group)
-        return [rollout for rollout in rollouts if self.curriculum.keeps(*counts[rollout.group])]
+    def _at_hand(self, sampled: Sequence[Rollout], trainable: Sequence[Rollout]) -> list[Rollout]:
+        """The trainable ones to prompts that the curriculum keeps, by all that was sampled: how often a prompt is
+        solved does not hang on which responses can be learnt from."""
+        counts = _counts(sampled, by=lambda rollout: rollout.group)
+        return [rollout for rollout in trainable if self.curriculum.keeps(*counts[rollout.group])]
 
     def _roll_out(
         self, slots: Sequence[PromptSlot], n: int, clock: Clock, temperature: float | None = None
@@ -232,6 +244,13 @@ class Trainer:
             if needs_kl and loss.kl_in == "reward":
                 penalty_BT = loss.kl_coefficient * kl_estimate(old_BT, reference_BT, loss.kl_estimator)
                 token_rewards_BT = token_rewards_BT - penalty_BT * batch.own_BT
+        implicit_BT = None
+        if self.policy.implicit_reward is not None:
+            implicit_BT, learnt = self.policy.implicit_rewards(batch, old_BT)
+            figures |= learnt
+            values_BT = implied_values(implicit_BT, self.policy.implicit_reward.beta)
+            tokenizer = self.policy.engine.tokenizer
+            figures |= oracle_figures(values_BT, rollouts.kept, batch, tokenizer, "implicit_oracle")
         greedy = [rollouts.greedy_rewards[rollout.group] for rollout in rollouts.kept if rollouts.greedy_rewards]
         inputs = AdvantageInputs(
             token_rewards_BT=token_rewards_BT,
@@ -243,6 +262,8 @@ class Trainer:
             old_logprobs_BT=old_BT,
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
             step_gains_BT=self._step_gains(batch, rollouts),
+            implicit_rewards_BT=implicit_BT,
+            **(tree_inputs(rollouts.kept, batch) if self.algorithm.needs.forks else {}),
             modes_B=modes_of(rollouts.kept, self.policy.device) if self.algorithm.needs.modes else None,
         )
         advantages = self.algorithm.advantages(inputs)
@@ -283,9 +304,14 @@ def _attempt(rollout: Rollout) -> Attempt:
 def _counts(
     rollouts: Sequence[Rollout], by: Callable[[Rollout], Any] = lambda rollout: rollout.problem.id
 ) -> dict[Any, tuple[int, int]]:
-    """Responses that are right, and responses with a verdict, by problem or by prompt of the step."""
+    """Responses that are right, and responses with a verdict, by problem or by prompt of the step.
+
+    A response that left another one within it (`forks.py`) is no draw of its own and does not count.
+    """
     counts: dict[Any, tuple[int, int]] = {}
     for rollout in rollouts:
+        if rollout.is_fork:
+            continue
         right, scored = counts.get(by(rollout), (0, 0))
         is_right = rollout.verdict.outcome is Outcome.CORRECT
         counts[by(rollout)] = right + is_right, scored + rollout.is_scored

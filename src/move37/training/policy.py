@@ -30,6 +30,7 @@ from move37.training.backbones import layers_of
 from move37.training.balance import Balance
 from move37.training.batches import Batch
 from move37.training.image_prompts import names_in, tower_of
+from move37.training.implicit_rewards import ImplicitRewardModel
 from move37.training.losses import kl_estimate, log_ratio, token_weights, value_loss
 from move37.training.recipe import ModelToTrain, OptimizerConfig, TrainConfig
 from move37.training.reference import Reference
@@ -87,6 +88,7 @@ class Policy:
         if recipe.model.freeze_vision:
             tower_of(self.model).requires_grad_(False)
         own = copy.deepcopy(self.model) if needs.critic and not self._optim.shared_critic else None
+        self.implicit_reward = self._make_implicit_reward(needs)
         self._adapted: Any = adapt(self.model, recipe.model) if recipe.model.lora_rank else None
         weight = self._loss.balance_coefficient
         self._balance = Balance.of(self.model, weight) if weight else None
@@ -138,6 +140,11 @@ class Policy:
                     self.critic.values(micro_batch)
                 )
         return values_BT
+
+    def implicit_rewards(self, batch: Batch, old_logprobs_BT: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Of every own token, (B, T), with figures; the reward model learns from the batch's outcomes."""
+        assert self.implicit_reward is not None
+        return self.implicit_reward.score_and_learn(batch, old_logprobs_BT, list(self._parts(batch)))
 
     def update(self, update: UpdateBatch, step: int) -> dict[str, float]:
         """Learn from a batch at step `step` (from 0). Returns its figures. Raises EngineError for a wrong sampler."""
@@ -222,8 +229,10 @@ class Policy:
         trained = {name: value for name, value in self.model.state_dict().items() if name in self._trained()}
         critic = None if self.critic is None else self.critic.state_dict()
         moved = self._reference is not None and self._loss.reference_reset_every is not None
-        reference = {"reference": self._reference.weights()} if moved and self._reference is not None else {}
-        return {"model": trained, "critic": critic, "optimizer": self.optimizer.state_dict(), **reference}
+        further = {"reference": self._reference.weights()} if moved and self._reference is not None else {}
+        if self.implicit_reward is not None:
+            further["implicit_reward"] = self.implicit_reward.state()
+        return {"model": trained, "critic": critic, "optimizer": self.optimizer.state_dict(), **further}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go back to a `state`. Raises KeyError, ValueError or RuntimeError where it does not fit."""
@@ -235,16 +244,22 @@ class Policy:
         self.optimizer.load_state_dict(state["optimizer"])
         if self._reference is not None and "reference" in state:
             self._reference.load(state["reference"])
+        if self.implicit_reward is not None:
+            self.implicit_reward.load(state["implicit_reward"])
         self.sync()
 
     # -- the parts of an update ------------------------------------------------------------------------------------
 
     def _mini_batches(self, batch: Batch) -> Iterator[Tensor]:
-        """Row numbers of every update: whole prompts, dealt in turn, in every epoch alike."""
-        parts = min(self._optim.mini_batches, len(batch.prompts))
+        """Row numbers of every update, in every epoch alike."""
         for _ in range(self._optim.epochs):
-            for part in range(parts):
-                yield torch.nonzero(batch.groups_B % parts == part)[:, 0]
+            yield from self._parts(batch)
+
+    def _parts(self, batch: Batch) -> Iterator[Tensor]:
+        """Row numbers of every update of one epoch: whole prompts, dealt in turn."""
+        parts = min(self._optim.mini_batches, len(batch.prompts))
+        for part in range(parts):
+            yield torch.nonzero(batch.groups_B % parts == part)[:, 0]
 
     def _with_gradient(self, update: UpdateBatch, rows: Tensor) -> Tensor:
         """The rows that can move the weights."""
@@ -358,6 +373,12 @@ class Policy:
             return Critic(None, self.reader, width, self.device)
         own.set_output_embeddings(nn.Identity())
         return Critic(layers_of(own), self._reader_of(own), width, self.device)
+
+    def _make_implicit_reward(self, needs: Needs) -> ImplicitRewardModel | None:
+        if needs.implicit_reward is None:
+            return None
+        rate = needs.implicit_reward.learning_rate or 2 * self._optim.learning_rate
+        return ImplicitRewardModel(needs.implicit_reward, self.model, self._reader_of, self._compute, rate)
 
     def _reader_of(self, model: PreTrainedModel, routers: bool = False) -> ResponseReader:
         shares = getattr(self.engine, "shares_prompts", True)

@@ -474,6 +474,8 @@ def _idle(recipe: TrainConfig, needs: Needs, filters: bool) -> Iterator[tuple[st
 def _refuse_impossible(recipe: TrainConfig, needs: Needs, where: str) -> None:
     """Raises ConfigError for what the algorithm cannot do."""
     name, loss = recipe.algorithm.name, recipe.loss
+    if needs.forks and recipe.rollout.environment != "single_turn":
+        raise ConfigError(f"{where}: rollout.environment: {name} forks responses of one turn; leave it out")
     if needs.mixed_groups and recipe.rollout.responses < 2:
         raise ConfigError(f"{where}: rollout.responses: {name} needs a right and a wrong response; give at least 2")
     if loss.ratio == "sequence" and (needs.critic or needs.teacher):

@@ -134,7 +134,7 @@ def sampling_figures(rollouts: Sequence[Rollout]) -> Record:
         "length_mean": sum(lengths) / len(lengths),
         "length_max": max(lengths),
         "truncated": sum(r.is_truncated for r in rollouts) / len(rollouts),
-        "sampled_tokens": sum(lengths),
+        "sampled_tokens": sum(lengths) - sum(rollout.branch.at for rollout in rollouts if rollout.branch),
         **_tool_figures(rollouts),
     }
 

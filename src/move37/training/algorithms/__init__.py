@@ -17,7 +17,7 @@ The contract is `move37.testing.check_algorithm`. Formulas are in `advantages.py
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from move37.config import Settings
 from move37.registry import Registry
@@ -33,6 +33,30 @@ class StepValues:
 
     rollouts: int
     separator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """Further responses that leave a sampled one within it, so that a prompt's responses are trees: in each of `rounds`
+    rounds `branches` at the `places` least likely tokens of every tree."""
+
+    places: int
+    branches: int
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImplicitReward:
+    """A reward model that learns beside the policy: a second model of its size whose log-ratio to a reference, times
+    `beta`, is the log-odds that a response is right."""
+
+    beta: float
+    update: Literal["after", "before"]
+    """Whether it learns from a step's responses after or before it scores them."""
+    reference: Literal["start", "policy"]
+    learning_rate: float | None
+    """None: twice the policy's."""
+    gradient_norm: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +77,10 @@ class Needs:
     """Right and wrong responses are counted, so a reward is 1 or 0 and nothing is taken from it."""
     step_values: "StepValues | None" = None
     """What the states between the steps of a response are worth, and how that is found out."""
+    forks: "Forks | None" = None
+    """Responses that begin as others do."""
+    implicit_reward: "ImplicitReward | None" = None
+    """What a reward model that learns beside the policy says of every token."""
     modes: bool = False
     """Which responses went the same way: those whose verified answer is the same text."""
 
@@ -76,6 +104,14 @@ class AdvantageInputs:
     teacher_logprobs_BT: "Tensor | None" = None
     step_gains_BT: "Tensor | None" = None
     """By how much the step that a token belongs to raised the value of the state."""
+    implicit_rewards_BT: "Tensor | None" = None
+    """log of the implicit reward model's probability over its reference's."""
+    tree_paths_BD: "Tensor | None" = None
+    """int64: the segments of its tree that a response goes through, first to last, -1 behind the last. Responses that
+    begin alike because one left the other share the numbers of what they have in common. A segment may have no token:
+    where responses part at their first one."""
+    tree_depths_BT: "Tensor | None" = None
+    """int64: the place in its response's path of the segment that a token belongs to."""
     modes_B: "Tensor | None" = None
     """int64: responses to one prompt with the same number have the same answer."""
 
@@ -129,6 +165,8 @@ _TABLE = {
     "uniqueness": "move37.training.algorithms.uniqueness:Uniqueness",
     "darling": "move37.training.algorithms.darling:Darling",
     "vine_ppo": "move37.training.algorithms.vine_ppo:VinePPO",
+    "tree_rl": "move37.training.algorithms.tree_rl:TreeRL",
+    "prime": "move37.training.algorithms.prime:Prime",
     "entropic": "move37.training.algorithms.entropic:Entropic",
     "on_policy_distillation": "move37.training.distillation:OnPolicyDistillation",
 }

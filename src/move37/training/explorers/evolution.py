@@ -9,7 +9,9 @@ states of different lineages as far as there are any. The empty beginning is the
 A state is a beginning of a response; its value is that of the response it was cut from: 1 where it is right, else half
 the share of it that is sound, where the verifier judges steps (`Attempt.sound`), or 0. Children are made by continuing
 (a response, cut at a place that is drawn) and by repairing (a response whose steps are judged, cut before its first
-wrong one). Of a step's responses to one state the best `children` enter.
+wrong one). Of a step's responses to one state the best `children` enter. With `recombine`, that share of a problem's
+slots starts from two states put together, the best first, where the world says how (`worlds/recombining.py`); such a
+child is of both lineages and has the better value of the two.
 Assumption: a beginning is worth as much as what was once made of it, and can be continued differently.
 Degenerate: a problem that nothing is known of starts afresh.
 The choice is the authors' (test-time-training/discover, `PUCTSampler` of tinker_cookbook/recipes/ttt/sampler.py, whose
@@ -29,6 +31,10 @@ from pydantic import Field
 from move37.training.explorers import Attempt, State
 from move37.training.explorers.fresh import Fresh
 from move37.types import Problem
+from move37.worlds.recombining import recombined
+
+_PAIRS = 16
+"""Pairs of states that are tried for one slot."""
 
 
 @dataclass(slots=True)
@@ -89,12 +95,26 @@ class Archive:
                 self.nodes[each].tries += 1
         self.tries += 1
 
-    def add(self, parent: int, text: str, value: float) -> None:
-        """A child, unless the same beginning is there."""
+    def add(self, parent: int, text: str, value: float, other: int | None = None) -> None:
+        """A child, of another state too where one is given, unless the same beginning is there."""
         if any(node.text == text for node in self.nodes.values()):
             return
-        self.nodes[self.made] = Node(text, value, [parent, *self.nodes[parent].parents])
+        of = [parent] if other is None else [parent, other]
+        ancestors = [*of, *(each for number in of for each in self.nodes[number].parents)]
+        self.nodes[self.made] = Node(text, value, list(dict.fromkeys(ancestors)))
         self.made += 1
+
+    def cross(self, problem: Problem, c: float, generator: Generator) -> str | None:
+        """A beginning put together from two states, which enters the archive; None where no two can be."""
+        picked = [number for number in dict.fromkeys(self.pick(len(self.nodes), c)) if self.nodes[number].text]
+        pairs = [(one, other) for one in picked for other in picked if one != other]
+        for place in generator.permutation(len(pairs))[:_PAIRS].tolist():
+            one, other = pairs[place]
+            text = recombined(problem, self.nodes[one].text, self.nodes[other].text)
+            if text is not None and all(node.text != text for node in self.nodes.values()):
+                self.add(one, text, max(self.nodes[one].value, self.nodes[other].value), other)
+                return text
+        return None
 
     def shrink(self, most: int) -> None:
         """Keep the empty beginning and the best others."""
@@ -109,6 +129,7 @@ class Evolution(Fresh):
         c: float = Field(default=1.0, ge=0, description="Weight of what was tried little.")
         children: int = Field(default=2, ge=1, description="Best responses to a state whose beginnings enter.")
         size: int = Field(default=64, ge=2, description="States that are kept of a problem.")
+        recombine: float = Field(default=0.0, ge=0, le=1, description="Share of slots from two states put together.")
 
     adds_rows: ClassVar[bool] = False
 
@@ -119,7 +140,12 @@ class Evolution(Fresh):
     def starts(self, problems: Sequence[Problem], generator: Generator) -> list[str]:
         asked = [problem.id for problem in problems]
         picked = {problem: iter(self._picked(problem, asked.count(problem))) for problem in dict.fromkeys(asked)}
-        return [next(picked[problem]) for problem in asked]
+        starts = [next(picked[problem]) for problem in asked]
+        crossed = generator.random(len(starts)) < self.options.recombine
+        for place in np.flatnonzero(crossed).tolist():
+            archive = self.archives.get(asked[place], Archive())
+            starts[place] = archive.cross(problems[place], self.options.c, generator) or starts[place]
+        return starts
 
     def _picked(self, problem: str, count: int) -> list[str]:
         archive = self.archives.get(problem, Archive())
