@@ -1,6 +1,8 @@
-"""`move37 bench`: methods trained, known and judged; resumed; several stages; a method from outside."""
+"""`move37 bench`: methods trained, known and judged; resumed; several stages; a method of an installed package."""
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +48,29 @@ class OnlyRight(RLOO):
 '''
 
 
+def install(folder: Path) -> None:
+    """Somebody's package with one algorithm, as pip leaves it: a module and what its distribution says of itself."""
+    about = folder / "move37_only_right-0.1.dist-info"
+    about.mkdir(parents=True)
+    (folder / "move37_only_right.py").write_text(OUTSIDE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: move37-only-right\nVersion: 0.1\n")
+    (about / "entry_points.txt").write_text("[move37.algorithms]\nonly-right = move37_only_right:OnlyRight\n")
+
+
 @pytest.fixture(scope="module")
-def benched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], list[Path]]:
-    """A bench of three methods: one of ours, one of two stages, and one from a file outside."""
+def benched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any], list[Path]]]:
+    """A bench of three methods: one of ours, one of two stages, and one of an installed package."""
     folder = tmp_path_factory.mktemp("bench")
-    (folder / "mine.py").write_text(OUTSIDE)
+    install(folder / "site-packages")
+    sys.path.insert(0, str(folder / "site-packages"))
     grpo = recipe(folder, "grpo")
-    outside = recipe(folder, "outside", f"{folder}/mine.py:OnlyRight")
+    outside = recipe(folder, "outside", "only-right")
     (folder / "twice.toml").write_text('name = "outside, then grpo"\nstages = ["outside.toml", "grpo.toml"]\n')
     files = [grpo, folder / "twice.toml", outside]
     result = CliRunner().invoke(app, ["bench", *map(str, files), "--out", str(folder / "out"), *ASKED, "--json"])
     assert result.exit_code == 0, result.output
-    return folder, json.loads(result.stdout.splitlines()[-1]), files
+    yield folder, json.loads(result.stdout.splitlines()[-1]), files
+    sys.path.remove(str(folder / "site-packages"))
 
 
 def test_every_method_is_on_the_board_against_the_base_and_its_own_start(benched: Any) -> None:
