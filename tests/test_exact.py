@@ -209,6 +209,7 @@ def test_a_nucleus_leaves_out_chains_and_makes_the_others_likelier(engine) -> No
     assert (nucleus[kept] > whole[kept]).all()
 
 
+@pytest.mark.slow
 def test_an_estimate_of_too_many_chains_is_unbiased(engine, monkeypatch) -> None:
     """Eight tries that keep 6 beginnings a step, over 10 puzzles: the mean distance in standard errors (t with 7
     degrees of freedom, variance 1.4) lies beyond 2 with probability 1e-6."""

@@ -69,6 +69,7 @@ def test_rows_drawings_and_answers_are_of_every_model(family: Findings) -> None:
     assert sparse_ks(16) == [1, 2, 3, 4, 6, 8, 11, 16]
 
 
+@pytest.mark.slow
 def test_the_page_folds_each_pair_and_draws_no_pictures_of_them(family: Findings, tmp_path: Path) -> None:
     with nothing_drawn():
         write_report(family, CONTEXT, tmp_path)
