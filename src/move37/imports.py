@@ -244,6 +244,8 @@ def pool_runs(folder: Path, others: list[Path]) -> Pooled:
     added: dict[str, int] = {}
     with store.writing():
         for other in map(RunStore.open, others):
+            for run in (store, other):
+                run.require_problems()  # two runs that lost theirs have the same ones, which are none
             study = _with_models_of(store.study(), other.study())
             _refuse_other_problems(store, other)
             store.adopt(study)
