@@ -294,7 +294,7 @@ def _contamination(facts: Facts, confidence: float) -> tuple[PartialQuestions, .
 def _readings(facts: Facts, models: Sequence[ModelData], confidence: float) -> tuple[PictureReading, ...]:
     blind = [each for each in facts.guess_controls if each.kind == "blind"]
     seen: list[tuple[str, Any, Shown]] = [(each.tally.model, each.answers, "image") for each in models]
-    seen += [(each.model, each.answers, "nothing") for each in blind]
+    seen.extend((each.model, each.answers, "nothing") for each in blind)
     found = (
         picture_reading(model, answers, facts.problems, confidence, shown)
         for model, answers, shown in seen

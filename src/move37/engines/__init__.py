@@ -193,6 +193,10 @@ class Trainable(Protocol):
         """Open the model in this precision, plain layers and all. Raises EngineError, ConfigError."""
         ...
 
+    def identity(self) -> Mapping[str, str]:
+        """As every engine's: by its "weights" a resumed training knows what it started from."""
+        ...
+
     @property
     def model(self) -> Any: ...
 

@@ -60,7 +60,8 @@ def models_table(found: ExactFindings) -> Table:
 
 def _checked(check: ExactCheck | None) -> tuple[Cell, Cell]:
     if check is None:
-        return (Missing("not sampled to the same ks"),) * 2
+        unknown = Missing("not sampled to the same ks")
+        return unknown, unknown
     distance = check.largest_distance
     far: Cell = Missing("its standard errors are not known") if distance is None else f"{distance:.1f}"
     return ("yes" if check.inside_band else "no"), far

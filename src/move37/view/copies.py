@@ -118,12 +118,13 @@ class SortedParts:
 
     def scan(self, columns: Sequence[str]) -> pl.LazyFrame:
         """All rows, copies in place of parts. A key that stands in two parts comes twice."""
-        scans = [
-            (self.parts.scan_part(source) if isinstance(source, Path) else pl.scan_parquet(source.files, glob=False))
-            .select(columns)
-            for source in self._sources()
-        ]  # fmt: skip
+        scans = [self._scan(source).select(columns) for source in self._sources()]
         return pl.concat(scans) if scans else pl.LazyFrame(schema=self.parts.schema).select(columns)
+
+    def _scan(self, source: Path | _Copy) -> pl.LazyFrame:
+        if isinstance(source, Path):
+            return self.parts.scan_part(source)
+        return pl.scan_parquet(list(source.files), glob=False)
 
     def _sources(self) -> Iterator[Path | _Copy]:
         """What holds the rows of all parts once: copies, and the parts that are in none."""
