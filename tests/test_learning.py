@@ -27,6 +27,7 @@ from move37.estimates.rows import pass_at_k_rows  # noqa: E402
 from move37.evidence import RunEvidence  # noqa: E402
 from move37.lab import checkpoint_folder  # noqa: E402
 from move37.lab.pretraining import load_recipe as load_pretraining  # noqa: E402
+from move37.lab.vision_pretraining import load_recipe as load_seeing_pretraining  # noqa: E402
 from move37.methods import load_contender  # noqa: E402
 from move37.pipeline import sample_run, start_run, verify_run  # noqa: E402
 from move37.problems import load_problems  # noqa: E402
@@ -191,7 +192,7 @@ def test_every_file_under_studies_is_accepted_and_its_paths_lead_somewhere(
         assert len(load_contender(path).stages) == len(tables["stages"])
         sources = ()
     else:
-        load_pretraining(path)
+        (load_seeing_pretraining if "tower_steps" in tables else load_pretraining)(path)
         sources = ()
     for source in sources:
         BENCHMARKS.load(source.benchmark.partition(":")[0])
