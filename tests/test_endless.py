@@ -3,6 +3,7 @@
 
 import random
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -78,8 +79,9 @@ def watched(text: str, most_lines: int = MOST_LINES) -> tuple[bool, bool]:
         names["f"](12)
     except TooLongError:
         return endless, False
-    except (Exception, SystemExit):
-        pass
+    except (Exception, SystemExit) as error:
+        if traceback.extract_tb(error.__traceback__)[-1].filename != "solution.py":
+            raise  # no end of the program: something else interrupted it
     finally:
         sys.settrace(None)
     return endless, True

@@ -244,13 +244,6 @@ class Trainer:
             if needs_kl and loss.kl_in == "reward":
                 penalty_BT = loss.kl_coefficient * kl_estimate(old_BT, reference_BT, loss.kl_estimator)
                 token_rewards_BT = token_rewards_BT - penalty_BT * batch.own_BT
-        implicit_BT = None
-        if self.policy.implicit_reward is not None:
-            implicit_BT, learnt = self.policy.implicit_rewards(batch, old_BT)
-            figures |= learnt
-            values_BT = implied_values(implicit_BT, self.policy.implicit_reward.beta)
-            tokenizer = self.policy.engine.tokenizer
-            figures |= oracle_figures(values_BT, rollouts.kept, batch, tokenizer, "implicit_oracle")
         greedy = [rollouts.greedy_rewards[rollout.group] for rollout in rollouts.kept if rollouts.greedy_rewards]
         inputs = AdvantageInputs(
             token_rewards_BT=token_rewards_BT,
@@ -262,7 +255,7 @@ class Trainer:
             old_logprobs_BT=old_BT,
             teacher_logprobs_BT=self.teacher.logprobs(batch) if self.teacher else None,
             step_gains_BT=self._step_gains(batch, rollouts),
-            implicit_rewards_BT=implicit_BT,
+            implicit_rewards_BT=self._implicit_rewards(batch, rollouts, old_BT, figures),
             **(tree_inputs(rollouts.kept, batch) if self.algorithm.needs.forks else {}),
             modes_B=modes_of(rollouts.kept, self.policy.device) if self.algorithm.needs.modes else None,
         )
@@ -277,6 +270,18 @@ class Trainer:
             whole_B = torch.tensor([not rollout.is_truncated for rollout in rollouts.kept], device=self.policy.device)
             batch = replace(batch, own_BT=batch.own_BT & whole_B[:, None])
         return UpdateBatch(batch, advantages, old_BT, reference_BT, inputs.values_BT)
+
+    def _implicit_rewards(
+        self, batch: Batch, rollouts: StepRollouts, old_BT: torch.Tensor, figures: Record
+    ) -> torch.Tensor | None:
+        """Of every token, by a reward model that learns from this batch first; None where the recipe has none."""
+        if self.policy.implicit_reward is None:
+            return None
+        implicit_BT, learnt = self.policy.implicit_rewards(batch, old_BT)
+        values_BT = implied_values(implicit_BT, self.policy.implicit_reward.beta)
+        figures |= learnt
+        figures |= oracle_figures(values_BT, rollouts.kept, batch, self.policy.engine.tokenizer, "implicit_oracle")
+        return implicit_BT
 
     def _step_gains(self, batch: Batch, rollouts: StepRollouts) -> torch.Tensor | None:
         asked = self.algorithm.needs.step_values
