@@ -157,6 +157,9 @@ class _Walk:
 def _assigned(target: ast.expr, value: ast.expr, names: Names) -> Names:
     if not (isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts)):
         return _bound(target, evaluated(value, names), names)
+    named = [each.id for each in target.elts if isinstance(each, ast.Name)]
+    if len(set(named)) < len(named):  # a, a = b, 1: Python 3.11.2 keeps the first of them, as others do not
+        raise UnprovenError
     given = [evaluated(each, names) for each in value.elts]
     for each, part in zip(target.elts, given, strict=True):
         names = _bound(each, part, names)
