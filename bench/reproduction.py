@@ -168,15 +168,15 @@ def _entropy(of: Findings) -> Iterable[str]:
 
 
 def _arms(of: Findings) -> Iterable[str]:
+    """Models that were asked at several temperatures."""
     if of.arms is None:
         return
+    several = {each.model for each in of.arms.envelopes if len(each.arms) > 1}
     for each in of.arms.differences:
-        first, last = each.k.tolist().index(1), len(each.k) - 1
-        told = [
-            f"k = {each.k[i]}: {_points(each.band.mean[i], each.band.lower[i], each.band.upper[i])}"
-            for i in (first, last)
-        ]
-        yield f"Envelope over temperatures, {each.rl} against {each.base}: {'; '.join(told)}."
+        if each.rl in several:
+            band = each.band
+            told = [f"k = {each.k[i]}: {_points(band.mean[i], band.lower[i], band.upper[i])}" for i in (0, -1)]
+            yield f"Envelope over temperatures, {each.rl} against {each.base}: {'; '.join(told)}."
 
 
 def _exact(known: Sequence[KnownPoint]) -> list[str]:

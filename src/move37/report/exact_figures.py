@@ -51,29 +51,18 @@ def exact_curves_figure(found: ExactFindings, curves: Sequence[ModelCurve], stem
     y = alt.Y("v:Q", title="problems solved (pass@k, %)", scale=alt.Scale(domain=[0, 100], nice=False))
     colour = by_model(alt.Color, [series(order.index(model.model)) for model in models])
     dash = by_model(alt.StrokeDash, [DASHES[order.index(model.model) % len(DASHES)] for model in models])
-    by_name = {curve.model: curve for curve in curves}
-    sampled = [
-        {"m": m, "k": k} | banded(curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1])
-        for m, model in enumerate(models)
-        for curve in [by_name[model.model]]
-        for k in drawn_ks(len(curve.k))
-    ]
     computed = [
         {"m": m, "k": k, "v": round(100 * value, 4)}
         for m, model in enumerate(models)
         for k, value in zip(model.k.tolist(), model.pass_at_k.tolist(), strict=True)
     ]
     few = len(models) <= FEW
-    bands = (
-        alt.Chart(values(sampled if few else []))
-        .mark_area(opacity=0.2, aria=False)
-        .encode(x=x, y=y_of("l", y), y2="u:Q", color=colour)
-    )
     marks = [alt.Chart(values(computed)).mark_line(strokeWidth=2 if few else 1, aria=False)]
     if not few:
         marks.append(alt.Chart(values([row for row in computed if row["m"] == 0])).mark_line(strokeWidth=3, aria=False))
     lines = [mark.encode(x=x, y=y, color=colour, strokeDash=dash) for mark in marks]
-    layers = [*([bands] if few else []), *lines, tooltip_rule(_curve_tooltips(models), x)]
+    bands = [_bands(models, curves).encode(x=x, y=y_of("l", y), y2="u:Q", color=colour)] if few else []
+    layers = [*bands, *lines, tooltip_rule(_curve_tooltips(models), x)]
     words = "; ".join(
         f"{model.model}: {percent(model.pass_at_k[0])} at k = 1, {percent(model.pass_at_k[-1])} at k = {count(last)}"
         for model in models
@@ -86,6 +75,17 @@ def exact_curves_figure(found: ExactFindings, curves: Sequence[ModelCurve], stem
         alt=f"Computed pass@k over k up to {count(last)}. {words}.",
         spec=finished(layers, CURVE_HEIGHT),
     )
+
+
+def _bands(models: Sequence[ExactModel], curves: Sequence[ModelCurve]) -> alt.Chart:
+    by_name = {curve.model: curve for curve in curves}
+    sampled = [
+        {"m": m, "k": k} | banded(curve.pass_at_k[k - 1], curve.lower[k - 1], curve.upper[k - 1])
+        for m, model in enumerate(models)
+        for curve in [by_name[model.model]]
+        for k in drawn_ks(len(curve.k))
+    ]
+    return alt.Chart(values(sampled)).mark_area(opacity=0.2, aria=False)
 
 
 def _curve_tooltips(models: Sequence[ExactModel]) -> list[dict[str, Any]]:

@@ -24,12 +24,9 @@ def check_sentence(check: ExactCheck) -> str:
 def checks_sentence(checks: Sequence[ExactCheck]) -> str:
     """The same of many models in one sentence: how many bands hold, and the distances."""
     outside = [check.model for check in checks if not check.inside_band]
-    text = (
-        f"The computed curve lies inside the sampled band, at every k that was sampled, for {count(len(checks))} models"
-    )
-    if outside:
-        text = text.removesuffix(f"{count(len(checks))} models") + f"{count(len(checks) - len(outside))} of "
-        text += f"{count(len(checks))} models, not for {', '.join(outside)}"
+    held = f"{count(len(checks) - len(outside))} of {count(len(checks))}" if outside else count(len(checks))
+    text = f"The computed curve lies inside the sampled band, at every k that was sampled, for {held} models"
+    text += f", not for {', '.join(outside)}" if outside else ""
     distances = sorted(check.largest_distance for check in checks if check.largest_distance is not None)
     if not distances:
         return f"{text}."
