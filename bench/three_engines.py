@@ -2,7 +2,7 @@
 same pass@1 within a paired test, early stopping and a killed run continued on each, and under 5 % of processor time
 around the bare engine.
 
-    python bench/three_engines.py [--n 64] [--rounds 3]       # with the environment of scripts/vllm
+    python bench/three_engines.py [--n 64] [--rounds 3] [--only killed]      # with the environment of scripts/vllm
 
 One server, the lab's base. Rounds alternate; processor seconds are compared, of this process and of those that hold the
 model, so that others on the machine do not count. Bare is transformers' own `generate` on the same batch, vLLM's
@@ -70,6 +70,7 @@ path = {base}
 engine = "openai"
 options = {{ base_url = "{url}" }}
 """
+PARTS = ("agreement", "stops", "overhead", "killed")
 Work = Callable[[list[Request]], int]
 """Makes samples of the requests; how many tokens."""
 
@@ -242,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--n", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts alone")
     asked = parser.parse_args()
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "0-0")
@@ -253,13 +255,18 @@ def main() -> None:
         folder = Path(place)
         with served(command, port, folder / "server.log", quiet, 3600) as url:
             print(f"load {os.getloadavg()}", flush=True)
-            agreement(url, asked.n, folder)
-            stop_rules(url, folder)
-            overhead_of_transformers(asked.n, asked.rounds)
-            overhead_of_serving(url, port, asked.n, asked.rounds)
-            for model in ("transformers", "served", "vllm"):
-                killed(url, model, folder)
-        overhead_of_vllm(asked.n, asked.rounds)
+            if "agreement" in asked.only:
+                agreement(url, asked.n, folder)
+            if "stops" in asked.only:
+                stop_rules(url, folder)
+            if "overhead" in asked.only:
+                overhead_of_transformers(asked.n, asked.rounds)
+                overhead_of_serving(url, port, asked.n, asked.rounds)
+            if "killed" in asked.only:
+                for model in ("transformers", "served", "vllm"):
+                    killed(url, model, folder)
+        if "overhead" in asked.only:
+            overhead_of_vllm(asked.n, asked.rounds)
         print(f"load {os.getloadavg()}")
 
 
