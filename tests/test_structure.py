@@ -43,6 +43,7 @@ LATE_IMPORTS = {
     "environments/verifiers_package.py": "verifiers, the tool whose packages they are",
     "engines/transformers_images.py": "Pillow is in the extra vision",
     "pipeline.py": "the trainer loads torch; a calibration, every reader of answers",
+    "engines/weight_files.py": "huggingface_hub is in the extra local",
     "engines/vllm_child.py": "vLLM, which reads variables that are set before it is imported",
     "engines/transformers_load.py": "peft is in the extra lora",
     "importers/monkeys.py": "PyYAML is in the extra logs",

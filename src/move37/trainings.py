@@ -9,10 +9,9 @@ on the way. Recipes are read and checked before anything is loaded; torch is loa
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,9 @@ from move37.files import read_json, write_atomically
 from move37.paths import checkpoint_of
 from move37.progress import Progress, Silent
 from move37.store import RunStore
-from move37.training.continuing import changed_keys
-from move37.training.recipe import TrainConfig, anchored_recipe, parse_recipe, resolved_json
+from move37.training.continuing import changed_keys, code_of
+from move37.training.moved import MODEL, relocated
+from move37.training.recipe import TrainConfig, anchored_recipe, resolved_json
 from move37.training.smoke import small_recipe
 
 _NOT_YET = "a-model-of-the-study"
@@ -215,18 +215,20 @@ def _put(raw: dict[str, Any], key: str, value: Any, where: str) -> None:
 
 def _check_begun(training: Training) -> None:
     """Raises ConfigError where the folder holds another training, or one that can no longer give what is asked."""
-    written = read_json(training.folder / "recipe.json", "remove the folder, and it is trained again")
+    recipe, path = training.recipe, training.folder / "recipe.json"
+    written = read_json(path, "remove the folder, and it is trained again")
     if written is None:
         return
-    known = parse_recipe(written, str(training.folder / "recipe.json"))
-    changes = changed_keys(_moved(known, training.recipe), training.recipe)
+    if recipe.model.path == _NOT_YET:
+        _put(written, MODEL, _NOT_YET, str(path))
+    changes = changed_keys(relocated(written, recipe, training.folder, code_of(recipe)), recipe)
     if changes:
         raise ConfigError(
             f"{training.folder}: was begun with another {', '.join(changes)} than the recipe has now; give the old "
             "recipe, another name to the model, or remove the folder to train it again"
         )
-    if known != training.recipe and training.recipe.model.path != _NOT_YET:
-        write_atomically(training.folder / "recipe.json", resolved_json(training.recipe).encode())
+    if written != recipe.model_dump(mode="json") and recipe.model.path != _NOT_YET:
+        write_atomically(path, resolved_json(recipe).encode())
     reached = training.reached
     passed = [step for step in training.checkpoints if step < reached and not training.has(step)]
     if passed:
@@ -234,50 +236,3 @@ def _check_begun(training: Training) -> None:
             f"{training.folder}: is {reached} steps far, and its model after {passed[0]} was not kept; ask for steps "
             f"from {reached} on, or remove the folder to train it again"
         )
-
-
-def _moved(known: TrainConfig, now: TrainConfig) -> TrainConfig:
-    """`known` with the places of `now` where these are the same files and folders in another one: a project that was
-    moved. Told by the name, and by the old place being empty."""
-    here = dict(_places(now.model_dump(mode="json")))
-    raw = known.model_dump(mode="json")
-    for key, place in _places(known.model_dump(mode="json")):
-        other = here.get(key)
-        if key == "model.path" and now.model.path == _NOT_YET:
-            _put_at(raw, key, _NOT_YET)
-        elif other is not None and other != place and _is_the_same(Path(place), Path(other)):
-            _put_at(raw, key, other)
-    return parse_recipe(raw)
-
-
-def _is_the_same(old: Path, new: Path) -> bool:
-    """Whether two places hold one thing, before and after a folder above it was moved or copied."""
-    if TRAININGS in old.parts and TRAININGS in new.parts:  # of one run: what comes from there on
-        return old.parts[old.parts.index(TRAININGS) :] == new.parts[new.parts.index(TRAININGS) :]
-    return old.name == new.name and (not old.exists() or _content(old) == _content(new))
-
-
-def _content(place: Path) -> dict[str, str]:
-    """Digests of a file, or of what makes the model in a folder."""
-    files = [place] if place.is_file() else sorted([*place.glob("*.safetensors"), *place.glob("*.json")])
-    found = {}
-    for path in files:
-        with path.open("rb") as file:
-            found[path.name] = file_digest(file, "blake2b").hexdigest()
-    return found
-
-
-def _places(value: Any, before: str = "") -> Iterator[tuple[str, str]]:
-    """Absolute paths in settings, by dotted key."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        yield from _places(inner, f"{before}{key}.")
-    if isinstance(value, str) and value.startswith("/"):
-        yield before.removesuffix("."), value
-
-
-def _put_at(raw: Any, key: str, value: str) -> None:
-    *way, last = key.split(".")
-    for name in way:
-        raw = raw[int(name)] if isinstance(raw, list) else raw[name]
-    raw[int(last) if isinstance(raw, list) else last] = value

@@ -38,7 +38,6 @@ from move37.engines.transformers_load import (
     context_length_of,
     device_of,
     embedded_tokens,
-    fingerprint,
     one_line,
     open_images,
     open_model,
@@ -56,6 +55,7 @@ from move37.engines.transformers_render import (
 )
 from move37.engines.transformers_score import score, score_together
 from move37.engines.transformers_text import Before, ResponseText
+from move37.engines.weight_files import fingerprint
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.types import FloatArray, IntArray, Request, Sample
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
-from hashlib import blake2b
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -36,8 +35,6 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 """What transformers 5.24 needs for rounded weights, by the `quant_method` of the config."""
 _ADAPTER = "adapter_config.json"
 _PROCESSORS = ("processor_config.json", "preprocessor_config.json")
-_WEIGHTS = (".safetensors", ".bin", ".gguf")
-_MEBIBYTE = 2**20
 _SOFTLY: Mapping[str, Any] = {
     "_raise_exceptions_for_missing_entries": False,
     "_raise_exceptions_for_connection_errors": False,
@@ -210,26 +207,6 @@ def context_length_of(model_config: Any) -> int | None:
     longest = getattr(config, "max_position_embeddings", None)
     angles: Any = getattr(config, "rope_parameters", None) or {}
     return angles["original_max_position_embeddings"] if angles.get("rope_type") == "longrope" else longest
-
-
-def fingerprint(path: str, revision: str | None) -> str:
-    """A hash of the weight files' names, sizes and first and last MiB: cheap, and enough to tell checkpoints apart."""
-    found = Path(path).expanduser()
-    if not found.exists():
-        config = cached_file(path, "config.json", revision=revision)
-        if config is None:
-            return "unknown"
-        found = Path(config).parent
-    files = [found] if found.is_file() else sorted(f for f in found.iterdir() if f.suffix in _WEIGHTS)
-    digest = blake2b(digest_size=8)
-    for file in files:
-        size = file.stat().st_size
-        digest.update(f"{file.name}:{size}:".encode())
-        with file.open("rb") as content:
-            digest.update(content.read(_MEBIBYTE))
-            content.seek(max(0, size - _MEBIBYTE))
-            digest.update(content.read(_MEBIBYTE))
-    return f"blake2b {digest.hexdigest()} of {len(files)} files' names, sizes, first and last MiB"
 
 
 @contextmanager

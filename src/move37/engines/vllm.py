@@ -32,7 +32,6 @@ from move37.engines.transformers_images import ImagePrompt, ImageReader
 from move37.engines.transformers_load import (
     adapter_base,
     context_length_of,
-    fingerprint,
     open_images,
     open_renderer,
     place_of,
@@ -45,6 +44,7 @@ from move37.engines.transformers_render import (
 )
 from move37.engines.transformers_text import ResponseText
 from move37.engines.vllm_adapter import adapter_arguments
+from move37.engines.weight_files import fingerprint
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.images import pixels
 from move37.types import FinishReason, Prompt, Request, Sample, Segment

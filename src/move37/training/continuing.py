@@ -5,25 +5,27 @@
           contents.json     digests of what is learnt from, and the versions of the verifiers
 
 A recipe may change in what moves no weight: how long to go on, what is kept, recorded and evaluated, and on what and
-how fast it is computed. All else is refused by its key. Data and graders are compared by what they are, not by where
-they stand: a file may be moved, and one that was edited under the same name is refused. Folders that were begun before
-contents were written down take those of now.
+how fast it is computed. All else is refused by its key. Data, graders, models and code are compared by what they are,
+not by where they stand (`moved.py`): a file may be moved, and one that was edited under the same name is refused.
+Folders that were begun before contents were written down take those of now.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from move37.engines import ENGINES
+from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError, StoreError
 from move37.files import read_json, write_atomically
 from move37.schema import problem_digest
 from move37.training.algorithms import ALGORITHMS
 from move37.training.curricula import CURRICULA
 from move37.training.explorers import EXPLORERS
+from move37.training.moved import CODE, CONTENTS, relocated
 from move37.training.policy_losses import POLICY_LOSSES
 from move37.training.recipe import TrainConfig, parse_recipe, resolved_json
 from move37.types import Problem
@@ -70,12 +72,19 @@ def _inner(table: str, was: Any, now: Any) -> list[str]:
 
 
 def digest_of_problems(problems: Iterable[Problem]) -> str:
-    """Of all that sampling and verifying see of them, in their order; not of the name of their file, which is a tag."""
+    """Of all that sampling and verifying see of them, in their order; not of the name of their file, which is a tag,
+    nor of the folder of their grader."""
     digest = blake2b(digest_size=16)
     for problem in problems:
-        problem = replace(problem, tags={key: value for key, value in problem.tags.items() if key != "source"})
+        tags = {key: value for key, value in problem.tags.items() if key != "source"}
+        problem = replace(problem, tags=tags, verifier=problem.verifier.rpartition("/")[2])
         digest.update(problem.id.encode() + problem_digest(problem).to_bytes(8, "big"))
     return digest.hexdigest()
+
+
+def key_of_problems(problems: Sequence[Problem]) -> str:
+    """Under what their digest is written down. Where graders stand in files it had their folders in it before."""
+    return "problems and their graders" if any("/" in problem.verifier for problem in problems) else "problems"
 
 
 def digest_of_texts(texts: Iterable[str]) -> str:
@@ -92,10 +101,6 @@ def refuse_a_file(folder: Path) -> None:
         raise StoreError(f"{folder}: a file, not a folder; choose another place for the run")
 
 
-MODEL = "model.path"
-"""The key under which `contents` has what the start model's weights are known by."""
-
-
 def adopt(folder: Path, recipe: TrainConfig, contents: Mapping[str, str]) -> None:
     """Write down what the run is, or refuse what contradicts what is there. Raises ConfigError, StoreError.
 
@@ -104,33 +109,36 @@ def adopt(folder: Path, recipe: TrainConfig, contents: Mapping[str, str]) -> Non
     """
     refuse_a_file(folder)
     path, advice = folder / "recipe.json", "restore it, or start in a new folder"
+    code = code_of(recipe)
     if path.exists():
         written = read_json(path, advice)
         if not isinstance(written, dict):
             raise StoreError(f"{path}: holds no recipe; {advice}")
-        known = parse_recipe(written, str(path))
+        known = relocated(written, recipe, folder, code)
         changes = changed_keys(known, parse_recipe(recipe.model_dump(mode="json")))
-        weights = (read_json(folder / "contents.json", advice) or {}).get(MODEL)
-        if weights is not None and contents.get(MODEL) == weights:
-            changes = [each for each in changes if each != MODEL]  # the same model, moved
         if changes:
             raise ConfigError(
                 f"{folder}: was begun with another {', '.join(changes)}; continue it with the old recipe, or "
                 "start in a new folder"
             )
-    _agree(folder / "code.json", _code(recipe), "content of the file that {} names", folder)
-    _agree(folder / "contents.json", contents, "content of {}", folder)
+    _agree(folder / CODE, code, "content of the file that {} names", folder)
+    _agree(folder / CONTENTS, contents, "content of {}", folder)
     write_atomically(path, resolved_json(recipe).encode())
 
 
-def _code(recipe: TrainConfig) -> dict[str, str]:
-    """Which code an algorithm, curriculum, explorer, policy loss or engine in a file is."""
+def code_of(recipe: TrainConfig) -> dict[str, str]:
+    """Digests of the user's own files that a recipe names beside data and graders, by its key."""
     named = {"algorithm.name": (ALGORITHMS, recipe.algorithm.name), "model.engine": (ENGINES, recipe.model.engine)}
     named["curriculum.name"] = CURRICULA, recipe.curriculum.name
     named["explorer.name"] = EXPLORERS, recipe.explorer.name
     named["loss.policy.name"] = POLICY_LOSSES, recipe.loss.policy.name
-    files = {key: registry.origin(name).get("file") for key, (registry, name) in named.items()}
-    return {key: digest for key, digest in files.items() if digest is not None}
+    named["rollout.environment"] = ENVIRONMENTS, recipe.rollout.environment
+    origins = {key: registry.origin(name) for key, (registry, name) in named.items()}
+    found = {key: origin.get("file") or origin.get("corpus") for key, origin in origins.items()}
+    responses = recipe.explorer.options.get("file")
+    if responses is not None and Path(responses).is_file():
+        found["explorer.options.file"] = blake2b(Path(responses).read_bytes(), digest_size=8).hexdigest()
+    return {key: digest for key, digest in found.items() if digest is not None}
 
 
 def _agree(path: Path, now: Mapping[str, str], what: str, folder: Path) -> None:

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from move37.engines.weight_files import fingerprint
 from move37.errors import VerifierError
 from move37.problems import load_problems
 from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
 from move37.training.batches import Batch, Rollout, batch_of, modes_of
-from move37.training.continuing import digest_of_problems
+from move37.training.continuing import digest_of_problems, key_of_problems
 from move37.training.critic_check import critic_figures, oracle_figures
 from move37.training.disjoint import check_disjoint
 from move37.training.explorers import Attempt
@@ -28,6 +29,7 @@ from move37.training.fixed_rows import with_fixed_rows
 from move37.training.forks import Forest, tree_inputs
 from move37.training.implicit_rewards import implied_values
 from move37.training.losses import kl_estimate
+from move37.training.moved import TEACHER
 from move37.training.policy import Policy
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, build_curriculum, build_explorer
 from move37.training.records import Clock, Record, Silent, View, sampling_figures, why_no_update
@@ -84,7 +86,10 @@ class Trainer:
         if recipe.rollout.drop_long_prompts:
             self._drop_long_prompts()
         self.rollout_worker.check(self.problems, "problems")
-        contents = {"problems": digest_of_problems(self.problems), **self.rollout_worker.versions()}
+        contents = {key_of_problems(self.problems): digest_of_problems(self.problems)}
+        contents |= self.rollout_worker.reading(self.problems)
+        if recipe.teacher is not None:
+            contents[TEACHER] = fingerprint(recipe.teacher)
         self.training = TrainingRun(recipe, folder, self.policy, self.rollout_worker, held_out, view, contents)
         self.curriculum = build_curriculum(recipe, self.problems)
         self.explorer = build_explorer(recipe, self.problems)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +91,15 @@ class RolloutWorker:
     def versions(self) -> dict[str, str]:
         """The versions of all verifiers that were checked, by "verifier NAME"."""
         return {f"verifier {name.rpartition('/')[2]}": label_of(each) for name, each in self._verifiers.items()}
+
+    def reading(self, problems: Sequence[Problem]) -> dict[str, str]:
+        """How the model reads and ends texts: a digest of the tokens of all prompts, and the tokens that end one."""
+        digest = blake2b(digest_size=16)
+        for prompt in self.prompts.of_all(problems):
+            tokens = self._engine.encode(prompt.text, prompt.rendered)
+            digest.update(np.array([len(tokens), *tokens], dtype="<i8").tobytes())
+        ends = " ".join(map(str, sorted(self._engine.end_tokens)))
+        return {"the tokens of prompts (model.path)": digest.hexdigest(), "the end tokens (model.path)": ends}
 
     def sample(
         self, slots: Sequence[PromptSlot], n: int, purpose: str, temperature: float | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from move37.locks import held
 from move37.training.checkpoints import RunFolder
-from move37.training.continuing import MODEL
+from move37.training.moved import MODEL
 from move37.training.policy import Policy
 from move37.training.recipe import TrainConfig
 from move37.training.records import Clock, Record, Recorder, View
