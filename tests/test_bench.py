@@ -107,7 +107,7 @@ def test_what_is_there_is_not_made_again(benched: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr("move37.methods.known_checkpoint", None)
     settings = BenchSettings(tiers=("in-pretraining",), problems=4, seeds=2, steps=1)
     again = run_bench([load_contender(file) for file in files], settings, folder / "out")
-    assert [row.outcome for row in again.board.rows] == ["nothing shown"] * 4
+    assert [row.claims.outcome for row in again.board.rows] == ["nothing shown"] * 4
     assert board_page(again) == Path(printed["page"]).read_text()
 
 

@@ -37,7 +37,12 @@ def test_a_method_that_solves_more_at_one_try_and_less_at_a_million_has_sharpene
     base = known("base", -2.0 + SPREAD)
     after = np.where(SPREAD > 0, -0.5, -9.0) + 0.1 * SPREAD  # half of the puzzles up, half of them all but gone
     row = only_row(base, Method("grpo", seeds("grpo", after)))
-    assert (row.better_at_one, row.narrowed, row.widened, row.outcome) == (True, True, False, "sharpened")
+    assert (row.claims.better_at_one, row.claims.narrowed, row.claims.widened, row.claims.outcome) == (
+        True,
+        True,
+        False,
+        "sharpened",
+    )
     assert row.pass_at_k[0] > row.start_pass_at_k[0]
     assert len(row.lost_puzzles) == 29  # the thirtieth was solved once in a thousand tries, which is not above it
     assert (row.log10_ratio > 0).sum() == 30
@@ -46,9 +51,9 @@ def test_a_method_that_solves_more_at_one_try_and_less_at_a_million_has_sharpene
 def test_a_method_that_reaches_what_the_base_never_does_has_widened() -> None:
     base = known("base", -12.0 + SPREAD)
     row = only_row(base, Method("mid", seeds("mid", -1.5 + SPREAD)))
-    assert row.outcome == "widened"
+    assert row.claims.outcome == "widened"
     assert set(row.new_puzzles) == set(IDS)
-    assert row.lower[-1] > 0.9
+    assert row.claims.lower[-1] > 0.9
     assert row.has_head_room
 
 
@@ -56,30 +61,30 @@ def test_a_puzzle_is_new_only_if_every_seed_found_it_and_one_seed_proves_nothing
     base, after = known("base", np.full(PUZZLES, -8.0)), np.full(PUZZLES, -8.0)
     after[0] = -2.0
     found = seeds("m", after, noise=0.0)
-    assert only_row(base, Method("m", found)).outcome == "widened"
+    assert only_row(base, Method("m", found)).claims.outcome == "widened"
     lucky = (found[0], known("m-1", np.full(PUZZLES, -8.0)), found[2])
-    assert only_row(base, Method("m", lucky)).outcome == "nothing shown"
+    assert only_row(base, Method("m", lucky)).claims.outcome == "nothing shown"
     alone = only_row(base, Method("m", found[:1]))
     assert alone.new_puzzles == ("p0",)
-    assert alone.outcome == "nothing shown"
+    assert alone.claims.outcome == "nothing shown"
 
 
 def test_what_few_puzzles_carry_is_not_claimed() -> None:
     base, after = known("base", np.full(PUZZLES, -7.0)), np.full(PUZZLES, -7.0)
     after[:4] = -5.0  # solved by the million, and still below one in a thousand: not new
     row = only_row(base, Method("m", seeds("m", after, noise=0.0)))
-    assert 2**20 in row.few_puzzles
-    assert row.outcome == "nothing shown"
+    assert 2**20 in row.claims.few_puzzles
+    assert row.claims.outcome == "nothing shown"
 
 
 def test_a_tier_that_the_start_has_solved_has_no_head_room() -> None:
     base = known("base", np.full(PUZZLES, -1.0))
     row = only_row(base, Method("m", seeds("m", np.full(PUZZLES, -0.5))))
     assert not row.has_head_room
-    assert row.outcome == "better at one try"
+    assert row.claims.outcome == "better at one try"
     worse = only_row(base, Method("m", seeds("m", np.full(PUZZLES, -1.5))))
-    assert worse.outcome == "worse at one try, less at k = 256"  # the largest k makes the loss good
-    assert worse.less_between == (256,)
+    assert worse.claims.outcome == "worse at one try, less at k = 256"  # the largest k makes the loss good
+    assert worse.claims.less_between == (256,)
 
 
 def test_a_method_with_a_start_of_its_own_is_judged_against_both() -> None:
@@ -87,7 +92,7 @@ def test_a_method_with_a_start_of_its_own_is_judged_against_both() -> None:
     after = np.where(SPREAD > 0, -0.4, -8.0) + 0.1 * SPREAD
     method = Method("mid, then grpo", seeds("m", after), starts=(mid,) * 3)
     board = leaderboard(base, [method, Method("mid", seeds("d", -1.5 + SPREAD))], {"five-long": IDS}, SETTINGS)
-    outcomes = {(row.method, row.against): row.outcome for row in board.rows}
+    outcomes = {(row.method, row.against): row.claims.outcome for row in board.rows}
     assert outcomes == {
         ("mid, then grpo", "base"): "widened",
         ("mid, then grpo", "its start"): "sharpened",
@@ -104,7 +109,19 @@ def test_the_level_is_shared_by_all_methods_and_tiers() -> None:
         base, [Method(f"m{i}", seeds("m", after)) for i in range(7)], {"a": IDS, "b": IDS[:30]}, SETTINGS
     )
     assert many.comparisons == 14
-    assert many.rows[0].lower[1] < alone.lower[1] < alone.upper[1] < many.rows[0].upper[1]
+    assert many.rows[0].claims.lower[1] < alone.claims.lower[1] < alone.claims.upper[1] < many.rows[0].claims.upper[1]
+
+
+def test_what_each_of_three_trainings_shows_is_said_beside_what_other_seeds_would_show() -> None:
+    """Seeds that differ widely: all worse at 256 tries, and three of them cannot say that a fourth would be."""
+    base = known("base", -2.0 + SPREAD)
+    models = tuple(known(f"m{s}", -2.0 + SPREAD - shift) for s, shift in enumerate((0.7, 1.5, 4.0)))
+    row = only_row(base, Method("m", models))
+    assert row.claims.less_between == ()
+    assert 256 in row.in_every_training.less_between
+    assert (row.differences[:, 1] < 0).all()
+    row = only_row(base, Method("m", (*models[:2], known("m2", -2.0 + SPREAD + 0.5))))
+    assert row.in_every_training.outcome == "nothing shown"  # one of them is better
 
 
 @pytest.mark.slow
@@ -118,7 +135,7 @@ def test_a_rule_that_does_nothing_is_rarely_said_to_do_something() -> None:
             for s in range(3)
         )
         board = leaderboard(base, [Method("m", models)], {"edge": IDS}, BandSettings(draws=2_000))
-        claims += board.rows[0].outcome != "nothing shown"
+        claims += board.rows[0].claims.outcome != "nothing shown"
     assert claims <= 11
 
 

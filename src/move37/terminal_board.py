@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from move37.analyses.leaderboard import HEAD_ROOM, ITS_START, BoardRow, Leaderboard
+from move37.analyses.leaderboard import HEAD_ROOM, ITS_START, BoardRow, Claims, Leaderboard
 from move37.console import tell
 from move37.methods import Bench
 from move37.report.number_format import count
 from move37.terminal import print_table
+from move37.types import FloatArray
 
 
 def board_sentence(board: Leaderboard) -> str:
@@ -41,11 +42,14 @@ def board_page(bench: Bench) -> str:
     ]
     parts += ["## What a training cost\n", _markdown(("method", "samples", "tokens", "seconds"), costs)]
     parts.append(
-        "Chances are computed, not sampled (`move37 exact`); the brackets are what other training seeds and other "
-        f"puzzles would leave of the difference, at {board.confidence:.0%} for all rows together. A new puzzle has a "
-        f"chance below {board.below:g} before and above {board.above:g} after training, under every seed; a lost one "
-        "the reverse. Ways kept: the effective number of right chains after training over before, median over "
-        "puzzles.\n"
+        "Chances are computed, not sampled (`move37 exact`). pass@k is the mean over trainings; behind it stand the "
+        "differences to the start on these puzzles, from the lowest to the highest of the trainings, and in brackets "
+        f"what other training seeds and other puzzles would leave of them, at {board.confidence:.0%} for all rows "
+        "together (no brackets: too few puzzles carry the difference). A new puzzle has a chance below "
+        f"{board.below:g} before and above {board.above:g} after training, under every seed; a lost one the reverse. "
+        "Ways kept: the effective number of right chains after training over before, median over puzzles. The outcome "
+        "is for other seeds and other puzzles; the last column says what holds for other puzzles in every one of the "
+        "trainings, each by itself, and nothing of other seeds.\n"
     )
     return "\n".join(parts)
 
@@ -70,22 +74,22 @@ def _seeds(seeds: int) -> str:
 
 def _header(rows: Sequence[BoardRow]) -> tuple[str, ...]:
     ks = (f"pass@{count(int(k))}" for k in rows[0].k)
-    return ("method", "against", *ks, "log10 p", "likelier", "new", "lost", "ways kept", "outcome")
+    return ("method", "against", *ks, "log10 p", "likelier", "new", "lost", "ways kept", "outcome", "in each training")
 
 
 def _short(row: BoardRow) -> tuple[str, ...]:
     """What fits on a terminal."""
     method = row.method if row.against != ITS_START else f"{row.method}, against its start"
     changes = row.pass_at_k - row.start_pass_at_k
-    ends = (f"{changes[i]:+.3f} [{row.lower[i]:+.3f} {row.upper[i]:+.3f}]" for i in (0, -1))
+    ends = (f"{changes[i]:+.3f}{_band(row.claims, i)}" for i in (0, -1))
     ratio = row.log10_ratio[np.isfinite(row.log10_ratio)]
-    return (method, *ends, f"{np.median(ratio):+.1f}" if len(ratio) else "never", row.outcome)
+    return (method, *ends, f"{np.median(ratio):+.1f}" if len(ratio) else "never", _outcome(row))
 
 
 def _cells(row: BoardRow) -> tuple[str, ...]:
     curves = (
-        f"{value:.3f} [{low:+.3f} {high:+.3f}]"
-        for value, low, high in zip(row.pass_at_k, row.lower, row.upper, strict=True)
+        f"{value:.3f} ({_range(row.differences[:, place])}){_band(row.claims, place)}"
+        for place, value in enumerate(row.pass_at_k)
     )
     ratio = row.log10_ratio[np.isfinite(row.log10_ratio)]
     moved = f"{np.median(ratio):+.1f} ({ratio.min():+.1f} to {ratio.max():+.1f})" if len(ratio) else "never"
@@ -100,8 +104,30 @@ def _cells(row: BoardRow) -> tuple[str, ...]:
         str(len(row.new_puzzles)),
         str(len(row.lost_puzzles)),
         kept,
-        row.outcome,
+        row.claims.outcome,
+        row.in_every_training.outcome,
     )
+
+
+def _range(differences: FloatArray) -> str:
+    low, high = (f"{value:+.3f}" for value in (differences.min(), differences.max()))
+    return low if low == high else f"{low} to {high}"
+
+
+def _band(claims: Claims, place: int) -> str:
+    """ " [lower upper]", or nothing where too few puzzles carry the difference, or none."""
+    low, high = claims.lower[place], claims.upper[place]
+    if int(claims.k[place]) in claims.few_puzzles or (low, high) == (-1.0, 1.0):
+        return ""
+    return f" [{low:+.3f} {high:+.3f}]"
+
+
+def _outcome(row: BoardRow) -> str:
+    """For other seeds; and where that is nothing, what every training shows by itself."""
+    every = row.in_every_training.outcome
+    if row.claims.outcome != every and row.claims.outcome == "nothing shown":
+        return f"nothing shown of other seeds; in each of these: {every}"
+    return row.claims.outcome
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,6 +7,9 @@ about the models that there are; what is, is what other training seeds and other
   other seeds and other puzzles (`estimates/two_level.py`), at a level that holds for all methods and tiers of the board
   together (Bonferroni: the level's complement is divided by their number). With one seed the band is over puzzles
   alone, and the row says so.
+- Three seeds hardly say how a fourth would differ (two degrees of freedom), so little is ever claimed of other seeds.
+  Beside it stands what holds for other puzzles in every one of the trainings that there are, each by a band over
+  puzzles alone: that says nothing of other seeds, and needs no further correction, because all of them have to say so.
 - **Widened** is claimed where that band is above 0 at the largest k, or where a puzzle is new under every one of at
   least two seeds: its chance below 10^-6 under the start and above 10^-3 after training (`exact_truth.py`'s thresholds:
   not to be expected in a million tries, and one in a thousand). **Narrowed** is the mirror image. A loss in between,
@@ -53,6 +56,58 @@ class Method:
 
 
 @dataclass(frozen=True, eq=False)
+class Claims:
+    """What a band of the difference of pass@k to the start allows to say. Arrays are (ks,)."""
+
+    k: IntArray
+    lower: FloatArray
+    upper: FloatArray
+    few_puzzles: tuple[int, ...]
+    """ks at which so few puzzles carry the difference that the band claims nothing."""
+    has_new: bool
+    """Whether under every one of several seeds there is a new puzzle."""
+    has_lost: bool
+
+    @property
+    def better_at_one(self) -> bool:
+        return self._is_above(0)
+
+    @property
+    def worse_at_one(self) -> bool:
+        return self._is_below(0)
+
+    @property
+    def less_between(self) -> tuple[int, ...]:
+        """ks between one try and the largest at which pass@k is shown to have fallen."""
+        return tuple(int(self.k[place]) for place in range(1, len(self.k) - 1) if self._is_below(place))
+
+    @property
+    def widened(self) -> bool:
+        return self._is_above(-1) or self.has_new
+
+    @property
+    def narrowed(self) -> bool:
+        return self._is_below(-1) or self.has_lost
+
+    @property
+    def outcome(self) -> str:
+        """What may be said, in one word or two."""
+        if self.widened:
+            return "widened, and narrowed elsewhere" if self.narrowed else "widened"
+        if self.narrowed:
+            return "sharpened" if self.better_at_one else "narrowed"
+        one = "better at one try" if self.better_at_one else "worse at one try" if self.worse_at_one else ""
+        between = f"less at k = {', '.join(f'{k:,}' for k in self.less_between)}" if self.less_between else ""
+        return ", ".join(filter(None, (one, between))) or "nothing shown"
+
+    def _is_above(self, place: int) -> bool:
+        return bool(self.lower[place] > 0) and int(self.k[place]) not in self.few_puzzles
+
+    def _is_below(self, place: int) -> bool:
+        return bool(self.upper[place] < 0) and int(self.k[place]) not in self.few_puzzles
+
+
+@dataclass(frozen=True, eq=False)
 class BoardRow:
     """What one method did on one tier, against one model. Arrays are (ks,) unless said otherwise."""
 
@@ -65,11 +120,12 @@ class BoardRow:
     start_pass_at_k: FloatArray
     pass_at_k: FloatArray
     """Mean over seeds."""
-    lower: FloatArray
-    upper: FloatArray
-    """Band of the difference, for all methods and tiers together."""
-    few_puzzles: tuple[int, ...]
-    """ks at which so few puzzles carry the difference that the band claims nothing."""
+    differences: FloatArray
+    """Of pass@k to the start, on these puzzles, by training: (seeds, ks)."""
+    claims: Claims
+    """For other seeds and other puzzles; with one seed for other puzzles alone."""
+    in_every_training: Claims
+    """For other puzzles, in each of these trainings."""
     log10_ratio: FloatArray
     """log10 of the chance after training over that before, mean over seeds, (puzzles,); NaN where both are 0."""
     new_puzzles: tuple[str, ...]
@@ -82,41 +138,6 @@ class BoardRow:
     @property
     def has_head_room(self) -> bool:
         return bool(self.start_pass_at_k[-1] <= HEAD_ROOM)
-
-    @property
-    def better_at_one(self) -> bool:
-        return bool(self.lower[0] > 0) and int(self.k[0]) not in self.few_puzzles
-
-    @property
-    def worse_at_one(self) -> bool:
-        return bool(self.upper[0] < 0) and int(self.k[0]) not in self.few_puzzles
-
-    @property
-    def less_between(self) -> tuple[int, ...]:
-        """ks between one try and the largest at which pass@k is shown to have fallen."""
-        pairs = zip(self.k[1:-1].tolist(), self.upper[1:-1].tolist(), strict=True)
-        return tuple(k for k, upper in pairs if upper < 0 and k not in self.few_puzzles)
-
-    @property
-    def widened(self) -> bool:
-        above = bool(self.lower[-1] > 0) and int(self.k[-1]) not in self.few_puzzles
-        return above or (self.seeds > 1 and bool(self.new_puzzles))
-
-    @property
-    def narrowed(self) -> bool:
-        below = bool(self.upper[-1] < 0) and int(self.k[-1]) not in self.few_puzzles
-        return below or (self.seeds > 1 and bool(self.lost_puzzles))
-
-    @property
-    def outcome(self) -> str:
-        """What may be said, in one word or two."""
-        if self.widened:
-            return "widened, and narrowed elsewhere" if self.narrowed else "widened"
-        if self.narrowed:
-            return "sharpened" if self.better_at_one else "narrowed"
-        one = "better at one try" if self.better_at_one else "worse at one try" if self.worse_at_one else ""
-        between = f"less at k = {', '.join(f'{k:,}' for k in self.less_between)}" if self.less_between else ""
-        return ", ".join(filter(None, (one, between))) or "nothing shown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +155,7 @@ class Leaderboard:
     @property
     def widened(self) -> tuple[BoardRow, ...]:
         """The rows against the base that widened it."""
-        return tuple(row for row in self.rows if row.widened and row.against == self.base)
+        return tuple(row for row in self.rows if row.claims.widened and row.against == self.base)
 
 
 def leaderboard(
@@ -173,9 +194,12 @@ def _row(
 ) -> BoardRow:
     before_SM, after_SM = (np.stack([_logprobs(each, ids) for each in models]) for models in (starts, method.models))
     start_SMK, solved_SMK = (np.stack([solved_within(row, ks) for row in rows]) for rows in (before_SM, after_SM))
-    band = _band(solved_SMK - start_SMK, settings)
+    difference_SMK = solved_SMK - start_SMK
     is_new = ((before_SM < np.log(BELOW)) & (after_SM > np.log(ABOVE))).all(0)
     is_lost = ((before_SM > np.log(ABOVE)) & (after_SM < np.log(BELOW))).all(0)
+    several = len(after_SM) > 1
+    changed = bool(several and is_new.any()), bool(several and is_lost.any())
+    alone = [simultaneous_band(rows_MK, settings) for rows_MK in difference_SMK]
     with np.errstate(invalid="ignore"):  # never before and never after: no ratio
         ratio_SM = (after_SM - before_SM) / _TEN
     return BoardRow(
@@ -187,9 +211,9 @@ def _row(
         k=ks,
         start_pass_at_k=start_SMK.mean((0, 1)),
         pass_at_k=solved_SMK.mean((0, 1)),
-        lower=band.lower,
-        upper=band.upper,
-        few_puzzles=tuple(int(ks[place - 1]) for place in carried_by_few(band.effective_problems)),
+        differences=difference_SMK.mean(1),
+        claims=_claims([two_level_band(difference_SMK, settings)] if several else alone, ks, *changed),
+        in_every_training=_claims(alone, ks, *changed),
         log10_ratio=ratio_SM.mean(0),
         new_puzzles=tuple(np.array(ids, dtype=object)[is_new]),
         lost_puzzles=tuple(np.array(ids, dtype=object)[is_lost]),
@@ -197,8 +221,17 @@ def _row(
     )
 
 
-def _band(rows_SMK: FloatArray, settings: BandSettings) -> Band | TwoLevelBand:
-    return two_level_band(rows_SMK, settings) if len(rows_SMK) > 1 else simultaneous_band(rows_SMK[0], settings)
+def _claims(bands: Sequence[Band | TwoLevelBand], ks: IntArray, has_new: bool, has_lost: bool) -> Claims:
+    """What all of these bands allow to say."""
+    few = {place for band in bands for place in carried_by_few(band.effective_problems)}
+    return Claims(
+        k=ks,
+        lower=np.min([band.lower for band in bands], axis=0),
+        upper=np.max([band.upper for band in bands], axis=0),
+        few_puzzles=tuple(int(ks[place - 1]) for place in sorted(few)),
+        has_new=has_new,
+        has_lost=has_lost,
+    )
 
 
 def _logprobs(model: KnownModel, ids: Sequence[str]) -> FloatArray:
