@@ -30,17 +30,19 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from move37.config import ClusterConfig, VerificationConfig, parse_study
+from bench.verification import all_distinct
+from move37.config import ClusterConfig, ProblemsConfig, VerificationConfig, parse_study
 from move37.executors import EXECUTORS
 from move37.pipeline import sample_run, start_run
+from move37.problems import load_problems
 from move37.store import RunStore
-from move37.types import Problem
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
+from tests.math_pairs import BENCHMARKS
 from tests.ray_nodes import Nodes, nodes
 from tests.studies import write_problems
 
-PROBLEMS, DELAY = 6, 0.01
+PROBLEMS, DELAY, WARMING = 6, 0.01, 100
 
 
 def killed_study(folder: Path, settings: ClusterConfig, n: int) -> RunStore:
@@ -104,26 +106,28 @@ def kills(cluster: Nodes, count: int) -> None:
 
 
 def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answers: int, rounds: int) -> None:
-    """Answers a second with two processes over those with one, round by round: sums that SymPy has to compare.
+    """Responses a second with two processes over those with one, round by round: references of MATH-500, rewritten or
+    changed, behind 1.8 kB of reasoning, no two of them equal (`bench/verification.py`).
 
     Both pools stay open, so that nobody's start is measured, and take turns to be first.
     """
-    verifier, problem, ratios = make_verifier("math", VerificationConfig()), _problem(), []
+    verifier, ratios = make_verifier("math", VerificationConfig()), []
+    problems = load_problems((ProblemsConfig(benchmark="math500", path=BENCHMARKS),))
+    responses = all_distinct(problems, WARMING + rounds * answers, random.Random(0))
     with ExitStack() as stack:
         pools = {}
         for size in (1, 2):
             settings = VerificationConfig.model_validate({"workers": size})
             pools[size] = stack.enter_context(VerifierPool(settings, None, elsewhere(size)))
-        for number in range(rounds + 1):
-            begin, seconds = 1 + number * answers, {}
-            sums = [f"\\frac{{{3 * i}}}{{{i}}} + \\sqrt{{{i * i}}} - {i}" for i in range(begin, begin + answers)]
-            texts = [(problem, f"\\boxed{{{each}}}", place) for place, each in enumerate(sums)]
+            list(pools[size].verify(verifier, responses[:WARMING]))  # now they have loaded what they need
+        for number in range(rounds):
+            begin, seconds = WARMING + number * answers, {}
+            texts = responses[begin : begin + answers]
             for size in (1, 2) if number % 2 else (2, 1):
                 start = time.perf_counter()
-                assert len(list(pools[size].verify(verifier, texts[:40] if not number else texts))) in (40, answers)
+                assert len(list(pools[size].verify(verifier, texts))) == len(texts)
                 seconds[size] = time.perf_counter() - start
-            if number:  # before it they have loaded what they need
-                ratios.append(seconds[1] / seconds[2])
+            ratios.append(seconds[1] / seconds[2])
     each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
     load = " ".join(f"{value:.0f}" for value in os.getloadavg())
     median = statistics.median(ratios)
@@ -135,10 +139,6 @@ def on_ray(cluster: Nodes) -> Callable[[int], Callable[[], Any]]:
     return lambda size: partial(
         EXECUTORS.load("ray").workforce, plain, ClusterConfig(address=cluster.address, verifiers=size)
     )
-
-
-def _problem() -> Problem:
-    return Problem("b/1", "What is 1 + 2?", ("3",), "b", "math")
 
 
 def many_gpus(cluster: Nodes, n: int) -> None:
