@@ -77,6 +77,39 @@ def test_true_false_none_a_verdict_an_error_and_anything_else(tmp_path: Path) ->
     ]
 
 
+def test_numbers_come_in_every_type_that_rewards_have_and_sums_of_weights_are_rounded(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        from decimal import Decimal
+        from fractions import Fraction
+        import numpy as np
+
+        def grade(problem, text):
+            return {
+                "weights": 0.7 + 0.2 + 0.1, "over": 0.1 + 0.7 + 0.2 + 1e-16, "under": 0.3 - 0.1 - 0.2,
+                "array": np.array(0.5), "true": np.array(True), "decimal": Decimal("0.25"), "half": Fraction(1, 2),
+                "nan": np.float32("nan"), "two": np.array([1.0, 0.0]), "beyond": 1.001,
+            }[text]
+        """,
+    )
+    expected = {
+        "weights": (CORRECT, None),
+        "over": (CORRECT, None),
+        "under": (INCORRECT, None),
+        "array": (INCORRECT, 0.5),
+        "true": (CORRECT, None),
+        "decimal": (INCORRECT, 0.25),
+        "half": (INCORRECT, 0.5),
+        "nan": (UNSCORED, None),
+        "two": (UNSCORED, None),
+        "beyond": (UNSCORED, None),
+    }
+    assert {
+        text: (verdict.outcome, verdict.score) for text, verdict in zip(expected, judged(path, *expected), strict=True)
+    } == expected
+
+
 @pytest.mark.slow
 def test_it_runs_in_a_process_that_can_be_killed(tmp_path: Path) -> None:
     path = write(

@@ -4,7 +4,8 @@
         return problem.references[0] in text
 
 It returns True, False or None (correct, incorrect, unscored), a number in [0, 1] (1 is correct, anything below is not;
-training takes the number for its reward), or a `move37.types.Verdict`. What it raises, and any other value, makes the
+training takes the number for its reward; within a billionth it is 1 or 0, as sums of weights are rounded), or a
+`move37.types.Verdict`. Arrays and tensors of one number are that number. What it raises, and any other value, makes the
 response unscored with the reason: a grader's bug is not a model's mistake. It runs in the worker processes within their
 budgets, like every verifier. It is given the whole response, or, where its file also has
 `extract(problem, text) -> str | None`, what that returns (None: no answer, incorrect); equal answers are graded once.
@@ -23,6 +24,7 @@ import traceback
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from decimal import Decimal
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
@@ -34,6 +36,8 @@ from move37.verifiers.old_names import format_answer_of
 
 FORM = "grader.py:function"
 """How a function is named, for messages."""
+_ROUNDING = 1e-9
+"""Of a sum of weights: .7 + .2 + .1 is less than 1."""
 
 
 class FunctionVerifier:
@@ -80,11 +84,13 @@ class FunctionVerifier:
             return Verdict(Outcome.UNSCORED, raised, flags=frozenset({Flag.CRASHED}))
         if isinstance(said, Verdict):
             return said
+        if getattr(said, "ndim", None) == 0 and hasattr(said, "item"):  # one number of NumPy's or torch's
+            said = said.item()
         if said is None:
             return Verdict(Outcome.UNSCORED, f"{name} returned None")
-        if type(said).__name__ in ("bool", "bool_"):  # numpy's comparisons return a type of their own
+        if isinstance(said, bool):
             return Verdict(Outcome.CORRECT, "matches") if said else Verdict(Outcome.INCORRECT, "differs")
-        if isinstance(said, numbers.Real):  # NumPy's scalars are
+        if isinstance(said, numbers.Real | Decimal):  # NumPy's scalars are
             return _of_number(name, float(said))
         return Verdict(
             Outcome.UNSCORED,
@@ -99,6 +105,7 @@ class FunctionVerifier:
 
 
 def _of_number(name: str, score: float) -> Verdict:
+    score = next((whole for whole in (0.0, 1.0) if abs(score - whole) <= _ROUNDING), score)
     if not 0 <= score <= 1:
         return Verdict(Outcome.UNSCORED, f"{name} returned {score:g}, and a score lies in [0, 1]")
     if score in (0, 1):
