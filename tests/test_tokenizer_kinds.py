@@ -1,6 +1,7 @@
 """Prompts, texts and ends for tokenizers of every kind, against what transformers computes with the whole text."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import pairwise, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -167,6 +168,17 @@ def test_a_response_ends_at_what_any_of_the_three_names(kind: str) -> None:
     assert sources.get("template", frozenset()) == ({turn} if turn is not None else frozenset())
 
 
+def test_an_end_that_was_added_to_the_vocabulary_and_not_called_special_is_one() -> None:
+    tokenizer = KINDS["gpt-2"]()
+    tokenizer.add_tokens(["<|im_start|>", "<|im_end|>"])
+    tokenizer.chat_template = KINDS["qwen"]().chat_template
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") not in tokenizer.all_special_ids
+    assert end_sources(None, 10_000, tokenizer)["template"] == {tokenizer.convert_tokens_to_ids("<|im_end|>")}
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n\n{% endfor %}assistant:"
+    tokenizer.add_tokens(["\n\n"])
+    assert "template" not in end_sources(None, 10_000, tokenizer)  # a response may hold them
+
+
 def problem(question: str) -> Problem:
     return Problem("b/1", question, ("4",), "b", "math")
 
@@ -180,6 +192,28 @@ def test_a_template_that_prints_todays_date_asks_what_was_asked_before() -> None
     assert as_asked(second, first).text == first.text
     other = render_prompt(problem("1+2?"), TEMPLATES["chat"], tuesday.render_prompt)
     assert as_asked(other, first) is other  # another question is another prompt
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "{{ strftime_now(format='%d %b %Y') }}",
+        "{%- set form = '%A' %}{%- if strftime_now is defined %}{{strftime_now(form)}}{% endif %} isn't",
+        '{% macro day(of) %}{{ strftime_now ( of ) }}{% endmacro %}{{ day("%j") }}{{ strftime_now("%H") | trim }}',
+    ],
+)
+def test_the_date_is_that_of_the_first_prompt_however_a_template_asks_for_it(date: str) -> None:
+    tokenizer = KINDS["qwen"]()
+    tokenizer.chat_template = date + tokenizer.chat_template
+    turns = [{"role": "user", "content": "1+1?"}]
+    today = TransformersRenderer("model", tokenizer, None)
+    assert today.prints_date
+    now = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    assert today.render_prompt([Message.of("user", "1+1?")]) == now
+    long_ago = TransformersRenderer("model", tokenizer, None)
+    long_ago.asked_at = datetime(2001, 2, 3, 4)
+    then = long_ago.render_prompt([Message.of("user", "1+1?")])
+    assert any(each in then for each in ("03 Feb 2001", "Saturday", "03404"))
 
 
 def test_a_template_of_ones_own_goes_into_the_chat_template_with_a_system_message_and_variables() -> None:

@@ -11,12 +11,14 @@ model talk on; all samplers and trainers here take the union, and the report say
 """
 
 import re
+from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from move37.engines import refuse_images
@@ -24,7 +26,7 @@ from move37.engines.transformers_images import ImageReader
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.types import Message, Prompt
 
-_NOW = re.compile(r"""\bstrftime_now\s*\(\s*(['"])(.*?)\1\s*\)""")
+_NOW = re.compile(r"\bstrftime_now\s*\(\s*(?:format\s*=\s*)?")
 """Where a chat template asks for the date: transformers would give it that of the moment of each call."""
 _ANSWER = "move-thirty-seven"
 """An answer that no template writes itself."""
@@ -77,8 +79,7 @@ class TransformersRenderer:
     def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
         """See `engines.Renderer`. Raises ConfigError where the template's tokens are not those of its text."""
         if self.prints_date:
-            dated = _NOW.sub(lambda call: repr(self.asked_at.strftime(call[2])), self._chat_template)
-            variables = {"chat_template": dated, **variables}
+            variables = {"chat_template": _as_of(self.asked_at, self._chat_template), **variables}
         if any(message.images for message in messages):
             self.image_reader(self._path, messages)
         if isinstance(self._images, ImageReader) and self._images.template is not None:
@@ -165,6 +166,16 @@ class TransformersRenderer:
         raise EngineError(f"{self._path}: its tokenizer cuts a text otherwise where it adds special tokens")
 
 
+def _as_of(moment: datetime, template: str) -> str:
+    """The chat template with the date of `moment` wherever it asks for that of now.
+
+    In place of each call stands a table of all formats that the template has, for one may be in a variable.
+    """
+    written = (literal_eval(text) for _, kind, text in jinja2.Environment().lex(template) if kind == "string")
+    dates = {text: moment.strftime(text) for text in written if "%" in text}
+    return _NOW.sub(lambda _: f"({dates!r}).get(", template)
+
+
 def end_sources(settings: Any, rows: int, tokenizer: PreTrainedTokenizerBase) -> dict[str, frozenset[int]]:
     """The tokens at which a response ends, by who names them: generation_config, tokenizer, chat template.
 
@@ -204,7 +215,8 @@ def _as_set(tokens: Any) -> frozenset[int]:
 
 
 def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """The special token that the chat template writes behind the last answer of a conversation, if it does.
+    """The marker that the chat template writes behind the last answer of a conversation, if it does: a token that was
+    added to the vocabulary, special or not (fine-tunes that add ChatML forget to say so).
 
     Behind the last one: what ends an earlier message may separate parts of one response (gpt-oss: <|end|>).
     """
@@ -221,6 +233,4 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
         if found:
             break
     tokens: Any = tokenizer(rest.lstrip(), add_special_tokens=False)["input_ids"] if found else []
-    added = tokenizer.added_tokens_decoder
-    special = {*tokenizer.all_special_ids, *(index for index, token in added.items() if token.special)}
-    return frozenset(tokens[:1]) & frozenset(special)
+    return frozenset(tokens[:1]) & frozenset({*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder})
