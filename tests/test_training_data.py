@@ -11,6 +11,7 @@ from move37.config import FieldMapping, ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.problems import load_problems
 from move37.prompting import TEMPLATES, render_prompt
+from move37.schema import problem_of, problem_row
 from move37.types import Problem
 
 
@@ -54,6 +55,63 @@ def test_the_message_of_the_system_is_asked_too(tmp_path: Path) -> None:
     assert other.id != problem.id
 
 
+PARTS = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "1+1?", "index": None}]}]
+
+
+@pytest.mark.parametrize(
+    ("chat", "question"),
+    [
+        (json.dumps(CHAT), "1+1?"),  # of a table that went through CSV
+        (str(CHAT), "1+1?"),  # and through pandas
+        ([{"role": "user", "content": [{"type": "text", "text": "1+"}, {"type": "text", "text": "1?"}]}], "1+1?"),
+        (PARTS, "<image>1+1?"),
+        ("[1, 2] and [{3}]: which is longer?", "[1, 2] and [{3}]: which is longer?"),
+    ],
+)
+def test_a_chat_is_one_in_every_form_that_files_have_it_in(chat: Any, question: str, tmp_path: Path) -> None:
+    (problem,) = load(tmp_path / "rows.jsonl", {"prompt": chat, "answer": "2"})
+    assert problem.question == question
+    assert problem.metadata == ({"system": "Be brief."} if "Be brief." in str(chat) else {})
+
+
+def test_a_chat_that_cannot_be_read_is_no_question(tmp_path: Path) -> None:
+    for text in ("[{'role': 'user', 'content': 1+1?}]", '[{"role": "user", "con'):
+        with pytest.raises(InputError, match=r"rows.jsonl:1: 'prompt': a chat written down as text"):
+            load(tmp_path / "rows.jsonl", {"prompt": text, "answer": "2"})
+    held = [{"role": "user", "content": [{"type": "image", "url": "a.png"}]}]
+    with pytest.raises(InputError, match="for each of the row's 'images'"):
+        load(tmp_path / "rows.jsonl", {"prompt": held, "answer": "2"})
+
+
+def test_an_empty_message_of_the_system_stays_one(tmp_path: Path) -> None:
+    silent = [{"role": "system", "content": ""}, CHAT[1]]
+    (problem,) = load(tmp_path / "rows.jsonl", {"prompt": silent, "answer": "2"})
+    chat = render_prompt(problem, TEMPLATES["chat-plain"], lambda turns: "|".join(f"{t.role}:{t.text}" for t in turns))
+    assert chat.text == "system:|user:1+1?"
+    assert render_prompt(problem, TEMPLATES["completion"]).text == "1+1?"
+
+
+def test_programs_and_choices_are_asked_with_their_message_of_the_system(tmp_path: Path) -> None:
+    tests = json.dumps({"inputs": ["1 1\n"], "outputs": ["2\n"]})
+    code = {"prompt": CHAT, "reward_model": {"style": "rule", "ground_truth": tests}}
+    (program,) = load(tmp_path / "code.jsonl", code, verifier="code")
+    assert program.references == ()
+    stored = problem_of(problem_row(program))
+    (choice,) = load(tmp_path / "choice.jsonl", {"prompt": CHAT, "options": ["1", "2"], "answer": "B"})
+    for problem in (program, stored, choice):
+        asked = render_prompt(problem, TEMPLATES["chat-plain"], lambda turns: "|".join(t.role for t in turns))
+        assert asked.text == "system|user"
+    (plain,) = load(tmp_path / "plain.jsonl", {**code, "prompt": "1+1?"}, verifier="code")
+    assert problem_of(problem_row(plain)).metadata.get("system") is None
+
+
+def test_an_object_may_be_written_down_as_json(tmp_path: Path) -> None:
+    row = {"problem": "1+1?", "reward_model": json.dumps({"ground_truth": "2"})}
+    assert load(tmp_path / "rows.jsonl", row)[0].references == ("2",)
+    with pytest.raises(InputError, match="no 'answer'"):
+        load(tmp_path / "rows.jsonl", {"problem": "1+1?", "reward_model": "{torn"})
+
+
 @pytest.mark.parametrize(
     "chat",
     [[*CHAT, {"role": "assistant", "content": "2"}, CHAT[1]], [CHAT[0]], [], [{"role": "user"}]],
@@ -73,6 +131,11 @@ def test_a_chat_of_several_turns_is_refused(chat: Any, tmp_path: Path) -> None:
         ("\\boxed{7}", "\\boxed{7}"),  # the verifier reads a box that is all there is
         ("(1, 2)", "(1, 2)"),
         ("#### headline\nand more", "#### headline\nand more"),
+        ("6 * 12 = 72.\n#### 72\n\nThat is a lot.", "72"),
+        ("#### 1\nWe see that it is \\boxed{5}, as asked.", "5"),
+        ("<think>3?</think><answer> 2 </answer>\n", "2"),
+        ("<answer>So \\boxed{7}.</answer>", "7"),
+        ("<answer></answer>", "<answer></answer>"),
     ],
 )
 def test_a_worked_solution_stands_for_its_answer(written: str, answer: str) -> None:

@@ -124,9 +124,10 @@ def user_template(name: str, text: str, stop: tuple[str, ...], **chat: Any) -> T
 def render_prompt(problem: Problem, template: Template, render: RenderMessages | None = None) -> Prompt:
     """The prompt for `problem`. Raises ConfigError where a chat template is needed and the model has none.
 
-    A problem that came with a message of the system (its metadata) has it in the chat, or before its question.
+    A problem that came with a message of the system (its metadata) has it in the chat, or before its question; an empty
+    one keeps a chat template from putting in its own.
     """
-    said = "" if problem.verifier == "code" else str(problem.metadata.get("system", ""))  # tests are large to look into
+    said = problem.metadata.get("system")
     if not template.chat:
         text = _render(template, f"{said}\n\n{problem.question}" if said else problem.question)
         asked = with_images("user", problem.question, problem.images)
@@ -137,7 +138,7 @@ def render_prompt(problem: Problem, template: Template, render: RenderMessages |
             f"sampling.template: {template.name!r} needs a model with a chat template; use qwen-boxed, r1 or completion"
         )
     before = "\n\n".join(filter(None, (template.system, said)))
-    system = (Message.of("system", before),) if before else ()
+    system = (Message.of("system", before),) if before or said is not None else ()
     messages = (*system, with_images("user", text, problem.images))
     written = render(messages, **template.variables)
     return Prompt(problem.id, written, template.stop, template.name, messages, rendered=True)

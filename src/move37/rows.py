@@ -49,11 +49,13 @@ class Row:
         return None
 
     def _value(self, field: str) -> Any:
-        """Of a field, or of "outer.inner" where the row has an object under `outer`."""
+        """Of a field, or of "outer.inner" where the row has an object under `outer`, or the JSON of one."""
         value = self.values.get(field)
         if value is None and "." in field:
             outer, _, inner = field.partition(".")
             nested = self.values.get(outer)
+            if isinstance(nested, str) and nested.startswith("{"):
+                nested = _object_in(nested)
             return Row(nested, self.place)._value(inner) if isinstance(nested, Mapping) else None
         return value
 
@@ -285,6 +287,14 @@ def _parse(text: str, place: str, advice: str) -> Any:
         raise InputError(f"{place}: not valid JSON ({error.msg}, {where}){advice}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: not usable JSON ({error})") from None
+
+
+def _object_in(text: str) -> Any:
+    """What a text holds as JSON; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _shown(value: Any) -> str:

@@ -313,6 +313,9 @@ class StoredJson(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         return self._parsed[key]
 
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._parsed.get(key, default) if json.dumps(key) in self.written else default  # seen without parsing
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._parsed)
 

@@ -1,11 +1,12 @@
 """A set of the user's own: any JSONL, JSON list or Parquet file, with a mapping of its field names.
 
 Every row must have a question and an answer (a text, a number, or a list of alternatives). Without a mapping the keys
-are `question` or `prompt`, and `answer`, `ground_truth`, `reward_model.ground_truth` or `solution`, which
-are those of TRL's and verl's data. A question may be a chat of one user's message, with a system message before it.
-Where answers are compared (math, numeric), a worked solution stands for what is behind its last "####" or in its last
-box; all else is taken as it stands. A question that occurs twice is refused: unlike in a published set, nobody counts
-on it, and one problem counted twice makes every interval too narrow. The tag `source` is the file's name.
+are `question`, `prompt` or `problem`, and `answer`, `ground_truth`, `reward_model.ground_truth` or `solution`, which
+are those of TRL's and verl's data. A question may be a chat (`row_questions.py`).
+Where answers are compared (math, numeric), a worked solution stands for what is behind its last "####", between the
+<answer> tags at its end or in its last box; all else is taken as it stands. A question that occurs twice is refused:
+unlike in a published set, nobody counts on it, and one problem counted twice makes every interval too narrow.
+The tag `source` is the file's name.
 
 A row may have images (`row_images.py`), under `images` or `image`; names of files are relative to the file of the rows.
 They stand where the question says "<image>" (the next one) or "<image 2>", those without a mark before it.
@@ -14,9 +15,10 @@ A row with options is a choice question, judged by `choice`. Options are a list,
 "label": [...]}; the answer is a letter (or label), a number counted from 0, or an option's text, and a row in which
 these disagree is refused. The question shows the options with letters, the reference is the right one's letter.
 With `verifier = "code"` an answer is a program, and every row must have tests (`program_tests.py`) under `tests`,
-`test`, `test_list`, `test_cases` or `input_output`. It may have `entry_point`; `prefix`, program text to be continued;
-`setup`, code that the tests need; `checker`, a Python function check(input, output, expected) for scripts with several
-right outputs; `cpu_seconds`; and a reference solution as its answer.
+`test`, `test_list`, `test_cases`, `input_output` or verl's `reward_model.ground_truth`. It may have `entry_point`;
+`prefix`, program text to be continued; `setup`, code that the tests need; `checker`, a Python function
+check(input, output, expected) for scripts with several right outputs; `cpu_seconds`; and a reference solution as its
+answer.
 
 `shuffle_options` puts them in a random order of the problem's own, from `seed` and the problem's id, which does not
 depend on the order. Options that speak of others are not torn from them: "all of the above" at the end stays there,
@@ -31,6 +33,7 @@ from typing import Any
 
 from move37.benchmarks.math_sets import solution_box
 from move37.benchmarks.row_images import images_of
+from move37.benchmarks.row_questions import asked
 from move37.config import FieldMapping, ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.identity import content_id
@@ -41,13 +44,16 @@ from move37.types import Problem
 
 CODE = "code"
 """The verifier of rows with tests of programs."""
-_TESTS = ("tests", "test", "test_list", "test_cases", "input_output")
-_QUESTIONS = ("question", "prompt")
+_TESTS = ("tests", "test", "test_list", "test_cases", "input_output", "reward_model.ground_truth")
+_QUESTIONS = ("question", "prompt", "problem")
 _ANSWERS = ("answer", "ground_truth", "reward_model.ground_truth", "solution")
 _IMAGES = ("images", "image")
 _READS_ANSWERS = (None, "math", "numeric")
 """Verifiers that compare a final answer: others are given references as they stand."""
 _HASHES = re.compile(r"####\s*(\S[^\n]*)\s*$")
+_HASHED_NUMBER = re.compile(r"^####[ \t]*([-+]?\$?[-+]?\d[\d,./]*%?)[ \t]*$", re.MULTILINE)
+"""A number stands behind GSM8K's mark also where something follows; a heading does not."""
+_TAGS = re.compile(r"<answer>((?:(?!<answer>).)*?)</answer>\s*$", re.DOTALL)
 _COMMAS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 SYSTEM = "system"
 """In a problem's metadata: the message of the system that its chat began with."""
@@ -84,24 +90,25 @@ class JsonlBenchmark:
 
     def _problem(self, row: Row, source: ProblemsConfig) -> Problem:
         fields = source.fields or _usual_fields(row)
-        question, system = _asked(row, fields.question)
+        question, system = asked(row, fields.question)
         assert source.path is not None
         images = images_of(row, (fields.images,) if fields.images else _IMAGES, source.path.parent)
         tags = {"source": source.path.name.partition(".")[0], **row.tags(*fields.tags)}
         if source.verifier == CODE:
-            return _program(self.name, row, question, fields.answer, tags)
+            return _program(self.name, row, (question, system), fields.answer, tags)
+        said = {} if system is None else {SYSTEM: system}
+        whole = "\n".join((system, question)) if system else question
         key = fields.options or next((key for key in _OPTION_FIELDS if isinstance(row.find(key), list | dict)), None)
         if key is None:
             references = row.answers(fields.answer)
             if source.verifier in _READS_ANSWERS:
                 references = tuple(dict.fromkeys(map(final_answer, references)))
-            metadata = {SYSTEM: system} if system else {}
-            problem_id = content_id(self.name, "\n".join((system, question)) if system else question, images)
-            return Problem(problem_id, question, references, self.name, self.verifier, tags, metadata, images)
+            problem_id = content_id(self.name, whole, images)
+            return Problem(problem_id, question, references, self.name, self.verifier, tags, said, images)
         labels, options = _options(row, key)
         right = _right_options(row, fields.answer, labels, options)
         # The options belong to what is asked, their order does not.
-        problem_id = content_id(self.name, "\n".join((question, *sorted(options))), images)
+        problem_id = content_id(self.name, "\n".join((whole, *sorted(options))), images)
         order = list(range(len(options)))
         if source.shuffle_options:
             order = shuffled_order(options, generation_seed(source.seed, f"options {problem_id}"))
@@ -113,7 +120,7 @@ class JsonlBenchmark:
             benchmark=self.name,
             verifier=CHOICE,
             tags=tags,
-            metadata={"options": shown, "order": order},
+            metadata={"options": shown, "order": order, **said},
             images=images,
         )
 
@@ -125,33 +132,23 @@ def _usual_fields(row: Row) -> FieldMapping:
     return FieldMapping.model_validate({"question": question, "answer": answer})
 
 
-def _asked(row: Row, key: str) -> tuple[str, str]:
-    """The question and, of a chat, the message of the system before it. Raises InputError for several turns."""
-    given = row.require(key)
-    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
-        return row.text(key), ""
-    turns = [(each.get("role"), each.get("content")) for each in given]
-    roles = [role for role, _ in turns]
-    if roles not in (["user"], ["system", "user"]) or not all(isinstance(text, str) for _, text in turns):
-        raise row.error(
-            f"{key!r}: expected a text, or a chat of one user's message with a system message before it at most, found "
-            f"the roles {', '.join(map(str, roles)) or 'none'}"
-        )
-    question = Row({key: turns[-1][1]}, row.place).text(key)
-    return question, str(turns[0][1]) if len(turns) == 2 else ""
-
-
 def final_answer(reference: str) -> str:
-    """The answer in a worked solution: behind GSM8K's "####", or in the last box; any other text as it stands."""
+    """The answer in a worked solution: behind GSM8K's "####", in tags at its end, or in the last box; any other text
+    as it stands."""
     behind = _HASHES.search(reference)
     if behind is not None:
         return _COMMAS.sub("", behind[1].strip())
-    if reference.startswith("\\boxed{") or "\\boxed{" not in reference:
+    tagged = _TAGS.search(reference)
+    if tagged is not None and tagged[1].strip():
+        reference = tagged[1].strip()
+    if reference.startswith("\\boxed{"):
         return reference
-    return solution_box(reference) or reference
+    numbers = _HASHED_NUMBER.findall(reference)
+    return solution_box(reference) or (_COMMAS.sub("", numbers[-1]) if numbers else reference)
 
 
-def _program(benchmark: str, row: Row, question: str, answer: str, tags: Mapping[str, str]) -> Problem:
+def _program(benchmark: str, row: Row, said: tuple[str, str | None], answer: str, tags: Mapping[str, str]) -> Problem:
+    question, system = said
     entry_point = row.identifier("entry_point") if row.find("entry_point") is not None else None
     try:
         metadata = read_tests(row.require(*_TESTS), entry_point)
@@ -162,8 +159,11 @@ def _program(benchmark: str, row: Row, question: str, answer: str, tags: Mapping
             metadata[field] = row.text(field)
     if row.find("cpu_seconds") is not None:
         metadata["cpu_seconds"] = float(row.answer("cpu_seconds"))
-    references = (row.text(answer),) if row.find(answer) is not None else ()
-    return Problem(content_id(benchmark, question), question, references, benchmark, CODE, tags, metadata)
+    references = (row.text(answer),) if answer not in _TESTS and row.find(answer) is not None else ()
+    if system is not None:
+        metadata[SYSTEM] = system
+    problem_id = content_id(benchmark, f"{system}\n{question}" if system else question)
+    return Problem(problem_id, question, references, benchmark, CODE, tags, metadata)
 
 
 def _options(row: Row, key: str) -> tuple[list[str] | None, list[str]]:
