@@ -75,3 +75,65 @@ def test_a_model_whose_template_fails_says_so_in_one_line(model: Path, tmp_path:
     engine = TransformersEngine.load(ModelConfig(path=str(tmp_path)))
     with pytest.raises(ConfigError, match="the chat template of .* fails: only tools are answered"):
         engine.render_prompt([Message.of("user", "a")])
+
+
+TIED = {"tie_word_embeddings": True, "num_key_value_heads": 2, "intermediate_size": 64}
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(EngineError) as caught:
+        TransformersEngine.load(ModelConfig(path=str(folder)))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["LlamaModel", "LlamaForSequenceClassification"])
+def test_what_embeds_or_rewards_is_refused_also_where_a_head_is_found_for_it(kind: str, tmp_path: Path) -> None:
+    import transformers
+
+    config = transformers.AutoConfig.for_model("llama", vocab_size=43, hidden_size=32, num_hidden_layers=1, **TIED)
+    config.num_attention_heads, config.pad_token_id = 4, 1
+    getattr(transformers, kind)(config).save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    assert f"its weights are those of a {kind}, which does not continue texts" in refusal(tmp_path)
+
+
+def test_a_model_that_pools_its_states_is_refused(model: Path, tmp_path: Path) -> None:
+    folder = changed(model, tmp_path)
+    (folder / "modules.json").write_text('[{"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]')
+    assert "it embeds texts (modules.json pools their states)" in refusal(folder)
+
+
+def test_layers_that_the_config_leaves_out_are_named(model: Path, tmp_path: Path) -> None:
+    folder = changed(model, tmp_path, num_hidden_layers=1)
+    assert "its config has 1 layers and its weights have more, such as model.layers.1." in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("generation_config.json", '{"eos_token_id": [1', "generation_config.json is no JSON; copy it again"),
+        ("tokenizer.json", '{"version"', "tokenizer.json is no JSON, copy it again"),
+        (
+            "model.safetensors",
+            "version https://git-lfs.github.com/spec/v1\n",
+            "model.safetensors is a pointer of Git LFS",
+        ),
+        ("adapter_config.json", '{"base_model_name_or_path": "/gone"}', "the adapter belongs to is not at /gone"),
+        ("adapter_config.json", '{"base_model_name_or_path": "a/b"}', "an adapter without weights"),
+    ],
+)
+def test_a_broken_file_is_named_with_what_to_do(
+    file: str, content: str, words: str, model: Path, tmp_path: Path
+) -> None:
+    folder = changed(model, tmp_path)
+    (folder / file).write_text(content)
+    if file == "adapter_config.json":
+        (folder / "config.json").unlink()
+    assert words in refusal(folder)
+
+
+def test_code_of_a_models_own_is_allowed_by_its_setting(model: Path, tmp_path: Path) -> None:
+    own = {"AutoConfig": "configuration_own.Own", "AutoModelForCausalLM": "modeling_own.Own"}
+    folder = changed(model, tmp_path, model_type="own", auto_map=own)
+    assert "allow it with trust_remote_code = true" in refusal(folder)

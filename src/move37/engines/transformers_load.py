@@ -20,6 +20,13 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
+from move37.engines.transformers_faults import (
+    SOFTLY,
+    advice_on,
+    refuse_layers_left_out,
+    refuse_other_kinds,
+    refuse_torn_settings,
+)
 from move37.engines.transformers_images import ImageReader, open_processor, reads_images
 from move37.errors import ConfigError, EngineError, MissingExtraError
 
@@ -34,11 +41,8 @@ _PACKAGES: Mapping[str, tuple[str, ...]] = {
 }
 """What transformers 5.24 needs for rounded weights, by the `quant_method` of the config."""
 _ADAPTER = "adapter_config.json"
+_ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _PROCESSORS = ("processor_config.json", "preprocessor_config.json")
-_SOFTLY: Mapping[str, Any] = {
-    "_raise_exceptions_for_missing_entries": False,
-    "_raise_exceptions_for_connection_errors": False,
-}
 
 
 def open_model(
@@ -49,6 +53,8 @@ def open_model(
     where = place_of(base or path, revision, trust)
     with classified(path), quiet():
         refuse_missing_packages(path, where)
+        refuse_other_kinds(path, where)
+        refuse_torn_settings(base or path)
         tokenizer = AutoTokenizer.from_pretrained(**place_of_tokenizer(path, where))
         kind: Any = AutoModelForImageTextToText if has_processor(where) else AutoModelForCausalLM
         opened: Any = kind.from_pretrained(**where, dtype=dtype, output_loading_info=True)
@@ -58,6 +64,7 @@ def open_model(
             f"{path}: {len(report['missing_keys'])} weights are missing, such as "
             f"{min(report['missing_keys'])}; transformers would make them up"
         )
+    refuse_layers_left_out(path, model, report["unexpected_keys"])
     if base is not None:
         model = _with_adapter(path, model)
     with classified(path):
@@ -77,7 +84,7 @@ def has_processor(where: Mapping[str, Any]) -> bool:
     if "gguf_file" in where or not reads_images(AutoConfig.from_pretrained(**where)):
         return False
     place, revision = where["pretrained_model_name_or_path"], where["revision"]
-    return any(cached_file(place, name, revision=revision, **_SOFTLY) is not None for name in _PROCESSORS)
+    return any(cached_file(place, name, revision=revision, **SOFTLY) is not None for name in _PROCESSORS)
 
 
 def open_images(
@@ -106,6 +113,12 @@ def adapter_base(path: str) -> str | None:
         raise EngineError(f"{path}: {_ADAPTER} does not name the model that the adapter belongs to") from error
     if not isinstance(base, str) or not base:
         raise EngineError(f"{path}: {_ADAPTER} does not name the model that the adapter belongs to")
+    if base.startswith(("/", "~")) and not Path(base).expanduser().exists():
+        raise EngineError(
+            f"{path}: the model that the adapter belongs to is not at {base}; set its place in {_ADAPTER}"
+        )
+    if not any((found / name).is_file() for name in _ADAPTER_WEIGHTS):
+        raise EngineError(f"{path}: an adapter without weights (no {_ADAPTER_WEIGHTS[0]} in it)")
     return base
 
 
@@ -188,7 +201,7 @@ def _refuse_larger_tokenizer(path: str, where: Mapping[str, Any], model: PreTrai
 
 def _tokens_of_file(where: Mapping[str, Any]) -> set[str] | None:
     """The tokens that stand in tokenizer.json; None where there is no such file."""
-    found = cached_file(where["pretrained_model_name_or_path"], "tokenizer.json", revision=where["revision"], **_SOFTLY)
+    found = cached_file(where["pretrained_model_name_or_path"], "tokenizer.json", revision=where["revision"], **SOFTLY)
     if found is None:
         return None
     content = json.loads(Path(found).read_text())
@@ -217,9 +230,11 @@ def classified(path: str) -> Iterator[None]:
     except (EngineError, MissingExtraError):
         raise
     except ImportError as error:
-        raise MissingExtraError(f"{path}: {one_line(error)}: pip install 'move37[local]'") from error
+        said = one_line(error)
+        advice = "" if "install" in said or "quantization" in said else ": pip install 'move37[local]'"
+        raise MissingExtraError(f"{path}: {said}{advice}") from error
     except Exception as error:  # transformers raises a dozen kinds, and a plugin's errors are classified here
-        hint = "" if Path(path).exists() else "; there is no such local folder, so it was looked up as a hub name"
+        hint = advice_on(path, error)
         raise EngineError(f"{path}: cannot be loaded as a causal language model: {one_line(error)}{hint}") from error
 
 
