@@ -219,7 +219,7 @@ def _check_begun(training: Training) -> None:
     written = read_json(path, "remove the folder, and it is trained again")
     if written is None:
         return
-    if recipe.model.path == _NOT_YET:
+    if isinstance(written, dict) and recipe.model.path == _NOT_YET:
         _put(written, MODEL, _NOT_YET, str(path))
     changes = changed_keys(relocated(written, recipe, training.folder, code_of(recipe)), recipe)
     if changes:

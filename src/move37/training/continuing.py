@@ -25,7 +25,7 @@ from move37.schema import problem_digest
 from move37.training.algorithms import ALGORITHMS
 from move37.training.curricula import CURRICULA
 from move37.training.explorers import EXPLORERS
-from move37.training.moved import CODE, CONTENTS, relocated
+from move37.training.moved import CODE, CONTENTS, read_digests, relocated
 from move37.training.policy_losses import POLICY_LOSSES
 from move37.training.recipe import TrainConfig, parse_recipe, resolved_json
 from move37.types import Problem
@@ -143,7 +143,7 @@ def code_of(recipe: TrainConfig) -> dict[str, str]:
 
 def _agree(path: Path, now: Mapping[str, str], what: str, folder: Path) -> None:
     """Write digests down. Raises ConfigError where one of them was another."""
-    known = read_json(path, "remove it, or start in a new folder") or {}
+    known = read_digests(path)
     changed = [key for key, digest in now.items() if known.get(key, digest) != digest]
     if changed:
         raise ConfigError(

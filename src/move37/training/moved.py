@@ -17,6 +17,7 @@ from typing import Any
 
 from move37.config import TRAININGS
 from move37.engines.weight_files import UNKNOWN, fingerprint
+from move37.errors import StoreError
 from move37.files import read_json
 from move37.training.recipe import IMITATION, TrainConfig, build_algorithm, parse_recipe
 
@@ -25,8 +26,18 @@ MODEL, TEACHER = "model.path", "teacher"
 CONTENTS, CODE = "contents.json", "code.json"
 """Files of a training's folder: digests by the recipe's keys."""
 
+_ADVICE = "remove it, or start in a new folder"
+
 IsSame = Callable[[str, str, str], bool]
 """Whether the old and the new value of a key lead to one thing."""
+
+
+def read_digests(path: Path) -> dict[str, str]:
+    """What is written there, nothing where there is no such file. Raises StoreError."""
+    found = read_json(path, _ADVICE) or {}
+    if not isinstance(found, dict):
+        raise StoreError(f"{path}: holds no digests by key; {_ADVICE}")
+    return found
 
 
 def relocated(written: Mapping[str, Any], now: TrainConfig, folder: Path, code: Mapping[str, str]) -> TrainConfig:
@@ -34,7 +45,7 @@ def relocated(written: Mapping[str, Any], now: TrainConfig, folder: Path, code: 
 
     `code` are the digests of now as in code.json. Raises ConfigError where what is written is no recipe.
     """
-    known: Mapping[str, Any] = {**(read_json(folder / CONTENTS) or {}), **(read_json(folder / CODE) or {})}
+    known = {**read_digests(folder / CONTENTS), **read_digests(folder / CODE)}
 
     def is_same(key: str, was: str, new: str) -> bool:
         if key in (MODEL, TEACHER):
