@@ -16,13 +16,17 @@ Decisions:
 Left out: plans that stop early (hand in the samples before the first look); errors that hang on the problem.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from move37.errors import InputError
 from move37.estimates.pass_at_k import log_choose
 from move37.types import FloatArray, IntArray
 
 _DIGITS = 1e-6
+_CELLS = 1_000_000
 
 
 def chain_failure_at_k(counts: IntArray, k_max: int, sensitivity: float, false_accepts: float) -> FloatArray:
@@ -52,22 +56,35 @@ def _weighted(wrong: int, rejected: int, accepted: int, k_max: int, a1: float, a
     right = rejected + accepted
     # Of the j right ones in a subset: the mean weight E[a1^(j-l) a2^l], l hypergeometric.
     of_right, size = np.ones(right + 1), np.ones(right + 1)
-    for j in range(1, right + 1):
-        hits = np.arange(max(0, j - rejected), min(j, accepted) + 1)
-        share = _share(hits, accepted, rejected, j)
-        of_right[j] = share @ (a1 ** (j - hits) * a2**hits)
-        size[j] = share @ (a1 ** (j - hits) * abs(a2) ** hits)
+    hits = np.arange(accepted + 1)
+    for j in _blocks(right, accepted + 1):
+        share, possible = _shares(accepted, rejected, j)
+        of_rejected = a1 ** np.clip(j[:, None] - hits, 0, rejected)
+        of_right[j] = (share * of_rejected * a2**hits).sum(axis=1, where=possible)
+        size[j] = (share * of_rejected * abs(a2) ** hits).sum(axis=1, where=possible)
     found = np.empty(k_max)
-    for k in range(1, k_max + 1):
-        j = np.arange(max(0, k - wrong), min(k, right) + 1)
-        share = _share(j, right, wrong, k)
-        lost = (share @ size[j]) * np.finfo(float).eps * k
-        found[k - 1] = share @ of_right[j] if lost < _DIGITS else np.nan
+    for k in _blocks(k_max, right + 1):
+        share, possible = _shares(right, wrong, k)
+        with np.errstate(invalid="ignore"):  # no chance times the weight of a subset that is too large for a float
+            lost = (share * size).sum(axis=1, where=possible) * np.finfo(float).eps * k
+            mean = (share * of_right).sum(axis=1, where=possible)
+        found[k - 1] = np.where(lost < _DIGITS, mean, np.nan)
     return found
 
 
-def _share(hits: IntArray, marked: int, rest: int, draws: int) -> FloatArray:
-    """Hypergeometric: the chance of each number of hits among `draws` from marked + rest."""
-    one, other = np.full_like(hits, marked), np.full_like(hits, rest)
-    whole = log_choose(np.array([marked + rest]), np.array([draws]))
-    return np.exp(log_choose(one, hits) + log_choose(other, draws - hits) - whole)
+def _blocks(last: int, width: int) -> Iterator[IntArray]:
+    """1..last in pieces, of which each fills a table of so many columns with a million numbers at most."""
+    height = max(1, _CELLS // width)
+    for start in range(1, last + 1, height):
+        yield np.arange(start, min(start + height, last + 1))
+
+
+def _shares(marked: int, rest: int, draws: IntArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Hypergeometric: the chance of 0..marked hits (H) among each number of draws (D) from marked + rest, (D, H), and
+    whether there can be so many."""
+    hits, drawn = np.arange(marked + 1), draws[:, None]
+    possible = (hits <= drawn) & (drawn - hits <= rest)
+    missed = np.clip(drawn - hits, 0, rest)
+    one, other, whole = (np.array(each) for each in (marked, rest, marked + rest))
+    logs = log_choose(one, hits) + log_choose(other, missed) - log_choose(whole, drawn)
+    return np.where(possible, np.exp(logs), 0.0), possible
