@@ -213,13 +213,12 @@ def test_verdicts_under_other_tolerances_have_another_version() -> None:
 NASTY = ["1 ", "1,", "111,", " ", "$", " a", "a.", "=", "\\frac", "\\text{", "(a", "^2", "{,}", "1/", "e1", "5 a"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("piece", NASTY)
 def test_reading_takes_no_time_whatever_the_text(piece: str) -> None:
     # The worst takes a fraction of a millisecond; backtracking over 200 characters would take longer than the universe.
     start = time.process_time()
     for text in (piece * LONGEST_NUMBER, "5" + piece * LONGEST_NUMBER, "5 " + piece * LONGEST_NUMBER + "!"):
-        for length in range(1, LONGEST_NUMBER):
+        for length in range(1, LONGEST_NUMBER, 5):  # a text ends after each character of a piece some time
             quantity(text[:length])
     assert time.process_time() - start < 5
 
