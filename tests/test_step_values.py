@@ -3,7 +3,7 @@
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -193,6 +193,9 @@ def test_a_critic_is_measured_against_rewards_and_against_the_oracle(tmp_path: P
     assert perfect.get("critic_explained", 1.0) == 1
 
     class OneCharacterAToken:
+        all_special_ids: tuple[int, ...] = ()
+        added_tokens_decoder: ClassVar[dict[int, Any]] = {}
+
         def decode(self, ids: list[int], **_: Any) -> str:
             return "x" * len(ids)
 

@@ -11,11 +11,13 @@ import pytest
 
 pytest.importorskip("torch")
 
+from move37.engines import Completion
 from move37.engines.transformers_render import TransformersRenderer, end_sources
 from move37.engines.transformers_text import ResponseText
 from move37.errors import ConfigError, EngineError
 from move37.prompting import TEMPLATES, as_asked, render_prompt, user_template
-from move37.types import Message, Problem
+from move37.training.step_values import tokens_before
+from move37.types import FinishReason, Message, Problem, Sample
 from tests.tokenizer_kinds import KINDS, tokenizer_of
 
 PROMPTS = ("What is 2 and 2?\n", "def add(a, b):\n", "Question: 12 or 34? ", "a", "π is", "ends in é")
@@ -77,6 +79,22 @@ def test_a_text_is_encoded_to_tokens_that_leave_it_behind_the_prompt(kind: str) 
     for prompt, written in product(prompts_of(kind), TEXTS):
         before = text.before(prompt)
         assert text.visible(text.encode(written, before), (), before) == written or unknown in written
+
+
+@pytest.mark.parametrize("kind", ["llama-2", "mistral", "gemma", "qwen", "metaspace"])
+def test_tokens_and_beginnings_are_found_in_the_text_that_was_judged(kind: str) -> None:
+    """Credit for the steps of a response, and forks that leave it, count in its text: to the space."""
+    tokenizer = tokenizer_of(kind)
+    text, prompt = ResponseText(tokenizer), TransformersRenderer("model", tokenizer, None).encode("Solve:\n")
+    ids = text.encode("  return x + 1\n  return 4", text.before(prompt))
+    made = Completion(Sample("p", 0, "", FinishReason.STOP, len(ids), None, 0), prompt, tuple(ids), (0.0,) * len(ids))
+    lengths = [len(added(tokenizer, prompt, ids[:count])) for count in range(len(ids) + 1)]
+    assert lengths[-1] == len("  return x + 1\n  return 4")
+    for end in range(1, lengths[-1] + 1):
+        assert tokens_before(made, end, text) == next(count for count, length in enumerate(lengths) if length >= end)
+    for count in range(len(ids)):
+        beginning = text.written(ids[:count], text.before(prompt))
+        assert beginning == "  return x + 1\n  return 4"[: lengths[count]]
 
 
 @pytest.mark.parametrize("stop", [("\nQuestion:",), (" x",), ("return",), ("</s>", "<|im_end|>"), ("é",)])

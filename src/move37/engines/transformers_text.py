@@ -78,6 +78,10 @@ class ResponseText:
                 text = text[: self._shown_of(room, tokens, before)]
         return text[: _first(text, stop)]
 
+    def written(self, tokens: Sequence[int], before: Before = NOTHING_BEFORE) -> str:
+        """The whole text, special tokens written out."""
+        return self._added(tokens, before)
+
     def encode(self, text: str, before: Before = NOTHING_BEFORE) -> list[int]:
         """Tokens that leave `text` behind a prompt. Where none do, those of the text alone: it holds special tokens."""
         alone = self._encode(text)

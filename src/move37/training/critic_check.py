@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from move37.analyses.learnt_values import LearntValues, learnt_values
+from move37.engines.transformers_text import ResponseText
 from move37.training.batches import Batch, Rollout
 from move37.training.step_values import tokens_before
 
@@ -32,6 +33,7 @@ class KnownState(NamedTuple):
 
 def known_states(rollouts: Sequence[Rollout], batch: Batch, tokenizer: PreTrainedTokenizerBase) -> Iterator[KnownState]:
     """Those in which the model goes on; none where the verifier gives no scores."""
+    text = ResponseText(tokenizer)
     for row, rollout in enumerate(rollouts):
         verdict = rollout.verdict
         if verdict.answer is None:
@@ -41,7 +43,7 @@ def known_states(rollouts: Sequence[Rollout], batch: Batch, tokenizer: PreTraine
             if step.score is None or step.span is None or begin + step.span[1] <= len(rollout.prefix):
                 continue
             end = begin + step.span[1]
-            place = tokens_before(rollout.made.token_ids, end - len(rollout.prefix), tokenizer)
+            place = tokens_before(rollout.made, end - len(rollout.prefix), text)
             if place < batch.own_BT.shape[1] and bool(batch.own_BT[row, place]):
                 yield KnownState(row, place, rollout.text[:end], step.score)
 

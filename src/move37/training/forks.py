@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from move37.engines import Completion, Trainable
+from move37.engines.transformers_text import ResponseText
 from move37.errors import EngineError
 from move37.training.algorithms import Forks
 from move37.training.batches import Batch, Branch, Rollout
@@ -40,6 +41,7 @@ class Forest:
     def __init__(self, asked: Forks, worker: RolloutWorker, engine: Trainable, purpose: str) -> None:
         """`purpose` goes into the seeds."""
         self._asked, self._worker, self._engine, self._purpose = asked, worker, engine, purpose
+        self._text = ResponseText(engine.tokenizer)
 
     def of(self, rollouts: Sequence[Rollout]) -> list[Rollout]:
         """The responses with those that leave them, tree by tree. Raises EngineError."""
@@ -72,9 +74,7 @@ class Forest:
     def _prefix(self, rollout: Rollout, at: int) -> str | None:
         """The text before a token, if it reads back as the tokens that were drawn and leaves room."""
         made, engine = rollout.made, self._engine
-        kept = engine.tokenizer.decode(
-            list(made.token_ids[:at]), skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
+        kept = self._text.written(made.token_ids[:at], self._text.before(made.prompt_ids))
         slot = PromptSlot(rollout.group, rollout.problem, rollout.prefix + kept)
         prompt = slot.started(self._worker.prompts.of(rollout.problem))
         ids = engine.encode(prompt.text, rendered=True) if prompt.rendered else engine.encode(prompt.text)

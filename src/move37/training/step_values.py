@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from move37.engines import Completion
+from move37.engines.transformers_text import ResponseText
 from move37.errors import VerifierError
 from move37.training.algorithms import StepValues
 from move37.training.batches import Batch, Rollout
@@ -102,21 +104,21 @@ def step_gains(
     tokenizer: PreTrainedTokenizerBase,
 ) -> Tensor:
     """By how much the step of each token raised the value, (B, T), 0 off the own tokens."""
-    gains_BT = torch.zeros_like(batch.behaviour_logprobs_BT)
+    gains_BT, text = torch.zeros_like(batch.behaviour_logprobs_BT), ResponseText(tokenizer)
     for row, (rollout, (before, steps)) in enumerate(zip(rollouts, values, strict=True)):
         first, ids = 0, rollout.made.token_ids
         for number, (end, value) in enumerate(steps):
-            last = len(ids) if number == len(steps) - 1 else tokens_before(ids, end, tokenizer)
+            last = len(ids) if number == len(steps) - 1 else tokens_before(rollout.made, end, text)
             gains_BT[row, first:last] = value - before
             first, before = max(first, last), value
     return gains_BT * batch.own_BT
 
 
-def tokens_before(ids: Sequence[int], end: int, tokenizer: PreTrainedTokenizerBase) -> int:
+def tokens_before(made: Completion, end: int, text: ResponseText) -> int:
     """How many tokens begin before character `end` of the text: found by halving, as a prefix's text only grows."""
-    low, high = 0, len(ids)
+    low, high, before = 0, len(made.token_ids), text.before(made.prompt_ids)
     while low < high:
         middle = (low + high) // 2
-        shown = tokenizer.decode(list(ids[:middle]), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        shown = text.visible(list(made.token_ids[:middle]), (), before)
         low, high = (middle + 1, high) if len(shown) < end else (low, middle)
     return low
