@@ -308,6 +308,20 @@ def test_a_number_is_a_reward_and_correct_stays_a_boolean(llama: Path, letters: 
     assert step["accuracy"] == pytest.approx(sum(row["outcome"] == "correct" for row in scored) / len(scored))
 
 
+def test_an_algorithm_that_counts_takes_a_score_for_a_wrong_response(
+    llama: Path, letters: Path, tmp_path: Path
+) -> None:
+    grader = tmp_path / "grader.py"
+    grader.write_text("def near(problem, text):\n    return 1.0 if problem.references[0] in text else 0.25\n")
+    problems = {"benchmark": "jsonl", "path": str(letters), "verifier": f"{grader}:near"}
+    recipe = recipe_of(llama, letters, problems=problems, algorithm={"name": "maxrl"}, rollout={"max_new_tokens": 6})
+    train(recipe, tmp_path / "run")
+    rows = [row for row in read_samples(tmp_path / "run", 2).to_dicts() if row["outcome"] != "unscored"]
+    assert {row["reward"] for row in rows} == {float(row["outcome"] == "correct") for row in rows}
+    step = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert 0 < step["accuracy"] < 1
+
+
 @pytest.mark.parametrize("said", ["1.5", "-0.1", "float('nan')", "'right'"])
 def test_what_is_no_score_leaves_a_response_unscored_and_a_first_step_of_them_stops(
     said: str, llama: Path, letters: Path, tmp_path: Path

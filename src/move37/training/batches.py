@@ -17,7 +17,7 @@ own (cut at the limit, say).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -61,6 +61,10 @@ class Rollout:
         if not self.is_scored:
             raise ValueError(f"{self.problem.id}: an unscored response has no reward ({self.verdict.reason})")
         return (float(self.is_correct) if self.verdict.score is None else self.verdict.score) + self.further
+
+    def without_score(self) -> "Rollout":
+        """The same, right or wrong: for algorithms that count."""
+        return self if self.verdict.score is None else replace(self, verdict=replace(self.verdict, score=None))
 
     @property
     def text(self) -> str:

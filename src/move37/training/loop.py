@@ -216,7 +216,8 @@ class Trainer:
         with clock.phase("sample"):
             made = self.rollout_worker.sample(slots, n, purpose, temperature)
         with clock.phase("verify"):
-            return self.rollout_worker.verify([(slot, each) for slot in slots for each in made[slot.group]])
+            verified = self.rollout_worker.verify([(slot, each) for slot in slots for each in made[slot.group]])
+        return [each.without_score() for each in verified] if self.algorithm.needs.binary_rewards else verified
 
     def _credit(self, rollouts: StepRollouts, figures: Record) -> UpdateBatch | None:
         """What the step learns from: its rollouts, and the explorer's rows; None where there is neither."""

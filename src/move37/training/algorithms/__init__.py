@@ -74,7 +74,8 @@ class Needs:
     verdicts: bool = True
     """Responses without a verdict are left out."""
     binary_rewards: bool = False
-    """Right and wrong responses are counted, so a reward is 1 or 0 and nothing is taken from it."""
+    """Right and wrong responses are counted, so a reward is 1 or 0 and nothing is taken from it: a verifier's score
+    between the two is that of a wrong response."""
     step_values: "StepValues | None" = None
     """What the states between the steps of a response are worth, and how that is found out."""
     forks: "Forks | None" = None

@@ -25,7 +25,7 @@ class UnsolvedOnly:
         solved_weight: float = Field(default=0.0, ge=0, le=1, description="Weight of prompts that greedy gets right.")
         epsilon: float = Field(default=1e-6, gt=0, description="Added to the standard deviation.")
 
-    needs: ClassVar[Needs] = Needs(siblings=True, greedy_response=True)
+    needs: ClassVar[Needs] = Needs(siblings=True, greedy_response=True, binary_rewards=True)
     loss_defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, options: Options) -> None:
