@@ -591,6 +591,7 @@ def test_the_shipped_base_was_made_by_the_recipe_of_the_repository() -> None:
 
 def test_only_shipped_checkpoints_have_a_folder() -> None:
     assert shipped_checkpoints() == (
+        "calculator-base",
         "countdown-base",
         "parity-base",
         "paths-base",
@@ -599,7 +600,7 @@ def test_only_shipped_checkpoints_have_a_folder() -> None:
     )
     with pytest.raises(InputError) as caught:
         checkpoint_folder("countdown-rl")
-    known = "countdown-base, parity-base, paths-base, two-strategies-base, visual-countdown-base"
+    known = "calculator-base, countdown-base, parity-base, paths-base, two-strategies-base, visual-countdown-base"
     assert str(caught.value) == f"no shipped checkpoint 'countdown-rl' (known: {known})"
 
 

@@ -1,15 +1,18 @@
 """The worlds of the lab: every listed answer is right, nothing else is, halves are disjoint, closed forms hold."""
 
 from itertools import islice, product
+from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 
-from move37.config import ProblemsConfig, from_options
+from move37.config import ProblemsConfig, from_options, parse_study
 from move37.countdown import Split
 from move37.errors import ConfigError, InputError, UnknownNameError
 from move37.estimates.known import known_pass_at_k
+from move37.lab import checkpoint_folder
+from move37.pipeline import sample_run, start_run
 from move37.problems import load_problems
 from move37.types import Outcome, Problem
 from move37.verifiers.options import make_verifier
@@ -170,3 +173,26 @@ def test_the_shipped_base_of_paths_goes_further_than_its_plays_now_and_then() ->
     far = known_checkpoint("paths-base", problems("paths:far", size=80), sampling)
     assert known_pass_at_k(near.logprobs, np.array([1]))[0] > 0.9
     assert known_pass_at_k(far.logprobs, np.array([1, 256])) == pytest.approx([0.40, 0.95], abs=0.02)
+
+
+@pytest.mark.slow
+def test_a_base_that_never_learnt_to_reckon_solves_with_a_calculator_what_it_cannot_alone(tmp_path: Path) -> None:
+    """Exactly next to nothing alone; with the tool .15 of 2,560 responses were right where it was made, of which 40
+    puzzles with 16 samples each miss half rarely (standard error over puzzles .02)."""
+    pytest.importorskip("torch")
+    from move37.truth import known_checkpoint
+
+    base = {
+        "path": str(checkpoint_folder("calculator-base")),
+        "environment": "step_calculator",
+        "options": {"threads": 1},
+    }
+    sampling = {"n": 16, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 48, "template": "completion"}
+    asked = {"benchmark": "countdown:in-pretraining", "size": 40}
+    store = start_run(
+        parse_study({"name": "tool", "problems": asked, "sampling": sampling, "models": {"base": base}}), tmp_path
+    )
+    sample_run(store, verify=True)
+    alone = known_checkpoint("calculator-base", store.problems(), store.study().sampling)
+    assert known_pass_at_k(alone.logprobs, np.array([256]))[0] < 0.001
+    assert (store.outcomes("base", [problem.id for problem in store.problems()], 16) == 1).mean() > 0.07

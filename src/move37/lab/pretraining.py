@@ -6,12 +6,15 @@ Every text is a fresh task of the training half with the one random play that ma
 countdown (`move37.worlds` has the others). The model learns the play given the task, with whatever strategy the play
 happened to have: the result is a base with wide support and low accuracy.
 
-Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. The
+Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. With
+`given_results` neither do the results of steps ("11" of "7+4=11"): such a base reads results and goes on from them, and
+never learnt to write one, as a model that always had a calculator beside it. Alone it can do nothing; with one it can. The
 architecture is Llama's with tied embeddings, because every engine and trainer loads it. A stopped run goes on as if it
 had not been stopped (`pretraining_loop.py`). Float32 on the CPU: the same recipe gives the same weights on the same
 machine, and the same behaviour on others. Left out: GPUs, several texts in one row.
 """
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -39,6 +42,9 @@ from move37.lab.tokenizer import VOCABULARY, make_tokenizer
 from move37.seeds import generation_seed
 from move37.worlds.known import WORLDS
 
+_RESULT = re.compile(r"(?<==)[0-9]+")
+"""Of a step: the digits behind its equals sign."""
+
 
 class PretrainingConfig(Recipe):
     """The recipe of the shipped base."""
@@ -54,8 +60,12 @@ class PretrainingConfig(Recipe):
     initial_deviation: float = Field(default=0.05, gt=0, description="Standard deviation of the first weights.")
     context: int = Field(default=128, ge=32, description="Most tokens of prompt and chain together.")
 
+    given_results: bool = Field(default=False, description="Results of countdown's steps carry no loss.")
+
     @model_validator(mode="after")
     def _consistent(self) -> "PretrainingConfig":
+        if self.given_results and self.world != "countdown":
+            raise ValueError(f"given_results: the texts of the world {self.world} have no results of steps")
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"heads: {self.heads} heads do not divide the width of {self.width} into even parts (rotary positions "
@@ -85,7 +95,7 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     tokenizer, model = make_tokenizer(recipe.context), make_model(recipe)
 
     def learn(step: int) -> float:
-        tokens_BT, learned_BT = encode(tokenizer, pretraining_texts(recipe, step))
+        tokens_BT, learned_BT = encode(tokenizer, pretraining_texts(recipe, step), recipe.given_results)
         if tokens_BT.shape[1] > recipe.context:
             raise ConfigError(
                 f"context: a text of tier {recipe.tier!r} has {tokens_BT.shape[1]} tokens; allow for more"
@@ -107,14 +117,22 @@ def pretraining_texts(recipe: PretrainingConfig, step: int) -> list[tuple[str, s
     return [(task.question, play + END) for task, play in made]
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]]) -> tuple[Tensor, Tensor]:
-    """Token ids (texts, longest text), padded on the right, and whether each token carries a loss: the chain's do."""
+def encode(
+    tokenizer: PreTrainedTokenizerFast, texts: list[tuple[str, str]], given_results: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Token ids (texts, longest text), padded on the right, and whether each token carries a loss: the chain's do,
+    its results only if they are not given."""
     batch: Any = tokenizer([question + chain for question, chain in texts], padding=True, padding_side="right")
     tokens_BT = torch.tensor(batch["input_ids"])
     columns = torch.arange(tokens_BT.shape[1])
     begins = torch.tensor([[len(question)] for question, _ in texts])  # one token per character
     ends = torch.tensor([[len(question) + len(chain)] for question, chain in texts])
-    return tokens_BT, (begins <= columns) & (columns < ends)
+    learned_BT = (begins <= columns) & (columns < ends)
+    if given_results:
+        for learned_T, (question, chain) in zip(learned_BT, texts, strict=True):
+            for result in _RESULT.finditer(chain):
+                learned_T[len(question) + result.start() : len(question) + result.end()] = False
+    return tokens_BT, learned_BT
 
 
 def accumulate(model: PreTrainedModel, tokens_BT: Tensor, learned_BT: Tensor, rows: int) -> float:
