@@ -141,6 +141,7 @@ def test_the_interval_of_coverage_assumes_nothing_and_the_estimate_stands_beside
     assert found[0].estimate.method == "debiased from n and n/2; bounds that assume nothing about p"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.45, 0.5, 0.55])
 def test_problems_of_one_difficulty_are_covered_by_the_interval(p: float):
     # 500 problems with one p at n = 16, the default plan's first look. Student's interval around the estimate covers

@@ -53,6 +53,7 @@ def test_an_arm_is_sampled_in_its_own_way_and_is_no_model_of_its_own(tmp_path: P
     assert {"arms.csv", "arms_difference.csv", "parity.csv"} <= files.keys()
 
 
+@pytest.mark.slow
 def test_a_model_that_is_asked_otherwise_and_is_no_arm_is_warned_of(tmp_path: Path) -> None:
     store = judged_run(study(tmp_path, ARM.replace('arm_of = "base"\n', "")), tmp_path / "run")
     warnings = pipeline.analyse_run(store).warnings

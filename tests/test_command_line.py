@@ -149,6 +149,7 @@ def test_a_damaged_default_cache_is_moved_aside(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "move37" / "verdicts.sqlite.damaged").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["_multiarray_umath", "_pydantic_core"])
 def test_an_interrupt_while_libraries_load_is_one_line(library: str) -> None:
     command = [sys.executable, "-m", "move37", "list", "engines", "--json"]

@@ -52,6 +52,7 @@ def prompts_of(store: RunStore, name: str) -> list[str]:
     return [prompt.text for prompt in store.model_record(name).prompts]
 
 
+@pytest.mark.slow
 def test_a_study_that_goes_on_tomorrow_asks_every_model_as_of_today(
     clock: type[Clock], model: Path, tmp_path: Path
 ) -> None:
@@ -82,6 +83,7 @@ def test_a_study_that_goes_on_tomorrow_asks_every_model_as_of_today(
     assert all("on 03.03." in text for text in prompts_of(RunStore.open(tmp_path / "new"), "base"))  # another run
 
 
+@pytest.mark.slow
 def test_a_training_that_goes_on_tomorrow_ends_with_the_same_weights(
     clock: type[Clock], model: Path, tmp_path: Path
 ) -> None:

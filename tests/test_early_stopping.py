@@ -106,6 +106,7 @@ def test_a_run_killed_between_rounds_goes_on_to_the_same_samples(
     assert store.samples("base").read().sort(order).equals(whole.sort(order))
 
 
+@pytest.mark.slow
 def test_samples_beyond_the_stopping_point_are_kept_and_not_used(
     tmp_path: Path, both: tuple[RunStore, RunStore]
 ) -> None:
@@ -269,6 +270,7 @@ def test_a_claim_beyond_twice_n_is_refused_with_bounds() -> None:
     assert at_k_sentence(beyond).text.startswith("No claim at k = 1024: k = 1024 is more than 2 times the 128 samples")
 
 
+@pytest.mark.slow
 def test_clusters_and_strata_of_a_study_come_from_the_problems_tags(tmp_path: Path) -> None:
     path = sums_study(tmp_path, n=8, problems=12)
     rows = [json.loads(line) for line in (tmp_path / "sums.jsonl").read_text().splitlines()]
@@ -302,6 +304,7 @@ def test_runs_of_one_algorithm_are_analysed_over_their_training_seeds(tmp_path: 
     assert [member.rl for member in findings.family.members] == ["rl", "rl2"]
 
 
+@pytest.mark.slow
 def test_models_of_very_different_lengths_have_no_common_budget_and_cut_problems_are_left_out(tmp_path: Path) -> None:
     # rl's answers are cut at 200 tokens while base's take a few: one sample of rl costs more than two of base.
     path = sums_study(tmp_path, n=2)

@@ -42,6 +42,7 @@ def test_verifiers_asks_our_rubric(tool: str) -> None:
     assert run_in(tool, "verifiers_rubric.py") == {"scores": [1.0, 0.0], "environment": "SingleTurnEnv"}
 
 
+@pytest.mark.slow
 def test_no_verdict_is_an_error_of_a_trace(tmp_path: Path) -> None:
     from move37.elsewhere.rewards import ProblemRewards
     from move37.handover.problems import write_problems

@@ -102,6 +102,7 @@ def test_an_address_is_shown_without_what_opens_it() -> None:
     assert Connection("http://host/v1/").root == "http://host"
 
 
+@pytest.mark.slow
 def test_a_call_is_tried_again_as_often_as_is_asked() -> None:
     server = ScriptedServer().start()
     endpoint = Endpoint(Connection(server.base_url))

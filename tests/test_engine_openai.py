@@ -74,6 +74,7 @@ def keys(samples: list[Sample]) -> Counter[tuple[str, int]]:
 # ---- the contract; on a server that says what it is, tests/test_engines.py checks it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api", ["completions", "chat"])
 def test_it_keeps_the_contract_on_a_server_that_says_nothing_of_itself(api: str, load: Callable[..., Any]) -> None:
     server = ScriptedServer(kind="somebody", context=None).start()
@@ -84,6 +85,7 @@ def test_it_keeps_the_contract_on_a_server_that_says_nothing_of_itself(api: str,
     server.close()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_checked_is_said_instead_of_passed(load: Callable[..., Any]) -> None:
     server = ScriptedServer(kind="somebody", context=None).start()
     prompt = Prompt("p", "What is 1 + 2?", (), "completion")
@@ -108,6 +110,7 @@ def test_a_prompt_that_does_not_fit_is_refused_where_the_server_counts(
 # ---- what is sent
 
 
+@pytest.mark.slow
 def test_the_servers_own_sampling_defaults_are_undone_by_kind(load: Callable[..., Any]) -> None:
     for kind, key, value in (("vllm", "top_k", -1), ("sglang", "repetition_penalty", 1.0), ("llamacpp", "top_k", 0)):
         server = ScriptedServer(kind=kind).start()
@@ -188,6 +191,7 @@ def test_reasoning_that_is_handed_back_apart_stands_in_front_of_the_answer(
 # ---- n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("honours", [True, False])
 def test_samples_of_one_call_are_all_made_whether_n_is_honoured_or_not(
     honours: bool, server: ScriptedServer, load: Callable[..., Any]
@@ -216,6 +220,7 @@ def test_a_server_that_ignores_seeds_is_refused_with_the_count_before_anything_i
     assert "turn its cache of responses off" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_sure_may_repeat_itself(server: ScriptedServer, load: Callable[..., Any]) -> None:
     honest = server.answer
 
@@ -238,6 +243,7 @@ def test_at_temperature_0_repeats_are_what_was_asked_for(server: ScriptedServer,
 # ---- failures
 
 
+@pytest.mark.slow
 def test_every_kind_of_failure_is_tried_again(load: Callable[..., Any]) -> None:
     server = ScriptedServer(errors=0.2, silence_seconds=0.5).start()
     engine = load(server, timeout_seconds=0.25)
@@ -302,6 +308,7 @@ def test_a_response_that_the_context_cuts_off_early_is_an_error(
         list(load(server).generate(asked(2), HOT))
 
 
+@pytest.mark.slow
 def test_patience_ends_where_no_server_comes_back(server: ScriptedServer, load: Callable[..., Any]) -> None:
     engine = load(server, patience_seconds=0.3)
     server.status = 503
@@ -309,6 +316,7 @@ def test_patience_ends_where_no_server_comes_back(server: ScriptedServer, load: 
         list(engine.generate(asked(5), HOT))
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_one_line(load: Callable[..., Any]) -> None:
     with pytest.raises(EngineError, match=r"http://127\.0\.0\.1:1/v1 cannot be reached; start the server"):
         load("http://127.0.0.1:1/v1")
@@ -323,6 +331,7 @@ def test_a_model_that_is_not_served_is_refused_with_those_that_are(server: Scrip
 # ---- as many calls at once as the server bears
 
 
+@pytest.mark.slow
 def test_calls_in_flight_grow_to_the_limit_and_not_beyond(load: Callable[..., Any]) -> None:
     server = ScriptedServer(delay_seconds=0.3).start()  # all that are allowed are sent before the first answer comes
     list(load(server, concurrency=24).generate(asked(160), HOT))
@@ -330,6 +339,7 @@ def test_calls_in_flight_grow_to_the_limit_and_not_beyond(load: Callable[..., An
     server.close()
 
 
+@pytest.mark.slow
 def test_several_servers_share_the_work(server: ScriptedServer, load: Callable[..., Any]) -> None:
     second = ScriptedServer(delay_seconds=0.01).start()
     server.delay_seconds = 0.01
@@ -343,6 +353,7 @@ def test_several_servers_share_the_work(server: ScriptedServer, load: Callable[.
 # ---- keys
 
 
+@pytest.mark.slow
 def test_the_key_comes_from_the_environment_and_stands_nowhere(
     load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -385,6 +396,7 @@ PRICES = {"prompt_price": 1e6, "completion_price": 1e6}
 """A token costs 1."""
 
 
+@pytest.mark.slow
 def test_a_budget_is_never_exceeded_and_what_is_left_owed_can_be_bought_later(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

@@ -181,6 +181,7 @@ class TestPaper:
         assert [(s.index, s.text) for s in imported.samples] == [(0, "a"), (1, "b")]
         assert imported.settings == {"files": "a.jsonl, b.jsonl"}
 
+    @pytest.mark.slow
     @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(st.randoms(use_true_random=False))
     def test_the_order_of_rows_changes_nothing(

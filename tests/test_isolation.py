@@ -54,6 +54,7 @@ def test_in_random_sequences_with_hostile_programs_every_honest_verdict_is_as_al
     assert judged >= 4 * SEQUENCES
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_the_wanted_verdicts_of_the_sequences_are_those_that_programs_get_alone() -> None:
     verifier = CodeVerifier(cpu_seconds=1.0)

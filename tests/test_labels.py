@@ -131,6 +131,7 @@ def test_the_disagreement_table_has_every_reader(store: RunStore) -> None:
     assert AUDITED not in found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_report_has_the_readers_and_how_far_they_agree(store: RunStore) -> None:
     say(store, [label(reader, 0, index, "valid") for reader in ("anna", "bela") for index in (0, 1)])

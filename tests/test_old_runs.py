@@ -160,6 +160,7 @@ def test_what_an_old_run_lacks_is_made_as_the_old_version_made_it(old: Path) -> 
     contained(without_graders(before), json.loads((run / "analyses.json").read_text()))
 
 
+@pytest.mark.slow
 def test_an_old_run_whose_samples_are_made_again_loses_the_verdicts_on_the_old_ones(old: Path) -> None:
     run = old / "complete"
     shutil.rmtree(run / "samples" / "rl")

@@ -210,6 +210,7 @@ def test_a_checker_says_which_of_several_outputs_are_right(tmp_path: Path, verif
     assert outcomes == [Outcome.CORRECT, Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
 
 
+@pytest.mark.slow
 def test_the_reward_takes_the_same_tests() -> None:
     with Reward("code", correct=1.0, incorrect=-1.0) as reward:
         texts = [f"```python\n{HALF}```", f"```python\n{WRONG}```", "no"]

@@ -135,6 +135,7 @@ def test_a_training_that_was_stopped_goes_on_as_one_that_was_not(name: str, tmp_
         assert all(step["sampled_tokens"] < step["responses"] * step["length_mean"] for step in steps[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("update", ["after", "before"])
 def test_implicit_rewards_and_their_update_are_those_of_a_plain_model(update: str, tmp_path: Path) -> None:
     """Each response read alone, with its prompt, by a copy of the start model that is then updated by hand."""
@@ -175,6 +176,7 @@ def test_implicit_rewards_and_their_update_are_those_of_a_plain_model(update: st
     assert torch.equal(values[:, 0], torch.full_like(values[:, 0], 0.5))
 
 
+@pytest.mark.slow
 def test_trees_are_grown_where_the_model_was_least_sure(tmp_path: Path) -> None:
     asked = recipe("tree_rl", {"places": 2, "branches": 2, "rounds": 2})
     with VerifierPool(asked.verification) as pool:

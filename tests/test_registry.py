@@ -118,6 +118,7 @@ def test_a_class_in_a_module_needs_no_path() -> None:
     assert "no Python module 'no_such_module'" in refusal(lambda: ENGINES.load("no_such_module:Engine"))
 
 
+@pytest.mark.slow
 def test_a_class_of_a_users_own_verifies_in_worker_processes_and_its_edit_is_another_version(tmp_path: Path) -> None:
     name = f"{write(tmp_path, STRICT)}:Strict"
     made = make_verifier(name)
@@ -274,6 +275,7 @@ class TestContractTests:
     def strict(self, folder: Path, old: str = "", new: str = "") -> Verifier:
         return make_verifier(f"{write(folder, STRICT.replace(old, new) if old else STRICT)}:Strict")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("old", "new", "said"),
         [

@@ -103,6 +103,7 @@ class TestVerdictsAreOfTheTextThatStandsThere:
         shutil.rmtree(store.folder / "samples" / "rl")
         assert RunStore.open(store.folder).models() == ("base",)
 
+    @pytest.mark.slow
     def test_a_damaged_part_of_verdicts_is_moved_away_and_made_again(self, tmp_path: Path) -> None:
         store = judged_run(sums_study(tmp_path), tmp_path / "run")
         before = analyses(store)
@@ -114,6 +115,7 @@ class TestVerdictsAreOfTheTextThatStandsThere:
         pipeline.verify_run(RunStore.open(store.folder))
         assert analyses(RunStore.open(store.folder)) == before
 
+    @pytest.mark.slow
     def test_a_run_that_lost_its_problems_is_given_them_again(self, tmp_path: Path) -> None:
         study = sums_study(tmp_path)
         store = judged_run(study, tmp_path / "run")
@@ -142,6 +144,7 @@ class TestContentDecidesNotPaths:
         after = RunStore.open(run).samples("base").read().sort("problem_id", "index")
         assert after.join(before, on=["problem_id", "index"], how="semi").equals(before)
 
+    @pytest.mark.slow
     def test_runs_of_one_study_made_in_two_folders_are_pooled(self, tmp_path: Path) -> None:
         runs = []
         for place, model in (("one", "base"), ("two", "rl")):
@@ -222,6 +225,7 @@ class TestContentDecidesNotPaths:
         with pytest.raises(ConfigError, match=key):
             judged_run(study, tmp_path / "run")
 
+    @pytest.mark.slow
     def test_what_does_not_may_change(self, tmp_path: Path) -> None:
         study = sums_study(tmp_path)
         judged_run(study, tmp_path / "run")
@@ -264,6 +268,7 @@ class TestNames:
         assert pipeline.verify_run(store, "numeric").verified[model].total() == 24
         assert json.loads(json.dumps(analyses(store)))["curves"][0] == plain["curves"][0]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("folder", ["run [1]", "all*", "what?", "a" * 250, "模型"])
     def test_a_run_may_stand_anywhere(self, tmp_path: Path, folder: str) -> None:
         store = judged_run(sums_study(tmp_path, n=4), tmp_path / folder)
@@ -298,6 +303,7 @@ def sums_study_named(folder: Path) -> Path:
 
 
 class TestWhatIsNoLongerNamed:
+    @pytest.mark.slow
     def test_a_model_that_the_study_names_no_longer_is_said(self, tmp_path: Path) -> None:
         study = sums_study(tmp_path)
         judged_run(study, tmp_path / "run")
@@ -356,6 +362,7 @@ class TestClassesOfOnesOwn:
             assert sample.trajectory.segments[-1].text == sample.text
         assert "environment_file" in store.model_record("rl").identity
 
+    @pytest.mark.slow
     def test_a_renamed_folder_goes_on_and_an_edited_file_is_refused(self, tmp_path: Path) -> None:
         judged_run(self.study(tmp_path / "here"), tmp_path / "here" / "run")
         (tmp_path / "here").rename(tmp_path / "there")
@@ -367,6 +374,7 @@ class TestClassesOfOnesOwn:
         with pytest.raises(ConfigError, match=r"models\.base: its samples in .* were made with environment_file"):
             pipeline.sample_run(pipeline.start_run(load_study(study), run))
 
+    @pytest.mark.slow
     def test_another_environment_is_refused_and_another_executor_is_not(self, tmp_path: Path) -> None:
         study = self.study(tmp_path)
         judged_run(study, tmp_path / "run")

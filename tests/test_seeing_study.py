@@ -72,6 +72,7 @@ def test_what_the_processor_made_is_on_record(store: RunStore) -> None:
     assert not (store.folder / "models" / "blind" / "images.json").exists()
 
 
+@pytest.mark.slow
 def test_the_blind_arm_is_a_line_under_the_curves(store: RunStore) -> None:
     findings = pipeline.findings_of(store)
     assert [curve.model for curve in findings.curves] == ["base"]

@@ -129,6 +129,7 @@ def test_only_the_end_of_a_long_log_is_read(run: RunStore) -> None:
     assert run_status(run).models[0].state == "idle"
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_object(run: RunStore) -> None:
     sample_run(run)
     done = CliRunner().invoke(app, ["status", str(run.folder), "--json"])

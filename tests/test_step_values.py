@@ -163,6 +163,7 @@ def test_gains_of_a_response_sum_to_its_reward_less_the_prompts_value(tmp_path: 
         assert total == pytest.approx(rollout.reward - sum(group) / len(group), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_oracles_verdicts_blame_the_step_that_lost_the_game(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     options = {"rollouts": 0, "separator": ";"}

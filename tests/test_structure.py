@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import grimp
+import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "move37"
 LONGEST = 60
@@ -77,6 +78,7 @@ def functions() -> tuple[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef], ...
     )
 
 
+@pytest.mark.slow
 def test_every_function_fits_a_screen() -> None:
     lengths = {f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
@@ -98,6 +100,7 @@ def names_in(module: str) -> set[str]:
     return named | {below.stem for below in path.glob("*") if path.is_dir()}
 
 
+@pytest.mark.slow
 def test_every_bench_asks_the_package_for_what_it_has() -> None:
     """No test runs the benches: some take hours."""
     asked = {
@@ -112,6 +115,7 @@ def test_every_bench_asks_the_package_for_what_it_has() -> None:
     assert [each for each in sorted(asked) if each[2] not in known[each[1] or ""]] == []
 
 
+@pytest.mark.slow
 def test_functions_import_only_what_is_heavy_or_optional() -> None:
     importing = {
         path for path, node in functions() for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)

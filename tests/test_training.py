@@ -543,6 +543,7 @@ def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
     assert not same(weights_of(tmp_path / "whole"), {k: v + 1 for k, v in weights_of(tmp_path / "whole").items()})
 
 
+@pytest.mark.slow
 def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, tmp_path: Path) -> None:
     train(recipe_of(llama, letters, steps=1), tmp_path)
     with pytest.raises(ConfigError, match="begun with another seed"):
@@ -553,6 +554,7 @@ def test_a_run_folder_of_another_recipe_is_refused(llama: Path, letters: Path, t
     assert train(recipe_of(llama, letters, steps=2, verification={"workers": 2}), tmp_path).steps == 2
 
 
+@pytest.mark.slow
 def test_an_algorithm_in_a_file_is_known_by_its_content(llama: Path, letters: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     code = "from move37.training.algorithms.rloo import RLOO\n\nclass Mine(RLOO):\n    pass\n"
@@ -566,6 +568,7 @@ def test_an_algorithm_in_a_file_is_known_by_its_content(llama: Path, letters: Pa
     assert train(recipe.model_copy(update={"steps": 2}), tmp_path / "run").steps == 2
 
 
+@pytest.mark.slow
 def test_fewer_steps_than_were_done_give_the_model_of_those_that_were_done(
     llama: Path, letters: Path, tmp_path: Path
 ) -> None:
@@ -636,6 +639,7 @@ def test_a_step_without_a_mixed_group_is_explained_and_changes_no_weight(
     assert all(torch.equal(start[name], end[name]) for name in start)
 
 
+@pytest.mark.slow
 def test_refilling_goes_on_until_there_are_enough_mixed_groups(llama: Path, letters: Path, tmp_path: Path) -> None:
     rollout = {"prompts": 6, "responses": 8, "max_new_tokens": 1, "refill_rounds": 40}
     train(recipe_of(llama, letters, "dapo", steps=2, rollout=rollout), tmp_path)
@@ -646,6 +650,7 @@ def test_refilling_goes_on_until_there_are_enough_mixed_groups(llama: Path, lett
         assert 0 < record["groups_mixed"] < 1
 
 
+@pytest.mark.slow
 def test_a_first_step_without_any_verdict_stops_with_the_reason(llama: Path, letters: Path, tmp_path: Path) -> None:
     path = tmp_path / "no-reference.jsonl"
     path.write_text(json.dumps({"question": "say it:", "answer": "x"}) + "\n")

@@ -154,6 +154,7 @@ def test_a_part_of_a_set_begins_behind_what_is_skipped(tmp_path: Path) -> None:
     assert [problem.question for problem in found] == ["2+1?", "3+1?", "4+1?"]
 
 
+@pytest.mark.slow
 def test_the_training_part_of_gsm8k_is_known_by_its_size(tmp_path: Path) -> None:
     rows = [{"question": f"What is {n} and 1?", "answer": f"{n} + 1 = {n + 1}\n#### {n + 1}"} for n in range(7473)]
     path = tmp_path / "train.jsonl"

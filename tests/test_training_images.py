@@ -123,6 +123,7 @@ def test_other_images_have_other_probabilities(folder: Path) -> None:
 ALGORITHMS = ("grpo", "ppo", "reinforce_pp", "rloo", "remax", "dapo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_trains_on_images(folder: Path, tmp_path: Path, name: str) -> None:
     trained = train(
@@ -134,6 +135,7 @@ def test_every_algorithm_trains_on_images(folder: Path, tmp_path: Path, name: st
     assert AutoProcessor.from_pretrained(trained.model).image_processor.size["longest_edge"] == 32
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_ends_with_the_same_weights(folder: Path, tmp_path: Path) -> None:
     """With a reward that moves the weights: any response of an even length is right."""
     own = {"verifier": f"{_grader(tmp_path)}:even"}
@@ -155,6 +157,7 @@ def _grader(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_frozen_tower_stays_and_the_rest_learns(folder: Path, tmp_path: Path) -> None:
     for settings in ({"freeze_vision": True}, {"freeze_vision": True, "lora_rank": 2}, {"lora_rank": 2}):
         policy = Policy(recipe(folder, model=settings), Needs())
@@ -177,6 +180,7 @@ def test_a_frozen_tower_stays_and_the_rest_learns(folder: Path, tmp_path: Path) 
         assert AutoModelForImageTextToText.from_pretrained(tmp_path / "kept").num_parameters() > 0
 
 
+@pytest.mark.slow
 def test_right_answers_to_pictures_are_imitated_and_learnt(folder: Path, tmp_path: Path) -> None:
     found = recipe(folder).model_dump(mode="json", exclude_unset=True)
     found |= {

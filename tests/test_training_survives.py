@@ -103,6 +103,7 @@ def test_what_changes_no_result_may_change_on_the_way_and_all_else_is_refused_by
             train(recipe_of(llama, letters, steps=3, **changes), run)
 
 
+@pytest.mark.slow
 def test_data_or_a_grader_that_was_edited_is_refused_and_one_that_was_moved_is_not(llama: Path, tmp_path: Path) -> None:
     letters, run = letters_of(tmp_path / "letters.jsonl", "abcd"), tmp_path / "run"
     grader = tmp_path / "grader.py"
@@ -119,6 +120,7 @@ def test_data_or_a_grader_that_was_edited_is_refused_and_one_that_was_moved_is_n
         train(recipe_of(llama, letters, steps=3, problems={**problems, "path": str(moved)}), run)
 
 
+@pytest.mark.slow
 def test_a_start_model_of_other_weights_is_refused_and_one_that_was_moved_is_not(letters: Path, tmp_path: Path) -> None:
     # With adapters the state holds none of its weights, so the run would go on from another model.
     model, run = save_model(tmp_path / "model", initializer_range=0.1), tmp_path / "run"
@@ -249,6 +251,7 @@ def test_the_config_of_a_saved_model_names_the_precision_that_was_written(
     assert {str(value.dtype) for value in load_file(folder / "model.safetensors").values()} == {f"torch.{precision}"}
 
 
+@pytest.mark.slow
 def test_the_best_model_is_kept_and_older_ones_go(llama: Path, letters: Path, tmp_path: Path) -> None:
     held_out = letters_of(tmp_path / "other.jsonl", "abce")  # as questions these are other problems
     held_out.write_text(held_out.read_text().replace("say", "tell"))
@@ -374,6 +377,7 @@ def test_truncated_responses_are_masked_and_stay_in_the_baseline(llama: Path, le
 # ---- Watching and reading
 
 
+@pytest.mark.slow
 def test_the_responses_of_every_tenth_and_the_last_step_can_be_read(llama: Path, letters: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     grader = tmp_path / "grader.py"

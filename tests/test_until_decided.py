@@ -68,6 +68,7 @@ def test_the_report_says_that_sampling_stopped_at_a_decision(tmp_path: Path) -> 
     assert "Decided: rl solves more" in (store.folder / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_equal_models_end_undecided_and_before_all_problems_where_that_is_futile(tmp_path: Path) -> None:
     store = pipeline.start_run(load_study(study_of(tmp_path, 0.99, 0.99, problems=16)), tmp_path / "run")
     decision = pipeline.sample_until_decided(store, block=4).decision
@@ -114,6 +115,7 @@ def test_a_plan_says_before_spending_what_thirty_problems_cannot_show(tmp_path: 
     assert "4-0 has p = 0.125" in " ".join(out.split())
 
 
+@pytest.mark.slow
 def test_a_pilot_gives_the_plan_its_law_and_its_lengths(tmp_path: Path) -> None:
     judged_run(sums_study(tmp_path, n=32, problems=12), tmp_path / "pilot")
     planned = pipeline.plan_study(load_study(sums_study(tmp_path, n=64, problems=12)), tmp_path / "pilot")

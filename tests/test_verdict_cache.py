@@ -68,6 +68,7 @@ def test_a_disk_that_fills_up_is_a_warning_in_the_default_place_and_an_error_in_
         cache.__exit__(None, None, None)
 
 
+@pytest.mark.slow
 def test_a_run_whose_cache_fills_up_has_all_its_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("move37.session.open_cache", lambda: full(tmp_path / "cache", is_optional=True))
     monkeypatch.setattr("move37.verifiers.cache.WRITE_EVERY_SECONDS", 0.0)

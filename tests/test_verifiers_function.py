@@ -267,6 +267,7 @@ def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tm
     assert len((tmp_path / "graded").read_text()) <= sum(before.values())
 
 
+@pytest.mark.slow
 def test_what_a_grader_writes_into_a_reason_sets_off_no_warning(tmp_path: Path) -> None:
     code = """
         from move37.types import Outcome, Verdict

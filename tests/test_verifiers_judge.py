@@ -118,6 +118,7 @@ def test_a_failure_that_passes_is_tried_again_and_one_that_stays_is_unscored(jud
     assert tried == dict(zip(answers[:5], (3, 2, 3, 1, 3), strict=True))
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_goes_down_leaves_answers_unscored_with_the_reason(judge: ScriptedJudge) -> None:
     verifier = JudgeVerifier(judge.base_url, "scripted", retries=1)
     assert verifier.verify(PROBLEM, "Evelyn").outcome is CORRECT

@@ -332,6 +332,7 @@ def test_copies_hold_the_rows_of_their_parts_and_go_with_them(tmp_path: Path, mo
     check()
 
 
+@pytest.mark.slow
 def test_copies_of_like_size_are_merged_and_what_is_no_copy_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_folder_is_loaded_as_anybody_would_and_generates_from_a_picture(fold
     assert made.shape[1] <= inputs["input_ids"].shape[1] + 3
 
 
+@pytest.mark.slow
 def test_a_pretraining_that_was_stopped_ends_with_the_same_weights(folder: Path, tmp_path: Path) -> None:
     class StoppedError(Exception):
         pass

@@ -46,6 +46,7 @@ def watched(training: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched
     return found
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_a_study_of_the_same_samples(watched: Watched, training: Path, tmp_path: Path) -> None:
     """The same dumps imported into a run of their own and analysed as every study is."""
     names = ImportRequest((training / "validation",), "verl", benchmark="sums", verifier="reported")
@@ -139,6 +140,7 @@ def test_the_command_writes_a_page_and_prints_the_table(
     assert int(evidence.fixed_tally("step-20").correct.sum()) == outcomes(20).sum()
 
 
+@pytest.mark.slow
 def test_following_looks_again_and_again(training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(training / "validation", tmp_path / "validation")
     watch = Watch(WatchRequest(tmp_path / "validation", tmp_path / "run", verifier="reported"))

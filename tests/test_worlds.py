@@ -36,6 +36,7 @@ def outcome(problem: Problem, text: str) -> Outcome:
     return Outcome.INCORRECT if answer is None else verifier.verify(problem, answer).outcome
 
 
+@pytest.mark.slow
 @every_world
 def test_plays_are_of_their_half_and_mostly_well_formed_answers(world: World) -> None:
     for split in Split:
@@ -69,6 +70,7 @@ def test_a_benchmark_is_made_from_size_and_seed_and_its_references_pass(name: st
         assert task_of(problem) is not None
 
 
+@pytest.mark.slow
 def test_tiers_and_options_that_are_not_there_are_refused() -> None:
     with pytest.raises(UnknownNameError, match="unknown paths tier 'edge' .known: in-pretraining, far"):
         problems("paths:edge")

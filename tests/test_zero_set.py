@@ -30,6 +30,7 @@ def a_run(folder: Path, stop: str = PLANS["fixed"]) -> RunStore:
     return judged_run(sums_study(folder, n=4, problems=14, stop=stop), folder / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS)
 def test_every_model_gets_fresh_samples_of_what_base_never_solved_and_nothing_else_changes(
     tmp_path: Path, plan: str
@@ -115,6 +116,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert both.exit_code != 0
 
 
+@pytest.mark.slow
 def test_of_equal_models_neither_is_said_to_be_better_on_a_zero_set_chosen_by_one() -> None:
     """200 studies of 200 hard problems: what one model's 32 samples chose, both sample 32 times more."""
     rng = np.random.default_rng(3)
