@@ -21,9 +21,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of o
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 LONGEST = (
+    *("engine_vllm_served", "engine_vllm_images", "engine_vllm", "handover_peers"),
     *("attacks", "programs", "judge_served", "learning", "kill_study", "random_walk", "kill", "engines", "verifiers"),
     *("training", "kill_training", "verification", "cluster", "architectures", "pipeline", "remote", "command_line"),
     *("report", "exact", "math_agreement", "view_browser", "sentences", "training_wiring", "math_pathological"),
+    *("samplers", "verifiers_judge", "run_folder", "report_browser", "isolation", "notebook", "one_number", "lab"),
 )
 """Modules that take twenty seconds and more, those first that mostly wait or cannot be shared out."""
 
