@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -268,6 +268,11 @@ def plan(
     return Planned(forecast(problems, stopping, studies=studies))
 
 
+# One text is a sequence of texts too: the first of these overlaps the second on purpose.
+@overload
+def verify(responses: str, references: str | Sequence[str], verifier: str = "math") -> Verdict: ...  # pyright: ignore[reportOverlappingOverload]
+@overload
+def verify(responses: Sequence[str], references: str | Sequence[str], verifier: str = "math") -> list[Verdict]: ...
 def verify(
     responses: str | Sequence[str], references: str | Sequence[str], verifier: str = "math"
 ) -> Verdict | list[Verdict]:

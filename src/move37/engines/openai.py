@@ -47,37 +47,47 @@ class Options(Settings):
     base_url: str | tuple[str, ...] = Field(
         description="Address of the server, with its /v1; several of one model share the work."
     )
-    api: Literal["completions", "chat"] = Field("completions", description="Continue text, or send messages.")
-    model: str | None = Field(None, description="Name under which the server has the model; default: its path.")
-    api_key_env: str | None = Field(None, description="Environment variable that holds the key.")
+    api: Literal["completions", "chat"] = Field(default="completions", description="Continue text, or send messages.")
+    model: str | None = Field(default=None, description="Name under which the server has the model; default: its path.")
+    api_key_env: str | None = Field(default=None, description="Environment variable that holds the key.")
     tokenizer: str | None = Field(
-        None, description="Folder or hub name of the tokenizer; default: the model's path where that is a folder."
+        default=None,
+        description="Folder or hub name of the tokenizer; default: the model's path where that is a folder.",
     )
-    context_length: int | None = Field(None, ge=1, description="Context of the server, where it does not say.")
+    context_length: int | None = Field(default=None, ge=1, description="Context of the server, where it does not say.")
     server: Literal["vllm", "sglang", "llama.cpp", "tgi", "transformers", "unknown"] | None = Field(
-        None, description="Kind of server; default: what it says."
+        default=None, description="Kind of server; default: what it says."
     )
-    concurrency: int = Field(256, ge=1, le=100_000, description="Most calls in flight, of each server.")
-    timeout_seconds: float = Field(600.0, gt=0, le=1_000_000, description="Longest time for one call.")
-    retries: int = Field(8, ge=0, le=1000, description="Failures after which one call is left for later.")
-    patience_seconds: float = Field(600.0, ge=0, description="How long no server may answer before the run ends.")
-    samples_per_call: int = Field(1, ge=1, le=1024, description="Samples that one call asks for (n).")
-    prompt_price: float = Field(0.0, ge=0, description="Of a million tokens of prompts, in any currency.")
-    completion_price: float = Field(0.0, ge=0, description="Of a million tokens that the model makes.")
+    concurrency: int = Field(default=256, ge=1, le=100_000, description="Most calls in flight, of each server.")
+    timeout_seconds: float = Field(default=600.0, gt=0, le=1_000_000, description="Longest time for one call.")
+    retries: int = Field(default=8, ge=0, le=1000, description="Failures after which one call is left for later.")
+    patience_seconds: float = Field(
+        default=600.0, ge=0, description="How long no server may answer before the run ends."
+    )
+    samples_per_call: int = Field(default=1, ge=1, le=1024, description="Samples that one call asks for (n).")
+    prompt_price: float = Field(default=0.0, ge=0, description="Of a million tokens of prompts, in any currency.")
+    completion_price: float = Field(default=0.0, ge=0, description="Of a million tokens that the model makes.")
     cached_prompt_price: float | None = Field(
-        None, ge=0, description="Of a million tokens of prompts that the server recalled; default: prompt_price."
+        default=None,
+        ge=0,
+        description="Of a million tokens of prompts that the server recalled; default: prompt_price.",
     )
-    budget: float | None = Field(None, gt=0, description="What all samples of the model may cost, in that currency.")
+    budget: float | None = Field(
+        default=None, gt=0, description="What all samples of the model may cost, in that currency."
+    )
     limit_key: Literal["max_tokens", "max_completion_tokens"] = Field(
-        "max_tokens", description="What the server calls the most tokens of a response."
+        default="max_tokens", description="What the server calls the most tokens of a response."
     )
-    stop_strings: int = Field(16, ge=0, description="Most stop strings that it takes (OpenAI: 4); all are looked for.")
-    seed: bool = Field(True, description="Send seeds; off for servers that refuse them.")
+    stop_strings: int = Field(
+        default=16, ge=0, description="Most stop strings that it takes (OpenAI: 4); all are looked for."
+    )
+    seed: bool = Field(default=True, description="Send seeds; off for servers that refuse them.")
     reasoning_tags: tuple[str, str] | None = Field(
-        None, description="What stands around reasoning that is handed back apart; default: as the model's template."
+        default=None,
+        description="What stands around reasoning that is handed back apart; default: as the model's template.",
     )
-    images: bool = Field(False, description="The model sees images (api = 'chat').")
-    request: dict[str, Any] = Field({}, description="Further keys of every request, as the server takes them.")
+    images: bool = Field(default=False, description="The model sees images (api = 'chat').")
+    request: dict[str, Any] = Field(default={}, description="Further keys of every request, as the server takes them.")
 
     @field_validator("base_url")
     @classmethod

@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from zlib import crc32
 
 import numpy as np
@@ -39,12 +39,20 @@ _ARITHMETIC = re.compile(r"(-?\d+)\s*([-+*])\s*(-?\d+)")
 
 
 class Options(Settings):
-    accuracy: float = Field(0.5, ge=0, le=1, description="Probability that a sample is right, in the middle problem.")
-    spread: float = Field(0.0, ge=0, le=1, description="How far a problem's own probability may lie from accuracy.")
-    answers: Path | None = Field(None, description='JSONL of {"question", "answer"}, found by the question\'s text.')
-    length: int = Field(48, ge=8, description="Mean words of a response; uniform between half and one and a half.")
-    truncated: float = Field(0.0, ge=0, le=1, description="Share of samples that run into max_new_tokens.")
-    delay_seconds: float = Field(0.0, ge=0, le=3600, description="Pause before each sample, for tests.")
+    accuracy: float = Field(
+        default=0.5, ge=0, le=1, description="Probability that a sample is right, in the middle problem."
+    )
+    spread: float = Field(
+        default=0.0, ge=0, le=1, description="How far a problem's own probability may lie from accuracy."
+    )
+    answers: Path | None = Field(
+        default=None, description='JSONL of {"question", "answer"}, found by the question\'s text.'
+    )
+    length: int = Field(
+        default=48, ge=8, description="Mean words of a response; uniform between half and one and a half."
+    )
+    truncated: float = Field(default=0.0, ge=0, le=1, description="Share of samples that run into max_new_tokens.")
+    delay_seconds: float = Field(default=0.0, ge=0, le=3600, description="Pause before each sample, for tests.")
 
 
 class _Part(NamedTuple):
@@ -67,7 +75,7 @@ class ScriptedEngine:
         self._parts: dict[str, _Part] = {}
 
     @classmethod
-    def load(cls, model: ModelConfig) -> "ScriptedEngine":
+    def load(cls, model: ModelConfig) -> Self:
         """Raises ConfigError for an unknown option, InputError for an unreadable file of answers."""
         return cls(model.path, parse_options(model, Options))
 

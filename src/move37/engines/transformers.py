@@ -73,20 +73,28 @@ _LARGEST_DISTANCE = 0.2
 
 class Options(Settings):
     batch_size: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="Samples decoded together; default 128 on a GPU, on a CPU 64 to 1024 by the model's size.",
     )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the weights.")
-    threads: int | None = Field(None, ge=1, le=4096, description="Threads of torch; default: torch's own choice.")
-    revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
-    trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
-    packed: bool = Field(True, description="Lay out float32 weights for oneDNN on a CPU; off: torch's own kernels.")
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="Precision of the weights."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, le=4096, description="Threads of torch; default: torch's own choice."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub name.")
+    trust_remote_code: bool = Field(default=False, description="Run the model's own Python code.")
+    packed: bool = Field(
+        default=True, description="Lay out float32 weights for oneDNN on a CPU; off: torch's own kernels."
+    )
     processor: dict[str, Any] = Field(
         default={}, description="Settings of the model's image processor, such as max_pixels; default: its own."
     )
-    cuda_graphs: bool = Field(True, description="Record steps of Llama-type models on a GPU; off: launch every kernel.")
+    cuda_graphs: bool = Field(
+        default=True, description="Record steps of Llama-type models on a GPU; off: launch every kernel."
+    )
 
 
 class TransformersEngine(TransformersRenderer):

@@ -76,34 +76,47 @@ _OWN = frozenset(
 class Options(Settings):
     """Those that vLLM has too go by the name that they have there."""
 
-    python: str | None = Field(None, description="Interpreter of the environment with vLLM; default: this one.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="Precision of the weights.")
-    quantization: str | None = Field(None, description="How weights are rounded; default: as the model's config says.")
-    tensor_parallel_size: int = Field(1, ge=1, description="GPUs that share each layer.")
-    pipeline_parallel_size: int = Field(1, ge=1, description="Groups of GPUs with a part of the layers each.")
-    data_parallel_size: int = Field(1, ge=1, le=1024, description="Copies of the model, which share the requests.")
+    python: str | None = Field(default=None, description="Interpreter of the environment with vLLM; default: this one.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="Precision of the weights."
+    )
+    quantization: str | None = Field(
+        default=None, description="How weights are rounded; default: as the model's config says."
+    )
+    tensor_parallel_size: int = Field(default=1, ge=1, description="GPUs that share each layer.")
+    pipeline_parallel_size: int = Field(default=1, ge=1, description="Groups of GPUs with a part of the layers each.")
+    data_parallel_size: int = Field(
+        default=1, ge=1, le=1024, description="Copies of the model, which share the requests."
+    )
     gpu_memory_utilization: float | None = Field(
-        None, gt=0, le=1, description="Share of each GPU's memory that vLLM takes; default: vLLM's own."
+        default=None, gt=0, le=1, description="Share of each GPU's memory that vLLM takes; default: vLLM's own."
     )
     max_model_len: int | None = Field(
-        None, ge=2, description="Context: a shorter one takes less memory; default: the model's own."
+        default=None, ge=2, description="Context: a shorter one takes less memory; default: the model's own."
     )
-    max_num_seqs: int | None = Field(None, ge=1, description="Samples made at once by each copy; default: vLLM's own.")
-    enable_prefix_caching: bool = Field(True, description="Read each prompt once for all of its samples.")
-    enforce_eager: bool = Field(False, description="Compile and record nothing: slower, and there sooner.")
+    max_num_seqs: int | None = Field(
+        default=None, ge=1, description="Samples made at once by each copy; default: vLLM's own."
+    )
+    enable_prefix_caching: bool = Field(default=True, description="Read each prompt once for all of its samples.")
+    enforce_eager: bool = Field(default=False, description="Compile and record nothing: slower, and there sooner.")
     batch_invariant: bool = Field(
-        False, description="Kernels that do not depend on the batch, so that a seed reproduces a sample; GPUs only."
+        default=False,
+        description="Kernels that do not depend on the batch, so that a seed reproduces a sample; GPUs only.",
     )
-    logprobs: bool = Field(True, description="Keep each sample's log-probability; off: somewhat faster.")
+    logprobs: bool = Field(default=True, description="Keep each sample's log-probability; off: somewhat faster.")
     max_num_batched_tokens: int = Field(
-        2048, ge=16, description="Tokens of one step; bounds the memory that scoring takes (this by the vocabulary)."
+        default=2048,
+        ge=16,
+        description="Tokens of one step; bounds the memory that scoring takes (this by the vocabulary).",
     )
-    revision: str | None = Field(None, description="Branch, tag or commit of a hub name.")
-    trust_remote_code: bool = Field(False, description="Run the model's own Python code.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub name.")
+    trust_remote_code: bool = Field(default=False, description="Run the model's own Python code.")
     processor: dict[str, Any] = Field(
-        {}, description="Settings of the model's image processor, such as max_pixels; default: its own."
+        default={}, description="Settings of the model's image processor, such as max_pixels; default: its own."
     )
-    engine_args: dict[str, Any] = Field({}, description="Further arguments of vLLM's EngineArgs, as it takes them.")
+    engine_args: dict[str, Any] = Field(
+        default={}, description="Further arguments of vLLM's EngineArgs, as it takes them."
+    )
 
     def arguments(self) -> dict[str, Any]:
         """Of vLLM's engine, but for what model it is. Raises ConfigError for one that is not the user's to give."""
