@@ -16,6 +16,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from math_verify import parse
 from math_verify import verify as math_verify
@@ -49,7 +50,7 @@ def ours(asked: Iterable[tuple[str, str]]) -> list[str]:
 
 
 def theirs(asked: Iterable[tuple[str, str]]) -> list[str]:
-    parsed: dict[str, list[object]] = {}
+    parsed: dict[str, Any] = {}
     verdicts = []
     for gold, text in asked:
         if gold not in parsed:
@@ -58,7 +59,7 @@ def theirs(asked: Iterable[tuple[str, str]]) -> list[str]:
     return verdicts
 
 
-def compare_pairs(drawn: list[Pair], listed: bool) -> dict[str, object]:
+def compare_pairs(drawn: list[Pair], listed: bool) -> dict[str, int]:
     asked = [(pair.gold, f"\\boxed{{{pair.answer}}}") for pair in drawn]
     start = time.perf_counter()
     verdicts = ours(asked)
@@ -92,7 +93,7 @@ def compare_pairs(drawn: list[Pair], listed: bool) -> dict[str, object]:
     return {"pairs": len(drawn), "not explained": unexplained} | {column: classes[column] for column in columns[1:]}
 
 
-def compare_responses(listed: bool) -> dict[str, object]:
+def compare_responses(listed: bool) -> dict[str, int]:
     rows = [json.loads(line) for line in RESPONSES.open(encoding="utf-8")]
     asked = [(row["gt"], text) for row in rows for text in row["code"]]
     scores = [score for row in rows for score in row["score"]]

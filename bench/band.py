@@ -40,8 +40,8 @@ def load_tallies() -> tuple[Tally, Tally, str]:
         return read_counts("base"), read_counts("rl"), "DeepScaleR, 1060 x 128"
     rng = np.random.default_rng(0)
     p = rng.beta(0.35, 0.2, 1060)
-    made = (tally_of(name, rng.binomial(128, chance)) for name, chance in (("base", p), ("rl", p**0.6)))
-    return (*made, "made counts, 1060 x 128")
+    base, rl = (tally_of(name, rng.binomial(128, chance)) for name, chance in (("base", p), ("rl", p**0.6)))
+    return base, rl, "made counts, 1060 x 128"
 
 
 def read_counts(model: str) -> Tally:
@@ -93,20 +93,14 @@ def show(name: str, seconds: list[float]) -> None:
 
 def main() -> None:
     base, rl, source = load_tallies()
-    band: dict[str, list[float]] = {"ours": [], "peer": []}
-    for _ in range(ROUNDS):
-        seconds, mine = timed(ours, base, rl)
-        band["ours"].append(seconds)
-        seconds, theirs = timed(peer, base, rl)
-        band["peer"].append(seconds)
+    rounds = [(timed(ours, base, rl), timed(peer, base, rl)) for _ in range(ROUNDS)]
+    band = {"ours": [seconds for (seconds, _), _ in rounds], "peer": [seconds for _, (seconds, _) in rounds]}
+    (_, mine), (_, theirs) = rounds[-1]
     correct = np.random.default_rng(1).integers(0, 1025, 500)
-    every_k: dict[str, list[float]] = {"ours": [], "peer": []}
-    for round_number in range(ROUNDS):
-        seconds, rows = timed(pass_at_k, correct, np.full(500, 1024))
-        every_k["ours"].append(seconds)
-        if round_number < 2:  # the peer takes seconds
-            seconds, peer_rows = timed(loop_over_problems, correct, 1024)
-            every_k["peer"].append(seconds)
+    our_rounds = [timed(pass_at_k, correct, np.full(500, 1024)) for _ in range(ROUNDS)]
+    peer_rounds = [timed(loop_over_problems, correct, 1024) for _ in range(2)]  # it takes seconds
+    every_k = {"ours": [seconds for seconds, _ in our_rounds], "peer": [seconds for seconds, _ in peer_rounds]}
+    rows, peer_rows = our_rounds[-1][1], peer_rounds[-1][1]
     print(f"{source}, {DRAWS:,} draws, {ROUNDS} rounds; processor milliseconds")
     print(f"{'':44}{'median':>12}{'min':>12}{'max':>12}")
     show("comparison with band, move37", band["ours"])

@@ -137,7 +137,8 @@ def studies(world: World, plan: StoppingPlan, problems: int, repetitions: int, s
 
 def _cumulative(probability: FloatArray) -> FloatArray:
     """Each kind's distribution of stopping points, one after the other: kind + P(stop <= point), rising throughout."""
-    return (np.minimum(np.cumsum(probability, axis=1), 1.0) + np.arange(len(probability))[:, None]).ravel()
+    until: FloatArray = np.minimum(np.cumsum(probability, axis=1), 1.0)
+    return (until + np.arange(len(probability))[:, None]).ravel()
 
 
 def _stops(cumulative: FloatArray, kind: IntArray, points: int, rng: np.random.Generator) -> IntArray:
@@ -169,7 +170,7 @@ def check(world: World, plan: StoppingPlan, problems: int, repetitions: int) -> 
             wrong[told].any(),
             crossing and not crosses,
         ]
-    shares = dict(
+    shares: dict[str, float] = dict(
         zip(("all", "told", "flagged", "wide", "shown", "wrong", "false"), (counts / repetitions).tolist(), strict=True)
     )
     return shares if not crosses else {**shares, "false": float("nan")}

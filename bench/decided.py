@@ -136,7 +136,7 @@ def looking_again_with_more_samples(rng: np.random.Generator, problems: int = 50
     """Errors under equal p if e is looked at for k = 1, 2, 4, ... of the same problems, and for the last k alone."""
     p, _ = same_everywhere(rng, problems)
     first = {model: rng.geometric(np.maximum(p, 1e-12)) for model in ("base", "rl")}
-    largest = np.full(STUDIES, -np.inf)
+    largest = log_e = np.full(STUDIES, -np.inf)
     for k in 2 ** np.arange(looks):
         base, rl = first["base"] <= k, first["rl"] <= k
         log_e = log_e_value((base & ~rl).sum(axis=1), (rl & ~base).sum(axis=1))

@@ -76,7 +76,7 @@ class Peer:
     def __init__(self, path: Path, sampling: SamplingConfig) -> None:
         where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
         self.tokenizer = AutoTokenizer.from_pretrained(**where)
-        self.model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32).eval()
+        self.model: Any = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32).eval()
         self.end: int = self.tokenizer.eos_token_id
         self.n = sampling.n
         # top_k = 0, because transformers would otherwise keep the 50 most probable tokens only.
@@ -178,14 +178,16 @@ def compare_laws(ours: Run, theirs: Run) -> dict[str, float]:
     """The smallest p-value of all tests times their number, and the mean lengths."""
     p_values = []
     for problem in ours:
-        lengths = [[tokens for tokens, _ in run[problem]] for run in (ours, theirs)]
-        p_values.append(float(ks_2samp(*lengths).pvalue))
+        one, other = ([tokens for tokens, _ in run[problem]] for run in (ours, theirs))
+        lengths: Any = ks_2samp(one, other)
+        p_values.append(float(lengths.pvalue))
         beginnings = [Counter(text[:10] for _, text in run[problem]) for run in (ours, theirs)]
         common = [text for text, count in (beginnings[0] + beginnings[1]).items() if count >= 10]
         table = [[c[text] for text in common] + [c.total() - sum(c[t] for t in common)] for c in beginnings]
         columns = [column for column in zip(*table, strict=True) if sum(column)]
         if len(columns) > 1:
-            p_values.append(float(chi2_contingency(list(zip(*columns, strict=True)), correction=False).pvalue))
+            starts: Any = chi2_contingency(list(zip(*columns, strict=True)), correction=False)
+            p_values.append(float(starts.pvalue))
     return {
         "smallest_p_times_tests": min(1.0, min(p_values) * len(p_values)),
         "tests": len(p_values),

@@ -77,7 +77,7 @@ def run(samples: int, folder: Path) -> dict[str, float]:
     assert not again.sampled
     evidence = RunEvidence(store)
     with timed("tally", figures):
-        assert sum(int(evidence.tally(model).n.sum()) for model in store.models()) == samples
+        assert sum(int(evidence.tally(model).scored.sum()) for model in store.models()) == samples
     with timed("compare", figures):
         findings_of(store)
     files = [path for path in (folder / "run").rglob("*") if path.is_file()]

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -45,7 +46,7 @@ class Ours:
 
 class Theirs:
     def __init__(self, folder: Path, prompts: list[Prompt]) -> None:
-        self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model: Any = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
         self.processor = AutoProcessor.from_pretrained(folder, backend="pil")
         self.prompts = prompts
 

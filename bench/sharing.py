@@ -56,7 +56,7 @@ class Ours:
 
 class Theirs:
     def __init__(self, path: Path, prompts: list[Prompt]) -> None:
-        self.model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
+        self.model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval()
         tokenizer = AutoTokenizer.from_pretrained(path)
         self.prompts = [tokenizer(p.text, return_tensors="pt")["input_ids"] for p in prompts]
         self.end: int = tokenizer.eos_token_id
@@ -103,7 +103,8 @@ def main() -> None:
     figures = []
     print(f"{'n':>6} {'computed':>9} {'us a token':>11} {'generate':>9}  ratio (range)")
     for n in args.n:
-        seconds_per_token(ours.sample, n, 0), seconds_per_token(theirs.sample, n, 0)  # warm
+        for sample in (ours.sample, theirs.sample):
+            seconds_per_token(sample, n, 0)  # warm
         ours.rows, sampled, pairs = 0, 0, []
         for seed in range(1, args.rounds + 1):
             start = time.perf_counter()

@@ -30,6 +30,7 @@ import numpy as np
 from move37.analyses.learnt_values import LearntValues, learnt_values
 from move37.config import ProblemsConfig, SamplingConfig
 from move37.countdown import Oracle, Puzzle
+from move37.engines import DistributionReader
 from move37.lab.exact import puzzle_truths
 from move37.lab.exact_states import chance_from
 from move37.methods import BenchSettings, Contender, load_contender, run_bench, write_page
@@ -73,6 +74,7 @@ def values_of(recipe: TrainConfig, folder: Path, puzzles: int, states: int) -> d
         template = find_template(recipe.rollout.template, {})
         asked = [(Oracle(Puzzle.of(p.metadata)), render_prompt(p, template)) for p in problems]
         sampling = SamplingConfig(temperature=recipe.rollout.temperature, top_p=1.0, max_new_tokens=64)
+        assert isinstance(policy.engine, DistributionReader)
         truths = list(puzzle_truths(policy.engine, asked, sampling, recipe.name))
         batch = batch_of(rollouts, policy.device)
         learnt_BT = learnt_of(policy, batch)

@@ -55,7 +55,7 @@ def ours(folder: Path, count: int) -> int:
             for sample in store.unverified("exact@1", "m", ids):
                 verdicts.add(sample, judgements[sample.index % 2])
         store.set_current_labels({"exact": "exact@1"})
-    return int(RunEvidence(store).tally("m").n.sum())
+    return int(RunEvidence(store).tally("m").scored.sum())
 
 
 def json_lines(folder: Path, count: int) -> int:
@@ -119,7 +119,7 @@ def tally_seconds() -> list[float]:
     seconds = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        assert int(RunEvidence(store).tally("m").n.sum()) == VERDICTS
+        assert int(RunEvidence(store).tally("m").scored.sum()) == VERDICTS
         seconds.append(time.perf_counter() - start)
     shutil.rmtree(folder)
     return seconds

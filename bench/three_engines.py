@@ -91,7 +91,8 @@ def agreement(url: str, n: int, folder: Path) -> None:
     rates = {model: (store.outcomes(model, ids, n) == 1).mean(axis=1) for model in store.models()}
     print("pass@1: " + ", ".join(f"{model} {rate.mean():.4f}" for model, rate in rates.items()))
     for (one, first), (other, second) in combinations(rates.items(), 2):
-        p = 1.0 if np.array_equal(first, second) else float(wilcoxon(first, second).pvalue)
+        tested: Any = None if np.array_equal(first, second) else wilcoxon(first, second)
+        p = 1.0 if tested is None else float(tested.pvalue)
         print(f"  {one} and {other}: difference {(second - first).mean():+.4f}, paired p {p:.2f}")
 
 

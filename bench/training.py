@@ -285,11 +285,11 @@ def grpo_trainer(
     """TRL's trainer. With a pipe it waits for a word before every step and says afterwards what the step took."""
     from datasets import Dataset
     from transformers import TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]  # it loads them lazily
 
     last: dict[str, Any] = {}
 
-    def reward(prompts: Any, completions: list[str], completion_ids: list[list[int]], **_: Any) -> list[float]:
+    def reward(prompts: Any, completions: list[str], completion_ids: list[list[int]], **_: Any) -> list[Any]:
         rewards = [reward_of(prompt, text) for prompt, text in zip(prompts, completions, strict=True)]
         last.update(tokens=sum(map(len, completion_ids)), reward=statistics.mean(rewards))
         return rewards

@@ -25,9 +25,9 @@ from move37.stopping import apply_plan
 from move37.types import FloatArray
 
 STUDIES, PROBLEMS, N, DRAWS = 500, 400, 256, 2000
-SHARE = np.array([0.9, 0.1])
+SHARE: FloatArray = np.array([0.9, 0.1])
 NEARLY = 0.001
-P = {"base": np.array([0.35, 0.15]), "rl": np.array([0.5995, 0.0003])}
+P: dict[str, FloatArray] = {"base": np.array([0.35, 0.15]), "rl": np.array([0.5995, 0.0003])}
 KS = np.arange(1, N + 1)
 TRUTH = {model: SHARE @ (1 - (1 - p[:, None]) ** KS) for model, p in P.items()}
 DIFFERENCE = TRUTH["rl"] - TRUTH["base"]

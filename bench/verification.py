@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from math_verify import parse
 from math_verify import verify as math_verify
@@ -107,7 +108,7 @@ def ours(responses: list[Response]) -> dict[int, bool]:
 
 
 def one_by_one(responses: list[Response]) -> dict[int, bool]:
-    golds: dict[str, list[object]] = {}
+    golds: dict[str, Any] = {}
     verdicts = {}
     for problem, text, key in responses:
         if problem.id not in golds:
