@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from move37.config import parse_study
 from move37.engines import Completion
 from move37.engines.transformers_render import TransformersRenderer, end_sources
 from move37.engines.transformers_text import ResponseText
@@ -247,6 +248,19 @@ def test_a_template_of_ones_own_goes_into_the_chat_template_with_a_system_messag
         "<|im_start|>assistant\n<think></think>"
     )
     assert [message.role for message in prompt.messages] == ["system", "user"]
+
+
+def test_a_variable_that_the_chat_template_does_not_read_is_refused() -> None:
+    tokenizer = KINDS["qwen"]()
+    tokenizer.chat_template = tokenizer.chat_template + "{% if enable_thinking is false %}<think></think>{% endif %}"
+    renderer = TransformersRenderer("model", tokenizer, None)
+    for variables, hint in (({"enable_thinkng": False}, "did you mean 'enable_thinking'"), ({"budget": 5}, "leave it")):
+        template = user_template("mine", "{{ question }}", (), chat=True, variables=variables)
+        with pytest.raises(ConfigError, match=rf"kwargs\.{next(iter(variables))}: the chat template of model.*{hint}"):
+            render_prompt(problem("1+1?"), template, renderer.render_prompt)
+    own = {"text": "{{ question }}", "chat": True, "chat_template_kwargs": {"add_generation_prompt": False}}
+    with pytest.raises(ConfigError, match="chat_template_kwargs.add_generation_prompt: no variable of a chat template"):
+        parse_study({"name": "x", "problems": {"benchmark": "gsm8k"}, "templates": {"mine": own}})
 
 
 def test_a_tokenizer_larger_than_the_embedding_is_refused_and_a_padded_embedding_is_not(tmp_path: Path) -> None:

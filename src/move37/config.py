@@ -130,6 +130,12 @@ class ProblemsConfig(Settings):
         return self
 
 
+_NOT_VARIABLES = {"messages", "conversation", "chat_template", "add_generation_prompt", "continue_final_message"}
+_NOT_VARIABLES |= {"tokenize", "padding", "truncation", "max_length", "return_tensors", "return_dict"}
+_NOT_VARIABLES |= {"return_assistant_tokens_mask", "tokenizer_kwargs", "processor_kwargs"}
+"""What `apply_chat_template` takes beside the variables of the template."""
+
+
 class TemplateConfig(Settings):
     """A prompt template of the user's own."""
 
@@ -146,6 +152,9 @@ class TemplateConfig(Settings):
         for key in ("system", "chat_template_kwargs"):
             if getattr(self, key) and not self.chat:
                 raise ValueError(f"{key}: only a template with chat = true has one; write it into the text instead")
+        taken = sorted(_NOT_VARIABLES & self.chat_template_kwargs.keys())
+        if taken:
+            raise ValueError(f"chat_template_kwargs.{taken[0]}: no variable of a chat template; it is not yours to set")
         return self
 
 

@@ -14,6 +14,7 @@ import re
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ class TransformersRenderer:
 
     def render_prompt(self, messages: Sequence[Message], **variables: Any) -> str:
         """See `engines.Renderer`. Raises ConfigError where the template's tokens are not those of its text."""
+        self._refuse_unread(variables)
         if self.prints_date:
             variables = {"chat_template": _as_of(self.asked_at, self._chat_template), **variables}
         if any(message.images for message in messages):
@@ -93,6 +95,16 @@ class TransformersRenderer:
             self._check_tokens(written, text, variables)
             self._checked = True
         return text
+
+    def _refuse_unread(self, variables: Mapping[str, Any]) -> None:
+        """Raises ConfigError for a variable that the chat template would pass over in silence."""
+        words = re.findall(r"[A-Za-z_]\w*", self._chat_template)
+        for name in variables.keys() - set(words) if words else ():
+            close = get_close_matches(name, words, n=1, cutoff=0.8)
+            hint = f"did you mean {close[0]!r}?" if close else "leave it out, or give this model a template without it"
+            raise ConfigError(
+                f"chat_template_kwargs.{name}: the chat template of {self._path} does not read it; {hint}"
+            )
 
     def _check_tokens(self, written: list[dict[str, str]], text: str, variables: Mapping[str, Any]) -> None:
         given: Any = self._tokenizer.apply_chat_template(
