@@ -8,9 +8,9 @@ happened to have: the result is a base with wide support and low accuracy.
 
 Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. With
 `given_results` neither do the results of steps ("11" of "7+4=11"): such a base reads results and goes on from them, and
-never learnt to write one, as a model that always had a calculator beside it. Alone it can do nothing; with one it can. The
-architecture is Llama's with tied embeddings, because every engine and trainer loads it. A stopped run goes on as if it
-had not been stopped (`pretraining_loop.py`). Float32 on the CPU: the same recipe gives the same weights on the same
+never learnt to write one, like somebody who always had a calculator. The architecture is Llama's with tied embeddings,
+because every engine and trainer loads it. A stopped run goes on as if it had not been stopped
+(`pretraining_loop.py`). Float32 on the CPU: the same recipe gives the same weights on the same
 machine, and the same behaviour on others. Left out: GPUs, several texts in one row.
 """
 
