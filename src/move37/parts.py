@@ -148,11 +148,11 @@ class PartFolder:
 
     def scan(self, columns: Sequence[str] | None = None) -> pl.LazyFrame:
         """All rows, each key once, lazily and only `columns` if given. Raises StoreError for contradictions."""
-        scans = list(self._scans())
+        stamps, scans = self._stamps(), list(self._scans())
         if not scans:
             return pl.LazyFrame(schema=self.schema).select(columns or self.schema.names())
         rows = pl.concat(scans) if len(scans) > 1 else scans[0]
-        if self._has_duplicates(rows):
+        if self._has_duplicates(rows, stamps):
             self._refuse_contradictions(rows)
             rows = rows.unique(subset=list(self.key), keep="first", maintain_order=True)
         return rows.select(columns) if columns else rows
@@ -191,8 +191,8 @@ class PartFolder:
         parts = self._parts()
         files = [path for path, _ in parts]
         outdated = [path for path, is_complete in parts if not is_complete]
-        scans = list(self._scans())
-        if scans and self._has_duplicates(pl.concat(scans)):
+        stamps, scans = self._stamps(), list(self._scans())
+        if scans and self._has_duplicates(pl.concat(scans), stamps):
             self._replace(files, self.scan())
             return
         for path in outdated:
@@ -243,7 +243,25 @@ class PartFolder:
             path.unlink()
         self.__dict__["_next_number"] = number + 1
 
-    def _has_duplicates(self, rows: pl.LazyFrame) -> bool:
+    def _stamps(self) -> tuple[tuple[Path, int, int], ...]:
+        """The parts with what stands for their content. To be taken before they are read: parts may be added then."""
+        found = []
+        for path in self.files():
+            try:
+                status = path.stat()
+            except OSError as error:
+                raise StoreError(_torn(path)) from error
+            found.append((path, status.st_size, status.st_mtime_ns))
+        return tuple(found)
+
+    def _has_duplicates(self, rows: pl.LazyFrame, stamps: tuple[tuple[Path, int, int], ...]) -> bool:
+        """Whether a key stands in two of the `rows`; reading every key anew for every question adds up."""
+        known = _known_of(stamps)
+        if self.key not in known:
+            known[self.key] = self._find_duplicates(rows)
+        return known[self.key]
+
+    def _find_duplicates(self, rows: pl.LazyFrame) -> bool:
         keys = self.collect(rows.select(self.key))
         if "index" not in self.key:
             return keys.height != keys.n_unique()
@@ -345,6 +363,12 @@ def _columns(path: Path) -> dict[str, Any]:
 def _columns_of(path: Path, size: int, changed: int) -> dict[str, Any]:
     """`size` and `changed` stand for the content: opening every part anew for every question adds up."""
     return dict(pl.scan_parquet(path, glob=False).collect_schema())
+
+
+@lru_cache(maxsize=4096)
+def _known_of(stamps: tuple[tuple[Path, int, int], ...]) -> dict[tuple[str, ...], bool]:
+    """To be filled with whether parts of this content hold a key twice, by the columns of the key."""
+    return {}
 
 
 def _fits(found: Any, expected: Any) -> bool:
