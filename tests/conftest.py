@@ -53,6 +53,14 @@ def commands_made_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_synced() -> Iterator[None]:
+    """No test cuts the power, so nothing has to wait until it is on the disk; what a killed process wrote is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
     """SmolLM2 as a folder of float32 weights, made once on a machine: reading its GGUF file takes tens of seconds."""

@@ -22,6 +22,7 @@ if importlib.util.find_spec("torch"):
     import torch
     import move37.engines.transformers, move37.training.distillation, move37.training.loop
     torch.set_num_threads(1)
+os.fsync = lambda descriptor: None
 if sys.argv[1:]:
     move37.parts.WRITE_EVERY_SECONDS = float(sys.argv[1])
 for line in sys.stdin:

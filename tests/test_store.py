@@ -367,6 +367,21 @@ class TestRun:
             RunStore.open(tmp_path).study()
 
 
+def test_a_part_is_on_the_disk_before_it_has_its_name_and_then_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a power cut leaves a whole part or none; no test cuts the power, and tests/conftest.py syncs nothing."""
+    folder, synced = tmp_path / "parts", []
+
+    def sync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_ino, bool(list(folder.glob("part-*")))))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    parts_in(folder).append(rows(("p", 0, "text")))
+    [part] = parts_in(folder).files()
+    assert synced == [(part.stat().st_ino, False), (folder.stat().st_ino, True)]
+
+
 def _write_forever(folder: str) -> None:
     store = RunStore(Path(folder))
     with store.writing(), store.appending_samples("base") as writer:
