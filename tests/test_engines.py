@@ -502,7 +502,7 @@ def test_samples_that_begin_alike_are_one_row_and_each_is_what_it_is_alone(
 @cache
 def peaked_samples(slots: int, every: int) -> dict[tuple[str, int], Sample]:
     """Few tokens to choose from, so that samples share and wait; three prompts, lengths that vary, stop strings."""
-    requests = ask(*QUESTIONS, n=30, stop=("a b", "zz"))[::every]
+    requests = ask(*QUESTIONS, n=16, stop=("a b", "zz"))[::every]
     with TemporaryDirectory() as folder:
         engine = load("transformers", save_model(Path(folder), initializer_range=1.0), batch_size=slots)
         made = list(engine.generate(requests, HOT.model_copy(update={"temperature": 0.7})))
@@ -514,8 +514,8 @@ def peaked_samples(slots: int, every: int) -> dict[tuple[str, int], Sample]:
 @pytest.mark.parametrize("slots", [1, 5, 16, 300])
 def test_waiting_for_each_other_changes_no_sample_and_ends(slots: int) -> None:
     made = peaked_samples(slots, 1)
-    assert len(made) == 3 * 30
-    for key, sample in peaked_samples(1, 7).items():
+    assert len(made) == 3 * 16
+    for key, sample in peaked_samples(1, 4).items():
         ours = made[key]
         assert (ours.text, ours.finish_reason, ours.tokens) == (sample.text, sample.finish_reason, sample.tokens)
 
@@ -688,6 +688,7 @@ def test_the_log_probability_is_the_models_own_whatever_law_was_drawn_from(llama
 # ---- transformers: where a response ends
 
 
+@pytest.mark.slow
 def test_a_stop_string_that_spans_tokens_counts_all_tokens_that_were_made(llama: Path) -> None:
     transformers = load("transformers", llama)
     frees = [next(iter(transformers.generate(ask(prompt), COLD))) for prompt in PROMPTS]
@@ -835,6 +836,7 @@ def test_a_model_that_changes_its_angles_with_the_length_ends_where_it_would(tmp
     assert len(list(transformers.generate(ask("ab"), HOT.model_copy(update={"max_new_tokens": 29})))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "how"), [("mamba", "one row for each sample"), ("rwkv", "the whole text anew")])
 def test_a_model_whose_state_cannot_be_shared_is_sampled_the_plain_way(tmp_path: Path, kind: str, how: str) -> None:
     """A state of its own that goes on as its text does, and one that does not; others: test_architectures.py."""
