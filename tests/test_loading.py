@@ -98,6 +98,18 @@ def test_what_embeds_or_rewards_is_refused_also_where_a_head_is_found_for_it(kin
     assert f"its weights are those of a {kind}, which does not continue texts" in refusal(tmp_path)
 
 
+def test_no_architecture_that_transformers_has_for_texts_is_taken_for_another_kind() -> None:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    from move37.engines.transformers_faults import continues_no_text
+
+    known = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+    assert len(known) > 100
+    assert [name for name in known if continues_no_text(name)] == []
+    others = ("Qwen2ForRewardModel", "BertForMaskedLM", "MistralModel", "LlamaForTokenClassification", "CLIPTextModel")
+    assert all(map(continues_no_text, others))
+
+
 def test_a_model_that_pools_its_states_is_refused(model: Path, tmp_path: Path) -> None:
     folder = changed(model, tmp_path)
     (folder / "modules.json").write_text('[{"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]')

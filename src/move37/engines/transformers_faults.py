@@ -14,14 +14,20 @@ from move37.errors import EngineError
 _MODULES = "modules.json"
 """Of models of the package sentence-transformers."""
 _LAYER = re.compile(r"\.(?:layers|h|blocks)\.(\d+)\.")
-_NO_LANGUAGE_MODEL = re.compile(r"For(?!CausalLM|ConditionalGeneration)\w+$|(?<!Head)(?<!Heads)Model$")
-"""Names of architectures that end in what they are for, or in nothing that reads the states."""
+_NO_LANGUAGE_MODEL = re.compile(
+    r"For(?=[A-Z])(?!CausalLM|ConditionalGeneration|\w*Text2Text)\w+$|(?<!Head)(?<!Heads)Model$"
+)
 _LFS = b"version https://git-lfs"
 SOFTLY: Mapping[str, Any] = {
     "_raise_exceptions_for_missing_entries": False,
     "_raise_exceptions_for_connection_errors": False,
 }
 """How a file is looked for that need not be there."""
+
+
+def continues_no_text(architecture: str) -> bool:
+    """By the name of a class of transformers: what it is for, or nothing that reads the states."""
+    return _NO_LANGUAGE_MODEL.search(architecture) is not None
 
 
 def refuse_other_kinds(path: str, where: Mapping[str, Any]) -> None:
@@ -31,7 +37,7 @@ def refuse_other_kinds(path: str, where: Mapping[str, Any]) -> None:
         return
     config = AutoConfig.from_pretrained(**where)
     architectures, own_code = (getattr(config, name, None) or () for name in ("architectures", "auto_map"))
-    other = next((name for name in architectures if _NO_LANGUAGE_MODEL.search(name)), None)
+    other = next((name for name in architectures if continues_no_text(name)), None)
     if other is not None and "AutoModelForCausalLM" not in own_code:
         raise EngineError(f"{path}: its weights are those of a {other}, which does not continue texts")
     modules = cached_file(where["pretrained_model_name_or_path"], _MODULES, revision=where["revision"], **SOFTLY)
