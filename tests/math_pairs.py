@@ -345,7 +345,7 @@ def _around(before: str, after: str) -> Change:
     return change
 
 
-for _kind, _before, _after in [
+for _kind, _start, _end in [
     ("degrees added", "", "^\\circ"),
     ("unit in text", "", "\\text{ cm}"),
     ("square unit in text", "", " \\text{ cm}^2"),
@@ -357,7 +357,7 @@ for _kind, _before, _after in [
     ("braces around", "{", "}"),
     ("final full stop", "", "."),
 ]:
-    REWRITINGS[_kind] = _around(_before, _after)
+    REWRITINGS[_kind] = _around(_start, _end)
 
 
 @rewriting("word beside a number")

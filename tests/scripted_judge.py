@@ -103,7 +103,7 @@ class ScriptedJudge:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""
 
         return Handler

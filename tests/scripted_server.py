@@ -181,7 +181,7 @@ class ScriptedServer:
                 except OSError:
                     self.close_connection = True  # the client has gone
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""
 
         return Handler

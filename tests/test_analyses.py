@@ -267,7 +267,9 @@ def test_the_audit_survives_problems_that_nobody_scored():
     assert audited.accuracy == 0.5
     assert (audited.accuracy_if_unscored_wrong, audited.accuracy_if_unscored_right) == (0.25, 0.75)
     assert audited.accuracy_not_truncated is None
-    assert np.isnan(outcome_audit(tally("m", [0], [0], unscored=[2])).accuracy)
+    unknown = outcome_audit(tally("m", [0], [0], unscored=[2])).accuracy
+    assert unknown is not None
+    assert np.isnan(unknown)
 
 
 def test_the_audit_refuses_problems_without_samples():

@@ -19,12 +19,13 @@ from move37.estimates.rows import pass_at_k_rows
 from move37.estimates.settings import BandSettings, Design
 from move37.importers.counts import load_counts
 from move37.stopping import apply_plan
+from move37.types import IntArray
 
 DEEPSCALER = Path(__file__).parents[2] / "shared" / "data" / "counts" / "deepscaler32k"
 KEYS = [str(c0) for c0 in THRESHOLDS]
 
 
-def tally(model: str, correct: Sequence[int], n: int) -> Tally:
+def tally(model: str, correct: Sequence[int] | IntArray, n: int) -> Tally:
     right, zeros = np.array(correct, dtype=np.int64), np.zeros(len(correct), dtype=np.int64)
     return Tally(model, tuple(f"p{i:03}" for i in range(len(right))), right, n - right, zeros, zeros)
 

@@ -9,7 +9,7 @@ import pytest
 from move37.analyses.curves import curve_difference
 from move37.analyses.planning import REFERENCE, Forecast, PlanRow, forecast
 from move37.analyses.serialise import plain
-from move37.counts import StoppingPlan
+from move37.counts import StoppingPlan, Tally
 from move37.errors import InputError
 from move37.estimates.npmle import fit_joint_mixture
 from move37.estimates.planning import AssumedPair, MeanTokens
@@ -130,6 +130,8 @@ def test_a_pilot_with_fewer_samples_than_the_study_says_so() -> None:
 def test_the_forecast_from_published_counts_is_what_a_replay_and_the_data_show() -> None:
     # 200 replays of `bench/replay.py`: 28.5 % of the samples at r = 8, 22.9 % at r = 4.
     base, rl = (load_counts(DEEPSCALER / f"{model}.jsonl", model) for model in ("base", "rl"))
+    assert isinstance(base, Tally)
+    assert isinstance(rl, Tally)
     fitted = fit_joint_mixture(base.correct, base.n, rl.correct, rl.n)
     plan = forecast(1060, StoppingPlan.until(8, 128), AssumedPair(fitted.base_p, fitted.rl_p, fitted.weight))
     shares = {row.stop_at: row.share_of_samples for row in plan.rows}

@@ -225,6 +225,7 @@ def test_models_that_never_solve_anything_differ_within_their_own_bounds():
     found = coverage_differences(tally("a", [0] * 200, 16), tally("b", [0] * 200, 16), [0.5])[0]
     assert found.estimate.value == 0.0
     assert found.estimate.upper == pytest.approx((1 - 0.0125 ** (1 / 200)) / (1 - 697 / 65536), abs=1e-6)
+    assert found.estimate.upper is not None
     assert found.estimate.lower == pytest.approx(-found.estimate.upper)
 
 

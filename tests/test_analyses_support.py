@@ -108,6 +108,8 @@ def test_the_deepscaler_table_keeps_less_than_luck_would_and_finds_no_more():
     found = support_of_counts(911, 33, 12, k=128, noise_floor=16.1)
     assert found.retention.by_luck == pytest.approx(1 - 16.1 / 933.5)
     assert found.discovery.by_luck == pytest.approx(16.1 / 933.5)
+    assert found.retention.by_luck is not None
+    assert found.discovery.by_luck is not None
     assert found.retention.upper < found.retention.by_luck
     assert found.discovery.lower < found.discovery.by_luck < found.discovery.upper
 

@@ -77,8 +77,8 @@ def test_the_error_of_the_mean_cost_is_part_of_the_standard_error():
     budget = 6.4 * float(np.mean(list(costs[0].values())))
 
     def compared(keep: np.ndarray) -> TokenBudget:
-        chosen = [base.select(keep), rl.select(keep)]
-        return token_budget(*chosen, *costs, settings=BandSettings(draws=500), budgets=[budget])
+        chosen = base.select(keep), rl.select(keep)
+        return token_budget(*chosen, costs[0], costs[1], settings=BandSettings(draws=500), budgets=[budget])
 
     without = [compared(np.delete(np.arange(120), i)).band.mean[0] for i in range(120)]
     jackknife = np.sqrt(119 / 120 * np.sum((np.array(without) - np.mean(without)) ** 2))
@@ -100,6 +100,7 @@ def test_a_crossing_at_equal_tokens_lies_between_the_last_gain_and_the_first_los
     base, rl = tally("base", [8] * 100, 16), tally("rl", [16] * 70 + [0] * 30, 16)
     result = token_budget(base, rl, same(10, 100), same(10, 100), settings=BandSettings(draws=2000))
     assert result.crossing is not None
+    assert result.point_crossing is not None
     assert result.gain[-1] == result.crossing[0] < result.point_crossing < result.crossing[1] == result.loss[0]
     # Base's curve is .5 at k=1 and 23/30 at k=2, so the line passes .7 at k = 1 + .2/(8/30) = 1.75: about 17.5 tokens.
     assert result.point_crossing == pytest.approx(17.5, abs=0.3)

@@ -1,6 +1,7 @@
 """The course of a training, with what luck cannot blur beside it where chances are known."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,8 +67,9 @@ def test_exact_pass_at_k_stands_beside_the_sampled_one_at_one_at_k_and_at_two_to
     assert start.known.pass_at_k == pytest.approx(at_k, rel=1e-12)
     at_most = (3 - (1 - 1e-5) ** MOST_TRIES + 1) / 4  # three are certain in a million tries, the fourth nearly
     assert start.known.pass_at_most == pytest.approx(at_most, rel=1e-12)
+    near: Any = pytest.approx
     assert end.known == KnownPoint(
-        0.5 + 0.25e-7, pytest.approx(0.5 + N * 0.25e-7), pytest.approx(0.5 + 0.25 * (1 - (1 - 1e-7) ** MOST_TRIES))
+        0.5 + 0.25e-7, near(0.5 + N * 0.25e-7), near(0.5 + 0.25 * (1 - (1 - 1e-7) ** MOST_TRIES))
     )
 
 

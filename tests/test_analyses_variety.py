@@ -1,5 +1,6 @@
 """Chances with the noise of the samples taken out, and different answers: against exhaustion and known worlds."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_different_answers_in_m_samples_are_counted_without_replacement() -> Non
         assert seen(votes, n, m).sum() == pytest.approx(np.mean([len(pick) for pick in picks]))
 
 
-def frame(rows: list[tuple[str, str | None, bool, int]]) -> pl.DataFrame:
+def frame(rows: Sequence[tuple[str, str | None, bool, int]]) -> pl.DataFrame:
     schema = {"problem_id": pl.String, "answer": pl.String, "correct": pl.Boolean, "count": pl.UInt32}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -55,7 +56,7 @@ def test_supports_overlap_by_answers() -> None:
         [("a", "x", True, 2), ("a", "y", True, 1), ("a", "z", False, 1), ("b", "u", True, 1), ("b", None, False, 3)]
     )
     rl = frame([("a", "x", True, 3), ("a", "v", True, 1), ("b", "w", False, 4)])
-    votes = tuple(answers_by_problem(each.iter_rows()) for each in (base, rl))
+    votes = answers_by_problem(base.iter_rows()), answers_by_problem(rl.iter_rows())
     found = diversity(("base", "rl"), votes, (base, rl), ("a", "b"))
     assert found is not None
     # All four samples of each problem: base 3 and 1 different answers, rl 2 and 1; right ones 2 and 1, rl 2 and 0.

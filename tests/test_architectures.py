@@ -24,7 +24,7 @@ WITHOUT_A_CACHE = {"openai-gpt", "rwkv", "recurrent_gemma"}
 """It has none, has one of its own kind, and keeps its state beside the cache."""
 
 
-def own_logprobs(model: Any, made: Completion) -> "torch.Tensor":
+def own_logprobs(model: Any, made: Completion) -> Any:
     """Of the tokens of a response, by the model's own forward over the whole text."""
     ids = torch.tensor([[*made.prompt_ids, *made.token_ids]])
     logits = model(input_ids=ids, use_cache=False).logits[0, len(made.prompt_ids) - 1 : -1] / TEMPERATURE

@@ -56,7 +56,7 @@ def plain(policy: Policy) -> tuple[Any, dict[str, Any]]:
         chosen.append([each[len(prompt) - 1 : -1] for each in output.router_logits])
     logits = tuple(torch.cat(layer) for layer in zip(*chosen, strict=True))
     config = model.config
-    loss = COEFFICIENT * load_balancing_loss_func(logits, logits[0].shape[-1], config.num_experts_per_tok)
+    loss: Any = COEFFICIENT * load_balancing_loss_func(logits, logits[0].shape[-1], config.num_experts_per_tok)
     loss.backward()
     return loss, {name: each.grad for name, each in model.named_parameters()}
 

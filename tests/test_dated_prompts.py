@@ -25,19 +25,19 @@ MONDAY = datetime(2026, 3, 2, 9)
 
 
 class Clock(datetime):
-    """Stands for the clock: `today` is what the test sets."""
+    """Stands for the clock: `moment` is what the test sets."""
 
-    today = MONDAY
+    moment: datetime = MONDAY
 
     @classmethod
     def now(cls, tz: Any = None) -> datetime:
-        return cls.today
+        return cls.moment
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
     monkeypatch.setattr(transformers_render, "datetime", Clock)
-    monkeypatch.setattr(Clock, "today", MONDAY)
+    monkeypatch.setattr(Clock, "moment", MONDAY)
     return Clock
 
 
@@ -68,7 +68,7 @@ def test_a_study_that_goes_on_tomorrow_asks_every_model_as_of_today(
     store = start_run(parse_study(raw), tmp_path / "twice")
     with Session(store) as session:
         session.sample("base", [problem.id for problem in store.problems()][:2], False)
-    clock.today = MONDAY + timedelta(days=1)
+    clock.moment = MONDAY + timedelta(days=1)
     sample_run(RunStore.open(store.folder))
     for name in ("base", "rl"):
         asked = prompts_of(store, name)
@@ -92,7 +92,7 @@ def test_a_training_that_goes_on_tomorrow_ends_with_the_same_weights(
     runs = tmp_path / "in one", tmp_path / "in two"
     train(recipe_of(model, letters, steps=2, **chat), runs[0])
     train(recipe_of(model, letters, steps=1, **chat), runs[1])  # the second step asks the other four
-    clock.today = MONDAY + timedelta(days=1)
+    clock.moment = MONDAY + timedelta(days=1)
     train(recipe_of(model, letters, steps=2, **chat), runs[1])
     first, second = (weights_of(run, 2) for run in runs)
     assert all(torch.equal(first[name], second[name]) for name in first)

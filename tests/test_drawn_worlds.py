@@ -3,6 +3,7 @@
 from io import BytesIO
 from itertools import islice
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ def test_numbers_are_shown_in_reading_order_wherever_the_block_stands() -> None:
     rows = set()
     for drawing in range(8):
         shade = np.asarray(Image.open(BytesIO(DrawnPuzzle(PUZZLE.puzzle, drawing).picture())))
-        cells = (shade < 110).reshape(4, 16, 2, 32).any((1, 3))
+        cells: Any = (shade < 110).reshape(4, 16, 2, 32).any((1, 3))
         first = int(cells[:3].all(1).argmax())
         assert cells[first : first + 2].all()
         assert cells[3].any()

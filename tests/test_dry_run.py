@@ -103,9 +103,10 @@ def test_the_memory_of_weights_and_optimizer_is_what_their_tensors_weigh(case: s
     memory = memory_of(recipe, 10)
     expected = sum(size for name, size in memory.parts.items() if name not in ("keys and values", "activations"))
     # A critic has a number in place of each token's logits, so the formula is above it by its head.
-    width, vocabulary = policy.model.get_output_embeddings().weight.shape[::-1]
-    head = 16 * (vocabulary * width - width - 1) if policy.critic is not None else 0
-    assert found == expected - head
+    head: Any = policy.model.get_output_embeddings()
+    width, vocabulary = head.weight.shape[::-1]
+    larger = 16 * (vocabulary * width - width - 1) if policy.critic is not None else 0
+    assert found == expected - larger
 
 
 def test_the_responses_of_a_training_are_shown_by_step(folder: Path, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_what_needs_a_fixed_n_is_made_of_the_samples_before_the_first_look(both:
     early = [row for row in rows if row.measure not in UNDER_ANY_PLAN]
     assert {(row.first, row.estimate.n) for row in early} == {(4, (4, 4))}
     audit = findings.audits[0]
+    assert audit.first_look is not None
     assert (audit.first, audit.first_look.correct, audit.first_look.samples) == (4, first.correct.sum(), first.n.sum())
     assert audit.accuracy == findings.curves[0].pass_at_k[0]  # pass@1 has one estimator, that of the plan
 
@@ -223,6 +224,7 @@ def test_compare_takes_counts_that_say_how_they_were_stopped(tmp_path: Path) -> 
     assert base.pass_at_k[0] == pytest.approx(0.60411, abs=0.01)
     (first, last) = findings.comparisons[0].difference.first_loss_set
     assert 9 <= first <= 13
+    assert last is not None
     assert 58 <= last <= 67
     table = findings.comparisons[0].solvable
     assert (table.both, table.base_only, table.rl_only, table.neither) == (911, 33, 12, 104)

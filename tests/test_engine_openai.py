@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from move37.config import ModelConfig, SamplingConfig, parse_study
+from move37.config import ModelConfig, SamplingConfig, StoppingConfig, parse_study
 from move37.engines import ENGINES
 from move37.errors import ConfigError, EngineError, RunError
 from move37.pipeline import sample_run, start_run
@@ -28,7 +28,7 @@ from tests.scripted_server import FAULTS, ScriptedServer
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 
-HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=64, stop={"successes": 0})
+HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=64, stop=StoppingConfig(successes=0))
 
 
 @pytest.fixture
@@ -392,7 +392,7 @@ def study(server: ScriptedServer | str, folder: Path, n: int = 8, problems: int 
     )
 
 
-PRICES = {"prompt_price": 1e6, "completion_price": 1e6}
+PRICES: dict[str, Any] = {"prompt_price": 1e6, "completion_price": 1e6}
 """A token costs 1."""
 
 
@@ -400,7 +400,7 @@ PRICES = {"prompt_price": 1e6, "completion_price": 1e6}
 def test_a_budget_is_never_exceeded_and_what_is_left_owed_can_be_bought_later(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    config = study(server, tmp_path, n=8, **PRICES, budget=300.0)
+    config = study(server, tmp_path, n=8, budget=300.0, **PRICES)
     store = start_run(config, tmp_path / "run")
     with pytest.raises(RunError, match=r"options.budget: 300 would not pay for another sample \(\d+ spent"):
         sample_run(store)
@@ -409,7 +409,7 @@ def test_a_budget_is_never_exceeded_and_what_is_left_owed_can_be_bought_later(
     there = store.samples("m").count()
     assert 0 < there < 32
     assert store.spending("m")["spent"] == spent
-    more = study(server, tmp_path, n=8, **PRICES, budget=3000.0)
+    more = study(server, tmp_path, n=8, budget=3000.0, **PRICES)
     sample_run(start_run(more, tmp_path / "run"))
     assert store.samples("m").count() == 32
     assert RunStore.open(tmp_path / "run").spending("m")["spent"] == server.billed.total()

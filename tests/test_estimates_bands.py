@@ -6,6 +6,7 @@ a fresh seed.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,8 @@ def test_few_normals_have_the_law_of_one_multiplier_per_problem(case: int):
     rows = golden_rows(case)
     factor = multiplier_factor(spread(rows).scaled, (len(rows) - 1) / len(rows))
     few_normals = multiplier_maxima(factor, 20_000, np.random.default_rng(5))
-    assert ks_2samp(few_normals, direct_maxima(rows, 20_000, 6)).pvalue > 0.001
+    tested: Any = ks_2samp(few_normals, direct_maxima(rows, 20_000, 6))
+    assert tested.pvalue > 0.001
 
 
 def test_one_column_has_the_absolute_normals_quantile_scaled_by_root_of_m_minus_one_over_m():
@@ -253,8 +255,8 @@ def test_the_multipliers_of_strata_have_the_variance_of_their_mean():
 def test_one_stratum_is_no_stratum_and_single_clusters_are_no_clusters():
     rows = golden_rows(0)
     plain = simultaneous_band(rows, BandSettings(draws=2000))
-    for labels in ({"strata": np.full(len(rows), 5)}, {"clusters": np.arange(len(rows))}):
-        band = simultaneous_band(rows, BandSettings(draws=2000), Design(**labels))
+    for design in (Design(strata=np.full(len(rows), 5)), Design(clusters=np.arange(len(rows)))):
+        band = simultaneous_band(rows, BandSettings(draws=2000), design)
         assert band.standard_error == pytest.approx(plain.standard_error, rel=1e-12)
         assert band.critical_value == pytest.approx(plain.critical_value, abs=1e-5)
 
@@ -423,8 +425,8 @@ def coverage(world: tuple, problems: int, n: int, seed: int) -> tuple[float, flo
     everywhere = carried = wrong = 0
     for repetition in range(REPETITIONS):
         kind = rng.choice(len(shares), size=problems, p=shares)
-        counts = [rng.binomial(n, p[kind]).tolist() for p in (p_base, p_rl)]
-        band = simultaneous_band(difference_rows(*counts, [n] * problems), BandSettings(draws=1000, seed=repetition))
+        base, rl = (rng.binomial(n, p[kind]).tolist() for p in (p_base, p_rl))
+        band = simultaneous_band(difference_rows(base, rl, [n] * problems), BandSettings(draws=1000, seed=repetition))
         holds = (band.lower <= truth) & (truth <= band.upper)
         everywhere += bool(holds.all())
         carried += bool(holds[band.effective_problems >= FEW_PROBLEMS].all())

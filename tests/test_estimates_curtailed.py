@@ -253,7 +253,8 @@ def test_a_stopped_tally_has_nothing_that_a_fixed_n_estimator_could_take() -> No
 
 def test_different_thresholds_with_unscored_samples_are_refused() -> None:
     plan = StoppingPlan((4, 8, 12), (4, 2))
-    tally = StoppedTally("m", ("a",), *(np.array([x]) for x in (2, 7, 3, 1, 0, 0)), plan)
+    successes, trials, went_on, unscored, truncated, surplus = (np.array([x]) for x in (2, 7, 3, 1, 0, 0))
+    tally = StoppedTally("m", ("a",), successes, trials, went_on, unscored, truncated, surplus, plan)
     with pytest.raises(InputError, match="needs every sample scored, and 1 are not"):
         stopped_pass_at_k(tally, 4)
 

@@ -177,6 +177,7 @@ def test_an_interval_at_n_is_that_of_a_share():
     assert estimate.value == pytest.approx(0.6, abs=1e-12)
     assert estimate.standard_error == pytest.approx(0.049, rel=0.15)
     assert estimate.lower is not None
+    assert estimate.standard_error is not None
     assert estimate.lower == pytest.approx(0.6 - 1.959964 * estimate.standard_error, abs=1e-6)
     assert estimate.method == "local power law, bootstrap over problems"
     assert (estimate.problems, estimate.n, estimate.target) == (100, (8, 8), "population")

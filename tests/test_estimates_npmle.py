@@ -5,6 +5,7 @@ Everything is seeded; where a test draws at random, the chance of a false failur
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,7 +265,8 @@ def binomial_range(successes: int, problems: int) -> tuple[float, float]:
         return peak - here - HALF_CHI_SQUARE
 
     share = successes / problems
-    return brentq(excess, 1e-9, share), brentq(excess, share, 1 - 1e-9)
+    ends: Any = brentq(excess, 1e-9, share), brentq(excess, share, 1 - 1e-9)
+    return ends
 
 
 def test_the_range_of_a_share_is_the_binomial_likelihood_ratio_interval():

@@ -280,7 +280,9 @@ def test_new_and_lost_moves_are_those_that_cross_both_thresholds() -> None:
     assert pair.new[1].log10_base is None
     assert (pair.likelier, pair.rarer, pair.chains) == (0, 2, 4)
     # Entropy of two equal chances is log 2; of one alone 0.
-    assert exact_findings([known("m", [[0.1, 0.1], [0.3, 0.0]])]).models[0].entropy == pytest.approx([np.log(2), 0.0])
+    alone = exact_findings([known("m", [[0.1, 0.1], [0.3, 0.0]])])
+    assert alone is not None
+    assert alone.models[0].entropy == pytest.approx([np.log(2), 0.0])
 
 
 # -- runs and commands -------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def world(models: int) -> tuple[ExactFindings, list[ModelCurve]]:
         chains = tuple(("1+1=2",) for _ in IDS)
         logs = np.log(chances)
         alone = tuple(logs[:, None])
-        known.append(KnownModel(name, IDS, logs, none - np.inf, none + 0.0, chains, alone, 1.0, 1.0, 48))
+        known.append(KnownModel(name, IDS, logs, np.full(M, -np.inf), np.zeros(M), chains, alone, 1.0, 1.0, 48))
         tally = Tally(name, IDS, right, N - right, none, none)
         curves.append(model_curve(tally, BandSettings(draws=2000)))
     found = exact_findings(known, curves)

@@ -102,8 +102,8 @@ def test_differences_cover_and_first_losses_hold_the_true_one(world: World, plan
     first_loss, covered, held = int(KS[truth < 0][0]), 0, 0
     for seed in range(SEEDS):
         places = np.random.default_rng([seed, 8]).integers(0, PROBLEMS, PROBLEMS)
-        pair = (world.tally(model, seed, plan, places) for model in ("base", "rl"))
-        found = curve_difference(*pair, BandSettings(0.9, draws=2000))
+        base, rl = (world.tally(model, seed, plan, places) for model in ("base", "rl"))
+        found = curve_difference(base, rl, BandSettings(0.9, draws=2000))
         inside = bool(((found.reported[0] <= truth) & (truth <= found.reported[1])).all())
         covered += inside
         first, last = found.first_loss_set

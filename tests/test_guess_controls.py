@@ -44,6 +44,7 @@ def test_a_guess_control_is_a_baseline_and_no_model(tmp_path: Path) -> None:
     assert findings.arms is None  # it is no way of asking that a model may be credited with
     baseline = next(each for each in findings.guesses if each.name == "base, answer-only")
     tally = pipeline.RunEvidence(store).tally("base-guess")
+    assert isinstance(tally, Tally)
     solved = int((tally.correct > 0).sum())
     assert baseline.at(1) == pytest.approx(float((tally.correct / tally.scored).mean()))
     assert baseline.at(8) == pytest.approx(solved / 10)
@@ -58,7 +59,8 @@ def test_a_guess_control_is_a_baseline_and_no_model(tmp_path: Path) -> None:
 
 def test_shares_decide_what_is_guessed() -> None:
     correct, n = np.array([0, 4, 5, 40, 0]), np.array([100, 100, 100, 100, 0])
-    tally = Tally("m", ("a", "b", "c", "d", "e"), correct, n - correct, *np.zeros((2, 5), dtype=np.int64))
+    none = np.zeros(5, dtype=np.int64)
+    tally = Tally("m", ("a", "b", "c", "d", "e"), correct, n - correct, none, none)
     found = guessed(GuessControl("m", "m-blind", "blind", tally), 0.05)
     assert (found.never, found.rarely, found.often, found.unknown) == (("a",), ("b",), ("c", "d"), ("e",))
     assert control_baseline(GuessControl("m", "m-blind", "blind", tally), tally.id_set) is None

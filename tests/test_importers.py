@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from move37.config import ProblemsConfig
+from move37.counts import Tally
 from move37.errors import InputError
 from move37.identity import content_id
 from move37.importers import IMPORTERS
@@ -81,6 +82,7 @@ class TestContract:
         if imported.counts is not None:
             assert not imported.samples
             assert imported.counts.model == "base"
+            assert isinstance(imported.counts, Tally)
             assert imported.counts.n.tolist() == [2, 2]
         else:
             keys = [(sample.problem_id, sample.index) for sample in imported.samples]
@@ -485,7 +487,7 @@ class TestCounts:
             {"id": "b", "c": 3, "n": 8, "source": "aime24"},
             {"id": 7, "c": 0, "n": 4.0, "unscored": 2, "truncated": 1},
         ).counts
-        assert counts is not None
+        assert isinstance(counts, Tally)
         assert counts.problem_ids == ("b", "7")
         assert counts.correct.tolist() == [3, 0]
         assert counts.incorrect.tolist() == [5, 4]
@@ -529,7 +531,7 @@ class TestCounts:
     @pytest.mark.parametrize(("name", "correct"), [("base", 81965), ("rl", 92271)])
     def test_the_real_counts_load_whole(self, name: str, correct: int) -> None:
         counts = load("counts", SHARED / "counts" / "deepscaler32k" / f"{name}.jsonl").counts
-        assert counts is not None
+        assert isinstance(counts, Tally)
         assert counts.problems == 1060
         assert set(counts.n.tolist()) == {128}
         # The published success rates .60411 and .68006, of 1060 x 128 = 135,680 samples.

@@ -496,8 +496,9 @@ def test_the_gradient_is_of_the_mean_over_the_chains_tokens_however_many_rows_go
     gradients, losses = [], []
     for rows in (1, 2, 3):
         model = make_model(recipe())
+        weights: list[Any] = list(model.parameters())
         losses.append(accumulate(model, tokens, learned, rows))
-        gradients.append(torch.cat([weight.grad.flatten() for weight in model.parameters()]))
+        gradients.append(torch.cat([weight.grad.flatten() for weight in weights]))
     # By hand, text by text and without padding: minus the log-probabilities of the 20 tokens, over 20.
     total = 0.0
     for question, chain in texts:

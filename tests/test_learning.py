@@ -291,7 +291,7 @@ def test_transformers_own_generate_answers_as_our_engine_does_from_the_shipped_b
 
     asked = questions(30)
     tokenizer = AutoTokenizer.from_pretrained(BASE, padding_side="left")
-    model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32).eval()
     rows = tokenizer(asked, return_tensors="pt", padding=True)
     made = model.generate(**rows, do_sample=False, max_new_tokens=48)[:, rows["input_ids"].shape[1] :].tolist()
     assert [until_end(row, tokenizer.eos_token_id) for row in made] == greedy_tokens(asked)
@@ -307,11 +307,11 @@ def test_trl_trains_the_shipped_base_and_samples_from_it_what_our_engine_does(tm
     reason = "TRL is not installed: pip install 'move37[peers]'; transformers' own generate is compared above"
     pytest.importorskip("trl", reason=reason)
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]  # loaded lazily
 
     asked, answered = questions(6), {}
 
-    def reward(prompts: list[str], completion_ids: list[list[int]], **_: object) -> list[float]:
+    def reward(prompts: list[str], completion_ids: list[list[int]], **_: object) -> list[Any]:
         answered.update(zip(prompts, completion_ids, strict=True))
         return [float(i % 2) for i in range(len(prompts))]
 

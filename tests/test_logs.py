@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from move37 import imports, pipeline
+from move37.counts import Tally
 from move37.errors import InputError, MissingExtraError
 from move37.estimates.pass_at_k import pass_at_k
 from move37.identity import content_id
@@ -366,7 +367,7 @@ class TestOtherTools:
             path = tmp_path / name
             path.write_text(content)
             counts = read(path).counts
-            assert counts is not None
+            assert isinstance(counts, Tally)
             assert counts.problem_ids == ("p1", "p2"), name
             assert counts.scored.tolist() == [3, 2], name
             assert counts.select(np.array([0])).scored.tolist() == [3]

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from move37.training.losses import (  # noqa: E402
+    Aggregation,
     clipped_loss,
     kl_estimate,
     log_ratio,
@@ -25,7 +26,7 @@ def mask_of(lengths: list[int], width: int = 7) -> Any:
     return torch.arange(width)[None] < torch.tensor(lengths)[:, None]
 
 
-def policy_loss(inputs: dict[str, Any], advantages: Any, aggregation: str, **settings: Any) -> tuple[Any, Any]:
+def policy_loss(inputs: dict[str, Any], advantages: Any, aggregation: Aggregation, **settings: Any) -> tuple[Any, Any]:
     """The batch's loss and its gradient with respect to the policy's log-probabilities."""
     mask = mask_of(inputs["lengths"])
     policy = torch.tensor(inputs["policy"]).requires_grad_()
@@ -169,7 +170,7 @@ def test_penalties_and_value_loss_agree_with_verl(case: dict[str, Any]) -> None:
         torch.testing.assert_close(learnt.grad, torch.tensor(theirs["gradient"]), **TOLERANCE)
 
 
-TRL = {
+TRL: dict[str, Aggregation] = {
     "grpo": "seq-mean-token-mean",
     "bnpo": "token-mean",
     "dapo": "token-mean",

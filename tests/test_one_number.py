@@ -287,6 +287,7 @@ def test_a_number_from_another_estimator_is_found(tmp_path: Path) -> None:
     findings = pipeline.analyse_run(store)
     first = RunEvidence(store).fixed_tally("base", 8)
     plain = float(first.correct.sum() / first.n.sum())
+    assert findings.audits[0].accuracy is not None
     assert abs(plain - findings.audits[0].accuracy) > 0.001
     bent = (replace(findings.audits[0], accuracy=plain), *findings.audits[1:])
     assert contradictions(numbers_of(replace(findings, audits=bent), run_context(store)))

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_advantages_are_those_that_trls_trainers_compute(kind: str, tmp_path: Pa
     """One step of TRL's whole trainer on a random model, with a reward that depends on the text alone."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
+    from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer  # pyright: ignore[reportPrivateImportUsage]  # loaded lazily
 
     given: list[float] = []
 
@@ -52,7 +53,8 @@ def test_advantages_are_those_that_trls_trainers_compute(kind: str, tmp_path: Pa
         given.extend(float(len(text) % 3) for text in completions)
         return given
 
-    config, trainer = (GRPOConfig, GRPOTrainer) if kind == "grpo" else (RLOOConfig, RLOOTrainer)
+    chosen: Any = (GRPOConfig, GRPOTrainer) if kind == "grpo" else (RLOOConfig, RLOOTrainer)
+    config, trainer = chosen
     model = save_model(tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     tokenizer.pad_token = tokenizer.eos_token

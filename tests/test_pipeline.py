@@ -69,6 +69,7 @@ class TestStudy:
         for model in ("base", "rl"):
             assert store.owed(model, [p.id for p in store.problems()], store.study().sampling.plan()) == {}
             tally = RunEvidence(store).tally(model)
+            assert isinstance(tally, Tally)
             assert tally.n.tolist() == [8] * 6
             assert tally.unscored.sum() == 0
 
@@ -150,6 +151,7 @@ class TestStudy:
         assert (found.samples, len(found.disagreements)) == (48, right)
         assert found.pass_at_1 == (pytest.approx(right / 48), 0.0)
         (agreement, _) = pipeline.analyse_run(store).agreements  # the report shows it too
+        assert agreement.pass_at_k is not None
         assert (agreement.other.partition("@")[0], agreement.k, agreement.pass_at_k[1]) == ("choice", 8, 0.0)
         assert {(row.ours, row.theirs) for row in found.disagreements} == {("correct", "incorrect")}
         assert [label.partition("@")[0] for label in compared.verifiers] == ["math", "choice"]
@@ -304,7 +306,8 @@ def test_a_problem_that_the_instrument_failed_on_is_left_out_for_every_model_and
     zero = np.zeros(3, dtype=np.int64)
     ids = ("a", "b", "c")
     base = Tally("base", ids, three, 4 - three, zero, zero)
-    rl = Tally("rl", ids, three * [1, 0, 1], (4 - three) * [1, 0, 1], 4 * np.array([0, 1, 0]), zero)
+    kept = np.array([1, 0, 1])
+    rl = Tally("rl", ids, three * kept, (4 - three) * kept, 4 * (1 - kept), zero)
     findings = find([ModelData(base), ModelData(rl)], BandSettings(draws=2000))
     assert [curve.problems for curve in findings.curves] == [2, 2]
     assert findings.curves[0].pass_at_k[0] == pytest.approx(0.5)  # a: 1/4, c: 3/4

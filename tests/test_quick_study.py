@@ -4,6 +4,7 @@ import json
 import socket
 import time
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_the_bare_command_says_how_to_begin(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
-def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """An address at which nobody answers."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -301,6 +301,7 @@ def test_a_users_text_runs_nothing_in_the_browser(browser: Browser, tmp_path: Pa
 def test_without_scripts_each_figure_is_a_drawing(browser: Browser, page: Path) -> None:
     browser.screen(1440, "light")
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    drawings: list[int] = []
     try:
         browser.command("Page.navigate", url=page.as_uri())
         for _ in range(100):

@@ -95,7 +95,8 @@ def test_a_sampler_that_is_killed_ends_the_training_with_its_reason() -> None:
     import signal
 
     policy = Policy(recipe_of(samplers=2), Needs())
-    processes = policy.engine._elsewhere._processes
+    engine: Any = policy.engine
+    processes = engine._elsewhere._processes
     try:
         assert len(list(policy.engine.completions(requests(8), HOT))) == 24
         begun = policy.engine.completions(requests(64), HOT)

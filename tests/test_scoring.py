@@ -174,7 +174,8 @@ def test_text_without_kept_tokens_counts_only_if_it_gives_back_what_was_drawn(tm
         logprob=pl.when(first).then(pl.col("logprob") - 1).otherwise(pl.col("logprob")),
         tokens=pl.when(second).then(pl.col("tokens") + 1).otherwise(pl.col("tokens")).cast(pl.Int32),
     )
-    changed.cast(dict(SAMPLES.columns)).write_parquet(path)
+    columns: dict[Any, Any] = dict(SAMPLES.columns)
+    changed.cast(columns).write_parquet(path)
     done = {(each.author, each.model): each for each in pipeline.score_run(store).pairs}
     assert done["base", "base"].refused == {scoring.DIFFERS: 5}
     assert done["base", "sharper"].refused == {scoring.UNKNOWN: 5}

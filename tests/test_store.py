@@ -263,6 +263,7 @@ class TestRun:
                 writer.add(sample, Verdict(outcome, "because"))
             store.set_current_labels({"exact": "exact@1"})
         tally = RunEvidence(store).tally("base")
+        assert isinstance(tally, Tally)
         assert (tally.correct[0], tally.incorrect[0], tally.unscored[0], tally.truncated[0]) == (2, 1, 1, 2)
         assert tally.n[0] == 3  # unscored is not part of n
         ended = RunEvidence(store).tally_not_truncated("base")
@@ -285,9 +286,11 @@ class TestRun:
                 with store.appending_verdicts(label, "base") as writer:
                     writer.add(sample, Verdict(outcome, "because", "4"))
             store.set_current_labels({"exact": "exact@1"})
-            assert RunEvidence(store).tally("base").correct[0] == 0
+            assert isinstance(judged := RunEvidence(store).tally("base"), Tally)
+            assert judged.correct[0] == 0
             store.set_current_labels({"exact": "math@1"})
-            assert RunEvidence(store).tally("base").correct[0] == 1
+            assert isinstance(judged := RunEvidence(store).tally("base"), Tally)
+            assert judged.correct[0] == 1
         assert store.labels("base") == ["exact@1", "math@1"]
         assert RunEvidence(store).reasons("base") == [("correct", "because", 1)]
         assert RunEvidence(store).answers("base").rows() == [("p", "4", True, 1)]

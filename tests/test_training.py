@@ -529,9 +529,9 @@ def test_a_run_that_was_stopped_after_a_step_ends_with_the_same_weights(
         "rollout": {"max_new_tokens": 1, **({"refill_rounds": 2} if algorithm == "dapo" else {})},
         "loss": {"kl_coefficient": 0.01, "kl_in": "reward"},
     }
-    stop = 1 + SIX.index(algorithm) % 4
+    stopped: dict[str, Any] = changes | {"steps": 1 + SIX.index(algorithm) % 4}
     train(recipe_of(llama, letters, algorithm, **changes), tmp_path / "whole")
-    train(recipe_of(llama, letters, algorithm, **changes | {"steps": stop}), tmp_path / "stopped")
+    train(recipe_of(llama, letters, algorithm, **stopped), tmp_path / "stopped")
     (tmp_path / "stopped" / "log.jsonl").open("a").write('{"kind": "step", "step": 99')  # killed while it wrote
     train(recipe_of(llama, letters, algorithm, **changes), tmp_path / "stopped")
     assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "stopped"))
@@ -1106,9 +1106,10 @@ def test_lora_trains_adapters_alone_and_saves_a_plain_model(llama: Path, letters
         "optimizer": {"learning_rate": 2e-2},
         "records": {"kl_every": 5},
     }
+    stopped: dict[str, Any] = changes | {"steps": 10}
     recipe = recipe_of(llama, letters, **changes)
     train(recipe, tmp_path / "whole")
-    train(recipe_of(llama, letters, **changes | {"steps": 10}), tmp_path / "stopped")
+    train(recipe_of(llama, letters, **stopped), tmp_path / "stopped")
     train(recipe, tmp_path / "stopped")
     assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "stopped"))
     first, *_, last = (record["accuracy"] for record in records(tmp_path / "whole"))

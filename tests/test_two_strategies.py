@@ -252,7 +252,9 @@ def test_the_accuracy_bins_hold_what_the_binomial_law_puts_there() -> None:
 @every_model
 def test_reliability_rows_hold_the_truth(model: str) -> None:
     """Intervals at .9999, eight rows: 8e-4 per model if they were independent."""
-    rows = reliability(tally(model, "fixed n"), ks=[4, 16], confidence=0.9999)
+    fixed = tally(model, "fixed n")
+    assert isinstance(fixed, Tally)
+    rows = reliability(fixed, ks=[4, 16], confidence=0.9999)
     found = {(row.measure, row.k): row.estimate for row in rows}
     p = P[model]
     truth = {("avg@n", N): p}

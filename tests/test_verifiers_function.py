@@ -263,7 +263,7 @@ def test_what_was_left_unscored_is_judged_again_on_demand_and_the_rest_is_not(tm
     assert {name: sum(counts.values()) for name, counts in done.verified.items()} == before
     after = RunStore.open(tmp_path / "run")
     assert [int(RunEvidence(after).tally(name).unscored.sum()) for name in ("base", "rl")] == [0, 0]
-    assert [int(RunEvidence(after).tally(name).n.sum()) for name in ("base", "rl")] == [24, 24]
+    assert [int(RunEvidence(after).tally(name).scored.sum()) for name in ("base", "rl")] == [24, 24]
     assert len((tmp_path / "graded").read_text()) <= sum(before.values())
 
 

@@ -173,9 +173,9 @@ def test_as_many_requests_are_in_flight_as_may_be_and_no_more() -> None:
     server.close()
 
 
-@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b'data: {"choices": []}\n\n', b"null", b"[1]", b"\xff", b""])
-def test_a_page_a_stream_or_nothing_in_place_of_a_completion_is_unscored(judge: ScriptedJudge, body: bytes) -> None:
-    judge.reply = lambda asked, key: (200, body)
+@pytest.mark.parametrize("page", [b"<html>Sign in</html>", b'data: {"choices": []}\n\n', b"null", b"[1]", b"\xff", b""])
+def test_a_page_a_stream_or_nothing_in_place_of_a_completion_is_unscored(judge: ScriptedJudge, page: bytes) -> None:
+    judge.reply = lambda body, key: (200, page)
     verdict = JudgeVerifier(f"{judge.base_url}/", "scripted", retries=0).verify(PROBLEM, "Evelyn")
     assert verdict == Verdict(UNSCORED, "judge's answer is no chat completion")
 

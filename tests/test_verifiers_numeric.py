@@ -2,6 +2,7 @@
 
 import time
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -192,8 +193,9 @@ def test_any_reference_will_do_and_one_that_is_no_number_leaves_the_rest_unscore
 @pytest.mark.parametrize("value", [-1e-9, float("nan"), float("inf")])
 @pytest.mark.parametrize("key", ["relative_tolerance", "absolute_tolerance"])
 def test_a_tolerance_that_is_negative_or_not_finite_is_refused(key: str, value: float) -> None:
+    options: dict[str, Any] = {key: value}
     with pytest.raises(ValueError, match=f"{key}: must be a finite number from 0 up"):
-        NumericVerifier(**{key: value})
+        NumericVerifier(**options)
 
 
 def test_verdicts_under_other_tolerances_have_another_version() -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ WRITTEN: dict[str, list[list[Response]]] = {
     "rl": [
         [("2", True, "2"), ("2", True, "2"), ("2", True, "2"), ("2", True, "flaky")],
         [("5", False, "5")] * 4,
-        [("6", True, "6")] * 2 + [("Tausend Küsse", False, None)] * 2,
+        [("6", True, "6"), ("6", True, "6"), ("Tausend Küsse", False, None), ("Tausend Küsse", False, None)],
     ],
 }
 
@@ -260,7 +260,7 @@ def test_several_runs_stand_side_by_side(store: RunStore, tmp_path: Path) -> Non
 
 def test_problems_that_are_shown_to_be_lost_are_marked(tmp_path: Path) -> None:
     right, wrong = [("2", True, "2")] * 64, [("3", False, "3")] * 64
-    written: dict[str, list[list[Response]]] = {"base": [right, right, wrong], "rl": [wrong, right, right]}
+    written: Mapping[str, Sequence[Sequence[Response]]] = {"base": [right, right, wrong], "rl": [wrong, right, right]}
     room = Room([made_run(tmp_path / "lost", PROBLEMS, written).folder])
     room.copy_soon()
     assert room._copying is not None

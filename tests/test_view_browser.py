@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ PROBLEMS = [
     for i in range(6)
 ]  # fmt: skip
 CODE = "```python\nprint(1 + 1)\n```\nso it is \\boxed{2}"
-WRITTEN: dict[str, list[list[Response]]] = {
+WRITTEN: Mapping[str, Sequence[Sequence[Response]]] = {
     "base": [
         [("it is 0", True, "0"), ("it is 0", True, "0"), ("I guess 1", False, "1"), ("on and on ...", False, None)],
         [(CODE, True, "2"), ("it is 3", False, "3"), ("it is 4", False, "4"), ("it is 5", False, "5")],

@@ -133,7 +133,7 @@ def make(kind: str, changes: dict[str, Any]) -> tuple[Any, Any]:
             vision_config={**_VISION, "image_size": 32, "patch_size": 8},
             scale_factor=2,
             image_token_id=token("<image>"),
-            pad_token_id=1,
+            pad_token_id=1,  # pyright: ignore[reportCallIssue]  # a setting of every config
         )
         images = hf.Idefics3ImageProcessorPil(
             size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, do_image_splitting=True
@@ -170,7 +170,7 @@ def make(kind: str, changes: dict[str, Any]) -> tuple[Any, Any]:
         boi_token_index=token("<start_of_image>"),
         eoi_token_index=token("<end_of_image>"),
         image_token_index=token("<image_soft_token>"),
-        image_token_id=token("<image_soft_token>"),
+        image_token_id=token("<image_soft_token>"),  # pyright: ignore[reportCallIssue]  # its processor looks for it
     )
     images = hf.Gemma3ImageProcessorPil(size={"height": 32, "width": 32})
     processor = hf.Gemma3Processor(images, tokenizer("<start_of_image>"), image_seq_length=4)

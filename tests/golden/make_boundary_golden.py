@@ -57,7 +57,7 @@ def taken(file: Path, *names: str, within: str | None = None, **known: Any) -> d
         for argument in [*node.args.args, *node.args.kwonlyargs]:
             argument.annotation = None
     space = {"torch": torch, "np": np, "math": math, "comb": comb, "defaultdict": defaultdict, **known}
-    exec(compile(ast.Module(found, []), str(file), "exec"), space)
+    exec(compile(ast.Module([*found], []), str(file), "exec"), space)
     return space
 
 

@@ -7,6 +7,9 @@ Inputs are random with ragged masks, ties, a group of one and a group of equal r
 what tests/test_peers_*.py call where a peer is installed.
 """
 
+# verl is in an environment of its own, and TRL loads its trainers lazily.
+# pyright: reportMissingImports=false, reportPrivateImportUsage=false
+
 import json
 from pathlib import Path
 from types import SimpleNamespace
