@@ -12,7 +12,9 @@ well. One line per plan gives the error if the stopped counts were fed to the fi
 import argparse
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -66,75 +68,80 @@ def share_within(sets: list[tuple[int, int]], settled: tuple[int, int], width: i
     return [*near.mean(axis=0).tolist(), float(near.all(axis=1).mean())]
 
 
+@dataclass
+class Replays:
+    """Of one plan: the share of samples used, squared errors by replay and k, first-loss sets."""
+
+    used: list[float] = field(default_factory=list)
+    squares: dict[str, list[FloatArray]] = field(default_factory=lambda: {"base": [], "rl": []})
+    naive_squares: list[FloatArray] = field(default_factory=list)
+    sets: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, plan: StoppingPlan, tables: dict[str, np.ndarray], truth: dict[str, FloatArray], seed: int) -> None:
+        rows = {}
+        for model, table in tables.items():
+            stops = apply_plan(table, plan)
+            rows[model] = estimated(stops, plan)
+            self.used.append(float(stops.used.mean()) / N)
+            self.squares[model].append((rows[model].mean(axis=0) - truth[model]) ** 2)
+            naive = 1 - failure_of(stops.successes, stops.trials, N)
+            self.naive_squares.append((naive.mean(axis=0) - truth[model]) ** 2)
+        self.sets.append(loss_set(rows["rl"] - rows["base"], DRAWS, seed))
+
+
+def shown(r: int, found: Replays, settled: tuple[int, int]) -> dict[str, Any]:
+    """The figures of one plan, which are printed as well."""
+    used = float(np.mean(found.used))
+    rmse = {model: np.sqrt(np.mean(squares, axis=0)) for model, squares in found.squares.items()}
+    naive = np.sqrt(np.mean(found.naive_squares, axis=0))
+    for name, errors in (*rmse.items(), ("fixed-n formula", naive)):
+        first = f"{r:>3}{used:9.1%}" if name == "base" else f"{r if name in rmse else '':>3}{'':9}"
+        print(f"{first}   {name:<24}" + "".join(f"{errors[k - 1]:8.4f}" for k in SHOWN) + f"{errors.max():8.4f}")
+    firsts, lasts = ranges(found.sets)
+    near, exact = share_within(found.sets, settled, PUBLISHED_WIDTH), share_within(found.sets, settled, 0)
+    print(
+        f"{'':12}   first-loss sets [{firsts[0]}-{firsts[1]}, {lasts[0]}-{lasts[1]}]; within {PUBLISHED_WIDTH} of "
+        f"{list(settled)}: lower end {near[0]:.1%}, upper end {near[1]:.1%}, both {near[2]:.1%}; lower end exact "
+        f"{exact[0]:.1%}\n"
+    )
+    return {
+        "r": r,
+        "share_of_samples": used,
+        "rmse_worst": {model: float(errors.max()) for model, errors in rmse.items()},
+        "rmse_worst_k": {model: int(errors.argmax()) + 1 for model, errors in rmse.items()},
+        "rmse_naive_worst": float(naive.max()),
+        "first_loss_lower": firsts,
+        "first_loss_upper": lasts,
+        "recovered_within_3": dict(zip(("lower", "upper", "both"), near, strict=True)),
+        "recovered_exactly": dict(zip(("lower", "upper", "both"), exact, strict=True)),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replays", type=int, default=200)
     replays = parser.parse_args().replays
     counts = {model: read_counts(model) for model in ("base", "rl")}
     full = {model: pass_at_k(c, np.full_like(c, N)) for model, c in counts.items()}
+    curves = {model: rows.mean(axis=0) for model, rows in full.items()}
     difference = full["rl"] - full["base"]
     settled = loss_set(difference, 1_000_000, 0)
     allowed = ranges([loss_set(difference, PUBLISHED_DRAWS, seed) for seed in range(PUBLISHED_SEEDS)])
     print(f"{len(difference)} problems x {N} samples, {replays} replays; full counts: first-loss set {settled}")
     print(f"over {PUBLISHED_SEEDS} seeds of {PUBLISHED_DRAWS} draws its ends are in {allowed[0]} and {allowed[1]}\n")
 
-    used = dict.fromkeys(STOP_AT, 0.0)
-    squares = {r: {model: np.zeros(N) for model in counts} for r in STOP_AT}
-    naive_squares = {r: np.zeros(N) for r in STOP_AT}
-    sets: dict[int, list[tuple[int, int]]] = {r: [] for r in STOP_AT}
+    found = {r: Replays() for r in STOP_AT}
     for replay in range(replays):
         rng = np.random.default_rng(replay)
         tables = {model: shuffled(c, rng) for model, c in counts.items()}
-        for r in STOP_AT:
-            plan = StoppingPlan.until(r, N)
-            rows = {}
-            for model, table in tables.items():
-                stops = apply_plan(table, plan)
-                rows[model] = estimated(stops, plan)
-                used[r] += float(stops.used.mean()) / N / 2 / replays
-                squares[r][model] += (rows[model].mean(axis=0) - full[model].mean(axis=0)) ** 2 / replays
-                naive = 1 - failure_of(stops.successes, stops.trials, N)
-                naive_squares[r] += (naive.mean(axis=0) - full[model].mean(axis=0)) ** 2 / replays / 2
-            sets[r].append(loss_set(rows["rl"] - rows["base"], DRAWS, replay))
-
+        for r, of_plan in found.items():
+            of_plan.add(StoppingPlan.until(r, N), tables, curves, replay)
     print(
         f"{'r':>3}{'samples':>9}   {'rmse of the curve at k =':<8}"
         + "".join(f"{k:>8}" for k in SHOWN)
         + f"{'worst':>8}"
     )
-    figures = []
-    for r in STOP_AT:
-        rmse = {model: np.sqrt(square) for model, square in squares[r].items()}
-        for model, errors in rmse.items():
-            share = f"{used[r]:9.1%}" if model == "base" else " " * 9
-            shown = "".join(f"{errors[k - 1]:8.4f}" for k in SHOWN)
-            print(f"{r:>3}{share}   {model:<24}{shown}{errors.max():8.4f}")
-        naive = np.sqrt(naive_squares[r])
-        print(
-            f"{'':12}   {'fixed-n formula':<24}"
-            + "".join(f"{naive[k - 1]:8.4f}" for k in SHOWN)
-            + f"{naive.max():8.4f}"
-        )
-        firsts, lasts = ranges(sets[r])
-        near, exact = share_within(sets[r], settled, PUBLISHED_WIDTH), share_within(sets[r], settled, 0)
-        print(
-            f"{'':12}   first-loss sets [{firsts[0]}-{firsts[1]}, {lasts[0]}-{lasts[1]}]; within {PUBLISHED_WIDTH} of "
-            f"{list(settled)}: lower end {near[0]:.1%}, upper end {near[1]:.1%}, both {near[2]:.1%}; lower end exact "
-            f"{exact[0]:.1%}\n"
-        )
-        figures.append(
-            {
-                "r": r,
-                "share_of_samples": used[r],
-                "rmse_worst": {model: float(errors.max()) for model, errors in rmse.items()},
-                "rmse_worst_k": {model: int(errors.argmax()) + 1 for model, errors in rmse.items()},
-                "rmse_naive_worst": float(naive.max()),
-                "first_loss_lower": firsts,
-                "first_loss_upper": lasts,
-                "recovered_within_3": dict(zip(("lower", "upper", "both"), near, strict=True)),
-                "recovered_exactly": dict(zip(("lower", "upper", "both"), exact, strict=True)),
-            }
-        )
+    figures = [shown(r, of_plan, settled) for r, of_plan in found.items()]
     print(
         json.dumps(
             {

@@ -285,7 +285,7 @@ def grpo_trainer(
     """TRL's trainer. With a pipe it waits for a word before every step and says afterwards what the step took."""
     from datasets import Dataset
     from transformers import TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]  # it loads them lazily
+    from trl import GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]  # it loads it lazily
 
     last: dict[str, Any] = {}
 
@@ -304,11 +304,26 @@ def grpo_trainer(
             if pipe is not None:
                 pipe.send(step_since(self.start, **last))
 
+    data = Dataset.from_list([{"prompt": q} for q in questions(recipe)])
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model", padding_side="left")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=getattr(torch, way.weights))
+    config = grpo_config(args, recipe, folder, steps, way)
+    trainer = GRPOTrainer(model=model, reward_funcs=reward, args=config, train_dataset=data, processing_class=tokenizer)
+    trainer.add_callback(Watch())
+    return trainer
+
+
+def grpo_config(args: argparse.Namespace, recipe: TrainConfig, folder: Path, steps: int, way: Way) -> Any:
+    """The recipe in TRL's words."""
+    from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]  # it loads it lazily
+
     rollout = recipe.rollout
     rows = rollout.prompts * rollout.responses
     per_device = min(rows, WORLDS[args.model, args.device].per_device)
     batching: dict[str, Any] = {"use_transformers_continuous_batching": True} if way.continuous else {}
-    config = GRPOConfig(
+    return GRPOConfig(
         output_dir=str(folder / "trl"),
         use_cpu=args.device == "cpu",
         bf16=recipe.model.precision == "bfloat16",
@@ -332,14 +347,6 @@ def grpo_trainer(
         dataloader_pin_memory=False,
         **batching,
     )
-    data = Dataset.from_list([{"prompt": q} for q in questions(recipe)])
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model", padding_side="left")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=getattr(torch, way.weights))
-    trainer = GRPOTrainer(model=model, reward_funcs=reward, args=config, train_dataset=data, processing_class=tokenizer)
-    trainer.add_callback(Watch())
-    return trainer
 
 
 def check_gradients(recipe: TrainConfig, theirs: Any) -> float:
