@@ -8,7 +8,8 @@ from pathlib import Path
 import grimp
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "move37"
+ROOT = Path(__file__).parents[1]
+SOURCE, BENCHES = ROOT / "src" / "move37", ROOT / "bench"
 LONGEST = 60
 
 LATE_IMPORTS = {
@@ -56,7 +57,6 @@ LATE_IMPORTS = {
     "testing/policy_losses.py": "torch, for a test of a loss of your own",
     "trainings.py": "the trainer loads torch",
     "worlds/drawing.py": "Pillow is in the extra vision",
-    "training/loop.py": "distillation imports the loop's own modules and is one of its ways",
     "training/policy.py": "peft is in the extra lora",
     "training/records.py": "tensorboard and wandb are in the extra track",
     "types.py": "numpy, whose import was half of the start of a process that verifies",
@@ -68,8 +68,8 @@ LATE_IMPORTS = {
 
 
 @cache
-def functions() -> tuple[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef], ...]:
-    trees = {str(path.relative_to(SOURCE)): ast.parse(path.read_text()) for path in sorted(SOURCE.rglob("*.py"))}
+def functions(folder: Path) -> tuple[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef], ...]:
+    trees = {str(path.relative_to(folder)): ast.parse(path.read_text()) for path in sorted(folder.rglob("*.py"))}
     return tuple(
         (path, node)
         for path, tree in trees.items()
@@ -79,8 +79,9 @@ def functions() -> tuple[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef], ...
 
 
 @pytest.mark.slow
-def test_every_function_fits_a_screen() -> None:
-    lengths = {f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions()}
+@pytest.mark.parametrize("folder", [SOURCE, BENCHES], ids=["move37", "bench"])
+def test_every_function_fits_a_screen(folder: Path) -> None:
+    lengths = {f"{path}:{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in functions(folder)}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
@@ -105,7 +106,7 @@ def test_every_bench_asks_the_package_for_what_it_has() -> None:
     """No test runs the benches: some take hours."""
     asked = {
         (path.name, node.module, alias.name)
-        for path in (SOURCE.parents[1] / "bench").glob("*.py")
+        for path in BENCHES.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("move37")
         for alias in node.names
@@ -118,18 +119,17 @@ def test_every_bench_asks_the_package_for_what_it_has() -> None:
 @pytest.mark.slow
 def test_functions_import_only_what_is_heavy_or_optional() -> None:
     importing = {
-        path for path, node in functions() for inner in ast.walk(node) if isinstance(inner, ast.Import | ast.ImportFrom)
+        path
+        for path, node in functions(SOURCE)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
     }
     assert importing == set(LATE_IMPORTS), "add the file with its reason, or import at the top"
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
     graph = grimp.build_graph("move37", cache_dir=None)
-    packages = {module for module in graph.modules if graph.find_children(module)}
-    imports = {
-        module: {found for found in graph.find_modules_directly_imported_by(module) if found not in packages}
-        for module in graph.modules - packages
-    }
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:

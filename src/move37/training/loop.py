@@ -24,6 +24,7 @@ from move37.training.batches import Batch, Rollout, batch_of, modes_of
 from move37.training.continuing import digest_of_problems, key_of_problems
 from move37.training.critic_check import critic_figures, oracle_figures
 from move37.training.disjoint import check_disjoint
+from move37.training.distillation import imitate
 from move37.training.explorers import Attempt
 from move37.training.fixed_rows import with_fixed_rows
 from move37.training.forks import Forest, tree_inputs
@@ -55,8 +56,6 @@ def train(recipe: TrainConfig, folder: Path, view: View | None = None) -> Traine
     """
     watching = view or Silent()
     if recipe.algorithm.name == IMITATION:
-        from move37.training.distillation import imitate
-
         return imitate(recipe, folder, watching)
     with VerifierPool(recipe.verification) as pool:
         return Trainer(recipe, folder, pool, watching).run()
