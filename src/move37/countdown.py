@@ -72,7 +72,7 @@ TIERS: Mapping[str, Tier] = {
     "five-three": Tier(5, fewest_steps=3),  # and as many steps as it ever wrote
     "five-few": Tier(5, fewest_steps=3, most_ways=8),  # and hardly a way to do it in as many
     "five-long": Tier(5, fewest_steps=4),  # and one step more than it ever wrote, if it is to be right
-    "six-few": Tier(6, fewest_steps=3, most_ways=24),  # the same behind two numbers more than it ever saw
+    "six-few": Tier(6, fewest_steps=3, most_ways=6),  # the same behind two numbers more than it ever saw
     "six": Tier(6),  # two more, however short the chain may be
     "beyond": Tier(6, fewest_steps=4),  # and no right chain is as short as those it saw
 }
