@@ -106,10 +106,10 @@ def test_programs_and_choices_are_asked_with_their_message_of_the_system(tmp_pat
 
 
 def test_an_object_may_be_written_down_as_json(tmp_path: Path) -> None:
-    row = {"problem": "1+1?", "reward_model": json.dumps({"ground_truth": "2"})}
+    row = {"prompt": "1+1?", "reward_model": json.dumps({"ground_truth": "2"})}
     assert load(tmp_path / "rows.jsonl", row)[0].references == ("2",)
     with pytest.raises(InputError, match="no 'answer'"):
-        load(tmp_path / "rows.jsonl", {"problem": "1+1?", "reward_model": "{torn"})
+        load(tmp_path / "rows.jsonl", {"prompt": "1+1?", "reward_model": "{torn"})
 
 
 @pytest.mark.parametrize(

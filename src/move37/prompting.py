@@ -127,7 +127,8 @@ def render_prompt(problem: Problem, template: Template, render: RenderMessages |
     A problem that came with a message of the system (its metadata) has it in the chat, or before its question; an empty
     one keeps a chat template from putting in its own.
     """
-    said = problem.metadata.get("system")
+    given = problem.metadata.get("system")
+    said = None if given is None else str(given)
     if not template.chat:
         text = _render(template, f"{said}\n\n{problem.question}" if said else problem.question)
         asked = with_images("user", problem.question, problem.images)

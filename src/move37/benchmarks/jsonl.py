@@ -1,7 +1,7 @@
 """A set of the user's own: any JSONL, JSON list or Parquet file, with a mapping of its field names.
 
 Every row must have a question and an answer (a text, a number, or a list of alternatives). Without a mapping the keys
-are `question`, `prompt` or `problem`, and `answer`, `ground_truth`, `reward_model.ground_truth` or `solution`, which
+are `question` or `prompt`, and `answer`, `ground_truth`, `reward_model.ground_truth` or `solution`, which
 are those of TRL's and verl's data. A question may be a chat (`row_questions.py`).
 Where answers are compared (math, numeric), a worked solution stands for what is behind its last "####", between the
 <answer> tags at its end or in its last box; all else is taken as it stands. A question that occurs twice is refused:
@@ -45,7 +45,7 @@ from move37.types import Problem
 CODE = "code"
 """The verifier of rows with tests of programs."""
 _TESTS = ("tests", "test", "test_list", "test_cases", "input_output", "reward_model.ground_truth")
-_QUESTIONS = ("question", "prompt", "problem")
+_QUESTIONS = ("question", "prompt")
 _ANSWERS = ("answer", "ground_truth", "reward_model.ground_truth", "solution")
 _IMAGES = ("images", "image")
 _READS_ANSWERS = (None, "math", "numeric")
