@@ -88,7 +88,8 @@ def test_tokens_and_beginnings_are_found_in_the_text_that_was_judged(kind: str) 
     tokenizer = tokenizer_of(kind)
     text, prompt = ResponseText(tokenizer), TransformersRenderer("model", tokenizer, None).encode("Solve:\n")
     ids = text.encode("  return x + 1\n  return 4", text.before(prompt))
-    made = Completion(Sample("p", 0, "", FinishReason.STOP, len(ids), None, 0), prompt, tuple(ids), (0.0,) * len(ids))
+    sample = Sample("p", 0, "", FinishReason.STOP, len(ids), None, 0)
+    made = Completion(sample, tuple(prompt), tuple(ids), (0.0,) * len(ids))
     lengths = [len(added(tokenizer, prompt, ids[:count])) for count in range(len(ids) + 1)]
     assert lengths[-1] == len("  return x + 1\n  return 4")
     for end in range(1, lengths[-1] + 1):
