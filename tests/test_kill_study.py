@@ -39,7 +39,7 @@ def kill(commands: Starter, rng: random.Random, run: Path, *arguments: str) -> b
 
 def test_a_study_killed_ten_times_ends_with_the_same_weights_samples_and_verdicts(tmp_path: Path) -> None:
     study = write_project(tmp_path)
-    study.write_text(STUDY.replace("[0, 2, 4]", "[0, 8, 16]").replace("grpo-0@4", "grpo-0@16"))
+    study.write_text(STUDY.replace("[0, 2, 4]", "[0, 4, 8]").replace("grpo-0@4", "grpo-0@8"))
     (tmp_path / "rl.toml").write_text(f"{RECIPE}checkpoints.every = 1\n")
     rng, killed = random.Random(19), 0
     with starter() as commands:
