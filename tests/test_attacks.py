@@ -64,8 +64,9 @@ class Aftermath:
     canary: Path
     visitors: int
     processes_left: list[str]
-    seconds_before: float
-    seconds_after: float
+    seconds_attacked: float
+    seconds_fresh: float
+    """Of ten honest programs where the attacks were judged, and in sandboxes that never saw one."""
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +82,14 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
         }
         verifier = CodeVerifier(cpu_seconds=0.2)
         with VerifierPool(VerificationConfig(workers=1)) as pool:
-            seconds_before = time_of_honest_programs(pool, verifier, "before")
             items = [
                 (SUM_OF_SQUARES, verifier.format_answer(SUM_OF_SQUARES, program), name)
                 for attack, source in programs.items()
                 for program, name in ((source, attack), (f"{RIGHT}# after {attack}", f"after {attack}"))
             ]
             verdicts = dict(pool.verify(verifier, items))
-            seconds_after = time_of_honest_programs(pool, verifier, "after")
+            with VerifierPool(VerificationConfig(workers=1)) as fresh:
+                turns = [[time_of_honest_programs(each, verifier, turn) for each in (pool, fresh)] for turn in range(6)]
         visitors = count_visitors(server)
     del os.environ[SECRET]
     return Aftermath(
@@ -97,21 +98,17 @@ def aftermath(tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
         canary,
         visitors,
         processes_of_sandboxes(),
-        seconds_before,
-        seconds_after,
+        *(min(times) for times in zip(*turns[1:], strict=True)),
     )
 
 
-def time_of_honest_programs(pool: VerifierPool, verifier: CodeVerifier, when: str) -> float:
-    """The least wall time of five rounds of ten programs."""
-    times = []
-    for turn in range(6):
-        start = time.perf_counter()
-        texts = [verifier.format_answer(SUM_OF_SQUARES, f"{RIGHT}# {when} {turn} {i}") for i in range(10)]
-        verdicts = dict(pool.verify(verifier, ((SUM_OF_SQUARES, text, i) for i, text in enumerate(texts))))
-        assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.CORRECT}
-        times.append(time.perf_counter() - start)
-    return min(times[1:])  # the first starts the sandboxes
+def time_of_honest_programs(pool: VerifierPool, verifier: CodeVerifier, turn: int) -> float:
+    """The wall time of ten programs."""
+    start = time.perf_counter()
+    texts = [verifier.format_answer(SUM_OF_SQUARES, f"{RIGHT}# {turn} {i}") for i in range(10)]
+    verdicts = dict(pool.verify(verifier, ((SUM_OF_SQUARES, text, i) for i, text in enumerate(texts))))
+    assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.CORRECT}
+    return time.perf_counter() - start
 
 
 def count_visitors(server: socket.socket) -> int:
@@ -164,6 +161,6 @@ def test_no_file_was_changed_no_connection_made_and_no_process_is_left(aftermath
     assert aftermath.processes_left == []
 
 
-def test_honest_programs_take_as_long_after_the_attacks_as_before(aftermath: Aftermath) -> None:
-    # Wall times on a shared machine: a leftover that burns a processor would show as a factor; noise stays below 5.
-    assert aftermath.seconds_after < 5 * aftermath.seconds_before
+def test_honest_programs_take_as_long_where_attacks_were_judged_as_elsewhere(aftermath: Aftermath) -> None:
+    # In turns, so that the machine is as busy for both: a lower priority or fewer processors would show as a factor.
+    assert aftermath.seconds_attacked < 5 * aftermath.seconds_fresh

@@ -9,7 +9,7 @@ nbformat = pytest.importorskip("nbformat", reason="notebooks need: pip install '
 nbclient = pytest.importorskip("nbclient", reason="notebooks need: pip install 'move37[docs]'")
 pytest.importorskip("ipykernel", reason="notebooks need: pip install 'move37[docs]'")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.peer]
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 
