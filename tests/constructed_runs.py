@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from move37.analyses import Findings
 from move37.analyses.chain_audit import AuditReading
@@ -225,7 +225,7 @@ def truths(made: Study, claim: Claim, said: Assertion) -> Iterator[float]:
 
 def solved(p: FloatArray, k: int, right: int = 1) -> FloatArray:
     """The chance of `right` right tries or more of k."""
-    return binom.sf(right - 1, k, p)
+    return bdtrc(right - 1, k, p) if right <= k else np.zeros_like(p)
 
 
 def mean_over(made: Study, claim: Claim, of: Callable[[FloatArray, FloatArray], FloatArray], only: str = "") -> float:

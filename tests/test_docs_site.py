@@ -145,6 +145,7 @@ def test_pictures_are_small() -> None:
     assert {name: size for name, size in sizes.items() if size > 150_000} == {}
 
 
+@pytest.mark.peer
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """Links, anchors and references to the API among them. The notebook's page is scripts/docs's."""

@@ -24,7 +24,7 @@ from tests.served import free_port, served
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 pytest.importorskip("uvicorn", reason="`transformers serve` is not installed: pip install 'transformers[serving]'")
 
-pytestmark = [pytest.mark.own_workers, pytest.mark.slow]
+pytestmark = [pytest.mark.own_workers, pytest.mark.peer, pytest.mark.slow]
 
 SECONDS_TO_START = 120
 YES_SAYER = "Is {{ response }} the same as {{ reference }}? Say CORRECT or INCORRECT."

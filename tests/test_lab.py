@@ -475,6 +475,18 @@ def test_pretraining_texts_are_right_chains_of_the_training_half_new_at_every_st
         assert puzzle.split is Split.TRAINING
 
 
+def test_a_mixture_has_its_share_of_texts_of_the_other_tier() -> None:
+    from move37.lab.pretraining import pretraining_texts
+
+    mixed = recipe(mixture={"edge": 0.25, "six": 0.05}, batch_size=500)
+    texts = [text for step in range(8) for text in pretraining_texts(mixed, step)]
+    numbers = Counter(question.count(",") + 1 for question, _ in texts)
+    assert set(numbers) == {4, 5, 6}
+    # 4,000 texts: the standard deviations of the counts are 27.4 and 13.8.
+    assert abs(numbers[5] - 1000) < 4 * 27.4
+    assert abs(numbers[6] - 200) < 4 * 13.8
+
+
 def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero_as_a_cosine() -> None:
     pytest.importorskip("torch", reason="the [local] extra is not installed")
     from move37.lab.pretraining_loop import learning_rate
@@ -555,6 +567,10 @@ def test_a_state_of_another_recipe_is_not_mixed_in(tmp_path: Path) -> None:
         ("step = 5", "recipe.toml: step: unknown key; did you mean 'steps'?"),
         ("steps = 0", "recipe.toml: steps: input should be greater than or equal to 1 (given: 0)"),
         ("tier = 'hard'", f"tier: unknown countdown tier 'hard' (known: {', '.join(TIERS)})"),
+        ("mixture.hard = 0.1", f"mixture: unknown countdown tier 'hard' (known: {', '.join(TIERS)})"),
+        ("mixture.edge = 0", "mixture.edge: input should be greater than 0 (given: 0)"),
+        ("mixture.edge = 1", "mixture: shares of other tiers that leave some of the texts to 'in-pretraining'"),
+        ("mixture.in-pretraining = 0.1", "mixture: shares of other tiers that leave"),
         ("heads = 3", "heads: 3 heads do not divide the width of 128 into even parts"),
         ("width = 12\nheads = 4", "heads: 4 heads do not divide the width of 12 into even parts"),
         # Six numbers take at least 14 characters, five steps at least 29: no text fits into 32.

@@ -74,6 +74,7 @@ def test_every_pair_gets_the_verdict_it_was_made_for(
     assert {key: outcome for key, outcome in verdicts.items() if outcome is not due[key]} == {}
 
 
+@pytest.mark.peer
 def test_where_math_verify_says_otherwise_it_is_known_why(
     drawn: list[Pair], verdicts: dict[tuple[str, str], Outcome]
 ) -> None:

@@ -4,7 +4,8 @@
 
 Every text is a fresh task of the training half with the one random play that made it, "7,2,4,11=11:7+4=11;...$" in
 countdown (`move37.worlds` has the others). The model learns the play given the task, with whatever strategy the play
-happened to have: the result is a base with wide support and low accuracy.
+happened to have: the result is a base with wide support and low accuracy. A few texts of a further tier (`mixture`)
+put that tier as far within its reach as one likes.
 
 Decisions. The puzzle's own tokens carry no loss: they are random, and predicting them teaches nothing. With
 `given_results` neither do the results of steps ("11" of "7+4=11"): such a base reads results and goes on from them, and
@@ -16,10 +17,9 @@ machine, and the same behaviour on others. Left out: GPUs, several texts in one 
 
 import re
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field, model_validator
@@ -61,11 +61,16 @@ class PretrainingConfig(Recipe):
     context: int = Field(default=128, ge=32, description="Most tokens of prompt and chain together.")
 
     given_results: bool = Field(default=False, description="Results of countdown's steps carry no loss.")
+    mixture: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={}, description="Further tiers, each with the share of the texts that are of it."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "PretrainingConfig":
         if self.given_results and self.world != "countdown":
             raise ValueError(f"given_results: the texts of the world {self.world} have no results of steps")
+        if self.tier in self.mixture or sum(self.mixture.values()) >= 1:
+            raise ValueError(f"mixture: shares of other tiers that leave some of the texts to {self.tier!r}")
         if self.width % (2 * self.heads):
             raise ValueError(
                 f"heads: {self.heads} heads do not divide the width of {self.width} into even parts (rotary positions "
@@ -87,9 +92,10 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     """
     if recipe.world not in WORLDS:
         raise ConfigError(f"world: unknown world {recipe.world!r} (known: {', '.join(WORLDS)})")
-    if recipe.tier not in WORLDS[recipe.world].tiers:
-        known = ", ".join(WORLDS[recipe.world].tiers)
-        raise ConfigError(f"tier: unknown {recipe.world} tier {recipe.tier!r} (known: {known})")
+    for tier in (recipe.tier, *recipe.mixture):
+        if tier not in WORLDS[recipe.world].tiers:
+            key, known = "tier" if tier == recipe.tier else "mixture", ", ".join(WORLDS[recipe.world].tiers)
+            raise ConfigError(f"{key}: unknown {recipe.world} tier {tier!r} (known: {known})")
     torch.set_num_threads(recipe.threads)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer, model = make_tokenizer(recipe.context), make_model(recipe)
@@ -97,9 +103,8 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
     def learn(step: int) -> float:
         tokens_BT, learned_BT = encode(tokenizer, pretraining_texts(recipe, step), recipe.given_results)
         if tokens_BT.shape[1] > recipe.context:
-            raise ConfigError(
-                f"context: a text of tier {recipe.tier!r} has {tokens_BT.shape[1]} tokens; allow for more"
-            )
+            tiers = " or ".join(map(repr, (recipe.tier, *recipe.mixture)))
+            raise ConfigError(f"context: a text of tier {tiers} has {tokens_BT.shape[1]} tokens; allow for more")
         return accumulate(model, tokens_BT, learned_BT, recipe.rows)
 
     rates = [learning_rate(recipe, step, recipe.steps) for step in range(recipe.steps)]
@@ -113,8 +118,19 @@ def pretrain(recipe: PretrainingConfig, folder: Path, report: Reporter = lambda 
 def pretraining_texts(recipe: PretrainingConfig, step: int) -> list[tuple[str, str]]:
     """The texts of one update: questions of the training half, each with one random play and the end mark."""
     rng = Random(generation_seed(recipe.seed, f"{recipe.world} pretraining {step}"))
-    made = islice(WORLDS[recipe.world].plays(recipe.tier, Split.TRAINING, rng), recipe.batch_size)
+    plays = {tier: WORLDS[recipe.world].plays(tier, Split.TRAINING, rng) for tier in (recipe.tier, *recipe.mixture)}
+    made = [next(plays[_tier(recipe, rng)]) for _ in range(recipe.batch_size)]
     return [(task.question, play + END) for task, play in made]
+
+
+def _tier(recipe: PretrainingConfig, rng: Random) -> str:
+    """The tier of the next text. Without a mixture nothing is drawn: recipes keep the texts that they always had."""
+    point = rng.random() if recipe.mixture else 1.0
+    for tier, share in recipe.mixture.items():
+        point -= share
+        if point < 0:
+            return tier
+    return recipe.tier
 
 
 def encode(

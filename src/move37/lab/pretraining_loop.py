@@ -122,7 +122,7 @@ def _restore(path: Path, recipe: Recipe, model: nn.Module, optimizer: Any) -> in
     if not path.exists():
         return 0
     state = torch.load(path, weights_only=True)
-    if state["recipe"] != recipe.model_dump():
+    if type(recipe).model_validate(state["recipe"]) != recipe:  # a key that was not there yet has its default
         raise ConfigError(f"{path}: the state of another recipe; give another --out, or remove the file to start anew")
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
