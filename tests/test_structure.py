@@ -52,6 +52,7 @@ LATE_IMPORTS = {
     "report/assets.py": "vl-convert, where the drawing library is not kept yet",
     "report/page.py": "altair and vl-convert take half a second, which --help should not",
     "report/pictures.py": "vl-convert, where a picture is drawn",
+    "registry.py": "importlib.metadata, a quarter of the start of a process that verifies, for names of other packages",
     "rows.py": "only Parquet files need a table library",
     "testing/algorithms.py": "torch, for a test of a loss of your own",
     "testing/policy_losses.py": "torch, for a test of a loss of your own",

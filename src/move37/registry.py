@@ -20,13 +20,15 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from hashlib import blake2b
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from move37.errors import InputError, MissingExtraError, UnknownNameError
 from move37.paths import absolute
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,10 @@ class Registry:
         """The group of entry points in which other packages add members."""
         return f"move37.{self.plural}"
 
-    def installed(self) -> dict[str, list[EntryPoint]]:
+    def installed(self) -> "dict[str, list[EntryPoint]]":
         """What installed packages add, by name, sorted; more than one for a name that several packages claim."""
+        from importlib.metadata import entry_points
+
         found: dict[str, list[EntryPoint]] = {}
         for entry in entry_points(group=self.group):
             claims = found.setdefault(entry.name, [])
@@ -119,7 +123,7 @@ class Registry:
             return {"file": Source.parse(self.kind, name).digest}
         return {"package": ", ".join(map(_package, self.installed().get(name, ())))}
 
-    def _load_installed(self, name: str, claims: list[EntryPoint]) -> Any:
+    def _load_installed(self, name: str, claims: "list[EntryPoint]") -> Any:
         self._refuse_conflict(name, claims)
         [entry] = claims
         try:
@@ -130,7 +134,7 @@ class Registry:
             ) from error
         return self._checked(name, found, f" of the installed package {_package(entry)}")
 
-    def _refuse_conflict(self, name: str, claims: list[EntryPoint]) -> None:
+    def _refuse_conflict(self, name: str, claims: "list[EntryPoint]") -> None:
         packages = " and ".join(sorted(map(_package, claims)))
         if name in self.table:
             raise InputError(
@@ -267,7 +271,7 @@ def _is_dotted(place: str) -> bool:
     return all(part.isidentifier() for part in place.split("."))
 
 
-def _package(entry: EntryPoint) -> str:
+def _package(entry: "EntryPoint") -> str:
     """ "fruit-verifier 0.1": the distribution that an entry point belongs to."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else repr(entry.value)
 
