@@ -6,7 +6,7 @@ actors. Twenty times SIGKILL goes to one of their processes, in turn, and once t
 
     python bench/cluster.py                     # both
     python bench/cluster.py --kills 20          # the first part alone
-    python bench/cluster.py --answers 1000      # the second; with --local without Ray
+    python bench/cluster.py --answers 3000      # the second; with --local without Ray
     python bench/cluster.py --gpus 500          # 32 actors on 4 nodes with 8 GPUs each, which are numbers and no GPUs
 """
 
@@ -16,6 +16,7 @@ import os
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -38,7 +39,7 @@ from move37.problems import load_problems
 from move37.store import RunStore
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
-from tests.math_pairs import BENCHMARKS
+from tests.math_pairs import BENCHMARKS, SETS
 from tests.ray_nodes import Nodes, nodes
 from tests.studies import write_problems
 
@@ -106,14 +107,17 @@ def kills(cluster: Nodes, count: int) -> None:
 
 
 def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answers: int, rounds: int) -> None:
-    """Responses a second with two processes over those with one, round by round: references of MATH-500, rewritten or
-    changed, behind 1.8 kB of reasoning, no two of them equal (`bench/verification.py`).
+    """Responses a second with two processes over those with one, round by round: references of six math benchmarks,
+    rewritten or changed, behind 1.8 kB of reasoning, no two of them equal (`bench/verification.py`).
 
-    Both pools stay open, so that nobody's start is measured, and take turns to be first.
+    Both pools stay open, so that nobody's start is measured, and take turns to be first. Beside them the same ratio for
+    processes that have nothing to do with each other: more is not to be had of this machine.
     """
-    verifier, ratios = make_verifier("math", VerificationConfig()), []
-    problems = load_problems((ProblemsConfig(benchmark="math500", path=BENCHMARKS),))
+    verifier, ratios, apart = make_verifier("math", VerificationConfig()), [], []
+    problems = load_problems(tuple(ProblemsConfig(benchmark=name, path=BENCHMARKS) for name in SETS))
     responses = all_distinct(problems, WARMING + rounds * answers, random.Random(0))
+    if len(responses) < WARMING + rounds * answers:
+        sys.exit(f"there are {len(responses):,} distinct responses: take fewer --answers or --rounds")
     with ExitStack() as stack:
         pools = {}
         for size in (1, 2):
@@ -128,10 +132,23 @@ def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answ
                 assert len(list(pools[size].verify(verifier, texts))) == len(texts)
                 seconds[size] = time.perf_counter() - start
             ratios.append(seconds[1] / seconds[2])
-    each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            apart.append(2 * seconds_of_loops(1) / seconds_of_loops(2))
     load = " ".join(f"{value:.0f}" for value in os.getloadavg())
-    median = statistics.median(ratios)
-    print(f"verification, {where}: {median:.2f} times as fast with two as with one ({each}; load {load})", flush=True)
+    print(f"verification, {where}: {spread(ratios)} times as fast with two as with one; load {load}")
+    print(f"loops in processes of their own: {spread(apart)} times as many with two as with one", flush=True)
+
+
+def seconds_of_loops(count: int) -> float:
+    """Wall seconds of so many processes that count to the same number."""
+    loop = "for _ in range(20_000_000): pass"
+    start = time.perf_counter()
+    for process in [subprocess.Popen([sys.executable, "-S", "-c", loop]) for _ in range(count)]:
+        process.wait()
+    return time.perf_counter() - start
+
+
+def spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})"
 
 
 def on_ray(cluster: Nodes) -> Callable[[int], Callable[[], Any]]:
@@ -171,10 +188,10 @@ def main() -> None:
         return
     both = asked.kills is None and asked.answers is None
     if both or asked.answers is not None:
-        verification(lambda size: lambda: None, "processes of this machine", asked.answers or 1000, asked.rounds)
+        verification(lambda size: lambda: None, "processes of this machine", asked.answers or 3000, asked.rounds)
     if (both or asked.answers is not None) and not asked.local:
         with nodes(1, cpus=4) as cluster:
-            verification(on_ray(cluster), "Ray's actors", asked.answers or 1000, asked.rounds)
+            verification(on_ray(cluster), "Ray's actors", asked.answers or 3000, asked.rounds)
     if both or asked.kills is not None:
         with nodes(2, cpus=4) as cluster:
             kills(cluster, asked.kills or 20)
