@@ -219,6 +219,8 @@ def test_a_template_that_prints_todays_date_asks_what_was_asked_before() -> None
     [
         "{{ strftime_now(format='%d %b %Y') }}",
         "{%- set form = '%A' %}{%- if strftime_now is defined %}{{strftime_now(form)}}{% endif %} isn't",
+        "{%- set parts = ['%d', '%b', '%-Y'] %}\n{{ strftime_now(parts | join(' ')) }} at 100%%",
+        "{% set now = strftime_now %}{{ now('%%d %A') }}",
         '{% macro day(of) %}{{ strftime_now ( of ) }}{% endmacro %}{{ day("%j") }}{{ strftime_now("%H") | trim }}',
     ],
 )

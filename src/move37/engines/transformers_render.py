@@ -11,7 +11,6 @@ model talk on; all samplers and trainers here take the union, and the report say
 """
 
 import re
-from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
@@ -19,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from move37.engines import refuse_images
@@ -27,8 +25,9 @@ from move37.engines.transformers_images import ImageReader
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.types import Message, Prompt
 
-_NOW = re.compile(r"\bstrftime_now\s*\(\s*(?:format\s*=\s*)?")
+_NOW = re.compile(r"\bstrftime_now\b")
 """Where a chat template asks for the date: transformers would give it that of the moment of each call."""
+_FORMATS = [f"%{flag}{kind}" for flag in ("", *"-_0^#EO") for kind in "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUvVwWxXyYzZf"]
 _ANSWER = "move-thirty-seven"
 """An answer that no template writes itself."""
 _DISTRIBUTION_SETTINGS = (
@@ -179,13 +178,12 @@ class TransformersRenderer:
 
 
 def _as_of(moment: datetime, template: str) -> str:
-    """The chat template with the date of `moment` wherever it asks for that of now.
-
-    In place of each call stands a table of all formats that the template has, for one may be in a variable.
-    """
-    written = (literal_eval(text) for _, kind, text in jinja2.Environment().lex(template) if kind == "string")
-    dates = {text: moment.strftime(text) for text in written if "%" in text}
-    return _NOW.sub(lambda _: f"({dates!r}).get(", template)
+    """The chat template behind a macro that stands for its `strftime_now`, whatever format it is given: one that is
+    written there, one in a variable, one that is put together."""
+    written = {"%%": "\0", **{each: moment.strftime(each) for each in _FORMATS}, "\0": "%"}
+    replaced = f"{{% for each, text in {written!r}.items() %}}{{% set made.text = made.text | replace(each, text) %}}"
+    macro = f"{{% macro strftime_now(format) %}}{{% set made = namespace(text=format) %}}{replaced}{{% endfor %}}"
+    return macro + "{{ made.text }}{% endmacro %}{{ '' }}" + template  # behind a tag its first line would lose its end
 
 
 def end_sources(settings: Any, rows: int, tokenizer: PreTrainedTokenizerBase) -> dict[str, frozenset[int]]:
