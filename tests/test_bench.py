@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 
 from move37.cli import app
 from move37.errors import ConfigError
-from move37.lab import checkpoint_folder
+from move37.lab import checkpoint_folder, model_folder
 from move37.methods import BenchSettings, load_contender, run_bench
 from move37.terminal_board import board_page
 
@@ -59,15 +59,17 @@ def install(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def benched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any], list[Path]]]:
-    """A bench of three methods: one of ours, one of two stages, and one of an installed package."""
+    """A bench of three methods: one of ours, one of two stages, and one of an installed package, whose recipe names
+    another base."""
     folder = tmp_path_factory.mktemp("bench")
     install(folder / "site-packages")
     sys.path.insert(0, str(folder / "site-packages"))
     grpo = recipe(folder, "grpo")
-    outside = recipe(folder, "outside", "only-right")
+    outside = recipe(folder, "outside", "only-right", path="somebody/model")
     (folder / "twice.toml").write_text('name = "outside, then grpo"\nstages = ["outside.toml", "grpo.toml"]\n')
     files = [grpo, folder / "twice.toml", outside]
-    result = CliRunner().invoke(app, ["bench", *map(str, files), "--out", str(folder / "out"), *ASKED, "--json"])
+    from_one = ["--base", "countdown-base", "--out", str(folder / "out")]
+    result = CliRunner().invoke(app, ["bench", *map(str, files), *from_one, *ASKED, "--json"])
     assert result.exit_code == 0, result.output
     yield folder, json.loads(result.stdout.splitlines()[-1]), files
     sys.path.remove(str(folder / "site-packages"))
@@ -106,7 +108,9 @@ def test_what_is_there_is_not_made_again(benched: Any, monkeypatch: pytest.Monke
     folder, printed, files = benched
     monkeypatch.setattr("move37.methods.known_checkpoint", None)
     settings = BenchSettings(tiers=("in-pretraining",), problems=4, seeds=2, steps=1)
-    again = run_bench([load_contender(file) for file in files], settings, folder / "out")
+    again = run_bench(
+        [load_contender(file).on(model_folder("countdown-base")) for file in files], settings, folder / "out"
+    )
     assert [row.claims.outcome for row in again.board.rows] == ["nothing shown"] * 4
     assert board_page(again) == Path(printed["page"]).read_text()
 

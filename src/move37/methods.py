@@ -58,6 +58,12 @@ class Contender:
     """Of its folder."""
     stages: tuple[TrainConfig, ...]
 
+    def on(self, base: str) -> "Contender":
+        """The same from another base."""
+        first, *others = self.stages
+        started = first.model_copy(update={"model": first.model.model_copy(update={"path": base})})
+        return replace(self, stages=(started, *others))
+
     def at(self, seed: int) -> Iterator[TrainConfig]:
         """Its recipes with the seed of one training."""
         for stage in self.stages:

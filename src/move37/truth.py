@@ -22,7 +22,7 @@ from move37.config import IMPORTED, ModelConfig, SamplingConfig
 from move37.engines import DistributionReader, Engine, opened
 from move37.errors import InputError, StoreError
 from move37.files import read_json, write_json
-from move37.lab import checkpoint_folder, shipped_checkpoints
+from move37.lab import model_folder
 from move37.lab.exact import PuzzleTruth, puzzle_truths
 from move37.lab.spelling import Alphabet
 from move37.progress import Progress, Silent
@@ -46,11 +46,9 @@ def known_checkpoint(
     path: str, problems: Sequence[Problem], sampling: SamplingConfig, progress: Progress | None = None
 ) -> KnownModel:
     """What is true of one model: a folder, or the name of a shipped checkpoint. Raises InputError, EngineError."""
-    shipped = path in shipped_checkpoints() and not Path(path).exists()
-    where = str(checkpoint_folder(path)) if shipped else path
     template = find_template(_TEMPLATE, {})
     prompts = {problem.id: render_prompt(problem, template) for problem in problems}
-    with opened(ModelConfig(path=where)) as engine:
+    with opened(ModelConfig(path=model_folder(path))) as engine:
         return _computed(path, engine, problems, prompts, sampling, progress)
 
 

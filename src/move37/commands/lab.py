@@ -97,6 +97,9 @@ def bench(
     seeds: Annotated[int | None, typer.Option(min=1, help="Trainings of each method; 3.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Seed of the puzzles; 0.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps, in place of the recipes'.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Model that all start from, in place of the recipes': a folder, or one shipped.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A first look: 10 steps, 2 seeds, 20 puzzles.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -107,6 +110,7 @@ def bench(
     from move37 import terminal
     from move37.analyses.serialise import plain
     from move37.config import from_options
+    from move37.lab import model_folder
     from move37.methods import QUICK, BenchSettings, load_contender, run_bench, write_page
     from move37.terminal_board import board_page, board_sentence, print_board
 
@@ -116,6 +120,8 @@ def bench(
         chosen = (QUICK if quick else {}) | {key: value for key, value in given.items() if value is not None}
         settings = from_options(BenchSettings, **chosen)
         contenders = [load_contender(path) for path in methods]
+        if base is not None:
+            contenders = [contender.on(model_folder(base)) for contender in contenders]
         done = run_bench(contenders, settings, out or Path("runs") / "bench", terminal.progress(as_json))
         page = write_page(done, board_page(done))
         emit({"page": page, "sentence": board_sentence(done.board)}, plain(done.board), {"costs": plain(done.costs)})

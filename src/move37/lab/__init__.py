@@ -22,3 +22,10 @@ def checkpoint_folder(name: str) -> Path:
     if name not in shipped_checkpoints():
         raise InputError(f"no shipped checkpoint {name!r} (known: {', '.join(shipped_checkpoints()) or 'none'})")
     return _SHIPPED / name
+
+
+def model_folder(model: str) -> str:
+    """Where a model is: in the folder of this path, or, if there is none, in the shipped one of this name."""
+    if Path(model).exists():
+        return str(Path(model).resolve())
+    return str(checkpoint_folder(model)) if model in shipped_checkpoints() else model
