@@ -267,6 +267,18 @@ def test_a_training_that_was_stopped_goes_on_as_one_that_was_not(name: str, tmp_
     steps = [json.loads(line) for line in (whole.run / "log.jsonl").read_text().splitlines()]
     figure = "fixed_rows" if name == "replay" else "prefixed"
     assert any(step.get(figure, 0) > 0 for step in steps)
+    assert not [warning for warning in whole.warnings if "explorer" in warning]
+
+
+@pytest.mark.slow
+def test_a_training_whose_explorer_had_nothing_to_give_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from move37.training.loop import train
+
+    asked = recipe("own_prefixes", {}, steps=1)  # every problem is asked once
+    [warning] = train(asked, tmp_path / "once").warnings
+    assert warning.startswith("the explorer own_prefixes gave no response a beginning and added no rows")
+    assert train(recipe("fresh", {}, steps=1), tmp_path / "fresh").warnings == ()
 
 
 def test_a_prefix_is_read_and_judged_and_not_learnt_from(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import torch
 
 from move37.engines.weight_files import fingerprint
 from move37.errors import VerifierError
+from move37.files import read_log
 from move37.problems import load_problems
 from move37.seeds import analysis_seed
 from move37.training.algorithms import AdvantageInputs
@@ -96,7 +97,19 @@ class Trainer:
     def run(self) -> Trained:
         """All steps that are left."""
         with closing(self.policy):
-            return self.training.carry_out(self.begin, self.step, self.warnings)
+            done = self.training.carry_out(self.begin, self.step, self.warnings)
+        return replace(done, warnings=(*done.warnings, *self._idle_explorer()))
+
+    def _idle_explorer(self) -> list[str]:
+        """A warning where the explorer had nothing to give: the training is then one without it, under its name."""
+        name = self.recipe.explorer.name
+        steps = [record for _, record in read_log(self.training.folder.log) if record.get("kind") == "step"]
+        if name == "fresh" or any({"prefixed", "fixed_rows"} & step.keys() for step in steps):
+            return []
+        return [
+            f"the explorer {name} gave no response a beginning and added no rows, so this is the training without it; "
+            "it learns from problems that are asked again: take fewer problems, or more steps"
+        ]
 
     def _drop_long_prompts(self) -> None:
         given, self.problems = len(self.problems), tuple(self.rollout_worker.fitting(self.problems))
