@@ -9,6 +9,7 @@ event loop in a thread of its own, so that both a verifier's threads and the eng
 """
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -31,6 +32,8 @@ CONNECT_SECONDS = 10.0
 """To open a connection; the rest of a call may take as long as the caller says."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 """Seconds without a call after failures in a row, doubled from one to the next."""
+_SHOWN = 160
+"""Characters of a message about an answer that cannot be read."""
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -73,6 +76,15 @@ class CallError(Exception):
     def is_congestion(self) -> bool:
         """Whether it says that the server has too much to do."""
         return self.kind in (Failure.OVERLOADED, Failure.BROKEN, Failure.TIMED_OUT)
+
+
+def kind_of_status(status: int) -> Failure:
+    """What a status of HTTP from 400 on says of a call."""
+    if status in (409, 425, 429):
+        return Failure.OVERLOADED
+    if status == 408:
+        return Failure.TIMED_OUT
+    return Failure.BROKEN if status >= 500 else Failure.REFUSED
 
 
 class AdaptiveLimit:
@@ -200,6 +212,11 @@ class Endpoint:
         finally:
             self.in_flight -= 1
 
+    def forget_calls(self) -> None:
+        """Begin to count anew: questions about the server itself are done, and some it need not know."""
+        self.answered = 0
+        self.failures.clear()
+
     def note_failure(self, failed: CallError, sent_at: float) -> None:
         """Take a failure into account: fewer calls at once, and none for a while where it goes on or was asked for."""
         self.failures[failed.kind.value] += 1
@@ -219,15 +236,20 @@ class Endpoint:
         self._not_before = max(self._not_before, now + pause)
 
     async def _sent(self, path: str, body: Mapping[str, Any] | None) -> Any:
-        client = self._opened()
+        client, seconds = self._opened(), self.connection.timeout_seconds
         try:
-            if body is None:
-                return await client.get(path, cast_to=object)
-            return await client.post(path, body=body, cast_to=object)
+            async with asyncio.timeout(seconds):  # the client's own limit begins anew with every byte
+                asked = (
+                    client.get(path, cast_to=object) if body is None else client.post(path, body=body, cast_to=object)
+                )
+                answer: Any = await asked
+            # A body that is not called JSON comes as text.
+            return json.loads(answer) if isinstance(answer, str) else answer
         except openai.APITimeoutError as error:
             if "Connect" in type(error.__cause__).__name__:
                 raise CallError(Failure.UNREACHABLE, "cannot be reached") from error
-            seconds = self.connection.timeout_seconds
+            raise CallError(Failure.TIMED_OUT, f"timed out after {seconds:g} s") from error
+        except TimeoutError as error:
             raise CallError(Failure.TIMED_OUT, f"timed out after {seconds:g} s") from error
         except openai.APIConnectionError as error:
             if type(error.__cause__).__name__ == "ConnectError":
@@ -236,19 +258,19 @@ class Endpoint:
         except openai.APIStatusError as error:
             raise self._refused(error) from error
         except (openai.OpenAIError, ValueError) as error:  # ValueError: the body is no JSON
-            raise CallError(Failure.UNREADABLE, "the answer is no JSON") from error
+            said = self.without_key(error.doc) if isinstance(error, json.JSONDecodeError) else ""
+            raise CallError(Failure.UNREADABLE, f"the answer is no JSON: {said}"[:_SHOWN].rstrip(": ")) from error
 
     def _refused(self, error: openai.APIStatusError) -> CallError:
         status = error.status_code
-        kind = Failure.OVERLOADED if status == 429 else Failure.BROKEN if status >= 500 else Failure.REFUSED
-        if status in (408, 409, 425):
-            kind = Failure.TIMED_OUT if status == 408 else Failure.OVERLOADED
+        kind = kind_of_status(status)
         if status == 429 and "insufficient_quota" in error.response.text:
             kind = Failure.REFUSED
-        said = f"HTTP {status}: {self._without_key(error.response.text)}".rstrip(": ")
+        said = f"HTTP {status}: {self.without_key(error.response.text)}".rstrip(": ")
         return CallError(kind, said, status, _wait_seconds(error.response.headers))
 
-    def _without_key(self, text: str) -> str:
+    def without_key(self, text: str) -> str:
+        """What a server said, in one line that may be shown."""
         line = " ".join(text.split())
         return (line if self._key == "none" else line.replace(self._key, "***"))[:300]
 

@@ -20,7 +20,7 @@ from move37.benchmarks import BENCHMARKS
 from move37.config import GENERATED, IMPORTED, ModelConfig, StudyConfig, VerificationConfig
 from move37.counts import StoppingPlan
 from move37.engines import ENGINES, Dated, Engine, Seeing
-from move37.engines.metering import Metered
+from move37.engines.metering import Metered, Named
 from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError
 from move37.executors import EXECUTORS, is_placing
@@ -31,7 +31,7 @@ from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.prompting import without_images
 from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, has_room, owed_requests, render_prompts, roll_out, template_of
-from move37.store import ASKED_AT, ModelRecord, RunStore, SampleWriter, VerdictWriter
+from move37.store import ANSWERS_AS, ASKED_AT, ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Outcome, Problem, Request, Sample, Verdict
 from move37.verification import InFlight, VerifierPool
 from move37.verifiers import Verifier, label_of
@@ -402,11 +402,30 @@ class Sampler:
         self.unchecked = check_room(self._engine, self._prompts, room, repr(name))
         if isinstance(self._engine, Metered) and self._engine.spending is not None:
             self._engine.spending.keep_with(partial(store.write_spending, name), store.spending(name))
-        identity = dict(self._engine.identity()) | self._origins(model) | dated
-        store.record_model(name, ModelRecord(identity, tuple(self._prompts)))
+        self._named: Named | None = self._engine if isinstance(self._engine, Named) else None
+        self._identity = dict(self._engine.identity()) | self._origins(model) | dated | self._as_before()
+        self._record()
         if isinstance(self._engine, Seeing) and any(prompt.images for prompt in self._prompts):
             store.record_images(name, {p.problem_id: self._engine.seen_images(p) for p in self._prompts if p.images})
-        store.log("loaded", model=name, engine=identity)
+        store.log("loaded", model=name, engine=self._identity)
+
+    def _record(self) -> None:
+        self._store.record_model(self._name, ModelRecord(self._identity, tuple(self._prompts)))
+
+    def _as_before(self) -> dict[str, str]:
+        """The name under which answers came so far, where an engine is told one."""
+        known = self._store.model_record(self._name).identity.get(ANSWERS_AS)
+        if known is None or self._named is None:
+            return {}
+        self._named.answered_as = known
+        return {ANSWERS_AS: known}
+
+    def _note_name(self) -> None:
+        """Write that name down once it is known, so that another process does not go on with another model's."""
+        if self._named is None or ANSWERS_AS in self._identity or self._named.answered_as is None:
+            return
+        self._identity[ANSWERS_AS] = self._named.answered_as
+        self._record()
 
     def _as_of_the_first(self) -> dict[str, str]:
         """Where the chat template prints the date: the moment as of which all models of this run are asked.
@@ -445,6 +464,7 @@ class Sampler:
             for share in in_shares(owed, MOST_AT_ONCE):
                 requests = owed_requests(self._prompts, share, self._study.seed, self._name)
                 for made in roll_out(self._generate, requests, self._name, where):
+                    self._note_name()
                     keep(made)
                     tokens += made.tokens or 0
                     advance(1)

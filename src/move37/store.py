@@ -80,6 +80,8 @@ REPORTED = "reported"
 
 ASKED_AT = "asked_at"
 """In a model's identity: the local time that its chat template was given as now, where it prints the date."""
+ANSWERS_AS = "answers_as"
+"""In a model's identity: the name that a server's answers give to the model."""
 NEUTRAL = frozenset(
     {"engine", "model", "label", "revision", "architecture", "parameters", "device", "kernels", "context_length"}
     | {"ignored_settings", "ends_named_by", "batch_size", "delay_seconds", "seeds", "engine_package"}

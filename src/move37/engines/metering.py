@@ -55,7 +55,8 @@ class Spending:
 
     def most(self, prompt_tokens: int, new_tokens: int) -> float:
         """What a call costs at most."""
-        return (prompt_tokens * self.price.prompt + new_tokens * self.price.completion) / _MILLION
+        dearest = max(self.price.prompt, self.price.cached_prompt or 0.0)
+        return (prompt_tokens * dearest + new_tokens * self.price.completion) / _MILLION
 
     @property
     def spent_here(self) -> float:
@@ -113,6 +114,16 @@ class Spending:
         self.lost += float(earlier.get("lost", 0.0)) + float(earlier.get("reserved", 0.0))
         self.prompt_tokens += int(earlier.get("prompt_tokens", 0))
         self.completion_tokens += int(earlier.get("completion_tokens", 0))
+
+
+@runtime_checkable
+class Named(Protocol):
+    """An engine that is told, with each answer, which model made it: one name for all samples of a model.
+
+    It refuses another; `answered_as` is set before sampling where an earlier process knew it.
+    """
+
+    answered_as: str | None
 
 
 @dataclass(frozen=True, slots=True)

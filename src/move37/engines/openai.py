@@ -15,6 +15,7 @@ A server does not promise that a seed gives the same sample in other company, an
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -25,7 +26,7 @@ from pydantic import Field, field_validator, model_validator
 from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.endpoint import CallError, Connection, Endpoint, Failure, LoopThread
 from move37.engines import ENGINES, parse_options, refuse_images, seeds_statement
-from move37.engines.metering import Price, Replica, Spending
+from move37.engines.metering import Price, Replica, Spending, Usage
 from move37.engines.openai_calls import Dispatcher, Policy
 from move37.engines.openai_repeats import RepeatGuard
 from move37.engines.openai_servers import GIVES_TOKENS, PLAIN, TAKES_IDS, Server, describe, token_counter
@@ -39,6 +40,8 @@ _OWN_KEYS = frozenset(
     | {"max_completion_tokens", "best_of", "echo", "suffix"}
 )
 _TRIES_TO_OPEN = 3
+_MOST_NAMES = 10
+"""Models of a server that a message names."""
 _BEGINNING, _TEMPLATE, _IMAGE = 8, 256, 4096
 """Tokens that may be added to a text, to messages by a template, and for an image, at most."""
 
@@ -154,6 +157,8 @@ class OpenAIEngine:
             self.context_length = renderer.context_length
         self.spending = Spending(options.price, options.budget) if options.is_priced else None
         self._guard = RepeatGuard()
+        self.answered_as: str | None = None
+        """See `metering.Named`."""
         self._lengths: dict[tuple[str, ...], int | None] = {}
         extra = {**PLAIN[server.kind], **options.request}
         tags = options.reasoning_tags or _tags_of(renderer)
@@ -171,7 +176,7 @@ class OpenAIEngine:
             for endpoint, server in zip(endpoints, servers, strict=True):
                 if server.models and name not in server.models:
                     raise ConfigError(
-                        f"model {model.path!r}: {endpoint.connection.shown} serves {', '.join(server.models)}; set "
+                        f"model {name!r}: {endpoint.connection.shown} serves {_listed(server.models, name)}; set "
                         "options.model to one of them"
                     )
             server = _common(servers)
@@ -275,6 +280,7 @@ class OpenAIEngine:
             self._guard,
             self._encode,
             self._most_prompt_tokens,
+            self._refuse_another,
             made.put,
             made.qsize,
         )
@@ -318,6 +324,26 @@ class OpenAIEngine:
         added = _BEGINNING if written_here else _TEMPLATE
         return len(prompt.text.encode()) + added + _IMAGE * len(prompt.images)
 
+    def _refuse_another(self, prompt: Prompt, named: str | None, usage: Usage | None) -> None:
+        """Raises EngineError for an answer of another model than those before, or to a prompt that was cut short."""
+        place = ", ".join(endpoint.connection.shown for endpoint in self._endpoints)
+        self.answered_as = self.answered_as or named
+        if named and named != self.answered_as:
+            raise EngineError(
+                f"{place}: answers came from {self.answered_as!r}, and now from {named!r}: samples of two models would "
+                "be one model's; set options.model to a name that stays (with its date), in another --out folder"
+            )
+        counted = self._lengths.get(prompt.content)
+        written_here = self._options.api == "completions" and not prompt.images
+        # Of a text that the server cuts into tokens itself it may know another beginning.
+        exact = self._sends_ids or self._renderer is None
+        fewest = 0 if counted is None else counted - (0 if exact else _BEGINNING)
+        if usage is not None and written_here and usage.prompt < fewest:
+            raise EngineError(
+                f"{place}: read {usage.prompt} of the {counted} tokens of the prompt of {prompt.problem_id}: it cuts "
+                "prompts short; serve the model with a longer context"
+            )
+
     def _refuse(self, prompt: Prompt) -> None:
         """Raises ConfigError for a prompt that cannot be sent as it is written."""
         if not self._options.images:
@@ -337,7 +363,9 @@ async def _opened(endpoint: Endpoint, model: str, kind: str | None) -> Server:
     place = endpoint.connection.shown
     for tried in range(_TRIES_TO_OPEN):
         try:
-            return await describe(endpoint, model, kind)
+            found = await describe(endpoint, model, kind)
+            endpoint.forget_calls()
+            return found
         except CallError as failed:
             if failed.kind is Failure.REFUSED:
                 raise ConfigError(
@@ -347,6 +375,15 @@ async def _opened(endpoint: Endpoint, model: str, kind: str | None) -> Server:
                 raise EngineError(f"{place} {failed.said}; start the server, or mend options.base_url") from None
             await asyncio.sleep(endpoint.pause + 0.5 * 2**tried)
     raise AssertionError("the last try returns or raises")
+
+
+def _listed(models: Sequence[str], name: str) -> str:
+    """The names that a server has, or, of many, how many they are and those most like `name`."""
+    if len(models) <= _MOST_NAMES:
+        return ", ".join(models)
+    short = {each.rpartition("/")[2].lower(): each for each in models}
+    close = [short[each] for each in get_close_matches(name.rpartition("/")[2].lower(), short, _MOST_NAMES, 0.4)]
+    return f"{len(models):,} models" + (f", among them {', '.join(close)}" if close else ", none with such a name")
 
 
 async def _disconnected(endpoints: Sequence[Endpoint]) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 from move37.config import SamplingConfig
 from move37.endpoint import CallError, Endpoint, Failure
 from move37.engines.metering import Spending, Usage
-from move37.engines.openai_repeats import PROBE, PROBE_TOKENS, PROBES, RepeatGuard, is_recalled
-from move37.engines.openai_wire import Form, read_answer, sample_of
+from move37.engines.openai_repeats import PROBE, PROBE_TOKENS, PROBES, RepeatGuard, fault_in
+from move37.engines.openai_wire import Choice, Form, read_answer, refuse_other_limits, sample_of
 from move37.errors import EngineError, RunError
 from move37.types import FinishReason, Prompt, Request, Sample
 
@@ -62,6 +62,8 @@ class Dispatcher:
     encode: Callable[[Prompt], Sequence[int] | None]
     prompt_tokens: Callable[[Prompt], int]
     """At most so many; the server's own count takes its place once there is one."""
+    check: Callable[[Prompt, str | None, Usage | None], object]
+    """Raises EngineError for the name of a model, or a count of tokens, that shows another prompt or model."""
     deliver: Callable[[Sample], object]
     unread: Callable[[], int]
     _prompt_tokens: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -150,22 +152,30 @@ class Dispatcher:
             try:
                 choices, usage = read_answer(answer, self.form, call.prompt.text)
             except CallError as failed:
+                failed.said = endpoint.without_key(failed.said)
                 endpoint.note_failure(failed, sent_at)
                 raise
-            if usage is not None:
-                self._prompt_tokens[call.prompt.content] = usage.prompt
-            elif self.spending.budget is not None:
-                raise EngineError("options.budget: the server does not say how many tokens an answer took")
+            self._refuse_other_terms(call, answer, choices, usage)
         except CallError as failed:
             may_cost = failed.may_cost
             raise
         finally:
             self.spending.settle(most, usage, may_cost)
-        alone = len(call.requests) == 1
+        alone = len(choices) == 1
         return [
             sample_of(request, choice, usage, alone, self.sampling)
             for request, choice in zip(call.requests, choices, strict=False)
         ]
+
+    def _refuse_other_terms(self, call: Call, answer: Any, choices: Sequence[Choice], usage: Usage | None) -> None:
+        """Raises EngineError where an answer shows that something else was done than what was asked for."""
+        if usage is not None:
+            self._prompt_tokens[call.prompt.content] = usage.prompt
+        elif self.spending.budget is not None:
+            raise EngineError("options.budget: the server does not say how many tokens an answer took")
+        named = answer.get("model")
+        self.check(call.prompt, named if isinstance(named, str) else None, usage)
+        refuse_other_limits(call.prompt, choices, usage, self.form, self.sampling)
 
     def _take(self, call: Call, task: "asyncio.Task[list[Sample]]") -> None:
         """What became of a call: samples, a call that is to be made again, or the end."""
@@ -187,7 +197,11 @@ class Dispatcher:
             self._last_failure = time.monotonic(), failed.said
             down = failed.kind in (Failure.OVERLOADED, Failure.UNREACHABLE)  # not this call's own doing
             call = replace(call, tries=call.tries + (not down), said=failed.said)
-            (self._left_owed if call.tries > self.policy.retries else self._waiting).append(call)
+            is_last = call.tries > self.policy.retries
+            if is_last and len(call.requests) > 1:  # perhaps it bears one at a time
+                self._waiting.extend(replace(call, requests=(each,), tries=0) for each in call.requests)
+            else:
+                (self._left_owed if is_last else self._waiting).append(call)
         elif "content_filter" in failed.said:
             for request in call.requests:
                 self._pass_on(_filtered(request))
@@ -219,40 +233,44 @@ class Dispatcher:
         """Ask a question that has many answers, where responses repeat. Raises EngineError if they repeat there too."""
         if self._fatal is not None or not self.guard.is_suspicious:
             return
-        if is_recalled(await asyncio.gather(*map(self._probe, range(PROBES)))):
-            raise EngineError(
-                f"{self.endpoints[0].connection.shown}: {self.guard.said(self.sampling.temperature)}: the server "
-                "recalls responses or ignores seeds; turn its cache of responses off"
-            )
+        together = self.policy.samples_per_call if self._n_is_honoured else 1
+        probes = await asyncio.gather(*(self._probe(number, together) for number in range(PROBES)))
+        if why := fault_in(probes):
+            place = self.endpoints[0].connection.shown
+            raise EngineError(f"{place}: {self.guard.said(self.sampling.temperature)}, and {why}")
         self.guard.settled = True
         self._release()
 
-    async def _probe(self, number: int) -> str:
-        """One response to the probe; empty where there is none."""
-        request = Request(Prompt("probe", PROBE, (), "completion"), number, number + 1)
+    async def _probe(self, number: int, together: int) -> list[str]:
+        """The responses to the probe, asked for as samples are: `together` in one call; none where it failed."""
+        prompt = Prompt("probe", PROBE, (), "completion")
+        requests = [Request(prompt, index, number + 1) for index in range(together)]
         settings = self.sampling.model_copy(
             update={"temperature": 1.0, "top_p": 1.0, "max_new_tokens": PROBE_TOKENS, "keep_tokens": False}
         )
-        most = self.spending.most(self.prompt_tokens(request.prompt), PROBE_TOKENS)
+        most = self.spending.most(self.prompt_tokens(prompt), PROBE_TOKENS * together)
         if not self.spending.allows(most):
-            return ""
+            return []
         self.spending.reserve(most)
         usage: Usage | None = None
         try:
             endpoint = self.endpoints[number % len(self.endpoints)]
-            answer = await endpoint.call(self.form.path, self.form.body([request], None, settings, PROBE))
+            answer = await endpoint.call(self.form.path, self.form.body(requests, None, settings, PROBE))
             choices, usage = read_answer(answer, self.form, PROBE)
         except CallError:
-            return ""
+            return []
         finally:
             self.spending.settle(most, usage, may_cost=True)
-        return choices[0].text
+        return [choice.text for choice in choices if choice.text or not choice.is_cut]
 
     def _lose_patience(self) -> None:
         failed_at, said = self._last_failure
         answered_at = max(self._began, *(each.last_answer for each in self.endpoints))
         waited = time.monotonic() - answered_at
-        if failed_at > answered_at and waited > self.policy.patience_seconds:
+        patience = self.policy.patience_seconds
+        if self._running:  # a server may be at work on these for as long as a call may take
+            patience = max(patience, *(each.connection.timeout_seconds for each in self.endpoints))
+        if failed_at > answered_at and waited > patience:
             places = ", ".join(each.connection.shown for each in self.endpoints)
             raise EngineError(
                 f"{places}: no answer for {waited:.0f} s ({said}); what was finished is kept: run the same command "

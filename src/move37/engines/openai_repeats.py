@@ -20,28 +20,48 @@ _LONG = 200
 """Characters from which two equal responses to the probe are no accident."""
 
 
+_WINDOW = 1024
+"""Responses after which the share of repeats is counted anew, so that a cache which begins late is seen as soon."""
+_REMEMBERED = 2**20
+"""Responses that are remembered at most; the oldest prompts go first."""
+
+
 class RepeatGuard:
     """Counts responses that equal an earlier one to the same prompt. `settled` once the server is known to be sound."""
 
     def __init__(self) -> None:
         self.repeats = self.responses = 0
         self.settled = False
+        self._firsts = 0
+        """Responses of this window to a prompt that had none: they can repeat nothing."""
         self._seen: dict[str, set[int]] = {}
+        self._remembered = 0
         self._held: list[Sample] = []
 
     def take(self, sample: Sample) -> list[Sample]:
         """What may be delivered now that this sample is there."""
+        if self.settled:
+            return [*self.release(), sample]
+        if self.responses >= _WINDOW and not self.is_suspicious:
+            self.repeats = self.responses = self._firsts = 0
         known = self._seen.setdefault(sample.problem_id, set())
         digest = hash(sample.text)
         self.repeats += digest in known
         self.responses += 1
+        self._firsts += not known
+        self._remembered += digest not in known
         known.add(digest)
         self._held.append(sample)
+        self._forget()
         return [] if self.is_suspicious or self.responses < HELD else self.release()
+
+    def _forget(self) -> None:
+        while self._remembered > _REMEMBERED and len(self._seen) > 1:
+            self._remembered -= len(self._seen.pop(next(iter(self._seen))))
 
     @property
     def is_suspicious(self) -> bool:
-        possible = self.responses - len(self._seen)
+        possible = self.responses - self._firsts
         return not self.settled and self.repeats >= FEWEST and self.repeats >= SHARE * possible
 
     def release(self) -> list[Sample]:
@@ -51,14 +71,34 @@ class RepeatGuard:
     def said(self, temperature: float) -> str:
         return (
             f"{self.repeats} of {self.responses} responses at temperature {temperature:g} repeat an earlier one to the "
-            "same prompt word for word, and a test prompt is answered alike every time"
+            "same prompt word for word"
         )
 
 
-def is_recalled(texts: Sequence[str]) -> bool:
-    """Whether responses to the probe come from a cache: all alike, or two long ones alike."""
-    common = Counter(text for text in texts if text)
-    if not common:
-        return False
+def fault_in(probes: Sequence[Sequence[str]]) -> str | None:
+    """What is wrong with a server that gave these responses to the probe, those of one call together; None: nothing."""
+    texts = [text for call in probes for text in call]
+    if len(texts) > 1 and set(texts) == {""}:
+        return (
+            "a test prompt is answered without any text: the server keeps back what the model writes, or hands it over "
+            "under a name other than content, reasoning_content and reasoning"
+        )
+    several = [call for call in probes if len(call) > 1]
+    if several and all(map(_is_recalled, several)) and not _is_recalled([call[0] for call in several]):
+        return (
+            "samples of one call answer a test prompt alike: the server makes one and copies it; set "
+            "options.samples_per_call to 1"
+        )
+    if _is_recalled(texts):
+        return (
+            "a test prompt is answered alike every time: the server recalls responses or ignores seeds; turn its cache "
+            "of responses off"
+        )
+    return None
+
+
+def _is_recalled(texts: Sequence[str]) -> bool:
+    """Whether these come from a cache: all alike, or two long ones alike."""
+    common = Counter(texts)
     longest = max((len(text) for text, times in common.items() if times > 1), default=0)
-    return longest >= _LONG or (len(texts) > 1 and max(common.values()) == len(texts))
+    return longest >= _LONG or (len(texts) > 1 and len(common) == 1)

@@ -77,7 +77,9 @@ async def describe(endpoint: Endpoint, model: str, kind: str | None = None) -> S
         info = info or await asked.get("/info")
         version, context = info.get("version"), info.get("max_total_tokens")
     length = context if isinstance(context, int) and context > 0 else None
-    return Server(found, None if version is None else str(version), tuple(row["id"] for row in rows), length)
+    # A list that goes on, on another page, is no list of all that there is.
+    names = () if _mapping(listed).get("has_more") else tuple(row["id"] for row in rows)
+    return Server(found, None if version is None else str(version), names, length)
 
 
 def token_counter(

@@ -7,19 +7,26 @@ server may take fewer than a template has.
 """
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from move37.config import SamplingConfig
-from move37.endpoint import CallError, Failure
+from move37.endpoint import CallError, Failure, kind_of_status
 from move37.engines.metering import Usage
 from move37.errors import EngineError
-from move37.types import FinishReason, ImagePart, Message, Request, Sample, Segment
+from move37.types import FinishReason, ImagePart, Message, Prompt, Request, Sample, Segment
 
 SEED_BITS = 53
 """A seed is sent by its lowest bits: all whole numbers that any reader of JSON keeps exactly."""
 _STOPPED = ("stop", "stop_sequence", "end_turn", "eos", "eos_token")
+_LIMITED = ("length", "max_tokens", "max_output_tokens", "model_length")
+_GIVEN_UP = ("abort", "error", "cancelled", "timeout", "insufficient_system_resource", "network_error")
+"""Reasons, in small letters, of servers that gave a response up: the same sample may be made again."""
+_FILTER = "content_filter"
+_SHOWN = 2000
+"""Characters of an answer that cannot be read, for whoever takes the key out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Form:
         if len(requests) > 1:
             body["n"] = len(requests)
         if sampling.keep_tokens:
-            body |= {"logprobs": 0, "return_token_ids": True}
+            body |= {"logprobs": 0 if self.api == "completions" else True, "return_token_ids": True}
         return body | dict(self.extra)
 
 
@@ -80,7 +87,7 @@ def _image(part: ImagePart) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One text of an answer. `filtered`: the server's content filter ended it."""
+    """One text of an answer. `finish_reason` is in small letters."""
 
     text: str
     finish_reason: str | None
@@ -88,81 +95,163 @@ class Choice:
     logprobs: tuple[float, ...] | None
 
     @property
-    def filtered(self) -> bool:
-        return self.finish_reason == "content_filter"
+    def is_cut(self) -> bool:
+        """Whether the server says that the limit ended it."""
+        return self.finish_reason in _LIMITED
+
+    @property
+    def not_its_own(self) -> str | None:
+        """Why the text is not all that the model would have written, where the server says that it is not."""
+        if self.finish_reason == _FILTER:
+            return "the server's content filter ended it"
+        if self.finish_reason in (None, "", *_STOPPED, *_LIMITED):
+            return None
+        return f"the server ended it for a reason of its own ({self.finish_reason})"
 
 
 def read_answer(answer: Any, form: Form, prompt_text: str) -> tuple[list[Choice], Usage | None]:
     """The texts of an answer, and its tokens where the server counts them. Raises CallError for anything else."""
+    if isinstance(answer, dict) and "choices" not in answer and answer.get("error"):
+        raise failure_inside(answer["error"])
     try:
-        rows = sorted(answer["choices"], key=lambda row: row.get("index", 0))
-        choices = [_choice(row, form, prompt_text) for row in rows]
-        counted = answer.get("usage")
-        usage = None if not counted else _usage(counted)
+        rows = sorted(answer["choices"], key=lambda row: row.get("index") or 0)
+        usage = _usage(answer.get("usage"))
+        choices = [_choice(row, form, prompt_text, usage) for row in rows]
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise CallError(Failure.UNREADABLE, "the answer is no completion") from error
+        raise CallError(Failure.UNREADABLE, f"the answer is no completion: {_shown(answer)}") from error
     if not choices:
         raise CallError(Failure.UNREADABLE, "the answer holds no text")
-    if any(choice.finish_reason in ("abort", "error") for choice in choices):
+    if any(choice.finish_reason in _GIVEN_UP for choice in choices):
         raise CallError(Failure.CUT_OFF, "the server gave the response up")
+    if usage is not None and any(choice.text for choice in choices) and not (usage.prompt and usage.completion):
+        usage = None  # it counts nothing: text takes tokens
     return choices, usage
 
 
-def _choice(row: Mapping[str, Any], form: Form, prompt_text: str) -> Choice:
-    logprobs = row.get("logprobs") or {}
-    ids = row.get("token_ids")
-    kept = logprobs.get("token_logprobs") if isinstance(logprobs, dict) else None
-    text = row["text"] if form.api == "completions" else joined(row["message"], form.tags, prompt_text)
+def failure_inside(error: Any) -> CallError:
+    """An error that came as an answer, with status 200: taken as the status that it says, if it says one."""
+    code = error.get("code") if isinstance(error, Mapping) else None
+    status = code if isinstance(code, int) and 400 <= code < 600 else None
+    said = f"the answer is an error: {_shown(error)}"
+    if status is None:
+        return CallError(Failure.UNREADABLE, said)
+    return CallError(kind_of_status(status), said, status)
+
+
+def _shown(answer: Any) -> str:
+    """The beginning of what a server said, in one line."""
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    return " ".join(text.split())[:_SHOWN]
+
+
+def _choice(row: Mapping[str, Any], form: Form, prompt_text: str, usage: Usage | None) -> Choice:
+    ids, reason = row.get("token_ids"), row.get("finish_reason")
+    kept = _logprobs(row.get("logprobs"))
+    if form.api == "completions":
+        text = row["text"]
+    else:
+        text = joined(row["message"], form.tags, prompt_text, bool(usage and usage.completion))
     if not isinstance(text, str):
         raise TypeError
     return Choice(
-        text,
-        row.get("finish_reason"),
-        None if ids is None else tuple(map(int, ids)),
-        None if kept is None else tuple(map(float, kept)),
+        text, None if reason is None else str(reason).lower(), None if ids is None else tuple(map(int, ids)), kept
     )
 
 
-def joined(message: Mapping[str, Any], tags: tuple[str, str], prompt_text: str) -> str:
-    """The whole of what the model wrote: reasoning that was handed back apart, then the answer."""
+def _logprobs(given: Any) -> tuple[float, ...] | None:
+    """Of each token: completions have a list of them, chat a list of objects."""
+    if not isinstance(given, dict):
+        return None
+    kept = given.get("token_logprobs")
+    if kept is None and isinstance(given.get("content"), list):
+        kept = [each["logprob"] for each in given["content"]]
+    return None if kept is None else tuple(map(float, kept))
+
+
+def joined(message: Mapping[str, Any], tags: tuple[str, str], prompt_text: str, counted: bool = False) -> str:
+    """The whole of what the model wrote: reasoning that was handed back apart, then the answer.
+
+    A message without text is one where tokens were `counted`: the model wrote none, or reasons where nobody reads it.
+    """
     content = message.get("content")
     reasoning = message.get("reasoning_content") or message.get("reasoning")
-    if content is None and reasoning is None and not message.get("refusal"):
+    is_said = counted or message.get("refusal") or message.get("tool_calls")
+    if content is None and reasoning is None and not is_said:
         raise KeyError("content")
-    content = content or message.get("refusal") or ""
-    if not isinstance(content, str):
-        raise TypeError
+    content = _words(content or message.get("refusal"))
     if not reasoning:
         return content
     opening, closing = tags
     if opening.strip() and prompt_text.rstrip().endswith(opening.strip()):
         opening = ""  # the prompt has opened it
-    return opening + str(reasoning) + (closing + content if content else "")
+    return opening + _words(reasoning) + (closing + content if content else "")
 
 
-def _usage(counted: Mapping[str, Any]) -> Usage:
-    details = counted.get("prompt_tokens_details") or {}
-    return Usage(
-        int(counted["prompt_tokens"]), int(counted["completion_tokens"]), int(details.get("cached_tokens") or 0)
-    )
+def _words(content: Any) -> str:
+    """The text of a message's content, which may be a list of parts. Raises TypeError for what is no text."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, list):
+        return "".join(map(_words, content))
+    if isinstance(content, Mapping):
+        return _words(next(content[key] for key in ("text", "thinking", "summary", "content") if key in content))
+    raise TypeError
+
+
+def _usage(counted: Any) -> Usage | None:
+    """Tokens of a call; None where one of the two numbers is missing.
+
+    Servers differ in what they leave out of which number, so each token counts where it is counted at all: reasoning
+    that is in the total alone is part of what was made, and recalled tokens beyond the prompt's are part of the prompt.
+    """
+    if not isinstance(counted, Mapping):
+        return None
+    prompt, completion = counted.get("prompt_tokens"), counted.get("completion_tokens")
+    if type(prompt) is not int or type(completion) is not int or prompt < 0 or completion < 0:
+        return None
+    details, total = counted.get("prompt_tokens_details"), counted.get("total_tokens")
+    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    cached = cached if type(cached) is int and cached > 0 else 0
+    if type(total) is int:
+        completion = max(completion, total - prompt - (cached if cached > prompt else 0))
+    return Usage(prompt + cached if cached > prompt else prompt, completion, cached)
+
+
+def refuse_other_limits(
+    prompt: Prompt, choices: Sequence[Choice], usage: Usage | None, form: Form, sampling: SamplingConfig
+) -> None:
+    """Raises EngineError where the server cut responses off before `max_new_tokens`, or let them go on beyond it.
+
+    Of several texts in one answer the sum may be known alone: those that were cut off have reached the limit each.
+    """
+    limit = sampling.max_new_tokens
+    cut = [choice.is_cut and not _cut(choice.text, prompt.stop)[1] for choice in choices]
+    known = [(len(each.token_ids), 1, is_cut) for each, is_cut in zip(choices, cut, strict=True) if each.token_ids]
+    if len(known) < len(choices):
+        known = [] if usage is None else [(usage.completion, len(choices), sum(cut))]
+    for tokens, texts, at_limit in known:
+        if tokens > texts * (limit + 1):  # some count the token that ends a text
+            raise EngineError(
+                f"problem {prompt.problem_id}: the server made {tokens} tokens where {form.limit_key} = {limit} was "
+                "asked for: it reads another key; set options.limit_key, or options.request to what it takes"
+            )
+        if tokens < at_limit * limit:
+            reached = tokens // texts
+            raise EngineError(
+                f"problem {prompt.problem_id}: the server cut a response off after {reached} of {limit} tokens: its "
+                f"context is too short; set sampling.max_new_tokens to {reached} at most, or serve it with more"
+            )
 
 
 def sample_of(request: Request, choice: Choice, usage: Usage | None, alone: bool, sampling: SamplingConfig) -> Sample:
-    """The sample that a choice is. `alone`: the call asked for this one only, so the usage is its own.
+    """The sample that a choice is. `alone`: the answer holds this one only, so the usage is its own.
 
-    Raises EngineError for a response that was cut off before `max_new_tokens`, and for tokens that were asked for and
-    are not there.
+    Raises EngineError for tokens that were asked for and are not there.
     """
     text, ended = _cut(choice.text, request.prompt.stop)
     tokens = len(choice.token_ids) if choice.token_ids is not None else usage.completion if usage and alone else None
     finish = _finish(choice.finish_reason, ended)
-    if finish is FinishReason.LENGTH and tokens is not None and tokens < sampling.max_new_tokens:
-        raise EngineError(
-            f"problem {request.prompt.problem_id}: the server cut a response off after {tokens} of "
-            f"{sampling.max_new_tokens} tokens: its context is too short; set sampling.max_new_tokens to {tokens} "
-            "at most, or serve it with more"
-        )
-    error = "the server's content filter ended it" if choice.filtered else None
+    error = None if ended else choice.not_its_own
     segments, logprob = None, None
     if sampling.keep_tokens:
         if choice.token_ids is None or choice.logprobs is None or len(choice.token_ids) != len(choice.logprobs):
@@ -179,7 +268,7 @@ def sample_of(request: Request, choice: Choice, usage: Usage | None, alone: bool
 def _finish(reason: str | None, ended: bool) -> FinishReason:
     if ended or reason in _STOPPED:
         return FinishReason.STOP
-    return FinishReason.LENGTH if reason in ("length", "max_tokens") else FinishReason.UNKNOWN
+    return FinishReason.LENGTH if reason in _LIMITED else FinishReason.UNKNOWN
 
 
 def _cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:
