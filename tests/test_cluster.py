@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from tests.ray_nodes import Nodes, nodes
 from tests.studies import write_problems
 
 ray = pytest.importorskip("ray", reason="the [ray] extra is not installed")
+from move37.cluster.connection import refuse_dead  # noqa: E402
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.own_workers]
 
 
@@ -141,3 +144,14 @@ def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_els
     assert sorted(keys) == sorted((problem.id, index) for problem in store.problems() for index in range(200))
     ids = [problem.id for problem in store.problems()]
     assert (store.outcomes("base", ids, 200) >= 0).all()
+
+
+def test_an_address_at_which_nobody_listens_is_refused_at_once() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        port = taken.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+            with pytest.raises(EngineError, match=rf"no Ray cluster at {address}: .*ray start --head"):
+                refuse_dead(address)
+    refuse_dead("auto")
+    refuse_dead(None)

@@ -102,6 +102,13 @@ def test_an_address_is_shown_without_what_opens_it() -> None:
     assert Connection("http://host/v1/").root == "http://host"
 
 
+@pytest.mark.parametrize("address", ["https://me:secret@host/v1", "https://host/v1?key=secret", "http://[::1/v1"])
+def test_an_address_that_opens_something_or_is_none_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="^base_url: ") as caught:
+        Connection(address).refuse_what_cannot_be()
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.slow
 def test_a_call_is_tried_again_as_often_as_is_asked() -> None:
     server = ScriptedServer().start()

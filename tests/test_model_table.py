@@ -57,17 +57,19 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_that_folder(folder: Path) -
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ('[models]\npaths = ["ckpt/no-*"]\n', r"models\.paths: nothing fits 'ckpt/no-\*'"),
+        ('[models]\npaths = ["ckpt/no-*"]\n', r"models\.paths: no folder fits 'ckpt/no-\*'"),
         ('[models]\npaths = "ckpt"\n', r"models\.paths: a list of names and patterns"),
         ("[models.x]\npaths = []\n", r"models\.x\.paths: a list of names and patterns"),
         ('[models.x]\npath = "a"\npaths = ["b"]\n', r"models\.x\.paths: give path or paths"),
-        ('[models]\npaths = ["a/step", "b/step"]\n', "two models would be called 'step'"),
+        ('[models]\npaths = ["a/step", "b/step"]\n', r"two models would be called 'step' \(a/step and b/step\)"),
         ("model_defaults = 3\n", "model_defaults: a table"),
         (
             '[model_defaults]\nengin = "scripted"\n[models.a]\npath = "a"\n',
             r"models\.a\.engin: unknown key; did you mean",
         ),
-        ('[models]\na = "path"\n', r"models\.a: "),
+        ('[models]\na = "path"\n', r"models\.a: a table was expected"),
+        ('[models]\npaths = ["a"]\nengine = "scripted"\n', r"models\.engine: .* goes into \[model_defaults\]"),
+        ('[model_default]\nengine = "scripted"\n[models.a]\npath = "a"\n', "did you mean 'model_defaults'"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_key(folder: Path, text: str, line: str) -> None:
@@ -78,3 +80,11 @@ def test_what_cannot_be_is_refused_by_its_key(folder: Path, text: str, line: str
         return
     with pytest.raises(ConfigError, match=line):
         load(folder, text)
+
+
+def test_what_lies_beside_checkpoints_is_no_model_and_a_folder_is_one_however_often_it_fits(folder: Path) -> None:
+    (folder / "ckpt" / "step-7.log").write_text("loss 3")
+    (folder / "ckpt" / "step-8.gguf").write_text("")
+    (folder / "ckpt" / "step-latest").symlink_to(folder / "ckpt" / "step-100")
+    study = load(folder, '[models]\npaths = ["ckpt/step-100", "ckpt/step-*", "ckpt/*/"]\n')
+    assert list(study.models) == ["step-100", "step-3", "step-8.gguf", "step-20", "base", "odd[1]"]

@@ -11,7 +11,7 @@ import pytest
 from move37.config import ModelConfig, SamplingConfig, StoppingConfig, parse_study
 from move37.engines import ENGINES
 from move37.engines.openai_repeats import RepeatGuard
-from move37.errors import EngineError, RunError
+from move37.errors import ConfigError, EngineError, RunError
 from move37.pipeline import sample_run, start_run
 from move37.seeds import sample_seed
 from move37.types import FinishReason, Message, Prompt, Request, Sample
@@ -156,6 +156,18 @@ def test_of_many_models_the_likely_ones_are_named(server: ScriptedServer, load: 
     assert len(str(caught.value)) < 300
     server.about = lambda path: listed | {"has_more": True} if path == "/v1/models" else None  # type: ignore[method-assign]
     load(model="mixtral-7b")
+
+
+@pytest.mark.parametrize("options", [{"api_key_env": "sk-hidden"}, {"base_url": "http://me:sk-hidden@host/v1"}])
+def test_a_key_in_the_wrong_place_is_refused_before_anything_is_written(options: Answer, tmp_path: Path) -> None:
+    study = {
+        "name": "s",
+        "problems": {"benchmark": "countdown:edge"},
+        "models": {"base": {"path": "m", "engine": "openai", "options": {"base_url": "http://host/v1"} | options}},
+    }
+    with pytest.raises(ConfigError, match=r"options\.(api_key_env|base_url): "):
+        start_run(parse_study(study), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # ---- forms of answers

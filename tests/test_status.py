@@ -14,7 +14,7 @@ from move37 import doctor, monitoring, terminal_status
 from move37.commands import app
 from move37.config import parse_study
 from move37.monitoring import Monitor, Round
-from move37.pipeline import sample_run, start_run
+from move37.pipeline import sample_run, start_run, verify_run
 from move37.status import run_status
 from move37.store import RunStore
 from move37.types import FinishReason, Sample
@@ -57,6 +57,15 @@ def test_a_run_that_ended_is_counted_from_its_folder(run: RunStore) -> None:
     assert [line["stopped"] for line in rounds] == sorted(line["stopped"] for line in rounds)
     assert rounds[0]["stopped"] == 0
     assert rounds[0]["most_seconds_left"] > rounds[0]["seconds_left"] == 0
+
+
+def test_what_another_command_verified_waits_no_more(run: RunStore, tmp_path: Path) -> None:
+    fixed = start_run(study(tmp_path, stop={"successes": 0}, n=4), tmp_path / "fixed")
+    sample_run(fixed)
+    assert run_status(fixed).models[0].backlog == 20
+    verify_run(fixed)
+    [model] = run_status(fixed).models
+    assert (model.state, model.backlog, model.stopped) == ("idle", 0, None)
 
 
 class Costly:

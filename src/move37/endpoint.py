@@ -132,6 +132,16 @@ class Connection:
         """Raises ValueError, or LookupError with the name of a variable that is not set."""
         if not re.match(r"https?://[^\s/]+\S*$", self.base_url):
             raise ValueError(f"base_url: must start with http:// or https:// (given: {self.base_url!r})")
+        try:
+            parts = urlsplit(self.base_url)
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(f"base_url: is no address ({error})") from None
+        if "@" in parts.netloc or parts.query:
+            raise ValueError(
+                f"base_url: {self.shown} was given with a user, a password or a query, which would be written into the "
+                "run folder; give the key by api_key_env"
+            )
         if self.api_key_env is None:
             return
         if not _ENVIRONMENT_NAME.fullmatch(self.api_key_env):

@@ -4,13 +4,15 @@
     [models] paths = [...]              a model for each name or folder
     [models.NAME] paths = [...]         the same, as NAME-<folder>, with all else that stands there
 
-A pattern (`*`, `?`, `[`) stands for the files and folders that fit it, in natural order: step-20 before step-100. A
-name without one stands for itself, whether it is there or not: it may be a hub's or a server's. A folder whose name has
-such characters itself is taken as it is.
+A pattern (`*`, `?`, `[`) stands for the folders, and GGUF files, that fit it in natural order: step-20 before step-100.
+A name without one stands for itself, whether it is there or not: it may be a hub's or a server's. A folder whose name
+has such characters itself is taken as it is. A folder that a list gives twice, by two patterns or by a link to it, is
+one model, where it is given first and by the name of the folder itself.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -27,14 +29,25 @@ def one_table_each(raw: Mapping[str, Any], folder: Path, where: str) -> dict[str
     defaults, tables = study.pop(DEFAULTS, {}), study.get("models")
     if not isinstance(defaults, Mapping):
         raise ConfigError(f"{where}: {DEFAULTS}: a table of keys that every model has was expected")
+    for name in study.keys() - {"models"}:
+        if get_close_matches(name, [DEFAULTS], cutoff=0.85):
+            raise ConfigError(f"{where}: {name}: unknown key; did you mean {DEFAULTS!r}?")
     if not isinstance(tables, Mapping):
         return study
     models: dict[str, Any] = {}
     for name, table in _one_each(tables, folder, where):
         if name in models:
-            raise ConfigError(f"{where}: models: two models would be called {name!r}; give one a table of its own")
-        # What is no table is refused where the study is checked, with its key.
-        models[name] = _merged(defaults, table) if isinstance(table, Mapping) else table
+            both = " and ".join(str(each.get("path")) for each in (models[name], table) if isinstance(each, Mapping))
+            raise ConfigError(
+                f"{where}: models: two models would be called {name!r} ({both}); give one a table of its own, as "
+                "[models.NAME] with path, or with paths, before which NAME is put"
+            )
+        if not isinstance(table, Mapping):
+            raise ConfigError(
+                f"{where}: models.{name}: a table was expected, as [models.{name}] with a path (given: {table!r}); "
+                f"what holds for every model goes into [{DEFAULTS}]"
+            )
+        models[name] = _merged(defaults, table)
     return study | {"models": models}
 
 
@@ -57,15 +70,32 @@ def _one_each(tables: Mapping[str, Any], folder: Path, where: str) -> Iterator[t
 def _paths(given: Any, folder: Path, where: str) -> Iterator[str]:
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given) or not given:
         raise ConfigError(f'{where}: a list of names and patterns was expected, as ["base", "checkpoints/step-*"]')
+    had: set[Path] = set()
     for each in given:
-        path = Path(each).expanduser()
-        if not _PATTERN.search(each) or (folder / path).exists():
-            yield each
-            continue
-        found = sorted(glob(str(path), root_dir=folder), key=_in_natural_order)
-        if not found:
-            raise ConfigError(f"{where}: nothing fits {each!r}")
-        yield from (f"./{match}" if not Path(match).is_absolute() else match for match in found)
+        for path in _fitting(each, folder, where):
+            place = (folder / Path(path).expanduser()).resolve()
+            if place not in had:
+                yield path
+            had.add(place)
+
+
+def _fitting(given: str, folder: Path, where: str) -> list[str]:
+    """What one entry of a list stands for. Raises ConfigError for a pattern that no folder fits."""
+    path = Path(given).expanduser()
+    if not _PATTERN.search(given) or (folder / path).exists():
+        return [given]
+    found = [each for each in glob(str(path), root_dir=folder) if _is_model(folder / each)]
+    if not found:
+        raise ConfigError(f"{where}: no folder fits {given!r}")
+    own: dict[Path, str] = {}
+    for each in sorted(found, key=lambda each: (folder / each.rstrip("/")).is_symlink()):
+        own.setdefault((folder / each).resolve(), each)
+    return [each if Path(each).is_absolute() else f"./{each}" for each in sorted(own.values(), key=_in_natural_order)]
+
+
+def _is_model(path: Path) -> bool:
+    """Whether what a pattern fits can be a model: logs and archives lie beside checkpoints."""
+    return path.is_dir() or path.suffix.lower() == ".gguf"
 
 
 def _last_part(path: str) -> str:

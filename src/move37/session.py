@@ -14,7 +14,7 @@ from functools import partial
 from itertools import product
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from move37.benchmarks import BENCHMARKS
 from move37.config import GENERATED, IMPORTED, ModelConfig, StudyConfig, VerificationConfig
@@ -76,8 +76,10 @@ def check_names(study: StudyConfig) -> None:
     for name, engine in engines.items():
         if engine == "transformers":
             refuse_unreachable(study.models[name].path, f"models.{name}.path")
-    for engine in engines.values():  # last: this loads torch
-        ENGINES.load(engine)
+    for name, engine in engines.items():  # last: this loads torch
+        loaded: Any = ENGINES.load(engine)
+        if hasattr(loaded, "check"):
+            loaded.check(study.models[name])
 
 
 def _engine(study: StudyConfig, model: ModelConfig) -> Engine:

@@ -88,12 +88,16 @@ def _model_status(store: RunStore, model: str, planned: int, line: Mapping[str, 
     samples = _rows(store.samples(model))
     verdicts, truncated = _verdicts(store, model)
     counted = (samples, planned, verdicts, truncated)
+    backlog = max(0, samples - sum(verdicts.values()))
     if line is None:
-        return ModelStatus(model, "idle" if samples else "nothing yet", *counted, cost=store.spending(model) or None)
+        state, cost = "idle" if samples else "nothing yet", store.spending(model) or None
+        return ModelStatus(model, state, *counted, backlog=backlog, cost=cost)
     silent = (_seconds_since(line, now) or 0.0) > _SILENT_AFTER
     state = "idle" if line.get("ended") else "silent" if silent else "sampling"
     known = ("failed", "backlog", "problems", "stopped", "samples_per_second", "tokens_per_second")
     figures = {key: line.get(key) for key in (*known, "seconds_left", "most_seconds_left", "cost")}
+    if state == "idle":  # what its last round left undone, another command may have done
+        figures |= {"backlog": backlog, "stopped": None}
     return ModelStatus(model, state, *counted, **figures, replicas=tuple(line.get("replicas", ())))
 
 

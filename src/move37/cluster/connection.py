@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 from typing import Any
 
 from move37 import __version__
@@ -18,6 +20,8 @@ GONE = (exceptions.ActorDiedError, exceptions.ActorUnavailableError, exceptions.
 """What asking an actor raises where it, its process or its node has died."""
 RESTARTING = exceptions.ActorUnavailableError
 """What asking an actor raises that Ray is starting again."""
+_HOST_PORT = re.compile(r"(ray://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d+)")
+_CONNECT_SECONDS = 10.0
 PAUSE_SECONDS = 0.5
 """Before such an actor is asked again."""
 LOST = (*GONE, exceptions.ObjectLostError, exceptions.OwnerDiedError, exceptions.WorkerCrashedError)
@@ -31,16 +35,31 @@ def connected(settings: ClusterConfig) -> Any:
     """
     if not ray.is_initialized():
         address = settings.address or os.environ.get("RAY_ADDRESS")
+        refuse_dead(address)
         local: dict[str, Any] = {} if address else {"include_dashboard": False}
         try:
             ray.init(address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR, **local)
         except (ConnectionError, exceptions.RaySystemError, RuntimeError, ValueError) as error:
-            shown = " ".join(str(error).split())[:300]
-            raise EngineError(
-                f"cluster.address: no Ray cluster at {address or 'this machine'}: {shown}; start one with "
-                "ray start --head"
-            ) from None
+            raise _no_cluster(address, error) from None
     return ray
+
+
+def refuse_dead(address: str | None) -> None:
+    """Raises EngineError where nothing listens at HOST:PORT: Ray itself asks there for many minutes."""
+    found = _HOST_PORT.fullmatch(address or "")
+    if found is None:
+        return
+    try:
+        socket.create_connection((found["host"], int(found["port"])), _CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from None
+
+
+def _no_cluster(address: str | None, error: Exception) -> EngineError:
+    shown = " ".join(str(error).split())[:300]
+    return EngineError(
+        f"cluster.address: no Ray cluster at {address or 'this machine'}: {shown}; start one with ray start --head"
+    )
 
 
 def resources(kind: str) -> int:

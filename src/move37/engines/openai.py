@@ -15,6 +15,7 @@ A server does not promise that a seed gives the same sample in other company, an
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from queue import SimpleQueue
@@ -124,9 +125,7 @@ class Options(Settings):
         for address in self.base_url:
             connection = Connection(address, self.api_key_env, self.timeout_seconds, self.concurrency)
             try:
-                connection.refuse_what_cannot_be()
-            except ValueError as error:
-                raise ConfigError(f"options.{error}") from None
+                _refuse_what_cannot_be(connection)
             except LookupError as error:
                 name = error.args[0]
                 raise ConfigError(
@@ -134,6 +133,14 @@ class Options(Settings):
                 ) from None
             made.append(connection)
         return made
+
+
+def _refuse_what_cannot_be(connection: Connection) -> None:
+    """Raises ConfigError, or LookupError with the name of a variable that is not set."""
+    try:
+        connection.refuse_what_cannot_be()
+    except ValueError as error:
+        raise ConfigError(f"options.{error}") from None
 
 
 class OpenAIEngine:
@@ -163,6 +170,16 @@ class OpenAIEngine:
         extra = {**PLAIN[server.kind], **options.request}
         tags = options.reasoning_tags or _tags_of(renderer)
         self._form = Form(options.api, name, extra, options.limit_key, options.stop_strings, options.seed, tags)
+
+    @staticmethod
+    def check(model: ModelConfig) -> None:
+        """Raises ConfigError for options that cannot be, before they are written into a run folder: a key among them.
+
+        A variable that is not set is no such thing: it may be set where the model is sampled.
+        """
+        for address in (options := parse_options(model, Options)).base_url:
+            with suppress(LookupError):
+                _refuse_what_cannot_be(Connection(address, options.api_key_env))
 
     @classmethod
     def load(cls, model: ModelConfig) -> "OpenAIEngine":
