@@ -18,7 +18,7 @@ import fsspec
 
 from move37 import remote
 from move37.config import parse_study
-from move37.errors import StoreError
+from move37.errors import InputError, StoreError
 from move37.pipeline import run_study, sample_run, start_run
 from move37.remote import Mirror, local_copies
 from move37.store import RunStore
@@ -125,6 +125,29 @@ def test_urls_among_the_arguments_become_folders(url: str, monkeypatch: pytest.M
     with local_copies(given) as arguments:
         assert arguments[2].startswith(f"--out={tmp_path}/move37/runs/run-")
         assert arguments[:2] + arguments[3:] == given[:2] + given[3:]
+
+
+def test_what_is_said_of_a_run_at_a_url_names_the_url(
+    url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with local_copies(["report", url + "/"]) as (_, folder):
+        print(f"Next: move37 verify {folder}")
+        print(f"{folder}/report.html", file=sys.stderr)
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"Next: move37 verify {url}\n", f"{url}/report.html\n")
+    with pytest.raises(InputError, match=rf"^{url}: not a run"), local_copies(["report", url]) as (_, folder):
+        raise InputError(f"{folder}: not a run")
+
+
+def test_a_url_of_this_machine_is_its_path_and_one_that_keeps_no_runs_is_refused(tmp_path: Path) -> None:
+    given = ["run", f"--out=file://{tmp_path}/a%20run", "http://host/v1"]
+    with local_copies(given) as arguments:
+        assert arguments == ["run", f"--out={tmp_path}/a run", "http://host/v1"]
+    for url in ("sftp://host/run", "s4://bucket/run"):
+        refused = pytest.raises(InputError, match=rf"^{url}: runs are kept in a folder, or at a URL of s3, ")
+        with refused, local_copies(["report", url]):
+            pass
 
 
 def test_a_place_that_cannot_be_used_is_one_line_that_says_where_the_work_is(tmp_path: Path) -> None:

@@ -19,15 +19,16 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 from uuid import uuid4
 
-from move37.errors import MissingExtraError, StoreError
+from move37.errors import InputError, MissingExtraError, Move37Error, StoreError
 from move37.files import UNFINISHED, read_json, write_atomically
 
 SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
@@ -36,24 +37,66 @@ _FRESH_SECONDS = 3 * PUSH_SECONDS
 """How old the note of another writer may be before it counts as gone."""
 _NOTE, _KNOWN = ".writer.json", ".brought-over.json"
 _LOCAL_ONLY = (".lock", _KNOWN, _NOTE)
-_URL = re.compile(rf"(--[\w-]+=)?((?:{'|'.join(SCHEMES)})://\S+)")
+_URL = re.compile(r"(?P<option>--[\w-]+=)?(?P<url>(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://\S+)")
 _READERS = ("show", "status", "compare")
 """Commands that write nothing into the run that they are given."""
 
 
 @contextmanager
 def local_copies(arguments: Sequence[str]) -> Iterator[list[str]]:
-    """The arguments of a command with a folder of this machine for every URL of a run, kept equal while it runs."""
+    """The arguments of a command with a folder of this machine for every URL of a run, kept equal while it runs.
+
+    What the command says meanwhile names the URL: a command on the folder alone would change the copy and not the run.
+    Raises InputError for a URL at which no run can be kept.
+    """
     writes = not any(each in _READERS for each in arguments[:1])
+    names: dict[str, str] = {}
     with ExitStack() as stack:
-        yield [_translated(each, writes, stack) for each in arguments]
+        local = [_translated(each, writes, stack, names) for each in arguments]
+        with redirect_stdout(_Renamed(sys.stdout, names)), redirect_stderr(_Renamed(sys.stderr, names)):
+            try:
+                yield local
+            except Move37Error as error:
+                error.args = tuple(_by_url(each, names) if isinstance(each, str) else each for each in error.args)
+                raise
 
 
-def _translated(argument: str, writes: bool, stack: ExitStack) -> str:
+def _translated(argument: str, writes: bool, stack: ExitStack, names: dict[str, str]) -> str:
     found = _URL.fullmatch(argument)
-    if found is None:
+    if found is None or found["scheme"].lower() in ("http", "https"):
         return argument
-    return f"{found[1] or ''}{stack.enter_context(mirrored(found[2], writes))}"
+    option, scheme, url = found["option"] or "", found["scheme"].lower(), found["url"]
+    url = scheme + url[len(scheme) :]
+    if scheme in ("file", "local"):
+        return f"{option}{unquote(url.partition('://')[2])}"
+    if scheme not in SCHEMES:
+        raise InputError(f"{url}: runs are kept in a folder, or at a URL of {', '.join(SCHEMES)}")
+    folder = stack.enter_context(mirrored(url, writes))
+    names |= {str(folder): url.rstrip("/"), str(folder.resolve()): url.rstrip("/")}
+    return f"{option}{folder}"
+
+
+def _by_url(text: str, names: Mapping[str, str]) -> str:
+    for folder, url in names.items():
+        text = text.replace(folder, url)
+    return text
+
+
+class _Renamed:
+    """A stream on which the folder of a copy goes by the URL of its run."""
+
+    def __init__(self, stream: Any, names: Mapping[str, str]) -> None:
+        self._stream, self._names = stream, names
+
+    def write(self, text: str) -> int:
+        self._stream.write(_by_url(text, self._names))
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager
