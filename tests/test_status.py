@@ -1,7 +1,9 @@
 """`move37 status` and `move37 doctor`: what a run is doing, from its folder; what a machine can run."""
 
 import json
+import re
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -174,7 +176,9 @@ def states() -> dict[str, str]:
 
 def test_what_is_missing_has_the_line_that_mends_it(machine: Path) -> None:
     found = {check.name: check for check in doctor.examine()}
-    extras = {f"move37[{name}]" for name in ("runs", "report", "view", "local", "server", "hub", "lora", "gym", "ray")}
+    named = ("runs", "report", "view", "local", "server", "hub", "lora", "gym", "ray")
+    named += ("vision", "remote", "logs", "track")
+    extras = {f"move37[{name}]" for name in named}
     assert {name for name, check in found.items() if check.state == "missing"} == extras | {"vllm", "bubblewrap"}
     assert found["move37[server]"].mend == "pip install 'move37[server]'"
     assert all(check.mend for check in found.values() if check.state == "missing")
@@ -203,6 +207,15 @@ def test_a_cache_that_is_off_or_cannot_be_written_is_said(machine: Path, monkeyp
     monkeypatch.setenv("MOVE37_CACHE", str(machine / "cache"))
     monkeypatch.setattr(doctor.os, "access", lambda path, how: False)
     assert states()["verdict cache"] == "missing"
+
+
+def test_every_extra_for_users_is_looked_for_by_packages_of_its_own() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    looked_for = {name: set(packages) for name, packages, _ in doctor._EXTRAS}
+    assert extras.keys() - {"vllm", "peers", "docs", "dev"} == looked_for.keys()
+    for name, packages in looked_for.items():
+        assert packages <= {re.split(r"[\[<>=;! ]", each)[0] for each in extras[name]}, name
 
 
 def test_the_command_shows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,13 +82,17 @@ def _gpu() -> Check:
 _EXTRAS = (
     ("runs", ("polars", "math-verify"), "run folders: import, verify, report, show"),
     ("report", ("altair", "vl-convert-python"), "pictures and pages"),
-    ("view", ("starlette", "uvicorn"), "samples in a browser"),
+    ("view", ("starlette", "uvicorn", "pygments"), "samples in a browser"),
     ("local", ("torch", "transformers"), "models on this machine"),
     ("ray", ("ray",), "engines and verification on a cluster"),
     ("server", ("openai",), "models behind a server, and a language model as judge"),
     ("hub", ("datasets",), "benchmarks by name"),
     ("lora", ("peft",), "training adapters"),
     ("gym", ("reasoning-gym",), "procedural problems"),
+    ("vision", ("pillow",), "problems with images"),
+    ("remote", ("fsspec", "s3fs"), "run folders in a bucket"),
+    ("logs", ("pyyaml",), "logs of some other tools"),
+    ("track", ("tensorboard", "wandb"), "a training's numbers elsewhere"),
 )
 
 
