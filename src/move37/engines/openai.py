@@ -355,7 +355,7 @@ class OpenAIEngine:
         # Of a text that the server cuts into tokens itself it may know another beginning.
         exact = self._sends_ids or self._renderer is None
         fewest = 0 if counted is None else counted - (0 if exact else _BEGINNING)
-        if usage is not None and written_here and usage.prompt < fewest:
+        if usage is not None and written_here and usage.prompt + usage.cached < fewest:  # some count these apart
             raise EngineError(
                 f"{place}: read {usage.prompt} of the {counted} tokens of the prompt of {prompt.problem_id}: it cuts "
                 "prompts short; serve the model with a longer context"
