@@ -1,5 +1,7 @@
 """Which text in a response is the program: the kinds of responses that models give, for functions and for scripts."""
 
+import json
+
 import pytest
 
 from move37.verifiers.program_text import Task, find_program
@@ -154,9 +156,233 @@ def test_where_there_is_no_program_there_is_none(text: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "piece", ["```", "```python\n", "'''", '"""\n```\n', "`", "[PYTHON]", "<code>", ">>> x\n", "((("]
+    "piece",
+    [
+        *("```", "```python\n", "'''", '"""\n```\n', "`", "[PYTHON]", "<code>", ">>> x\n", "((("),
+        *("</a>", "<x>\n", "{", "`abcd`", "  \n\n", "</think>", "x</s>", "def triple(n): ```x", "> ```py\n"),
+        *("```bash\ncat << EOF\n```\n", "```py x = ```"),
+    ],
 )
 def test_a_megabyte_of_marks_takes_a_second(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     for task in (FUNCTION, COMPLETION, SCRIPT):
         find_program(text, task)  # the suite's time limit is the assertion
+
+
+WRONG = "def triple(n):\n    return n\n"
+CODE = WHOLE.rstrip()
+
+
+def triples(text: str, task: Task = FUNCTION) -> bool:
+    """Whether the program found in a text is right."""
+    found = find_program(text, task)
+    names: dict[str, object] = {}
+    try:
+        exec((task.head if found and found[:1].isspace() else "") + (found or ""), names)
+        return names["triple"](5) == 15  # type: ignore[operator]
+    except Exception:
+        return False
+
+
+REASONING = [
+    ("<thinking>", "</thinking>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+]
+
+
+@pytest.mark.parametrize(("begin", "end"), REASONING)
+def test_what_a_model_thought_is_no_answer(begin: str, end: str) -> None:
+    for thought in (f"```python\n{WRONG}```", WRONG):
+        assert triples(f"{begin}\n{thought}\n{end}\n{WHOLE}")
+        assert triples(f"{begin}\n{thought}\n{end}\n    return 3 * n\n", COMPLETION)
+    assert same(find_program(f"{begin}\n```python\nprint(input())\n```\n{end}\n{READS}", SCRIPT), READS)
+    assert not triples(f"{begin}\n```python\n{WHOLE}```\n{end}\n```python\n{WRONG}```")
+
+
+def test_a_program_may_speak_of_the_end_of_reasoning() -> None:
+    assert triples(f"```python\n{CODE}\n\ndef cut(t):\n    return t.split('</think>')[-1]\n```")
+
+
+@pytest.mark.parametrize("end", ["<|im_end|>\n<|im_start|>user\nWrong?\n", "<|endoftext|>", "</s>", "<file_sep>"])
+def test_what_comes_after_the_end_of_a_turn_is_no_answer(end: str) -> None:
+    assert triples(f"```python\n{WHOLE}```{end}```python\n{WRONG}```")
+    assert triples(f"    return 3 * n\n{end}import no_such_module\n", COMPLETION)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "python3.11",
+        "py3.10",
+        "solution.py",
+        "python:solution.py",
+        "lang-python",
+        "tool_code",
+        "python#",
+        "python;",
+        "[python]",
+        "sage",
+        "notebook",
+        "Solution",
+        "text",
+        "python # solution",
+        "Python 3 (solution.py)",
+        "python - solution",
+        "{code-cell} python",
+        "\U0001f40d",
+        "#python",
+    ],
+)
+def test_a_block_is_python_whatever_it_is_labelled(label: str) -> None:
+    assert triples(f"So\n```{label}\n{WHOLE}```\nwhich prints\n```\n15\n```\nand\n```output\n15\n```")
+    assert same(find_program(f"```{label}\n{READS}```\nprints\n```\n15\n```", SCRIPT), READS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```\npython\n{WHOLE}```",
+        f"pythonCopy code\n{WHOLE}\nIt triples.",
+        f"```python {CODE}\n```",
+        f"```{CODE}\n```",
+        "```python def triple(n): return 3 * n```",
+        "Use `def triple(n): return 3 * n` here.",
+        f"'''python\n{WHOLE}'''",
+        f"````python\n{WHOLE}```\nDone.",
+        f"```python\n{WHOLE}``\nDone.",
+        "> > ```python\n> > def triple(n):\n> >     return 3 * n\n> > ```",
+        f"```python\nFENCE = '```'\n{WHOLE}```\nDone.",
+        f"Call ```triple(5)``` so:\n```python\n{WHOLE}```\nThe ```triple``` is done.",
+        f"Here it is:\n{WHOLE}```\nDone.",
+        f"```python\n{WHOLE}\nThis multiplies by three.",
+        f"```python\n    {CODE.replace(chr(10), chr(10) + '    ')}\n```",
+        f"Here is the code:\n\n    {CODE.replace(chr(10), chr(10) + '    ')}\n\nIt triples.",
+        f"<answer>{CODE}</answer>",
+        f"<solution><![CDATA[\n{WHOLE}]]></solution>",
+        f'<invoke name="python"><parameter name="code">{WHOLE}</parameter></invoke>',
+        f"The function <code>triple</code>:\n\n{WHOLE}",
+        "<code>def triple(n):<br>    return 3 * n</code>",
+        f"I use [PYTHON] tags.\n[PYTHON]\n{WHOLE}[/PYTHON]",
+        "<tool_call>\n" + json.dumps({"name": "run", "arguments": {"code": WHOLE}}) + "\n</tool_call>",
+        "<tool_call>\n" + json.dumps({"name": "run", "arguments": json.dumps({"code": WHOLE})}) + "\n</tool_call>",
+        json.dumps({"cells": [{"cell_type": "code", "source": WHOLE.splitlines(keepends=True)}]}),
+        f"```json\n{json.dumps({'solution': WHOLE})}\n```",
+        f"```bash\ncat > a.py << 'EOF'\n{WHOLE}EOF\npython a.py\n```",
+        "```diff\n def triple(n):\n-    return n\n+    return 3 * n\n```",
+        f"```python\n!pip install x\n%matplotlib inline\n{WHOLE}```",
+        "In [1]: def triple(n):\n   ...:     return 3 * n\n   ...:\n\nIn [2]: triple(5)\nOut[2]: 15\n",
+        "```python\n\u200bdef triple(n):\n\u3000\u3000return 3 * n\n```",
+        f"```python\r{WHOLE}```".replace("\n", "\r"),
+        f"{WHOLE}\nDone\n",
+        "First:\n\ndef times(a):\n    return 3 * a\n\nThen:\n\ndef triple(n):\n    return times(n)\n\nSo it is.",
+        f"import math is not needed.\n\n{WHOLE}",
+        f"Answer: {WHOLE}",
+    ],
+)
+def test_a_function_is_found_in_what_models_put_around_it_today(text: str) -> None:
+    assert triples(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nx = 3 * n\nreturn x\n```",
+        "The completed body:\n\n    return 3 * n\n",
+        f"The head\n```python\n{HEAD}```\ngoes on so:\n```python\n    return 3 * n\n```",
+    ],
+)
+def test_the_inside_of_a_function_is_found_in_a_block_and_behind_prose(text: str) -> None:
+    found = find_program(text, COMPLETION)
+    names: dict[str, object] = {}
+    exec(HEAD + (found or ""), names)
+    assert names["triple"](5) == 15  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "text", ["return 3 * n\n", "x = 3 * n\n    return x\n", "  return 3 * n\n", "\treturn 3 * n\n"]
+)
+def test_a_completion_that_is_indented_otherwise_than_its_head_is_left_so(text: str) -> None:
+    # It fails wherever the prompt and the completion are put together as they are.
+    assert not triples(HEAD + (find_program(text, COMPLETION) or ""))
+
+
+def test_the_inside_of_another_function_continues_no_head() -> None:
+    for text in ("def three(n):\n    return 3 * n\n", "```python\ndef three(n):\n    return 3 * n\n```"):
+        assert "def three" in (find_program(text, COMPLETION) or "")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "def triple(n): ...",
+        'def triple(n: int) -> int:\n    """Three times n."""\n',
+        "def triple(n):",
+        "def triple(n):\n    m = n + n",
+    ],
+)
+def test_a_signature_or_the_beginning_of_a_block_is_no_newer_program(after: str) -> None:
+    assert triples(f"```python\ndef triple(n):\n    m = n + n\n    return m + n\n```\nwhere\n```python\n{after}\n```")
+
+
+@pytest.mark.parametrize(
+    "program", ["triple = lambda n: 3 * n", "from operator import mul\ndef f(n): return mul(3, n)\ntriple = f"]
+)
+def test_a_function_need_not_be_defined_with_def(program: str) -> None:
+    assert triples(f"```python\n{program}\n```\nso\n```\n15\n```")
+
+
+def test_functions_that_stand_apart_are_put_together_without_what_their_blocks_do() -> None:
+    task = Task(frozenset({"triple", "third"}), "", False)
+    third = "def third(n):\n    return n // 3\n"
+    text = f"```python\n{third}assert third(3) == 2\nprint(input())\nthird(None)\n```\nand\n```python\n{WHOLE}```"
+    found = find_program(text, task)
+    assert found is not None
+    assert "assert" not in found
+    names: dict[str, object] = {}
+    exec(found, names)
+    assert names["third"](9) == 3  # type: ignore[operator]
+    assert triples(text, task)
+
+
+def test_where_a_class_is_wanted_a_function_of_the_methods_name_will_do() -> None:
+    task = Task(frozenset({"Solution"}), "", False, frozenset({"triple"}))
+    assert triples(f"```python\n{WHOLE}```\nso\n```\n15\n```", task)
+    text = f"```python\nclass Solution:\n    pass\n```\n```python\n{WHOLE}```\n"
+    assert "class Solution:\n    triple = 1" in (find_program(text.replace("pass", "triple = 1"), task) or "")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "reads\n```python\nn = int(input())\n```\nand prints\n```python\nprint(3 * n)\n```",
+        "```python\nimport io, sys\nsys.stdin = io.StringIO('3')\nn = int(input())\nprint(n)\n```",
+        "```python\nimport subprocess\nprint(subprocess.run(['python', 'a.py'], input='3').stdout)\n```",
+    ],
+)
+def test_an_excerpt_or_a_test_of_a_script_is_none(after: str) -> None:
+    assert same(find_program(f"```python\n{READS}```\nwhich\n{after}", SCRIPT), READS)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["n = int(input())", "m = 3 * n", "print(m)"],
+        ["import sys", "def read():\n    return int(input())", "def main():\n    print(3 * read())", "main()"],
+        [
+            "def tri(n):\n    return 3 * n\ndef main():\n    print(tri(input()))\nmain()",
+            "def main():\n    print(tri(int(input())))\nmain()",
+        ],
+    ],
+)
+def test_the_steps_of_a_script_are_one_program(
+    steps: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = find_program("\nthen\n".join(f"```python\n{step}\n```" for step in steps), SCRIPT)
+    monkeypatch.setattr("builtins.input", lambda: "5")
+    exec(found or "", {})
+    assert capsys.readouterr().out == "15\n"

@@ -23,6 +23,7 @@ from move37.verifiers.program_runs import ProgramRuns
 from move37.verifiers.program_text import Task, find_program
 
 _DEFINES = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
+_METHODS = re.compile(r"\bSolution\(\)\.(\w+)\(")
 _CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)[ \t]*\(")
 
 
@@ -51,8 +52,8 @@ class CodeVerifier:
 
     def extract(self, problem: Problem, text: str) -> str | None:
         metadata = problem.metadata
-        names = frozenset(_tested_names(problem))
-        return find_program(text, Task(names, metadata.get("prefix", ""), bool(metadata.get("cases"))))
+        names, stand_ins = frozenset(_tested_names(problem)), frozenset(_tested_methods(problem))
+        return find_program(text, Task(names, metadata.get("prefix", ""), bool(metadata.get("cases")), stand_ins))
 
     def format_answer(self, problem: Problem, reference: str) -> str:
         return f"```python\n{reference}\n```"
@@ -95,3 +96,10 @@ def _tested_names(problem: Problem) -> set[str]:
     if problem.references:
         return {name for reference in problem.references for name in _DEFINES.findall(reference) if name in tests}
     return set(_CALLED.findall(tests)) - set(_DEFINES.findall(tests))
+
+
+def _tested_methods(problem: Problem) -> set[str]:
+    """Methods that a program may define as functions instead, where the tests want a class `Solution`."""
+    if problem.metadata.get("entry_point") != "Solution":
+        return set()
+    return {name for test in problem.metadata.get("tests", ()) for name in _METHODS.findall(test)}

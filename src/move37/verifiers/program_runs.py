@@ -23,7 +23,7 @@ from typing import Any
 from move37.errors import VerifierError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.outputs import Comparison, same_output
-from move37.verifiers.program_text import continues
+from move37.verifiers.program_parsing import continues
 from move37.verifiers.sandbox.cycles import NEVER_ENDS
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
