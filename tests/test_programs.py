@@ -419,6 +419,12 @@ SCRIPTS_AS_UNDER_A_JUDGE = [
     "    print(sum(pool.map(int, sys.stdin.read().split())))",
     "from concurrent.futures import ThreadPoolExecutor\nimport sys\npool = ThreadPoolExecutor(2)\n"
     "pool.submit(lambda: print(sum(map(int, sys.stdin.read().split()))))",
+    "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\n"
+    "print(__builtins__.sum(map(int, sys.stdin.read().split())))",
+    "from multiprocessing import Lock, Process, Queue\nimport sys\n"
+    "def work(queue, lock):\n    with lock:\n        queue.put(sum(map(int, sys.stdin.read().split())))\n"
+    "if __name__ == '__main__':\n    queue = Queue()\n    process = Process(target=work, args=(queue, Lock()))\n"
+    "    process.start()\n    process.join()\n    print(queue.get(), process.exitcode or '')",
 ]
 
 

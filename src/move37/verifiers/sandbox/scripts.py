@@ -1,6 +1,6 @@
 """What a script finds and leaves, as under a contest's judge: its exit, its standard files, its threads.
 
-There are no other processes: a pool of processes is a pool of threads here, which gives the same results for functions
+There are no other processes: processes and pools of them are threads here, which gives the same results for functions
 that share nothing.
 """
 
@@ -66,8 +66,12 @@ def as_a_script() -> dict[str, Any]:
     """Make this process look like the interpreter on a script; the script's names."""
     module = types.ModuleType("__main__")
     module.__file__ = "program.py"
+    vars(module)["__builtins__"] = builtins
     sys.modules["__main__"] = module
     sys.argv = ["program.py"]
+    # What was opened for this process before knows of another file: whether it can seek.
+    before = sys.stdout
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding=before.encoding, errors=before.errors, closefd=False)
     builtins.exit = builtins.quit = sys.exit
     builtins.open = io.open = _by_descriptor(io.open)
     return module.__dict__
@@ -117,6 +121,22 @@ def _threads_for_processes() -> None:
     vars(processes)["Pool"] = lambda count=None, initializer=None, initargs=(), **_: _Pool(
         ProcessPoolExecutor(count, None, initializer, initargs)
     )
+    threads, queues = map(import_module, ("threading", "queue"))
+
+    class Process(threads.Thread):
+        def __init__(self, group=None, target=None, name=None, args=(), kwargs=None, *, daemon=None):
+            super().__init__(None, target, name, args, kwargs, daemon=daemon)
+
+        exitcode = property(lambda self: None if self.is_alive() else 0)
+        pid = property(lambda self: self.native_id)
+        terminate = kill = close = lambda self: None
+
+    class Queue(queues.Queue):
+        close = join_thread = cancel_join_thread = lambda self: None
+
+    vars(processes).update(Process=Process, Queue=Queue, JoinableQueue=Queue, SimpleQueue=Queue)
+    for name in ("Lock", "RLock", "Event", "Condition", "Semaphore", "BoundedSemaphore", "Barrier"):
+        vars(processes)[name] = getattr(threads, name)
 
 
 class _Pool:
