@@ -248,3 +248,53 @@ def test_a_value_too_large_to_cross_is_judged_in_one_process_if_the_published_so
     verdict = verifier.verify(own, GIVES_LARGE)
     assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of memory")
     assert Flag.IN_PROCESS not in verdict.flags
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "import pytest\n@pytest.mark.parametrize('n', [4])\ndef test_it(n): assert half(n) == 2",
+        "def test_it():\n    from solution import half\n    assert half(4) == 2",
+        "from solution import half\nassert half(4) == 2",
+        "import solution\nassert solution.half(4) == 2",
+        "import unittest\nclass HalfTests(unittest.TestCase):\n    def test_it(self): self.assertEqual(half(4), 2)",
+        "N = {}\ndef setup_module(): N['n'] = 4\ndef test_it(): assert half(N['n']) == 2",
+    ],
+)
+def test_tests_take_the_program_from_its_module_or_from_nowhere(
+    tests: str, tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    own = problem(tmp_path, {"tests": tests})
+    outcomes = [verifier.verify(own, program).outcome for program in (HALF, WRONG)]
+    assert outcomes == [Outcome.CORRECT, Outcome.INCORRECT]
+
+
+@pytest.mark.parametrize(
+    ("tests", "right", "wrong"),
+    [
+        (
+            "from dataclasses import asdict\nassert asdict(P(1)) == {'x': 1}",
+            "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int",
+            "class P:\n    def __init__(self, x): self.x = x",
+        ),
+        (
+            "import dataclasses\ntry:\n    P(1).x = 2\nexcept dataclasses.FrozenInstanceError:\n    pass\nelse:\n"
+            "    assert False",
+            "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass P:\n    x: int",
+            "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int",
+        ),
+        ("assert half.__doc__", "def half(n):\n    'Half.'\n    return n // 2", HALF),
+    ],
+)
+def test_what_another_process_would_falsify_is_asked_in_one(
+    tests: str, right: str, wrong: str, verifier: CodeVerifier
+) -> None:
+    own = Problem("own/1", "?", (), "own", "code", metadata={"tests": [tests]})
+    outcomes = [verifier.verify(own, program).outcome for program in (right, wrong)]
+    assert outcomes == [Outcome.CORRECT, Outcome.INCORRECT]
+
+
+def test_tests_that_import_what_is_not_installed_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="they import no_such_package, which is not installed"):
+        problem(tmp_path, {"tests": "import no_such_package\nassert half(4) == 2"})

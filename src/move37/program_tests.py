@@ -13,6 +13,7 @@ that needs pytest itself (fixtures, parameters, classes) runs in the program's p
 import ast
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -59,6 +60,7 @@ def _read_text(text: str, entry_point: str | None) -> dict[str, Any]:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         raise InputError(f"tests: not Python ({error})") from None
+    _check_imports(tree)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     named = {"entry_point": entry_point} if entry_point else {}
     if any(function.name == "check" for function in functions) and not _calls(tree, "check"):
@@ -66,12 +68,29 @@ def _read_text(text: str, entry_point: str | None) -> dict[str, Any]:
             raise InputError("tests: a check function needs 'entry_point', the name of the function to check")
         return {"tests": [f"{text}\ncheck({entry_point})\n"], **named}
     tests = [function for function in functions if function.name.startswith("test")]
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test")]
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_collected(node)]
     if tests or classes:
         return {**_read_pytest(text, tree, tests, bool(classes)), **named}
     if not any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(tree)):
         raise InputError("tests: nothing in them can fail; write assert lines")
+    kept = [node for node in tree.body if not _takes_the_program(node)]
+    text = text if len(kept) == len(tree.body) else ast.unparse(ast.Module(kept, []))
     return {"tests": [text], **named}
+
+
+def _is_collected(node: ast.ClassDef) -> bool:
+    return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
+
+
+def _check_imports(tree: ast.Module) -> None:
+    """Raises InputError where the tests import what is not here: no program could pass them."""
+    for node in ast.walk(tree):
+        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for name in (each.partition(".")[0] for each in names):
+            if name != MODULE and name not in sys.stdlib_module_names and find_spec(name) is None:
+                raise InputError(f"tests: they import {name}, which is not installed")
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
@@ -86,7 +105,7 @@ def _calls(tree: ast.Module, name: str) -> bool:
 def _read_pytest(
     text: str, tree: ast.Module, tests: Sequence[ast.FunctionDef | ast.AsyncFunctionDef], has_classes: bool
 ) -> dict[str, Any]:
-    plain = not has_classes and all(_is_plain(test) for test in tests) and not _imports_beyond(tree)
+    plain = not has_classes and all(map(_is_plain, tests)) and not _imports_beyond(tree) and not _sets_up(tree)
     if plain:
         kept = [node for node in tree.body if not _takes_the_program(node)]
         calls = "\n".join(f"{test.name}()" for test in tests)
@@ -100,6 +119,12 @@ def _is_plain(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     arguments = test.args
     takes = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
     return isinstance(test, ast.FunctionDef) and not test.decorator_list and not any(takes)
+
+
+def _sets_up(tree: ast.Module) -> bool:
+    """Whether the file has functions that pytest calls before or after tests."""
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return any(name.endswith(("_module", "_function")) and name.startswith(("setup", "teardown")) for name in names)
 
 
 def _imports_beyond(tree: ast.Module) -> bool:

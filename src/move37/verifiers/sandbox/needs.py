@@ -9,7 +9,8 @@ from typing import NamedTuple, Self
 from .names import defined_and_imported, used_and_bound
 
 _BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect threading pickle"
-_REFLECTION = frozenset(_BEHIND_VALUES.split())
+_OF_DATACLASSES = " asdict astuple fields is_dataclass"
+_REFLECTION = frozenset((_BEHIND_VALUES + _OF_DATACLASSES).split())
 """Names with which tests look behind values: without the program's process they may fail for nothing."""
 _INTO_PROCESSES = (
     "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr gc weakref logging warnings"
@@ -44,8 +45,17 @@ class Needs(NamedTuple):
         reflection = next((what for node in found for what in _reflection(node)), "")
         names = {node.id for node in found if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
-        together = any(_compares_identities(node) or _TOGETHER & _words(node) for node in found)
+        together = any(_compares_identities(node) or _looks_into(node) for node in found)
         return cls(together, all(map(_is_pure, found)), reflection, frozenset(exceptions))
+
+
+def _looks_into(node: ast.AST) -> bool:
+    """Whether it is of the process or of the program's own module, of which another process has no equal."""
+    if isinstance(node, ast.Attribute) and node.attr in ("__doc__", "__module__"):
+        return True
+    if isinstance(node, ast.Import):
+        return any(alias.name == "solution" for alias in node.names) or bool(_TOGETHER & _words(node))
+    return (isinstance(node, ast.ImportFrom) and node.module == "solution") or bool(_TOGETHER & _words(node))
 
 
 def _is_pure(node: ast.AST) -> bool:
@@ -96,7 +106,7 @@ def _reflection(node: ast.AST) -> Iterator[str]:
         yield "await"
     elif isinstance(node, ast.ExceptHandler) and node.type is not None:
         caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        if any(isinstance(each, ast.Name) and not hasattr(builtins, each.id) for each in caught):
+        if any(not isinstance(each, ast.Name) or not hasattr(builtins, each.id) for each in caught):
             yield "exceptions of the program's"
 
 

@@ -71,7 +71,7 @@ def as_a_script() -> dict[str, Any]:
     sys.argv = ["program.py"]
     # What was opened for this process before knows of another file: whether it can seek.
     before = sys.stdout
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding=before.encoding, errors=before.errors, closefd=False)
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding=before.encoding, errors=before.errors, closefd=False)  # noqa: SIM115
     builtins.exit = builtins.quit = sys.exit
     builtins.open = io.open = _by_descriptor(io.open)
     return module.__dict__
