@@ -241,7 +241,7 @@ def _in_this_scope(statement: ast.stmt) -> Iterator[ast.AST]:
 
 _LABEL = re.compile(r"\s*(?:python3?|py|(?:python)?[ \t]*copy(?: code)?)[ \t]*\n", re.IGNORECASE)
 _SPACES = re.compile(r"[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-_INVISIBLE = re.compile(r"[\u200b-\u200d\u2060\ufeff\0]")
+_INVISIBLE = re.compile(r"[\u200b-\u200d\u2060\ufeff]")
 _INDENTATION = re.compile(r"^[ \t\u00a0\u2000-\u200a\u202f\u205f\u3000]+", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)(.*)$|^[ \t]*(?:In \[\d*\]|\.{3,}): ?(.*)$", re.MULTILINE)
 _PROMPTED = re.compile(r"^[ \t]*(?:>>>|In \[)", re.MULTILINE)
