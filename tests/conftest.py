@@ -117,6 +117,16 @@ def fresh_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def server() -> Iterator[Any]:
+    """A server that answers as it is told (`tests/scripted_server.py`: a fake), for one test."""
+    from tests.scripted_server import ScriptedServer
+
+    made = ScriptedServer().start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def undrawn() -> Iterator[None]:
     """For tests of what a report says: its figures are made, and not drawn."""
     from tests.undrawn import nothing_drawn

@@ -32,13 +32,6 @@ HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=64, stop=Stoppin
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    made = ScriptedServer().start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def load() -> Iterator[Callable[..., Any]]:
     """Loads the engine and closes it after the test."""
     opened = []

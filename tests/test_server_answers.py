@@ -24,13 +24,6 @@ Answer = dict[str, Any]
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    made = ScriptedServer().start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def load(server: ScriptedServer) -> Iterator[Callable[..., Any]]:
     """Loads the engine on the server and closes it after the test."""
     opened = []

@@ -341,14 +341,17 @@ class OpenAIEngine:
         added = _BEGINNING if written_here else _TEMPLATE
         return len(prompt.text.encode()) + added + _IMAGE * len(prompt.images)
 
+    @property
+    def _place(self) -> str:
+        return ", ".join(endpoint.connection.shown for endpoint in self._endpoints)
+
     def _refuse_another(self, prompt: Prompt, named: str | None, usage: Usage | None) -> None:
         """Raises EngineError for an answer of another model than those before, or to a prompt that was cut short."""
-        place = ", ".join(endpoint.connection.shown for endpoint in self._endpoints)
         self.answered_as = self.answered_as or named
         if named and named != self.answered_as:
             raise EngineError(
-                f"{place}: answers came from {self.answered_as!r}, and now from {named!r}: samples of two models would "
-                "be one model's; set options.model to a name that stays (with its date), in another --out folder"
+                f"{self._place}: answers came from {self.answered_as!r}, and now from {named!r}: samples of two models "
+                "would be one model's; set options.model to a name that stays (with its date), in another --out folder"
             )
         counted = self._lengths.get(prompt.content)
         written_here = self._options.api == "completions" and not prompt.images
@@ -357,8 +360,8 @@ class OpenAIEngine:
         fewest = 0 if counted is None else counted - (0 if exact else _BEGINNING)
         if usage is not None and written_here and usage.prompt + usage.cached < fewest:  # some count these apart
             raise EngineError(
-                f"{place}: read {usage.prompt} of the {counted} tokens of the prompt of {prompt.problem_id}: it cuts "
-                "prompts short; serve the model with a longer context"
+                f"{self._place}: read {usage.prompt} of the {counted} tokens of the prompt of {prompt.problem_id}: it "
+                "cuts prompts short; serve the model with a longer context"
             )
 
     def _refuse(self, prompt: Prompt) -> None:

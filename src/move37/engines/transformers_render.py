@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,7 @@ class TransformersRenderer:
         raise EngineError(f"{self._path}: its tokenizer cuts a text otherwise where it adds special tokens")
 
 
+@lru_cache(maxsize=8)
 def _as_of(moment: datetime, template: str) -> str:
     """The chat template behind a macro that stands for its `strftime_now`, whatever format it is given: one that is
     written there, one in a variable, one that is put together."""

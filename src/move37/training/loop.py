@@ -103,8 +103,9 @@ class Trainer:
     def _idle_explorer(self) -> list[str]:
         """A warning where the explorer had nothing to give: the training is then one without it, under its name."""
         name = self.recipe.explorer.name
-        steps = [record for _, record in read_log(self.training.folder.log) if record.get("kind") == "step"]
-        if name == "fresh" or any({"prefixed", "fixed_rows"} & step.keys() for step in steps):
+        if name == "fresh":
+            return []
+        if any({"prefixed", "fixed_rows"} & record.keys() for _, record in read_log(self.training.folder.log)):
             return []
         return [
             f"the explorer {name} gave no response a beginning and added no rows, so this is the training without it; "

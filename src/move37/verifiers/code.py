@@ -19,11 +19,10 @@ from dataclasses import replace
 from typing import Any
 
 from move37.types import Flag, Outcome, Problem, Verdict
-from move37.verifiers.program_runs import ProgramRuns
+from move37.verifiers.program_runs import METHOD_OF_SOLUTION, ProgramRuns
 from move37.verifiers.program_text import Task, find_program
 
 _DEFINES = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
-_METHODS = re.compile(r"\bSolution\(\)\.(\w+)\(")
 _CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)[ \t]*\(")
 
 
@@ -102,4 +101,4 @@ def _tested_methods(problem: Problem) -> set[str]:
     """Methods that a program may define as functions instead, where the tests want a class `Solution`."""
     if problem.metadata.get("entry_point") != "Solution":
         return set()
-    return {name for test in problem.metadata.get("tests", ()) for name in _METHODS.findall(test)}
+    return {name for test in problem.metadata.get("tests", ()) for name in METHOD_OF_SOLUTION.findall(test)}

@@ -18,7 +18,7 @@ from move37.verifiers.program_parsing import (
     programs_between_prose,
 )
 
-SPECIAL = re.compile(
+_SPECIAL = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text)>|<\uff5c[^\n>]{1,40}\uff5c>"
 )
 _FENCE = re.compile(r"`{3,}|~{3,}")
@@ -75,7 +75,7 @@ class Block(NamedTuple):
 
 
 def without_special(text: str) -> str:
-    return SPECIAL.sub("", text)
+    return _SPECIAL.sub("", text)
 
 
 # -- fences ------------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def between_tags(text: str) -> Iterator[Block]:
         return
     piece: list[str] = []
     for line in (*text.split("\n"), "</end>"):
-        position, end = 0, len(line)
+        position = 0
         while (tag := _TAG.match(line, position)) is not None:
             position = tag.end()
         closing = _TAG_AT_END.search(line, max(position, len(line) - 200))

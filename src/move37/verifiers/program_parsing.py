@@ -115,10 +115,11 @@ def definitions(text: str) -> str:
         return text
     lines = text.split("\n")
     kept = [
-        "\n".join(lines[first - 1 : statement.end_lineno])
+        source
         for statement in tree.body
         for first in [min(each.lineno for each in (statement, *getattr(statement, "decorator_list", ())))]
-        if not _does(statement, "\n".join(lines[first - 1 : statement.end_lineno]))
+        for source in ["\n".join(lines[first - 1 : statement.end_lineno])]
+        if not _does(statement, source)
     ]
     return text if len(kept) == len(tree.body) else "\n".join(kept)
 

@@ -305,7 +305,7 @@ def _signal_name(number: int) -> str:
 
 # -- what is run -------------------------------------------------------------------------------------------------------
 
-_METHOD_OF_SOLUTION = re.compile(r"\bSolution\(\)\.(\w+)\(")
+METHOD_OF_SOLUTION = re.compile(r"\bSolution\(\)\.(\w+)\(")
 _AS_A_CLASS = """
 if "Solution" not in globals():
     class Solution:
@@ -317,7 +317,7 @@ if "Solution" not in globals():
 def _sources(problem: Problem, program: str) -> list[str]:
     """The program's texts, which are run one after the other."""
     head = problem.metadata.get("prefix", "")
-    method = next(filter(None, map(_METHOD_OF_SOLUTION.search, problem.metadata.get("tests", ()))), None)
+    method = next(filter(None, map(METHOD_OF_SOLUTION.search, problem.metadata.get("tests", ()))), None)
     after = [_AS_A_CLASS.format(name=method[1])] if method and f"def {method[1]}" in program else []
     if not head:
         return [program, *after]

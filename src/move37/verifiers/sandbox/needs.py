@@ -53,9 +53,10 @@ def _looks_into(node: ast.AST) -> bool:
     """Whether it is of the process or of the program's own module, of which another process has no equal."""
     if isinstance(node, ast.Attribute) and node.attr in ("__doc__", "__module__"):
         return True
-    if isinstance(node, ast.Import):
-        return any(alias.name == "solution" for alias in node.names) or bool(_TOGETHER & _words(node))
-    return (isinstance(node, ast.ImportFrom) and node.module == "solution") or bool(_TOGETHER & _words(node))
+    imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    if isinstance(node, ast.ImportFrom):
+        imported = [node.module]
+    return "solution" in imported or bool(_TOGETHER & _words(node))
 
 
 def _is_pure(node: ast.AST) -> bool:
