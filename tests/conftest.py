@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+gc.disable()  # until everything is collected: what is imported stays, and was walked over a dozen times
 # Whatever the environment says: hundreds of processes are started here, of which each would compile the same anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -38,9 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Torch, polars and five thousand tests are here to stay: the garbage collector need not walk over them again."""
-    gc.collect()
+    """Torch, polars and six thousand tests are here to stay: the garbage collector need not walk over them again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

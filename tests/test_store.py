@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -324,6 +325,25 @@ class TestRun:
             pytest.raises(StoreError, match="another process is writing"),
             RunStore(tmp_path).writing(),
         ):
+            pass
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+    def test_a_lock_that_a_killed_writer_left_to_a_process_it_was_starting_is_waited_for(self, tmp_path: Path) -> None:
+        reading, writing = os.pipe()
+        writer = os.fork()
+        if writer == 0:
+            with RunStore(tmp_path).writing():
+                if os.fork() == 0:  # has the lock, too, until it is another program: here, for a while
+                    os.write(writing, b"x")
+                    time.sleep(0.3)
+                    os._exit(0)
+                signal.pause()
+        os.read(reading, 1)
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+        with pytest.raises(StoreError, match="another process"), RunStore(tmp_path).writing(linger_seconds=0):
+            pass
+        with RunStore(tmp_path).writing(linger_seconds=30):
             pass
 
     def test_a_killed_writers_leftovers_are_removed(self, tmp_path: Path) -> None:

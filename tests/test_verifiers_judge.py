@@ -155,7 +155,7 @@ def test_a_judge_that_cannot_judge_ends_the_pass_before_anything_is_marked_unsco
 ) -> None:
     spoil(judge)
     with pytest.raises(VerifierError) as caught:
-        judged(options(judge, retries=0), "\\boxed{Evelyn}")
+        judged(options(judge, retries=0, timeout_seconds=30), "\\boxed{Evelyn}")
     assert str(caught.value) == (
         "the verifier cannot be set up in a worker process: RuntimeError: asked whether 2 answers 1 + 1, scripted at "
         f"{judge.base_url} did not say CORRECT ({reason})"

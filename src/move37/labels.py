@@ -142,7 +142,7 @@ def settle(store: RunStore) -> bool:
     if not (store.folder / PENDING).exists():
         return True
     try:
-        with store.writing(), _pending(store.folder) as file:
+        with store.writing(linger_seconds=0), _pending(store.folder) as file:  # a reader need not wait
             file.seek(0)
             waiting = [replace(Label(**row), said=Said(row["said"])) for row in map(json.loads, file)]
             _write(store, waiting)

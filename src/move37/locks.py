@@ -1,12 +1,20 @@
-"""One writer per folder: a file lock that the system lets go of when its process ends, however it ends."""
+"""One writer per folder: a file lock that the system lets go of when its process ends, however it ends.
+
+A process that is killed while it starts another leaves the lock to that one until it is its own program: a command that
+follows at once, as a queue that starts a job again does, waits that long.
+"""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from move37.errors import StoreError
+
+LINGER_SECONDS = 1.0
+"""How long a lock may outlive the process that was killed; longer than a system under load takes to start a program."""
 
 if sys.platform == "win32":
     import msvcrt
@@ -28,16 +36,22 @@ else:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold `folder`, which is made, for writing. Raises StoreError where it cannot be, or another process holds it."""
+def held(folder: Path, linger_seconds: float = LINGER_SECONDS) -> Iterator[None]:
+    """Hold `folder`, which is made, for writing. Raises StoreError where it cannot be, or where another process still
+    holds it after `linger_seconds`."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("w")
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written to ({error.strerror or error})") from error
+    until = time.monotonic() + linger_seconds
     with file:
-        try:
-            lock(file, wait=False)
-        except (BlockingIOError, PermissionError):  # the second is Windows' word for it
-            raise StoreError(f"{folder}: another process is writing to this run; wait for it") from None
+        while True:
+            try:
+                lock(file, wait=False)
+                break
+            except (BlockingIOError, PermissionError):  # the second is Windows' word for it
+                if time.monotonic() >= until:
+                    raise StoreError(f"{folder}: another process is writing to this run; wait for it") from None
+                time.sleep(0.02)
         yield

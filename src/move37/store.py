@@ -46,7 +46,7 @@ from move37.counts import AnyTally, StoppedTally, StoppingPlan
 from move37.errors import ConfigError, InputError, StoreError
 from move37.files import UNFINISHED, read_json, write_atomically
 from move37.kept_images import keep_images, prompt_with_images_in, with_images_in
-from move37.locks import held
+from move37.locks import LINGER_SECONDS, held
 from move37.owed import missing
 from move37.parts import Appender, PartFolder
 from move37.schema import (
@@ -127,11 +127,11 @@ class RunStore:
         return (self.folder / "config.json").exists()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the run for writing. Raises StoreError when another process writes to it."""
+    def writing(self, linger_seconds: float = LINGER_SECONDS) -> Iterator[None]:
+        """Hold the run for writing. Raises StoreError when another process writes to it, and goes on doing so."""
         if self.exists:
             self.study()  # a run of a newer version is not touched
-        with held(self.folder):
+        with held(self.folder, linger_seconds):
             for path in self.folder.rglob(f"{UNFINISHED}*"):
                 # Left by a writer that was killed: nothing that was promised is in it. Trainings clear up after theirs.
                 if path.relative_to(self.folder).parts[0] != TRAININGS:

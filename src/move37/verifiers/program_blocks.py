@@ -139,14 +139,19 @@ def _is_python(text: str, head: str) -> bool:
 
 def _opening(text: str, start: int) -> tuple[str, int, int, str] | None:
     """The next fence from which a block may begin: the fence, where its line and its content begin, what it says."""
+    counted = line_start = text.rfind("\n", 0, start) + 1
+    line_end, ticks = -1, 0
     for fence in _FENCE.finditer(text, start):
-        line_start = text.rfind("\n", 0, fence.start()) + 1
-        line_end = text.find("\n", fence.end())
-        line_end = len(text) if line_end < 0 else line_end
-        if line_start < start and text[line_start : fence.start()].count("`") % 2:
-            continue
-        lead = text[max(line_start, start) : fence.start()]
-        leads = _LEAD.fullmatch(lead) is not None
+        if fence.start() > line_end:  # of a line with many, only what is new is looked at: their number may be large
+            line_start = text.rfind("\n", start, fence.start()) + 1 or line_start
+            line_end = text.find("\n", fence.end())
+            line_end = len(text) if line_end < 0 else line_end
+        if line_start < start:
+            ticks += text.count("`", counted, fence.start())
+            counted = fence.start()
+            if ticks % 2:
+                continue
+        leads = _LEAD.fullmatch(text, max(line_start, start), fence.start()) is not None
         if fence[0].startswith("~") and not leads:
             continue
         code = _CODE_INFO.match(text, fence.end(), line_end) if leads else None
@@ -169,7 +174,7 @@ def _closing(text: str, start: int, mark: str) -> tuple[int, int, bool]:
             continue
         quotes += text.count('"""', counted, fence.start()) + text.count("'''", counted, fence.start())
         counted = fence.end()
-        line_start = max(text.rfind("\n", 0, fence.start()) + 1, start)
+        line_start = text.rfind("\n", start, fence.start()) + 1 or start
         alone = not text[line_start : fence.start()].strip(" \t>")
         info = _WORD.match(text, fence.end())
         opens = alone and info is not None and info[0].strip().lower() in _OPENING

@@ -108,10 +108,10 @@ def find_program(text: str, task: Task) -> str | None:
 
 
 def _find_in_answer(text: str, task: Task) -> str | None:
-    answer, reasoned = text, ""
-    for end in _REASONED.finditer(text):
-        answer, reasoned = text[end.end() :], end[0]
-    turn = next((answer[: end.start()] for end in _TURN_ENDED.finditer(answer) if answer[: end.start()].strip()), "")
+    ends = deque(_REASONED.finditer(text), maxlen=1)
+    answer, reasoned = (text[ends[0].end() :], ends[0][0]) if ends else (text, "")
+    begun = len(answer) - len(answer.lstrip())
+    turn = next((answer[: end.start()] for end in _TURN_ENDED.finditer(answer) if end.start() > begun), "")
     if turn:
         found, sure = _find(turn, task)
         if found is not None and sure:
