@@ -8,10 +8,12 @@ description of a mark holds it. Left out: titles, which the page has as headings
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import altair as alt
 import numpy as np
+from altair.utils.schemapi import debug_mode
 
 from move37.analyses.curves import ModelCurve
 from move37.report.palette import variable
@@ -19,6 +21,9 @@ from move37.types import FloatArray
 
 INK, MUTED, GRID, PAPER, RULE = (variable(name) for name in ("ink", "muted", "grid", "paper", "rule"))
 CURVE_HEIGHT = 340
+unchecked = partial(debug_mode, False)
+"""For what draws: to check every piece against the schema as it is made takes a quarter of the time. The whole is
+checked by tests/test_report.py."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +82,8 @@ _CONFIG: dict[str, Any] = {
 
 
 def values(rows: list[dict[str, Any]]) -> alt.InlineData:
-    return alt.InlineData(values=rows)
+    with unchecked():
+        return alt.InlineData(values=tuple(rows))  # a list would be copied whole with every layer
 
 
 def y_of(field: str, like: alt.Y) -> alt.Y:
@@ -129,6 +135,6 @@ def tooltip_rule(rows: list[dict[str, Any]], x: alt.X, field: str = "k") -> alt.
     return (
         alt.Chart(values(rows))
         .mark_rule(color=MUTED, aria=False, tooltip=alt.TooltipContent("data"))
-        .encode(x=x, opacity=alt.condition(hover, alt.value(0.7), alt.value(0)))
+        .encode(x=x, opacity=alt.OpacityValue(**alt.condition(hover, alt.value(0.7), alt.value(0))))
         .add_params(hover)
     )

@@ -61,7 +61,7 @@ def exact_curves_figure(found: ExactFindings, curves: Sequence[ModelCurve], stem
     if not few:
         marks.append(alt.Chart(values([row for row in computed if row["m"] == 0])).mark_line(strokeWidth=3, aria=False))
     lines = [mark.encode(x=x, y=y, color=colour, strokeDash=dash) for mark in marks]
-    bands = [_bands(models, curves).encode(x=x, y=y_of("l", y), y2="u:Q", color=colour)] if few else []
+    bands = [_bands(models, curves).encode(x=x, y=y_of("l", y), y2=alt.Y2("u:Q"), color=colour)] if few else []
     layers = [*bands, *lines, tooltip_rule(_curve_tooltips(models), x)]
     words = "; ".join(
         f"{model.model}: {percent(model.pass_at_k[0])} at k = 1, {percent(model.pass_at_k[-1])} at k = {count(last)}"

@@ -32,20 +32,22 @@ def family_curves_figure(curves: Sequence[ModelCurve], domain: tuple[float, floa
     thin = shared.mark_line(color=series(1), clip=True, aria=False).encode(
         x=x,
         y=y,
-        detail="m:N",
-        opacity=alt.condition(hover, alt.value(1), alt.value(0.6)),
-        strokeWidth=alt.condition(hover, alt.value(3), alt.value(1.2)),
+        detail=alt.Detail("m:N"),
+        opacity=alt.OpacityValue(**alt.condition(hover, alt.value(1), alt.value(0.6))),
+        strokeWidth=alt.StrokeWidthValue(**alt.condition(hover, alt.value(3), alt.value(1.2))),
     )
     pointed = (
         alt.Chart(values(points))
         .mark_point(color=series(1), filled=True, size=60, aria=False, tooltip=alt.TooltipContent("data"))
-        .encode(x=x, y=y, opacity=alt.condition(hover, alt.value(0.01), alt.value(0)))
+        .encode(x=x, y=y, opacity=alt.OpacityValue(**alt.condition(hover, alt.value(0.01), alt.value(0))))
         .add_params(hover)
     )
     lower, upper = informed(base)
     known = [{"k": k} | banded(base.pass_at_k[k - 1], lower[k - 1], upper[k - 1]) for k in sparse_ks(last)]
     own = alt.Chart(values(known))
-    band = own.mark_area(color=series(0), opacity=0.18, clip=True, aria=False).encode(x=x, y=y_of("l", y), y2="u:Q")
+    band = own.mark_area(color=series(0), opacity=0.18, clip=True, aria=False).encode(
+        x=x, y=y_of("l", y), y2=alt.Y2("u:Q")
+    )
     line = own.mark_line(color=series(0), strokeWidth=3, strokeDash=[6, 3], clip=True, aria=False).encode(x=x, y=y)
     at_ends = (f"k = {k}: {_range(others, k)}, {base.model} {_words(base, k)}" for k in sorted({1, last}))
     return Figure(

@@ -27,6 +27,7 @@ from move37.report.drawing import (
     informed,
     k_axis,
     tooltip_rule,
+    unchecked,
     values,
     y_of,
 )
@@ -78,7 +79,7 @@ def curves_figure(
     marked = alt.Chart(
         values([row for i in models for row in _curve_rows(i, curves[i], powers_of_two(len(curves[i].k)))])
     )
-    ends = drawn.encode(x=x, y=y_of("l", y), y2="u:Q", color=colour)
+    ends = drawn.encode(x=x, y=y_of("l", y), y2=alt.Y2("u:Q"), color=colour)
     # With one k only, an area has no width: the band is a bar.
     bands = (
         ends.mark_area(opacity=0.16, aria=False) if last > 1 else ends.mark_rule(strokeWidth=3, opacity=0.4, aria=False)
@@ -122,14 +123,16 @@ def difference_figure(difference: CurveDifference, position: int = 1, stem: str 
     data = values(_difference_rows(difference))
     x = k_axis(last)
     colour = series(position)
-    zero = alt.Chart(values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y="z:Q")
+    zero = alt.Chart(values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y=alt.Y("z:Q"))
     band = (
         alt.Chart(data)
         .mark_area(color=colour, opacity=0.22, clip=True, aria=False)
-        .encode(x=x, y=y_of("l", y), y2="u:Q")
+        .encode(x=x, y=y_of("l", y), y2=alt.Y2("u:Q"))
     )
     line = alt.Chart(data).mark_line(color=colour, strokeWidth=2, clip=True, aria=False).encode(x=x, y=y)
-    single = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=y_of("l", y), y2="u:Q")
+    single = (
+        alt.Chart(data).mark_rule(color=colour, strokeWidth=3, aria=False).encode(x=x, y=y_of("l", y), y2=alt.Y2("u:Q"))
+    )
     point = alt.Chart(data).mark_point(color=colour, filled=True, size=60, opacity=1, aria=False).encode(x=x, y=y)
     layers = [*_ranges(difference, position), zero, band, *([single, point] if last == 1 else []), line]
     layers += _first_loss_marks(difference)
@@ -175,7 +178,7 @@ def accuracy_figure(comparison: Comparison, position: int = 1, stem: str = "accu
     )
     # Counts above the bars only where they do not run into each other.
     roomy = {"expr": "width > 520 ? 1 : 0"}
-    labels = base.mark_text(dy=-6, fontSize=10, fill=MUTED, opacity=roomy, aria=False).encode(text="n:Q")
+    labels = base.mark_text(dy=-6, fontSize=10, fill=MUTED, opacity=roomy, aria=False).encode(text=alt.Text("n:Q"))
     return Figure(
         stem=stem,
         title="Problems by accuracy",
@@ -231,7 +234,7 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     texts = [
         alt.Chart(data)
         .mark_text(fill=fill, fontSize=size, tooltip=None, aria=False)
-        .encode(x=x, y=y, text="n:Q")
+        .encode(x=x, y=y, text=alt.Text("n:Q"))
         .transform_filter(f"datum.s == {str(strong).lower()}")
         for fill, strong in ((INK, False), (PAPER, True))
     ]
@@ -244,6 +247,7 @@ def transition_figure(comparison: Comparison, stem: str = "transition") -> Figur
     )
 
 
+@unchecked()
 def figures_of(findings: Findings) -> list[Figure]:
     """All figures: the curves, three for each comparison in order, and one for each with token counts.
 
@@ -343,7 +347,7 @@ def _guess_lines(guesses: Sequence[GuessBaseline], last: int, x: alt.X, y: alt.Y
     labels = alt.Chart(values(names)).mark_text(
         align="right", baseline="bottom", dx=-4, dy=-5, fontSize=11, fill=MUTED, aria=False
     )
-    return [lines.encode(x=x, y=y, detail="g:N"), labels.encode(x=x, y=y, text="n:N")]
+    return [lines.encode(x=x, y=y, detail=alt.Detail("g:N")), labels.encode(x=x, y=y, text=alt.Text("n:N"))]
 
 
 def _guess_words(guesses: Sequence[GuessBaseline]) -> str:
@@ -397,7 +401,7 @@ def _names(
     return (
         alt.Chart(values(rows))
         .mark_text(align="left", baseline="middle", dx=9, fontSize=12, fontWeight=600, text=text, aria=False)
-        .encode(x="k:Q", y="v:Q", color=colour)
+        .encode(x=alt.X("k:Q"), y=alt.Y("v:Q"), color=colour)
     )
 
 
@@ -455,13 +459,13 @@ def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
         for first, final in runs(ks):
             rows.append(_range_row(name, colour, first, final, last))
     colours = alt.Color("c:N", scale=None, legend=None)
-    edges = {"x": alt.X("a:Q"), "x2": "b:Q"}
+    edges = {"x": alt.X("a:Q"), "x2": alt.X2("b:Q")}
     shade = (
         alt.Chart(values(rows))
         .mark_rect(aria=False)
         .encode(**edges, color=colours, opacity=alt.Opacity("o:Q", scale=None, legend=None))
     )
-    strip = alt.Chart(values(rows)).mark_rect(height=4, aria=False).encode(**edges, y=alt.value(0), color=colours)
+    strip = alt.Chart(values(rows)).mark_rect(height=4, aria=False).encode(**edges, y=alt.YValue(0), color=colours)
     text = {
         "expr": "datum.s * width > 7.2 * length(datum.n + datum.r) + 12 ? datum.n + ' ' + datum.r : "
         "datum.s * width > 7.2 * length(datum.n) + 4 ? datum.n : ''"
@@ -469,7 +473,7 @@ def _ranges(difference: CurveDifference, position: int) -> list[alt.Chart]:
     names = (
         alt.Chart(values(rows))
         .mark_text(baseline="top", dy=10, fontSize=12, fontWeight=600, text=text, aria=False)
-        .encode(x="x:Q", y=alt.value(0), color=colours)
+        .encode(x=alt.X("x:Q"), y=alt.YValue(0), color=colours)
     )
     return [shade, strip, names]
 
@@ -501,19 +505,23 @@ def _first_loss_marks(difference: CurveDifference) -> list[alt.Chart]:
         return []
     row = {"a": first, "b": final, "t": f"first loss: k = {k_list(range(first, final + 1))}"}
     row["x"] = round(math.sqrt(first * final), 4)
-    floor = alt.value(CURVE_HEIGHT - 14)
+    floor = alt.YValue(CURVE_HEIGHT - 14)
     data = values([row])
-    bar = alt.Chart(data).mark_rule(color=INK, strokeWidth=2, aria=False).encode(x="a:Q", x2="b:Q", y=floor)
+    bar = (
+        alt.Chart(data)
+        .mark_rule(color=INK, strokeWidth=2, aria=False)
+        .encode(x=alt.X("a:Q"), x2=alt.X2("b:Q"), y=floor)
+    )
     ends = [
         alt.Chart(data)
         .mark_tick(color=INK, thickness=2, size=11, orient="vertical", aria=False)
-        .encode(x=f"{end}:Q", y=floor)
+        .encode(x=alt.X(f"{end}:Q"), y=floor)
         for end in ("a", "b")
     ]
     align = {"expr": f"{math.log(row['x']) / math.log(len(difference.k)):.4f} > 0.7 ? 'right' : 'center'"}
     label = (
         alt.Chart(data)
         .mark_text(baseline="bottom", dy=-8, fontSize=12, fill=INK, align=align, aria=False)
-        .encode(x="x:Q", y=floor, text="t:N")
+        .encode(x=alt.X("x:Q"), y=floor, text=alt.Text("t:N"))
     )
     return [bar, *ends, label]

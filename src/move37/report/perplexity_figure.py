@@ -43,8 +43,8 @@ def perplexity_figure(found: PairPerplexity, models: list[str], stem: str) -> Fi
     tips = [alt.Tooltip("n:N", title="responses"), alt.Tooltip("r:Q", title="how many")]
     tips += [alt.Tooltip(f"{f}:Q", title=t, format=".4g") for f, t in (("a", "5%"), ("c5", "median"), ("e", "95%"))]
     layers = [
-        base.mark_rule(strokeWidth=1.5).encode(x=x("a"), x2="e:Q", color=colour),
-        base.mark_bar(height=12, opacity=0.55).encode(x=x("b"), x2="d:Q", color=colour, tooltip=tips),
+        base.mark_rule(strokeWidth=1.5).encode(x=x("a"), x2=alt.X2("e:Q"), color=colour),
+        base.mark_bar(height=12, opacity=0.55).encode(x=x("b"), x2=alt.X2("d:Q"), color=colour, tooltip=tips),
         base.mark_tick(color=INK, thickness=2, size=16).encode(x=x("c5")),
     ]
     words = "; ".join(f"{row['n']}: median {row['c5']:.4g}" for row in rows)

@@ -25,14 +25,19 @@ def token_figure(found: TokenBudget, position: int, stem: str) -> Figure:
     x, y = _axes(found)
     data = values([_row(found, i) for i in range(len(budgets))])
     colour = series(position)
-    zero = alt.Chart(values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y="z:Q")
+    zero = alt.Chart(values([{"z": 0}])).mark_rule(color=INK, strokeWidth=1, aria=False).encode(y=alt.Y("z:Q"))
     if len(budgets) > 1:
         band = alt.Chart(data).mark_area(color=colour, opacity=0.22, clip=True, aria=False)
         line = alt.Chart(data).mark_line(color=colour, strokeWidth=2, clip=True, aria=False)
     else:
         band = alt.Chart(data).mark_rule(color=colour, strokeWidth=3, clip=True, aria=False)
         line = alt.Chart(data).mark_point(color=colour, filled=True, size=60, opacity=1, aria=False)
-    layers = [_established(found, position), zero, band.encode(x=x, y=y_of("l", y), y2="u:Q"), line.encode(x=x, y=y)]
+    layers = [
+        _established(found, position),
+        zero,
+        band.encode(x=x, y=y_of("l", y), y2=alt.Y2("u:Q")),
+        line.encode(x=x, y=y),
+    ]
     return Figure(
         stem=stem,
         title=f"{found.rl} minus {found.base} at equal tokens",
@@ -83,7 +88,7 @@ def _established(found: TokenBudget, position: int) -> alt.Chart:
     return (
         alt.Chart(values(rows))
         .mark_rect(height=4, aria=False)
-        .encode(x=alt.X("a:Q"), x2="b:Q", y=alt.value(0), color=alt.Color("c:N", scale=None, legend=None))
+        .encode(x=alt.X("a:Q"), x2=alt.X2("b:Q"), y=alt.YValue(0), color=alt.Color("c:N", scale=None, legend=None))
     )
 
 

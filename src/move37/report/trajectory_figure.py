@@ -40,10 +40,12 @@ def trajectory_figure(found: Trajectory) -> Figure:
     mean = alt.Chart(values(means))
     ends = alt.Chart(values([row for row in means if row["k"] == 1 and row["s"] == _end(means, row["a"])]))
     layers = [
-        each.encode(x=x, y=y, color=colour, strokeDash=dash, detail=["e:N"]),
+        each.encode(x=x, y=y, color=colour, strokeDash=dash, detail=[alt.Detail("e:N")]),
         mean.mark_line(strokeWidth=2.5, aria=False).encode(x=x, y=y, color=colour, strokeDash=dash),
         mean.mark_point(filled=True, size=36, opacity=1).encode(x=x, y=y, color=colour, tooltip=tips),
-        ends.mark_text(align="left", dx=6, fontSize=11, aria=False).encode(x=x, y=y, text="n:N", color=colour),
+        ends.mark_text(align="left", dx=6, fontSize=11, aria=False).encode(
+            x=x, y=y, text=alt.Text("n:N"), color=colour
+        ),
     ]
     words = "; ".join(
         f"{algorithms[a]}: pass@1 {percent(first[1])} to {percent(after[1])}, pass@{count(found.k)} "

@@ -95,14 +95,14 @@ def _differences(steps: Sequence[Any], k: int) -> list[Any]:
         for mean, low, high in [step.against_first.at[step.k.index(k)]]
     ]
     known = [row for row in found if not is_everything(row["l"] / 100, row["u"] / 100)]
-    rule = alt.Chart(values([{"zero": 0}])).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y="zero:Q")
+    rule = alt.Chart(values([{"zero": 0}])).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=alt.Y("zero:Q"))
     chart = alt.Chart(values(found)).encode(x=alt.X("step:Q", title="step", axis=alt.Axis(format="d")))
     bars = (
         alt.Chart(values(known))
         .mark_rule(color=INK)
-        .encode(x="step:Q", y=alt.Y("l:Q", title=f"pass@{k} minus first, points"), y2="u:Q")
+        .encode(x=alt.X("step:Q"), y=alt.Y("l:Q", title=f"pass@{k} minus first, points"), y2=alt.Y2("u:Q"))
     )
-    points = chart.mark_line(color=INK, point={"color": INK}).encode(y="d:Q")
+    points = chart.mark_line(color=INK, point={"color": INK}).encode(y=alt.Y("d:Q"))
     return [rule, bars, points]
 
 
