@@ -26,6 +26,7 @@ from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier
 from move37.verifiers.outputs import Comparison, same_output
+from move37.verifiers.program_runs import ProgramRuns
 from move37.verifiers.sandbox import host, rooms, wire
 from move37.verifiers.workforce import Workforce
 from tests.test_attacks import needs_isolation
@@ -557,6 +558,27 @@ def test_a_slow_published_solution_gives_every_program_more_time() -> None:
         CORRECT, "passes with more time, ran out of time before", flags=frozenset({Flag.RERUN_ALONE})
     )
     assert endless == Verdict(INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
+
+
+@pytest.mark.slow
+@needs_isolation
+def test_the_machine_counts_as_slow_for_a_while_though_a_measurement_missed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter([1.0, 10.0, *[1.0] * 9])  # the first as the verifier begins, the others as programs run out of time
+
+    def measure(self: ProgramRuns, times: int) -> None:
+        self._measurements.append((time.monotonic(), next(measured)))
+
+    monkeypatch.setattr(ProgramRuns, "_measure", measure)
+    problem, endless = posed("assert f()"), "import time\ndef f():\n    while True: time.time()"
+    work = "def f():\n    total = 0\n    for i in range(4_000_000):\n        total += i % 7\n    return total >= 0\n"
+    verifier = CodeVerifier(cpu_seconds=0.1)  # of which the work takes 1.6 times as much
+    try:
+        assert verifier.verify(problem, endless) == Verdict(
+            INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT})
+        )
+        assert verifier.verify(problem, work) == Verdict(CORRECT, "passes")
+    finally:
+        verifier.close()
 
 
 def _burn(seconds: float) -> None:

@@ -8,13 +8,17 @@ data, or returns more than crosses), and not by what a program returns; without 
 
 Time is CPU time of the program's own process. It is measured against a reference program, again whenever a program
 runs out of it, since a busy machine does less in a CPU second: a program that had less than it would be allowed now
-runs once more with that. Beside others: nothing waits for it. Waiting is not starving: a program that does nothing,
-while its tests do nothing, has ended when it has done nothing for its time.
+runs once more with that, and again where the machine became slower still. What counts is the slowest of the last
+minute: load comes and goes within the time of a program, and a measurement beside it may miss it. Nothing waits for
+such a run. Waiting is not starving: a program that does nothing, while its tests do nothing, has ended when it has done
+nothing for its time.
 """
 
 import ast
 import re
 import signal
+import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -55,6 +59,9 @@ kernel's timer counts in ticks, and may be a little early or late."""
 WORTH_ANOTHER_RUN = 1.1
 """A program that ran out of time runs again if it would be allowed this many times as much: on a quiet machine none is,
 beside others every one that needs most of its time."""
+MOST_RUNS = 4
+SLOW_FOR_SECONDS = 60.0
+"""Wall time for which the machine counts as no faster than it was measured."""
 TOGETHER_BYTES = 4 << 30
 """Address space of a program and its tests in one process; EvalPlus allows as much."""
 LONGEST_PROGRAM = 1 << 23
@@ -93,7 +100,9 @@ class ProgramRuns:
             self._sandboxes = Sandboxes(PACKAGES, isolated)
         except SandboxLostError as lost:
             raise VerifierError(f"the sandbox does not work: {lost}") from None
-        self._slowness = self._measured(1)
+        self._measurements: deque[tuple[float, float]] = deque()
+        """When it was measured, and how slow programs ran."""
+        self._measure(1)
         self._solution_cpu: dict[tuple[Any, ...], float] = {}
         self._in_process: dict[tuple[Any, ...], bool] = {}
         self._latest: tuple[Problem, dict[str, Any]] | None = None
@@ -109,22 +118,23 @@ class ProgramRuns:
         if len(program) > LONGEST_PROGRAM:
             return Verdict(Outcome.INCORRECT, "is too long")
         task = _Task(problem, _sources(problem, program))
-        had = cpu_seconds * self._slowness
-        first = self._attempt(task, had, cpu_seconds)
-        if first.outcome is Outcome.CORRECT or replace(first, flags=first.flags - {Flag.IN_PROCESS}) not in _BY_LOAD:
-            return first
-        allowed = max(had, cpu_seconds * self._measured_anew(), self._earned(problem) / TOLERANCE)
-        if Flag.TIMED_OUT in first.flags and allowed < WORTH_ANOTHER_RUN * had:
-            return first
-        second = self._attempt(task, allowed, cpu_seconds)
-        if second.outcome is first.outcome:
-            return second
-        both = f"{second.reason} with more time, {first.reason} before"
-        return replace(second, reason=both, flags=second.flags | {Flag.RERUN_ALONE})
+        had = cpu_seconds * self._slowness()
+        first = verdict = self._attempt(task, had, cpu_seconds)
+        for again in range(MOST_RUNS - 1):
+            if not _by_load(verdict):
+                break
+            allowed = max(had, cpu_seconds * self._slowness_anew(), self._earned(problem) / TOLERANCE)
+            if allowed < WORTH_ANOTHER_RUN * had and (again or Flag.TIMED_OUT in verdict.flags):
+                break
+            had, verdict = allowed, self._attempt(task, allowed, cpu_seconds)
+        if verdict.outcome is first.outcome:
+            return verdict
+        both = f"{verdict.reason} with more time, {first.reason} before"
+        return replace(verdict, reason=both, flags=verdict.flags | {Flag.RERUN_ALONE})
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _measured(self, times: int) -> float:
+    def _measure(self, times: int) -> None:
         """How many times as long as at reference speed programs take now, at worst of so many. Raises VerifierError if
         none runs."""
         spent = []
@@ -135,12 +145,19 @@ class ProgramRuns:
                 self.close()
                 raise VerifierError(f"the sandbox does not work: the reference program {examined.reason}")
             spent.append(examined.report.cpu_seconds)
-        return max(1.0, max(spent) / REFERENCE_SECONDS)
+        self._measurements.append((time.monotonic(), max(1.0, max(spent) / REFERENCE_SECONDS)))
 
-    def _measured_anew(self) -> float:
+    def _slowness(self) -> float:
+        """The slowest of the last minute, or the last one."""
+        since = time.monotonic() - SLOW_FOR_SECONDS
+        while len(self._measurements) > 1 and self._measurements[0][0] < since:
+            self._measurements.popleft()
+        return max(slowness for _, slowness in self._measurements)
+
+    def _slowness_anew(self) -> float:
         with suppress(SandboxLostError):
-            self._slowness = self._measured(3)  # what was slow once may have been when the program ran
-        return self._slowness
+            self._measure(3)  # what was slow once may have been when the program ran
+        return self._slowness()
 
     def _earned(self, problem: Problem) -> float:
         """CPU seconds that the published solution earns a program; 0 where there is none."""
@@ -153,11 +170,11 @@ class ProgramRuns:
                     examined = self._sandboxes.examine(_tests(problem), sources, self._of_solution())
                     spent = examined.report.cpu_seconds if examined.kind == "passed" else 0.0
             self._solution_cpu[key] = spent
-        return min(MOST_EARNED * self._slowness, SOLUTION_FACTOR * self._solution_cpu[key])
+        return min(MOST_EARNED * self._slowness(), SOLUTION_FACTOR * self._solution_cpu[key])
 
     def _of_solution(self) -> Limits:
         """The limits of a published solution."""
-        most = MOST_EARNED * self._slowness
+        most = MOST_EARNED * self._slowness()
         return Limits(most, WALL_PER_CPU * most, most)
 
     # -- one run -------------------------------------------------------------------------------------------------------
@@ -256,6 +273,11 @@ def _tests(problem: Problem) -> dict[str, Any]:
         "reference": "\n".join(_sources(problem, problem.references[0])) if problem.references else "",
         "entry_point": problem.metadata.get("entry_point", ""),
     }
+
+
+def _by_load(verdict: Verdict) -> bool:
+    """Whether the machine's load may have made it."""
+    return replace(verdict, flags=verdict.flags - {Flag.IN_PROCESS}) in _BY_LOAD
 
 
 def _verdict(examined: Examined, limits: Limits) -> Verdict:
