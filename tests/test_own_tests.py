@@ -151,6 +151,10 @@ def test_tests_of_real_objects_run_in_one_process_and_the_verdict_says_so(
         ("try:\n    bad()\nexcept ValueError as e:\n    assert e.args == ('a', 3)\nelse:\n    assert False", True),
         ("try:\n    leave()\nexcept SystemExit:\n    pass\nelse:\n    assert False", True),
         ("from pathlib import Path\nassert path() == Path('a/b')", True),
+        ("assert table()['no'] == 0", True),
+        ("xs = []\nfor _ in range(900): xs = [xs]\nassert nested(900) == xs", True),
+        ("assert nested(9000) == 1", False),
+        ("assert of_site() == ('solution.py', 1, True)", True),
         ("assert thing() == 4", False),
         ("assert 4 in [thing()]", False),
         ("assert thing() in (4, None, 'x')", False),
@@ -164,6 +168,10 @@ def test_what_data_can_say_runs_apart_from_the_program(tests: str, passes: bool,
         "def grow(xs): xs[0].append(0)\ndef turn(xs): xs.reverse()\n"
         "ticks = 0\ndef tick():\n    global ticks\n    ticks += 1\n"
         "def bad(): raise ValueError('a', 3)\ndef leave(): sys.exit(3)\ndef path(): return Path('a') / 'b'\n"
+        "def of_site():\n    known = (exit, quit, help, copyright, credits, license)\n"
+        "    return __file__, len(sys.argv), all(map(callable, known))\n"
+        "from collections import defaultdict\ndef table(): return defaultdict(int)\n"
+        "def nested(n):\n    xs = []\n    for _ in range(n): xs = [xs]\n    return xs\n"
         "class Thing:\n    __eq__ = lambda *_: True\n    __hash__ = lambda _: hash(4)\ndef thing(): return Thing()\n"
     )
     verdict = verifier.verify(Problem("own/1", "?", (), "own", "code", metadata={"tests": [tests]}), program)
@@ -191,6 +199,10 @@ def test_a_solution_that_passes_with_data_only_keeps_every_program_there(verifie
         ({"tests": [{"input": "1"}]}, "case 1 has no 'input' or no 'output'"),
         ({"tests": "def check(f): assert f()"}, "needs 'entry_point'"),
         ({"tests": {"inputs": ["1"], "outputs": []}}, "lists of the same length"),
+        ({"tests": {"inputs": [[1]], "outputs": [[float("nan")]], "fn_name": "f"}}, "not a finite number"),
+        ({"tests": "assert sum([1, 2]) == 3"}, "they use no name of the program's"),
+        ({"tests": "assert f(1)", "setup": "import ("}, "setup: not Python"),
+        ({"tests": [{"input": "1", "output": "1"}], "checker": "x = 1"}, "checker: it defines no check"),
     ],
 )
 def test_a_row_without_tests_that_can_be_run_is_refused_with_its_place(
@@ -222,10 +234,53 @@ def test_the_reward_takes_the_same_tests() -> None:
 
 
 def test_cases_of_functions_become_assertions() -> None:
-    assert read_tests([{"fn_name": "f", "input": "[1]\n2", "output": "[3]"}]) == {
-        "tests": ["assert f(*[[1], 2]) == [3]"],
-        "entry_point": "f",
-    }
+    read = read_tests(
+        [{"fn_name": "f", "input": "[1]\n2", "output": "3"}, {"fn_name": "f", "input": "1", "output": "4"}]
+    )
+    assert (read["tests"], read["entry_point"]) == (["assert f(*[[1], 2]) == 3\nassert f(*[1]) == 4"], "f")
+
+
+def rows_of_calls(inputs: list[Any], outputs: list[Any], name: str = "f") -> dict[str, Any]:
+    return {"tests": {"inputs": inputs, "outputs": outputs, "fn_name": name}}
+
+
+SQUARES = rows_of_calls([[1], [2], [3]], [[1], [4], [9]])
+"""As APPS and TACO write them: each result in a list of its own."""
+RANGES = rows_of_calls([[0], [1], [2]], [[], [0], [0, 1]])
+SWAPS = rows_of_calls([[{"1": 2}], [{"3": 4, "5": 6}]], [{"2": 1}, {"4": 3, "6": 5}])
+CALLS = [
+    (SQUARES, "def f(x): return x * x", True),
+    (SQUARES, "def f(x): return [x * x]", True),
+    (SQUARES, "def f(x): return (x * x,)", True),
+    (SQUARES, "def f(x): return x * x if x < 3 else [x * x]", False),
+    (SQUARES, "def f(x): return x", False),
+    (RANGES, "def f(n): return list(range(n))", True),
+    (RANGES, "def f(n): return tuple(range(n))", True),
+    (RANGES, "def f(n): return list(range(n)) if n != 1 else 0", False),
+    (rows_of_calls([[1], [2]], [[1, 2], [2, 3]]), "def f(x): return x", False),
+    (rows_of_calls([[1], [2]], [None, 1]), "def f(x): return x - 1 or None", True),
+    (rows_of_calls([[[float("inf"), 1]]], [1]), "def f(x): return min(x)", True),
+    (SWAPS, "def f(table): return {value: key for key, value in table.items()}", True),
+    (SWAPS, "def f(table): return table", False),
+    (SQUARES, "class Solution:\n    def f(self, x): return x * x", True),
+    (SQUARES, "class Solution:\n    def f(self, x): return x", False),
+    (RANGES, "class Solution:\n    def f(self, n: int) -> List[int]: return list(range(n))", True),
+    (rows_of_calls([[4], [9]], [2, 3]), "def f(x): return isqrt(x)", True),
+    (rows_of_calls([[4], [9]], [2, 3], "isqrt"), "x = missing", False),
+    (rows_of_calls([[4], [9]], [2, 3], "isqrt"), "def root(x): return isqrt(x)", False),
+    (rows_of_calls([[[1, 2]], [[3]]], [3, 3], "sum"), "def sum(xs): return 0", False),
+    (rows_of_calls([[4]], [2]), "class Two:\n    __eq__ = lambda *_: True\ndef f(x): return Two()", False),
+]
+
+
+@pytest.mark.parametrize(("row", "program", "passes"), CALLS)
+def test_calls_are_judged_by_the_rule_on_which_harnesses_agree(
+    row: dict[str, Any], program: str, passes: bool, tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    own = problem(tmp_path, row)
+    text = verifier.extract(own, f"So:\n```python\n{program}\n```\nas in\n```python\nprint(3)\n```")
+    verdict = verifier.verify(own, text or "")
+    assert (verdict.outcome is Outcome.CORRECT, verdict.flags) == (passes, frozenset()), verdict
 
 
 LARGE = 70_000_000
@@ -248,6 +303,15 @@ def test_a_value_too_large_to_cross_is_judged_in_one_process_if_the_published_so
     verdict = verifier.verify(own, GIVES_LARGE)
     assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of memory")
     assert Flag.IN_PROCESS not in verdict.flags
+
+
+def test_a_value_nested_too_deeply_to_cross_is_judged_as_the_published_solutions_is(verifier: CodeVerifier) -> None:
+    tests = "xs, deep = nested(9000), 0\nwhile xs:\n    xs, deep = xs[0], deep + 1\nassert deep == 9000"
+    solution = "def nested(n):\n    xs = []\n    for _ in range(n): xs = [xs]\n    return xs"
+    own = Problem("own/deep", "?", (solution,), "own", "code", metadata={"tests": [tests]})
+    right, wrong = (verifier.verify(own, f"{program}\n") for program in (solution, solution.replace("range(n)", "[1]")))
+    assert (right.outcome, right.flags) == (Outcome.CORRECT, frozenset({Flag.IN_PROCESS}))
+    assert wrong.outcome is Outcome.INCORRECT
 
 
 @pytest.mark.slow
@@ -298,3 +362,11 @@ def test_what_another_process_would_falsify_is_asked_in_one(
 def test_tests_that_import_what_is_not_installed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="they import no_such_package, which is not installed"):
         problem(tmp_path, {"tests": "import no_such_package\nassert half(4) == 2"})
+
+
+@pytest.mark.parametrize("field", ["tests", "setup", "prefix", "checker"])
+def test_what_is_installed_and_cannot_be_seen_in_the_sandbox_is_refused(field: str, tmp_path: Path) -> None:
+    text = "import pydantic\nassert half(4) == 2\ndef check(given, output, expected): return True"
+    row = {"tests": "assert half(4) == 2", field: text, "entry_point": "half"}
+    with pytest.raises(InputError, match=f"{field}: .* pydantic, which programs cannot see in their sandbox"):
+        problem(tmp_path, row)

@@ -3,7 +3,8 @@
   assert lines     "assert f(1) == 2", or a list of such texts
   a check function "def check(candidate): ...", with the name of the function to check (`entry_point`)
   input and output [{"input": "1 2\\n", "output": "3\\n"}], {"inputs": [...], "outputs": [...]}, or the same in a text
-                   of JSON; with "fn_name" the inputs are the arguments of that function, and the outputs its results
+                   of JSON; with "fn_name" the inputs are the arguments of that function, and the outputs its results,
+                   or each in a list of its own, as in APPS and TACO
   a pytest file    functions `test_...`, which take what they test from the module `solution`
 
 A pytest file that is no more than functions without arguments runs as assert lines do: apart from the program. One
@@ -11,8 +12,10 @@ that needs pytest itself (fixtures, parameters, classes) runs in the program's p
 """
 
 import ast
+import builtins
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -22,20 +25,54 @@ from move37.errors import InputError
 
 MODULE = "solution"
 """By which a pytest file imports the program."""
+PACKAGES = (
+    *("numpy", "scipy", "pandas", "sympy", "mpmath", "sortedcontainers", "networkx", "typing_extensions"),
+    *("dateutil", "pytz", "six", "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
+)
+"""Packages that programs and tests find beside the standard library, where they are installed: what LiveCodeBench's
+environment has, what that needs, and pytest."""
+CONTEST_IMPORTS = """\
+from string import *
+from re import *
+from datetime import *
+from collections import *
+from heapq import *
+from bisect import *
+from copy import *
+from math import *
+from random import *
+from statistics import *
+from itertools import *
+from functools import *
+from operator import *
+from io import *
+from sys import *
+from json import *
+from builtins import *
+from typing import *
+import string, re, datetime, collections, heapq, bisect, copy, math, random, statistics, itertools, functools
+import operator, io, sys, json
+sys.setrecursionlimit(50000)
+"""
+"""What the harnesses of LiveCodeBench, PRIME and verl put before every program."""
 _CASES = ("test_cases", "input_output", "cases", "tests")
 """Under which a table of cases may stand."""
 
 
-def read_tests(given: Any, entry_point: str | None = None) -> dict[str, Any]:
-    """The metadata of a problem with these tests. Raises InputError, which says what was expected."""
+def read_tests(given: Any, entry_point: str | None = None, has_solution: bool = False) -> dict[str, Any]:
+    """The metadata of a problem with these tests. Raises InputError, which says what was expected.
+
+    `has_solution`: a published one defines what they call, which may then be named like a builtin."""
     if isinstance(given, str):
         read = _json(given)
-        return _read_text(given, entry_point) if read is None else read_tests(read, entry_point)
+        if read is not None:
+            return read_tests(read, entry_point, has_solution)
+        return _read_text(given, entry_point, has_solution)
     if isinstance(given, Mapping):
-        return _read_mapping(given, entry_point)
+        return _read_mapping(given, entry_point, has_solution)
     if isinstance(given, Sequence) and given and not isinstance(given, bytes):
         if all(isinstance(each, str) for each in given):
-            return _read_text("\n".join(given), entry_point)
+            return _read_text("\n".join(given), entry_point, has_solution)
         if all(isinstance(each, Mapping) for each in given):
             return _read_cases(given, entry_point)
     raise InputError("tests: expected assert lines, a check function, inputs with outputs, or a pytest file")
@@ -55,7 +92,7 @@ def _json(text: str) -> Any:
 # -- Python ------------------------------------------------------------------------------------------------------------
 
 
-def _read_text(text: str, entry_point: str | None) -> dict[str, Any]:
+def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[str, Any]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
@@ -73,6 +110,8 @@ def _read_text(text: str, entry_point: str | None) -> dict[str, Any]:
         return {**_read_pytest(text, tree, tests, bool(classes)), **named}
     if not any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(tree)):
         raise InputError("tests: nothing in them can fail; write assert lines")
+    if not (entry_point or has_solution):
+        _check_names(tree)
     kept = [node for node in tree.body if not _takes_the_program(node)]
     text = text if len(kept) == len(tree.body) else ast.unparse(ast.Module(kept, []))
     return {"tests": [text], **named}
@@ -82,15 +121,65 @@ def _is_collected(node: ast.ClassDef) -> bool:
     return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
 
 
-def _check_imports(tree: ast.Module) -> None:
-    """Raises InputError where the tests import what is not here: no program could pass them."""
+def read_source(field: str, text: str) -> str:
+    """A row's `prefix`, `setup` or `checker`. Raises InputError where nothing could run with it."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        if field == "prefix":  # it may end within a function
+            return text
+        raise InputError(f"{field}: not Python ({error})") from None
+    _check_imports(tree, field)
+    if field == "checker" and "check" not in _names(tree)[1]:
+        raise InputError("checker: it defines no check(input, output, expected)")
+    return text
+
+
+def _check_names(tree: ast.Module) -> None:
+    """Raises InputError where the tests call nothing but builtins: then every program passes, or none."""
+    if any(_takes_the_program(node) for node in tree.body):
+        return
+    used, bound = _names(tree)
+    if not used - bound - set(dir(builtins)) and MODULE not in bound and "__import__" not in used:
+        raise InputError(
+            "tests: they use no name of the program's; if its function is named like a builtin, "
+            "give the name as 'entry_point'"
+        )
+
+
+def _names(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """The names that are used somewhere, and those that are bound somewhere."""
+    used, bound = set(), set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias(name=name, asname=asname):
+                bound.add(asname or name.partition(".")[0])
+            case ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+    return used, bound
+
+
+def _check_imports(tree: ast.Module, field: str = "tests") -> None:
+    """Raises InputError where they import what is not here, or is not seen in the sandbox: no program could pass."""
     for node in ast.walk(tree):
         names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
         for name in (each.partition(".")[0] for each in names):
-            if name != MODULE and name not in sys.stdlib_module_names and find_spec(name) is None:
-                raise InputError(f"tests: they import {name}, which is not installed")
+            if name == MODULE or name in sys.stdlib_module_names:
+                continue
+            imports = f"{'they import' if field == 'tests' else 'it imports'} {name}"
+            if find_spec(name) is None:
+                raise InputError(f"{field}: {imports}, which is not installed")
+            if name not in PACKAGES:
+                seen = ", ".join(PACKAGES[:8])
+                raise InputError(f"{field}: {imports}, which programs cannot see in their sandbox; it shows {seen}")
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
@@ -146,8 +235,30 @@ def _takes_the_program(node: ast.stmt) -> bool:
 
 # -- cases -------------------------------------------------------------------------------------------------------------
 
+_CALLS = """\
+from math import inf, nan
 
-def _read_mapping(given: Mapping[str, Any], entry_point: str | None) -> dict[str, Any]:
+
+def _as_json(value):
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        named = {str(key) if type(key) is int else key: _as_json(item) for key, item in value.items()}
+        return named if len(named) == len(value) else value
+    return value
+
+
+def _agrees(found, wanted, ways):
+    found = _as_json(found)
+    ways -= {way for way in ways if found != (wanted[0] if way == "wrapped" else wanted)}
+    return bool(ways)
+"""
+"""JSON has lists for tuples, and texts for the keys of dictionaries. A row whose outputs are all lists of one item has
+wrapped them, or its function returns such lists: harnesses take either, here it has to be the same in all cases."""
+_WHOLE_NUMBER = re.compile(r"-?[0-9]+")
+
+
+def _read_mapping(given: Mapping[str, Any], entry_point: str | None, has_solution: bool) -> dict[str, Any]:
     if "inputs" in given and "outputs" in given:
         inputs, outputs = given["inputs"], given["outputs"]
         if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs):
@@ -157,22 +268,22 @@ def _read_mapping(given: Mapping[str, Any], entry_point: str | None) -> dict[str
     found = next((given[name] for name in _CASES if name in given), None)
     if found is None:
         raise InputError(f"tests: expected 'inputs' and 'outputs', found {', '.join(map(str, given)) or 'nothing'}")
-    return read_tests(found, given.get("fn_name") or given.get("entry_point") or entry_point)
+    name = given.get("fn_name") or given.get("entry_point") or entry_point
+    return read_tests(found, name, has_solution)
 
 
 def _read_cases(cases: Sequence[Mapping[str, Any]], entry_point: str | None) -> dict[str, Any]:
     if not cases:
         raise InputError("tests: an empty list of cases")
-    for place, case in enumerate(cases, start=1):
-        if case.get("input") is None or case.get("output") is None:
-            raise InputError(f"tests: case {place} has no 'input' or no 'output'")
     function = cases[0].get("fn_name") or entry_point
+    for place, case in enumerate(cases, start=1):
+        if case.get("input") is None or "output" not in case or (case["output"] is None and not function):
+            raise InputError(f"tests: case {place} has no 'input' or no 'output'")
     if not function:
         return {"cases": [{"input": _as_text(case["input"]), "output": _as_text(case["output"])} for case in cases]}
     if not str(function).isidentifier():
         raise InputError(f"tests: 'fn_name' {str(function)[:40]!r} is no name")
-    asserts = "\n".join(_as_assertion(str(function), case) for case in cases)
-    return {"tests": [asserts], "entry_point": str(function)}
+    return _read_calls(str(function), list(map(_call, cases)))
 
 
 def _as_text(value: Any) -> str:
@@ -180,7 +291,8 @@ def _as_text(value: Any) -> str:
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _as_assertion(function: str, case: Mapping[str, Any]) -> str:
+def _call(case: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    """The arguments and the result."""
     arguments, result = case["input"], case["output"]
     if isinstance(arguments, str):  # one JSON value a line, as LiveCodeBench writes them
         try:
@@ -190,6 +302,35 @@ def _as_assertion(function: str, case: Mapping[str, Any]) -> str:
             raise InputError("tests: a case of a function whose input or output is no JSON") from None
     if not isinstance(arguments, list):
         raise InputError("tests: the input of a function's case must be the list of its arguments")
-    if isinstance(result, float) and not math.isfinite(result):
+    if not _is_finite(result):
         raise InputError("tests: an output that is not a finite number")
-    return f"assert {function}(*{arguments!r}) == {result!r}"
+    match arguments:
+        case [dict() as table] if table and all(map(_WHOLE_NUMBER.fullmatch, table)):
+            arguments = [{int(key): value for key, value in table.items()}]  # as APPS and verl read it
+    return arguments, result
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return all(map(_is_finite, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _read_calls(function: str, calls: Sequence[tuple[list[Any], Any]]) -> dict[str, Any]:
+    """Assertions on data; `call_based` programs may have a method of a class `Solution`, and use `CONTEST_IMPORTS`."""
+    is_wrapped = all(isinstance(result, list) and len(result) == 1 for _, result in calls)
+    lines = ['_ways = {"whole", "wrapped"}'] if is_wrapped else []
+    for arguments, result in calls:
+        call = f"{function}(*{arguments!r})"
+        if is_wrapped:
+            lines.append(f"assert _agrees({call}, {result!r}, _ways)")
+        else:
+            found = f"_as_json({call})" if isinstance(result, list | dict) else call
+            lines.append(f"assert {found} == {result!r}")
+    return {
+        "once": _CALLS,
+        "tests": ["\n".join(lines)],
+        "entry_point": function,
+        "data_only": True,
+        "call_based": True,
+    }

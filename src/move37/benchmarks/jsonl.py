@@ -37,7 +37,7 @@ from move37.benchmarks.row_questions import asked
 from move37.config import FieldMapping, ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.identity import content_id
-from move37.program_tests import read_tests
+from move37.program_tests import read_source, read_tests
 from move37.rows import Row, read_rows
 from move37.seeds import generation_seed
 from move37.types import Problem
@@ -150,16 +150,16 @@ def final_answer(reference: str) -> str:
 def _program(benchmark: str, row: Row, said: tuple[str, str | None], answer: str, tags: Mapping[str, str]) -> Problem:
     question, system = said
     entry_point = row.identifier("entry_point") if row.find("entry_point") is not None else None
+    references = (row.text(answer),) if answer not in _TESTS and row.find(answer) is not None else ()
     try:
-        metadata = read_tests(row.require(*_TESTS), entry_point)
+        metadata = read_tests(row.require(*_TESTS), entry_point, bool(references))
+        for field in ("prefix", "setup", "checker"):
+            if row.find(field) is not None:
+                metadata[field] = read_source(field, row.text(field))
     except InputError as error:
         raise error if str(error).startswith(row.place) else row.error(str(error)) from None
-    for field in ("prefix", "setup", "checker"):
-        if row.find(field) is not None:
-            metadata[field] = row.text(field)
     if row.find("cpu_seconds") is not None:
         metadata["cpu_seconds"] = float(row.answer("cpu_seconds"))
-    references = (row.text(answer),) if answer not in _TESTS and row.find(answer) is not None else ()
     if system is not None:
         metadata[SYSTEM] = system
     problem_id = content_id(benchmark, f"{system}\n{question}" if system else question)

@@ -28,6 +28,7 @@ from typing import Any
 from move37.config import ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.identity import content_id, number_repeats
+from move37.program_tests import CONTEST_IMPORTS
 from move37.rows import Row, read_rows
 from move37.types import Problem
 
@@ -39,30 +40,6 @@ CASE_SECONDS = 6.0
 FUNCTION_SECONDS = 30.0
 """CPU seconds for all tests of a function together."""
 
-_IMPORTS = """\
-from string import *
-from re import *
-from datetime import *
-from collections import *
-from heapq import *
-from bisect import *
-from copy import *
-from math import *
-from random import *
-from statistics import *
-from itertools import *
-from functools import *
-from operator import *
-from io import *
-from sys import *
-from json import *
-from builtins import *
-from typing import *
-import string, re, datetime, collections, heapq, bisect, copy, math, random, statistics, itertools, functools
-import operator, io, sys, json
-sys.setrecursionlimit(50000)
-"""
-"""What the authors' harness puts before every program."""
 _ONCE = """\
 class Close(float):
     def __eq__(self, other):
@@ -137,7 +114,7 @@ class LiveCodeBench:
             },
             metadata={
                 "task_id": row.identifier("question_id"),
-                "prefix": _IMPORTS,
+                "prefix": CONTEST_IMPORTS,
                 "setup": "",
                 **(_function_tests(row, function, tests) if function else _script_tests(row, grading, tests)),
             },

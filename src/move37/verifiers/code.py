@@ -98,7 +98,10 @@ def _tested_names(problem: Problem) -> set[str]:
 
 
 def _tested_methods(problem: Problem) -> set[str]:
-    """Methods that a program may define as functions instead, where the tests want a class `Solution`."""
+    """Methods that a program may define as functions instead, where the tests want a class `Solution`; or that class,
+    where they want a function."""
+    if problem.metadata.get("call_based"):
+        return {"Solution"}
     if problem.metadata.get("entry_point") != "Solution":
         return set()
     return {name for test in problem.metadata.get("tests", ()) for name in METHOD_OF_SOLUTION.findall(test)}

@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import Any
 
 from move37.errors import VerifierError
+from move37.program_tests import CONTEST_IMPORTS, PACKAGES
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.program_parsing import continues
@@ -66,15 +67,10 @@ TOGETHER_BYTES = 4 << 30
 """Address space of a program and its tests in one process; EvalPlus allows as much."""
 LONGEST_PROGRAM = 1 << 23
 """Characters."""
-PACKAGES = (
-    *("numpy", "scipy", "pandas", "sympy", "mpmath", "sortedcontainers", "networkx", "typing_extensions"),
-    *("dateutil", "pytz", "six", "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
-)
-"""Packages that programs and tests find beside the standard library, where they are installed: what LiveCodeBench's
-environment has, what that needs, and pytest."""
-
 _TOO_LARGE = "raises MemoryError"
 """What the tests see of a value that is larger than what crosses, or than memory."""
+_MAY_BE_BEYOND = (_TOO_LARGE, "raises RecursionError")
+"""What they see of one that is too large or nested too deeply to cross: its published solution may give such, too."""
 _TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
 _IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TIMED_OUT}))
 _ENDLESS = Verdict(Outcome.INCORRECT, "provably never ends", flags=frozenset({Flag.TIMED_OUT}))
@@ -167,7 +163,7 @@ class ProgramRuns:
             if problem.references and problem.metadata.get("tests"):
                 sources = _sources(problem, problem.references[0])
                 with suppress(SandboxLostError):
-                    examined = self._sandboxes.examine(_tests(problem), sources, self._of_solution())
+                    examined = self._examined(problem, _tests(problem), sources, self._of_solution())
                     spent = examined.report.cpu_seconds if examined.kind == "passed" else 0.0
             self._solution_cpu[key] = spent
         return min(MOST_EARNED * self._slowness(), SOLUTION_FACTOR * self._solution_cpu[key])
@@ -194,15 +190,24 @@ class ProgramRuns:
             return self._run_in_process(task, limits)
         if self._latest is None or self._latest[0] is not problem:
             self._latest = problem, _tests(problem)
-        examined = self._sandboxes.examine(self._latest[1], task.sources, limits)
-        is_too_large = examined.reason == _TOO_LARGE and bool(problem.references)
-        if examined.kind != "inexpressible" and not is_too_large:
+        examined = self._examined(problem, self._latest[1], task.sources, limits)
+        is_beyond = examined.reason in _MAY_BE_BEYOND and bool(problem.references)
+        if examined.kind != "inexpressible" and not is_beyond:
             return _verdict(examined, limits)
         if self._needs_one_process(problem):
             return self._run_in_process(task, limits)
-        if not is_too_large:
+        if not is_beyond:
             examined = replace(examined, kind="failed", reason=examined.failed or "differs")
         return _verdict(examined, limits)
+
+    def _examined(self, problem: Problem, tests: dict[str, Any], sources: list[str], limits: Limits) -> Examined:
+        """What the tests say. A program that lacks a name runs again behind what every harness for such rows puts
+        before it."""
+        examined = self._sandboxes.examine(tests, sources, limits)
+        if examined.reason != "raises NameError" or not problem.metadata.get("call_based"):
+            return examined
+        asked_for = f"globals().pop({problem.metadata['entry_point']!r}, None)\n"
+        return self._sandboxes.examine(tests, [CONTEST_IMPORTS + asked_for, *sources], limits)
 
     def _run_in_process(self, task: _Task, limits: Limits) -> Verdict:
         tests = _tests(task.problem)
@@ -334,6 +339,11 @@ if "Solution" not in globals():
         {name} = staticmethod({name})
 """
 """For tests that want a method where the program has a function, as LiveCodeBench's harness does."""
+_AS_A_FUNCTION = """
+if hasattr(globals().get("Solution"), {name!r}):
+    {name} = Solution().{name}
+"""
+"""For tests that want a function where the program has a method, as the harnesses of APPS and verl do."""
 
 
 def _sources(problem: Problem, program: str) -> list[str]:
@@ -341,6 +351,8 @@ def _sources(problem: Problem, program: str) -> list[str]:
     head = problem.metadata.get("prefix", "")
     method = next(filter(None, map(METHOD_OF_SOLUTION.search, problem.metadata.get("tests", ()))), None)
     after = [_AS_A_CLASS.format(name=method[1])] if method and f"def {method[1]}" in program else []
+    if problem.metadata.get("call_based") and "class Solution" in program:
+        after.append(_AS_A_FUNCTION.format(name=problem.metadata["entry_point"]))
     if not head:
         return [program, *after]
     if continues(program):

@@ -121,7 +121,7 @@ def names_from_program(
     solution, modules = defined_and_imported(_parsed(reference))
     free = used - bound - _BUILTINS - own
     standard = (free & modules & sys.stdlib_module_names) - solution
-    shadowing = solution & used - own  # a solution may be called `sum`
+    shadowing = (solution | {entry_point}) & used - own  # a solution may be called `sum`
     return sorted((free | shadowing) - standard), sorted(standard)
 
 

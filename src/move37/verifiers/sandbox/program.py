@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any
 
 from .scripts import as_a_script, finish, prepare
-from .wire import MUTABLE, Link, MalformedError, decode, encode, within
+from .wire import MUTABLE, Link, MalformedError, decode, deeply, encode, within
 
 Begin = Callable[[], None]
 
@@ -52,6 +52,7 @@ def serve(descriptor: int, begin: Begin) -> int:
     """Run the program that comes first, then do what each message asks, until the other end is closed."""
     link = Link(descriptor)
     module = types.ModuleType("solution")
+    module.__file__ = "solution.py"
     sys.modules["solution"] = module
     program = _Program(module.__dict__, begin)
     try:
@@ -91,7 +92,7 @@ class _Program:
             kwargs = dict(zip(message["kwargs"], values[len(message["args"]) :], strict=True))
             sent = {id(each): place for place, each in enumerate(within(values))}
             result = self._do(message["do"], values[: len(message["args"])], kwargs)
-            value = encode(result, self._refer, sent or None)
+            value = deeply(encode, result, self._refer, sent or None)
             if not sent:
                 return {"value": value}
             changed = [
@@ -173,6 +174,7 @@ def run_with_tests(descriptor: int, begin: Begin) -> int:
     message = link.receive()
     prepare(message["program"])
     module = types.ModuleType("solution")
+    module.__file__ = "solution.py"
     names = module.__dict__
     sys.modules["solution"] = module
     begin()

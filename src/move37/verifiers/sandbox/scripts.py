@@ -37,10 +37,27 @@ def prepare(sources: Sequence[str]) -> None:
     """
     if any("random" in source for source in sources):
         import_module("random").seed(0)
+    builtins.__dict__.update(_OF_SITE)
     _Looks.sources = tuple(sources)
     signal.setitimer(signal.ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
     if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
         _threads_for_processes()
+
+
+def _of_site() -> dict[str, Any]:
+    """The names that the module `site` gives every program, which is left out here for the time that it takes."""
+    before = dict(vars(builtins))
+    site = import_module("site")
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+    added = {name: value for name, value in vars(builtins).items() if name not in before}
+    for name in added:  # not for tests: a program's function may have such a name
+        delattr(builtins, name)
+    return added | {"exit": sys.exit, "quit": sys.exit}
+
+
+_OF_SITE = _of_site()
 
 
 class _Looks:
@@ -68,11 +85,9 @@ def as_a_script() -> dict[str, Any]:
     module.__file__ = "program.py"
     vars(module)["__builtins__"] = builtins
     sys.modules["__main__"] = module
-    sys.argv = ["program.py"]
     # What was opened for this process before knows of another file: whether it can seek.
     before = sys.stdout
     sys.stdout = sys.__stdout__ = open(1, "w", encoding=before.encoding, errors=before.errors, closefd=False)  # noqa: SIM115
-    builtins.exit = builtins.quit = sys.exit
     builtins.open = io.open = _by_descriptor(io.open)
     return module.__dict__
 

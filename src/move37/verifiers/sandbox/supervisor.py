@@ -57,6 +57,7 @@ class _Filters(NamedTuple):
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
+    sys.argv = ["program.py"]
     control.setblocking(True)
     isolated = os.getpid() == 1
     namespaces = Namespaces() if isolated else None

@@ -1,8 +1,9 @@
 """How values cross between a program and its tests: plain data as JSON, everything else as a numbered handle.
 
-Plain data are None, booleans, numbers (also Decimal, Fraction, complex, NumPy's), text, bytes, dates, range, paths, and
-lists, tuples, sets, deques and dictionaries (also Counter, OrderedDict, their views and named tuples) of them, and
-NumPy arrays of numbers; any other subclass crosses as its base, so an overridden `__eq__` stays behind.
+Plain data are None, booleans, numbers (also Decimal, Fraction, complex, NumPy's, SymPy's rational ones), text, bytes,
+dates, range, paths, and lists, tuples, sets, deques and dictionaries (also Counter, OrderedDict, defaultdict, their
+views and named tuples) of them, and NumPy arrays of numbers; any other subclass crosses as its base, so an overridden
+`__eq__` stays behind.
 Every other object stays where it is and a handle crosses, which its owner resolves. Handles equal nothing. Builtin
 types and functions are such objects when they come from a program; only what the tests send is taken by name
 (`by_name`), so that a test may pass `int`. A mutable argument that comes back is marked as the one that was sent.
@@ -16,7 +17,8 @@ import builtins
 import json
 import os
 import struct
-from collections import Counter, OrderedDict, deque
+import sys
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -25,6 +27,8 @@ LONGEST_MESSAGE = 64 << 20
 """Bytes of one message; a larger one ends the connection."""
 LARGEST_FRACTION_BITS = 1 << 17
 """Of numerator and denominator: reducing a fraction takes the square of its length."""
+DEEPEST = 6000
+"""Calls within calls in which a value is written or read, where the usual thousand do not do."""
 _LARGEST_PLAIN_INT = 1 << 1024
 _HEADER = struct.Struct("!I")
 _ARRAY_KINDS = frozenset("biufc")
@@ -40,6 +44,20 @@ class MalformedError(Exception):
     """The other side sent what is no message, or a message that is too long."""
 
 
+def deeply(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Do it, with more room where there is too little: data may be nested as deep as a comparison of them can go, which
+    takes one call where writing them takes three. Raises RecursionError for what is deeper, or contains itself."""
+    try:
+        return work(*args, **kwargs)
+    except RecursionError:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(before, DEEPEST))
+        try:
+            return work(*args, **kwargs)
+        finally:
+            sys.setrecursionlimit(before)
+
+
 class Link:
     """One end of a stream of messages, each a JSON value."""
 
@@ -51,7 +69,7 @@ class Link:
 
     def send(self, message: Any) -> None:
         """Raises OSError when the other end is gone, MalformedError if the message is too long."""
-        body = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        body = deeply(json.dumps, message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
         if len(body) > LONGEST_MESSAGE:
             raise MalformedError(f"a message of {len(body)} bytes")
         rest = memoryview(_HEADER.pack(len(body)) + body)
@@ -65,7 +83,7 @@ class Link:
             raise MalformedError(f"a message of {length} bytes")
         self.received_bytes = length
         try:
-            return json.loads(self._exactly(length).decode("utf-8", "surrogatepass"))
+            return deeply(json.loads, self._exactly(length).decode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError) as error:
             raise MalformedError(f"no JSON: {type(error).__name__}") from None
 
@@ -145,6 +163,14 @@ def _pairs(value: Any, refer: Refer, sent: dict[int, int] | None) -> list[Any]:
     return [[encode(k, refer, sent), encode(v, refer, sent)] for k, v in dict.items(value)]
 
 
+_MAKERS = {kind.__name__: kind for kind in (int, float, str, bool, list, tuple, dict, set)}
+
+
+def _maker(factory: Any) -> str | None:
+    """The name of what a defaultdict makes; None for what tests could not make."""
+    return next((name for name, kind in _MAKERS.items() if kind is factory), None)
+
+
 def _field_names(kind: type) -> tuple[str, ...] | None:
     """Of a named tuple."""
     names = getattr(kind, "_fields", None)
@@ -180,6 +206,17 @@ _PACK_LATE: dict[tuple[str, str], _Pack] = {
     },
     ("collections", "Counter"): lambda value, refer, sent: {"Counter": _pairs(value, refer, sent)},
     ("collections", "OrderedDict"): lambda value, refer, sent: {"OrderedDict": _pairs(value, refer, sent)},
+    ("collections", "defaultdict"): lambda value, refer, sent: {
+        "defaultdict": [_maker(value.default_factory), _pairs(value, refer, sent)]
+    },
+    **{
+        ("sympy.core.numbers", name): lambda value, refer, sent: encode(value.p, refer)
+        for name in ("Integer", "Zero", "One", "NegativeOne")
+    },
+    **{
+        ("sympy.core.numbers", name): lambda value, refer, sent: {"Fraction": _items((value.p, value.q), refer, sent)}
+        for name in ("Rational", "Half")
+    },
     ("datetime", "date"): lambda value, refer, sent: {"date": value.isoformat()},
     ("datetime", "time"): lambda value, refer, sent: {"time": value.isoformat()},
     ("datetime", "datetime"): lambda value, refer, sent: {"datetime": value.isoformat()},
@@ -220,7 +257,7 @@ def decode(data: Any, resolve: Resolve, sent: Sequence[Any] = (), trusted: bool 
     if type(data) is not list and type(data) is not dict:
         return data
     try:
-        return _decode(data, _Reader(resolve, sent, trusted))
+        return deeply(_decode, data, _Reader(resolve, sent, trusted))
     except (MalformedError, NameError):
         raise
     except Exception as error:  # a program may send anything
@@ -360,6 +397,7 @@ _UNPACK: dict[str, Callable[[Any, _Reader], Any]] = {
     "Decimal": _late("decimal", "Decimal"),
     "Fraction": _fraction,
     "Counter": lambda body, reader: Counter(_dict(body, reader)),
+    "defaultdict": lambda body, reader: defaultdict(_MAKERS.get(body[0]), _dict(body[1], reader)),
     "OrderedDict": lambda body, reader: OrderedDict(_dict(body, reader)),
     "date": _iso("date"),
     "time": _iso("time"),
