@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from move37.config import VerificationConfig
-from move37.types import Outcome, Problem
+from move37.types import Flag, Outcome, Problem
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier
+from move37.verifiers.sandbox import rooms
 from move37.verifiers.sandbox.activity import Idleness
 from move37.verifiers.sandbox.host import Limits, Sandbox, SandboxLostError
 from move37.verifiers.sandbox.rooms import Sandboxes
@@ -165,6 +167,59 @@ def test_tests_that_keep_busy_with_a_result_have_a_limit_of_their_own() -> None:
         verifier.close()
     assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of time in the tests")
     assert after.outcome is Outcome.CORRECT
+
+
+@pytest.mark.slow
+@needs_isolation
+def test_tests_may_take_as_long_as_their_processor_time_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "TESTS_SECONDS", 0.1)  # as on a machine with much else to do
+    problem = Problem("made-up/2", "?", (), "made-up", "code", metadata={"tests": ["assert len(set(f())) == 1"]})
+    verifier = CodeVerifier(cpu_seconds=0.5)
+    try:
+        verdict = verifier.verify(problem, "def f(): return [(2**61 - 1) * i for i in range(30_000)]")
+    finally:
+        verifier.close()
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of time in the tests")
+
+
+@needs_isolation
+def test_what_one_program_returns_does_not_decide_how_the_next_is_judged() -> None:
+    problem = Problem("made-up/3", "?", (), "made-up", "code", metadata={"tests": ["assert isinstance(f(), int)"]})
+    verifier = CodeVerifier()
+    try:
+        honest = verifier.verify(problem, "def f(): return 1")
+        needs_its_process = verifier.verify(problem, "class A: pass\ndef f(): return A()")
+        after = verifier.verify(problem, "def f(): return 1\n")
+    finally:
+        verifier.close()
+    assert (needs_its_process.outcome, needs_its_process.flags) == (Outcome.INCORRECT, {Flag.IN_PROCESS})
+    assert after == honest
+    assert (honest.outcome, honest.flags) == (Outcome.CORRECT, frozenset())
+
+
+@needs_isolation
+@pytest.mark.parametrize(
+    ("metadata", "program", "reason"),
+    [
+        ({"tests": ["assert f() == 1"]}, f"x = '{chr(0xD800) * 900_000}'\ndef f(): return 1", "holds half"),
+        ({"cases": [{"input": "", "output": "1"}]}, f"# {chr(0xD800)}\nprint(1)", "holds half"),
+        (
+            {"cases": [{"input": "", "output": "1"}], "checker": "def check(given, output, expected): return False"},
+            "import os\nfor _ in range(15): os.write(1, bytes(1 << 20))",
+            "prints too much",
+        ),
+    ],
+)
+def test_no_size_of_a_program_or_its_output_leaves_it_unscored(
+    metadata: dict[str, Any], program: str, reason: str
+) -> None:
+    verifier = CodeVerifier(cpu_seconds=1.0)
+    try:
+        verdict = verifier.verify(Problem("made-up/4", "?", (), "made-up", "code", metadata=metadata), program)
+    finally:
+        verifier.close()
+    assert verdict.outcome is Outcome.INCORRECT
+    assert verdict.reason.startswith(reason)
 
 
 @needs_isolation

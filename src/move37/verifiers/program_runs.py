@@ -65,8 +65,10 @@ SLOW_FOR_SECONDS = 60.0
 """Wall time for which the machine counts as no faster than it was measured."""
 TOGETHER_BYTES = 4 << 30
 """Address space of a program and its tests in one process; EvalPlus allows as much."""
-LONGEST_PROGRAM = 1 << 23
-"""Characters."""
+LONGEST_PROGRAM = 1 << 20
+"""Characters; contests take half as many."""
+LONGEST_CHECKED = 1 << 24
+"""Characters of an output as a checker is told it, with what is unprintable spelled out."""
 _TOO_LARGE = "raises MemoryError"
 """What the tests see of a value that is larger than what crosses, or than memory."""
 _MAY_BE_BEYOND = (_TOO_LARGE, "raises RecursionError")
@@ -113,6 +115,8 @@ class ProgramRuns:
     def verdict(self, problem: Problem, program: str, cpu_seconds: float) -> Verdict:
         if len(program) > LONGEST_PROGRAM:
             return Verdict(Outcome.INCORRECT, "is too long")
+        if not (program.isascii() or _is_text(program)):
+            return Verdict(Outcome.INCORRECT, "holds half of a character")
         task = _Task(problem, _sources(problem, program))
         had = cpu_seconds * self._slowness()
         first = verdict = self._attempt(task, had, cpu_seconds)
@@ -218,7 +222,10 @@ class ProgramRuns:
         return replace(verdict, flags=verdict.flags | {Flag.IN_PROCESS})
 
     def _needs_one_process(self, problem: Problem) -> bool:
-        """Whether the tests need it, by the published solution where there is one. Raises SandboxLostError."""
+        """Whether the tests need it, by the published solution where there is one; without one, what a program returned
+        says it of that program alone. Raises SandboxLostError."""
+        if not problem.references:
+            return problem.metadata.get("data_only") is not True
         key = _key(problem)
         if key not in self._in_process:
             self._in_process[key] = problem.metadata.get("data_only") is not True and not any(
@@ -257,7 +264,10 @@ class ProgramRuns:
 
     def _checked(self, checker: str, case: dict[str, str], output: str, limits: Limits) -> Verdict:
         """What the benchmark's own checker says of an output that is not the expected one: several may be right."""
-        given = f"{case['input']!r}, {output!r}, {case['output']!r}"
+        said = repr(output)
+        if len(said) > LONGEST_CHECKED:
+            return Verdict(Outcome.INCORRECT, "prints too much")
+        given = f"{case['input']!r}, {said}, {case['output']!r}"
         tests = {"head": "", "once": checker, "setup": "", "tests": [f"assert check({given})"]}
         return _verdict(self._sandboxes.examine({**tests, "reference": "", "entry_point": ""}, [""], limits), limits)
 
@@ -318,6 +328,15 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
         reason = f"crashes ({_signal_name(-report.status)})"
         return Verdict(Outcome.INCORRECT, reason, flags=frozenset({Flag.CRASHED}))
     return None
+
+
+def _is_text(program: str) -> bool:
+    """Whether it can be source code, which is read as UTF-8."""
+    try:
+        program.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _took_too_long(report: Report, limits: Limits) -> bool:

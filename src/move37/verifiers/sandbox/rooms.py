@@ -23,7 +23,7 @@ from move37.verifiers.sandbox.wire import Link, MalformedError
 READY_SECONDS = 900.0
 """Wall time for tests to be made ready, once for a problem: they may run a slow published solution on all inputs."""
 TESTS_SECONDS = 60.0
-"""Wall time for tests to come to their end once the program has."""
+"""Wall time for tests to come to their end once the program has; or as much as the program had, as their CPU time."""
 LEAST_TESTS_CPU_SECONDS = 2.0
 """CPU seconds that tests may use on what a program returns, or as much as the program itself."""
 LOOK_SECONDS = 0.25
@@ -173,7 +173,7 @@ class Sandboxes:
         report = self._reported(programs)
         try:
             # With the program gone the tests come to an end at once, unless they are busy with what it sent.
-            kind, reason, failed = room.verdict(TESTS_SECONDS if ready else ANSWER_SECONDS)
+            kind, reason, failed = room.verdict(max(TESTS_SECONDS, limits.wall_seconds) if ready else ANSWER_SECONDS)
         except SandboxLostError:
             self._drop_tests()
             kind, reason, failed = "broken", "the tests did not finish", ""
