@@ -99,6 +99,12 @@ def test_a_problem_that_nobody_scored_leaves_every_model_with_a_warning():
     assert [audit.samples for audit in findings.audits] == [12, 12]  # the audit still counts all of them
 
 
+def test_where_no_problem_is_left_the_models_that_nobody_scored_are_named():
+    none = tally("broken", [0, 0, 0], [0, 0, 0], unscored=[4, 4, 4])
+    with pytest.raises(InputError, match=r"^no problem on which every model .*: broken on 3 of 3 have none; find out"):
+        find([ModelData(tally("base", [1, 2, 4], 4)), ModelData(none)], BandSettings(draws=1000))
+
+
 # -- curves -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """A report of many models: one drawing, row and fold for each, and a page that can still be mailed."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,24 +14,31 @@ from move37.analyses.findings import Facts, find
 from move37.counts import Tally
 from move37.estimates.settings import BandSettings
 from move37.report import ReportContext
+from move37.report.assets import asset
 from move37.report.family_figure import family_curves_figure
 from move37.report.family_view import family_view, sparse_ks
 from move37.report.handouts import Handouts
 from move37.report.page import write_report
+from move37.report.tables import curves_table
 from move37.report.words.first_screen import first_screen
+from move37.report.words.tallied import answer_lines
+from move37.terminal import print_findings
 from tests.undrawn import nothing_drawn
 
 CONTEXT = ReportContext(title="a family", note="", settings=(), prompts=(), command="move37 compare ...")
 
 
-def found(models: int, problems: int = 40, n: int = 16) -> Findings:
+def found(
+    models: int, problems: int = 40, n: int = 16, names: Sequence[str] = (), powers: Sequence[float] = ()
+) -> Findings:
     rng = np.random.default_rng(0)
     chances = rng.beta(0.4, 0.6, problems)
     none = np.zeros(problems, dtype=np.int64)
-    known = []
+    known, ids = [], tuple(map(str, range(problems)))
     for i in range(models):
-        correct = rng.binomial(n, chances ** (0.4 + 0.2 * i))
-        known.append(ModelData(Tally(f"m<{i}>", tuple(map(str, range(problems))), correct, n - correct, none, none)))
+        correct = rng.binomial(n, chances ** (powers[i] if powers else 0.4 + 0.2 * i))
+        name = names[i] if names else f"m<{i}>"
+        known.append(ModelData(Tally(name, ids, correct, n - correct, none, none)))
     return find(known, BandSettings(draws=200), Facts(beyond=False))
 
 
@@ -93,3 +101,52 @@ def test_a_page_holds_small_files_first_and_names_the_others() -> None:
     assert Handouts({"tables/big.csv": numbers}, single_file=False).link("big.csv", "CSV") == (
         '<a href="tables/big.csv">CSV</a>'
     )
+
+
+def test_no_two_models_go_by_the_same_name_in_anything_that_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"a-training-with-a-long-name-of-its-own-at-step-{step}" for step in range(8)]
+    family = found(8, names=names)
+    monkeypatch.setenv("COLUMNS", "80")
+    print_findings(family)
+    shown = capsys.readouterr().out
+    for title in ("pass@k", "Samples", "Every model, each with its own confidence"):
+        table = shown[shown.index(f"\n{title}") :].split("└", 1)[0]
+        rows = "".join(line.split("│")[1].strip() for line in table.splitlines() if line.startswith("│"))
+        assert all(name in rows for name in names[title.startswith("Every") :]), title
+        assert "…" not in table
+    css = asset("page.css")
+    assert "text-overflow" not in css[css.index(".panel .model") : css.index(".panel svg")]
+
+
+def test_the_answers_of_many_models_are_tallied_with_what_holds_of_all_at_once() -> None:
+    family = found(12, problems=150, powers=[1.0, *(0.97 - 0.02 * i for i in range(11))])
+    screen = first_screen(family)
+    lines = answer_lines(screen)
+    assert len(lines) == len(screen.answers[0])
+    assert family.family is not None
+    at_once = sum(1 in member.shown_gain for member in family.family.members)
+    alone = sum(1 in each.difference.shown_gain for each in family.comparisons)
+    assert 0 < at_once < alone < 11
+    assert f"{alone} of 11 models" in lines[0]
+    assert f"with one band for all: {at_once}." in lines[0]
+    assert f"{alone} of 11 models are right more often" in screen.title.text
+    assert f" ({at_once} with one band for all models). New moves" in screen.title.text
+
+
+def test_a_warning_that_several_models_share_is_said_once_and_names_all(family: Findings) -> None:
+    said = [warning.partition(" against m<0>: ") for warning in family.warnings]
+    texts = [text for _, found, text in said if found]
+    assert len(texts) == len({*texts})
+    about = {(model, text) for models, found, text in said if found for model in models.split(", ")}
+    assert about >= {
+        (each.difference.rl, warning) for each in family.comparisons for warning in each.warnings if warning in texts
+    }
+    assert {text for _, text in about} == {*texts}
+
+
+def test_the_table_of_curves_has_a_row_for_each_of_many_models(family: Findings) -> None:
+    table = curves_table(family.curves, (1, 16))
+    assert table.header == ("model", "k = 1", "k = 16")
+    assert [row[0] for row in table.rows] == [curve.model for curve in family.curves]

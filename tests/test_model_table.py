@@ -6,6 +6,7 @@ import pytest
 
 from move37.config import StudyConfig, load_study
 from move37.errors import ConfigError
+from move37.importers.base import in_order
 
 HEAD = 'name = "s"\n[problems]\nbenchmark = "countdown:edge"\n'
 
@@ -88,3 +89,10 @@ def test_what_lies_beside_checkpoints_is_no_model_and_a_folder_is_one_however_of
     (folder / "ckpt" / "step-latest").symlink_to(folder / "ckpt" / "step-100")
     study = load(folder, '[models]\npaths = ["ckpt/step-100", "ckpt/step-*", "ckpt/*/"]\n')
     assert list(study.models) == ["step-100", "step-3", "step-8.gguf", "step-20", "base", "odd[1]"]
+
+
+def test_digits_that_are_no_numbers_do_not_stop_an_order(tmp_path: Path) -> None:
+    for name in ("m2²", "m10", "m2", "m²"):
+        (tmp_path / "c" / name).mkdir(parents=True)
+    assert list(load(tmp_path, '[models]\npaths = ["c/*"]\n').models) == ["m2", "m2²", "m10", "m²"]
+    assert sorted(["rs10", "rs2²", "rs2"], key=in_order) == ["rs2", "rs2²", "rs10"]  # of logs, too

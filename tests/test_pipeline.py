@@ -370,3 +370,20 @@ def test_the_target_of_a_study_reaches_its_findings_and_its_words(tmp_path: Path
     assert "simultaneous 95% band for these problems" in page
     with pytest.raises(ConfigError, match="target"):
         from_options(AnalysisConfig, target="these")
+
+
+def test_models_without_samples_or_verdicts_are_named_and_what_to_do(tmp_path: Path) -> None:
+    study = load_study(sums_study(tmp_path))
+    store = pipeline.start_run(study, tmp_path / "run")
+    pipeline.sample_run(store, verify=True)
+    for part in (tmp_path / "run").glob("verdicts/*/rl/part-*"):
+        whole = pl.read_parquet(part)
+        whole.filter(pl.col("problem_id") != whole["problem_id"][0]).write_parquet(part)
+    with pytest.raises(InputError, match=r"8 samples of 'rl' have no verdict yet, on 1 problem .*; run `move37 verify"):
+        pipeline.findings_of(RunStore.open(tmp_path / "run"))
+    for part in (tmp_path / "run").glob("*/**/rl/part-*"):
+        part.unlink()
+        part.parent.rmdir()
+    said = pipeline.findings_of(RunStore.open(tmp_path / "run")).warnings
+    named = "rl: in the study, without samples or counts: left out of this report; run `move37 sample"
+    assert any(warning.startswith(named) for warning in said)

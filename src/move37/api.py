@@ -30,8 +30,9 @@ from move37.report import ReportContext
 from move37.report.settings import analysis_rows
 from move37.report.words import unnamed
 from move37.report.words.claim import Claim, texts
-from move37.report.words.first_screen import Answer, FirstScreen, answer_lines, first_screen
+from move37.report.words.first_screen import Answer, FirstScreen, first_screen
 from move37.report.words.forecast import forecast_sentences
+from move37.report.words.tallied import answer_lines
 from move37.rows import Row
 from move37.types import Outcome, Verdict
 

@@ -523,7 +523,13 @@ class RunEvidence:
             )
         for model in self.store.unnamed_models():
             yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
-        for model in self.store.models():
+        known = self.store.models()
+        if absent := [model for model in self.store.study().models if model not in known]:
+            yield (
+                f"{', '.join(absent)}: in the study, without samples or counts: left out of this report; run "
+                f"`move37 sample {self.store.folder}`"
+            )
+        for model in known:
             surplus = self.surplus(model)
             if surplus:
                 yield f"{model}: {surplus:,} samples of this run are beyond what the study asks for and are not used"

@@ -104,7 +104,7 @@ def _last_part(path: str) -> str:
 
 def _in_natural_order(path: str) -> list[tuple[int, str]]:
     """step-20 before step-100: runs of digits count as numbers."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path)]
 
 
 def _merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

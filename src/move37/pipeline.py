@@ -23,8 +23,10 @@ from rich.console import Console
 from move37.analyses import Findings
 from move37.analyses.agreement import agreement
 from move37.analyses.decision import decide, decision_plan, finished_problems, refuse_another_question
+from move37.analyses.details import ModelData
 from move37.analyses.exact_truth import Thresholds, exact_findings
 from move37.analyses.findings import cluster_labels, find
+from move37.analyses.pairing import name_some
 from move37.analyses.planning import Forecast, forecast
 from move37.analyses.serialise import findings_json, plain
 from move37.audit import MAX_CORRECT, Exported, ReadBack, export, read_back
@@ -45,7 +47,8 @@ from move37.provenance import run_context
 from move37.report.exports import exact_csv_files
 from move37.report.page import write_report
 from move37.report.words import unnamed
-from move37.report.words.first_screen import answer_lines, first_screen
+from move37.report.words.first_screen import first_screen
+from move37.report.words.tallied import answer_lines
 from move37.results import (
     Calibrated,
     Decided,
@@ -263,8 +266,21 @@ def findings_of(store: RunStore) -> Findings:
     ordered = sorted(models, key=lambda name: name != base)
     differ = refuse_differences(store)
     known = [evidence.of_model(name) for name in ordered]
+    _refuse_unverified(evidence, known)
     known = on_common_problems(known) if differ else known
     return find(known, band_of(settings), evidence.facts())
+
+
+def _refuse_unverified(evidence: RunEvidence, known: Sequence[ModelData]) -> None:
+    """Raises InputError, which says what to do, where a model lacks problems because its samples wait for verdicts."""
+    every = frozenset[str]().union(*(each.tally.id_set for each in known))
+    for each in known:
+        waiting = evidence.without_verdict(each.tally.model) if each.tally.id_set != every else 0
+        if waiting:
+            raise InputError(
+                f"{evidence.store.folder}: {waiting:,} samples of {each.tally.model!r} have no verdict yet, on "
+                f"{name_some(sorted(every - each.tally.id_set))} none has; run `move37 verify {evidence.store.folder}`"
+            )
 
 
 def accept_differences(store: RunStore, reason: str) -> None:

@@ -7,7 +7,7 @@ shown but errors.
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Drawn
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
@@ -16,13 +16,15 @@ from move37.analyses.planning import Forecast
 from move37.console import plain_text, tell
 from move37.error_rates import Calibration, ChainCalibration, Rate
 from move37.report import ReportContext, summary_sentences
+from move37.report.family_view import family_view
 from move37.report.number_format import counted, percent, widest
 from move37.report.sections import section_lines
-from move37.report.tables import difference_cell
+from move37.report.tables import Table, difference_cell
 from move37.report.words import settled, split_test, unnamed
 from move37.report.words.claim import problems_of, texts
-from move37.report.words.first_screen import answer_lines, first_screen
+from move37.report.words.first_screen import first_screen
 from move37.report.words.forecast import forecast_sentences
+from move37.report.words.tallied import answer_lines, is_family
 from move37.results import ImportedSamples, Reported, ResponsesScored, Validated, VerifiersCompared
 from move37.terminal_progress import progress
 from move37.types import Outcome
@@ -33,10 +35,15 @@ MOST_ROWS = 20
 """Of a table that lists single answers."""
 
 
+MOST_WARNINGS = 12
+"""Beside a result, which they should not push off the screen; the report has all."""
+
+
 def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(title=title, title_justify="left")
+    """Text that is too wide for its column goes on below: two names that were cut would be the same."""
+    table = Drawn(title=title, title_justify="left")
     for position, name in enumerate(header):
-        table.add_column(name, justify="left" if position == 0 else "right")
+        table.add_column(plain_text(name), justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*(plain_text(cell) for cell in row))
     Console().print(table)
@@ -67,7 +74,12 @@ def print_reported(done: Reported, unchecked: Sequence[str] = ()) -> None:
     console.print(f"\n[bold]{plain_text(done.title)}[/]")
     for line in done.answers:
         console.print(f"  {plain_text(line)}")
-    tell(False, f"Report: {done.report}", (*unchecked, *done.warnings))
+    cautions = (*unchecked, *done.warnings)
+    more = len(cautions) - MOST_WARNINGS
+    tell(False, "", cautions if more <= 1 else cautions[:MOST_WARNINGS])
+    if more > 1:
+        tell(False, f"{more} more warnings are in the report.")
+    tell(False, f"Report: {done.report}")
 
 
 def print_examples(context: ReportContext) -> None:
@@ -83,14 +95,7 @@ def print_findings(findings: Findings) -> None:
     screen = first_screen(findings)
     tell(False, "\n".join(unnamed(line) for line in (screen.title.text, *answer_lines(screen), "")))
     tell(False, "\n".join(summary_sentences(findings)))
-    print_table(
-        "pass@k",
-        ("k", *(curve.model for curve in findings.curves)),
-        [
-            (str(k), *(_percent(curve, k) for curve in findings.curves))
-            for k in sorted({k for curve in findings.curves for k in _shown(len(curve.k))})
-        ],
-    )
+    _print_curves(findings.curves)
     print_table(
         "Samples",
         ("model", *(outcome.value for outcome in Outcome), "truncated", "correct among them"),
@@ -103,9 +108,32 @@ def print_findings(findings: Findings) -> None:
             for audit in findings.audits
         ],
     )
-    for comparison in findings.comparisons:
+    view = family_view(findings, screen)
+    if view is not None:
+        print_table("Every model, each with its own confidence; differences in points", *_without_shares(view.table))
+    for comparison in findings.comparisons if view is None else ():
         _print_comparison(comparison, findings.decision)
     tell(False, "\n".join(section_lines(findings)))
+
+
+def _print_curves(curves: Sequence[ModelCurve]) -> None:
+    """A column for each model; a row where there are too many for columns, at every second of the ks then."""
+    ks = sorted({k for curve in curves for k in _shown(len(curve.k))})
+    if not is_family(len(curves)):
+        rows = [(str(k), *(_percent(curve, k) for curve in curves)) for k in ks]
+        print_table("pass@k", ("k", *(curve.model for curve in curves)), rows)
+        return
+    ks = sorted({*ks[::2], ks[-1]})
+    rows = [(curve.model, *(_percent(curve, k) for k in ks)) for curve in curves]
+    print_table("pass@k", ("model", *(f"k = {k}" for k in ks)), rows)
+
+
+def _without_shares(table: Table) -> tuple[list[str], list[list[str]]]:
+    """A family's table without the columns that the table of pass@k has; the differences are named by them instead."""
+    shares = [at for at, name in enumerate(table.header) if name.startswith("pass@")]
+    names = [f"{table.header[at - 1]} less base" if at - 1 in shares else name for at, name in enumerate(table.header)]
+    kept = [at for at in range(len(names)) if at not in shares]
+    return [names[at] for at in kept], [[str(row[at]) for at in kept] for row in table.rows]
 
 
 def _known(count: int | None) -> str:

@@ -31,7 +31,7 @@ def panel(watched: Watched) -> Group:
     """The table of the last steps, and what they say."""
     table = Table(title=f"{watched.folder}", title_justify="left")
     for place, name in enumerate(header(watched)):
-        table.add_column(name, justify="left" if place == 0 else "right")
+        table.add_column(name, justify="left" if place == 0 else "right", overflow="fold")
     for row in rows(watched)[-_MOST_STEPS:]:
         table.add_row(*map(Text, row))
     return Group(table, *(Text(each) for each in sentences(watched) if each))

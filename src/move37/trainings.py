@@ -48,7 +48,7 @@ class Training:
     def reached(self) -> int:
         """How far it has come: steps that it can go on from."""
         states = [path.name.rpartition("-")[2] for path in (self.folder / "state").glob("step-*") if path.is_dir()]
-        return max((int(step) for step in states if step.isdigit()), default=0)
+        return max((int(step) for step in states if step.isdecimal()), default=0)
 
     @property
     def owed(self) -> int:

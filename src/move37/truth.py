@@ -66,7 +66,7 @@ def is_quickly_known(store: RunStore) -> bool:
     if not truth_can_be_known(store) or any(problem.images for problem in store.problems()):
         return False
     sizes = [store.model_record(name).identity.get("parameters", "") for name in store.models()]
-    small = all(int(size) <= _LARGEST for size in sizes if size.isdigit())
+    small = all(int(size) <= _LARGEST for size in sizes if size.isdecimal())
     return small and sum(_task(problem).count() for problem in store.problems()) <= AT_ONCE
 
 

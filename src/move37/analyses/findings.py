@@ -409,14 +409,15 @@ def _about_left_out(problem_ids: Sequence[str]) -> list[str]:
 
 
 def _warnings(tallies: Sequence[AnyTally], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
-    """Every warning once; those of a pair name their models where there are several pairs."""
+    """Every warning once; those of a pair name their models where there are several pairs, all that one is about."""
     alone = [warning for tally in tallies for warning in model_warnings(tally)]
+    about: dict[tuple[str, str], list[str]] = {}
+    for comparison in comparisons:
+        for warning in comparison.warnings:
+            if warning not in alone:
+                about.setdefault((comparison.difference.base, warning), []).append(comparison.difference.rl)
     together = [
-        f"{comparison.difference.rl} against {comparison.difference.base}: {warning}"
-        if len(comparisons) > 1
-        else warning
-        for comparison in comparisons
-        for warning in comparison.warnings
-        if warning not in alone
+        f"{', '.join(models)} against {base}: {warning}" if len(comparisons) > 1 else warning
+        for (base, warning), models in about.items()
     ]
     return (*alone, *together)

@@ -45,10 +45,17 @@ def leave_out_unscored(tallies: Sequence[AnyTally]) -> tuple[list[AnyTally], tup
     """The tallies without the problems on which some model has no scored sample, and the ids of those problems.
 
     Such a problem says nothing about that model, so it leaves the set of every model: the comparison stays paired.
+    Raises InputError, which names the models, where no problem would be left.
     """
     unscored = {tally.problem_ids[place] for tally in tallies for place in np.flatnonzero(tally.scored == 0)}
     if not unscored:
         return list(tallies), ()
+    if all(tally.id_set <= unscored for tally in tallies):
+        told = [f"{t.model} on {np.count_nonzero(t.scored == 0)}" for t in tallies if not t.scored.all()]
+        raise InputError(
+            f"no problem on which every model has a scored sample: {', '.join(told)} of {len(unscored)} have none; "
+            "find out why the verifier failed on them and verify again, or take them out of the study"
+        )
     return [on_problems(t, t.id_set - unscored) for t in tallies], tuple(sorted(unscored))
 
 

@@ -203,7 +203,7 @@ def _right_option(row: Row, key: str, given: Any, labels: Sequence[str] | None, 
         return labels.index(_label(answer))
     letters = _LETTERS[: len(options)]
     readings: dict[str, int] = {}
-    if not isinstance(given, str) and answer.isdigit() and int(answer) < len(options):
+    if not isinstance(given, str) and answer.isdecimal() and int(answer) < len(options):
         readings[f"option {letters[int(answer)]}, counted from 0"] = int(answer)
     if labels is None and len(_label(answer)) == 1 and _label(answer) in letters:
         readings[f"option {_label(answer)}"] = letters.index(_label(answer))

@@ -45,7 +45,7 @@ def _write_model(store: RunStore, model: str, tally: Tally, out: Path) -> Iterat
     value = {
         "results": results,
         "configs": {task: {"task": task, "output_type": "generate_until"} for task in tasks},
-        "n-shot": {task: int(identity["few_shot"]) for task in tasks if identity.get("few_shot", "").isdigit()},
+        "n-shot": {task: int(identity["few_shot"]) for task in tasks if identity.get("few_shot", "").isdecimal()},
         "n-samples": {task: {"original": len(rows), "effective": len(rows)} for task, rows in by_task.items()},
         "config": {"model": "move37", "model_args": {"pretrained": model}},
         "source": store.study().models[model].path,

@@ -129,7 +129,7 @@ def common_settings(abouts: Sequence[About], files: Sequence[Path]) -> dict[str,
 def in_order(name: str) -> tuple[tuple[int, int, str], ...]:
     """A key that sorts names by the numbers in them: rs2 before rs10."""
     parts = re.split(r"(\d+)", name)
-    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+    return tuple((1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts)
 
 
 def _by_name(file: Path) -> tuple[tuple[int, int, str], ...]:

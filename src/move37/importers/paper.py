@@ -205,7 +205,7 @@ def _repeats(seeds: list[_Seed]) -> dict[str, int]:
         for idx, row in seed.rows.items():
             if row.question != first.rows[idx].question:
                 raise InputError(f"{row.place}: idx {idx} has another question than at {first.rows[idx].place}")
-    in_order = sorted(first.rows, key=lambda idx: (not idx.isdigit(), int(idx) if idx.isdigit() else 0, idx))
+    in_order = sorted(first.rows, key=lambda idx: (not idx.isdecimal(), int(idx) if idx.isdecimal() else 0, idx))
     counts: Counter[bytes] = Counter()
     repeats = {}
     for idx in in_order:

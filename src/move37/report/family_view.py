@@ -14,19 +14,12 @@ import numpy as np
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
 from move37.report.number_format import count, k_list, percent, runs, widest
-from move37.report.palette import SERIES
-from move37.report.tables import Cell, difference_cell
-from move37.report.words.first_screen import NO, YES, Answer, FirstScreen
+from move37.report.tables import Cell, Table, difference_cell
+from move37.report.words.first_screen import FirstScreen
+from move37.report.words.tallied import Tallied, is_family, tallied
 
 WIDTH, HEIGHT = 180.0, 96.0
 """Of a small drawing, in its own units."""
-_NAMED = 3
-"""Models up to which an answer names them."""
-
-
-def is_family(models: int) -> bool:
-    """Whether so many models are shown as a family: more than one chart has colours for."""
-    return models > len(SERIES)
 
 
 def colour_position(position: int, models: int) -> int:
@@ -57,15 +50,6 @@ class FamilyRow:
 
 
 @dataclass(frozen=True)
-class Tallied:
-    """How many models an answer of the first screen holds for."""
-
-    question: str
-    short: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class FamilyView:
     header: tuple[str, ...]
     rows: tuple[FamilyRow, ...]
@@ -75,6 +59,16 @@ class FamilyView:
     """The ends of the common vertical axis."""
     last: int
     """The largest k."""
+
+    @property
+    def table(self) -> Table:
+        """The same rows without their drawings."""
+        return Table(
+            caption="Every model, each with its own confidence; differences in points",
+            header=("model", *self.header),
+            rows=tuple((row.model, *(cell for cell, _ in row.cells)) for row in self.rows),
+            csv="difference.csv",
+        )
 
 
 def family_view(findings: Findings, screen: FirstScreen) -> FamilyView | None:
@@ -97,7 +91,7 @@ def family_view(findings: Findings, screen: FirstScreen) -> FamilyView | None:
     header = ("pass@1", "minus base", *((f"pass@{count(last)}", "minus base") if last > 1 else ()))
     header += ("better at k", "worse at k", *(("new moves", "lost moves") if moves else ()))
     ends = f"{100 * low:.0f}%", f"{100 * high:.0f}%"
-    return FamilyView(header, rows, _tallied(screen.answers, screen.pairs), *ends, last)
+    return FamilyView(header, rows, tallied(screen), *ends, last)
 
 
 def _cells(comparison: Comparison, curve: ModelCurve, last: int, moves: bool) -> tuple[tuple[Cell, float], ...]:
@@ -166,27 +160,3 @@ def _ranges(ks: tuple[int, ...], last: int) -> tuple[tuple[float, float], ...]:
         right = _x(min(float(last), math.sqrt(final * (final + 1))), last)
         found.append((round(left, 1), round(max(right - left, 1.0), 1)))
     return tuple(found)
-
-
-# -- the answers of all models -----------------------------------------------------------------------------------------
-
-
-def _tallied(answers: Sequence[Sequence[Answer]], pairs: Sequence[tuple[str, str]]) -> tuple[Tallied, ...]:
-    """One for each question, over the models that have it."""
-    by_question: dict[str, list[tuple[str, Answer]]] = {}
-    for (rl, _), each in zip(pairs, answers, strict=True):
-        for answer in each:
-            by_question.setdefault(answer.question, []).append((rl, answer))
-    found = []
-    for question, given in by_question.items():
-        yes, no = ([rl for rl, answer in given if answer.verdict == verdict] for verdict in (YES, NO))
-        unsure = len(given) - len(yes) - len(no)
-        said = [f"Shown to be the other way round: {_whom(no)}."] if no else []
-        said += [f"Not shown: {count(unsure)}."] if unsure else []
-        named = f"{', '.join(yes)}. " if 0 < len(yes) <= _NAMED else ""
-        found.append(Tallied(question, f"{count(len(yes))} of {count(len(given))} models", named + " ".join(said)))
-    return tuple(found)
-
-
-def _whom(models: Sequence[str]) -> str:
-    return ", ".join(models) if len(models) <= _NAMED else count(len(models))

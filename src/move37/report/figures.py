@@ -33,7 +33,7 @@ from move37.report.drawing import (
 )
 from move37.report.exact_figures import exact_figures
 from move37.report.family_figure import family_curves_figure
-from move37.report.family_view import colour_position, is_family
+from move37.report.family_view import colour_position
 from move37.report.number_format import (
     counted,
     k_list,
@@ -53,6 +53,7 @@ from move37.report.token_figure import token_figure
 from move37.report.trajectory_figure import trajectory_figures
 from move37.report.words import settled, undecided
 from move37.report.words.claim import problems_of
+from move37.report.words.tallied import is_family
 
 _LABEL_PIXELS = 15
 

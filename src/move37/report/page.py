@@ -23,7 +23,7 @@ from move37.files import write_atomically
 from move37.report import ReportContext, palette, tables
 from move37.report.assets import asset, drawing_library, json_in_script, policy, style_sheet
 from move37.report.exports import csv_files
-from move37.report.family_view import colour_position, family_view, is_family
+from move37.report.family_view import colour_position, family_view
 from move37.report.handouts import Handouts
 from move37.report.number_format import count, counted, level
 from move37.report.pictures import coloured, drawing, remove_stale, write_picture
@@ -33,6 +33,7 @@ from move37.report.summary import notes, summaries
 from move37.report.words import NAME, stopped_by_outcomes, unnamed
 from move37.report.words.claim import joined, problems_of
 from move37.report.words.first_screen import first_screen
+from move37.report.words.tallied import is_family
 
 if TYPE_CHECKING:  # Altair and vl-convert take half a second to load: only when a report is made
     from move37.report.figures import Figure

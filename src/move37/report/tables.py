@@ -37,6 +37,7 @@ from move37.report.number_format import (
 from move37.report.words import settled, split_test, stopped_by_outcomes, unnamed
 from move37.report.words.claim import problems_of
 from move37.report.words.first_screen import FirstScreen
+from move37.report.words.tallied import is_family
 
 SHOWN_DISAGREEMENTS = 200
 """Longer lists go on in the CSV file."""
@@ -91,11 +92,15 @@ def drawn_ks(k_max: int) -> list[int]:
 
 
 def curves_table(curves: Sequence[ModelCurve], ks: Iterable[int]) -> Table:
-    """pass@k of every model with its simultaneous band."""
+    """pass@k of every model with its simultaneous band: a column for each, a row where there are many."""
+    ks, header = tuple(ks), ("k", *(curve.model for curve in curves))
     rows = tuple((count(k), *(_curve_cell(curve, k) for curve in curves)) for k in ks)
+    if is_family(len(curves)):
+        header = ("model", *(f"k = {count(k)}" for k in ks))
+        rows = tuple((curve.model, *(_curve_cell(curve, k) for k in ks)) for curve in curves)
     return Table(
         caption=f"pass@k with its simultaneous {level(curves[0].confidence)} band for {problems_of(curves[0].target)}",
-        header=("k", *(curve.model for curve in curves)),
+        header=header,
         rows=rows,
         csv="curves.csv",
     )

@@ -97,4 +97,4 @@ def _object(text: str) -> dict[str, Any]:
 
 def _number(path: Path) -> int:
     tail = path.parent.name.rpartition("-")[2]
-    return int(tail) if tail.isdigit() else 0
+    return int(tail) if tail.isdecimal() else 0

@@ -6,12 +6,13 @@ that RL is shown to solve more often although base solved it in none of its samp
 Where sampling stopped because of what it found, the decision is the one answer that there is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from move37.analyses import Comparison, Findings
 from move37.analyses.curves import CurveDifference, ModelCurve
 from move37.analyses.decision import Decision
+from move37.analyses.families import Family
 from move37.analyses.gains_losses import Change
 from move37.report import technical
 from move37.report.number_format import (
@@ -54,6 +55,8 @@ class FirstScreen:
     answers: tuple[tuple[Answer, ...], ...]
     pairs: tuple[tuple[str, str], ...]
     """(rl, base) of each comparison."""
+    together: Mapping[str, tuple[str, ...]]
+    """By the key of an answer the models for which one band for all shows it; empty without such a band."""
 
 
 def first_screen(findings: Findings) -> FirstScreen:
@@ -64,16 +67,14 @@ def first_screen(findings: Findings) -> FirstScreen:
         for each in findings.comparisons
     )
     pairs = tuple((each.difference.rl, each.difference.base) for each in findings.comparisons)
-    return FirstScreen(_title(findings), answers, pairs)
+    return FirstScreen(_title(findings), answers, pairs, _together(findings.family))
 
 
-def answer_lines(found: FirstScreen) -> list[str]:
-    """The answers as lines for a terminal; models are named where there are several comparisons."""
-    lines = []
-    for (rl, _), answers in zip(found.pairs, found.answers, strict=True):
-        who = f"{named(rl)}: " if len(found.pairs) > 1 else ""
-        lines += [f"{who}{each.question} {each.short}. {each.claim.text}" for each in answers]
-    return lines
+def _together(found: Family | None) -> Mapping[str, tuple[str, ...]]:
+    if found is None:
+        return {}
+    last = len(found.members[0].k)
+    return {key: tuple(m.rl for m in found.members if k in m.shown_gain) for key, k in (("once", 1), ("many", last))}
 
 
 # -- the title -----------------------------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ def _title(findings: Findings) -> Claim:
         return _decided(decision)
     if len(findings.comparisons) == 1:
         return _one(findings.comparisons[0])
-    return _several(findings.comparisons)
+    return _several(findings.comparisons, findings.family)
 
 
 def _alone(curve: ModelCurve) -> str:
@@ -129,7 +130,7 @@ def _one(comparison: Comparison) -> Claim:
     return _claim(f"{how}. {rest}", asserts, comparison)
 
 
-def _several(comparisons: Sequence[Comparison]) -> Claim:
+def _several(comparisons: Sequence[Comparison], family: Family | None) -> Claim:
     base = named(comparisons[0].difference.base)
     better = [c.difference.rl for c in comparisons if 1 in c.difference.shown_gain]
     new = [c.difference.rl for c in comparisons if c.gained is not None and c.gained.shown]
@@ -139,10 +140,18 @@ def _several(comparisons: Sequence[Comparison]) -> Claim:
         rl, own = each.difference.rl, each.difference.base
         asserts += [*_at(each.difference, 1), *_better_on(each.gained, rl, own), *_better_on(each.lost, own, rl)]
     text = (
-        f"{_whom(better, of)} right more often than {base}. New moves are shown for {_which(new, of)}; "
-        f"moves are lost by {_which(lost, of)}."
+        f"{_whom(better, of)} right more often than {base}{_at_once(better, family)}. "
+        f"New moves are shown for {_which(new, of)}; moves are lost by {_which(lost, of)}."
     )
     return _claim(text, tuple(asserts), comparisons[0])
+
+
+def _at_once(better: Sequence[str], family: Family | None) -> str:
+    """How many of the models that are better, each with its own confidence, one band for all shows to be so."""
+    if family is None or len(better) < 2:
+        return ""
+    sure = len({*better} & {*_together(family)["once"]})
+    return "" if sure == len(better) else f" ({count(sure) if sure else 'none'} with one band for all models)"
 
 
 def _whom(models: Sequence[str], of: int) -> str:
