@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import fsspec
 from move37 import remote
 from move37.config import parse_study
 from move37.errors import InputError, StoreError
-from move37.pipeline import run_study, sample_run, start_run
+from move37.pipeline import findings_of, run_study, sample_run, start_run
+from move37.provenance import run_context
 from move37.remote import Mirror, local_copies
 from move37.store import RunStore
 
@@ -159,6 +160,88 @@ def test_a_place_that_cannot_be_used_is_one_line_that_says_where_the_work_is(tmp
     mirror._files = type("Files", (), {"cat_file": broken, "pipe_file": broken})()
     with pytest.raises(StoreError, match=r"cannot be used \(PermissionError: no such key\); what was made is kept in"):
         mirror.__enter__()
+
+
+def made(url: str, folder: Path, source: Path) -> Mirror:
+    """A run at `url` that was made in `folder`."""
+    with Mirror(url, folder, every=1000) as mirror:
+        sample_run(start_run(parse_study(study(source)), mirror.folder), verify=True)
+    return mirror
+
+
+def part_at(url: str) -> tuple[Any, str]:
+    files, _ = fsspec.core.url_to_fs(url)
+    return files, "/bucket/run/" + next(name for name in names(url) if name.startswith("samples/base/part-"))
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-100], lambda data: b"<html>" + data])
+def test_a_part_that_is_damaged_at_the_url_does_not_replace_the_whole_one_here(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    made(url, tmp_path / "one", tmp_path)
+    files, name = part_at(url)
+    whole = files.cat_file(name)
+    files.pipe_file(name, damage(whole))
+    torn = pytest.raises(StoreError, match=r"part-\d+-\w+\.parquet: torn part")  # where nothing else is known of it
+    with Mirror(url, tmp_path / "two", writes=False) as mirror, torn:
+        RunStore.open(mirror.folder).samples("base").count()
+    with Mirror(url, tmp_path / "one", writes=False) as mirror:
+        assert RunStore.open(mirror.folder).samples("base").count() == 24
+    with Mirror(url, tmp_path / "one") as mirror:
+        assert RunStore.open(mirror.folder).samples("base").count() == 24
+    assert files.cat_file(name) == whole
+    said = capsys.readouterr().err.splitlines()
+    assert [f"{url}/{name.partition('run/')[2]}: damaged there" in line for line in said] == [True, True]
+    with Mirror(url, tmp_path / "two", writes=False) as mirror:  # a part that was mended is taken
+        assert RunStore.open(mirror.folder).samples("base").count() == 24
+
+
+def test_what_a_listing_does_not_show_yet_is_not_taken_for_gone(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = made(url, tmp_path / "one", tmp_path)
+    whole = type(mirror)._there
+
+    def lagging(self: Mirror) -> dict[str, str]:
+        return {name: mark for name, mark in whole(self).items() if not name.startswith("samples/")}
+
+    monkeypatch.setattr(Mirror, "_there", lagging)
+    with Mirror(url, tmp_path / "one") as again:
+        assert RunStore.open(again.folder).samples("base").count() == 24
+    monkeypatch.undo()
+    assert any(name.startswith("samples/base/part-") for name in names(url))
+
+
+def test_a_writer_that_slept_while_another_took_over_brings_nothing_over_and_says_where_its_work_is(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(url, tmp_path / "one", tmp_path)
+    sleeper = Mirror(url, tmp_path / "one", every=1000)
+    sleeper.__enter__()
+    sample_run(start_run(parse_study(study(tmp_path, n=6)), sleeper.folder))
+    before = names(url)
+    note = {"who": "another:1:abcd", "time": time.time()}
+    fsspec.filesystem("memory").pipe_file("/bucket/run/.writer.json", json.dumps(note).encode())
+    refused = pytest.raises(StoreError, match=r"another is writing to this run .* what was made here is kept in .*one")
+    with refused:
+        sleeper.__exit__(None, None, None)
+    assert names(url) == before
+    assert json.loads(fsspec.filesystem("memory").cat_file("/bucket/run/.writer.json")) == note
+
+
+def test_a_report_names_the_url_of_its_run_and_no_folder_of_this_machine(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made(url, tmp_path / "one", tmp_path)
+    with local_copies(["report", url]) as (_, folder):
+        store = RunStore.open(Path(folder))
+        for part in Path(folder).glob("samples/rl/part-*"):
+            part.unlink()
+            part.parent.rmdir()
+        assert run_context(store).command == f"move37 report {url}"
+        assert f"run `move37 sample {url}`" in findings_of(store).warnings[0]
+    assert run_context(RunStore(Path(folder))).command == f"move37 report {folder}"
 
 
 # ---- S3

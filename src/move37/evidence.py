@@ -34,6 +34,7 @@ from move37.estimates.rows import correct_samples, k_limit, pass_at_k_each
 from move37.estimates.tokens import mean_length
 from move37.fairness import differences, loaded_apart, overridden
 from move37.files import read_json
+from move37.paths import name_of
 from move37.probe import kept_probes, tagged
 from move37.schema import COUNTS, KEY
 from move37.scoring import REFERENCES, scores_folder
@@ -527,7 +528,7 @@ class RunEvidence:
         if absent := [model for model in self.store.study().models if model not in known]:
             yield (
                 f"{', '.join(absent)}: in the study, without samples or counts: left out of this report; run "
-                f"`move37 sample {self.store.folder}`"
+                f"`move37 sample {name_of(self.store.folder)}`"
             )
         for model in known:
             surplus = self.surplus(model)
@@ -535,7 +536,7 @@ class RunEvidence:
                 yield f"{model}: {surplus:,} samples of this run are beyond what the study asks for and are not used"
             waiting = self.without_verdict(model)
             if waiting:
-                advice = f"run `move37 verify {self.store.folder}`"
+                advice = f"run `move37 verify {name_of(self.store.folder)}`"
                 yield f"{model}: {waiting:,} samples have no verdict yet and count nowhere; {advice}"
 
     def decision(self) -> Decision | None:

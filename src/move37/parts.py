@@ -393,5 +393,14 @@ def _small_neighbours(files: list[Path]) -> list[list[Path]]:
     return [group for group in groups if len(group) > 1]
 
 
+def is_whole(path: Path) -> bool:
+    """Whether all of a part can be read."""
+    try:
+        pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    return True
+
+
 def _torn(path: Path) -> str:
     return f"{path}: torn part (not a whole Parquet file); move it away and run again, its rows will be made again"

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from move37.errors import InputError
@@ -40,3 +42,21 @@ def step_name(step: int) -> str:
 def checkpoint_of(training: Path, step: int) -> Path:
     """Where a training keeps the model that it has after so many steps."""
     return training / "checkpoints" / step_name(step)
+
+
+_NAMES: dict[Path, str] = {}
+
+
+@contextmanager
+def called(folder: Path, name: str) -> Iterator[None]:
+    """While the block runs `folder` is only the copy of what is called `name` (a URL): reports say the name."""
+    _NAMES[folder] = name
+    try:
+        yield
+    finally:
+        _NAMES.pop(folder, None)
+
+
+def name_of(folder: Path) -> str:
+    """What a run folder is called in what is written for later: its own path, or what it is a copy of."""
+    return _NAMES.get(folder, str(folder))

@@ -9,6 +9,7 @@ import polars as pl
 
 from move37.config import IMPORTED, StudyConfig
 from move37.labels import readings
+from move37.paths import name_of
 from move37.report import Example, ReportContext
 from move37.report.settings import analysis_rows
 from move37.schema import KEY
@@ -37,7 +38,7 @@ def run_context(store: RunStore, out: Path | None = None) -> ReportContext:
         note=study.note,
         settings=tuple(_setting_rows(study, store, records)),
         prompts=tuple((prompt.template, prompt.text, prompt.stop) for prompt in prompts),
-        command=f"move37 report {store.folder}",
+        command=f"move37 report {name_of(store.folder)}",
         samples=quote(samples),
         thumbnails=thumbnails(store.problems(), _example_id(prompts)),
         examples=examples,

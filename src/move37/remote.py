@@ -30,11 +30,13 @@ from uuid import uuid4
 
 from move37.errors import InputError, MissingExtraError, Move37Error, StoreError
 from move37.files import UNFINISHED, read_json, write_atomically
+from move37.paths import called
 
 SCHEMES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
 PUSH_SECONDS = 30.0
 _FRESH_SECONDS = 3 * PUSH_SECONDS
 """How old the note of another writer may be before it counts as gone."""
+_PART = re.compile(r"(?:^|/)part-[^/]*\.parquet$")
 _NOTE, _KNOWN = ".writer.json", ".brought-over.json"
 _LOCAL_ONLY = (".lock", _KNOWN, _NOTE)
 _URL = re.compile(r"(?P<option>--[\w-]+=)?(?P<url>(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://\S+)")
@@ -53,6 +55,8 @@ def local_copies(arguments: Sequence[str]) -> Iterator[list[str]]:
     names: dict[str, str] = {}
     with ExitStack() as stack:
         local = [_translated(each, writes, stack, names) for each in arguments]
+        for folder, url in names.items():
+            stack.enter_context(called(Path(folder), url))
         with redirect_stdout(_Renamed(sys.stdout, names)), redirect_stderr(_Renamed(sys.stderr, names)):
             try:
                 yield local
@@ -139,6 +143,7 @@ class Mirror:
         self._ended.set()
         self._thread.join()
         with self._named():
+            self._claim()
             self.push()
             with suppress(FileNotFoundError):
                 self._files.rm_file(f"{self._root}/{_NOTE}")
@@ -155,13 +160,26 @@ class Mirror:
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.parent / f"{UNFINISHED}{uuid4().hex[:8]}-{path.name}"
             self._files.get_file(f"{self._root}/{name}", str(temporary))
+            if local is not None and _PART.search(name) and _is_whole(path) and not _is_whole(temporary):
+                temporary.unlink()
+                self._keep_whole(name)
+                continue
             temporary.replace(path)
             self._known[name] = [*(_state(path) or ()), mark]
         for name in self._known.keys() - there.keys():  # merged into others, or taken away, by another machine
+            if self._files.exists(f"{self._root}/{name}"):
+                continue  # a listing may lag behind
             if _state(self.folder / name) == self._known[name][:2]:
                 (self.folder / name).unlink()
             del self._known[name]
         self._remember()
+
+    def _keep_whole(self, name: str) -> None:
+        """A part is never written to again: where the one at the URL is damaged, the whole one here is its content."""
+        done = "is brought over again" if self._writes else "is read; a command that writes brings it over"
+        print(f"move37: {self.url}/{name}: damaged there; the whole copy on this machine {done}", file=sys.stderr)
+        if self._writes:
+            self._known.pop(name, None)
 
     def push(self) -> None:
         """Bring what changed here over to the URL, then take away there what is gone here."""
@@ -191,7 +209,7 @@ class Mirror:
     def _keep_pushing(self) -> None:
         while not self._ended.wait(self._every):
             try:
-                self._sign()
+                self._claim()
                 self.push()
             except Exception as error:  # the last push, which nothing follows, raises; until then it is tried again
                 print(f"move37: {self.url}: not brought over yet ({_one_line(error)})", file=sys.stderr)
@@ -207,7 +225,8 @@ class Mirror:
         gone = host == socket.gethostname() and not Path(f"/proc/{process}").exists() and Path("/proc").exists()
         if who != self._me and age < _FRESH_SECONDS and not gone:
             raise StoreError(
-                f"{self.url}: {host or who} is writing to this run (its last note is {age:.0f} s old); wait for it"
+                f"{self.url}: {host or who} is writing to this run (its last note is {age:.0f} s old); wait for it and "
+                f"run the same command again; what was made here is kept in {self.folder}"
             )
         self._sign()
 
@@ -265,6 +284,12 @@ def _folder_of(url: str) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = blake2b(url.rstrip("/").encode(), digest_size=6).hexdigest()
     return cache / "move37" / "runs" / f"{Path(url).name}-{digest}"
+
+
+def _is_whole(path: Path) -> bool:
+    from move37.parts import is_whole  # here: a command without a URL of a run needs no Polars for this
+
+    return is_whole(path)
 
 
 def _state(path: Path) -> list[int] | None:
