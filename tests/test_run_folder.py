@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from move37 import imports, pipeline
@@ -97,6 +98,20 @@ class TestVerdictsAreOfTheTextThatStandsThere:
             pipeline.verify_run(again)
         assert right(store) == 0
         assert right(store, "rl") == 48
+
+    def test_texts_edited_in_place_are_judged_again(self, tmp_path: Path) -> None:
+        store = judged_run(sums_study(tmp_path), tmp_path / "run")
+        before = right(store, "rl")
+        assert right(store) > 0
+        for text in ("\\boxed{-1}", "\\boxed{-2}"):
+            (part,) = store.samples("base").files()
+            # As whoever edits a part does: the digests of the old texts stay.
+            pl.read_parquet(part).with_columns(text=pl.lit(text)).write_parquet(part)
+            again = RunStore.open(store.folder)
+            with pytest.raises(Move37Error, match="has no verdicts yet; run `move37 verify"):
+                pipeline.analyse_run(again)
+            pipeline.verify_run(again)
+            assert (right(store), right(store, "rl")) == (0, before)
 
     def test_samples_that_are_gone_count_no_longer(self, tmp_path: Path) -> None:
         store = judged_run(sums_study(tmp_path), tmp_path / "run")

@@ -6,7 +6,9 @@ leaves them everywhere) are not looked at. Any other file that is not a whole pa
 names it: nothing is dropped in silence.
 
 Columns may be added from one version to the next: `absent` says what stands for a column that an older part lacks. A
-part with a column that is not known here was written by a newer version, which the message names.
+part with a column that is not known here was written by a newer version, which the message names. What follows from
+other columns (the digest of a text) is believed in parts that move37 wrote, and worked out anew in those that somebody
+edited.
 
 Rows have a key. A key may stand in two parts only with equal content (a compaction that was killed half-way, or
 pooled folders): then it counts once. Different content under one key is an error that names it.
@@ -52,23 +54,31 @@ class PartFolder:
         schema: Mapping[str, Any],
         key: Sequence[str],
         absent: Mapping[str, pl.Expr] = MappingProxyType({}),
+        derived: Sequence[str] = (),
     ) -> None:
-        """`absent`: columns that a part of an older version may lack, with what is read in their place."""
+        """`absent`: columns that a part of an older version may lack, with what is read in their place. `derived`:
+        those of them that follow from other columns, and are read so, too, in a part that somebody else wrote."""
         self.folder = folder
         self.schema = pl.Schema(schema)
         self.key = tuple(key)
         self._absent = absent
+        self._derived = tuple(derived)
 
     def files(self) -> list[Path]:
         """The parts, oldest first. Raises StoreError for a file that is not a whole part."""
         return [path for path, _ in self._parts()]
 
     def stamp(self) -> list[list[Any]]:
-        """Names and sizes of the parts: the same stamp, the same rows, since no part is ever written to again."""
-        return [[path.name, path.stat().st_size] for path in self.files()]
+        """Names and sizes of the parts: the same stamp, the same rows, since no part is ever written to again. Of one
+        that somebody edited also when that was."""
+        found = []
+        for path in self.files():
+            status = path.stat()
+            found.append([path.name, status.st_size, *(() if self._is_trusted(path) else (status.st_mtime_ns,))])
+        return found
 
     def _parts(self) -> list[tuple[Path, bool]]:
-        """The parts, and whether each has all columns that are written today."""
+        """The parts, and whether each is as it is written today."""
         if not self.folder.exists():
             return []
         found = []
@@ -78,12 +88,16 @@ class PartFolder:
             columns = _columns(path)
             if columns != dict(self.schema):
                 self._refuse_unreadable(path, columns)
-            found.append((path, columns == dict(self.schema)))
+            found.append((path, columns == dict(self.schema) and self._is_trusted(path)))
         return found
+
+    def _is_trusted(self, path: Path) -> bool:
+        """Whether what follows from other columns does so in this part."""
+        return not self._derived or _writer_of(path) is not None
 
     def _refuse_unreadable(self, path: Path, columns: Mapping[str, Any]) -> None:
         """Raises StoreError unless the part is one of an older version. Enumerations may have gained members since."""
-        writer = pl.read_parquet_metadata(path).get("move37") if columns.keys() & set(self.key) else None
+        writer = _writer_of(path) if columns.keys() & set(self.key) else None
         if unknown := columns.keys() - self.schema.keys():
             if writer is not None:
                 raise StoreError(
@@ -111,7 +125,8 @@ class PartFolder:
 
     def _completed(self, path: Path) -> pl.LazyFrame:
         columns = _columns(path)
-        lacking = {name: self._absent[name] for name in self.schema if name not in columns}
+        derived = () if self._is_trusted(path) else self._derived
+        lacking = {name: self._absent[name] for name in self.schema if name not in columns or name in derived}
         rows = pl.scan_parquet(path, glob=False).with_columns(**lacking)
         return rows.select(pl.col(name).cast(kind) for name, kind in self.schema.items())
 
@@ -357,6 +372,18 @@ def _columns(path: Path) -> dict[str, Any]:
         return _columns_of(path, status.st_size, status.st_mtime_ns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise StoreError(_torn(path)) from error
+
+
+def _writer_of(path: Path) -> str | None:
+    """The version of move37 that wrote a part; None for a part that somebody else wrote, or wrote anew."""
+    status = path.stat()
+    return _metadata_of(path, status.st_size, status.st_mtime_ns).get("move37")
+
+
+@lru_cache(maxsize=4096)
+def _metadata_of(path: Path, size: int, changed: int) -> dict[str, str]:
+    """See `_columns_of`."""
+    return pl.read_parquet_metadata(path)
 
 
 @lru_cache(maxsize=4096)

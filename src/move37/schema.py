@@ -80,9 +80,10 @@ class Table:
     columns: Mapping[str, Any]
     key: tuple[str, ...]
     absent: dict[str, pl.Expr] = field(default_factory=dict)
+    derived: tuple[str, ...] = ()
 
     def parts(self, folder: Path) -> PartFolder:
-        return PartFolder(folder, self.columns, self.key, self.absent)
+        return PartFolder(folder, self.columns, self.key, self.absent, self.derived)
 
 
 def _digests(rows: pl.Series) -> pl.Series:
@@ -108,6 +109,7 @@ SAMPLES = Table(
         "segments": pl.lit(None, _SEGMENTS),
         "error": pl.lit(None, pl.String),
     },
+    derived=("digest",),
 )
 """`segments` is null unless there were several turns or `sampling.keep_tokens` asked for it; in it, a null text is the
 sample's own. `error` is null but for a call that failed."""
