@@ -145,6 +145,17 @@ class TestVerdictsAreOfTheTextThatStandsThere:
         (label,) = store.labels("base")
         assert store._all_stand(label, "base")
 
+    @pytest.mark.parametrize("damaged", ["{", "[]", '{"LABEL": 3}'])
+    def test_a_damaged_note_of_what_was_looked_through_is_made_again(self, tmp_path: Path, damaged: str) -> None:
+        store = judged_run(sums_study(tmp_path), tmp_path / "run")
+        (label,), before = store.labels("base"), analyses(store)
+        (store.folder / "verdicts" / "standing.json").write_text(damaged.replace("LABEL", label))
+        again = RunStore.open(store.folder)
+        assert not again._all_stand(label, "base")
+        assert analyses(again) == before
+        pipeline.verify_run(again)
+        assert again._all_stand(label, "base")
+
 
 class TestContentDecidesNotPaths:
     def test_a_renamed_project_goes_on(self, tmp_path: Path) -> None:

@@ -396,7 +396,7 @@ class RunStore:
         rows = parts.scan([*KEY, "sample", "problem"])
         standing = parts.collect(self._those_that_stand(rows, model).select(pl.len())).item()
         if standing == parts.collect(rows.select(pl.len())).item():
-            known = _mapping(self._standing_path)
+            known = self._seals()
             known.setdefault(label, {})[model] = self._stamp(label, model)
             write_atomically(self._standing_path, _json(known))
 
@@ -473,8 +473,17 @@ class RunStore:
 
     def _all_stand(self, label: str, model: str) -> bool:
         """Whether it is known that every verdict of one verifier stands: the same files were looked through before."""
-        known = _mapping(self._standing_path).get(label, {}).get(model)
+        known = self._seals().get(label, {}).get(model)
         return known is not None and known == self._stamp(label, model)
+
+    def _seals(self) -> dict[str, Any]:
+        """What was looked through before. A damaged file says nothing: it saves time, and is made again."""
+        try:
+            return {
+                label: models for label, models in _mapping(self._standing_path).items() if isinstance(models, dict)
+            }
+        except StoreError:
+            return {}
 
     def _stamp(self, label: str, model: str) -> dict[str, Any]:
         return {
