@@ -36,6 +36,8 @@ from move37.verifiers.sandbox.rooms import Examined, Sandboxes
 REFERENCE_PROGRAM = (
     "def work():\n    total = 0\n    for i in range(1_000_000):\n        total += i % 7\n    return total\n"
 )
+SHORT_PROGRAM = "def work():\n    return 2999997\n"
+"""Passes the same tests, and takes no time."""
 REFERENCE_TESTS = {
     "head": "",
     "once": "",
@@ -99,8 +101,9 @@ class ProgramRuns:
         except SandboxLostError as lost:
             raise VerifierError(f"the sandbox does not work: {lost}") from None
         self._measurements: deque[tuple[float, float]] = deque()
-        """When it was measured, and how slow programs ran."""
-        self._measure(1)
+        """When it was measured, and how slow programs ran. At first nothing is known: a program that runs out of time
+        before anything is runs again."""
+        self._reference_seconds(SHORT_PROGRAM)
         self._solution_cpu: dict[tuple[Any, ...], float] = {}
         self._in_process: dict[tuple[Any, ...], bool] = {}
         self._latest: tuple[Problem, dict[str, Any]] | None = None
@@ -134,29 +137,31 @@ class ProgramRuns:
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
-    def _measure(self, times: int) -> None:
-        """How many times as long as at reference speed programs take now, at worst of so many. Raises VerifierError if
-        none runs."""
-        spent = []
-        for _ in range(times):
-            limits = Limits(cpu_seconds=60.0, wall_seconds=600.0)
-            examined = self._sandboxes.examine(REFERENCE_TESTS, [REFERENCE_PROGRAM], limits)
-            if examined.kind != "passed":
-                self.close()
-                raise VerifierError(f"the sandbox does not work: the reference program {examined.reason}")
-            spent.append(examined.report.cpu_seconds)
-        self._measurements.append((time.monotonic(), max(1.0, max(spent) / REFERENCE_SECONDS)))
+    def _reference_seconds(self, program: str = REFERENCE_PROGRAM) -> float:
+        """CPU seconds of a program that passes. Raises VerifierError if it does not."""
+        limits = Limits(cpu_seconds=60.0, wall_seconds=600.0)
+        examined = self._sandboxes.examine(REFERENCE_TESTS, [program], limits)
+        if examined.kind != "passed":
+            self.close()
+            raise VerifierError(f"the sandbox does not work: the reference program {examined.reason}")
+        return examined.report.cpu_seconds
+
+    def _measure(self) -> None:
+        """How many times as long as at reference speed programs take now, at worst of three: what was slow once may
+        have been when the program ran."""
+        spent = max(self._reference_seconds() for _ in range(3))
+        self._measurements.append((time.monotonic(), max(1.0, spent / REFERENCE_SECONDS)))
 
     def _slowness(self) -> float:
-        """The slowest of the last minute, or the last one."""
+        """The slowest of the last minute, or the last one; 1 before there is any."""
         since = time.monotonic() - SLOW_FOR_SECONDS
         while len(self._measurements) > 1 and self._measurements[0][0] < since:
             self._measurements.popleft()
-        return max(slowness for _, slowness in self._measurements)
+        return max((slowness for _, slowness in self._measurements), default=1.0)
 
     def _slowness_anew(self) -> float:
         with suppress(SandboxLostError):
-            self._measure(3)  # what was slow once may have been when the program ran
+            self._measure()
         return self._slowness()
 
     def _earned(self, problem: Problem) -> float:
