@@ -587,21 +587,42 @@ def _burn(seconds: float) -> None:
         pass
 
 
-@pytest.mark.slow
-@needs_isolation
-def test_no_correct_program_turns_incorrect_on_a_busy_machine() -> None:
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
     context = multiprocessing.get_context("fork")
     burners = [context.Process(target=_burn, args=(120,), daemon=True) for _ in range(4)]
     for burner in burners:
         burner.start()
+    yield
+    for burner in burners:
+        burner.kill()
+
+
+@pytest.mark.slow
+@needs_isolation
+@pytest.mark.usefixtures("busy_machine")
+def test_a_program_that_shared_the_machine_runs_once_more_though_it_is_measured_as_fast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs, attempt = [], ProgramRuns._attempt
+    monkeypatch.setattr(ProgramRuns, "_measure", lambda self: self._measurements.append((time.monotonic(), 1.0)))
+    monkeypatch.setattr(ProgramRuns, "_attempt", lambda self, *how: runs.append(how) or attempt(self, *how))
+    verifier = CodeVerifier(cpu_seconds=0.3)
     try:
-        verifier = CodeVerifier()
-        texts = [verifier.format_answer(DOUBLE, f"{WHOLE}# {i}") for i in range(100)]
-        with VerifierPool(VerificationConfig(workers=2)) as pool:
-            outcomes = {verdict.outcome for _, verdict in pool.verify(verifier, ((DOUBLE, text, 0) for text in texts))}
+        endless = verifier.verify(posed("assert f()"), "import time\ndef f():\n    while True: time.time()")
     finally:
-        for burner in burners:
-            burner.kill()
+        verifier.close()
+    assert (endless.reason, len(runs)) == ("ran out of time", 2)
+
+
+@pytest.mark.slow
+@needs_isolation
+@pytest.mark.usefixtures("busy_machine")
+def test_no_correct_program_turns_incorrect_on_a_busy_machine() -> None:
+    verifier = CodeVerifier()
+    texts = [verifier.format_answer(DOUBLE, f"{WHOLE}# {i}") for i in range(100)]
+    with VerifierPool(VerificationConfig(workers=2)) as pool:
+        outcomes = {verdict.outcome for _, verdict in pool.verify(verifier, ((DOUBLE, text, 0) for text in texts))}
     assert outcomes == {CORRECT}
 
 

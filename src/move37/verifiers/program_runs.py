@@ -9,9 +9,9 @@ data, or returns more than crosses), and not by what a program returns; without 
 Time is CPU time of the program's own process. It is measured against a reference program, again whenever a program
 runs out of it, since a busy machine does less in a CPU second: a program that had less than it would be allowed now
 runs once more with that, and again where the machine became slower still. What counts is the slowest of the last
-minute: load comes and goes within the time of a program, and a measurement beside it may miss it. Nothing waits for
-such a run. Waiting is not starving: a program that does nothing, while its tests do nothing, has ended when it has done
-nothing for its time.
+minute: load comes and goes within the time of a program, and a measurement beside it may miss it. So one that had to
+share the machine, by the clock, runs once more in any case. Nothing waits for such a run. Waiting is not starving: a
+program that does nothing, while its tests do nothing, has ended when it has done nothing for its time.
 """
 
 import ast
@@ -62,6 +62,9 @@ kernel's timer counts in ticks, and may be a little early or late."""
 WORTH_ANOTHER_RUN = 1.1
 """A program that ran out of time runs again if it would be allowed this many times as much: on a quiet machine none is,
 beside others every one that needs most of its time."""
+MAY_WAIT = 1.3
+"""A program that took more than this many times its CPU time by the clock had to share the machine: it may have been
+slow then although a measurement behind it is not, and runs once more."""
 MOST_RUNS = 4
 SLOW_FOR_SECONDS = 60.0
 """Wall time for which the machine counts as no faster than it was measured."""
@@ -104,6 +107,8 @@ class ProgramRuns:
         """When it was measured, and how slow programs ran. At first nothing is known: a program that runs out of time
         before anything is runs again."""
         self._reference_seconds(SHORT_PROGRAM)
+        self._began = 0.0
+        """When the last run began, by the clock."""
         self._solution_cpu: dict[tuple[Any, ...], float] = {}
         self._in_process: dict[tuple[Any, ...], bool] = {}
         self._latest: tuple[Problem, dict[str, Any]] | None = None
@@ -126,8 +131,10 @@ class ProgramRuns:
         for again in range(MOST_RUNS - 1):
             if not _by_load(verdict):
                 break
+            waited = time.monotonic() - self._began > MAY_WAIT * TOLERANCE * had
             allowed = max(had, cpu_seconds * self._slowness_anew(), self._earned(problem) / TOLERANCE)
-            if allowed < WORTH_ANOTHER_RUN * had and (again or Flag.TIMED_OUT in verdict.flags):
+            settled = again or (Flag.TIMED_OUT in verdict.flags and not waited)
+            if settled and allowed < WORTH_ANOTHER_RUN * had:
                 break
             had, verdict = allowed, self._attempt(task, allowed, cpu_seconds)
         if verdict.outcome is first.outcome:
@@ -189,6 +196,7 @@ class ProgramRuns:
         limits = Limits(TOLERANCE * cpu_seconds, WALL_PER_CPU * cpu_seconds, idle_seconds)
         run = self._run_cases if task.problem.metadata.get("cases") else self._run_tests
         for _ in range(2):
+            self._began = time.monotonic()
             with suppress(SandboxLostError):
                 return run(task, limits)
         return Verdict(Outcome.UNSCORED, "the sandbox failed")
@@ -247,6 +255,7 @@ class ProgramRuns:
         metadata = task.problem.metadata
         comparison = Comparison(metadata.get("comparison", Comparison.STRICT))
         for case in metadata["cases"]:
+            self._began = time.monotonic()
             ran = self._sandboxes.run_script(task.sources, case["input"].encode("utf-8", "surrogatepass"), limits)
             if ran.idle:
                 return _IDLE
