@@ -186,9 +186,7 @@ class PartFolder:
             return rows.collect()
         except pl.exceptions.PolarsError as error:
             for path in self.files():
-                try:
-                    pl.read_parquet(path, glob=False)
-                except (pl.exceptions.PolarsError, OSError):
+                if not is_whole(path):
                     raise StoreError(_torn(path)) from error
             raise
 

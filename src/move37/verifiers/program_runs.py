@@ -66,6 +66,7 @@ MAY_WAIT = 1.3
 """A program that took more than this many times its CPU time by the clock had to share the machine: it may have been
 slow then although a measurement behind it is not, and runs once more."""
 MOST_RUNS = 4
+"""Of one program, the first among them."""
 SLOW_FOR_SECONDS = 60.0
 """Wall time for which the machine counts as no faster than it was measured."""
 TOGETHER_BYTES = 4 << 30
