@@ -1,7 +1,9 @@
-"""The process in which answers are verified: `python -m move37.verifiers.worker CHANNEL LIFELINE`.
+"""The process in which answers are verified: `python -m move37.verifiers.worker CHANNEL LIFELINE BELL`.
 
 It reads messages (`messages.py`) from one inherited socket, verifies answers one after the other and sends each verdict
-at once, so that the parent always knows which answer a dead worker died of. It bounds itself through the kernel,
+at once, so that the parent always knows which answer a dead worker died of. It rings (writes to a pipe) when it has
+nothing left to do: only that wakes the parent, which would put a worker aside at every verdict where every core
+verifies. It bounds itself through the kernel,
 whatever its Python code is stuck in: a CPU timer that runs from the start of each answer ends the process; a limit on
 address space turns hoarding into an unscored answer; and the loss of the lifeline (a pipe that only the parent holds
 open) ends it, and what it forked, when the parent is gone, however it went.
@@ -48,12 +50,12 @@ LOOK_SECONDS = 0.01
 
 
 def main() -> None:
-    channel, lifeline = Connection(int(sys.argv[1])), int(sys.argv[2])
+    channel, lifeline, bell = Connection(int(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
     _end_with(lifeline)
     _cap(resource.RLIMIT_AS, ADDRESS_SPACE_BYTES)
     _cap(resource.RLIMIT_CORE, 0)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        _serve(channel)
+        _serve(channel, bell)
 
 
 class _Usual(NamedTuple):
@@ -63,7 +65,7 @@ class _Usual(NamedTuple):
     threads: int
 
 
-def _serve(channel: Connection) -> None:
+def _serve(channel: Connection, bell: int) -> None:
     """Do what the messages say: load a verifier and use it from now on, or verify answers."""
     verifier: Verifier | None = None
     threads: ThreadPoolExecutor | None = None
@@ -74,6 +76,7 @@ def _serve(channel: Connection) -> None:
         if "load" in message:
             before = _peak_bytes()
             verifier = _load(channel, message)
+            _ring(bell)
             usual = _Usual(usual.most_bytes + _peak_bytes() - before, threading.active_count())
             size = getattr(verifier, "threads", 1)
             threads = ThreadPoolExecutor(size) if size > 1 else None
@@ -82,14 +85,16 @@ def _serve(channel: Connection) -> None:
         answers = answers_in(message)
         if threads is None:
             tainted = _verify_one_by_one(channel, verifier, answers, message["cpu_seconds"], usual)
+            _ring(bell)
         else:
             for number, problem, answer in answers:
-                shared = channel, lock, verifier, usual.most_bytes
+                shared = channel, bell, lock, verifier, usual.most_bytes
                 threads.submit(_verify_beside_others, *shared, number, problem, answer)
-            tainted = _peak_bytes() > usual.most_bytes
+            tainted = _was_larger_than(usual.most_bytes)
     if threads is not None:
         threads.shutdown()
     channel.send_bytes(json.dumps({"tainted": True}).encode())
+    _ring(bell)
 
 
 def _load(channel: Connection, message: Mapping[str, Any]) -> Verifier:
@@ -119,7 +124,7 @@ def _verify_one_by_one(
         verdict = _decide(verifier, problem, answer, usual.most_bytes)
         signal.setitimer(signal.ITIMER_PROF, 0)
         _report(channel, number, verdict)
-        tainted = _peak_bytes() > usual.most_bytes or _left_computing(usual.threads)
+        tainted = _was_larger_than(usual.most_bytes) or _left_computing(usual.threads)
         if confirm is not None and (tainted or not left or time.monotonic() > confirmed + CONFIRM_SECONDS):
             channel.send_bytes(json.dumps({"confirmed": _stands(confirm)}).encode())
             confirmed = time.monotonic()
@@ -138,6 +143,7 @@ def _stands(confirm: Callable[[], bool]) -> bool:
 
 def _verify_beside_others(
     channel: Connection,
+    bell: int,
     lock: Lock,
     verifier: Verifier,
     most_bytes: int,
@@ -149,6 +155,11 @@ def _verify_beside_others(
     verdict = _decide(verifier, problem, answer, most_bytes)
     with lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         _report(channel, number, verdict)
+        _ring(bell)
+
+
+def _ring(bell: int) -> None:
+    os.write(bell, b"!")
 
 
 def _report(channel: Connection, number: int, verdict: Verdict) -> None:
@@ -164,7 +175,7 @@ def _decide(verifier: Verifier, problem: Problem, answer: str, most_bytes: int) 
     except BaseException as error:  # sys.exit() in a user's function, for one
         verdict = crashed(type(error).__name__)
     # Libraries catch MemoryError themselves and go on to "not equal".
-    return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _peak_bytes() > most_bytes else verdict
+    return OUT_OF_MEMORY if verdict.outcome is Outcome.INCORRECT and _was_larger_than(most_bytes) else verdict
 
 
 def _left_computing(usual_threads: int) -> bool:
@@ -193,12 +204,22 @@ def _cap(limit: int, value: int) -> None:
     resource.setrlimit(limit, (value, hard))
 
 
+def _was_larger_than(size: int) -> bool:
+    """Whether this program was ever larger than so many bytes. It never was larger than the kernel's cheap answer."""
+    return _peak_or_parents_bytes() > size and _peak_bytes() > size
+
+
 def _peak_bytes() -> int:
-    """Largest resident size of this program. On Linux `ru_maxrss` is no help: it starts at the parent's own size."""
+    """Largest resident size of this program."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    return _peak_or_parents_bytes()
+
+
+def _peak_or_parents_bytes() -> int:
+    """The same, but on Linux it starts at the size of the process that started this one."""
     peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

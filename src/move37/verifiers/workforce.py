@@ -1,7 +1,8 @@
 """The parent's side of the verifying processes: hands out answers, enforces deadlines, replaces the dead.
 
 A worker (`worker.py`) gets a small batch at a time and reports every answer at once, so the answer it died of is
-known: that one is decided by how the worker ended, the rest of the batch goes back to the front of the queue.
+known: that one is decided by how the worker ended, the rest of the batch goes back to the front of the queue. Reports
+are read some milliseconds' worth together, or when a worker has nothing left to do and rings.
   ended by its CPU timer   unscored, "timed out after 10 s"
   no news for too long     the same: a worker that sleeps spends no CPU time, so the parent watches the wall clock
   crashed                  verified once more, since the cause may lie outside (a machine short of memory); if it
@@ -46,6 +47,8 @@ CONFIRMED_BATCH = 64
 """The same where their verdicts stand only once they are confirmed."""
 WALL_PER_CPU = 10
 """A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
+TOGETHER_SECONDS = 0.02
+"""For how long reports may lie unread while no worker waits. Reading each at once would interrupt a worker for it."""
 START_SECONDS = 120.0
 """Wall time in which a worker must be ready, or longer if its verifier may be silent for longer."""
 MOST_FALSE_STARTS = 3
@@ -92,7 +95,7 @@ class Workforce:
         self.size, self.cpu_seconds = size, cpu_seconds
         self._queue: deque[Job] = deque()
         self._workers: list[_Worker] = []
-        self._selector = selectors.DefaultSelector()
+        self._channels, self._bells = selectors.DefaultSelector(), selectors.DefaultSelector()
         self._false_starts = 0
         self._specs: dict[bytes, VerifierSpec] = {}
 
@@ -134,27 +137,37 @@ class Workforce:
         self._hand_out()
         if wait and not self._queue and not any(worker.busy for worker in self._workers):
             raise RuntimeError("an answer was lost: one is waited for, and no worker has it")
+        if wait:
+            self._wait()
         decided: list[tuple[Job, Verdict]] = []
-        for event, _ in self._selector.select(self._patience() if wait else 0):
-            worker: _Worker = event.data
-            try:
-                news = worker.receive()
-            except (EOFError, OSError):
-                decided += self._retire(worker, gone=True)
-                continue
-            except _UNREADABLE:  # what no worker says
-                decided += self._retire(worker)
-                continue
-            self._false_starts = 0
-            decided += news
-            self._queue.extendleft(reversed(worker.doubted))
-            worker.doubted = []
-            if worker.tainted:
-                self._remove(worker)
-                self._queue.extendleft(reversed([*worker.unconfirmed, *worker.batch.values()]))
+        while events := self._channels.select(0):
+            for event, _ in events:
+                decided += self._hear(event.data)
         for worker in self._workers[:]:
-            if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
+            if time.monotonic() > self._deadline(worker):
                 decided += self._retire(worker, overdue=True)
+        return decided
+
+    def _wait(self) -> None:
+        """Until a worker rings, its end included, and for so long at most that no report and no deadline is missed."""
+        for event, _ in self._bells.select(self._patience()):
+            if not os.read(event.fd, 1 << 12):  # all who could ring are gone, or do not want to
+                self._bells.unregister(event.fd)
+
+    def _hear(self, worker: "_Worker") -> list[tuple[Job, Verdict]]:
+        """The answers that the next thing that a worker says decides."""
+        try:
+            decided = worker.receive()
+        except (EOFError, OSError):
+            return self._retire(worker, gone=True)
+        except _UNREADABLE:  # what no worker says
+            return self._retire(worker)
+        self._false_starts = 0
+        self._queue.extendleft(reversed(worker.doubted))
+        worker.doubted = []
+        if worker.tainted:
+            self._remove(worker)
+            self._queue.extendleft(reversed([*worker.unconfirmed, *worker.batch.values()]))
         return decided
 
     def abandon(self) -> None:
@@ -182,7 +195,8 @@ class Workforce:
         while len(self._workers) < self.size and len(self._queue) > sum(not w.ready for w in self._workers):
             worker = _Worker(self._queue[0].spec)
             self._workers.append(worker)
-            self._selector.register(worker.channel, selectors.EVENT_READ, worker)
+            self._channels.register(worker.channel, selectors.EVENT_READ, worker)
+            self._bells.register(worker.bell, selectors.EVENT_READ)
 
     def _next_batch(self, room: int) -> list[Job]:
         """At most `room` answers from the front of the queue, all for one verifier."""
@@ -228,7 +242,9 @@ class Workforce:
 
     def _remove(self, worker: "_Worker", gone: bool = False) -> int:
         self._workers.remove(worker)
-        self._selector.unregister(worker.channel)
+        self._channels.unregister(worker.channel)
+        with suppress(KeyError):  # where it was heard that nobody rings any more
+            self._bells.unregister(worker.bell)
         return worker.end(gone)
 
     def _deadline(self, worker: "_Worker") -> float:
@@ -236,9 +252,9 @@ class Workforce:
             return worker.since + max(START_SECONDS, worker.spec.wall_seconds)
         return worker.since + worker.spec.wall_seconds if worker.busy else math.inf
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         first = min((self._deadline(worker) for worker in self._workers), default=math.inf)
-        return None if first == math.inf else max(0.0, first - time.monotonic())
+        return min(TOGETHER_SECONDS, max(0.0, first - time.monotonic()))
 
 
 class _Worker:
@@ -256,7 +272,8 @@ class _Worker:
         """Whether it asked to be replaced."""
         self.channel, theirs = Pipe()
         lifeline, self._lifeline = os.pipe()
-        inherited = (theirs.fileno(), lifeline)
+        self.bell, theirs_to_ring = os.pipe()
+        inherited = (theirs.fileno(), lifeline, theirs_to_ring)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "move37.verifiers.worker", *map(str, inherited)],
             pass_fds=inherited,
@@ -268,6 +285,7 @@ class _Worker:
         )
         theirs.close()
         os.close(lifeline)
+        os.close(theirs_to_ring)
         self.load(spec)
 
     @property
@@ -337,6 +355,7 @@ class _Worker:
         status = self._process.wait()
         self.channel.close()
         os.close(self._lifeline)
+        os.close(self.bell)
         return status
 
     def _send(self, message: Mapping[str, Any]) -> None:
