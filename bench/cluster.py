@@ -43,7 +43,7 @@ from tests.math_pairs import BENCHMARKS, SETS
 from tests.ray_nodes import Nodes, nodes
 from tests.studies import write_problems
 
-PROBLEMS, DELAY, WARMING = 6, 0.01, 100
+PROBLEMS, DELAY, WARMING = 6, 0.01, 4000
 
 
 def killed_study(folder: Path, settings: ClusterConfig, n: int) -> RunStore:
@@ -108,25 +108,27 @@ def kills(cluster: Nodes, count: int) -> None:
 
 def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answers: int, rounds: int) -> None:
     """Responses a second with two processes over those with one, round by round: references of six math benchmarks,
-    rewritten or changed, behind 1.8 kB of reasoning, no two of them equal (`bench/verification.py`).
+    rewritten or changed, behind 1.8 kB of reasoning, no two of them equal (`bench/verification.py`), in the order of
+    their problems, as they are sampled.
 
-    Both pools stay open, so that nobody's start is measured, and take turns to be first. Beside them the same ratio for
-    processes that have nothing to do with each other: more is not to be had of this machine.
+    Both pools stay open and take turns to be first. Nobody's start is measured, and nobody learns: each process has
+    judged WARMING answers before. Beside them the same ratio for loops in processes that have nothing to do with each
+    other.
     """
     verifier, ratios, apart = make_verifier("math", VerificationConfig()), [], []
     problems = load_problems(tuple(ProblemsConfig(benchmark=name, path=BENCHMARKS) for name in SETS))
-    responses = all_distinct(problems, WARMING + rounds * answers, random.Random(0))
-    if len(responses) < WARMING + rounds * answers:
+    responses = all_distinct(problems, 2 * WARMING + rounds * answers, random.Random(0))
+    if len(responses) < 2 * WARMING + rounds * answers:
         sys.exit(f"there are {len(responses):,} distinct responses: take fewer --answers or --rounds")
     with ExitStack() as stack:
         pools = {}
         for size in (1, 2):
             settings = VerificationConfig.model_validate({"workers": size})
             pools[size] = stack.enter_context(VerifierPool(settings, None, elsewhere(size)))
-            list(pools[size].verify(verifier, responses[:WARMING]))  # now they have loaded what they need
+            list(pools[size].verify(verifier, responses[: size * WARMING]))
         for number in range(rounds):
-            begin, seconds = WARMING + number * answers, {}
-            texts = responses[begin : begin + answers]
+            begin, seconds = 2 * WARMING + number * answers, {}
+            texts = sorted(responses[begin : begin + answers], key=lambda response: response[0].id)
             for size in (1, 2) if number % 2 else (2, 1):
                 start = time.perf_counter()
                 assert len(list(pools[size].verify(verifier, texts))) == len(texts)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from move37.config import ClusterConfig, ModelConfig, SamplingConfig, parse_study
+from move37.config import ClusterConfig, ModelConfig, SamplingConfig, VerificationConfig, parse_study
 from move37.engines import ENGINES
 from move37.engines.scripted import ScriptedEngine
 from move37.errors import ConfigError, EngineError
@@ -21,13 +21,16 @@ from move37.pipeline import sample_run, start_run, verify_run
 from move37.rollouts import requests_for
 from move37.store import RunStore
 from move37.testing import check_engine, check_executor
-from move37.types import Prompt
+from move37.types import Outcome, Problem, Prompt
+from move37.verification import VerifierPool
 from tests.ray_nodes import Nodes, nodes
 from tests.studies import write_problems
+from tests.worker_verifiers import Obedient
 
 ray = pytest.importorskip("ray", reason="the [ray] extra is not installed")
 from move37.cluster.connection import refuse_dead  # noqa: E402
 
+PROBLEM = Problem("p", "Which?", ("gold",), "made-up", "exact")
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.own_workers]
 
 
@@ -105,6 +108,56 @@ def test_a_run_on_it_is_the_run_of_this_machine(settings: ClusterConfig, tmp_pat
     assert rows(there).equals(rows(here))
     ids = [problem.id for problem in here.problems()]
     assert (there.outcomes("base", ids, 60) == here.outcomes("base", ids, 60)).all()
+
+
+def workforce(settings: ClusterConfig, timeout_seconds: float = 10.0) -> Any:
+    return lambda: EXECUTORS.load("ray").workforce(VerificationConfig(timeout_seconds=timeout_seconds), settings)
+
+
+def test_a_slow_answer_holds_up_no_others_verdict(settings: ClusterConfig) -> None:
+    texts = ["sleep", *(f"lead {i}" for i in range(500)), "gold"]
+    with VerifierPool(None, None, workforce(settings, 0.5)) as pool:
+        list(pool.verify(Obedient(), [(PROBLEM, "warm", 0)]))
+        start = time.monotonic()
+        at = {key: time.monotonic() - start for key, _ in pool.verify(Obedient(), [(PROBLEM, t, t) for t in texts])}
+    assert len(at) == 502
+    assert at["sleep"] > 4
+    assert sorted(at.values())[400] < 2.5  # all but those that its own worker had been given
+
+
+def test_what_is_abandoned_on_the_nodes_delays_nothing(settings: ClusterConfig) -> None:
+    with VerifierPool(None, None, workforce(settings, 1.0)) as pool:
+        list(pool.verify(Obedient(), [(PROBLEM, "warm", 0)]))
+        texts = ("gold", "sleep 1", "sleep 2", "sleep 3")
+        unfinished: Any = pool.verify(Obedient(), [(PROBLEM, t, t) for t in texts])
+        assert next(unfinished)[0] == "gold"
+        unfinished.close()
+        start = time.monotonic()
+        [(_, verdict)] = pool.verify(Obedient(), [(PROBLEM, "gold again", 0)])
+        assert verdict.outcome is Outcome.INCORRECT
+        assert time.monotonic() - start < 8  # a sleep alone takes ten
+
+
+def test_verifying_actors_that_are_killed_lose_no_answer(settings: ClusterConfig, cluster: Nodes) -> None:
+    texts = [f"burn {i}" for i in range(60)]  # three seconds of two actors
+    killed: list[int] = []
+
+    def kill() -> None:
+        for _ in range(3):
+            time.sleep(0.8)
+            for pid in cluster.processes("ray::VerifierActor")[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    with VerifierPool(None, None, workforce(settings)) as pool:
+        list(pool.verify(Obedient(), [(PROBLEM, "warm", 0)]))
+        killer = threading.Thread(target=kill)
+        killer.start()
+        found = list(pool.verify(Obedient(), [(PROBLEM, text, text) for text in texts]))
+        killer.join()
+    assert len(killed) == 3
+    assert sorted(key for key, _ in found) == sorted(texts)
+    assert {verdict.outcome for _, verdict in found} == {Outcome.INCORRECT}
 
 
 def test_what_an_engine_raises_is_raised_here(settings: ClusterConfig) -> None:

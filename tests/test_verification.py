@@ -238,6 +238,21 @@ def test_a_judge_that_breaks_leaves_the_answer_unscored_and_the_others_judged(an
     assert [v.reason for v in (verdicts[0], *verdicts[2:])] == ["differs", "differs", "matches"]
 
 
+def test_a_worker_that_cannot_ring_loses_no_answer() -> None:
+    texts = ["lead 1", "mute", *(f"lead {i}" for i in range(2, 40)), "gold"]
+    assert [verdict.outcome.value for verdict in judge_all(texts, settings(1))] == ["incorrect"] * 40 + ["correct"]
+
+
+def test_verdicts_come_while_their_worker_is_busy() -> None:
+    """Reports are read together, and yet wait for no other answer."""
+    texts = ["lead 1", "gold", "sleep", "lead 2"]
+    with VerifierPool(settings(1, timeout_seconds=0.3)) as pool:
+        start = time.monotonic()
+        at = {key: time.monotonic() - start for key, _ in pool.verify(Obedient(), [(problem(), t, t) for t in texts])}
+    assert at["gold"] < at["sleep"] - 2  # which is given up after ten times its CPU time
+    assert at["lead 2"] > at["sleep"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "message",

@@ -27,7 +27,7 @@ from move37.verifiers import Verifier
 from move37.verifiers.cache import VerdictCache
 from move37.verifiers.messages import crashed
 from move37.verifiers.options import make_verifier
-from move37.verifiers.workforce import BATCH, Job, VerifierSpec, Workforce
+from move37.verifiers.workforce import Job, VerifierSpec, Workforce
 
 Key = TypeVar("Key")
 NO_ANSWER = Verdict(Outcome.INCORRECT, "no answer", flags=frozenset({Flag.NO_ANSWER}))
@@ -35,8 +35,6 @@ LOOK_EVERY_SECONDS = 0.005
 """How long responses are taken in before looking after the workers again."""
 _NOBODYS, _SHOWN_NOBODYS = "0", 20
 """An answer, and to how many problems without references it is shown."""
-QUEUED_PER_WORKER = 4 * BATCH
-"""Distinct answers in the queue for each worker, before no more responses are read."""
 MOST_WAITING = 4096
 """Responses that wait for a verdict before no more are read: bounds memory where one answer takes long."""
 MOST_REMEMBERED = 1_000_000
@@ -212,7 +210,7 @@ class InFlight:
     @property
     def full(self) -> bool:
         """Whether the caller should wait for a verdict before it offers more."""
-        return self.waiting >= MOST_WAITING or self._workforce.backlog >= QUEUED_PER_WORKER * self._workforce.size
+        return self.waiting >= MOST_WAITING or self._workforce.has_enough
 
     def offer(self, verifier: Verifier, problem: Problem, text: str, key: Any) -> None:
         """Take in one response. Raises InputError and UsageError as `VerifierPool.verify`."""

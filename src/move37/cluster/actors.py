@@ -6,6 +6,7 @@ waits for the next question. How much may wait is bounded: an engine that is ahe
 
 import os
 import pickle
+import secrets
 import socket
 import threading
 import time
@@ -149,16 +150,33 @@ class VerifierActor:
 
     def __init__(self, size: int, cpu_seconds: float) -> None:
         self._workforce = Workforce(size, cpu_seconds)
+        self._undecided = 0
+        self._incarnation = secrets.token_hex(8)
 
     def open(self) -> dict[str, Any]:
-        return {"version": __version__, "node": socket.gethostname(), "process": os.getpid()}
+        """What it is, and where; `incarnation` is another one after Ray has started it again."""
+        return {"version": __version__, "node": socket.gethostname(), "incarnation": self._incarnation}
 
-    def verify(self, verifier: bytes, jobs: Sequence[tuple[int, tuple[Any, ...], str]]) -> list[tuple[int, Verdict]]:
-        """The number of each answer, and its verdict. `verifier` is pickled, problems are `Problem.plain`."""
-        spec = self._workforce.register(pickle.loads(verifier))
-        for number, problem, answer in jobs:
-            self._workforce.submit(Job(number.to_bytes(8), spec, Problem(*problem), answer))
+    def verify(
+        self, verifier: bytes, jobs: Sequence[tuple[int, tuple[Any, ...], str]]
+    ) -> tuple[str, list[tuple[int, Verdict]]]:
+        """Take these in as well; its incarnation, and number and verdict of each answer decided within half a second.
+
+        `verifier` is pickled, problems are `Problem.plain`. Comes back at once when all answers are decided.
+        """
+        if jobs:
+            spec = self._workforce.register(pickle.loads(verifier))
+            for number, problem, answer in jobs:
+                self._workforce.submit(Job(number.to_bytes(8), spec, Problem(*problem), answer))
+            self._undecided += len(jobs)
         decided: list[tuple[int, Verdict]] = []
-        while len(decided) < len(jobs):
+        until = time.monotonic() + _LONGEST_WAIT
+        while self._undecided > len(decided) and time.monotonic() < until:
             decided += [(int.from_bytes(job.fingerprint), said) for job, said in self._workforce.decided(wait=True)]
-        return decided
+        self._undecided -= len(decided)
+        return self._incarnation, decided
+
+    def abandon(self) -> None:
+        """Forget what is not decided."""
+        self._workforce.abandon()
+        self._undecided = 0

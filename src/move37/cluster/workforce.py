@@ -1,13 +1,15 @@
 """Verifying actors as one workforce: the interface of `verifiers/workforce.py`, whose work they do on their nodes.
 
-Answers go out in batches; each actor has a second one waiting, so that none stands idle while verdicts travel. An actor
-that dies loses its batches, which go back to the front of the queue: what an answer does to the process that verifies
-it is decided on the node, so a death here is the actor's or the node's.
+Answers go out in batches, verdicts come back with the next answer to any question, twice a second at least. An actor
+gets twice as much as it decided the last time, so that a slow answer holds up few others, and has two questions, so
+that it does not stand idle while verdicts travel.
+An actor that dies loses its answers, which go back to the front of the queue: what an answer does to the process that
+verifies it is decided on the node, so a death here is the actor's or the node's.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Any
 
@@ -18,9 +20,10 @@ from move37.errors import Move37Error, VerifierError
 from move37.types import Verdict
 from move37.verifiers.workforce import Job, VerifierSpec, Workforce
 
-_BATCH = 64
+_FEWEST, _MOST = 16, 128
+"""Answers that go to an actor at once."""
 _AT_ONCE = 2
-"""Batches of each actor: one that it verifies and one that waits."""
+"""Questions to each actor: one that it works at and one that waits."""
 _DEATHS = 3
 """Deaths of each actor, on average, without a single verdict between them, after which the work ends."""
 _LOOK_SECONDS = 5.0
@@ -28,17 +31,23 @@ _LOOK_SECONDS = 5.0
 
 @dataclass(eq=False)
 class _Actor:
-    """`opening` is the question whether it is there, if that was asked; `batches` are how many it has."""
+    """`opening` is the question whether it is there, if that was asked; `questions` of others wait for an answer."""
 
     handle: Any
     opening: Any = None
     is_open: bool = False
+    incarnation: str = ""
     retry_at: float = 0.0
-    batches: int = 0
+    questions: int = 0
+    batch: int = _FEWEST
+    jobs: dict[int, Job] = field(default_factory=dict)
+    """What it has not decided, by number."""
 
 
 class ClusterWorkforce(Workforce):
     """`size` actors with a verifying process each. `close` it, whatever happens."""
+
+    queued_each = 4 * _MOST
 
     def __init__(self, size: int, cpu_seconds: float, settings: ClusterConfig) -> None:
         super().__init__(size, cpu_seconds)
@@ -49,8 +58,8 @@ class ClusterWorkforce(Workforce):
         self._actors = [_Actor(kind.remote(1, cpu_seconds)) for _ in range(size)]
         self._ask_to_open()
         self._numbers = count()
-        self._out: dict[Any, tuple[_Actor, dict[int, Job]]] = {}
-        """Batches, by the question that is under way."""
+        self._out: dict[Any, _Actor] = {}
+        """Who was asked, by the question that is under way."""
         self._in_vain = 0
         self._last_news = time.monotonic()
 
@@ -68,15 +77,16 @@ class ClusterWorkforce(Workforce):
             time.sleep(PAUSE_SECONDS / 5 if wait else 0)
             self._refuse_endless_waiting(False)
             return []
-        ready, _ = self._ray.wait(asked, timeout=_LOOK_SECONDS if wait else 0)
+        if wait:
+            self._ray.wait(asked, timeout=_LOOK_SECONDS)
+        ready, _ = self._ray.wait(asked, num_returns=len(asked), timeout=0)
         self._refuse_endless_waiting(bool(ready or self._out))
         decided: list[tuple[Job, Verdict]] = []
         for question in ready:
             if question in opening:
                 self._welcome(opening[question])
                 continue
-            actor, jobs = self._out.pop(question)
-            decided += [(jobs[number], verdict) for number, verdict in self._answer(question, actor, jobs)]
+            decided += self._answer(question, self._out.pop(question))
         return decided
 
     def _ask_to_open(self) -> None:
@@ -106,25 +116,34 @@ class ClusterWorkforce(Workforce):
             self._count_death()
             return
         refuse_other_version(said["version"], said["node"])
-        actor.is_open = True
+        actor.is_open, actor.incarnation = True, said["incarnation"]
 
-    def _answer(self, question: Any, actor: _Actor, jobs: dict[int, Job]) -> Sequence[tuple[int, Verdict]]:
-        actor.batches -= 1
+    def _answer(self, question: Any, actor: _Actor) -> list[tuple[Job, Verdict]]:
+        actor.questions -= 1
         try:
-            said = self._ray.get(question)
+            incarnation, said = self._ray.get(question)
         except LOST:
-            self._queue.extendleft(reversed(jobs.values()))
-            if actor.is_open:
-                self._count_death()
-                actor.is_open, actor.retry_at = False, time.monotonic() + PAUSE_SECONDS
-            return []
+            return self._lose(actor)
         except self._ray.exceptions.RayTaskError as error:
             cause = error.cause
             if isinstance(cause, Move37Error):
                 raise cause from None
             raise VerifierError(f"a verifying actor failed: {type(cause).__name__}: {cause}") from None
-        self._in_vain = 0
-        return said
+        if incarnation != actor.incarnation:  # Ray started it again, and it knows nothing of what it had
+            return self._lose(actor)
+        if said:
+            self._in_vain = 0
+        actor.batch = min(_MOST, max(_FEWEST, 2 * len(said)))
+        return [(actor.jobs.pop(number), verdict) for number, verdict in said if number in actor.jobs]
+
+    def _lose(self, actor: _Actor) -> list[tuple[Job, Verdict]]:
+        """Take back what an actor had, which has died since; it decides none of it."""
+        self._queue.extendleft(reversed(actor.jobs.values()))
+        actor.jobs = {}
+        if actor.is_open:
+            self._count_death()
+            actor.is_open, actor.retry_at = False, time.monotonic() + PAUSE_SECONDS
+        return []
 
     def _count_death(self) -> None:
         self._in_vain += 1
@@ -132,19 +151,27 @@ class ClusterWorkforce(Workforce):
             raise VerifierError("verifying actors die again and again and decide nothing; see Ray's logs")
 
     def _hand_out(self) -> None:
-        """Batches for actors that are there: one for each before a second one for any."""
+        """Answers for actors that are there: for each before more for any; and ask again who has some left."""
         for at_once in range(_AT_ONCE):
             for actor in self._actors:
-                if self._queue and actor.is_open and actor.batches <= at_once:
-                    spec, jobs = self._next()
+                has_room = actor.questions <= at_once and len(actor.jobs) <= at_once * actor.batch
+                if self._queue and actor.is_open and has_room:
+                    spec, jobs = self._next(actor.batch)
                     asked = [(number, job.problem.plain(), job.answer) for number, job in jobs.items()]
-                    self._out[actor.handle.verify.remote(spec.pickled, asked)] = actor, jobs
-                    actor.batches += 1
+                    actor.jobs |= jobs
+                    self._ask(actor, spec.pickled, asked)
+        for actor in self._actors:
+            if actor.jobs and actor.is_open and not actor.questions:
+                self._ask(actor, b"", [])
 
-    def _next(self) -> tuple[VerifierSpec, dict[int, Job]]:
+    def _ask(self, actor: _Actor, verifier: bytes, asked: Sequence[tuple[int, tuple[Any, ...], str]]) -> None:
+        self._out[actor.handle.verify.remote(verifier, asked)] = actor
+        actor.questions += 1
+
+    def _next(self, most: int) -> tuple[VerifierSpec, dict[int, Job]]:
         """Answers from the front of the queue for one verifier; fewer where there are not enough for all."""
         spec = self._queue[0].spec
-        size = max(1, min(_BATCH, len(self._queue) // self.size))
+        size = max(1, min(most, len(self._queue) // self.size))
         jobs: dict[int, Job] = {}
         for number in islice(self._numbers, size):
             if not self._queue or self._queue[0].spec is not spec:
@@ -154,9 +181,10 @@ class ClusterWorkforce(Workforce):
 
     def abandon(self) -> None:
         self._queue.clear()
-        for question, (actor, _) in self._out.items():
-            self._ray.cancel(question)
-            actor.batches -= 1
+        for actor in self._actors:
+            if actor.jobs:
+                actor.handle.abandon.remote()
+                actor.jobs, actor.questions = {}, 0
         self._out.clear()
 
     def close(self) -> None:

@@ -91,6 +91,9 @@ class Job:
 class Workforce:
     """At most `size` worker processes, started when there is work. `close` it, whatever happens."""
 
+    queued_each = 4 * BATCH
+    """Answers in the queue for each worker that are enough."""
+
     def __init__(self, size: int, cpu_seconds: float) -> None:
         self.size, self.cpu_seconds = size, cpu_seconds
         self._queue: deque[Job] = deque()
@@ -103,6 +106,11 @@ class Workforce:
     def backlog(self) -> int:
         """Answers that no worker has yet."""
         return len(self._queue)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether more answers would only wait."""
+        return len(self._queue) >= self.queued_each * self.size
 
     def register(self, verifier: Verifier) -> VerifierSpec:
         """The verifier, ready to be sent to workers. Raises UsageError if it cannot be.
