@@ -152,7 +152,7 @@ class Workforce:
             for event, _ in events:
                 decided += self._hear(event.data)
         for worker in self._workers[:]:
-            if time.monotonic() > self._deadline(worker):
+            if time.monotonic() > self._deadline(worker) and not worker.channel.poll():
                 decided += self._retire(worker, overdue=True)
         return decided
 
