@@ -22,6 +22,8 @@ class Nodes:
     def __init__(self, cpus: int, gpus: int = 0) -> None:
         """`gpus` of each node are simulated: Ray hands them out, and nobody looks for them."""
         self.address = f"127.0.0.1:{free_port()}"
+        self.client_address = f"ray://127.0.0.1:{free_port()}"
+        """For a process that is on none of the nodes."""
         self._cpus, self._gpus = cpus, gpus
         self._folder = Path(tempfile.mkdtemp(prefix="m37-", dir="/tmp"))  # short: sockets are in it
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -32,6 +34,7 @@ class Nodes:
         where = [f"--address={self.address}"]
         if not self._processes:
             where = ["--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={self._folder}"]
+            where.append(f"--ray-client-server-port={self.client_address.rpartition(':')[2]}")
         sizes = [f"--num-cpus={self._cpus}", "--object-store-memory=80000000", "--disable-usage-stats"]
         sizes += [f"--num-gpus={self._gpus}"] if self._gpus else []
         program = [str(Path(sys.executable).with_name("ray")), "start", "--block", *where, *sizes]

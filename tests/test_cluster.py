@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -168,6 +170,31 @@ def test_what_an_engine_raises_is_raised_here(settings: ClusterConfig) -> None:
     short = ClusterConfig(address=settings.address, cpus=64, patience_seconds=2)
     with pytest.raises(EngineError, match="no node had room"):
         EXECUTORS.load("ray").open(scripted(), short)
+
+
+def test_a_laptop_outside_the_cluster_runs_a_study_on_it_while_actors_die(
+    settings: ClusterConfig, cluster: Nodes, tmp_path: Path
+) -> None:
+    outside = settings.model_copy(update={"address": cluster.client_address})
+    store = start_run(study(tmp_path, outside, 120, delay_seconds=0.01), tmp_path / "run")
+    script = "import sys, pathlib; from move37 import pipeline, store; "
+    script += "pipeline.sample_run(store.RunStore.open(pathlib.Path(sys.argv[1])), verify=True)"
+    command = [sys.executable, "-c", script, str(store.folder)]
+    laptop = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    killed = 0
+    while laptop.poll() is None:
+        if killed < 2 and list(store.folder.rglob("samples/base/part-*")):
+            for pid in cluster.processes(("ray::EngineActor", "ray::VerifierActor")[killed])[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        time.sleep(0.5)
+    said, _ = laptop.communicate()
+    assert laptop.returncode == 0, said
+    assert killed == 2
+    made = RunStore.open(tmp_path / "run")
+    ids = [problem.id for problem in made.problems()]
+    assert sorted(rows(made).select("problem_id", "index").rows()) == sorted((i, k) for i in ids for k in range(120))
+    assert (made.outcomes("base", ids, 120) >= 0).all()
 
 
 def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_else(
