@@ -203,19 +203,20 @@ def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_els
     """The last test: it ends a node. Six problems with 200 samples at 10 ms each: six seconds for two actors."""
     store = start_run(study(tmp_path, settings, 200, delay_seconds=0.01), tmp_path / "run")
     killed: list[int] = []
+    is_over = threading.Event()
 
     def kill() -> None:
-        time.sleep(1.5)
-        for _ in range(2):
-            for pid in cluster.processes("ray::EngineActor", "ray::VerifierActor")[:1]:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-            time.sleep(1.0)
+        while len(killed) < 2 and not is_over.wait(1.0):
+            if list(store.folder.rglob("samples/base/part-*")):
+                for pid in cluster.processes("ray::EngineActor", "ray::VerifierActor")[:1]:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
         cluster.kill(1)
 
     killer = threading.Thread(target=kill)
     killer.start()
     sample_run(store, verify=True)
+    is_over.set()
     killer.join()
     verify_run(store)
     assert len(killed) == 2

@@ -75,7 +75,7 @@ def test_a_step_needs_something_to_say() -> None:
 
 
 def test_a_field_that_is_not_known_yet_crosses_the_wire_unread() -> None:
-    news = json.loads(reporting(3, Verdict(Outcome.CORRECT, "matches"))) | {"mood": "good"}
+    news = json.loads(json.dumps(reporting(3, Verdict(Outcome.CORRECT, "matches")))) | {"mood": "good"}
     assert verdict_in(news) == Verdict(Outcome.CORRECT, "matches")
 
 

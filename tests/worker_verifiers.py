@@ -70,7 +70,7 @@ class Obedient:
                 message = answer.partition(" ")[2].encode()
                 for descriptor in range(3, 256):
                     with suppress(OSError):
-                        os.write(descriptor, len(message).to_bytes(4, "big") + message)
+                        os.write(descriptor, message + b"\n")
             case "no-verdict":
                 return True  # type: ignore[return-value]
             case "no-outcome":

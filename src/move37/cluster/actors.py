@@ -19,7 +19,8 @@ from move37.config import ModelConfig, SamplingConfig
 from move37.engines import ENGINES, BatchScorer, Scored
 from move37.engines.metering import Unsure
 from move37.errors import EngineError, Move37Error
-from move37.types import Message, Problem, Prompt, Request, Sample, Verdict
+from move37.types import Message, Prompt, Request, Sample, Verdict
+from move37.verifiers.messages import answers_in, reporting
 from move37.verifiers.workforce import Job, Workforce
 
 _WAITING = 4096
@@ -157,24 +158,24 @@ class VerifierActor:
         """What it is, and where; `incarnation` is another one after Ray has started it again."""
         return {"version": __version__, "node": socket.gethostname(), "incarnation": self._incarnation}
 
-    def verify(
-        self, verifier: bytes, jobs: Sequence[tuple[int, tuple[Any, ...], str]]
-    ) -> tuple[str, list[tuple[int, Verdict]]]:
-        """Take these in as well; its incarnation, and number and verdict of each answer decided within half a second.
+    def verify(self, verifier: bytes, asked: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
+        """Take these in as well; its incarnation, and a report on each answer decided within half a second.
 
-        `verifier` is pickled, problems are `Problem.plain`. Comes back at once when all answers are decided.
+        `verifier` is pickled, `asked` and the reports are those of `messages.py`. Comes back at once when all answers
+        are decided.
         """
-        if jobs:
+        answers = answers_in(asked)
+        if answers:
             spec = self._workforce.register(pickle.loads(verifier))
-            for number, problem, answer in jobs:
-                self._workforce.submit(Job(number.to_bytes(8), spec, Problem(*problem), answer))
-            self._undecided += len(jobs)
-        decided: list[tuple[int, Verdict]] = []
+            for number, problem, answer in answers:
+                self._workforce.submit(Job(number.to_bytes(8), spec, problem, answer))
+            self._undecided += len(answers)
+        decided: list[tuple[Job, Verdict]] = []
         until = time.monotonic() + _LONGEST_WAIT
         while self._undecided > len(decided) and time.monotonic() < until:
-            decided += [(int.from_bytes(job.fingerprint), said) for job, said in self._workforce.decided(wait=True)]
+            decided += self._workforce.decided(wait=True)
         self._undecided -= len(decided)
-        return self._incarnation, decided
+        return self._incarnation, [reporting(int.from_bytes(job.fingerprint), verdict) for job, verdict in decided]
 
     def abandon(self) -> None:
         """Forget what is not decided."""

@@ -8,7 +8,7 @@ verifies it is decided on the node, so a death here is the actor's or the node's
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Any
@@ -18,6 +18,7 @@ from move37.cluster.connection import LOST, PAUSE_SECONDS, RESTARTING, connected
 from move37.config import ClusterConfig
 from move37.errors import Move37Error, VerifierError
 from move37.types import Verdict
+from move37.verifiers.messages import asking, verdict_in
 from move37.verifiers.workforce import Job, VerifierSpec, Workforce
 
 _FEWEST, _MOST = 16, 128
@@ -134,7 +135,8 @@ class ClusterWorkforce(Workforce):
         if said:
             self._in_vain = 0
         actor.batch = min(_MOST, max(_FEWEST, 2 * len(said)))
-        return [(actor.jobs.pop(number), verdict) for number, verdict in said if number in actor.jobs]
+        known = [report for report in said if report["number"] in actor.jobs]
+        return [(actor.jobs.pop(report["number"]), verdict_in(report)) for report in known]
 
     def _lose(self, actor: _Actor) -> list[tuple[Job, Verdict]]:
         """Take back what an actor had, which has died since; it decides none of it."""
@@ -157,14 +159,14 @@ class ClusterWorkforce(Workforce):
                 has_room = actor.questions <= at_once and len(actor.jobs) <= at_once * actor.batch
                 if self._queue and actor.is_open and has_room:
                     spec, jobs = self._next(actor.batch)
-                    asked = [(number, job.problem.plain(), job.answer) for number, job in jobs.items()]
                     actor.jobs |= jobs
-                    self._ask(actor, spec.pickled, asked)
+                    self._ask(actor, spec.pickled, jobs)
         for actor in self._actors:
             if actor.jobs and actor.is_open and not actor.questions:
-                self._ask(actor, b"", [])
+                self._ask(actor, b"", {})
 
-    def _ask(self, actor: _Actor, verifier: bytes, asked: Sequence[tuple[int, tuple[Any, ...], str]]) -> None:
+    def _ask(self, actor: _Actor, verifier: bytes, jobs: Mapping[int, Job]) -> None:
+        asked = asking([(number, job.problem, job.answer) for number, job in jobs.items()], self.cpu_seconds)
         self._out[actor.handle.verify.remote(verifier, asked)] = actor
         actor.questions += 1
 

@@ -8,8 +8,8 @@
 
 `problem` is the place among the message's own problems. An unknown field is ignored and an optional one that is missing
 has its default, so a message may gain fields. What the parent sends is pickled, which the worker is started to trust
-(JSON took 1.6 times as long for small problems, 3.3 times with 100 kB of tests); what comes back is JSON of bounded
-size, never a pickle, for the code that verifies may have written it.
+(JSON took 1.6 times as long for small problems, 3.3 times with 100 kB of tests); what comes back is lines of JSON of
+bounded size, never a pickle, for the code that verifies may have written it. Lines, since many are read at once.
 
 A verdict is checked and bounded before it leaves the worker. A reason keeps its first characters. Flags are the names
 of `types.Flag`; another name, or steps that are none, leave the answer unscored with one line that says so: whoever
@@ -18,7 +18,8 @@ stays and is flagged `steps_dropped`.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -30,7 +31,7 @@ LONGEST_REASON = 1000
 MOST_STEP_BYTES = 200_000
 """Of a verdict's steps as JSON: some 4,000 steps."""
 LONGEST_NEWS = 1 << 18
-"""Bytes of one message from a worker; what is longer was written by the verifier's code."""
+"""Bytes of one line from a worker; what is longer was written by the verifier's code."""
 _OUTCOMES = frozenset(Outcome)
 _FLAGS = frozenset(Flag)
 _PROBLEM = tuple(each.name for each in fields(Problem))
@@ -63,9 +64,38 @@ def answers_in(message: Mapping[str, Any]) -> list[tuple[int, Problem, str]]:
 # -- worker -> parent --------------------------------------------------------------------------------------------------
 
 
-def reporting(number: int, verdict: Verdict) -> bytes:
-    """The message that carries a verdict of `as_it_crosses`."""
-    return json.dumps({"number": number, **verdict_fields(verdict)}).encode()
+def say(channel: int, record: Mapping[str, Any]) -> None:
+    """Write a record to a descriptor. Raises OSError where nobody listens any more."""
+    line = json.dumps(record).encode() + b"\n"
+    while line:
+        line = line[os.write(channel, line) :]
+
+
+class Listener:
+    """Reads what `say` writes to the other end of a descriptor."""
+
+    def __init__(self, channel: int) -> None:
+        self._channel, self._begun = channel, b""
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """What was said by now, or is said next. Raises EOFError or OSError where nobody will say more, ValueError
+        where it comes to what no worker says."""
+        said = os.read(self._channel, LONGEST_NEWS)
+        if not said:
+            raise EOFError
+        *lines, self._begun = (self._begun + said).split(b"\n")
+        for line in lines:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("no record")
+            yield record
+        if len(self._begun) > LONGEST_NEWS:
+            raise ValueError("too long")
+
+
+def reporting(number: int, verdict: Verdict) -> dict[str, Any]:
+    """The record that carries a verdict of `as_it_crosses`."""
+    return {"number": number, **verdict_fields(verdict)}
 
 
 def verdict_fields(verdict: Verdict) -> dict[str, Any]:

@@ -16,7 +16,6 @@ A separate program, not a fork: no torch, no threads, no open files of the paren
 
 import contextlib
 import fcntl
-import json
 import os
 import pickle
 import resource
@@ -34,7 +33,7 @@ from typing import Any, NamedTuple
 
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers import Verifier
-from move37.verifiers.messages import answers_in, as_it_crosses, crashed, reporting
+from move37.verifiers.messages import answers_in, as_it_crosses, crashed, reporting, say
 
 OUT_OF_MEMORY = Verdict(Outcome.UNSCORED, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
 
@@ -93,7 +92,7 @@ def _serve(channel: Connection, bell: int) -> None:
             tainted = _was_larger_than(usual.most_bytes)
     if threads is not None:
         threads.shutdown()
-    channel.send_bytes(json.dumps({"tainted": True}).encode())
+    say(channel.fileno(), {"tainted": True})
     _ring(bell)
 
 
@@ -104,9 +103,9 @@ def _load(channel: Connection, message: Mapping[str, Any]) -> Verifier:
         verifier.set_up()
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        channel.send_bytes(json.dumps({"failed": reason}).encode())
+        say(channel.fileno(), {"failed": reason})
         sys.exit(1)
-    channel.send_bytes(json.dumps({"ready": verifier.name}).encode())
+    say(channel.fileno(), {"ready": verifier.name})
     return verifier
 
 
@@ -123,10 +122,10 @@ def _verify_one_by_one(
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         verdict = _decide(verifier, problem, answer, usual.most_bytes)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        _report(channel, number, verdict)
+        say(channel.fileno(), reporting(number, verdict))
         tainted = _was_larger_than(usual.most_bytes) or _left_computing(usual.threads)
         if confirm is not None and (tainted or not left or time.monotonic() > confirmed + CONFIRM_SECONDS):
-            channel.send_bytes(json.dumps({"confirmed": _stands(confirm)}).encode())
+            say(channel.fileno(), {"confirmed": _stands(confirm)})
             confirmed = time.monotonic()
         if tainted:
             return True
@@ -154,16 +153,12 @@ def _verify_beside_others(
     """In a thread of its own: the CPU time of one answer is not known there, and who waits spends none."""
     verdict = _decide(verifier, problem, answer, most_bytes)
     with lock, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        _report(channel, number, verdict)
+        say(channel.fileno(), reporting(number, verdict))
         _ring(bell)
 
 
 def _ring(bell: int) -> None:
     os.write(bell, b"!")
-
-
-def _report(channel: Connection, number: int, verdict: Verdict) -> None:
-    channel.send_bytes(reporting(number, verdict))
 
 
 def _decide(verifier: Verifier, problem: Problem, answer: str, most_bytes: int) -> Verdict:

@@ -18,7 +18,6 @@ taken for the cause.
 Left out: what is verified, and for whom (`verification.py`).
 """
 
-import json
 import math
 import os
 import pickle
@@ -38,7 +37,7 @@ from typing import Any
 from move37.errors import UsageError, VerifierError
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers import Verifier, label_of
-from move37.verifiers.messages import LONGEST_NEWS, asking, crashed, verdict_in
+from move37.verifiers.messages import Listener, asking, crashed, verdict_in
 from move37.verifiers.old_names import with_new_names
 
 BATCH = 16
@@ -163,20 +162,20 @@ class Workforce:
                 self._bells.unregister(event.fd)
 
     def _hear(self, worker: "_Worker") -> list[tuple[Job, Verdict]]:
-        """The answers that the next thing that a worker says decides."""
+        """The answers that what a worker says next decides."""
         try:
-            decided = worker.receive()
+            worker.receive()
         except (EOFError, OSError):
             return self._retire(worker, gone=True)
         except _UNREADABLE:  # what no worker says
-            return self._retire(worker)
+            return worker.let_go() + self._retire(worker)
         self._false_starts = 0
         self._queue.extendleft(reversed(worker.doubted))
         worker.doubted = []
         if worker.tainted:
             self._remove(worker)
             self._queue.extendleft(reversed([*worker.unconfirmed, *worker.batch.values()]))
-        return decided
+        return worker.let_go()
 
     def abandon(self) -> None:
         """Forget all work that is not decided."""
@@ -273,12 +272,14 @@ class _Worker:
         self._numbers = count()
         self._held: list[tuple[Job, Verdict]] = []
         """Decided, not yet confirmed."""
+        self._decided: list[tuple[Job, Verdict]] = []
         self.doubted: list[Job] = []
         """Decided, and not confirmed: to be verified again."""
         self.complaint = ""
         self.tainted = False
         """Whether it asked to be replaced."""
         self.channel, theirs = Pipe()
+        self._listener = Listener(self.channel.fileno())
         lifeline, self._lifeline = os.pipe()
         self.bell, theirs_to_ring = os.pipe()
         inherited = (theirs.fileno(), lifeline, theirs_to_ring)
@@ -322,33 +323,37 @@ class _Worker:
         self.batch |= new
         self._send(asking([(number, job.problem, job.answer) for number, job in new.items()], cpu_seconds))
 
-    def receive(self) -> list[tuple[Job, Verdict]]:
-        """Answers that the next news decides.
+    def receive(self) -> None:
+        """Take in what it says next.
 
-        Raises EOFError or OSError when the worker is gone, one of `_UNREADABLE` for what is no news.
+        Raises EOFError or OSError when the worker is gone, one of `_UNREADABLE` for what no worker says; what it said
+        before that stands.
         """
-        news = json.loads(self.channel.recv_bytes(LONGEST_NEWS))
         self.since = time.monotonic()
-        if not isinstance(news, dict):
-            raise ValueError("no news")
-        if "number" in news:
-            verdict = verdict_in(news)
-            self._held.append((self.batch.pop(news["number"]), verdict))
-            return [] if self.spec.confirms else self._let_go()
-        if "confirmed" in news:
-            if news["confirmed"] is True or len(self._held) == 1:  # what was confirmed before it began stands
-                return self._let_go()
-            self.doubted = [job for job, _ in self._let_go()]
+        for record in self._listener.records():
+            self._take(record)
+
+    def _take(self, record: Mapping[str, Any]) -> None:
+        if "number" in record:
+            verdict = verdict_in(record)
+            into = self._held if self.spec.confirms else self._decided
+            into.append((self.batch.pop(record["number"]), verdict))
+        elif "confirmed" in record:
+            held, self._held = self._held, []
+            if record["confirmed"] is True or len(held) == 1:  # what was confirmed before it began stands
+                self._decided += held
+                return
+            self.doubted = [job for job, _ in held]
             for job in self.doubted:
                 job.alone = True
-            return []
-        self.tainted = "tainted" in news
-        self.ready, self.complaint = self.tainted or "ready" in news, news.get("failed", "")
-        return []
+        else:
+            self.tainted = "tainted" in record
+            self.ready, self.complaint = self.tainted or "ready" in record, record.get("failed", "")
 
-    def _let_go(self) -> list[tuple[Job, Verdict]]:
-        held, self._held = self._held, []
-        return held
+    def let_go(self) -> list[tuple[Job, Verdict]]:
+        """What it has decided since the last time."""
+        decided, self._decided = self._decided, []
+        return decided
 
     def end(self, gone: bool) -> int:
         """Collect its status, the exit code or minus the signal that ended it. Unless it is `gone`, kill it first.
