@@ -85,7 +85,7 @@ class Listener:
             raise EOFError
         *lines, self._begun = (self._begun + said).split(b"\n")
         for line in lines:
-            record = json.loads(line)
+            record = json.loads(line.decode())
             if not isinstance(record, dict):
                 raise ValueError("no record")
             yield record
