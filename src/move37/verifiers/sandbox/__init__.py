@@ -1,6 +1,7 @@
 """Runs programs that nobody trusts, and their tests, apart from each other and from the machine.
 
   outside
+    orders.py      the form of what a host orders of a supervisor, and of its reports
     host.py        one sandbox: starts it, hands programs in, hears how they ended
     bubblewrap.py  the command that makes one
     rooms.py       what is run in sandboxes: programs against tests, scripts, programs with tests; the canary
@@ -18,6 +19,7 @@
     possible.py    what these can give, as values known so far,
     integers.py    and as sets of integers
     examiner.py    in another sandbox: runs the tests
+    ahead.py       calls that tests make in any case, read from their text
     remote.py      what the tests hold of a program: calls across a socket
     names.py       the names in a program's text
     needs.py       what tests need, read from their text

@@ -31,7 +31,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from .names import nodes
+from .ahead import calls_ahead
+from .names import nodes, used_and_bound
 from .needs import Needs, names_from_program
 from .remote import Connection, InexpressibleError, ProgramEndedError
 from .wire import Link
@@ -68,11 +69,13 @@ class Examination:
     """
 
     def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
-        found = [node for test in (setup, *tests) for node in nodes(ast.parse(test))]
+        trees = [ast.parse(test) for test in (setup, *tests)]
+        found = [node for tree in trees for node in nodes(tree)]
         self.needs = Needs.of(found)
         self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests) if test]
         found += nodes(ast.parse(once))
         self.from_program, modules = names_from_program(found, head, reference, entry_point)
+        self._ahead = calls_ahead(trees, self.from_program, used_and_bound(found)[1])
         self.names: dict[str, Any] = {"__name__": "tests"}
         exec(_compiled_head(head), self.names)
         self.names |= {module: import_module(module) for module in modules}
@@ -89,7 +92,7 @@ class Examination:
         connection = Connection(link, self.needs.exceptions)
         failed = ""
         try:
-            bound_to_data = connection.load(program, self.from_program)
+            bound_to_data = connection.load(program, self.from_program, self._ahead)
             names = self.names | {name: connection.remote(name) for name in self.from_program}
             if bound_to_data:
                 names = _Names(names, {name: names[name] for name in bound_to_data})

@@ -9,7 +9,6 @@ Left out: resource control by cgroups (it needs a delegated one); what is run in
 verdict is (`verifiers/code.py`).
 """
 
-import json
 import os
 import socket
 import subprocess
@@ -17,17 +16,17 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from move37.errors import VerifierError
 from move37.verifiers.sandbox.bubblewrap import HOME, environment, isolated_python, package_places
+from move37.verifiers.sandbox.orders import END, ORDER, REPORT, ROLES, STOPPED
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 """Wall time for a supervisor to kill, reap and report."""
-_SUPERVISOR = ("-m", "confined.supervisor")
+_SUPERVISOR = "from confined.supervisor import main; main({})"
 
 
 class SandboxLostError(Exception):
@@ -48,7 +47,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Report:
     """How a child ended: `status` is its exit code or minus the signal, `stopped` is "" if it ended by itself, "wall"
-    if its wall time was over, "asked" if it was no longer needed. `begun`: it came so far as to run the program."""
+    if its wall time was over, "asked" if it was no longer needed."""
 
     status: int = 0
     stopped: str = ""
@@ -56,7 +55,6 @@ class Report:
     wall_seconds: float = 0.0
     peak_bytes: int = 0
     litter: bool = False
-    begun: bool = True
 
 
 class Sandbox:
@@ -85,7 +83,7 @@ class Sandbox:
             (Path(self._folder.name) / "tmp").mkdir()
         try:
             self._process = subprocess.Popen(
-                [*python, *_SUPERVISOR, str(theirs.fileno())],
+                [*python, "-c", _SUPERVISOR.format(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -126,24 +124,24 @@ class Sandbox:
         """Start a child ("program", "script", "in-process", "examiner") with these descriptors. Raises
         SandboxLostError, and VerifierError as `ready`."""
         self.ready()
-        request = {"role": role, **{each.name: getattr(limits, each.name) for each in fields(limits)}}
+        order = ORDER.pack(ROLES.index(role), limits.cpu_seconds, limits.wall_seconds, limits.memory_bytes)
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+            socket.send_fds(self._control, [order], descriptors)
         except OSError:
             raise SandboxLostError(self._last_words()) from None
 
     def end(self) -> None:
         """End the child that runs, if it still does; the report follows."""
         with suppress(OSError):
-            self._control.send(b'{"end": true}')
+            self._control.send(END)
 
     def report(self, timeout_seconds: float = ANSWER_SECONDS) -> Report:
         """The report of the child that was started last. Raises SandboxLostError, also where that child ended before it
         came to run anything: what it should have run is not to blame."""
-        report = Report(**self._receive(timeout_seconds))
-        if not report.begun:
-            raise SandboxLostError(f"a child ended before its program began (status {report.status})")
-        return report
+        status, stopped, cpu, wall, peak, litter, begun = REPORT.unpack(self._receive(timeout_seconds))
+        if not begun:
+            raise SandboxLostError(f"a child ended before its program began (status {status})")
+        return Report(status, STOPPED[stopped], cpu, wall, peak, litter)
 
     def close(self) -> None:
         """End the sandbox and everything in it: the kernel does, when its process 1 is gone."""
@@ -154,15 +152,15 @@ class Sandbox:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def _receive(self, timeout_seconds: float) -> dict[str, Any]:
+    def _receive(self, timeout_seconds: float) -> bytes:
         self._control.settimeout(timeout_seconds)
         try:
-            message = self._control.recv(65536)
+            message = self._control.recv(64)
         except (TimeoutError, OSError):
             message = b""
         if not message:
             raise SandboxLostError(self._last_words())
-        return json.loads(message)
+        return message
 
     def _last_words(self) -> str:
         """The last line that it wrote to standard error."""

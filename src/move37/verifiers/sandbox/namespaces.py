@@ -12,12 +12,18 @@ Needs Linux 5.8 and CAP_SYS_ADMIN in the sandbox's own user namespace, which chi
 """
 
 import ctypes
-import mmap
-import os
-import signal
+from os import chdir, kill, waitpid
+from signal import SIGCHLD, SIGKILL
+from typing import NoReturn
 
+_FOLDER_BYTES = 64 << 20
+_FOLDER_FILES = 4096
+"""Empty files and folders take memory too, which no other limit counts."""
+_FOLDER = f"size={_FOLDER_BYTES},nr_inodes={_FOLDER_FILES},mode=0700".encode()
 _CLONE_VM, _CLONE_NEWPID = 0x100, 0x20000000
+_SHARING = _CLONE_VM | SIGCHLD
 _MS_NOSUID, _MS_NODEV, _MNT_DETACH = 2, 4, 2
+_MOUNTED = _MS_NOSUID | _MS_NODEV
 _CAPABILITIES_V3 = 0x20080522
 _OF_THIS_PROCESS = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
 _NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
@@ -25,49 +31,52 @@ _PR_SET_DUMPABLE = 4
 _STACK_BYTES = 64 << 10
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
+_mount, _umount2, _unshare, _setns, _clone = _libc.mount, _libc.umount2, _libc.unshare, _libc.setns, _libc.clone
+_capset = _libc.capset
 
 
 class Namespaces:
     """Makes process tables for children of this process, one at a time. Raises OSError where that is not permitted."""
 
-    def __init__(self) -> None:
-        self._own = os.pidfd_open(os.getpid())
-        self._stack = mmap.mmap(-1, _STACK_BYTES)
-        self._top = ctypes.addressof(ctypes.c_char.from_buffer(self._stack)) + _STACK_BYTES
+    def __init__(self, own: int) -> None:
+        """`own`: a descriptor of this process (`os.pidfd_open`)."""
+        self._own = own
+        self._stack = ctypes.create_string_buffer(_STACK_BYTES)
+        self._top = ctypes.c_void_p(ctypes.addressof(self._stack) + _STACK_BYTES)
         self._pause = ctypes.cast(_libc.pause, ctypes.c_void_p)
 
-    def begin(self, folder_bytes: int, folder_files: int) -> int:
-        """Let children forked from now on live in a new process table, on an empty /tmp; the table's process 1."""
-        options = f"size={folder_bytes},nr_inodes={folder_files},mode=0700".encode()
-        _check(_libc.mount(b"tmpfs", b"/tmp", b"tmpfs", _MS_NOSUID | _MS_NODEV, options), "an empty folder was refused")
-        _check(_libc.unshare(_CLONE_NEWPID), "a process table of its own was refused")
-        return _check(_libc.clone(self._pause, self._top, _CLONE_VM | signal.SIGCHLD, None), "process 1 was refused")
+    def begin(self) -> int:
+        """Let children forked from now on live in a new process table, in an empty /tmp; the table's process 1."""
+        if _mount(b"tmpfs", b"/tmp", b"tmpfs", _MOUNTED, _FOLDER):
+            _fail("an empty folder was refused")
+        chdir("/tmp")
+        if _unshare(_CLONE_NEWPID):
+            _fail("a process table of its own was refused")
+        first = _clone(self._pause, self._top, _SHARING, None)
+        return first if first > 0 else _fail("process 1 was refused")
 
-    def leave(self) -> None:
-        """Let children forked from now on live beside this process again."""
-        _check(_libc.setns(self._own, _CLONE_NEWPID), "the way back was refused")
+    def end(self, first: int) -> None:
+        """End the process table, of which the caller has collected its own children, and take the folder away."""
+        if _setns(self._own, _CLONE_NEWPID):
+            _fail("the way back was refused")
+        kill(first, SIGKILL)
+        waitpid(first, 0)
+        chdir("/")
+        if _umount2(b"/tmp", _MNT_DETACH):
+            _fail("the folder was not taken away")
 
-    @staticmethod
-    def end(first: int) -> None:
-        """End a process table, of which the caller has collected its own children, and take the folder away."""
-        os.kill(first, signal.SIGKILL)
-        os.waitpid(first, 0)
-        _check(_libc.umount2(b"/tmp", _MNT_DETACH), "the folder was not taken away")
 
-
-def move_in() -> None:
-    """Enter the working folder and give up all capabilities. Raises OSError."""
-    os.chdir("/tmp")
-    _check(_libc.capset(_OF_THIS_PROCESS, _NO_CAPABILITIES), "giving up capabilities was refused")
+def give_up_capabilities() -> None:
+    """Raises OSError."""
+    if _capset(_OF_THIS_PROCESS, _NO_CAPABILITIES):
+        _fail("giving up capabilities was refused")
 
 
 def hide() -> None:
     """Let no other process trace this one or read its memory. Raises OSError."""
-    _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "this process cannot be hidden")
+    if _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        _fail("this process cannot be hidden")
 
 
-def _check(result: int, failure: str) -> int:
-    if result < 0:
-        raise OSError(ctypes.get_errno(), failure)
-    return result
+def _fail(what: str) -> NoReturn:
+    raise OSError(ctypes.get_errno(), what)

@@ -12,6 +12,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
+from signal import ITIMER_VIRTUAL, setitimer
 from typing import Any
 
 MOST_DIGITS = 50_000
@@ -35,35 +36,45 @@ def prepare(sources: Sequence[str]) -> None:
 
     Random numbers start from the same seed for every program that uses them: a verdict should not be luck.
     """
-    if any("random" in source for source in sources):
-        import_module("random").seed(0)
-    builtins.__dict__.update(_OF_SITE)
-    _Looks.sources = tuple(sources)
-    signal.setitimer(signal.ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
-    if any("ProcessPoolExecutor" in source or "multiprocessing" in source for source in sources):
-        _threads_for_processes()
+    _Looks.sources = sources
+    setitimer(ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
+    for source in sources:
+        if "random" in source:
+            import_module("random").seed(0)
+        if "ProcessPoolExecutor" in source or "multiprocessing" in source:
+            _threads_for_processes()
 
 
-def _of_site() -> dict[str, Any]:
-    """The names that the module `site` gives every program, which is left out here for the time that it takes."""
-    before = dict(vars(builtins))
+def forget() -> None:
+    """Undo it; random numbers are left alone."""
+    _Looks.sources = ()
+    setitimer(ITIMER_VIRTUAL, 0)
+
+
+_of_site: set[str] = set()
+
+
+def add_names_of_site() -> None:
+    """Give builtins what the module `site` gives every program; it is left out for the time that it takes."""
+    before = set(vars(builtins))
     site = import_module("site")
     site.setquit()
     site.setcopyright()
     site.sethelper()
-    added = {name: value for name, value in vars(builtins).items() if name not in before}
-    for name in added:  # not for tests: a program's function may have such a name
+    builtins.__dict__.update(exit=sys.exit, quit=sys.exit)
+    _of_site.update(set(vars(builtins)) - before)
+
+
+def remove_names_of_site() -> None:
+    """Tests have none: a program's function may have such a name."""
+    for name in _of_site:
         delattr(builtins, name)
-    return added | {"exit": sys.exit, "quit": sys.exit}
-
-
-_OF_SITE = _of_site()
 
 
 class _Looks:
     """Whether the program of this process never ends: it is looked now and then."""
 
-    sources: tuple[str, ...] = ()
+    sources: Sequence[str] = ()
     next_seconds = _FIRST_LOOK_SECONDS
 
 
@@ -73,10 +84,10 @@ def expect_looks() -> None:
 
 
 def _look(number: int, frame: Any) -> None:
-    import_module(".cycles", __package__).look(frame, _Looks.sources)
+    import_module(".cycles", __package__).look(frame, tuple(_Looks.sources))
     _Looks.next_seconds *= 2
     if _Looks.next_seconds < 2**_MOST_LOOKS * _FIRST_LOOK_SECONDS:
-        signal.setitimer(signal.ITIMER_VIRTUAL, _Looks.next_seconds)
+        setitimer(ITIMER_VIRTUAL, _Looks.next_seconds)
 
 
 def as_a_script() -> dict[str, Any]:

@@ -1,46 +1,66 @@
 """Process 1 of a sandbox: `python -m confined.supervisor CONTROL`. Forks one confined child at a time.
 
-A request is one datagram on the control socket, a JSON object with the child's role and limits, and carries the
-descriptors that are the child's whole world. Nothing of a program passes through here, so no child inherits anything
-of another, and what a child can name is gone with it (`namespaces.py`). When it ends, or its wall time is over, or the
-parent says so, its processes are killed and reaped; then the report goes out: how the child ended, what it used, and
-whether it came so far that it was about to run what it was started for. One that did not is this side's fault.
+An order (`orders.py`) is one datagram on the control socket: the child's role and limits. It carries the descriptors
+that are the child's whole world. Nothing of a program passes through here, so no child inherits anything of another,
+and what a child can name is gone with it (`namespaces.py`). When it ends, or its wall time is over, or the parent says
+so, its processes are killed and reaped, and the report goes out: how the child ended, what it used, and whether it came
+so far that it was about to run what it was started for. One that did not is this side's fault. What is left of its
+world is taken away, and the next one made, while nobody waits.
 
 A child may use its limits' worth of CPU time, address space, threads, open files and file size, and the kernel refuses
 what `syscalls.py` lists. Without isolation there is no world of its own: then only the child itself is killed, and the
 report says whether it left files.
+
+Short on purpose, and with few modules (of `socket` what of it is C): behind a fork, both processes pay for every page
+of memory in which they touch something, some two millionths of a second each, and reading a name or calling a function
+touches several.
 """
 
-import fcntl
 import gc
-import json
 import os
 import resource
-import select
 import signal
-import socket
 import sys
-import time
-from contextlib import suppress
+from _socket import CMSG_SPACE, socket
 from importlib import import_module
-from typing import Any, NamedTuple, NoReturn
+from itertools import count
+from os import (
+    O_RDWR,
+    _exit,
+    close,
+    closerange,
+    dup2,
+    fork,
+    kill,
+    open,
+    pidfd_open,
+    read,
+    wait4,
+    waitstatus_to_exitcode,
+    write,
+)
+from resource import RLIMIT_AS, RLIMIT_CPU, setrlimit
+from select import POLLIN, poll
+from signal import ITIMER_PROF, SIGKILL, setitimer
+from time import monotonic
+from typing import NamedTuple, NoReturn
 
 from . import canary, program  # noqa: F401  (the canary is there when its turn comes)
-from .namespaces import Namespaces, hide, move_in
-from .scripts import MOST_DIGITS, expect_looks
+from .namespaces import Namespaces, give_up_capabilities, hide
+from .orders import END, ORDER, READY, REPORT, ROLES
+from .scripts import MOST_DIGITS, add_names_of_site, expect_looks, remove_names_of_site
 from .syscalls import Filter, child_filter, program_filter, sandbox_filter
 
-LONGEST_REQUEST = 65536
 MOST_DESCRIPTORS = 3
 IMPORTED = "bisect collections copy functools heapq itertools math operator re string typing"
 """What programs commonly import is there already. Only what is small: every fork pays for the pages of all of it."""
-CONNECTION, BEGUN = 3, 4
-"""A child's descriptors: to its other half, and to say once that it begins."""
-OPEN_FILES, FIRST_SPARE = 64, 32
+CONNECTION, BEGUN, FIRST_OWN, MOST_OPEN = 3, 4, 32, 4096
+"""Descriptors: a child's to its other half, and to say once that it begins; and from where on the supervisor's are, so
+that what an order carries arrives where the child has it: the connection, a script's input and output."""
+OPEN_FILES = 64
+EXAMINER = ROLES.index("examiner")
+WORK = [program.ROLES[role] for role in ROLES[:EXAMINER]]
 FILE_BYTES = 32 << 20
-FOLDER_BYTES = 64 << 20
-FOLDER_FILES = 4096
-"""Empty files and folders take memory too, which no other limit counts."""
 THREADS = 16
 PENDING_SIGNALS = 64
 """And timers: the kernel counts them for all of a user's processes."""
@@ -55,143 +75,151 @@ class _Filters(NamedTuple):
     program: Filter | None
 
 
-def main() -> None:
-    control = socket.socket(fileno=int(sys.argv[1]))
-    sys.argv = ["program.py"]
-    control.setblocking(True)
+def main(control: int) -> None:
     isolated = os.getpid() == 1
-    namespaces = Namespaces() if isolated else None
+    errors, control, hearing, telling = map(_moved, (2, control, *os.pipe()), count(FIRST_OWN))
+    namespaces = Namespaces(_moved(os.pidfd_open(os.getpid()), FIRST_OWN + 4)) if isolated else None
+    os.closerange(0, FIRST_OWN)
+    os.dup2(telling, BEGUN)
+    os.set_blocking(hearing, False)
+    try:
+        filters = _ready(isolated)
+        _serve(socket(fileno=control), hearing, namespaces, filters)
+    except ConnectionError:
+        return  # the parent is gone
+    except BaseException:
+        os.dup2(errors, 2)
+        raise
+
+
+def _moved(descriptor: int, place: int) -> int:
+    """The same, out of the way of children's."""
+    os.dup2(descriptor, place, inheritable=False)
+    os.close(descriptor)
+    return place
+
+
+def _ready(isolated: bool) -> _Filters:
+    """Make this process one whose copies are as children should be, but for what `_become` does."""
+    sys.argv = ["program.py"]
     filters = _filters(isolated)
     if isolated:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is deaf to signals that it does not handle
         hide()
     _limit()
     expect_looks()
+    add_names_of_site()
     sys.set_int_max_str_digits(MOST_DIGITS)
     for module in IMPORTED.split():
         import_module(module)
+    program.rehearse()
     gc.collect()
     gc.freeze()
-    control.send(json.dumps({"ready": os.getpid()}).encode())
+    bytearray(1 << 16)  # malloc puts what is free in order before it gives so much
+    return filters
+
+
+def _serve(control: socket, hearing: int, namespaces: Namespaces | None, filters: _Filters) -> None:
+    """Do what orders say, until there are none."""
+    carried = CMSG_SPACE(4 * MOST_DESCRIPTORS)
+    first = namespaces.begin() if namespaces else 0
+    control.send(READY)
     while True:
-        request, descriptors = _next(control)
-        if request is None:
+        # Each child gets files of its own, of which nothing is another's, not even where they stand.
+        dup2(dup2(open("/dev/null", O_RDWR), 1), 2)
+        order, ancillary, _, _ = control.recvmsg(64, carried)
+        while order == END:  # for a child that is gone already
+            order, ancillary, _, _ = control.recvmsg(64, carried)
+        if not order:
             return
-        if request.get("end"):
-            continue  # for a child that is gone already
-        control.send(json.dumps(_run(request, descriptors, namespaces, filters, control)).encode())
+        if len(ancillary[0][2]) > 4:  # beside the connection
+            dup2(BEGUN + 1, 0)
+            dup2(BEGUN + 2, 1)
+        control.send(_run(order, control, hearing, filters, first))
+        if namespaces:
+            namespaces.end(first)
+            first = namespaces.begin()
 
 
-def _next(control: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
-    message, descriptors, _, _ = socket.recv_fds(control, LONGEST_REQUEST, MOST_DESCRIPTORS)
-    return (json.loads(message) if message else None), list(descriptors)
-
-
-def _run(
-    request: dict[str, Any],
-    descriptors: list[int],
-    namespaces: Namespaces | None,
-    filters: _Filters,
-    control: socket.socket,
-) -> dict[str, Any]:
+def _run(order: bytes, control: socket, hearing: int, filters: _Filters, first: int) -> bytes:
     """Start a child, wait for its end or bring it about; the report."""
-    begun, begin = os.pipe()
-    first = namespaces.begin(FOLDER_BYTES, FOLDER_FILES) if namespaces else 0
-    child = os.fork()
+    role, cpu_seconds, wall_seconds, memory_bytes = ORDER.unpack(order)
+    child = fork()
     if child == 0:
-        _become(request, [*descriptors, begin], namespaces is not None, filters)
-    if namespaces:
-        namespaces.leave()
-    for descriptor in (*descriptors, begin):
-        os.close(descriptor)
-    report = _watch(child, first, request["wall_seconds"], control)
-    report["begun"] = bool(os.read(begun, 1))  # nobody is left who could write
-    os.close(begun)
-    return report
-
-
-def _watch(child: int, first: int, wall_seconds: float, control: socket.socket) -> dict[str, Any]:
-    started = time.monotonic()
-    handle = os.pidfd_open(child)
-    waiting = select.poll()
-    waiting.register(handle, select.POLLIN)
-    waiting.register(control, select.POLLIN)
+        _become(role, cpu_seconds, memory_bytes, first, filters)
+    started = monotonic()
+    closerange(0, BEGUN)
+    closerange(BEGUN + 1, FIRST_OWN)
+    handle = pidfd_open(child)
+    waiting = poll()
+    waiting.register(handle, POLLIN)
+    waiting.register(control, POLLIN)
     events = waiting.poll(wall_seconds * 1000)
-    ended = any(descriptor == handle for descriptor, _ in events)
-    os.close(handle)
-    if not ended and events:
-        message, _ = _next(control)
-        if message is None:
+    close(handle)
+    stopped = 0
+    if not events or events[0][0] != handle:
+        stopped = 2 if events else 1
+        if events and not control.recv(64):
             sys.exit(0)  # the parent is gone
-    report = _clear(child, first)
-    report["stopped"] = "" if ended else "asked" if events else "wall"
-    report["wall_seconds"] = time.monotonic() - started
-    return report
+        kill(child, SIGKILL)
+    _, status, used = wait4(child, 0)
+    return REPORT.pack(
+        waitstatus_to_exitcode(status),
+        stopped,
+        used.ru_utime + used.ru_stime,
+        monotonic() - started,
+        used.ru_maxrss * 1024,
+        not first and bool(os.listdir(".")),
+        _has_begun(hearing),
+    )
 
 
-def _clear(child: int, first: int) -> dict[str, Any]:
-    """Kill and reap the child and all that lives in its world."""
-    with suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    _, status, used = os.wait4(child, 0)
-    if first:
-        Namespaces.end(first)
-    return {
-        "status": os.waitstatus_to_exitcode(status),
-        "cpu_seconds": used.ru_utime + used.ru_stime,
-        "peak_bytes": used.ru_maxrss * 1024,
-        "litter": not first and bool(os.listdir(".")),
-    }
+def _has_begun(hearing: int) -> bool:
+    """Whether the child that is gone said so; nobody is left who could."""
+    try:
+        return bool(read(hearing, 1))
+    except BlockingIOError:
+        return False
 
 
-def _become(request: dict[str, Any], descriptors: list[int], isolated: bool, filters: _Filters) -> NoReturn:
-    """Turn this fresh child into what was asked for. Never returns."""
+def _become(role: int, cpu_seconds: float, memory_bytes: int, first: int, filters: _Filters) -> NoReturn:
+    """Turn this fresh child into what was asked for. Never returns.
+
+    Standard error, where this process may still have something to say, and what else there is are taken away. The
+    kernel has the last word on CPU time if the child is deaf to the timer's signal.
+    """
     status = 70
     try:
-        _keep(descriptors)
-        if isolated:
-            move_in()
-        _bound(request["cpu_seconds"], request["memory_bytes"])
-        is_examiner = request["role"] == "examiner"
-        chosen = filters.child if is_examiner else filters.program
-        if chosen is not None:
-            chosen.put_on()
-        if is_examiner:
-            _begin()
-            import_module(".examiner", __package__).serve(CONNECTION)
-            status = 0
+        closerange(BEGUN + 1, MOST_OPEN)
+        if first:
+            give_up_capabilities()
+        kill_seconds = int(cpu_seconds) + 2
+        setrlimit(RLIMIT_AS, (memory_bytes, memory_bytes))
+        setrlimit(RLIMIT_CPU, (kill_seconds, kill_seconds))
+        setitimer(ITIMER_PROF, cpu_seconds)
+        if role == EXAMINER:
+            status = _examine(filters)
         else:
-            status = program.ROLES[request["role"]](CONNECTION, _begin)
+            if filters.program is not None:
+                filters.program.put_on()
+            status = WORK[role](CONNECTION, _begin)
     finally:
-        os._exit(status)
+        _exit(status)
 
 
-def _bound(cpu_seconds: float, memory_bytes: int) -> None:
-    """Limit what this process may use from now on. The kernel has the last word if it is deaf to the timer's signal."""
-    kill_seconds = int(time.process_time() + cpu_seconds) + 2
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CPU, (kill_seconds, kill_seconds))
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+def _examine(filters: _Filters) -> int:
+    if filters.child is not None:
+        filters.child.put_on()
+    remove_names_of_site()
+    _begin()
+    import_module(".examiner", __package__).serve(CONNECTION)
+    return 0
 
 
 def _begin() -> None:
     """Say that all is ready, before anything runs that nobody trusts, and give up the means to say it."""
-    os.write(BEGUN, b"1")
-    os.close(BEGUN)
-
-
-def _keep(descriptors: list[int]) -> None:
-    """The connection becomes descriptor 3, further ones standard input and output, the last the one to say that it
-    begins; standard error, where this process may still have something to say, and what else there is are taken
-    away."""
-    nothing = os.open("/dev/null", os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
-    *aside, begin = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, FIRST_SPARE) for descriptor in descriptors]
-    for wanted, descriptor in zip((CONNECTION, 0, 1), aside, strict=False):
-        os.dup2(descriptor, wanted)
-    os.dup2(begin, BEGUN)
-    os.closerange(BEGUN + 1, 4096)
+    write(BEGUN, b"1")
+    close(BEGUN)
 
 
 def _limit() -> None:
@@ -219,7 +247,3 @@ def _filters(isolated: bool) -> _Filters:
         if isolated:
             raise
     return _Filters(None, None)
-
-
-if __name__ == "__main__":
-    main()

@@ -162,13 +162,12 @@ class Filter:
 
     def __init__(self, steps: bytes) -> None:
         self._program = _Program(len(steps) // 8, steps)
+        self._place = ctypes.byref(self._program)
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+        if self._prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:  # children have it from this process
+            raise OSError(ctypes.get_errno(), "giving up new privileges was refused")
 
     def put_on(self) -> None:
         """Filter this process and its children from now on, for good. Raises OSError."""
-        for arguments in (
-            (_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-            (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(self._program), 0, 0),
-        ):
-            if self._prctl(*arguments) != 0:
-                raise OSError(ctypes.get_errno(), "the filter of system calls was refused")
+        if self._prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, self._place, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "the filter of system calls was refused")

@@ -15,12 +15,12 @@ computed with them, so that what is read costs time and memory in proportion to 
 
 import builtins
 import json
-import os
 import struct
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
+from os import close, read, write
 from typing import Any, NamedTuple
 
 LONGEST_MESSAGE = 64 << 20
@@ -30,7 +30,6 @@ LARGEST_FRACTION_BITS = 1 << 17
 DEEPEST = 6000
 """Calls within calls in which a value is written or read, where the usual thousand do not do."""
 _LARGEST_PLAIN_INT = 1 << 1024
-_HEADER = struct.Struct("!I")
 _ARRAY_KINDS = frozenset("biufc")
 MUTABLE = (list, dict, set, bytearray, deque)
 
@@ -67,47 +66,80 @@ class Link:
         self.received_bytes = 0
         """Of the last message."""
 
-    def send(self, message: Any) -> None:
+    def send(self, value: Any) -> None:
         """Raises OSError when the other end is gone, MalformedError if the message is too long."""
-        body = deeply(json.dumps, message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        if len(body) > LONGEST_MESSAGE:
-            raise MalformedError(f"a message of {len(body)} bytes")
-        rest = memoryview(_HEADER.pack(len(body)) + body)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        message = as_message(value)
+        sent = write(self._descriptor, message)
+        while sent < len(message):
+            sent += write(self._descriptor, memoryview(message)[sent:])
 
     def receive(self) -> Any:
         """The next message. Raises EOFError at the end, MalformedError for anything that is no message."""
-        (length,) = _HEADER.unpack(self._exactly(_HEADER.size))
+        if len(self._read) < _HEADER_BYTES:
+            self._read_on(_HEADER_BYTES)
+        (length,) = _header_in(self._read)
         if length > LONGEST_MESSAGE:
             raise MalformedError(f"a message of {length} bytes")
+        end = _HEADER_BYTES + length
+        if len(self._read) < end:
+            self._read_on(end)
+        body, self._read = self._read[_HEADER_BYTES:end], self._read[end:]
         self.received_bytes = length
         try:
-            return deeply(json.loads, self._exactly(length).decode("utf-8", "surrogatepass"))
-        except (ValueError, RecursionError) as error:
+            text = body.decode("utf-8", "surrogatepass")
+            value, end = deeply(_scan, text, 0)
+        except (ValueError, StopIteration, RecursionError) as error:
             raise MalformedError(f"no JSON: {type(error).__name__}") from None
+        if end != len(text):
+            raise MalformedError("more than JSON")
+        return value
 
     def fileno(self) -> int:
         return self._descriptor
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        close(self._descriptor)
 
-    def _exactly(self, length: int) -> bytes:
-        if len(self._read) < length:
-            parts, there = [self._read], len(self._read)
-            while there < length:
-                try:
-                    part = os.read(self._descriptor, min(max(1 << 16, length - there), 1 << 22))
-                except ConnectionResetError:
-                    part = b""
-                if not part:
-                    raise EOFError
-                parts.append(part)
-                there += len(part)
-            self._read = b"".join(parts)
-        taken, self._read = self._read[:length], self._read[length:]
-        return taken
+    def _read_on(self, length: int) -> None:
+        """Until at least so much is there. Raises EOFError."""
+        parts, there = [self._read], len(self._read)
+        while there < length:
+            try:
+                part = read(self._descriptor, max(_LEAST_READ, min(length - there, _MOST_READ)))
+            except ConnectionResetError:
+                part = b""
+            if not part:
+                raise EOFError
+            parts.append(part)
+            there += len(part)
+        self._read = b"".join(parts)
+
+
+def as_message(value: Any) -> bytes:
+    """The value as it is sent. Raises MalformedError if that is too long."""
+    body = "".join(deeply(_parts_of, value, 0)).encode("utf-8", "surrogatepass")
+    if len(body) > LONGEST_MESSAGE:
+        raise MalformedError(f"a message of {len(body)} bytes")
+    return _header_of(len(body)) + body
+
+
+_HEADER = struct.Struct("!I")
+_HEADER_BYTES, _header_in, _header_of = _HEADER.size, _HEADER.unpack_from, _HEADER.pack
+_LEAST_READ, _MOST_READ = 470, 1 << 18
+"""Bytes that are asked for at once. Most messages are short, and room for so many is at hand without asking malloc."""
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_TO_TEXT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
+
+def _maker_of_parts() -> Callable[[Any, int], Iterable[str]]:
+    """What `_TO_TEXT.encode` makes anew for each message."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return lambda value, level: _TO_TEXT.encode(value)
+    return make(None, _TO_TEXT.default, json.encoder.encode_basestring, None, ":", ",", False, False, True)  # type: ignore[attr-defined]
+
+
+_parts_of = _maker_of_parts()
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

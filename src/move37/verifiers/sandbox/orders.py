@@ -1,0 +1,14 @@
+"""What a host orders of a supervisor and what it is told: datagrams of one form, which cost neither side much to read.
+
+An order is the place of a role in ROLES, CPU seconds, wall seconds and bytes of address space; or END. A report is the
+exit code or minus the signal, the place of a word in STOPPED, CPU seconds, wall seconds, the most bytes in memory,
+whether files were left and whether the child had begun.
+"""
+
+import struct
+
+ROLES = ("program", "script", "in-process", "examiner")
+STOPPED = ("", "wall", "asked")
+READY, END = b"ready", b"end"
+ORDER = struct.Struct("!BddQ")
+REPORT = struct.Struct("!iBddQ??")
