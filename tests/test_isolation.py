@@ -19,7 +19,7 @@ from move37.config import VerificationConfig
 from move37.types import Flag, Outcome, Problem
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier
-from move37.verifiers.sandbox import rooms
+from move37.verifiers.sandbox import host, rooms
 from move37.verifiers.sandbox.activity import Idleness
 from move37.verifiers.sandbox.host import Limits, Sandbox, SandboxLostError
 from move37.verifiers.sandbox.rooms import Sandboxes
@@ -220,6 +220,28 @@ def test_no_size_of_a_program_or_its_output_leaves_it_unscored(
         verifier.close()
     assert verdict.outcome is Outcome.INCORRECT
     assert verdict.reason.startswith(reason)
+
+
+def test_what_runs_inside_is_compiled_once_and_not_at_each_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "one.py").write_text("x = 1\n")
+    (tmp_path / "broken.py").write_text("x = \n")
+    monkeypatch.setattr(host, "__file__", str(tmp_path / "host.py"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    host._compile_inside.__wrapped__()
+    assert not (tmp_path / "__pycache__").exists()
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    host._compile_inside.__wrapped__()
+    (compiled,) = (tmp_path / "__pycache__").iterdir()
+    before = compiled.stat().st_mtime_ns
+    host._compile_inside.__wrapped__()
+    assert compiled.stat().st_mtime_ns == before
+    (tmp_path / "one.py").write_text("x = 2\n")
+    os.utime(tmp_path / "one.py", ns=(before + 10**9, before + 10**9))
+    host._compile_inside.__wrapped__()
+    assert compiled.stat().st_mtime_ns > before
 
 
 @needs_isolation

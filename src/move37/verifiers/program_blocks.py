@@ -194,6 +194,8 @@ def _closing(text: str, start: int, mark: str) -> tuple[int, int, bool]:
 
 def _unindented(block: str, indent: str) -> str:
     """A block in a list is indented like its fence; a continuation of a function, or a careless block, is not."""
+    if not indent:
+        return block
     lines = block.split("\n")
     code = [line for line in lines if line.strip()]
     if not code or not all(line.startswith(indent) for line in code) or code[0][len(indent)].isspace():

@@ -307,6 +307,8 @@ def _tests(problem: Problem) -> dict[str, Any]:
 
 def _by_load(verdict: Verdict) -> bool:
     """Whether the machine's load may have made it."""
+    if verdict.outcome is Outcome.CORRECT:
+        return False
     return replace(verdict, flags=verdict.flags - {Flag.IN_PROCESS}) in _BY_LOAD
 
 

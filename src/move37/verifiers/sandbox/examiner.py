@@ -176,8 +176,12 @@ def _serve(channel: socket.socket, link: Link) -> None:
     """Answer requests, until there are none or this process has grown large."""
     examinations: OrderedDict[str, Examination] = OrderedDict()
     current: Examination | None = None
+    connection: Link | None = None
     while True:
         kind, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+        if connection is not None:  # only now, for the program need not hear of its end: it is killed meanwhile
+            connection.close()
+            connection = None
         if not kind:
             return
         message = link.receive()
@@ -187,7 +191,6 @@ def _serve(channel: socket.socket, link: Link) -> None:
             continue
         connection = Link(descriptors[0])
         answer = {"broken": "no tests"} if current is None else _answer(current, message, connection)
-        connection.close()
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MOST_GROWN_KILOBYTES
         link.send(answer | ({"forgotten": ""} if grown else {}))
         if grown:

@@ -17,6 +17,9 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import cache_from_source
 from pathlib import Path
 
 from move37.errors import VerifierError
@@ -57,6 +60,18 @@ class Report:
     litter: bool = False
 
 
+@lru_cache(maxsize=1)
+def _compile_inside() -> None:
+    """Keep this folder compiled: nothing is written inside, and what is not compiled would be at each start."""
+    if sys.dont_write_bytecode or sys.pycache_prefix is not None:
+        return
+    for source in Path(__file__).parent.glob("*.py"):
+        compiled = Path(cache_from_source(str(source)))
+        with suppress(OSError):
+            if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
+                import_module("py_compile").compile(str(source), str(compiled), quiet=2)
+
+
 class Sandbox:
     """One warm sandbox. Raises MissingExtraError without bubblewrap.
 
@@ -69,6 +84,7 @@ class Sandbox:
     def __init__(self, packages: Iterable[str] = (), isolated: bool = True) -> None:
         if sys.platform != "linux":
             raise VerifierError("programs are judged on Linux only: limits, filters and sandboxes are the kernel's")
+        _compile_inside()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._folder = None if isolated else tempfile.TemporaryDirectory(prefix="move37-")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed in `close`)

@@ -9,6 +9,8 @@ import struct
 
 ROLES = ("program", "script", "in-process", "examiner")
 STOPPED = ("", "wall", "asked")
+CONNECTION = 3
+"""The descriptor that an order carries first, where a child has it."""
 READY, END = b"ready", b"end"
 ORDER = struct.Struct("!BddQ")
 REPORT = struct.Struct("!iBddQ??")

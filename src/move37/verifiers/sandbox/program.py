@@ -18,6 +18,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
+from .orders import CONNECTION
 from .scripts import as_a_script, finish, forget, prepare
 from .wire import MUTABLE, Link, MalformedError, decode, deeply, encode, within
 
@@ -51,22 +52,16 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def serve(descriptor: int, begin: Begin) -> int:
+def serve(begin: Begin) -> int:
     """Run the program that comes first, then do what each message asks, until the other end is closed."""
     sys.modules["solution"] = _SOLUTION
-    link = Link(descriptor)
-    program = _Program(_SOLUTION.__dict__, link, begin)
+    link, program = _PROGRAM.link, _PROGRAM
     try:
-        program.load(link.receive())
+        program.load(link.receive(), begin)
         while True:
             program.answer(program.reply(link.receive()))
     except (EOFError, OSError):
         return 0
-
-
-_SOLUTION = types.ModuleType("solution")
-"""The program's module: every process has one of its own, and runs one program."""
-_SOLUTION.__file__ = "solution.py"
 
 
 def rehearse() -> None:
@@ -74,8 +69,9 @@ def rehearse() -> None:
     code for what it met, and looks up names only once, and a copy pays for what it has to change (Python 3.11)."""
     ours, theirs = map(Link, os.pipe())
     for _ in range(REHEARSALS):
-        program = _Program({}, theirs, lambda: None)
-        program.load({"load": ["def f(x):\n    return x\n"], "names": ["f"], "ahead": [["f", 1], ["f", [1.5]]]})
+        program = _Program({}, theirs)
+        calls = [["f", 1], ["f", [1.5]]]
+        program.load({"load": ["def f(x):\n    return x\n"], "names": ["f"], "ahead": calls}, lambda: None)
         program.answer(program.reply({"do": "call", "args": [{"handle": "f"}, [1, "a"]], "kwargs": {}}))
         for _ in range(4):
             ours.receive()
@@ -87,13 +83,13 @@ def rehearse() -> None:
 class _Program:
     """The names of a program, and its objects that the tests know by a number."""
 
-    def __init__(self, names: dict[str, Any], link: Link, begin: Begin) -> None:
-        self._names, self._link, self._begin = names, link, begin
+    def __init__(self, names: dict[str, Any], link: Link) -> None:
+        self._names, self.link = names, link
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self._late: dict[int, BaseException] = {}
 
-    def load(self, message: Any) -> None:
+    def load(self, message: Any, begin: Begin) -> None:
         """Run the program, and make the calls that will be asked for in any case.
 
         The answer is {"loaded"}: the names asked for that are bound to data, which may be bound anew; with {"ahead"}
@@ -102,7 +98,7 @@ class _Program:
         names = self._names
         try:
             prepare(message["load"])
-            self._begin()
+            begin()
             for source in message["load"]:
                 exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
             loaded = [name for name in message["names"] if _is_data(names.get(name))]
@@ -131,9 +127,9 @@ class _Program:
 
     def answer(self, reply: Any) -> None:
         try:
-            self._link.send(reply)
+            self.link.send(reply)
         except MalformedError as error:
-            self._link.send({"raised": ["MemoryError"], "message": str(error)})
+            self.link.send({"raised": ["MemoryError"], "message": str(error)})
 
     def reply(self, message: Any) -> Any:
         """The answer to one message: {"value"} and perhaps {"changed"}, arguments that were changed in place, or
@@ -188,13 +184,19 @@ class _Program:
         return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error), "args": args}
 
 
+_SOLUTION = types.ModuleType("solution")
+_SOLUTION.__file__ = "solution.py"
+_PROGRAM = _Program(_SOLUTION.__dict__, Link(CONNECTION))
+"""Every process has its own, and runs one program. What it has from the beginning, it need not make."""
+
+
 def _is_data(value: Any) -> bool:
     return value is None or isinstance(value, (*MUTABLE, bool, int, float, complex, str, bytes, tuple, frozenset))
 
 
-def run_script(descriptor: int, begin: Begin) -> int:
+def run_script(begin: Begin) -> int:
     """Run the program that comes on the connection as a script. The exit status: 0 unless it raised something."""
-    link = Link(descriptor)
+    link = Link(CONNECTION)
     sources = link.receive()
     link.close()
     prepare(sources)
@@ -215,9 +217,9 @@ def run_script(descriptor: int, begin: Begin) -> int:
     return status
 
 
-def run_with_tests(descriptor: int, begin: Begin) -> int:
+def run_with_tests(begin: Begin) -> int:
     """Run the program and then the tests, which come with it on the connection, in its own namespace."""
-    link = Link(descriptor)
+    link = Link(CONNECTION)
     message = link.receive()
     prepare(message["program"])
     module = types.ModuleType("solution")
@@ -240,7 +242,7 @@ def run_with_tests(descriptor: int, begin: Begin) -> int:
     return 0
 
 
-ROLES: dict[str, Callable[[int, Begin], int]] = {
+ROLES: dict[str, Callable[[Begin], int]] = {
     "program": serve,
     "script": run_script,
     "in-process": run_with_tests,

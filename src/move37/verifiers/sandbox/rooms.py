@@ -18,7 +18,7 @@ from move37.errors import VerifierError
 from move37.verifiers.sandbox.activity import Idleness
 from move37.verifiers.sandbox.canary import CANARY, CANARY_TESTS
 from move37.verifiers.sandbox.host import ANSWER_SECONDS, Limits, Report, Sandbox, SandboxLostError
-from move37.verifiers.sandbox.wire import Link, MalformedError
+from move37.verifiers.sandbox.wire import Link, MalformedError, as_message
 
 READY_SECONDS = 900.0
 """Wall time for tests to be made ready, once for a problem: they may run a slow published solution on all inputs."""
@@ -263,8 +263,10 @@ class _TestRoom:
 
     def _ask(self, kind: bytes, descriptors: list[int], message: Any) -> None:
         try:
-            socket.send_fds(self.channel, [kind], descriptors)
-            self._link.send(message)
+            request = kind + as_message(message)
+            sent = socket.send_fds(self.channel, [request], descriptors)
+            if sent < len(request):
+                self.channel.sendall(memoryview(request)[sent:])
         except (OSError, MalformedError) as error:
             raise SandboxLostError(str(error)) from None
 

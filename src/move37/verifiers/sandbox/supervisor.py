@@ -47,16 +47,16 @@ from typing import NamedTuple, NoReturn
 
 from . import canary, program  # noqa: F401  (the canary is there when its turn comes)
 from .namespaces import Namespaces, give_up_capabilities, hide
-from .orders import END, ORDER, READY, REPORT, ROLES
+from .orders import CONNECTION, END, ORDER, READY, REPORT, ROLES
 from .scripts import MOST_DIGITS, add_names_of_site, expect_looks, remove_names_of_site
 from .syscalls import Filter, child_filter, program_filter, sandbox_filter
 
 MOST_DESCRIPTORS = 3
 IMPORTED = "bisect collections copy functools heapq itertools math operator re string typing"
 """What programs commonly import is there already. Only what is small: every fork pays for the pages of all of it."""
-CONNECTION, BEGUN, FIRST_OWN, MOST_OPEN = 3, 4, 32, 4096
-"""Descriptors: a child's to its other half, and to say once that it begins; and from where on the supervisor's are, so
-that what an order carries arrives where the child has it: the connection, a script's input and output."""
+BEGUN, FIRST_OWN, MOST_OPEN = CONNECTION + 1, 32, 4096
+"""Descriptors: a child's to say once that it begins; and from where on the supervisor's are, so that what an order
+carries arrives where the child has it: the connection, then a script's input and output."""
 OPEN_FILES = 64
 EXAMINER = ROLES.index("examiner")
 WORK = [program.ROLES[role] for role in ROLES[:EXAMINER]]
@@ -202,7 +202,7 @@ def _become(role: int, cpu_seconds: float, memory_bytes: int, first: int, filter
         else:
             if filters.program is not None:
                 filters.program.put_on()
-            status = WORK[role](CONNECTION, _begin)
+            status = WORK[role](_begin)
     finally:
         _exit(status)
 
