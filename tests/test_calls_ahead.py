@@ -113,6 +113,9 @@ COUNTED = "n = 0\ndef f(x=None):\n    global n\n    n += 1\n    return n\n"
         ("def f(x): return 'a' * (70 << 20)", ["assert f(1) == 1\nassert f(0) == 1"], "failed", "raises MemoryError"),
         ("f = 5", ["assert f(1) == 1\nassert f(2) == 2"], "failed", "differs (TypeError in the tests)"),
         ("def g(): pass", ["assert f(1) == 1\nassert f(2) == 2"], "failed", "raises NameError"),
+        (COUNTED, ["assert f(1) == 2, f(1)\nassert f(2) == 2"], "failed", "differs"),
+        (COUNTED, ["assert f(1) == 2, str(f(9)) + 'a'\nassert f(2) == 2", "assert f(3) == 3"], "failed", "differs"),
+        ("def f(x): return 1 // x", ["assert f(2) == 1, f(1)\nassert f(0) == 1\nassert f(1)"], "failed", "differs"),
         ("1 / 0", ["assert f(1) == 1\nassert f(2) == 2"], "failed", "raises ZeroDivisionError"),
     ],
 )
