@@ -84,6 +84,21 @@ def test_a_sandbox_with_other_limits_is_noticed_and_replaced(sandboxes: Sandboxe
 
 
 @needs_isolation
+def test_sandboxes_start_whatever_is_open_here() -> None:
+    opened = [os.open("/dev/null", os.O_RDONLY)]
+    try:
+        while opened[-1] < 40:  # the numbers under which the sandbox has descriptors of its own are among them
+            opened.append(os.open("/dev/null", os.O_RDONLY))
+            if opened[-1] > 27:
+                made = Sandboxes()
+                assert made.examine(TESTS, ["def f(): return 1"], LIMITS).kind == "passed"
+                made.close()
+    finally:
+        for each in opened:
+            os.close(each)
+
+
+@needs_isolation
 def test_a_child_that_ends_before_its_program_begins_is_the_sandboxs_failure(sandboxes: Sandboxes) -> None:
     with pytest.raises(SandboxLostError, match="before its program began"):
         sandboxes.examine(TESTS, ["def f(): return 1"], Limits(float("nan"), 5.0))  # no time that could be set

@@ -77,6 +77,7 @@ class _Filters(NamedTuple):
 
 def main(control: int) -> None:
     isolated = os.getpid() == 1
+    control = _moved(control, CONNECTION)  # first, for it may be where the others go
     errors, control, hearing, telling = map(_moved, (2, control, *os.pipe()), count(FIRST_OWN))
     namespaces = Namespaces(_moved(os.pidfd_open(os.getpid()), FIRST_OWN + 4)) if isolated else None
     os.closerange(0, FIRST_OWN)
@@ -94,8 +95,9 @@ def main(control: int) -> None:
 
 def _moved(descriptor: int, place: int) -> int:
     """The same, out of the way of children's."""
-    os.dup2(descriptor, place, inheritable=False)
-    os.close(descriptor)
+    if descriptor != place:
+        os.dup2(descriptor, place, inheritable=False)
+        os.close(descriptor)
     return place
 
 
