@@ -1,10 +1,14 @@
 """From a program to its verdict: what it is run against, how often, with how much time.
 
 Three ways, tried in this order. Data only: the program in one sandbox, its tests in another, nothing but data between
-them. Scripts: input and output. In one process: where tests need real objects (a class, an operator, an identity, a
-patch), which no data can stand for; then the program could forge its verdict, and the verdict says `in_process`. A
-problem is settled for this way by its published solution, if that does not pass with data only (it needs more than
-data, or returns more than crosses), and not by what a program returns; without a solution, by the tests' needing it.
+them. Scripts: input and output; one that lacks a name runs again behind the imports that LiveCodeBench, verl and PRIME
+put before every script, unless its problem has a head of its own. In one process: where tests need real objects (a
+class, an operator, an identity, a patch), which no data can stand for; then the program could forge its verdict, and
+the verdict says `in_process`. A problem is settled for this way by its published solution, if that does not pass with
+data only (it needs more than data, or returns more than crosses), and not by what a program returns; without a
+solution, by the tests' text where that is certain (`needs.py`), else by their needing it of the program in question.
+What a program returns is data up to some 2,000 levels deep. What is deeper is incorrect unless the published solution
+returns such: a comparison ends at 1,000 levels in Python too.
 
 Time is CPU time of the program's own process. It is measured against a reference program, again whenever a program
 runs out of it, since a busy machine does less in a CPU second: a program that had less than it would be allowed now
@@ -31,6 +35,8 @@ from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.program_parsing import continues
 from move37.verifiers.sandbox.cycles import NEVER_ENDS
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
+from move37.verifiers.sandbox.needs import need_objects
+from move37.verifiers.sandbox.orders import LACKS_NAME
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
 
 REFERENCE_PROGRAM = (
@@ -204,7 +210,7 @@ class ProgramRuns:
 
     def _run_tests(self, task: _Task, limits: Limits) -> Verdict:
         problem = task.problem
-        if problem.metadata.get("pytest") or self._in_process.get(_key(problem)):
+        if problem.metadata.get("pytest") or self._is_in_process(problem):
             return self._run_in_process(task, limits)
         if self._latest is None or self._latest[0] is not problem:
             self._latest = problem, _tests(problem)
@@ -235,6 +241,16 @@ class ProgramRuns:
         verdict = _verdict(self._sandboxes.run_with_tests(task.sources, texts, pytest, limits), limits)
         return replace(verdict, flags=verdict.flags | {Flag.IN_PROCESS})
 
+    def _is_in_process(self, problem: Problem) -> bool:
+        """Whether it is settled that the tests run in the program's process: by their text alone, or since it was
+        tried."""
+        key = _key(problem)
+        if key not in self._in_process and not problem.references and problem.metadata.get("data_only") is not True:
+            tests = _tests(problem)
+            texts = [tests["setup"], *tests["tests"]]
+            self._in_process[key] = need_objects(texts, tests["head"] + tests["once"], tests["entry_point"])
+        return self._in_process.get(key, False)
+
     def _needs_one_process(self, problem: Problem) -> bool:
         """Whether the tests need it, by the published solution where there is one; without one, what a program returned
         says it of that program alone. Raises SandboxLostError."""
@@ -255,9 +271,15 @@ class ProgramRuns:
         """Each case by itself, up to the first that fails."""
         metadata = task.problem.metadata
         comparison = Comparison(metadata.get("comparison", Comparison.STRICT))
+        sources = task.sources
         for case in metadata["cases"]:
+            given = case["input"].encode("utf-8", "surrogatepass")
             self._began = time.monotonic()
-            ran = self._sandboxes.run_script(task.sources, case["input"].encode("utf-8", "surrogatepass"), limits)
+            ran = self._sandboxes.run_script(sources, given, limits)
+            if ran.report.status == LACKS_NAME and sources is task.sources and not metadata.get("prefix"):
+                sources = [CONTEST_IMPORTS, *sources]
+                self._began = time.monotonic()
+                ran = self._sandboxes.run_script(sources, given, limits)
             if ran.idle:
                 return _IDLE
             ended = _end(ran.report, limits)

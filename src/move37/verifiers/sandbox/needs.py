@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Self
 
-from .names import defined_and_imported, used_and_bound
+from .names import defined_and_imported, nodes, used_and_bound
 
 _BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect threading pickle"
 _OF_DATACLASSES = " asdict astuple fields is_dataclass"
@@ -109,6 +109,62 @@ def _reflection(node: ast.AST) -> Iterator[str]:
         caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
         if any(not isinstance(each, ast.Name) or not hasattr(builtins, each.id) for each in caught):
             yield "exceptions of the program's"
+
+
+def need_objects(texts: Iterable[str], head: str, entry_point: str) -> bool:
+    """Whether it is certain that tests (texts) need the program's process, whatever program it is: they ask for its
+    classes by name, catch its exceptions, enter or await what it gives, or compute with its objects."""
+    found = [node for text in texts for node in nodes(_parsed(text))]
+    own = frozenset(names_from_program(found, head, "", entry_point)[0]) - used_and_bound(found)[1]
+    objects = {
+        target.id
+        for node in found
+        if isinstance(node, ast.Assign) and _is_object(node.value, own, frozenset())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return any(_needs_object(node, own, frozenset(objects)) for node in found)
+
+
+def _needs_object(node: ast.AST, own: frozenset[str], objects: frozenset[str]) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, kinds]):
+            return _names(kinds, own)
+        case ast.Call(func=ast.Name(id=how) | ast.Attribute(attr=how), args=[kinds, *_]) if how in _EXPECTING:
+            return _names(kinds, own)
+        case ast.ExceptHandler(type=ast.expr() as kinds):
+            return _names(kinds, own)
+        case ast.ClassDef(bases=bases):
+            return any(_names(base, own) for base in bases)
+        case ast.withitem(context_expr=entered) | ast.Await(value=entered):
+            return _is_call(entered, own) or _is_object(entered, own, objects)
+        case ast.BinOp(left=left, right=right):
+            return _is_object(left, own, objects) or _is_object(right, own, objects)
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
+            return _is_object(left, own, objects) and _is_object(right, own, objects)
+        case ast.Compare(left=left, ops=[ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE()], comparators=[right]):
+            return _is_object(left, own, objects) or _is_object(right, own, objects)
+    return False
+
+
+_EXPECTING = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+
+
+def _names(kinds: ast.expr, own: frozenset[str]) -> bool:
+    """Whether a class, or a tuple of classes, is or has one of the program's."""
+    named = kinds.elts if isinstance(kinds, ast.Tuple) else [kinds]
+    return any(isinstance(each, ast.Name) and each.id in own for each in named)
+
+
+def _is_call(node: ast.expr, own: frozenset[str]) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in own
+
+
+def _is_object(node: ast.expr, own: frozenset[str], objects: frozenset[str]) -> bool:
+    """Whether it is an object of a class of the program's, by the way in which classes are spelled."""
+    if isinstance(node, ast.Name):
+        return node.id in objects
+    return _is_call(node, own) and node.func.id[:1].isupper()  # type: ignore[attr-defined]
 
 
 def names_from_program(

@@ -11,6 +11,8 @@ ROLES = ("program", "script", "in-process", "examiner")
 STOPPED = ("", "wall", "asked")
 CONNECTION = 3
 """The descriptor that an order carries first, where a child has it."""
+LACKS_NAME = 72
+"""The exit status of a script that used a name which it did not have."""
 READY, END = b"ready", b"end"
 ORDER = struct.Struct("!BddQ")
 REPORT = struct.Struct("!iBddQ??")

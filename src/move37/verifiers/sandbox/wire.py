@@ -175,6 +175,8 @@ def _plainly(value: Any, kind: type, refer: Refer, sent: dict[int, int] | None) 
     fields = _field_names(kind) if issubclass(kind, tuple) else None
     if fields is not None:
         return {"named": [kind.__name__, [*fields], _items(tuple.__iter__(value), refer, sent)]}
+    if kind.__module__ == "numpy" and _is_number(value):
+        return {"scalar": [value.dtype.str, value.tobytes().hex()]}
     for base, plain in _BASES:
         if issubclass(kind, base):
             return encode(plain(value), refer, sent)
@@ -207,6 +209,11 @@ def _field_names(kind: type) -> tuple[str, ...] | None:
     """Of a named tuple."""
     names = getattr(kind, "_fields", None)
     return names if isinstance(names, tuple) and all(type(name) is str for name in names) else None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether what NumPy made is a number of its own, which is no `int`, no `float` and never `True` itself."""
+    return getattr(value, "shape", None) == () and value.dtype.kind in _ARRAY_KINDS
 
 
 def _array(value: Any, refer: Refer, sent: dict[int, int] | None) -> Any:
@@ -426,6 +433,7 @@ _UNPACK: dict[str, Callable[[Any, _Reader], Any]] = {
     "items": lambda body, reader: dict(_all(body, reader)).items(),
     "named": _named,
     "array": _ndarray,
+    "scalar": lambda body, reader: _ndarray([body[0], [], body[1]], reader)[()],
     "Decimal": _late("decimal", "Decimal"),
     "Fraction": _fraction,
     "Counter": lambda body, reader: Counter(_dict(body, reader)),
