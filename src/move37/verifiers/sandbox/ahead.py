@@ -85,8 +85,9 @@ class _Reader:
 
     def _in_statement(self, statement: ast.stmt) -> Iterator[Call]:
         match statement:
-            case ast.Assert(test=test):
+            case ast.Assert(test=test, msg=said):
                 yield from self._in(test)
+                self._without_calls([said] if said is not None else [])  # where it fails, that comes next
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name not in self._from_program | {
                 *self._called
             }:
