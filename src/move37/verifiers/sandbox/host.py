@@ -66,10 +66,10 @@ def _compile_inside() -> None:
     if sys.dont_write_bytecode or sys.pycache_prefix is not None:
         return
     for source in Path(__file__).parent.glob("*.py"):
-        compiled = Path(cache_from_source(str(source)))
+        compiled = Path(cache_from_source(str(source), optimization=""))
         with suppress(OSError):
             if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
-                import_module("py_compile").compile(str(source), str(compiled), quiet=2)
+                import_module("py_compile").compile(str(source), str(compiled), quiet=2, optimize=0)
 
 
 class Sandbox:

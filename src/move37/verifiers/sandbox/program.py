@@ -23,8 +23,8 @@ from .scripts import as_a_script, finish, forget, prepare
 from .wire import MUTABLE, Link, MalformedError, decode, deeply, encode, within
 
 Begin = Callable[[], None]
-REHEARSALS = 20
-"""Twice what it takes until the interpreter rewrites code."""
+REHEARSALS = 10
+"""A few more than it takes until the interpreter rewrites code."""
 
 
 def _take(iterator: Any, most: int, late: dict[int, BaseException]) -> tuple[list[Any], bool]:
