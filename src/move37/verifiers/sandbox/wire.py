@@ -133,10 +133,11 @@ _TO_TEXT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_cir
 
 def _maker_of_parts() -> Callable[[Any, int], Iterable[str]]:
     """What `_TO_TEXT.encode` makes anew for each message."""
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        return make(None, _TO_TEXT.default, json.encoder.encode_basestring, None, ":", ",", False, False, True)  # type: ignore[attr-defined]
+    except TypeError:  # not there, or made in another way
         return lambda value, level: _TO_TEXT.encode(value)
-    return make(None, _TO_TEXT.default, json.encoder.encode_basestring, None, ":", ",", False, False, True)  # type: ignore[attr-defined]
 
 
 _parts_of = _maker_of_parts()
