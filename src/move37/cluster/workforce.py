@@ -171,9 +171,9 @@ class ClusterWorkforce(Workforce):
         actor.questions += 1
 
     def _next(self, most: int) -> tuple[VerifierSpec, dict[int, Job]]:
-        """Answers from the front of the queue for one verifier; fewer where there are not enough for all."""
+        """Answers from the front of the queue for one verifier; fewer towards the end, so that all end together."""
         spec = self._queue[0].spec
-        size = max(1, min(most, len(self._queue) // self.size))
+        size = max(1, min(most, len(self._queue) // (_AT_ONCE * self.size)))
         jobs: dict[int, Job] = {}
         for number in islice(self._numbers, size):
             if not self._queue or self._queue[0].spec is not spec:
