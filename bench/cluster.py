@@ -6,7 +6,7 @@ actors. Twenty times SIGKILL goes to one of their processes, in turn, and once t
 
     python bench/cluster.py                     # both
     python bench/cluster.py --kills 20          # the first part alone
-    python bench/cluster.py --answers 3000      # the second; with --local without Ray
+    python bench/cluster.py --answers 4500      # the second; with --local without Ray
     python bench/cluster.py --gpus 500          # 32 actors on 4 nodes with 8 GPUs each, which are numbers and no GPUs
 """
 
@@ -21,8 +21,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from move37.store import RunStore
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
 from tests.math_pairs import BENCHMARKS, SETS
-from tests.ray_nodes import Nodes, nodes
+from tests.ray_nodes import Nodes, family, nodes
 from tests.studies import write_problems
 
 PROBLEMS, DELAY, WARMING = 6, 0.01, 4000
@@ -106,16 +106,23 @@ def kills(cluster: Nodes, count: int) -> None:
     print(f"killed: {died}; {len(keys):,} samples and verdicts complete, none twice, in {seconds:.0f} s", flush=True)
 
 
-def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answers: int, rounds: int) -> None:
+def verification(
+    elsewhere: Callable[[int], Callable[[], Any]],
+    where: str,
+    answers: int,
+    rounds: int,
+    others: Callable[[], list[int]] = list,
+) -> None:
     """Responses a second with two processes over those with one, round by round: references of six math benchmarks,
     rewritten or changed, behind 1.8 kB of reasoning, no two of them equal (`bench/verification.py`), in the order of
     their problems, as they are sampled.
 
     Both pools stay open and take turns to be first. Nobody's start is measured, and nobody learns: each process has
     judged WARMING answers before. Beside them the same ratio for loops in processes that have nothing to do with each
-    other.
+    other, and the ratio on two cores that nobody else uses: twice the processor seconds of the busiest process with
+    one, over those of everything with two (this process, what it started, and `others`).
     """
-    verifier, ratios, apart = make_verifier("math", VerificationConfig()), [], []
+    verifier, ratios, apart, undisturbed = make_verifier("math", VerificationConfig()), [], [], []
     problems = load_problems(tuple(ProblemsConfig(benchmark=name, path=BENCHMARKS) for name in SETS))
     responses = all_distinct(problems, 2 * WARMING + rounds * answers, random.Random(0))
     if len(responses) < 2 * WARMING + rounds * answers:
@@ -127,17 +134,31 @@ def verification(elsewhere: Callable[[int], Callable[[], Any]], where: str, answ
             pools[size] = stack.enter_context(VerifierPool(settings, None, elsewhere(size)))
             list(pools[size].verify(verifier, responses[: size * WARMING]))
         for number in range(rounds):
-            begin, seconds = 2 * WARMING + number * answers, {}
+            begin, seconds, used = 2 * WARMING + number * answers, {}, {}
             texts = sorted(responses[begin : begin + answers], key=lambda response: response[0].id)
             for size in (1, 2) if number % 2 else (2, 1):
-                start = time.perf_counter()
+                before, start = processor_seconds([*family(os.getpid()), *others()]), time.perf_counter()
                 assert len(list(pools[size].verify(verifier, texts))) == len(texts)
                 seconds[size] = time.perf_counter() - start
+                after = processor_seconds(before)
+                used[size] = [after[process] - before[process] for process in before]
+            undisturbed.append(2 * max(used[1]) / sum(used[2]))
             ratios.append(seconds[1] / seconds[2])
             apart.append(2 * seconds_of_loops(1) / seconds_of_loops(2))
     load = " ".join(f"{value:.0f}" for value in os.getloadavg())
     print(f"verification, {where}: {spread(ratios)} times as fast with two as with one; load {load}")
+    print(f"by processor seconds: {spread(undisturbed)} times on two cores that nobody else uses")
     print(f"loops in processes of their own: {spread(apart)} times as many with two as with one", flush=True)
+
+
+def processor_seconds(processes: Iterable[int]) -> dict[int, float]:
+    """Of each that is there."""
+    found = {}
+    for process in processes:
+        with suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            found[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def seconds_of_loops(count: int) -> float:
@@ -180,7 +201,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int)
     parser.add_argument("--answers", type=int)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--local", action="store_true", help="verification without Ray alone")
     parser.add_argument("--gpus", type=int, help="samples of each problem on 4 nodes with 8 simulated GPUs each")
     asked = parser.parse_args()
@@ -188,12 +209,13 @@ def main() -> None:
         with nodes(4, cpus=4, gpus=8) as cluster:
             many_gpus(cluster, asked.gpus)
         return
+    answers = asked.answers or 4500
     both = asked.kills is None and asked.answers is None
     if both or asked.answers is not None:
-        verification(lambda size: lambda: None, "processes of this machine", asked.answers or 3000, asked.rounds)
+        verification(lambda size: lambda: None, "processes of this machine", answers, asked.rounds)
     if (both or asked.answers is not None) and not asked.local:
         with nodes(1, cpus=4) as cluster:
-            verification(on_ray(cluster), "Ray's actors", asked.answers or 3000, asked.rounds)
+            verification(on_ray(cluster), "Ray's actors", answers, asked.rounds, cluster.all_processes)
     if both or asked.kills is not None:
         with nodes(2, cpus=4) as cluster:
             kills(cluster, asked.kills or 20)

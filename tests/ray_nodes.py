@@ -46,7 +46,7 @@ class Nodes:
     def kill(self, number: int) -> None:
         """SIGKILL to everything that a node is."""
         node = self._processes[number]
-        for process in _family(node.pid):
+        for process in family(node.pid):
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         node.wait()
@@ -54,11 +54,14 @@ class Nodes:
     def processes(self, *names: str) -> list[int]:
         """Those of all nodes whose titles begin so ("ray::EngineActor")."""
         found = []
-        for process in (each for node in self._processes for each in _family(node.pid)):
+        for process in self.all_processes():
             with suppress(OSError):
                 if Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace").startswith(names):
                     found.append(process)
         return found
+
+    def all_processes(self) -> list[int]:
+        return [process for node in self._processes for process in family(node.pid)]
 
     def wait(self) -> None:
         """Until all nodes are there; connects this process."""
@@ -90,7 +93,7 @@ class Nodes:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _family(leader: int) -> list[int]:
+def family(leader: int) -> list[int]:
     """A process and all that descend from it."""
     parents: dict[int, int] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
