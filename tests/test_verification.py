@@ -29,7 +29,7 @@ from move37.errors import InputError, UsageError, VerifierError
 from move37.problems import load_problems
 from move37.types import Flag, ImagePart, Outcome, Problem, StepVerdict, Verdict
 from move37.verification import VerifierPool, validate, verify
-from move37.verifiers import messages
+from move37.verifiers import messages, workforce
 from move37.verifiers.math import MathVerifier
 from move37.verifiers.worker import HOARD_BYTES
 from tests.worker_verifiers import CannotWarm, DiesAtStart, NeedsMuch, Obedient, Yes
@@ -160,7 +160,7 @@ def test_only_so_many_responses_are_read_ahead() -> None:
 
 @pytest.mark.slow
 def test_copies_of_an_answer_that_hangs_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "MOST_WAITING", 50)
+    monkeypatch.setattr(workforce, "MOST_WAITING", 50)
     read: list[int] = []
 
     def copies() -> Iterator[tuple[Problem, str, int]]:

@@ -35,8 +35,6 @@ LOOK_EVERY_SECONDS = 0.005
 """How long responses are taken in before looking after the workers again."""
 _NOBODYS, _SHOWN_NOBODYS = "0", 20
 """An answer, and to how many problems without references it is shown."""
-MOST_WAITING = 4096
-"""Responses that wait for a verdict before no more are read: bounds memory where one answer takes long."""
 MOST_REMEMBERED = 1_000_000
 """Verdicts kept for equal answers to come (about 300 bytes each); the oldest are forgotten."""
 
@@ -210,7 +208,7 @@ class InFlight:
     @property
     def full(self) -> bool:
         """Whether the caller should wait for a verdict before it offers more."""
-        return self.waiting >= MOST_WAITING or self._workforce.has_enough
+        return self.waiting >= self._workforce.most_waiting or self._workforce.has_enough
 
     def offer(self, verifier: Verifier, problem: Problem, text: str, key: Any) -> None:
         """Take in one response. Raises InputError and UsageError as `VerifierPool.verify`."""

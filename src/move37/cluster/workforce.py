@@ -19,10 +19,10 @@ from move37.config import ClusterConfig
 from move37.errors import Move37Error, VerifierError
 from move37.types import Verdict
 from move37.verifiers.messages import asking, verdict_in
-from move37.verifiers.workforce import Job, VerifierSpec, Workforce
+from move37.verifiers.workforce import MOST_WAITING, Job, VerifierSpec, Workforce
 
-_FEWEST, _MOST = 16, 128
-"""Answers that go to an actor at once."""
+_FEWEST, _MOST = 16, 384
+"""Answers that go to an actor at once: a question and its answer cost both sides some two milliseconds."""
 _AT_ONCE = 2
 """Questions to each actor: one that it works at and one that waits."""
 _DEATHS = 3
@@ -48,7 +48,7 @@ class _Actor:
 class ClusterWorkforce(Workforce):
     """`size` actors with a verifying process each. `close` it, whatever happens."""
 
-    queued_each = 4 * _MOST
+    queued_each = 2 * _MOST
 
     def __init__(self, size: int, cpu_seconds: float, settings: ClusterConfig) -> None:
         super().__init__(size, cpu_seconds)
@@ -63,6 +63,11 @@ class ClusterWorkforce(Workforce):
         """Who was asked, by the question that is under way."""
         self._in_vain = 0
         self._last_news = time.monotonic()
+
+    @property
+    def most_waiting(self) -> int:
+        """What actors have, and as much again in the queue."""
+        return max(MOST_WAITING, 2 * self.queued_each * self.size)
 
     def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """See `Workforce`. Raises VerifierError where actors keep dying, find no room, or set up no verifier."""

@@ -46,6 +46,8 @@ CONFIRMED_BATCH = 64
 """The same where their verdicts stand only once they are confirmed."""
 WALL_PER_CPU = 10
 """A worker without news for this many times its CPU budget is stuck, or starved of all processors."""
+MOST_WAITING = 4096
+"""Responses that wait for a verdict before no more are read: bounds memory where one answer takes long."""
 TOGETHER_SECONDS = 0.02
 """For how long reports may lie unread while no worker waits. Reading each at once would interrupt a worker for it."""
 START_SECONDS = 120.0
@@ -110,6 +112,11 @@ class Workforce:
     def has_enough(self) -> bool:
         """Whether more answers would only wait."""
         return len(self._queue) >= self.queued_each * self.size
+
+    @property
+    def most_waiting(self) -> int:
+        """Responses that may wait for their verdicts before no more should be read."""
+        return MOST_WAITING
 
     def register(self, verifier: Verifier) -> VerifierSpec:
         """The verifier, ready to be sent to workers. Raises UsageError if it cannot be.
