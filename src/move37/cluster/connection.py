@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import socket
+import time
 from typing import Any
 
 from move37 import __version__
@@ -22,6 +23,8 @@ RESTARTING = exceptions.ActorUnavailableError
 """What asking an actor raises that Ray is starting again."""
 _HOST_PORT = re.compile(r"(ray://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d+)")
 _CONNECT_SECONDS = 10.0
+_ATTEMPTS, _BUSY = 4, "Initialization failure from server"
+"""What a busy head says where the process that it starts for each client (ray://) was not there in time."""
 PAUSE_SECONDS = 0.5
 """Before such an actor is asked again."""
 LOST = (*GONE, exceptions.ObjectLostError, exceptions.OwnerDiedError, exceptions.WorkerCrashedError)
@@ -37,10 +40,14 @@ def connected(settings: ClusterConfig) -> Any:
         address = settings.address or os.environ.get("RAY_ADDRESS")
         refuse_dead(address)
         local: dict[str, Any] = {} if address else {"include_dashboard": False}
-        try:
-            ray.init(address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR, **local)
-        except (ConnectionError, exceptions.RaySystemError, RuntimeError, ValueError) as error:
-            raise _no_cluster(address, error) from None
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                ray.init(address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR, **local)
+                break
+            except (ConnectionError, exceptions.RaySystemError, RuntimeError, ValueError) as error:
+                if not left or not str(error).startswith(_BUSY):
+                    raise _no_cluster(address, error) from None
+                time.sleep(PAUSE_SECONDS)
     return ray
 
 
