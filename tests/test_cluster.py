@@ -197,6 +197,28 @@ def test_a_laptop_outside_the_cluster_runs_a_study_on_it_while_actors_die(
     assert (made.outcomes("base", ids, 120) >= 0).all()
 
 
+TWICE_REFUSED = """
+import sys
+from ray.util.client import worker
+from move37.cluster.connection import connected
+from move37.config import ClusterConfig
+begin, asked = worker.Worker._server_init, []
+def refuse_twice(self, *arguments):
+    asked.append(1)
+    if len(asked) < 3:
+        raise ConnectionAbortedError("Initialization failure from server: not there in time")
+    return begin(self, *arguments)
+worker.Worker._server_init = refuse_twice
+print(len(asked) if connected(ClusterConfig(address=sys.argv[1])).nodes() else None)
+"""
+
+
+def test_a_busy_head_is_asked_again(cluster: Nodes) -> None:
+    """It says so itself where it is slow; here a fake says it."""
+    command = [sys.executable, "-c", TWICE_REFUSED, cluster.client_address]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "3\n"
+
+
 def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_else(
     settings: ClusterConfig, cluster: Nodes, tmp_path: Path
 ) -> None:
