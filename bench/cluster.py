@@ -40,7 +40,8 @@ from move37.store import RunStore
 from move37.verification import VerifierPool
 from move37.verifiers.options import make_verifier
 from tests.math_pairs import BENCHMARKS, SETS
-from tests.ray_nodes import Nodes, family, nodes
+from tests.processes import family, processor_seconds
+from tests.ray_nodes import Nodes, nodes
 from tests.studies import write_problems
 
 PROBLEMS, DELAY, WARMING = 6, 0.01, 4000
@@ -138,11 +139,11 @@ def verification(
             begin, seconds, used = 2 * WARMING + number * answers, {}, {}
             texts = sorted(responses[begin : begin + answers], key=lambda response: response[0].id)
             for size in (1, 2) if number % 2 else (2, 1):
-                before = processor_seconds([*family(os.getpid()), *others()])
+                before = used_by([*family(os.getpid()), *others()])
                 at = [time.perf_counter() for _ in pools[size].verify(verifier, texts)]
                 assert len(at) == len(texts)
                 seconds[size] = at[len(at) * 9 // 10] - at[len(at) // 10]
-                after = processor_seconds(before)
+                after = used_by(before)
                 used[size] = [after[process] - before[process] for process in before]
             undisturbed.append(2 * max(used[1]) / sum(used[2]))
             ratios.append(seconds[1] / seconds[2])
@@ -153,13 +154,12 @@ def verification(
     print(f"loops in processes of their own: {spread(apart)} times as many with two as with one", flush=True)
 
 
-def processor_seconds(processes: Iterable[int]) -> dict[int, float]:
-    """Of each that is there."""
+def used_by(processes: Iterable[int]) -> dict[int, float]:
+    """Processor seconds of each that is there."""
     found = {}
     for process in processes:
         with suppress(OSError):
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            found[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            found[process] = processor_seconds(process)
     return found
 
 

@@ -9,7 +9,6 @@ search is asked of the server, as the page asks it. The room runs in a process o
 
 import json
 import multiprocessing
-import os
 import random
 import statistics
 import sys
@@ -30,6 +29,7 @@ from move37.store import RunStore
 from move37.types import Problem
 from move37.view.room import Room
 from move37.view.server import serve
+from tests.processes import processor_seconds
 from tests.reading_runs import empty_run
 from tests.test_report_browser import Browser, driver
 
@@ -92,11 +92,6 @@ def seconds(do: Callable[[], object], server: int, rounds: int = 5) -> str:
         used.append(processor_seconds(server) - before)
     middle, slowest = statistics.median(taken), max(taken)
     return f"median {middle:.3f} s, slowest {slowest:.3f} s of {rounds}; server {statistics.median(used):.2f} s"
-
-
-def processor_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def drawn(browser: Browser, part: str, then: str = "1") -> None:

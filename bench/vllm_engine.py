@@ -32,6 +32,7 @@ from move37.lab import checkpoint_folder
 from move37.rollouts import requests_for
 from move37.store import RunStore
 from move37.types import Message, Prompt
+from tests.processes import processor_seconds
 from tests.real_models import save_smollm2, smollm2_file
 from tests.vllm_environment import PYTHON
 
@@ -52,11 +53,6 @@ for line in sys.stdin:
     made = llm.generate([{"prompt_token_ids": ids} for ids, _ in jobs], params, use_tqdm=False)
     print(json.dumps([time.process_time() - start, sum(len(o.outputs[0].token_ids) for o in made)]), flush=True)
 """
-
-
-def processor_seconds(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Bare:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.processes import family
 from tests.served import free_port
 
 _SECONDS_TO_START = 240
@@ -91,18 +92,6 @@ class Nodes:
         for number in range(len(self._processes)):
             self.kill(number)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def family(leader: int) -> list[int]:
-    """A process and all that descend from it."""
-    parents: dict[int, int] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, IndexError, ValueError):
-            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
-    family = [leader]
-    for process in family:
-        family += [child for child, parent in parents.items() if parent == process]
-    return family
 
 
 @contextmanager
