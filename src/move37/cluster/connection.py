@@ -21,12 +21,12 @@ GONE = (exceptions.ActorDiedError, exceptions.ActorUnavailableError, exceptions.
 """What asking an actor raises where it, its process or its node has died."""
 RESTARTING = exceptions.ActorUnavailableError
 """What asking an actor raises that Ray is starting again."""
+PAUSE_SECONDS = 0.5
+"""Before such an actor, or a busy head, is asked again."""
 _HOST_PORT = re.compile(r"(ray://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d+)")
 _CONNECT_SECONDS = 10.0
 _ATTEMPTS, _BUSY = 4, "Initialization failure from server"
 """What a busy head says where the process that it starts for each client (ray://) was not there in time."""
-PAUSE_SECONDS = 0.5
-"""Before such an actor is asked again."""
 LOST = (*GONE, exceptions.ObjectLostError, exceptions.OwnerDiedError, exceptions.WorkerCrashedError)
 """The same, or its answer was lost with a node."""
 

@@ -3,10 +3,10 @@
 It reads messages (`messages.py`) from one inherited socket, verifies answers one after the other and sends each verdict
 at once, so that the parent always knows which answer a dead worker died of. It rings (writes to a pipe) when it has
 nothing left to do: only that wakes the parent, which would put a worker aside at every verdict where every core
-verifies. It bounds itself through the kernel,
-whatever its Python code is stuck in: a CPU timer that runs from the start of each answer ends the process; a limit on
-address space turns hoarding into an unscored answer; and the loss of the lifeline (a pipe that only the parent holds
-open) ends it, and what it forked, when the parent is gone, however it went.
+verifies. It bounds itself through the kernel, whatever its Python code is stuck in: a CPU timer that runs from the
+start of each answer ends the process; a limit on address space turns hoarding into an unscored answer; and the loss of
+the lifeline (a pipe that only the parent holds open) ends it, and what it forked, when the parent is gone, however it
+went.
 
 What an answer leaves behind must not cost the next one: a worker that hoards memory, or in which a thread goes on
 computing, says that it is tainted and is replaced.

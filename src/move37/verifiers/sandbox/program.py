@@ -223,10 +223,8 @@ def run_with_tests(begin: Begin) -> int:
     link = Link(CONNECTION)
     message = link.receive()
     prepare(message["program"])
-    module = types.ModuleType("solution")
-    module.__file__ = "solution.py"
-    names = module.__dict__
-    sys.modules["solution"] = module
+    names = _SOLUTION.__dict__
+    sys.modules["solution"] = _SOLUTION
     begin()
     try:
         for source in message["program"]:

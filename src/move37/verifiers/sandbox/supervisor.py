@@ -1,4 +1,4 @@
-"""Process 1 of a sandbox: `python -m confined.supervisor CONTROL`. Forks one confined child at a time.
+"""Process 1 of a sandbox, which the host starts in `main`. Forks one confined child at a time.
 
 An order (`orders.py`) is one datagram on the control socket: the child's role and limits. It carries the descriptors
 that are the child's whole world. Nothing of a program passes through here, so no child inherits anything of another,
@@ -47,7 +47,7 @@ from typing import NamedTuple, NoReturn
 
 from . import canary, program  # noqa: F401  (the canary is there when its turn comes)
 from .namespaces import Namespaces, give_up_capabilities, hide
-from .orders import CONNECTION, END, ORDER, READY, REPORT, ROLES
+from .orders import CONNECTION, END, ORDER, READY, REPORT, ROLES, STOPPED
 from .scripts import MOST_DIGITS, add_names_of_site, expect_looks, remove_names_of_site
 from .syscalls import Filter, child_filter, program_filter, sandbox_filter
 
@@ -59,6 +59,7 @@ BEGUN, FIRST_OWN, MOST_OPEN = CONNECTION + 1, 32, 4096
 carries arrives where the child has it: the connection, then a script's input and output."""
 OPEN_FILES = 64
 EXAMINER = ROLES.index("examiner")
+WALL, ASKED = STOPPED.index("wall"), STOPPED.index("asked")
 WORK = [program.ROLES[role] for role in ROLES[:EXAMINER]]
 FILE_BYTES = 32 << 20
 THREADS = 16
@@ -160,7 +161,7 @@ def _run(order: bytes, control: socket, hearing: int, filters: _Filters, first: 
     close(handle)
     stopped = 0
     if not events or events[0][0] != handle:
-        stopped = 2 if events else 1
+        stopped = ASKED if events else WALL
         if events and not control.recv(64):
             sys.exit(0)  # the parent is gone
         kill(child, SIGKILL)
