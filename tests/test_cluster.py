@@ -176,7 +176,7 @@ def test_a_laptop_outside_the_cluster_runs_a_study_on_it_while_actors_die(
     settings: ClusterConfig, cluster: Nodes, tmp_path: Path
 ) -> None:
     outside = settings.model_copy(update={"address": cluster.client_address})
-    store = start_run(study(tmp_path, outside, 120, delay_seconds=0.01), tmp_path / "run")
+    store = start_run(study(tmp_path, outside, 300, delay_seconds=0.01), tmp_path / "run")
     script = "import sys, pathlib; from move37 import pipeline, store; "
     script += "pipeline.sample_run(store.RunStore.open(pathlib.Path(sys.argv[1])), verify=True)"
     command = [sys.executable, "-c", script, str(store.folder)]
@@ -193,8 +193,8 @@ def test_a_laptop_outside_the_cluster_runs_a_study_on_it_while_actors_die(
     assert killed == 2
     made = RunStore.open(tmp_path / "run")
     ids = [problem.id for problem in made.problems()]
-    assert sorted(rows(made).select("problem_id", "index").rows()) == sorted((i, k) for i in ids for k in range(120))
-    assert (made.outcomes("base", ids, 120) >= 0).all()
+    assert sorted(rows(made).select("problem_id", "index").rows()) == sorted((i, k) for i in ids for k in range(300))
+    assert (made.outcomes("base", ids, 300) >= 0).all()
 
 
 TWICE_REFUSED = """
