@@ -171,7 +171,9 @@ def test_a_row_of_marks_takes_as_long_as_it_is(piece: str) -> None:
             find_program(text, task)
         return time.process_time() - start
 
-    assert seconds(160_000) < 8 * seconds(40_000) + 0.1  # its square would be 16 times as long
+    # A machine that others share is at times half as fast for one call, so that one pair of them proves nothing.
+    pairs = ((seconds(160_000), seconds(40_000)) for _ in range(5))
+    assert any(longer < 8 * shorter for longer, shorter in pairs)  # its square would be 16 times as long
 
 
 WRONG = "def triple(n):\n    return n\n"
