@@ -25,6 +25,7 @@ from move37.problems import load_problems
 from move37.types import Outcome, Problem, Verdict
 from move37.verification import VerifierPool
 from move37.verifiers.code import CodeVerifier
+from move37.verifiers.program_runs import METHOD_OF_SOLUTION
 
 Row = dict[str, Any]
 
@@ -56,7 +57,7 @@ def problems_of(rows: list[Row], grading: str) -> dict[str, Problem]:
 def wrong(problem: Problem) -> str:
     """A program that runs and does nothing of what is asked."""
     test = problem.metadata.get("tests", [""])[0]
-    name = re.search(r"Solution\(\)\.(\w+)", test)
+    name = METHOD_OF_SOLUTION.search(test)
     return f"class Solution:\n    def {name[1]}(self, *args):\n        return None\n" if name else "input()\n"
 
 

@@ -269,6 +269,27 @@ CALLS = [
     (rows_of_calls([[4], [9]], [2, 3], "isqrt"), "x = missing", False),
     (rows_of_calls([[4], [9]], [2, 3], "isqrt"), "def root(x): return isqrt(x)", False),
     (rows_of_calls([[[1, 2]], [[3]]], [3, 3], "sum"), "def sum(xs): return 0", False),
+    (SQUARES, "def f(x): return x * x\nclass Solution:\n    def f(self, x): return f(x)", True),
+    (SQUARES, "def f(x, k): return x * x * k\nclass Solution:\n    def f(self, x): return f(x, 1)", True),
+    (SQUARES, "class Solution:\n    def f(self, x): return x * self.f(x - 1) if x > 9 else x * x", True),
+    (
+        SQUARES,
+        "class Solution:\n    def __init__(self): self.sum = 0\n"
+        "    def f(self, x):\n        self.sum += x * x\n        return self.sum",
+        True,
+    ),
+    (
+        SQUARES,
+        "kept = [0]\nclass Solution:\n    def f(self, x):\n        kept[0] += x * x\n        return kept[0]",
+        False,
+    ),
+    (rows_of_calls([[1], [3]], [0.3, 0.9]), "def f(x): return x * (0.1 + 0.2)", True),
+    (rows_of_calls([[1], [3]], [[0.3], [0.9]]), "def f(x): return x * (0.1 + 0.2)", True),
+    (rows_of_calls([[1], [3]], [{"a": [0.3]}, {"a": [0.9]}]), "def f(x): return {'a': (x * (0.1 + 0.2),)}", True),
+    (rows_of_calls([[1], [3]], [0.3, 0.9]), "def f(x): return x * 0.301", False),
+    (rows_of_calls([[1], [3]], [0.3, 0.9]), "def f(x): return 'x'", False),
+    (rows_of_calls([[1], [3]], [1, 3]), "def f(x): return x + 1e-7", False),
+    (rows_of_calls([[3], [9000]], [3, 9000]), "def f(n): return n and 1 + f(n - 1)", True),
     (rows_of_calls([[4]], [2]), "class Two:\n    __eq__ = lambda *_: True\ndef f(x): return Two()", False),
 ]
 

@@ -384,6 +384,11 @@ def test_outputs_are_the_same_line_by_line_and_number_by_number(given: str, expe
         ("1\n" * 2_000_000, "1\n2", False, False),
         ("9" * 5000, "9" * 5000, True, True),
         ("1e-7", "0.0000001", True, True),
+        ("7", "007", False, True),
+        ("10", "0010", False, True),
+        ("00.5", "0.5", False, True),
+        ("-0", "0", True, True),
+        (".5", "0.50", True, True),
     ],
     ids=lambda value: repr(value)[:20],
 )
@@ -394,6 +399,17 @@ def test_outputs_are_compared_as_contests_do_or_exactly_as_livecodebench_does(
     assert same_output(given, expected, Comparison.OFFICIAL) is official
 
 
+OFFICIALLY = {
+    "return [[x, k] for x in xs]": [CORRECT, CORRECT],
+    "return tuple([x, k] for x in xs)": [CORRECT, CORRECT],
+    "return [(x, k) for x in xs]": [CORRECT, INCORRECT],
+    "return [[x + 1e-7, k] for x in xs]": [CORRECT, INCORRECT],
+    "self.kept += 1; return [[x, k] for x in xs] if self.kept == 1 else 0": [CORRECT, INCORRECT],
+    "return [[k, x] for x in xs]": [INCORRECT, INCORRECT],
+}
+"""What both say of results, the strict one first."""
+
+
 @needs_isolation
 def test_livecodebench_can_be_graded_as_officially_and_says_so(tmp_path: Path, verifier: CodeVerifier) -> None:
     path = write(tmp_path / "rows.jsonl", [CONTEST_ROW])
@@ -402,6 +418,14 @@ def test_livecodebench_can_be_graded_as_officially_and_says_so(tmp_path: Path, v
     program = "print('+%d' % sum(map(int, input().split())))"
     assert verifier.verify(strict, program).outcome is INCORRECT
     assert verifier.verify(official, program).outcome is CORRECT
+    path = write(tmp_path / "functions.jsonl", [FUNCTION_ROW])
+    [strict], [official] = livecodebench(path), livecodebench(path, grading="official")
+    for body, verdicts in OFFICIALLY.items():
+        program = f"class Solution:\n    kept = 0\n    def pairs(self, xs, k):\n        {body}\n"
+        assert [verifier.verify(each, program).outcome for each in (strict, official)] == verdicts, body
+    function = "pairs = lambda xs, k: [[x, k] for x in xs]"
+    assert {verifier.verify(each, function).outcome for each in (strict, official)} == {CORRECT}
+    assert verifier.extract(official, f"```python\n{function}\n```\n```python\nprint(1)\n```") == f"{function}\n"
     assert refusal(lambda: livecodebench(path, grading="lax")) == (
         "problems.options.grading: 'lax' is none of strict, official"
     )
@@ -426,6 +450,11 @@ SCRIPTS_AS_UNDER_A_JUDGE = [
     "def work(queue, lock):\n    with lock:\n        queue.put(sum(map(int, sys.stdin.read().split())))\n"
     "if __name__ == '__main__':\n    queue = Queue()\n    process = Process(target=work, args=(queue, Lock()))\n"
     "    process.start()\n    process.join()\n    print(queue.get(), process.exitcode or '')",
+    "def down(n): return n and 1 + down(n - 1)\n"  # more levels than Python allows by itself
+    "import sys\nprint(sum(map(int, sys.stdin.read().split())) + down(9000) - 9000)",
+    "import sys\nfrom functools import cache\nsys.setrecursionlimit(10**6)\n"  # more stack than a shell gives
+    "@cache\ndef down(n): return n and 1 + down(n - 1)\n"
+    "print(sum(map(int, sys.stdin.read().split())) + down(50_000) - 50_000)",
 ]
 
 

@@ -236,7 +236,7 @@ def _takes_the_program(node: ast.stmt) -> bool:
 # -- cases -------------------------------------------------------------------------------------------------------------
 
 _CALLS = """\
-from math import inf, nan
+from math import inf, isclose, nan
 
 
 def _as_json(value):
@@ -248,13 +248,27 @@ def _as_json(value):
     return value
 
 
+def _near(found, wanted):
+    if found == wanted:
+        return True
+    if isinstance(wanted, float):
+        return isinstance(found, (int, float)) and isclose(found, wanted, rel_tol=1e-9, abs_tol=1e-5)
+    if isinstance(wanted, dict):
+        same = isinstance(found, dict) and found.keys() == wanted.keys()
+        return same and all(_near(found[key], wanted[key]) for key in wanted)
+    if not (isinstance(wanted, list) and isinstance(found, list) and len(found) == len(wanted)):
+        return False
+    return all(_near(*pair) for pair in zip(found, wanted))
+
+
 def _agrees(found, wanted, ways):
     found = _as_json(found)
-    ways -= {way for way in ways if found != (wanted[0] if way == "wrapped" else wanted)}
+    ways -= {way for way in ways if not _near(found, wanted[0] if way == "wrapped" else wanted)}
     return bool(ways)
 """
-"""JSON has lists for tuples, and texts for the keys of dictionaries. A row whose outputs are all lists of one item has
-wrapped them, or its function returns such lists: harnesses take either, here it has to be the same in all cases."""
+"""JSON has lists for tuples, and texts for the keys of dictionaries. A float may be off as far as such contests grant
+it. A row whose outputs are all lists of one item has wrapped them, or its function returns such lists: harnesses take
+either, here it has to be the same in all cases."""
 _WHOLE_NUMBER = re.compile(r"-?[0-9]+")
 
 
@@ -316,6 +330,12 @@ def _is_finite(value: Any) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
+def _has_float(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return any(map(_has_float, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float)
+
+
 def _read_calls(function: str, calls: Sequence[tuple[list[Any], Any]]) -> dict[str, Any]:
     """Assertions on data; `call_based` programs may have a method of a class `Solution`, and use `CONTEST_IMPORTS`."""
     is_wrapped = all(isinstance(result, list) and len(result) == 1 for _, result in calls)
@@ -324,6 +344,8 @@ def _read_calls(function: str, calls: Sequence[tuple[list[Any], Any]]) -> dict[s
         call = f"{function}(*{arguments!r})"
         if is_wrapped:
             lines.append(f"assert _agrees({call}, {result!r}, _ways)")
+        elif _has_float(result):
+            lines.append(f"assert _near(_as_json({call}), {result!r})")
         else:
             found = f"_as_json({call})" if isinstance(result, list | dict) else call
             lines.append(f"assert {found} == {result!r}")

@@ -1,12 +1,13 @@
 """LiveCodeBench (arXiv 2403.07974): contest problems by date, so that a model can be asked what it cannot have seen.
 
-Options: `grading`, how scripts' outputs are compared: "strict" (the default; as contests do) or "official" (exactly as
-the authors' harness does); the tag `grading` says which. Where several outputs are right the harness has no checker;
-those that are known are here. And `release` ("v1" to "v6"; each holds the ones before), and `from` and
-`until` (contest dates, both included). The reference study uses release v5 from 2024-08-01 to 2025-01-31: 279 problems.
-Files are those of livecodebench/code_generation_lite; `path` is a folder with test.jsonl, test2.jsonl, ... or one file
-of rows, of which no release is known and none may be asked for. A release is known by its count before the dates
-select.
+Options: `grading`, how outputs and results are compared: "strict" (the default; as contests do: a float may be off by
+1e-5, each test has a `Solution` of its own) or "official" (exactly as the authors' harness does: floats are equal to
+the last bit, a tuple is a list at the top alone, all tests share one `Solution`); the tag `grading` says which. Where
+several outputs are right the harness has no checker; those that are known are here. And `release` ("v1" to "v6"; each
+holds the ones before), and `from` and `until` (contest dates, both included). The reference study uses release v5 from
+2024-08-01 to 2025-01-31: 279 problems. Files are those of livecodebench/code_generation_lite; `path` is a folder with
+test.jsonl, test2.jsonl, ... or one file of rows, of which no release is known and none may be asked for. A release is
+known by its count before the dates select.
 
 A problem is either a function to write (in a class `Solution`), whose tests become assertions on data, or a script that
 reads standard input. There are no published solutions, so `references` is empty. Private tests are packed as zlib and
@@ -54,6 +55,11 @@ def plain(value):
         return [plain(item) for item in value]
     return Close(value) if isinstance(value, float) else value
 """
+_OFFICIAL_ONCE = """\
+def plain(value):
+    return list(value) if isinstance(value, tuple) else value
+"""
+_OFFICIAL_FIRST = "_solution = Solution()\n"
 
 
 _CHECKERS = {
@@ -116,7 +122,7 @@ class LiveCodeBench:
                 "task_id": row.identifier("question_id"),
                 "prefix": CONTEST_IMPORTS,
                 "setup": "",
-                **(_function_tests(row, function, tests) if function else _script_tests(row, grading, tests)),
+                **(_function_tests(row, grading, function, tests) if function else _script_tests(row, grading, tests)),
             },
         )
 
@@ -221,21 +227,22 @@ def _script_tests(row: Row, grading: str, tests: list[dict[str, str]]) -> dict[s
     }
 
 
-def _function_tests(row: Row, function: str, tests: list[dict[str, str]]) -> dict[str, Any]:
+def _function_tests(row: Row, grading: str, function: str, tests: list[dict[str, str]]) -> dict[str, Any]:
     """Assertions: an input has one JSON value per line, each an argument."""
     if not function.isidentifier():
         raise row.error(f"'metadata': func_name {function[:40]!r} is no name")
-    asserts = []
+    is_strict = grading == GRADINGS[0]
+    asserts, solution = [], "Solution()" if is_strict else "_solution"
     for test in tests:
         try:
             arguments = [json.loads(line) for line in test["input"].split("\n") if line.strip()]
             output = json.loads(test["output"])
         except json.JSONDecodeError:
             raise row.error("a test of a function whose input or output is no JSON") from None
-        asserts.append(f"assert plain(Solution().{function}(*{arguments!r})) == {output!r}")
+        asserts.append(f"assert plain({solution}.{function}(*{arguments!r})) == {output!r}")
     return {
-        "once": _ONCE,
-        "tests": ["\n".join(asserts)],
+        "once": _ONCE if is_strict else _OFFICIAL_ONCE,
+        "tests": [("" if is_strict else _OFFICIAL_FIRST) + "\n".join(asserts)],
         "entry_point": "Solution",
         "cpu_seconds": FUNCTION_SECONDS,
         "data_only": True,

@@ -2,7 +2,8 @@
 
 Both compare line by line without surrounding white space, and only a line feed ends a line.
   strict    words are equal as texts, or as numbers written plainly (-12, 0.5, 1e-7: no plus sign, no underscore, no
-            "inf"); where a number with a fraction is expected, up to 1e-6 of it or of 1, which is what contests grant
+            "inf", no zeros before other digits: 007 and 0010 are names and bits); where a number with a fraction is
+            expected, up to 1e-6 of it or of 1, which is what contests grant
   official  a line that is not equal as text is equal if its numbers are, exactly, whatever Python's Decimal takes for
             one (lcb_runner/evaluation/testing_util.py)
 """
@@ -12,7 +13,7 @@ from decimal import Decimal, DecimalException, InvalidOperation
 from enum import StrEnum
 
 TOLERANCE = Decimal("1e-6")
-_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_NUMBER = re.compile(r"-?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 LONGEST_NUMBER = 60_000
 """Characters of a word that is read as a number."""
 

@@ -1,14 +1,14 @@
 """From a program to its verdict: what it is run against, how often, with how much time.
 
 Three ways, tried in this order. Data only: the program in one sandbox, its tests in another, nothing but data between
-them. Scripts: input and output; one that lacks a name runs again behind the imports that LiveCodeBench, verl and PRIME
-put before every script, unless its problem has a head of its own. In one process: where tests need real objects (a
-class, an operator, an identity, a patch), which no data can stand for; then the program could forge its verdict, and
-the verdict says `in_process`. A problem is settled for this way by its published solution, if that does not pass with
-data only (it needs more than data, or returns more than crosses), and not by what a program returns; without a
-solution, by the tests' text where that is certain (`needs.py`), else by their needing it of the program in question.
-What a program returns is data up to some 2,000 levels deep. What is deeper is incorrect unless the published solution
-returns such: a comparison ends at 1,000 levels in Python too.
+them. Scripts: input and output; one that lacks a name, or levels of calls, runs again behind the imports and the limit
+that LiveCodeBench, verl and PRIME put before every script, unless its problem has a head of its own. In one process:
+where tests need real objects (a class, an operator, an identity, a patch), which no data can stand for; then the
+program could forge its verdict, and the verdict says `in_process`. A problem is settled for this way by its published
+solution, if that does not pass with data only (it needs more than data, or returns more than crosses), and not by what
+a program returns; without a solution, by the tests' text where that is certain (`needs.py`), else by their needing it
+of the program in question. What a program returns is data up to some 2,000 levels deep. What is deeper is incorrect
+unless the published solution returns such: a comparison ends at 1,000 levels in Python too.
 
 Time is CPU time of the program's own process. It is measured against a reference program, again whenever a program
 runs out of it, since a busy machine does less in a CPU second: a program that had less than it would be allowed now
@@ -36,7 +36,7 @@ from move37.verifiers.program_parsing import continues
 from move37.verifiers.sandbox.cycles import NEVER_ENDS
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
 from move37.verifiers.sandbox.needs import need_objects
-from move37.verifiers.sandbox.orders import LACKS_NAME
+from move37.verifiers.sandbox.orders import WANTS_HEAD
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
 
 REFERENCE_PROGRAM = (
@@ -85,6 +85,8 @@ _TOO_LARGE = "raises MemoryError"
 """What the tests see of a value that is larger than what crosses, or than memory."""
 _MAY_BE_BEYOND = (_TOO_LARGE, "raises RecursionError")
 """What they see of one that is too large or nested too deeply to cross: its published solution may give such, too."""
+_WANTS_HEAD = frozenset({"raises NameError", "raises RecursionError"})
+"""What they see of a program that may run behind a head."""
 _TIMED_OUT = Verdict(Outcome.INCORRECT, "ran out of time", flags=frozenset({Flag.TIMED_OUT}))
 _IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TIMED_OUT}))
 _ENDLESS = Verdict(Outcome.INCORRECT, "provably never ends", flags=frozenset({Flag.TIMED_OUT}))
@@ -225,10 +227,10 @@ class ProgramRuns:
         return _verdict(examined, limits)
 
     def _examined(self, problem: Problem, tests: dict[str, Any], sources: list[str], limits: Limits) -> Examined:
-        """What the tests say. A program that lacks a name runs again behind what every harness for such rows puts
-        before it."""
+        """What the tests say. A program that lacks a name or levels of calls runs again behind what every harness for
+        such rows puts before it."""
         examined = self._sandboxes.examine(tests, sources, limits)
-        if examined.reason != "raises NameError" or not problem.metadata.get("call_based"):
+        if examined.reason not in _WANTS_HEAD or not problem.metadata.get("call_based"):
             return examined
         asked_for = f"globals().pop({problem.metadata['entry_point']!r}, None)\n"
         return self._sandboxes.examine(tests, [CONTEST_IMPORTS + asked_for, *sources], limits)
@@ -276,7 +278,7 @@ class ProgramRuns:
             given = case["input"].encode("utf-8", "surrogatepass")
             self._began = time.monotonic()
             ran = self._sandboxes.run_script(sources, given, limits)
-            if ran.report.status == LACKS_NAME and sources is task.sources and not metadata.get("prefix"):
+            if ran.report.status == WANTS_HEAD and sources is task.sources and not metadata.get("prefix"):
                 sources = [CONTEST_IMPORTS, *sources]
                 self._began = time.monotonic()
                 ran = self._sandboxes.run_script(sources, given, limits)
@@ -390,25 +392,44 @@ def _signal_name(number: int) -> str:
 
 # -- what is run -------------------------------------------------------------------------------------------------------
 
-METHOD_OF_SOLUTION = re.compile(r"\bSolution\(\)\.(\w+)\(")
+METHOD_OF_SOLUTION = re.compile(r"\b(?:Solution\(\)|_solution)\.(\w+)\(")
+_HAS_SOLUTION = re.compile(r"^class Solution\b", re.MULTILINE)
 _AS_A_CLASS = """
-if "Solution" not in globals():
+if "Solution" not in globals() and {name!r} in globals():
     class Solution:
         {name} = staticmethod({name})
 """
 """For tests that want a method where the program has a function, as LiveCodeBench's harness does."""
 _AS_A_FUNCTION = """
+def _from_outside(name, own):
+    within = False
+
+    def call(*args, **kwargs):
+        nonlocal within
+        if within and own:
+            return own(*args, **kwargs)
+        within = True
+        try:
+            return getattr(Solution(), name)(*args, **kwargs)
+        finally:
+            within = False
+
+    return call
+
+
 if hasattr(globals().get("Solution"), {name!r}):
-    {name} = Solution().{name}
+    {name} = _from_outside({name!r}, globals().get({name!r}))
 """
-"""For tests that want a function where the program has a method, as the harnesses of APPS and verl do."""
+"""For tests that want a function where the program has a method, as the harnesses of APPS and verl do; every call has a
+`Solution` of its own, as where such problems come from. A function of the same name stays what the program itself
+calls."""
 
 
 def _sources(problem: Problem, program: str) -> list[str]:
     """The program's texts, which are run one after the other."""
     head = problem.metadata.get("prefix", "")
     method = next(filter(None, map(METHOD_OF_SOLUTION.search, problem.metadata.get("tests", ()))), None)
-    after = [_AS_A_CLASS.format(name=method[1])] if method and f"def {method[1]}" in program else []
+    after = [_AS_A_CLASS.format(name=method[1])] if method and not _HAS_SOLUTION.search(program) else []
     if problem.metadata.get("call_based") and "class Solution" in program:
         after.append(_AS_A_FUNCTION.format(name=problem.metadata["entry_point"]))
     if not head:

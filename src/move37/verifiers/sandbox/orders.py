@@ -11,8 +11,9 @@ ROLES = ("program", "script", "in-process", "examiner")
 STOPPED = ("", "wall", "asked")
 CONNECTION = 3
 """The descriptor that an order carries first, where a child has it."""
-LACKS_NAME = 72
-"""The exit status of a script that used a name which it did not have."""
+WANTS_HEAD = 72
+"""The exit status of a script that used a name which it did not have, or more levels of calls than Python allows:
+what contests' harnesses put before every program may give it both."""
 READY, END = b"ready", b"end"
 ORDER = struct.Struct("!BddQ")
 REPORT = struct.Struct("!iBddQ??")

@@ -18,7 +18,7 @@ from importlib import import_module
 from itertools import islice
 from typing import Any
 
-from .orders import CONNECTION, LACKS_NAME
+from .orders import CONNECTION, WANTS_HEAD
 from .scripts import as_a_script, finish, forget, prepare
 from .wire import MUTABLE, Link, MalformedError, decode, deeply, encode, within
 
@@ -196,7 +196,7 @@ def _is_data(value: Any) -> bool:
 
 def run_script(begin: Begin) -> int:
     """Run the program that comes on the connection as a script. The exit status: 0 unless it raised something,
-    LACKS_NAME for a name."""
+    WANTS_HEAD for what a head may give it."""
     link = Link(CONNECTION)
     sources = link.receive()
     link.close()
@@ -210,7 +210,7 @@ def run_script(begin: Begin) -> int:
     except SystemExit:
         pass  # with whatever code or text: its output decides, as in LiveCodeBench's harness
     except BaseException as error:  # whatever a program raises
-        status = LACKS_NAME if type(error) is NameError else 1
+        status = WANTS_HEAD if type(error) in (NameError, RecursionError) else 1
     try:
         finish(names)
     except BaseException:  # what it left for the exit is its own too

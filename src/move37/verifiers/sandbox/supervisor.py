@@ -63,6 +63,9 @@ WALL, ASKED = STOPPED.index("wall"), STOPPED.index("asked")
 WORK = [program.ROLES[role] for role in ROLES[:EXAMINER]]
 FILE_BYTES = 32 << 20
 THREADS = 16
+STACK_BYTES = 128 << 20
+"""What contests' judges grant a deep recursion; more than the kernel leaves free for the stack of a process would be
+in vain."""
 PENDING_SIGNALS = 64
 """And timers: the kernel counts them for all of a user's processes."""
 PROCESSES = 4
@@ -238,6 +241,9 @@ def _limit() -> None:
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    stack = STACK_BYTES if stack == resource.RLIM_INFINITY else min(stack, STACK_BYTES)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, resource.getrlimit(resource.RLIMIT_STACK)[1]))
 
 
 def _filters(isolated: bool) -> _Filters:
