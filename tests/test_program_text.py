@@ -295,6 +295,76 @@ def test_a_function_is_found_in_what_models_put_around_it_today(text: str) -> No
     assert triples(text)
 
 
+SHOWN = 'def triple(n):\n    """Triples.\n\n    >>> triple(1)\n    3\n    """\n    return 3 * n\n'
+ADDS = "def triple(n):\n    if n: return n + n + n\n    return 0\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Prompts in a docstring, and a session behind the program, are none that stand before it.
+        f"Here it is:\n\n{SHOWN}\nIt multiplies by three.",
+        f"```python\n{SHOWN}\nIt multiplies by three.",
+        f'{SHOWN}\n\ndef other(n):\n    """Other.\n\n    >>> other(1)\n    2\n    """\n    return [',
+        f"{WHOLE}\n>>> triple(1)\n3\n",
+        f"```python\n{WHOLE}\n>>> triple(1)\n3\n```",
+        # Words that are Python by accident.
+        f"Solution\n\n{WHOLE}\nDone\n",
+        f"{WHOLE}\nComplexity: O(n)\n",
+        f"{WHOLE}\n#### Notes\n\n- simple\n- fast\n",
+        # What is not Python defines nothing beside what is.
+        f"```python\n{WHOLE}```\nIn short:\n```\ndef triple(n):\n    add n three times\n```",
+        f"```python\n{WHOLE}```\nShorter:\n```python\ndef triple(n): return 3 * n)\n```",
+        # A block that was left open is the program, if it is one, and none that only began to repeat another.
+        f"```python\n{WRONG}```\nNo:\n```python\n{WHOLE}",
+        f"```python\n{WRONG}```\nNo:\n```python\n{WHOLE.rstrip()}<|im_end|>",
+        f"```python\n{WHOLE}```\nAgain:\n```python\ndef triple(n):\n    # by addition\n    total = n\n",
+        f"```python\n{ADDS}```\nAgain:\n```python\ndef triple(n):\n    '''Adds.'''\n    if n: return n + n + n\n",
+        # The answer stands in its tag.
+        f"<answer>\n```python\n{WHOLE}```\n</answer>\nNot this:\n```python\n{WRONG}```",
+        f"<answer>{WRONG}</answer> No.\n<answer>\n{WHOLE}</answer>\nNot this:\n```python\n{WRONG}```",
+        f"<answer>the code below</answer>\n```python\n{WHOLE}```",
+    ],
+)
+def test_a_function_is_found_beside_what_is_nearly_one(text: str) -> None:
+    assert triples(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```python\n{READS}```\n```python\n# input() gives a text\nx = '1'.split()\nprint(x)\n```",
+        f"```python\n{READS}```\n```python\nprint('input() asks for a line')\n```",
+        f"```python\nprint(input())\n```\nNo:\n```python\n{READS}",
+        f"```python\n{READS}```\nAgain:\n```python\n# the number\nn = int(input())\n",
+        f"```python\n{READS}```\nAgain:\n```python\ndef main():\n    n = int(input())\n",
+        f"```python\n{READS}```\nShorter:\n```python\nprint(3 * int(input())\n```",
+    ],
+)
+def test_a_script_is_found_beside_what_is_nearly_one(text: str) -> None:
+    assert same(find_program(text, SCRIPT), READS)
+
+
+def test_a_script_that_is_no_python_is_not_mended() -> None:
+    for broken in (f"{READS}print(n n)\n", f"import sys os\n{READS}", f"{READS}\nThis prints three times n.\n"):
+        assert same(find_program(f"```python\n{broken}```", SCRIPT), broken)
+
+
+@pytest.mark.parametrize("program", ["print('Hello')", "for n in range(2):\n    print(n)"])
+@pytest.mark.parametrize("label", ["", "python"])
+def test_an_output_that_is_python_too_is_no_script(program: str, label: str) -> None:
+    assert same(find_program(f"```{label}\n{program}\n```\nprints\n```\nHello\n```", SCRIPT), program)
+
+
+def test_where_a_class_or_a_function_will_do_the_last_of_either_counts() -> None:
+    task = Task(frozenset({"triple"}), "", False, frozenset({"Solution"}))
+    method = "class Solution:\n    def triple(self, n):\n        return 3 * n\n"
+    assert same(find_program(f"```python\n{WRONG}```\nNo:\n```python\n{method}```", task), method)
+    assert same(find_program(f"```python\n{method}```\nAs a function:\n```python\n{WHOLE}```", task), WHOLE)
+    core = "def triple(self, n):\n    return 3 * n\n"
+    assert same(find_program(f"```python\n{method}```\nIts core:\n```python\n{core}```", task), method)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -40,7 +40,7 @@ class CodeVerifier:
     def __init__(self, isolated: bool = True, cpu_seconds: float = 3.0) -> None:
         self.isolated, self.cpu_seconds = isolated, cpu_seconds
         marks = "" if cpu_seconds == 3.0 else f"+{cpu_seconds:g}s", "" if isolated else "+not-isolated"
-        self.version = f"6+python-{sys.version_info.major}.{sys.version_info.minor}{''.join(marks)}"
+        self.version = f"7+python-{sys.version_info.major}.{sys.version_info.minor}{''.join(marks)}"
         self._runs: ProgramRuns | None = None
 
     def __getstate__(self) -> dict[str, Any]:

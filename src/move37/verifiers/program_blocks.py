@@ -72,6 +72,8 @@ class Block(NamedTuple):
     text: str
     kind: str = PYTHON
     closed: bool = True
+    labelled: bool = False
+    """Whether it says itself that it is Python."""
 
 
 def without_special(text: str) -> str:
@@ -114,8 +116,9 @@ def _of_language(content: str, info: str, closed: bool, fits: Fits, head: str) -
         yield Block(content, OTHER, closed)
         yield from (Block(found[2], PYTHON, True) for found in _HERE_DOCUMENT.finditer(content))
     else:
-        is_python = not language or language == "code" or _PYTHON_INFO.fullmatch(info) is not None
-        yield Block(content, PYTHON if is_python else UNKNOWN, closed)
+        labelled = _PYTHON_INFO.fullmatch(info) is not None
+        is_python = labelled or not language or language == "code"
+        yield Block(content, PYTHON if is_python else UNKNOWN, closed, labelled)
 
 
 def _before(text: str, line_start: int, fits: Fits, head: str) -> list[Block]:

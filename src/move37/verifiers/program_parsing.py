@@ -133,6 +133,54 @@ def _does(statement: ast.stmt, source: str) -> bool:
     return _DROPPED.search(source) is not None
 
 
+def reads_input(text: str) -> bool:
+    """Whether it does read its input, and not only speak of that in a comment or a text."""
+    tree = parsed(text)
+    return tree is None or any(map(_reads, ast.walk(tree)))
+
+
+def _reads(node: ast.AST) -> bool:
+    match node:
+        case ast.Name(id="input" | "stdin" | "fileinput") | ast.alias(name="stdin" | "input" | "fileinput"):
+            return True
+        case ast.Attribute(attr="stdin" | "__stdin__" | "input"):
+            return True
+        case ast.Call(func=ast.Name(id="open") | ast.Attribute(attr="open" | "read" | "fdopen"), args=[first, *_]):
+            return isinstance(first, ast.Constant) and first.value in (0, "/dev/stdin")
+    return False
+
+
+def returns_a_value(text: str) -> bool:
+    tree = parsed(text)
+    return tree is not None and any(
+        isinstance(node, ast.Return | ast.Yield | ast.YieldFrom | ast.Lambda)
+        and getattr(node, "value", True) is not None
+        for node in ast.walk(tree)
+    )
+
+
+def without_docstrings(text: str) -> str:
+    """What it does, in one spelling; "" where it is no Python."""
+    if parsed(text) is None:
+        return ""
+    tree = ast.parse(text)  # a tree of its own, which is changed
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | _DEFINED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def takes_self(text: str, names: Collection[str]) -> bool:
+    """Whether what it defines of these names are methods without their class."""
+    tree = parsed(text)
+    found = [] if tree is None else [each for each in tree.body if isinstance(each, _DEFINED) and each.name in names]
+    return bool(found) and all(
+        isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        and [argument.arg for argument in each.args.args[:1]] == ["self"]
+        for each in found
+    )
+
+
 def is_stub(text: str, names: Collection[str]) -> bool:
     """Whether all that it defines of these names is without a body."""
     tree = parsed(text)
@@ -173,16 +221,36 @@ def up_to_prose(program: str, head: str = "") -> str | None:
 
 
 def _without_words(program: str) -> str:
-    """Without words at its end that are Python by accident: `Done`, `Note: fast`."""
+    """Without words around it that are Python by accident: `Solution`, `Done`, `Note: fast`, `Time: O(n)`."""
     tree = parsed(program)
     if tree is None or len(tree.body) < 2:
         return program
-    last, bound = tree.body[-1], has(program)
-    word = last.value if isinstance(last, ast.Expr) else last.annotation if isinstance(last, ast.AnnAssign) else None
-    says = isinstance(word, ast.Name) and word.id not in bound and not hasattr(builtins, word.id)
-    if not says or (isinstance(last, ast.AnnAssign) and last.value is not None):
+    known, statements = has(program) | set(dir(builtins)), list(tree.body)
+    while len(statements) > 1 and _says(statements[-1], known):
+        statements.pop()
+    while len(statements) > 1 and _says(statements[0], known) and isinstance(_word(statements[0]), ast.Name):
+        statements.pop(0)
+    if len(statements) == len(tree.body):
         return program
-    return "\n".join(program.split("\n")[: last.lineno - 1]).rstrip() + "\n"
+    lines = program.split("\n")
+    first = 0 if statements[0] is tree.body[0] else tree.body[tree.body.index(statements[0]) - 1].end_lineno
+    last = None if statements[-1] is tree.body[-1] else statements[-1].end_lineno
+    return "\n".join(lines[first:last]).rstrip() + "\n"
+
+
+def _word(statement: ast.stmt) -> ast.expr | None:
+    match statement:
+        case ast.Expr(value=word) | ast.AnnAssign(annotation=word, value=None):
+            return word
+    return None
+
+
+def _says(statement: ast.stmt, known: set[str]) -> bool:
+    """Whether it does nothing but mention names that nothing binds: Python would stop at it."""
+    word = _word(statement)
+    names = [node.id for node in ast.walk(word) if isinstance(node, ast.Name)] if word is not None else []
+    is_call = isinstance(word, ast.Call) and isinstance(statement, ast.Expr)
+    return bool(names) and not known & set(names) and (not is_call or "*" not in known)
 
 
 def programs_between_prose(text: str) -> Iterator[str]:
@@ -274,9 +342,15 @@ def _without_invisible(text: str) -> str:
 
 
 def _without_prompts(text: str) -> str:
-    if not _PROMPTED.search(text):
+    """A session's program; or the program in front of a session that shows it. Prompts in a docstring are none."""
+    prompt = _PROMPTED.search(text)
+    if not prompt:
         return text
-    return "\n".join(a or b for a, b in _PROMPT.findall(text)) + "\n"
+    before = text[: prompt.start()]
+    if parsed(before) is not None and STARTS.search(before):
+        return before
+    program = "\n".join(a or b for a, b in _PROMPT.findall(text)) + "\n"
+    return text if _DEFINITION.search(before) or parsed(program) is None else program
 
 
 def _without_commands(text: str) -> str:

@@ -5,16 +5,20 @@
 2. Blocks: between fences (``` or ~~~, also behind prose, a list mark, a quotation mark or a tag). A fence ends a block
    wherever it stands in a line and whatever follows it, but not inside a docstring or a text of the program's. Text
    before a first fence that has no opening is a block if it is Python: the prompt opened it. A block that is never
-   closed ends with the text, and counts only where no closed one does.
+   closed ends with the text, and counts where no closed one does, or where it is a program to its end: no beginning
+   of a closed one, and with a result.
 3. Where no such block is what was asked for: [PYTHON] and [/PYTHON], [BEGIN] and [DONE], <code> and </code>; text
    without the prose around it; between any tags; texts in JSON (calls of tools, notebooks); indented paragraphs; code
    in a line.
 4. Of several blocks:
-     functions   the last one that defines a tested name, else the last that continues the problem's head
+     functions   the last one that defines a tested name, of those that are Python; else the last that continues the
+                 problem's head
      scripts     the last one that reads input and prints, else the last that reads input with what goes on from it,
-                 else the last one that prints something computed
+                 else one that says that it is Python, reads input and is none; else the last one that prints something
+                 computed, else the last that prints
      else        the last one that is Python
-   Not signatures without a body, beginnings cut from another block, or tests that put something in place of the input.
+   Not signatures without a body, beginnings cut from another block, methods without their class, or tests that put
+   something in place of the input. What stands in <answer> and </answer> comes before what stands outside.
    Blocks that say that they are another language, or output, are none, unless they define a tested name. If the chosen
    one uses names that it does not define, or lacks a tested one, what other blocks define is put before it.
 
@@ -62,11 +66,16 @@ from move37.verifiers.program_parsing import (
     is_whole,
     missing,
     parsed,
+    reads_input,
+    returns_a_value,
     returns_outside,
+    takes_self,
     up_to_prose,
+    without_docstrings,
 )
 
 MOST_BLOCKS = 200
+MOST_ANSWERS = 4
 _REASONED = re.compile(
     r"</(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|seed:think)>|\[/THINK\]"
     r"|\u25c1/think\u25b7|<\|(?:end_of_thought|END_THINKING|inner_suffix)\|>|<\|channel\|>final<\|message\|>"
@@ -74,6 +83,7 @@ _REASONED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Ends of what a model thought, and did not answer."""
+_ANSWERED = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
 _TURN_ENDED = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|end_of_text|EOT|eot|return|eom_id|end|eos|end_of_turn|file_separator)\|>"
     r"|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text|EOT|file_sep)>|<\uff5cend[^\n>]{1,30}\uff5c>"
@@ -93,7 +103,7 @@ class Task(NamedTuple):
     head: str
     is_script: bool
     stand_ins: frozenset[str] = frozenset()
-    """Names that will do where none of `names` is defined."""
+    """Names that will do where none of `names` is defined; a class `Solution` will do as well as they."""
 
 
 def find_program(text: str, task: Task) -> str | None:
@@ -112,8 +122,9 @@ def _find_in_answer(text: str, task: Task) -> str | None:
     answer, reasoned = (text[ends[0].end() :], ends[0][0]) if ends else (text, "")
     begun = len(answer) - len(answer.lstrip())
     turn = next((answer[: end.start()] for end in _TURN_ENDED.finditer(answer) if end.start() > begun), "")
-    if turn:
-        found, sure = _find(turn, task)
+    tagged_answers = deque(_ANSWERED.finditer(turn or answer), maxlen=MOST_ANSWERS) if "</answer>" in answer else ()
+    for part in (*(tag[1] for tag in reversed(tagged_answers)), turn):
+        found, sure = _find(part, task) if part else (None, False)
         if found is not None and sure:
             return found
     found, sure = _find(answer, task)
@@ -173,14 +184,34 @@ def _fits(text: str, task: Task) -> bool:
 def _asked_for(blocks: Sequence[Block], task: Task) -> Block | None:
     """The block that is what was asked for; None if none is."""
     pythons = [block for block in blocks if block.kind == PYTHON]
+    closed = [block for block in pythons if block.closed]
+    if closed and not pythons[-1].closed and _is_finished(pythons[-1], closed, task):
+        closed.append(pythons[-1])
     groups = [
-        [block for block in pythons if block.closed],
+        closed,
         pythons,
         [block for block in blocks if block.kind == UNKNOWN and is_whole(block.text)],
         [block for block in blocks if block.kind == OTHER and is_whole(block.text)],
     ]
     choose = _script if task.is_script else partial(_function, task=task)
     return next((found for group in groups if group and (found := choose(group)) is not None), None)
+
+
+def _is_finished(block: Block, closed: Sequence[Block], task: Task) -> bool:
+    """Whether a block that was never closed is a program all the same, and not cut off while it repeated another."""
+    tree = parsed(block.text)
+    if tree is None:
+        return False
+    if task.is_script:
+        if _script([block]) is None or not _prints(tree) or _only_defines(block.text):
+            return False
+    else:
+        wanted = task.names | task.stand_ins
+        others = [other.text for other in closed if _defines(other, wanted)]
+        if not _defines(block, wanted) or (any(map(returns_a_value, others)) and not returns_a_value(block.text)):
+            return False
+    said = without_docstrings(block.text)
+    return not any(without_docstrings(other.text).startswith(said) for other in closed if other.text != block.text)
 
 
 def _any(blocks: Sequence[Block]) -> Block:
@@ -205,11 +236,14 @@ def _function(blocks: Sequence[Block], task: Task) -> Block | None:
     if not task.names and not task.head:
         return _last(blocks, lambda block: parsed(block.text) is not None and _computes(parsed(block.text)))
     blocks = [block for each in blocks for block in [_at_margin(each, task)]]
-    for names in (task.names, task.stand_ins):
+    either = "Solution" in task.stand_ins
+    for names in (task.names | task.stand_ins,) if either else (task.names, task.stand_ins):
         fitting = [block for block in blocks if _defines(block, names)]
+        if task.stand_ins:
+            fitting = [block for block in fitting if not takes_self(block.text, names)]
         whole = [block for block in fitting if not is_stub(block.text, names) and not _is_cut(block, blocks)]
         if whole:
-            return whole[-1]
+            return _last(whole, lambda block: is_whole(block.text)) or whole[-1]
         found = _last(blocks, _goes_on) if task.head else None
         if found is not None or fitting:
             return found or fitting[-1]
@@ -239,20 +273,46 @@ def _is_cut(block: Block, blocks: Sequence[Block]) -> bool:
 
 
 def _script(blocks: Sequence[Block]) -> Block | None:
-    """The last that reads and prints; else the last that reads, with what follows and goes on from it; else the last
-    that prints something computed."""
+    """The last that reads and prints; else the last that reads, with what follows and goes on from it; else one that
+    would read if it were Python, as it says; else the last that prints something computed; else the last that prints.
+    """
     blocks = [each._replace(text=dedent(each.text)) if continues(each.text) else each for each in blocks]
     reading = [
         (place, block)
         for place, block in enumerate(blocks)
         if _READS.search(block.text) and not _FEEDS.search(block.text) and parsed(block.text) is not None
     ]
+    if len(reading) > 1:  # some may only speak of it
+        reading = [(place, block) for place, block in reading if reads_input(block.text)] or reading
     for _, block in reversed(reading):
         if _PRINTS.search(block.text) and not _only_defines(block.text):
             return block
     if reading:
         return _with_what_follows(*reading[-1], blocks)
-    return _last(blocks, lambda block: "print" in block.text and _computes(parsed(block.text)))
+    return (
+        _last(blocks, _is_broken)
+        or _last(blocks, lambda block: "print" in block.text and _computes(parsed(block.text)))
+        or _last(blocks, lambda block: _prints(parsed(block.text)))
+    )
+
+
+def _is_broken(block: Block) -> bool:
+    """Whether it was given as a script and is none."""
+    return (
+        block.labelled
+        and block.closed
+        and parsed(block.text) is None
+        and _READS.search(block.text) is not None
+        and STARTS.match(block.text.lstrip()) is not None
+    )
+
+
+def _prints(tree: ast.Module | None) -> bool:
+    return tree is not None and any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
+        and (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) in ("print", "write", "writelines")
+        for node in ast.walk(tree)
+    )  # fmt: skip
 
 
 _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom | ast.Assign
@@ -302,9 +362,8 @@ def _with_helpers(chosen: Block, blocks: Sequence[Block], task: Task) -> str:
     if not others:
         return chosen.text
     taken: list[Block] = []
-    wanted = missing(chosen.text, task.head) | (
-        task.names - binds(chosen.text) if not continues(chosen.text) else set()
-    )
+    is_all = continues(chosen.text) or task.stand_ins & binds(chosen.text)
+    wanted = missing(chosen.text, task.head) | (set() if is_all else task.names - binds(chosen.text))
     for _ in range(len(others)):
         having = [b for b in others if b not in taken and wanted & has(b.text)]
         if not having:
