@@ -324,6 +324,15 @@ ADDS = "def triple(n):\n    if n: return n + n + n\n    return 0\n"
         f"<answer>\n```python\n{WHOLE}```\n</answer>\nNot this:\n```python\n{WRONG}```",
         f"<answer>{WRONG}</answer> No.\n<answer>\n{WHOLE}</answer>\nNot this:\n```python\n{WRONG}```",
         f"<answer>the code below</answer>\n```python\n{WHOLE}```",
+        "```python\ndef times(a):\n    return 3 * a\n```\n"
+        "<answer>```python\ndef triple(n):\n    return times(n)\n```</answer>",
+        # A text that holds a program defines nothing; what binds a name anew needs what it was.
+        f"```python\n{WHOLE}```\n```python\ncode = '''\n{WRONG}'''\nprint(code)\n```",
+        f"```python\n{WHOLE}```\nLogged:\n```python\ndef logged(f):\n    return lambda n: f(n)\n\n"
+        "triple = logged(triple)\n```",
+        f"```python\n{WHOLE}```\nTo begin with:\n```python\ndef triple(n):\n    # yours\n    return None\n```",
+        # Fences that nobody counted.
+        f"  `````python\n  # A plan.\n\n  ```\n\nNow\n\n````python\n{WHOLE}````\n",
     ],
 )
 def test_a_function_is_found_beside_what_is_nearly_one(text: str) -> None:
@@ -343,6 +352,14 @@ def test_a_function_is_found_beside_what_is_nearly_one(text: str) -> None:
 )
 def test_a_script_is_found_beside_what_is_nearly_one(text: str) -> None:
     assert same(find_program(text, SCRIPT), READS)
+
+
+def test_a_completion_may_have_a_function_of_the_same_name_within() -> None:
+    assert triples("    def triple(m):\n        return 3 * m\n    return triple(n)\n", COMPLETION)
+
+
+def test_behind_reasoning_the_inside_of_a_function_may_stand_at_the_margin() -> None:
+    assert triples("<think>easy</think>\n\nreturn 3 * n", COMPLETION)
 
 
 def test_a_script_that_is_no_python_is_not_mended() -> None:

@@ -192,6 +192,8 @@ def _closing(text: str, start: int, mark: str) -> tuple[int, int, bool]:
         tries -= 1
         if not tries:
             break
+    if first is None and len(mark) > 3:
+        return _closing(text, start, mark[:3])  # a model does not count them
     return inside or first or (len(text), len(text), False)
 
 

@@ -100,12 +100,22 @@ def has(text: str) -> set[str]:
 
 
 def missing(text: str, head: str = "") -> set[str]:
-    """What it uses and has not."""
+    """What it uses and has not, or binds anew from what it has not: `f = logged(f)`."""
     tree = parsed(head + text if continues(text) else text)
     if tree is None:
         return set()
     used, bound = used_and_bound(nodes(tree))
-    return used - bound - set(dir(builtins))
+    return (used - bound - set(dir(builtins))) | _bound_anew(tree)
+
+
+def _bound_anew(tree: ast.Module) -> set[str]:
+    before, anew = set[str](), set[str]()
+    for statement in tree.body:
+        used, bound = used_and_bound(nodes(ast.Module([statement], [])))
+        if isinstance(statement, ast.Assign):
+            anew |= {each.id for each in statement.targets if isinstance(each, ast.Name)} & used - before
+        before |= bound
+    return anew - set(dir(builtins))
 
 
 def definitions(text: str) -> str:
@@ -195,6 +205,7 @@ def _is_empty(body: list[ast.stmt]) -> bool:
     return all(
         isinstance(each, ast.Pass | ast.Raise)
         or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+        or (isinstance(each, ast.Return) and (each.value is None or ast.unparse(each.value) == "None"))
         or (isinstance(each, _DEFINED) and _is_empty(each.body))
         for each in body
     )

@@ -123,13 +123,20 @@ def _find_in_answer(text: str, task: Task) -> str | None:
     begun = len(answer) - len(answer.lstrip())
     turn = next((answer[: end.start()] for end in _TURN_ENDED.finditer(answer) if end.start() > begun), "")
     tagged_answers = deque(_ANSWERED.finditer(turn or answer), maxlen=MOST_ANSWERS) if "</answer>" in answer else ()
-    for part in (*(tag[1] for tag in reversed(tagged_answers)), turn):
-        found, sure = _find(part, task) if part else (None, False)
+    for tag in reversed(tagged_answers):
+        found, sure = _find(tag[1], task)
+        if found is not None and sure:
+            around = fenced(without_special(turn or answer), partial(_fits, task=task), task.head)
+            return _with_helpers(Block(found), deque(map(_clean, around), maxlen=MOST_BLOCKS), task)
+    if turn:
+        found, sure = _find(turn, task)
         if found is not None and sure:
             return found
     found, sure = _find(answer, task)
     if not reasoned or (found is not None and sure):
         return found
+    if found is None and task.head and not task.is_script and returns_outside(answer):
+        return as_body(answer, task.head)
     whole, sure = _find(text, task)
     # A program may itself speak of such marks.
     return whole if found is None or (whole is not None and sure and reasoned in whole) else found
@@ -229,7 +236,8 @@ def _last(blocks: Sequence[Block], fits: Callable[[Block], bool]) -> Block | Non
 
 
 def _defines(block: Block, names: frozenset[str]) -> bool:
-    return bool(names & binds(block.text))
+    bound = names & binds(block.text)
+    return bool(bound) and (parsed(block.text) is None or bool(bound & has(block.text)))
 
 
 def _function(blocks: Sequence[Block], task: Task) -> Block | None:
@@ -255,7 +263,8 @@ def _at_margin(block: Block, task: Task) -> Block:
     if not continues(block.text):
         return block
     moved = dedent(block.text)
-    return block._replace(text=moved) if (task.names | task.stand_ins) & binds(moved) and is_whole(moved) else block
+    is_all = (task.names | task.stand_ins) & binds(moved) and is_whole(moved) and not returns_outside(moved)
+    return block._replace(text=moved) if is_all else block
 
 
 def _goes_on(block: Block) -> bool:
@@ -356,7 +365,7 @@ def _finished(chosen: Block, blocks: Sequence[Block], task: Task) -> tuple[str, 
     return text, is_whole(text)
 
 
-def _with_helpers(chosen: Block, blocks: Sequence[Block], task: Task) -> str:
+def _with_helpers(chosen: Block, blocks: Iterable[Block], task: Task) -> str:
     """The chosen block, behind what other blocks define of what it uses or lacks."""
     others = [b for b in blocks if b.text not in chosen.text and b.kind != OTHER]
     if not others:
