@@ -12,25 +12,25 @@ that needs pytest itself (fixtures, parameters, classes) runs in the program's p
 """
 
 import ast
-import builtins
 import json
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 from move37.errors import InputError
-
-MODULE = "solution"
-"""By which a pytest file imports the program."""
-PACKAGES = (
-    *("numpy", "scipy", "pandas", "sympy", "mpmath", "sortedcontainers", "networkx", "typing_extensions"),
-    *("dateutil", "pytz", "six", "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
+from move37.faulty_tests import (
+    MODULE,
+    check_calls,
+    check_can_fail,
+    check_can_pass,
+    check_fixtures,
+    check_imports,
+    check_names,
+    names_of,
 )
-"""Packages that programs and tests find beside the standard library, where they are installed: what LiveCodeBench's
-environment has, what that needs, and pytest."""
+
 CONTEST_IMPORTS = """\
 from string import *
 from re import *
@@ -55,6 +55,7 @@ import operator, io, sys, json
 sys.setrecursionlimit(50000)
 """
 """What the harnesses of LiveCodeBench, PRIME and verl put before every program."""
+_BYTE_ORDER_MARK = "\ufeff"
 _CASES = ("test_cases", "input_output", "cases", "tests")
 """Under which a table of cases may stand."""
 
@@ -93,11 +94,14 @@ def _json(text: str) -> Any:
 
 
 def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[str, Any]:
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
-        raise InputError(f"tests: not Python ({error})") from None
-    _check_imports(tree)
+        hint = "; write examples behind >>> as assert lines" if text.lstrip().startswith(">>>") else ""
+        raise InputError(f"tests: not Python ({_fault(error)}){hint}") from None
+    check_imports(tree)
+    check_calls(tree)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     named = {"entry_point": entry_point} if entry_point else {}
     if any(function.name == "check" for function in functions) and not _calls(tree, "check"):
@@ -106,12 +110,12 @@ def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[s
         return {"tests": [f"{text}\ncheck({entry_point})\n"], **named}
     tests = [function for function in functions if function.name.startswith("test")]
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_collected(node)]
+    check_can_fail(tree, {each.name for each in (*tests, *classes)})
+    check_can_pass(tree, tests)
+    if not (entry_point or has_solution):
+        check_names(tree)
     if tests or classes:
         return {**_read_pytest(text, tree, tests, bool(classes)), **named}
-    if not any(isinstance(node, ast.Assert | ast.Raise) for node in ast.walk(tree)):
-        raise InputError("tests: nothing in them can fail; write assert lines")
-    if not (entry_point or has_solution):
-        _check_names(tree)
     kept = [node for node in tree.body if not _takes_the_program(node)]
     text = text if len(kept) == len(tree.body) else ast.unparse(ast.Module(kept, []))
     return {"tests": [text], **named}
@@ -121,65 +125,23 @@ def _is_collected(node: ast.ClassDef) -> bool:
     return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
 
 
+def _fault(error: Exception) -> str:
+    return f"{error.msg}, line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else str(error)
+
+
 def read_source(field: str, text: str) -> str:
     """A row's `prefix`, `setup` or `checker`. Raises InputError where nothing could run with it."""
+    text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError) as error:
         if field == "prefix":  # it may end within a function
             return text
-        raise InputError(f"{field}: not Python ({error})") from None
-    _check_imports(tree, field)
-    if field == "checker" and "check" not in _names(tree)[1]:
+        raise InputError(f"{field}: not Python ({_fault(error)})") from None
+    check_imports(tree, field)
+    if field == "checker" and "check" not in names_of(tree)[1]:
         raise InputError("checker: it defines no check(input, output, expected)")
     return text
-
-
-def _check_names(tree: ast.Module) -> None:
-    """Raises InputError where the tests call nothing but builtins: then every program passes, or none."""
-    if any(_takes_the_program(node) for node in tree.body):
-        return
-    used, bound = _names(tree)
-    if not used - bound - set(dir(builtins)) and MODULE not in bound and "__import__" not in used:
-        raise InputError(
-            "tests: they use no name of the program's; if its function is named like a builtin, "
-            "give the name as 'entry_point'"
-        )
-
-
-def _names(tree: ast.AST) -> tuple[set[str], set[str]]:
-    """The names that are used somewhere, and those that are bound somewhere."""
-    used, bound = set(), set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                used.add(name)
-            case ast.Name(id=name) | ast.arg(arg=name):
-                bound.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                bound.add(name)
-            case ast.alias(name=name, asname=asname):
-                bound.add(asname or name.partition(".")[0])
-            case ast.ExceptHandler(name=str(name)):
-                bound.add(name)
-    return used, bound
-
-
-def _check_imports(tree: ast.Module, field: str = "tests") -> None:
-    """Raises InputError where they import what is not here, or is not seen in the sandbox: no program could pass."""
-    for node in ast.walk(tree):
-        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module]
-        for name in (each.partition(".")[0] for each in names):
-            if name == MODULE or name in sys.stdlib_module_names:
-                continue
-            imports = f"{'they import' if field == 'tests' else 'it imports'} {name}"
-            if find_spec(name) is None:
-                raise InputError(f"{field}: {imports}, which is not installed")
-            if name not in PACKAGES:
-                seen = ", ".join(PACKAGES[:8])
-                raise InputError(f"{field}: {imports}, which programs cannot see in their sandbox; it shows {seen}")
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
@@ -199,6 +161,7 @@ def _read_pytest(
         kept = [node for node in tree.body if not _takes_the_program(node)]
         calls = "\n".join(f"{test.name}()" for test in tests)
         return {"tests": [f"{ast.unparse(ast.Module(kept, []))}\n{calls}\n"]}
+    check_fixtures(tree)
     if find_spec("pytest") is None:
         raise InputError("tests: this file needs pytest (fixtures, parameters or classes): pip install pytest")
     return {"pytest": text}
@@ -293,6 +256,8 @@ def _read_cases(cases: Sequence[Mapping[str, Any]], entry_point: str | None) -> 
     for place, case in enumerate(cases, start=1):
         if case.get("input") is None or "output" not in case or (case["output"] is None and not function):
             raise InputError(f"tests: case {place} has no 'input' or no 'output'")
+        if not function and any(isinstance(case[each], Mapping) for each in ("input", "output")):
+            raise InputError(f"tests: case {place}: a script's is text; for a function give 'fn_name'")
     if not function:
         return {"cases": [{"input": _as_text(case["input"]), "output": _as_text(case["output"])} for case in cases]}
     if not str(function).isidentifier():

@@ -16,7 +16,8 @@ A row with options is a choice question, judged by `choice`. Options are a list,
 these disagree is refused. The question shows the options with letters, the reference is the right one's letter.
 With `verifier = "code"` an answer is a program, and every row must have tests (`program_tests.py`) under `tests`,
 `test`, `test_list`, `test_cases`, `input_output` or verl's `reward_model.ground_truth`. It may have `entry_point`;
-`prefix`, program text to be continued; `setup`, code that the tests need; `checker`, a Python function
+`fn_name`, the function that inputs are arguments of; `prefix`, program text to be continued; `setup` (MBPP:
+`test_setup_code`, `test_imports`), code that the tests need; `checker`, a Python function
 check(input, output, expected) for scripts with several right outputs; `cpu_seconds`; and a reference solution as its
 answer.
 
@@ -45,6 +46,7 @@ from move37.types import Problem
 CODE = "code"
 """The verifier of rows with tests of programs."""
 _TESTS = ("tests", "test", "test_list", "test_cases", "input_output", "reward_model.ground_truth")
+_BEFORE_TESTS = ("test_imports", "test_setup_code")
 _QUESTIONS = ("question", "prompt")
 _ANSWERS = ("answer", "ground_truth", "reward_model.ground_truth", "solution")
 _IMAGES = ("images", "image")
@@ -152,10 +154,14 @@ def _program(benchmark: str, row: Row, said: tuple[str, str | None], answer: str
     entry_point = row.identifier("entry_point") if row.find("entry_point") is not None else None
     references = (row.text(answer),) if answer not in _TESTS and row.find(answer) is not None else ()
     try:
-        metadata = read_tests(row.require(*_TESTS), entry_point, bool(references))
+        tests = _of_a_function(row.require(*_TESTS), row.find("fn_name"))
+        metadata = read_tests(tests, entry_point, bool(references))
         for field in ("prefix", "setup", "checker"):
             if row.find(field) is not None:
                 metadata[field] = read_source(field, row.text(field))
+        before = _before_tests(row)
+        if before:
+            metadata["setup"] = read_source("setup", "\n".join([*before, metadata.get("setup", "")]))
     except InputError as error:
         raise error if str(error).startswith(row.place) else row.error(str(error)) from None
     if row.find("cpu_seconds") is not None:
@@ -164,6 +170,20 @@ def _program(benchmark: str, row: Row, said: tuple[str, str | None], answer: str
         metadata[SYSTEM] = system
     problem_id = content_id(benchmark, f"{system}\n{question}" if system else question)
     return Problem(problem_id, question, references, benchmark, CODE, tags, metadata)
+
+
+def _of_a_function(tests: Any, name: Any) -> Any:
+    """Cases with the name of the function that they call, where the row has that beside them."""
+    if name is None or (isinstance(tests, Mapping) and tests.get("fn_name")):
+        return tests
+    return {**tests, "fn_name": name} if isinstance(tests, Mapping) else {"tests": tests, "fn_name": name}
+
+
+def _before_tests(row: Row) -> list[str]:
+    """What MBPP's rows have under names of their own, mostly nothing: imports and code that the tests need."""
+    given = [row.find(name) for name in _BEFORE_TESTS]
+    lines = [line for each in given for line in (each if isinstance(each, list) else [each])]
+    return [line for line in lines if isinstance(line, str) and line.strip()]
 
 
 def _options(row: Row, key: str) -> tuple[list[str] | None, list[str]]:

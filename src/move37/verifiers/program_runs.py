@@ -29,12 +29,14 @@ from functools import lru_cache
 from typing import Any
 
 from move37.errors import VerifierError
-from move37.program_tests import CONTEST_IMPORTS, PACKAGES
+from move37.faulty_tests import PACKAGES
+from move37.program_tests import CONTEST_IMPORTS
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.outputs import Comparison, same_output
 from move37.verifiers.program_parsing import continues
 from move37.verifiers.sandbox.cycles import NEVER_ENDS
 from move37.verifiers.sandbox.host import Limits, Report, SandboxLostError
+from move37.verifiers.sandbox.names import defined_and_imported
 from move37.verifiers.sandbox.needs import need_objects
 from move37.verifiers.sandbox.orders import WANTS_HEAD
 from move37.verifiers.sandbox.rooms import Examined, Sandboxes
@@ -92,6 +94,8 @@ _IDLE = Verdict(Outcome.INCORRECT, "waits without end", flags=frozenset({Flag.TI
 _ENDLESS = Verdict(Outcome.INCORRECT, "provably never ends", flags=frozenset({Flag.TIMED_OUT}))
 _KILLED = Verdict(Outcome.INCORRECT, "was killed", flags=frozenset({Flag.KILLED}))
 _OUT_OF_MEMORY = Verdict(Outcome.INCORRECT, "out of memory", flags=frozenset({Flag.OUT_OF_MEMORY}))
+_BROKEN = Verdict(Outcome.UNSCORED, "the published solution fails these tests, too")
+_SPENT = frozenset({Flag.TIMED_OUT, Flag.KILLED, Flag.OUT_OF_MEMORY})
 _BY_LOAD = frozenset({_TIMED_OUT, _KILLED, replace(_TIMED_OUT, reason="out of time in the tests")})
 """What the machine's load may have done."""
 
@@ -120,6 +124,8 @@ class ProgramRuns:
         """When the last run began, by the clock."""
         self._solution_cpu: dict[tuple[Any, ...], float] = {}
         self._in_process: dict[tuple[Any, ...], bool] = {}
+        self._broken: dict[tuple[Any, ...], bool] = {}
+        """Problems whose published solution fails."""
         self._latest: tuple[Problem, dict[str, Any]] | None = None
 
     def close(self) -> None:
@@ -146,6 +152,8 @@ class ProgramRuns:
             if settled and allowed < WORTH_ANOTHER_RUN * had:
                 break
             had, verdict = allowed, self._attempt(task, allowed, cpu_seconds)
+        if verdict.outcome is Outcome.INCORRECT and self._fails_its_solution(problem):
+            return _BROKEN
         if verdict.outcome is first.outcome:
             return verdict
         both = f"{verdict.reason} with more time, {first.reason} before"
@@ -193,6 +201,20 @@ class ProgramRuns:
             self._solution_cpu[key] = spent
         return min(MOST_EARNED * self._slowness(), SOLUTION_FACTOR * self._solution_cpu[key])
 
+    def _fails_its_solution(self, problem: Problem) -> bool:
+        """Whether tests of one's own are broken: their own published solution fails them, and not for its time. The
+        published sets are checked by `move37 validate`."""
+        if not problem.references or "task_id" in problem.metadata:
+            return False
+        key = _key(problem)
+        if key not in self._broken:
+            solution = problem.references[0]
+            says_nothing = not _is_text(solution) or not _is_python(solution)
+            limits = self._of_solution()
+            verdict = _IDLE if says_nothing else self._run(_Task(problem, _sources(problem, solution)), limits)
+            self._broken[key] = verdict.outcome is Outcome.INCORRECT and not verdict.flags & _SPENT
+        return self._broken[key]
+
     def _of_solution(self) -> Limits:
         """The limits of a published solution."""
         most = MOST_EARNED * self._slowness()
@@ -202,7 +224,9 @@ class ProgramRuns:
 
     def _attempt(self, task: _Task, cpu_seconds: float, idle_seconds: float) -> Verdict:
         """One run; the sandbox's own failure is tried once more."""
-        limits = Limits(TOLERANCE * cpu_seconds, WALL_PER_CPU * cpu_seconds, idle_seconds)
+        return self._run(task, Limits(TOLERANCE * cpu_seconds, WALL_PER_CPU * cpu_seconds, idle_seconds))
+
+    def _run(self, task: _Task, limits: Limits) -> Verdict:
         run = self._run_cases if task.problem.metadata.get("cases") else self._run_tests
         for _ in range(2):
             self._began = time.monotonic()
@@ -240,7 +264,7 @@ class ProgramRuns:
         texts = [tests["once"], tests["setup"], *tests["tests"]]
         pytest = task.problem.metadata.get("pytest", "")
         limits = replace(limits, memory_bytes=TOGETHER_BYTES)
-        verdict = _verdict(self._sandboxes.run_with_tests(task.sources, texts, pytest, limits), limits)
+        verdict = _verdict(self._sandboxes.run_with_tests(task.sources, texts, pytest, _own(tests), limits), limits)
         return replace(verdict, flags=verdict.flags | {Flag.IN_PROCESS})
 
     def _is_in_process(self, problem: Problem) -> bool:
@@ -329,6 +353,14 @@ def _tests(problem: Problem) -> dict[str, Any]:
     }
 
 
+def _own(tests: dict[str, Any]) -> list[str]:
+    """Names that tests take from the program whatever they are called."""
+    with suppress(SyntaxError):
+        defined, _ = defined_and_imported(ast.parse(tests["reference"]))
+        return sorted({*defined, tests["entry_point"]})
+    return [tests["entry_point"]]
+
+
 def _by_load(verdict: Verdict) -> bool:
     """Whether the machine's load may have made it."""
     if verdict.outcome is Outcome.CORRECT:
@@ -369,6 +401,14 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
         reason = f"crashes ({_signal_name(-report.status)})"
         return Verdict(Outcome.INCORRECT, reason, flags=frozenset({Flag.CRASHED}))
     return None
+
+
+def _is_python(program: str) -> bool:
+    try:
+        ast.parse(program)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _is_text(program: str) -> bool:

@@ -90,7 +90,7 @@ class Examination:
         random.seed(0)
         sys.setrecursionlimit(1000)
         connection = Connection(link, self.needs.exceptions)
-        failed = ""
+        failed = beyond = ""
         try:
             bound_to_data = connection.load(program, self.from_program, self._ahead)
             names = self.names | {name: connection.remote(name) for name in self.from_program}
@@ -101,14 +101,25 @@ class Examination:
         except (ProgramEndedError, InexpressibleError):
             pass
         except BaseException as error:  # also an exit that a test expected, elsewhere
-            failed = _why(error)
+            failed, beyond = _why(error), self._beyond_data(error, connection)
+            if self.from_program and not (connection.asked or hasattr(error, "raised_by_program")):
+                return {"broken": f"the tests fail before they ask the program for anything ({type(error).__name__})"}
         # A test that caught everything has not passed: the program must be there to the end.
         if connection.inexpressible:
             return {"inexpressible": connection.inexpressible}
         failed = connection.ended or failed
-        if failed and self.needs.reflection and not failed.startswith("ends early"):
-            return {"inexpressible": self.needs.reflection, "failed": failed}
+        beyond = self.needs.reflection or beyond
+        if failed and beyond and not failed.startswith("ends early"):
+            return {"inexpressible": beyond, "failed": failed}
         return {"failed": failed} if failed else {"passed": ""}
+
+    def _beyond_data(self, error: BaseException, connection: Connection) -> str:
+        """What values of the program's own classes could not do here and made the tests fail; "" if it was nothing of
+        that: where the tests only compare what a function gives, such a class has no say."""
+        lacks = isinstance(error, AttributeError | TypeError) and not hasattr(error, "raised_by_program")
+        makes = isinstance(error, KeyError) and "defaultdict" in connection.own
+        named = any(name in self.from_program and name[:1].isupper() for name in connection.own)
+        return "what a class of the program's can do" if connection.own and (lacks or makes or named) else ""
 
 
 def _may_change(value: Any) -> bool:

@@ -8,15 +8,27 @@ from typing import NamedTuple, Self
 
 from .names import defined_and_imported, nodes, used_and_bound
 
-_BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect threading pickle"
+_BEHIND_VALUES = "globals locals vars eval exec type id dir callable setattr nan asyncio inspect pickle"
 _OF_DATACLASSES = " asdict astuple fields is_dataclass"
 _REFLECTION = frozenset((_BEHIND_VALUES + _OF_DATACLASSES).split())
 """Names with which tests look behind values: without the program's process they may fail for nothing."""
 _INTO_PROCESSES = (
-    "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr gc weakref logging warnings"
+    "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr gc weakref logging warnings "
+    "threading concurrent multiprocessing tempfile shutil read_text write_text read_bytes write_bytes"
 )
 _TOGETHER = frozenset(_INTO_PROCESSES.split())
 """Names with which tests look into the process that they are in: in one of their own they may pass for nothing."""
+_OF_MODULES = (
+    "open exists isfile isdir listdir scandir getcwd chdir mkdir makedirs remove unlink rename environ getenv putenv "
+    "stdin setrecursionlimit getcontext setcontext localcontext setlocale is_file is_dir iterdir touch glob seed"
+)
+_SHARED = frozenset(_OF_MODULES.split())
+"""The same, where it is a module's (or a path's): files of the working folder, and what a process has one of."""
+_OF_RANDOM = (
+    "random randint randrange choice choices sample shuffle uniform gauss getrandbits randbytes triangular "
+    "random_sample rand randn normal permutation integers poisson binomial exponential standard_normal"
+)
+_DRAWS = frozenset(_OF_RANDOM.split())
 _WITHOUT_STATE = "math cmath copy typing collections itertools functools operator string re fractions random"
 _PURE = frozenset(_WITHOUT_STATE.split())
 """Modules with nothing to change: random numbers start anew for every program."""
@@ -41,11 +53,18 @@ class Needs(NamedTuple):
     @classmethod
     def of(cls, tests: Iterable[ast.AST]) -> Self:
         """`tests`: all nodes of their trees."""
+        tests = list(tests)
         found = [node for node in tests if not isinstance(node, _PLAIN)]
+        imported = _imported(found)
         reflection = next((what for node in found for what in _reflection(node)), "")
+        shared = {name for node in found for name in _shared(node, imported)}
+        if "seed" in shared and shared & _DRAWS:  # for what the tests draw themselves, or also for the program
+            shared.discard("seed")
+            reflection = reflection or ("seed" if sum("seed" in _words(node) for node in found) > 1 else "")
         names = {node.id for node in found if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
-        together = any(_compares_identities(node) or _looks_into(node) for node in found)
+        together = bool(shared - _DRAWS) or any(map(_names_method, tests))
+        together = together or any(_compares_identities(node) or _looks_into(node) for node in found)
         return cls(together, all(map(_is_pure, found)), reflection, frozenset(exceptions))
 
 
@@ -57,6 +76,45 @@ def _looks_into(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         imported = [node.module]
     return "solution" in imported or bool(_TOGETHER & _words(node))
+
+
+def _imported(found: Iterable[ast.AST]) -> frozenset[str]:
+    """Names that are bound by imports."""
+    aliases = (node for node in found if isinstance(node, ast.alias))
+    return frozenset((alias.asname or alias.name).partition(".")[0] for alias in aliases)
+
+
+def _shared(node: ast.AST, imported: frozenset[str]) -> Iterator[str]:
+    """What it uses or changes of what both share in one process: files, and what modules keep."""
+    if isinstance(node, ast.Name) and (node.id == "open" or node.id in imported & (_SHARED | _DRAWS)):
+        yield node.id
+    elif isinstance(node, ast.Attribute | ast.Subscript) and _root(node) in imported:
+        if not isinstance(node.ctx, ast.Load):
+            yield "a module's"
+        elif isinstance(node, ast.Attribute) and node.attr in _SHARED | _DRAWS and not _is_module(node):
+            yield node.attr
+
+
+def _is_module(node: ast.Attribute) -> bool:
+    """`numpy.random`, whose functions draw, is not `random.random`, which does."""
+    return node.attr == "random" and _words(node.value) != {"random"}
+
+
+def _root(node: ast.expr) -> str:
+    """The name that a chain of attributes, items and calls begins with."""
+    while True:
+        match node:
+            case ast.Attribute(value=value) | ast.Subscript(value=value) | ast.Call(func=value):
+                node = value
+            case _:
+                return node.id if isinstance(node, ast.Name) else ""
+
+
+def _names_method(node: ast.AST) -> bool:
+    """Whether it is the name of a special method as a text: all of them are there in what stands for an object."""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or not node.value.startswith("__"):
+        return False
+    return node.value.endswith("__") and node.value[2:-2].isidentifier() and node.value != "__main__"
 
 
 def _is_pure(node: ast.AST) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from .orders import CONNECTION, WANTS_HEAD
 from .scripts import as_a_script, finish, forget, prepare
-from .wire import MUTABLE, Link, MalformedError, decode, deeply, encode, within
+from .wire import MUTABLE, Link, MalformedError, as_base, decode, deeply, encode, within
 
 Begin = Callable[[], None]
 REHEARSALS = 10
@@ -42,7 +42,7 @@ def _take(iterator: Any, most: int, late: dict[int, BaseException]) -> tuple[lis
 
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {
-    "call": lambda target, *args, **kwargs: target(*args, **kwargs),
+    "call": lambda target, /, *args, **kwargs: target(*args, **kwargs),
     "get": getattr,
     "set": setattr,
     "delete": delattr,
@@ -163,6 +163,9 @@ class _Program:
         return _OPERATIONS[operation](*args, **kwargs)
 
     def _refer(self, value: Any) -> Any:
+        held = as_base(value, self._refer)
+        if held is not None:
+            return {"own": [type(value).__name__, held]}
         number = self._numbers.get(id(value))
         if number is None:
             number = self._numbers[id(value)] = len(self._objects)
@@ -219,25 +222,10 @@ def run_script(begin: Begin) -> int:
 
 
 def run_with_tests(begin: Begin) -> int:
-    """Run the program and then the tests, which come with it on the connection, in its own namespace."""
+    """Run the program and then the tests, which come with it on the connection, in this process."""
     link = Link(CONNECTION)
     message = link.receive()
-    prepare(message["program"])
-    names = _SOLUTION.__dict__
-    sys.modules["solution"] = _SOLUTION
-    begin()
-    try:
-        for source in message["program"]:
-            exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
-        import_module("random").seed(0)
-        for source in message["tests"]:
-            exec(compile(source, "tests.py", "exec", dont_inherit=True), names)
-        if message["pytest"]:
-            import_module(".pytests", __package__).run(message["pytest"])
-    except BaseException as error:  # whatever either raises
-        link.send({"failed": "differs" if isinstance(error, AssertionError) else f"raises {type(error).__name__[:60]}"})
-    else:
-        link.send({"passed": ""})
+    link.send(import_module(".together", __package__).run(message, _SOLUTION, begin))
     return 0
 
 

@@ -8,13 +8,13 @@ another way or not at all.
 
 import builtins
 import signal
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 from .ahead import Call
-from .wire import Link, MalformedError, by_name, decode, encode, within
+from .wire import Link, MalformedError, as_base, by_name, decode, encode, within
 
 SECONDS_TO_READ = 2.0
 """CPU seconds in which a result must have become a value."""
@@ -61,6 +61,10 @@ class Connection:
         """Why there is no more to hear from the program."""
         self.inexpressible = ""
         """What the tests needed and could not have."""
+        self.asked = False
+        """Whether the tests asked for anything."""
+        self.own = set[str]()
+        """Classes whose values came without what they can do beyond being data."""
         self._known: dict[Any, Remote] = {}
         self._ahead: list[Call] = []
         """Calls that the program makes without being asked again, the next one last."""
@@ -77,7 +81,8 @@ class Connection:
                 self._end("sends malformed data")
         return bound
 
-    def do(self, operation: str, *args: Any, **kwargs: Any) -> Any:
+    def do(self, operation: str, /, *args: Any, **kwargs: Any) -> Any:
+        self.asked = True
         if self._is_next(operation, args, kwargs):
             return self._done_ahead()
         self._skip_ahead()
@@ -97,8 +102,8 @@ class Connection:
                 return value
             with self._time_to_read():
                 for each in changed or ():
-                    decode(each, self.remote, sent)
-                return decode(value, self.remote, sent)
+                    decode(each, self.remote, sent, own=self.own)
+                return decode(value, self.remote, sent, own=self.own)
         except Exception:
             self._end("sends malformed data")
 
@@ -122,7 +127,7 @@ class Connection:
         value = reply.get("value")
         try:
             with self._time_to_read():
-                return decode(value, self.remote)
+                return decode(value, self.remote, own=self.own)
         except Exception:
             self._end("sends malformed data")
 
@@ -141,8 +146,10 @@ class Connection:
     def _send(self, value: Any) -> Any:
         if type(value) is Remote:
             return {"handle": object.__getattribute__(value, "_place")}
-        named = by_name(value)
-        return named if named is not None else self.cannot(f"a {type(value).__name__} as an argument")
+        sent = by_name(value)
+        if sent is None and type(value) is not defaultdict:
+            sent = as_base(value, self._send)
+        return sent if sent is not None else self.cannot(f"a {type(value).__name__} as an argument")
 
     def _ask(self, message: Any) -> dict[str, Any]:
         if self.ended:
@@ -238,7 +245,7 @@ class Remote:
         object.__setattr__(self, "_connection", connection)
         object.__setattr__(self, "_place", place)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return _do(self, "call", *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -246,6 +253,7 @@ class Remote:
         if name == "__name__" and isinstance(place, str):
             return place
         if name.startswith("__") and name.endswith("__"):
+            _connection(self).asked = True
             raise AttributeError(name)  # copy, pickle and NumPy look for their protocols
         return _do(self, "get", name)
 
@@ -326,7 +334,7 @@ def _connection(remote: Remote) -> Connection:
     return object.__getattribute__(remote, "_connection")
 
 
-def _do(remote: Remote, operation: str, *args: Any, **kwargs: Any) -> Any:
+def _do(remote: Remote, operation: str, /, *args: Any, **kwargs: Any) -> Any:
     return _connection(remote).do(operation, remote, *args, **kwargs)
 
 

@@ -6,6 +6,7 @@ thrown away, and what was run since the canary before has to be run again.
 """
 
 import os
+import secrets
 import select
 import socket
 import time
@@ -146,12 +147,17 @@ class Sandboxes:
             idle = not _wait([programs.control], programs, limits, idleness)
         return Ran(text, complete, self._reported(programs, limits.wall_seconds + ANSWER_SECONDS), idle)
 
-    def run_with_tests(self, program: list[str], tests: list[str], pytest: str, limits: Limits) -> Examined:
-        """Run a program and its tests in one process. What it says there can be forged by the program."""
+    def run_with_tests(
+        self, program: list[str], tests: list[str], pytest: str, own: list[str], limits: Limits
+    ) -> Examined:
+        """Run a program and its tests in one process. What it says there can be forged by the program, but not without
+        the word for it. `own`: names that are the program's although builtins are called so."""
         programs, _ = self.start()
+        word = secrets.token_hex()
+        message = {"program": program, "tests": tests, "pytest": pytest, "own": own, "word": word}
         kind, reason = "failed", "ends early"
         with self._started(programs, "in-process", [], limits) as link:
-            _send(link, {"program": program, "tests": tests, "pytest": pytest})
+            _send(link, message)
             idleness = Idleness([programs.process])
             answered = _wait([programs.control, link], programs, limits, idleness)
             if answered and link in answered:
@@ -161,8 +167,9 @@ class Sandboxes:
         report = self._reported(programs, limits.wall_seconds + ANSWER_SECONDS)
         if not answered and report.stopped == "asked":
             kind, reason = "idle", "waits without end"
-        kind = kind if kind in ("passed", "idle") else "failed"
-        return Examined(kind, str(reason)[:200], report)
+        if kind == "passed":
+            kind, reason = ("passed", "") if reason == word else ("failed", "ends early")
+        return Examined(kind if kind in ("passed", "idle") else "failed", str(reason)[:200], report)
 
     def _outcome(self, programs: Sandbox, room: "_TestRoom", limits: Limits) -> Examined:
         """Wait for the tests' verdict, or for the program's end and then the verdict."""

@@ -31,14 +31,14 @@ _FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.1, 3
 """CPU seconds after which it is looked whether a program repeats itself; later looks come after twice the time."""
 
 
-def prepare(sources: Sequence[str]) -> None:
-    """Make ready what a program may ask for, judging by its text.
+def prepare(sources: Sequence[str], tests: Sequence[str] = ()) -> None:
+    """Make ready what a program may ask for, or tests beside it, judging by their text.
 
     Random numbers start from the same seed for every program that uses them: a verdict should not be luck.
     """
     _Looks.sources = sources
     setitimer(ITIMER_VIRTUAL, _FIRST_LOOK_SECONDS)
-    for source in sources:
+    for source in (*sources, *tests):
         if "random" in source:
             import_module("random").seed(0)
         if "ProcessPoolExecutor" in source or "multiprocessing" in source:

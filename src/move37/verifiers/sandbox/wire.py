@@ -3,7 +3,8 @@
 Plain data are None, booleans, numbers (also Decimal, Fraction, complex, NumPy's, SymPy's rational ones), text, bytes,
 dates, range, paths, and lists, tuples, sets, deques and dictionaries (also Counter, OrderedDict, defaultdict, their
 views and named tuples) of them, and NumPy arrays of numbers; any other subclass crosses as its base, so an overridden
-`__eq__` stays behind.
+`__eq__` stays behind. From a program such a value is marked as of a class of its own (`own`): what it can do beyond its
+base stays behind too.
 Every other object stays where it is and a handle crosses, which its owner resolves. Handles equal nothing. Builtin
 types and functions are such objects when they come from a program; only what the tests send is taken by name
 (`by_name`), so that a test may pass `int`. A mutable argument that comes back is marked as the one that was sent.
@@ -17,8 +18,10 @@ import builtins
 import json
 import struct
 import sys
+import types
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from os import close, read, write
 from typing import Any, NamedTuple
@@ -34,7 +37,7 @@ _ARRAY_KINDS = frozenset("biufc")
 MUTABLE = (list, dict, set, bytearray, deque)
 
 Refer = Callable[[Any], Any]
-"""What crosses, as JSON, for an object that is not plain data: {"handle": ...}."""
+"""What crosses, as JSON, for an object that is not plain data: {"handle": ...}, or what `as_base` says."""
 Resolve = Callable[[Any], Any]
 """The object that a handle from the other side stands for."""
 
@@ -173,17 +176,25 @@ def _plainly(value: Any, kind: type, refer: Refer, sent: dict[int, int] | None) 
     late = _PACK_LATE.get((kind.__module__, kind.__name__))
     if late is not None:
         return late(value, refer, sent)
+    if issubclass(kind, tuple) and _field_names(kind) is not None and not _has_methods(kind):
+        return as_base(value, refer, sent)
+    if kind.__module__ == "numpy":
+        if _is_number(value):
+            return {"scalar": [value.dtype.str, value.tobytes().hex()]}
+        if getattr(value, "shape", None) == ():
+            return encode(value.item(), refer, sent)
+    return refer(value)
+
+
+def as_base(value: Any, refer: Refer, sent: dict[int, int] | None = None) -> Any:
+    """What a value of a class of its own crosses as: the data that it holds; None for an object that is no data."""
+    kind = type(value)
     fields = _field_names(kind) if issubclass(kind, tuple) else None
     if fields is not None:
         return {"named": [kind.__name__, [*fields], _items(tuple.__iter__(value), refer, sent)]}
-    if kind.__module__ == "numpy" and _is_number(value):
-        return {"scalar": [value.dtype.str, value.tobytes().hex()]}
-    for base, plain in _BASES:
-        if issubclass(kind, base):
-            return encode(plain(value), refer, sent)
-    if kind.__module__ == "numpy" and getattr(value, "shape", None) == ():
-        return encode(value.item(), refer, sent)
-    return refer(value)
+    if kind is defaultdict:
+        return {"defaultdict": [None, _pairs(value, refer, sent)]}
+    return next((encode(plain(value), refer, sent) for base, plain in _BASES if issubclass(kind, base)), None)
 
 
 def _cyclic() -> Any:
@@ -212,6 +223,20 @@ def _field_names(kind: type) -> tuple[str, ...] | None:
     return names if isinstance(names, tuple) and all(type(name) is str for name in names) else None
 
 
+@lru_cache(maxsize=256)
+def _has_methods(kind: type) -> bool:
+    """Whether a class of named tuples has more than its fields."""
+    own = (name for base in kind.__mro__ if base not in (tuple, object) for name in vars(base).items())
+    return any(isinstance(value, _METHODS) and not _is_of_named_tuples(name, value) for name, value in own)
+
+
+_METHODS = (types.FunctionType, property, classmethod, staticmethod)
+
+
+def _is_of_named_tuples(name: str, value: Any) -> bool:
+    return name in ("__new__", "_make") or getattr(value, "__module__", None) == "collections"
+
+
 def _is_number(value: Any) -> bool:
     """Whether what NumPy made is a number of its own, which is no `int`, no `float` and never `True` itself."""
     return getattr(value, "shape", None) == () and value.dtype.kind in _ARRAY_KINDS
@@ -230,6 +255,7 @@ _PACK: dict[type, _Pack] = {
     set: lambda value, refer, sent: {"set": _items(value, refer, sent)},
     frozenset: lambda value, refer, sent: {"frozenset": _items(value, refer, sent)},
     deque: lambda value, refer, sent: {"deque": [_items(value, refer, sent), value.maxlen]},
+    slice: lambda value, refer, sent: {"slice": _items((value.start, value.stop, value.step), refer, sent)},
     range: lambda value, refer, sent: {"range": _items((value.start, value.stop, value.step), refer, sent)},
     bytes: lambda value, refer, sent: {"bytes": value.hex()},
     bytearray: lambda value, refer, sent: {"bytearray": value.hex()},
@@ -246,9 +272,11 @@ _PACK_LATE: dict[tuple[str, str], _Pack] = {
     },
     ("collections", "Counter"): lambda value, refer, sent: {"Counter": _pairs(value, refer, sent)},
     ("collections", "OrderedDict"): lambda value, refer, sent: {"OrderedDict": _pairs(value, refer, sent)},
-    ("collections", "defaultdict"): lambda value, refer, sent: {
-        "defaultdict": [_maker(value.default_factory), _pairs(value, refer, sent)]
-    },
+    ("collections", "defaultdict"): lambda value, refer, sent: (
+        {"defaultdict": [_maker(value.default_factory), _pairs(value, refer, sent)]}
+        if value.default_factory is None or _maker(value.default_factory)
+        else refer(value)
+    ),
     **{
         ("sympy.core.numbers", name): lambda value, refer, sent: encode(value.p, refer)
         for name in ("Integer", "Zero", "One", "NegativeOne")
@@ -288,16 +316,19 @@ _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def decode(data: Any, resolve: Resolve, sent: Sequence[Any] = (), trusted: bool = False) -> Any:
+def decode(
+    data: Any, resolve: Resolve, sent: Sequence[Any] = (), trusted: bool = False, own: set[str] | None = None
+) -> Any:
     """The value that `encode` was given. `sent`: the objects that the other side may mark as the same, which get the
-    content that they have there. `trusted`: the tests wrote it, so builtins are taken by name.
+    content that they have there. `trusted`: the tests wrote it, so builtins are taken by name. `own`: gets the names of
+    the classes that values had there and have not here.
 
     Raises MalformedError for what `encode` cannot have made, NameError where `resolve` knows no such name.
     """
     if type(data) is not list and type(data) is not dict:
         return data
     try:
-        return deeply(_decode, data, _Reader(resolve, sent, trusted))
+        return deeply(_decode, data, _Reader(resolve, sent, trusted, own))
     except (MalformedError, NameError):
         raise
     except Exception as error:  # a program may send anything
@@ -308,6 +339,7 @@ class _Reader(NamedTuple):
     resolve: Resolve
     sent: Sequence[Any]
     trusted: bool
+    own: set[str] | None
 
 
 def _decode(data: Any, reader: _Reader) -> Any:
@@ -327,6 +359,13 @@ def _all(body: list[Any], reader: _Reader) -> Any:
 
 def _dict(body: list[Any], reader: _Reader) -> dict[Any, Any]:
     return {_decode(key, reader): _decode(value, reader) for key, value in body}
+
+
+def _own(body: list[Any], reader: _Reader) -> Any:
+    name, content = body
+    if reader.own is not None:
+        reader.own.add(str(name)[:60])
+    return _decode(content, reader)
 
 
 def _same(body: list[Any], reader: _Reader) -> Any:
@@ -378,11 +417,23 @@ def named_tuple(name: str, fields: tuple[str, ...]) -> type[tuple[Any, ...]]:
             return values[fields.index(field)]
         raise AttributeError(field)
 
+    def made(kind: Any, values: Iterable[Any]) -> Any:
+        return kind(values)
+
+    def replaced(values: tuple[Any, ...], /, **changes: Any) -> Any:
+        kind: Any = type(values)
+        made = kind([changes.pop(field, value) for field, value in zip(fields, values, strict=False)])
+        if changes:
+            raise ValueError(f"Got unexpected field names: {list(changes)!r}")
+        return made
+
     methods = {
         "_fields": fields,
         "__slots__": (),
         "__getattr__": read,
         "_asdict": lambda values: dict(zip(fields, values, strict=False)),
+        "_make": classmethod(made),
+        "_replace": replaced,
         "__repr__": lambda values: f"{name}({', '.join(f'{f}={v!r}' for f, v in zip(fields, values, strict=False))})",
     }
     return type(name, (tuple,), methods)
@@ -425,6 +476,7 @@ _UNPACK: dict[str, Callable[[Any, _Reader], Any]] = {
     "set": lambda body, reader: {*_all(body, reader)},
     "frozenset": lambda body, reader: frozenset(_all(body, reader)),
     "deque": lambda body, reader: deque(_all(body[0], reader), None if body[1] is None else int(body[1])),
+    "slice": lambda body, reader: slice(*_all(body, reader)),
     "range": lambda body, reader: range(*_all(body, reader)),
     "bytes": lambda body, reader: bytes.fromhex(body),
     "bytearray": lambda body, reader: bytearray.fromhex(body),
@@ -446,6 +498,7 @@ _UNPACK: dict[str, Callable[[Any, _Reader], Any]] = {
     "timedelta": lambda body, reader: import_module("datetime").timedelta(*body),
     "PosixPath": _late("pathlib", "PosixPath"),
     "PurePosixPath": _late("pathlib", "PurePosixPath"),
+    "own": _own,
     "same": _same,
     "builtin": _builtin,
     "...": lambda body, reader: ...,
