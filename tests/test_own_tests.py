@@ -104,6 +104,10 @@ def same(x): return x
 def shout(): print('hey')
 async def later(x): return x
 def apply(f, x): return f(x)
+noted = [0]
+def note(x):
+    noted.append(x)
+    return noted
 """
 NEEDING_OBJECTS = [
     ("assert Pair(1, 2) + Pair(1, 1) == Pair(2, 3)", "assert Pair(1, 2) + Pair(1, 1) == Pair(0, 3)"),
@@ -118,6 +122,7 @@ NEEDING_OBJECTS = [
     ),
     ("import asyncio\nassert asyncio.run(later(3)) == 3", "import asyncio\nassert asyncio.run(later(3)) == 4"),
     ("assert apply(lambda x: x + 1, 1) == 2", "assert apply(lambda x: x + 1, 1) == 1"),
+    ("noted.clear()\nassert note(1) == [1]", "noted.clear()\nassert note(1) == [0, 1]"),
     (
         "import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out): shout()\n"
         "assert out.getvalue() == 'hey\\n'",
@@ -147,6 +152,8 @@ def test_tests_of_real_objects_run_in_one_process_and_the_verdict_says_so(
         ("xs = [[3], [1]]\nfirst = xs[0]\ngrow(xs)\nassert first == [3, 0]", True),
         ("xs = [[3], [1]]\nfirst = xs[0]\nturn(xs)\nassert (first, xs) == ([3], [[1], [3]])", True),
         ("tick()\ntick()\nassert ticks == 2", True),
+        ("for n in SIZES: assert n > 1\nassert SIZES[0] == 5 and f(SIZES) == [5, 3]", True),
+        ("assert note(4) == [4]\nassert noted == [4] and note(5) == noted", True),
         ("try:\n    f.missing\nexcept AttributeError:\n    pass\nelse:\n    assert False", True),
         ("try:\n    bad()\nexcept ValueError as e:\n    assert e.args == ('a', 3)\nelse:\n    assert False", True),
         ("try:\n    leave()\nexcept SystemExit:\n    pass\nelse:\n    assert False", True),
@@ -166,6 +173,7 @@ def test_what_data_can_say_runs_apart_from_the_program(tests: str, passes: bool,
         "def f(d): return d\ndef count(): return itertools.count()\n"
         "def point(): return namedtuple('P', 'x y')(1, 2)\n"
         "def grow(xs): xs[0].append(0)\ndef turn(xs): xs.reverse()\n"
+        "SIZES = [5, 3]\nnoted = []\ndef note(x):\n    noted.append(x)\n    return noted\n"
         "ticks = 0\ndef tick():\n    global ticks\n    ticks += 1\n"
         "def bad(): raise ValueError('a', 3)\ndef leave(): sys.exit(3)\ndef path(): return Path('a') / 'b'\n"
         "def of_site():\n    known = (exit, quit, help, copyright, credits, license)\n"

@@ -58,7 +58,7 @@ class _Names(dict[str, Any]):
         remote = self._data.get(name)
         if remote is None:
             raise KeyError(name)
-        return object.__getattribute__(remote, "_connection").do("name", remote)
+        return object.__getattribute__(remote, "_connection").named(remote)
 
 
 class Examination:

@@ -140,14 +140,15 @@ class _Program:
             kwargs = (
                 dict(zip(message["kwargs"], values[len(message["args"]) :], strict=True)) if message["kwargs"] else {}
             )
-            sent = {id(each): place for place, each in enumerate(within(values))}
+            crossed = [pair for pair in zip(values, given, strict=True) if not _is_handle(pair[1])]
+            sent = {id(each): place for place, each in enumerate(within(value for value, _ in crossed))}
             result = self._do(message["do"], values[: len(message["args"])], kwargs)
             value = deeply(encode, result, self._refer, sent or None)
             if not sent:
                 return {"value": value}
             changed = [
                 encode(each, self._refer, sent)
-                for each, before in zip(values, given, strict=True)
+                for each, before in crossed
                 if (type(before) is list or type(before) is dict) and encode(each, self._refer) != before
             ]
             return {"value": value, "changed": changed} if changed else {"value": value}
@@ -191,6 +192,11 @@ _SOLUTION = types.ModuleType("solution")
 _SOLUTION.__file__ = "solution.py"
 _PROGRAM = _Program(_SOLUTION.__dict__, Link(CONNECTION))
 """Every process has its own, and runs one program. What it has from the beginning, it need not make."""
+
+
+def _is_handle(given: Any) -> bool:
+    """Whether an argument was here all the time."""
+    return type(given) is dict and "handle" in given
 
 
 def _is_data(value: Any) -> bool:

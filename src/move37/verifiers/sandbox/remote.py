@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 from .ahead import Call
-from .wire import Link, MalformedError, as_base, by_name, decode, encode, within
+from .wire import MUTABLE, Link, MalformedError, as_base, by_name, decode, encode, within
 
 SECONDS_TO_READ = 2.0
 """CPU seconds in which a result must have become a value."""
@@ -65,6 +65,8 @@ class Connection:
         """Whether the tests asked for anything."""
         self.own = set[str]()
         """Classes whose values came without what they can do beyond being data."""
+        self._lent: list[tuple[Any, Any]] = []
+        """Copies of what the program's names are bound to, and how they came."""
         self._known: dict[Any, Remote] = {}
         self._ahead: list[Call] = []
         """Calls that the program makes without being asked again, the next one last."""
@@ -81,8 +83,17 @@ class Connection:
                 self._end("sends malformed data")
         return bound
 
+    def named(self, remote: "Remote") -> Any:
+        """What the program binds a name to, where that is data."""
+        value = self.do("name", remote)
+        if isinstance(value, MUTABLE):
+            self._lent.append((value, encode(value, self._send)))
+        return value
+
     def do(self, operation: str, /, *args: Any, **kwargs: Any) -> Any:
         self.asked = True
+        if any(encode(value, self._send) != before for value, before in self._lent):
+            self.cannot("a change of what the program binds a name to")
         if self._is_next(operation, args, kwargs):
             return self._done_ahead()
         self._skip_ahead()
