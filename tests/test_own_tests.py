@@ -98,7 +98,8 @@ class Pair:
     def __lt__(self, other): return self.a < other.a
     def __enter__(self): return self
     def __exit__(self, *_): self.a = 0
-class Odd(Exception): pass
+class Odd(Exception):
+    def shout(self): return str(self).upper()
 def fail(): raise Odd('no')
 def same(x): return x
 def shout(): print('hey')
@@ -123,6 +124,18 @@ NEEDING_OBJECTS = [
     ("import asyncio\nassert asyncio.run(later(3)) == 3", "import asyncio\nassert asyncio.run(later(3)) == 4"),
     ("assert apply(lambda x: x + 1, 1) == 2", "assert apply(lambda x: x + 1, 1) == 1"),
     ("noted.clear()\nassert note(1) == [1]", "noted.clear()\nassert note(1) == [0, 1]"),
+    (
+        "match Pair(1, 2):\n    case Pair(a=1, b=n): assert n == 2\n    case _: assert False",
+        "match Pair(1, 2):\n    case Pair(a=1, b=n): assert n == 1\n    case _: assert False",
+    ),
+    (
+        "import copy\np = Pair(1, 2)\nq = copy.copy(p)\nq.a = 9\nassert p.a == 1",
+        "import copy\np = Pair(1, 2)\nq = copy.deepcopy(p)\nq.a = 9\nassert p.a == 9",
+    ),
+    (
+        "try:\n    fail()\nexcept Exception as e:\n    assert e.shout() == 'NO'\nelse:\n    assert 0",
+        "try:\n    fail()\nexcept Exception as e:\n    assert e.shout() == 'no'\nelse:\n    assert 0",
+    ),
     (
         "import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out): shout()\n"
         "assert out.getvalue() == 'hey\\n'",
@@ -156,6 +169,8 @@ def test_tests_of_real_objects_run_in_one_process_and_the_verdict_says_so(
         ("assert note(4) == [4]\nassert noted == [4] and note(5) == noted", True),
         ("try:\n    f.missing\nexcept AttributeError:\n    pass\nelse:\n    assert False", True),
         ("try:\n    bad()\nexcept ValueError as e:\n    assert e.args == ('a', 3)\nelse:\n    assert False", True),
+        ("try:\n    limp()\nexcept ValueError as e:\n    assert e.code == [7]\nelse:\n    assert False", True),
+        ("try:\n    limp()\nexcept ValueError as e:\n    assert e.code == 7\nelse:\n    assert False", False),
         ("try:\n    leave()\nexcept SystemExit:\n    pass\nelse:\n    assert False", True),
         ("from pathlib import Path\nassert path() == Path('a/b')", True),
         ("assert table()['no'] == 0", True),
@@ -175,6 +190,7 @@ def test_what_data_can_say_runs_apart_from_the_program(tests: str, passes: bool,
         "def grow(xs): xs[0].append(0)\ndef turn(xs): xs.reverse()\n"
         "SIZES = [5, 3]\nnoted = []\ndef note(x):\n    noted.append(x)\n    return noted\n"
         "ticks = 0\ndef tick():\n    global ticks\n    ticks += 1\n"
+        "class Limp(ValueError):\n    def __init__(self, code): self.code = code\ndef limp(): raise Limp([7])\n"
         "def bad(): raise ValueError('a', 3)\ndef leave(): sys.exit(3)\ndef path(): return Path('a') / 'b'\n"
         "def of_site():\n    known = (exit, quit, help, copyright, credits, license)\n"
         "    return __file__, len(sys.argv), all(map(callable, known))\n"

@@ -119,6 +119,8 @@ class Examination:
         lacks = isinstance(error, AttributeError | TypeError) and not hasattr(error, "raised_by_program")
         makes = isinstance(error, KeyError) and "defaultdict" in connection.own
         named = any(name in self.from_program and name[:1].isupper() for name in connection.own)
+        if isinstance(error, AttributeError) and hasattr(error.obj, "raised_by_program"):
+            return "what an exception of the program's can do"
         return "what a class of the program's can do" if connection.own and (lacks or makes or named) else ""
 
 

@@ -64,8 +64,15 @@ class Needs(NamedTuple):
         names = {node.id for node in found if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
         together = bool(shared - _DRAWS) or any(map(_names_method, tests))
-        together = together or any(_compares_identities(node) or _looks_into(node) for node in found)
+        together = together or any(
+            _compares_identities(node) or _matches_class(node) or _looks_into(node) for node in found
+        )
         return cls(together, all(map(_is_pure, found)), reflection, frozenset(exceptions))
+
+
+def _matches_class(node: ast.AST) -> bool:
+    """Whether it matches a pattern of a class that is no builtin."""
+    return isinstance(node, ast.MatchClass) and not hasattr(builtins, ast.unparse(node.cls))
 
 
 def _looks_into(node: ast.AST) -> bool:

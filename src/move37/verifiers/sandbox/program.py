@@ -181,11 +181,14 @@ class _Program:
         raise NameError(f"name {handle!r} is not defined")
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
+        raised = {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error)}
         try:
-            args = encode(list(error.args), self._refer)
+            raised["args"] = encode(list(error.args), self._refer)
+            if vars(error):
+                raised["attributes"] = encode({**vars(error)}, self._refer)
         except BaseException:  # they contain themselves
-            args = None
-        return {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error), "args": args}
+            pass
+        return raised
 
 
 _SOLUTION = types.ModuleType("solution")

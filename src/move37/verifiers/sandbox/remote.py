@@ -10,7 +10,7 @@ import builtins
 import signal
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, NoReturn
 
 from .ahead import Call
@@ -207,6 +207,7 @@ class Connection:
             if not issubclass(kind, Exception):
                 self._end("exits" if issubclass(kind, SystemExit) else f"raises {name[:60]}")
         error = self._made(kind, reply)
+        self._give(error, reply.get("attributes"))
         error.raised_by_program = name[:60]  # type: ignore[attr-defined]
         raise error
 
@@ -223,6 +224,13 @@ class Connection:
             return kind(str(reply.get("message", "")))
         except TypeError:
             return ValueError(str(reply.get("message", "")))
+
+    def _give(self, error: BaseException, attributes: Any) -> None:
+        """Give an exception what it had there beside its arguments."""
+        with suppress(Exception), self._time_to_read():
+            for name, value in dict(decode(attributes, self.remote)).items() if attributes else ():
+                if not hasattr(error, name) and not name.startswith("_"):
+                    setattr(error, name, value)
 
     def _end(self, why: str) -> NoReturn:
         self.ended = why
@@ -335,10 +343,13 @@ class Remote:
         return _connection(self).cannot("the class of an object of the program's")
 
     def __deepcopy__(self, memo: Any) -> "Remote":
-        return self
+        return self.__copy__()
 
     def __copy__(self) -> "Remote":
-        return self
+        """A function or a class is its own copy."""
+        if isinstance(object.__getattribute__(self, "_place"), str):
+            return self
+        return _connection(self).cannot("a copy of an object of the program's")
 
 
 def _connection(remote: Remote) -> Connection:
