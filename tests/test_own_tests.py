@@ -123,6 +123,8 @@ NEEDING_OBJECTS = [
     ),
     ("import asyncio\nassert asyncio.run(later(3)) == 3", "import asyncio\nassert asyncio.run(later(3)) == 4"),
     ("assert apply(lambda x: x + 1, 1) == 2", "assert apply(lambda x: x + 1, 1) == 1"),
+    ("assert same(int) is int", "assert same(int) is str"),
+    ("assert same(NotImplemented) is NotImplemented", "assert same(1) is NotImplemented"),
     ("noted.clear()\nassert note(1) == [1]", "noted.clear()\nassert note(1) == [0, 1]"),
     (
         "match Pair(1, 2):\n    case Pair(a=1, b=n): assert n == 2\n    case _: assert False",
@@ -369,6 +371,8 @@ def test_a_value_nested_too_deeply_to_cross_is_judged_as_the_published_solutions
         "import solution\nassert solution.half(4) == 2",
         "import unittest\nclass HalfTests(unittest.TestCase):\n    def test_it(self): self.assertEqual(half(4), 2)",
         "N = {}\ndef setup_module(): N['n'] = 4\ndef test_it(): assert half(N['n']) == 2",
+        "if __name__ == '__main__':\n    assert half(4) == 2\n    print('ok')",
+        "def check(f): assert f(4) == 2\nif '__main__' == __name__:\n    check(half)",
     ],
 )
 def test_tests_take_the_program_from_its_module_or_from_nowhere(

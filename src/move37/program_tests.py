@@ -17,7 +17,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeGuard
 
 from move37.errors import InputError
 from move37.faulty_tests import (
@@ -100,6 +100,9 @@ def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[s
     except (SyntaxError, ValueError) as error:
         hint = "; write examples behind >>> as assert lines" if text.lstrip().startswith(">>>") else ""
         raise InputError(f"tests: not Python ({_fault(error)}){hint}") from None
+    if not any(map(_is_collected, tree.body)) and any(map(_is_guard, tree.body)):
+        tree.body = [each for node in tree.body for each in (node.body if _is_guard(node) else [node])]
+        text = ast.unparse(tree)
     check_imports(tree)
     check_calls(tree)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -108,7 +111,7 @@ def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[s
         if not entry_point:
             raise InputError("tests: a check function needs 'entry_point', the name of the function to check")
         return {"tests": [f"{text}\ncheck({entry_point})\n"], **named}
-    tests = [function for function in functions if function.name.startswith("test")]
+    tests = [function for function in functions if _is_collected(function)]
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and _is_collected(node)]
     check_can_fail(tree, {each.name for each in (*tests, *classes)})
     check_can_pass(tree, tests)
@@ -121,8 +124,16 @@ def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[s
     return {"tests": [text], **named}
 
 
-def _is_collected(node: ast.ClassDef) -> bool:
-    return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
+def _is_collected(node: ast.stmt) -> bool:
+    """Whether pytest runs it."""
+    if isinstance(node, ast.ClassDef):
+        return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
+    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
+
+
+def _is_guard(node: ast.stmt) -> TypeGuard[ast.If]:
+    """`if __name__ == "__main__":`, under which assert lines of a script stand, and what a test file does not need."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
 def _fault(error: Exception) -> str:

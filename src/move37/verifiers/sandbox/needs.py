@@ -32,7 +32,6 @@ _DRAWS = frozenset(_OF_RANDOM.split())
 _WITHOUT_STATE = "math cmath copy typing collections itertools functools operator string re fractions random"
 _PURE = frozenset(_WITHOUT_STATE.split())
 """Modules with nothing to change: random numbers start anew for every program."""
-_CONSTANTS = frozenset({"NotImplemented", "Ellipsis"})
 
 
 _BUILTINS = frozenset(dir(builtins))
@@ -140,16 +139,21 @@ def _compares_identities(node: ast.AST) -> bool:
         return False
     operands = [node.left, *node.comparators]
     return any(
-        isinstance(how, ast.Is | ast.IsNot) and not _is_constant(before) and not _is_constant(after)
+        isinstance(how, ast.Is | ast.IsNot)
+        and not (_is_constant(before) or _is_constant(after) or _types(before, after))
         for how, before, after in zip(node.ops, operands, operands[1:], strict=False)
     )
 
 
 def _is_constant(node: ast.expr) -> bool:
-    """What is itself on both sides: None, True, a builtin type."""
-    if isinstance(node, ast.Name):
-        return node.id in _CONSTANTS or isinstance(getattr(builtins, node.id, None), type)
-    return isinstance(node, ast.Constant)
+    """What is itself on both sides."""
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id == "Ellipsis")
+
+
+def _types(*nodes: ast.expr) -> bool:
+    """Whether one asks for a value's type, and the other is a builtin one: here both are what they are there."""
+    asked = any(isinstance(node, ast.Call) and ast.unparse(node.func) == "type" for node in nodes)
+    return asked and any(isinstance(getattr(builtins, ast.unparse(node), None), type) for node in nodes)
 
 
 def _words(node: ast.AST) -> set[str]:
