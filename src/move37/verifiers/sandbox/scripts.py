@@ -1,7 +1,6 @@
 """What a script finds and leaves, as under a contest's judge: its exit, its standard files, its threads.
 
-There are no other processes: processes and pools of them are threads here, which gives the same results for functions
-that share nothing.
+There are no other processes: `processes.py` makes threads of them.
 """
 
 import builtins
@@ -10,7 +9,7 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from signal import ITIMER_VIRTUAL, setitimer
 from typing import Any
@@ -26,7 +25,6 @@ _STANDARD_FILES = {
     "/proc/self/fd/1": 1,
     "/dev/stderr": 2,
 }
-_POOL_THREADS = 4
 _FIRST_LOOK_SECONDS, _MOST_LOOKS = 0.1, 3
 """CPU seconds after which it is looked whether a program repeats itself; later looks come after twice the time."""
 
@@ -42,7 +40,7 @@ def prepare(sources: Sequence[str], tests: Sequence[str] = ()) -> None:
         if "random" in source:
             import_module("random").seed(0)
         if "ProcessPoolExecutor" in source or "multiprocessing" in source:
-            _threads_for_processes()
+            import_module(".processes", __package__).become_threads()
 
 
 def forget() -> None:
@@ -131,72 +129,3 @@ def _by_descriptor(opening: Callable[..., Any]) -> Callable[..., Any]:
         return opening(file, *args, **kwargs)
 
     return open
-
-
-def _threads_for_processes() -> None:
-    futures, processes = map(import_module, ("concurrent.futures", "multiprocessing"))
-
-    class ProcessPoolExecutor(futures.ThreadPoolExecutor):
-        def __init__(self, max_workers=None, mp_context=None, initializer=None, initargs=(), **_):
-            super().__init__(max_workers or _POOL_THREADS, initializer=initializer, initargs=initargs)
-
-        def map(self, function, *iterables, timeout=None, chunksize=1):
-            return super().map(function, *iterables, timeout=timeout)
-
-    vars(futures)["ProcessPoolExecutor"] = ProcessPoolExecutor
-    vars(processes)["Pool"] = lambda count=None, initializer=None, initargs=(), **_: _Pool(
-        ProcessPoolExecutor(count, None, initializer, initargs)
-    )
-    threads, queues = map(import_module, ("threading", "queue"))
-
-    class Process(threads.Thread):
-        def __init__(self, group=None, target=None, name=None, args=(), kwargs=None, *, daemon=None):
-            super().__init__(None, target, name, args, kwargs, daemon=daemon)
-
-        exitcode = property(lambda self: None if self.is_alive() else 0)
-        pid = property(lambda self: self.native_id)
-        terminate = kill = close = lambda self: None
-
-    class Queue(queues.Queue):
-        close = join_thread = cancel_join_thread = lambda self: None
-
-    vars(processes).update(Process=Process, Queue=Queue, JoinableQueue=Queue, SimpleQueue=Queue)
-    for name in ("Lock", "RLock", "Event", "Condition", "Semaphore", "BoundedSemaphore", "Barrier"):
-        vars(processes)[name] = getattr(threads, name)
-
-
-class _Pool:
-    """`multiprocessing.Pool` on an executor; the standard library's pool of threads needs semaphores of the system."""
-
-    def __init__(self, executor: Any) -> None:
-        self._executor = executor
-
-    def __enter__(self) -> "_Pool":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._executor.shutdown(wait=False)
-
-    def apply(self, function: Callable[..., Any], args: Sequence[Any] = (), kwds: dict[str, Any] | None = None) -> Any:
-        return self._executor.submit(function, *args, **(kwds or {})).result()
-
-    def map(self, function: Callable[..., Any], items: Iterable[Any], chunksize: int | None = None) -> list[Any]:
-        return list(self._executor.map(function, items))
-
-    def imap(self, function: Callable[..., Any], items: Iterable[Any], chunksize: int = 1) -> Iterator[Any]:
-        return self._executor.map(function, items)
-
-    imap_unordered = imap
-
-    def starmap(
-        self, function: Callable[..., Any], items: Iterable[Sequence[Any]], chunksize: int | None = None
-    ) -> Any:
-        return list(self._executor.map(lambda args: function(*args), items))
-
-    def close(self) -> None:
-        self._executor.shutdown(wait=False)
-
-    def join(self) -> None:
-        self._executor.shutdown(wait=True)
-
-    terminate = close
