@@ -217,8 +217,12 @@ def _is_finished(block: Block, closed: Sequence[Block], task: Task) -> bool:
         others = [other.text for other in closed if _defines(other, wanted)]
         if not _defines(block, wanted) or (any(map(returns_a_value, others)) and not returns_a_value(block.text)):
             return False
-    said = without_docstrings(block.text)
-    return not any(without_docstrings(other.text).startswith(said) for other in closed if other.text != block.text)
+    text, said = block.text.strip(), without_docstrings(block.text)
+    return not any(
+        other.text.strip().startswith(text) or without_docstrings(other.text).startswith(said)
+        for other in closed
+        if other.text != block.text
+    )
 
 
 def _any(blocks: Sequence[Block]) -> Block:
