@@ -362,6 +362,12 @@ def test_behind_reasoning_the_inside_of_a_function_may_stand_at_the_margin() -> 
     assert triples("<think>easy</think>\n\nreturn 3 * n", COMPLETION)
 
 
+def test_a_repetition_that_is_cut_in_a_line_is_none_although_the_line_is_python() -> None:
+    program = "n = int(input())\nprint(n)\nn, m = 1, n\nprint(m)\n"
+    cut = program[: program.index("m =")]
+    assert same(find_program(f"```python\n{program}```\nAgain:\n```python\n{cut}", SCRIPT), program)
+
+
 def test_a_script_that_is_no_python_is_not_mended() -> None:
     for broken in (f"{READS}print(n n)\n", f"import sys os\n{READS}", f"{READS}\nThis prints three times n.\n"):
         assert same(find_program(f"```python\n{broken}```", SCRIPT), broken)
