@@ -70,12 +70,12 @@ def test_the_wanted_verdicts_of_the_sequences_are_those_that_programs_get_alone(
 @needs_isolation
 def test_a_sandbox_with_other_limits_is_noticed_and_replaced(sandboxes: Sandboxes) -> None:
     assert sandboxes.are_intact()
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_RSS)  # one that the supervisor does not set itself
+    resource.setrlimit(resource.RLIMIT_RSS, (1 << 20, hard))
     try:
         other = Sandbox()  # as if a program had lowered the limits of its supervisor, which none can any more
     finally:
-        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_RSS, (soft, hard))
     sandboxes.start()[0].close()
     sandboxes._programs = other
     assert not sandboxes.are_intact()

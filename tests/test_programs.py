@@ -454,9 +454,9 @@ SCRIPTS_AS_UNDER_A_JUDGE = [
     "    print(sum(pool.map_async(int, sys.stdin.read().split()).get()))",
     "from multiprocessing.dummy import Pool\nimport sys\npool = Pool(2)\n"
     "print(sum(pool.apply_async(int, (each,)).get() for each in sys.stdin.read().split()))",
-    "import multiprocessing as mp, sys\ncontext, total = mp.get_context('spawn'), mp.Value('q', 0)\n"
+    "import multiprocessing as mp, sys\ntotal = mp.Value('q', 0)\n"
     "def add(text):\n    with total.get_lock():\n        found.append(int(text))\n"
-    "with mp.Manager() as manager:\n    found = manager.list()\n    with context.Pool(2) as pool:\n"
+    "with mp.Manager() as manager:\n    found = manager.list()\n    with mp.Pool(2) as pool:\n"
     "        pool.starmap(add, [(each,) for each in sys.stdin.read().split()])\n    print(sum(found) + total.value)",
     "def down(n): return n and 1 + down(n - 1)\n"  # more levels than Python allows by itself
     "import sys\nprint(sum(map(int, sys.stdin.read().split())) + down(9000) - 9000)",

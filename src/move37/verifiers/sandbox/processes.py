@@ -1,7 +1,7 @@
 """`multiprocessing` and pools of processes for a script: threads, which gives the same results for functions that share
 nothing. What the standard library makes of semaphores of the system, which a sandbox has none of, is of threads' too.
 
-Loaded for programs whose text asks for it.
+Loaded for programs whose text asks for it. A context (`get_context`) is the real one, which can start nothing.
 """
 
 import concurrent.futures
@@ -20,8 +20,7 @@ _LOCKS = ("Lock", "RLock", "Event", "Condition", "Semaphore", "BoundedSemaphore"
 
 def become_threads() -> None:
     concurrent.futures.__dict__["ProcessPoolExecutor"] = ProcessPoolExecutor
-    pools = import_module("multiprocessing.pool").__dict__
-    pools.update(Pool=_Pool, ThreadPool=_Pool)
+    import_module("multiprocessing.pool").__dict__["ThreadPool"] = _Pool
     multiprocessing.__dict__.update({name: getattr(threading, name) for name in _LOCKS} | _INSTEAD)
 
 
@@ -162,6 +161,5 @@ _INSTEAD = {
     **dict.fromkeys(("Value", "RawValue"), _value),
     **dict.fromkeys(("Array", "RawArray"), _array),
     "Manager": _Manager,
-    "get_context": lambda method=None: multiprocessing,
     "set_start_method": lambda method, force=False: None,
 }
