@@ -234,7 +234,7 @@ def up_to_prose(program: str, head: str = "") -> str | None:
 def _without_words(program: str) -> str:
     """Without words around it that are Python by accident: `Solution`, `Done`, `Note: fast`, `Time: O(n)`."""
     tree = parsed(program)
-    if tree is None or len(tree.body) < 2:
+    if tree is None or len(tree.body) < 2 or not (_word(tree.body[0]) or _word(tree.body[-1])):
         return program
     known, statements = has(program) | set(dir(builtins)), list(tree.body)
     while len(statements) > 1 and _says(statements[-1], known):

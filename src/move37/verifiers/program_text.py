@@ -240,6 +240,7 @@ def _last(blocks: Sequence[Block], fits: Callable[[Block], bool]) -> Block | Non
 
 
 def _defines(block: Block, names: frozenset[str]) -> bool:
+    """Whether it binds one of them, and not only in a text."""
     bound = names & binds(block.text)
     return bool(bound) and (parsed(block.text) is None or bool(bound & has(block.text)))
 
@@ -250,7 +251,9 @@ def _function(blocks: Sequence[Block], task: Task) -> Block | None:
     blocks = [block for each in blocks for block in [_at_margin(each, task)]]
     either = "Solution" in task.stand_ins
     for names in (task.names | task.stand_ins,) if either else (task.names, task.stand_ins):
-        fitting = [block for block in blocks if _defines(block, names)]
+        fitting = [block for block in blocks if names & binds(block.text)]
+        if len(fitting) > 1:  # some may only speak of it
+            fitting = [block for block in fitting if _defines(block, names)] or fitting
         if task.stand_ins:
             fitting = [block for block in fitting if not takes_self(block.text, names)]
         whole = [block for block in fitting if not is_stub(block.text, names) and not _is_cut(block, blocks)]
