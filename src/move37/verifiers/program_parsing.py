@@ -205,10 +205,14 @@ def _is_empty(body: list[ast.stmt]) -> bool:
     return all(
         isinstance(each, ast.Pass | ast.Raise)
         or (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
-        or (isinstance(each, ast.Return) and (each.value is None or ast.unparse(each.value) == "None"))
+        or (isinstance(each, ast.Return) and _is_none(each.value))
         or (isinstance(each, _DEFINED) and _is_empty(each.body))
         for each in body
     )
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 # -- between prose -----------------------------------------------------------------------------------------------------
