@@ -199,6 +199,7 @@ REASONING = [
     ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ("analysis", "Good.assistantfinal"),
 ]
 
 
@@ -356,6 +357,20 @@ def test_a_script_is_found_beside_what_is_nearly_one(text: str) -> None:
 
 def test_a_completion_may_have_a_function_of_the_same_name_within() -> None:
     assert triples("    def triple(m):\n        return 3 * m\n    return triple(n)\n", COMPLETION)
+
+
+def test_a_signature_and_the_inside_of_its_function_may_stand_in_two_blocks() -> None:
+    assert triples("```python\ndef triple(n: int) -> int:\n```\nbecomes\n```python\n    return 3 * n\n```", COMPLETION)
+
+
+def test_a_message_to_a_tool_ends_no_turn() -> None:
+    assert triples(f"<|python_tag|>{WRONG}<|eom_id|>\n3\n```python\n{WHOLE}```<|eot_id|>")
+
+
+@pytest.mark.parametrize("label", ["json", ""])
+def test_a_script_may_stand_in_an_objects_text(label: str) -> None:
+    found = find_program(f"```{label}\n{json.dumps({'language': 'python', 'code': READS})}\n```", SCRIPT)
+    assert same(found, READS)
 
 
 def test_behind_reasoning_the_inside_of_a_function_may_stand_at_the_margin() -> None:

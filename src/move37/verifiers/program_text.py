@@ -79,13 +79,13 @@ MOST_ANSWERS = 4
 _REASONED = re.compile(
     r"</(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|seed:think)>|\[/THINK\]"
     r"|\u25c1/think\u25b7|<\|(?:end_of_thought|END_THINKING|inner_suffix)\|>|<\|channel\|>final<\|message\|>"
-    r"|<channel\|>|<unused95>|^Here is my response:",
+    r"|<channel\|>|<unused95>|^Here is my response:|(?<=[^\w\s])assistantfinal",
     re.IGNORECASE | re.MULTILINE,
 )
 """Ends of what a model thought, and did not answer."""
 _ANSWERED = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
 _TURN_ENDED = re.compile(
-    r"<\|(?:im_end|eot_id|endoftext|end_of_text|EOT|eot|return|eom_id|end|eos|end_of_turn|file_separator)\|>"
+    r"<\|(?:im_end|eot_id|endoftext|end_of_text|EOT|eot|return|end|eos|end_of_turn|file_separator)\|>"
     r"|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text|EOT|file_sep)>|<\uff5cend[^\n>]{1,30}\uff5c>"
 )
 _READS = re.compile(
@@ -257,11 +257,10 @@ def _function(blocks: Sequence[Block], task: Task) -> Block | None:
         if task.stand_ins:
             fitting = [block for block in fitting if not takes_self(block.text, names)]
         whole = [block for block in fitting if not is_stub(block.text, names) and not _is_cut(block, blocks)]
-        if whole:
-            return _last(whole, lambda block: is_whole(block.text)) or whole[-1]
-        found = _last(blocks, _goes_on) if task.head else None
+        found = _last(whole, lambda block: is_whole(block.text))
+        found = found or (_last(blocks, _goes_on) if task.head else None)
         if found is not None or fitting:
-            return found or fitting[-1]
+            return found or (whole or fitting)[-1]
     return None
 
 
@@ -297,6 +296,7 @@ def _script(blocks: Sequence[Block]) -> Block | None:
         (place, block)
         for place, block in enumerate(blocks)
         if _READS.search(block.text) and not _FEEDS.search(block.text) and parsed(block.text) is not None
+        if block.text.lstrip()[0] not in "{[" or reads_input(block.text)  # an object may have the text of a program
     ]
     if len(reading) > 1:  # some may only speak of it
         reading = [(place, block) for place, block in reading if reads_input(block.text)] or reading
