@@ -297,6 +297,7 @@ CALLS = [
     (rows_of_calls([[[1, 2]], [[3]]], [3, 3], "sum"), "def sum(xs): return 0", False),
     (SQUARES, "def f(x): return x * x\nclass Solution:\n    def f(self, x): return f(x)", True),
     (SQUARES, "def f(x, k): return x * x * k\nclass Solution:\n    def f(self, x): return f(x, 1)", True),
+    (SQUARES, "class Solution:\n    def f(self, x): return x * x if x < 3 else f(2) + 5", False),
     (SQUARES, "class Solution:\n    def f(self, x): return x * self.f(x - 1) if x > 9 else x * x", True),
     (
         SQUARES,

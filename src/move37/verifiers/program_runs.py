@@ -446,7 +446,9 @@ def _from_outside(name, own):
 
     def call(*args, **kwargs):
         nonlocal within
-        if within and own:
+        if within and own is None:
+            raise NameError(name)
+        if within:
             return own(*args, **kwargs)
         within = True
         try:
