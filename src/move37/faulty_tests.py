@@ -128,6 +128,7 @@ def check_names(tree: ast.Module) -> None:
         for alias in node.names
     }
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    _check_bound(used - bound, taken)
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     if "*" in taken or taken & used or MODULE in modules or any(text.startswith(MODULE) for text in texts):
         return
@@ -136,6 +137,13 @@ def check_names(tree: ast.Module) -> None:
             "tests: they use no name of the program's; if its function is named like a builtin, "
             "give the name as 'entry_point'"
         )
+
+
+def _check_bound(free: set[str], taken: set[str]) -> None:
+    """Tests that say what they take from the program must say where all of their names come from."""
+    missing = sorted(name for name in free - set(dir(builtins)) if not name.startswith("__"))
+    if missing and taken and "*" not in taken and not free & _ANYTHING:
+        raise InputError(f"tests: {missing[0]} is neither defined in them nor imported from {MODULE}")
 
 
 def names_of(tree: ast.AST) -> tuple[set[str], set[str]]:

@@ -236,7 +236,7 @@ class ProgramRuns:
 
     def _run_tests(self, task: _Task, limits: Limits) -> Verdict:
         problem = task.problem
-        if problem.metadata.get("pytest") or self._is_in_process(problem):
+        if self._is_in_process(problem):
             return self._run_in_process(task, limits)
         if self._latest is None or self._latest[0] is not problem:
             self._latest = problem, _tests(problem)
@@ -262,9 +262,10 @@ class ProgramRuns:
     def _run_in_process(self, task: _Task, limits: Limits) -> Verdict:
         tests = _tests(task.problem)
         texts = [tests["once"], tests["setup"], *tests["tests"]]
-        pytest = task.problem.metadata.get("pytest", "")
         limits = replace(limits, memory_bytes=TOGETHER_BYTES)
-        verdict = _verdict(self._sandboxes.run_with_tests(task.sources, texts, pytest, _own(tests), limits), limits)
+        verdict = _verdict(
+            self._sandboxes.run_with_tests(task.sources, texts, tests["pytest"], _own(tests), limits), limits
+        )
         return replace(verdict, flags=verdict.flags | {Flag.IN_PROCESS})
 
     def _is_in_process(self, problem: Problem) -> bool:
@@ -273,7 +274,7 @@ class ProgramRuns:
         key = _key(problem)
         if key not in self._in_process and not problem.references and problem.metadata.get("data_only") is not True:
             tests = _tests(problem)
-            texts = [tests["setup"], *tests["tests"]]
+            texts = [tests["setup"], *tests["tests"], tests["pytest"]]
             self._in_process[key] = need_objects(texts, tests["head"] + tests["once"], tests["entry_point"])
         return self._in_process.get(key, False)
 
@@ -350,6 +351,7 @@ def _tests(problem: Problem) -> dict[str, Any]:
         "tests": list(problem.metadata.get("tests", ())),
         "reference": "\n".join(_sources(problem, problem.references[0])) if problem.references else "",
         "entry_point": problem.metadata.get("entry_point", ""),
+        "pytest": problem.metadata.get("pytest", ""),
     }
 
 

@@ -18,6 +18,7 @@ Random numbers start from the same seed for every program.
 """
 
 import ast
+import builtins
 import json
 import os
 import random
@@ -27,7 +28,7 @@ import socket
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any
 
@@ -61,27 +62,49 @@ class _Names(dict[str, Any]):
         return object.__getattribute__(remote, "_connection").named(remote)
 
 
+class _Solution(types.ModuleType):
+    """The program as the module that tests import it from."""
+
+    def __init__(self, connection: Connection, names: list[str], data: Collection[str]) -> None:
+        super().__init__("solution")
+        self._connection, self._data, self.__all__ = connection, frozenset(data), names
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        remote = self._connection.remote(name)
+        return self._connection.do("name", remote) if name in self._data else remote
+
+
 class Examination:
     """The tests of one problem, compiled.
 
     `head` is program text whose definitions are the tests' own; it and `once` run now, without a program. `setup` runs
-    before the tests. `reference` is the published solution, read only for the names that it defines.
+    before the tests. `reference` is the published solution, read only for the names that it defines. `pytest`: a file
+    that pytest runs, behind the tests.
     """
 
-    def __init__(self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str) -> None:
-        trees = [ast.parse(test) for test in (setup, *tests)]
+    def __init__(
+        self, head: str, once: str, setup: str, tests: list[str], reference: str, entry_point: str, pytest: str = ""
+    ) -> None:
+        trees = [ast.parse(test) for test in (setup, *tests, pytest)]
         found = [node for tree in trees for node in nodes(tree)]
         self.needs = Needs.of(found)
         self.tests = [compile(test, "tests.py", "exec", dont_inherit=True) for test in (setup, *tests) if test]
         found += nodes(ast.parse(once))
         self.from_program, modules = names_from_program(found, head, reference, entry_point)
+        self.pytest, self._imported = _without_program(trees[-1]) if pytest else ("", {})
+        if pytest:
+            import_module(".pytests", __package__)  # once, for all programs
         self._ahead = calls_ahead(trees, self.from_program, used_and_bound(found)[1])
         self.names: dict[str, Any] = {"__name__": "tests"}
         exec(_compiled_head(head), self.names)
         self.names |= {module: import_module(module) for module in modules}
         exec(compile(once, "once.py", "exec", dont_inherit=True), self.names)
-        self.repeatable = self.needs.pure and not any(
-            _may_change(value) for name, value in self.names.items() if name != "__builtins__"
+        self.repeatable = (
+            not pytest
+            and self.needs.pure
+            and not any(_may_change(value) for name, value in self.names.items() if name != "__builtins__")
         )
         """Whether running the tests can change nothing that running them again would see."""
 
@@ -96,8 +119,16 @@ class Examination:
             names = self.names | {name: connection.remote(name) for name in self.from_program}
             if bound_to_data:
                 names = _Names(names, {name: names[name] for name in bound_to_data})
+            sys.modules["solution"] = _Solution(connection, self.from_program, bound_to_data)
             for test in self.tests:
                 exec(test, names)
+            if self.pytest:
+                given = {name: names[name] for name in self.from_program} | {
+                    called: names[name] for called, name in self._imported.items()
+                }
+                if vars(builtins).keys() & given:
+                    connection.cannot("a builtin of another meaning")
+                import_module(".pytests", __package__).run_apart(self.pytest, given)
         except (ProgramEndedError, InexpressibleError):
             pass
         except BaseException as error:  # also an exit that a test expected, elsewhere
@@ -116,12 +147,21 @@ class Examination:
     def _beyond_data(self, error: BaseException, connection: Connection) -> str:
         """What values of the program's own classes could not do here and made the tests fail; "" if it was nothing of
         that: where the tests only compare what a function gives, such a class has no say."""
+        if self.pytest and not isinstance(error, AssertionError) and not hasattr(error, "raised_by_program"):
+            return "what pytest can do with a program beside it"
         lacks = isinstance(error, AttributeError | TypeError) and not hasattr(error, "raised_by_program")
         makes = isinstance(error, KeyError) and "defaultdict" in connection.own
         named = any(name in self.from_program and name[:1].isupper() for name in connection.own)
         if isinstance(error, AttributeError) and hasattr(error.obj, "raised_by_program"):
             return "what an exception of the program's can do"
         return "what a class of the program's can do" if connection.own and (lacks or makes or named) else ""
+
+
+def _without_program(file: ast.Module) -> tuple[str, dict[str, str]]:
+    """The file without what it imports from the program as a whole, and how it calls that."""
+    imports = [node for node in file.body if isinstance(node, ast.ImportFrom) and node.module == "solution"]
+    called = {alias.asname: alias.name for node in imports for alias in node.names if alias.asname}
+    return ast.unparse(ast.Module([node for node in file.body if node not in imports], [])), called
 
 
 def _may_change(value: Any) -> bool:

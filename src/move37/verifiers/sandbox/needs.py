@@ -14,13 +14,16 @@ _REFLECTION = frozenset((_BEHIND_VALUES + _OF_DATACLASSES).split())
 """Names with which tests look behind values: without the program's process they may fail for nothing."""
 _INTO_PROCESSES = (
     "patch mock monkeypatch capsys capfd caplog redirect_stdout redirect_stderr gc weakref logging warnings "
-    "threading concurrent multiprocessing tempfile shutil read_text write_text read_bytes write_bytes"
+    "threading concurrent multiprocessing importlib runpy tempfile shutil read_text write_text read_bytes write_bytes "
+    "tmp_path tmp_path_factory tmpdir recwarn warns deprecated_call capsysbinary capfdbinary "
+    "assertLogs assertNoLogs assertWarns assertWarnsRegex"
 )
 _TOGETHER = frozenset(_INTO_PROCESSES.split())
 """Names with which tests look into the process that they are in: in one of their own they may pass for nothing."""
 _OF_MODULES = (
     "open exists isfile isdir listdir scandir getcwd chdir mkdir makedirs remove unlink rename environ getenv putenv "
-    "stdin setrecursionlimit getcontext setcontext localcontext setlocale is_file is_dir iterdir touch glob seed"
+    "stdin modules setrecursionlimit getcontext setcontext localcontext setlocale is_file is_dir iterdir touch glob "
+    "seed"
 )
 _SHARED = frozenset(_OF_MODULES.split())
 """The same, where it is a module's (or a path's): files of the working folder, and what a process has one of."""
@@ -54,18 +57,19 @@ class Needs(NamedTuple):
         """`tests`: all nodes of their trees."""
         tests = list(tests)
         found = [node for node in tests if not isinstance(node, _PLAIN)]
-        imported = _imported(found)
+        taken = (node for node in found if isinstance(node, ast.ImportFrom))
+        members = _imported(node for node in taken if node.module != "solution")
+        imported = members | _imported(node for node in found if isinstance(node, ast.Import))
         reflection = next((what for node in found for what in _reflection(node)), "")
-        shared = {name for node in found for name in _shared(node, imported)}
+        shared = {name for node in found for name in _shared(node, imported, members)}
         if "seed" in shared and shared & _DRAWS:  # for what the tests draw themselves, or also for the program
             shared.discard("seed")
             reflection = reflection or ("seed" if sum("seed" in _words(node) for node in found) > 1 else "")
         names = {node.id for node in found if isinstance(node, ast.Name)}
         exceptions = {name for name in names if _is_exception(name)}
-        together = bool(shared - _DRAWS) or any(map(_names_method, tests))
-        together = together or any(
-            _compares_identities(node) or _matches_class(node) or _looks_into(node) for node in found
-        )
+        looks = (_compares_identities, _matches_class, _looks_into)
+        together = bool(shared - _DRAWS) or any(map(_names_method, tests)) or _hands_on_module(found)
+        together = together or any(look(node) for node in found for look in looks)
         return cls(together, all(map(_is_pure, found)), reflection, frozenset(exceptions))
 
 
@@ -75,30 +79,45 @@ def _matches_class(node: ast.AST) -> bool:
 
 
 def _looks_into(node: ast.AST) -> bool:
-    """Whether it is of the process or of the program's own module, of which another process has no equal."""
+    """Whether it is of the process that it is in, of which another has no equal."""
     if isinstance(node, ast.Attribute) and node.attr in ("__doc__", "__module__"):
         return True
-    imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-    if isinstance(node, ast.ImportFrom):
-        imported = [node.module]
-    return "solution" in imported or bool(_TOGETHER & _words(node))
+    return bool(_TOGETHER & _words(node))
 
 
 def _imported(found: Iterable[ast.AST]) -> frozenset[str]:
-    """Names that are bound by imports."""
-    aliases = (node for node in found if isinstance(node, ast.alias))
+    """Names that these imports bind."""
+    aliases = (alias for node in found for alias in getattr(node, "names", ()))
     return frozenset((alias.asname or alias.name).partition(".")[0] for alias in aliases)
 
 
-def _shared(node: ast.AST, imported: frozenset[str]) -> Iterator[str]:
+def _shared(node: ast.AST, imported: frozenset[str], members: frozenset[str]) -> Iterator[str]:
     """What it uses or changes of what both share in one process: files, and what modules keep."""
-    if isinstance(node, ast.Name) and (node.id == "open" or node.id in imported & (_SHARED | _DRAWS)):
+    if isinstance(node, ast.Name) and (node.id == "open" or node.id in members & (_SHARED | _DRAWS)):
         yield node.id
     elif isinstance(node, ast.Attribute | ast.Subscript) and _root(node) in imported:
         if not isinstance(node.ctx, ast.Load):
             yield "a module's"
         elif isinstance(node, ast.Attribute) and node.attr in _SHARED | _DRAWS and not _is_module(node):
             yield node.attr
+
+
+def _hands_on_module(found: Iterable[ast.AST]) -> bool:
+    """Whether they do more with the program's module than to take names from it."""
+    found = list(found)
+    called = _modules(found)
+    used = sum(isinstance(node, ast.Name) and node.id in called for node in found)
+    return used > sum(isinstance(node, ast.Attribute) and _is_name(node.value, called) for node in found)
+
+
+def _modules(found: Iterable[ast.AST]) -> set[str]:
+    """What tests call the program's module."""
+    imported = (alias for node in found if isinstance(node, ast.Import) for alias in node.names)
+    return {alias.asname or alias.name for alias in imported if alias.name == "solution"}
+
+
+def _is_name(node: ast.expr, names: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in names
 
 
 def _is_module(node: ast.Attribute) -> bool:
@@ -184,7 +203,8 @@ def need_objects(texts: Iterable[str], head: str, entry_point: str) -> bool:
     """Whether it is certain that tests (texts) need the program's process, whatever program it is: they ask for its
     classes by name, catch its exceptions, enter or await what it gives, or compute with its objects."""
     found = [node for text in texts for node in nodes(_parsed(text))]
-    own = frozenset(names_from_program(found, head, "", entry_point)[0]) - used_and_bound(found)[1]
+    bound = used_and_bound(found)[1] - imported_from_program(found)
+    own = frozenset(names_from_program(found, head, "", entry_point)[0]) - bound
     objects = {
         target.id
         for node in found
@@ -241,13 +261,25 @@ def names_from_program(
 ) -> tuple[list[str], list[str]]:
     """Names that the tests (all nodes of their trees) take from the program, and standard modules that they take from
     nowhere."""
+    tests = list(tests)
     used, bound = used_and_bound(tests)
+    imported = imported_from_program(tests)
+    bound -= imported
     own = {name for names in defined_and_imported(_parsed(head)) for name in names} - {entry_point}
     solution, modules = defined_and_imported(_parsed(reference))
     free = used - bound - _BUILTINS - own
     standard = (free & modules & sys.stdlib_module_names) - solution
     shadowing = (solution | {entry_point}) & used - own  # a solution may be called `sum`
-    return sorted((free | shadowing) - standard), sorted(standard)
+    return sorted((free | shadowing | imported) - standard), sorted(standard)
+
+
+def imported_from_program(tests: Iterable[ast.AST]) -> set[str]:
+    """Names that tests import from it, or take from its module."""
+    tests = list(tests)
+    called = _modules(tests)
+    taken = (node for node in tests if isinstance(node, ast.ImportFrom) and node.module == "solution")
+    named = {alias.name for node in taken for alias in node.names if alias.name != "*"}
+    return named | {node.attr for node in tests if isinstance(node, ast.Attribute) and _is_name(node.value, called)}
 
 
 def _parsed(text: str) -> ast.Module:

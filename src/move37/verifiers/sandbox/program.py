@@ -13,7 +13,7 @@ import operator
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -183,7 +183,7 @@ class _Program:
     def _raised(self, error: BaseException) -> dict[str, Any]:
         raised = {"raised": [base.__name__ for base in type(error).__mro__], "message": _short(error)}
         try:
-            raised["args"] = encode(list(error.args), self._refer)
+            raised["args"] = encode(list(_made_with(error)), self._refer)
             if vars(error):
                 raised["attributes"] = encode({**vars(error)}, self._refer)
         except BaseException:  # they contain themselves
@@ -243,6 +243,12 @@ ROLES: dict[str, Callable[[Begin], int]] = {
     "script": run_script,
     "in-process": run_with_tests,
 }
+
+
+def _made_with(error: BaseException) -> Iterable[Any]:
+    """The arguments that would make it again: a file's name is not among an OSError's own."""
+    made = OSError.__reduce__(error) if isinstance(error, OSError) else ()
+    return made[1] if len(made) > 1 and isinstance(made[1], tuple) else error.args
 
 
 def _short(error: BaseException) -> str:

@@ -206,24 +206,31 @@ class Connection:
                 kind = RuntimeError  # inside a test's `map` or `zip` it would end the tests quietly
             if not issubclass(kind, Exception):
                 self._end("exits" if issubclass(kind, SystemExit) else f"raises {name[:60]}")
+        if name != kind.__name__:
+            self.own.add(name[:60])
         error = self._made(kind, reply)
         self._give(error, reply.get("attributes"))
         error.raised_by_program = name[:60]  # type: ignore[attr-defined]
         raise error
 
     def _made(self, kind: type[BaseException], reply: dict[str, Any]) -> BaseException:
-        """The exception with the arguments that it had there, where they are data, else with its message."""
+        """The exception with the arguments that it had there, where they are data, else with its message. It says there
+        what it is by itself, or what the program's own class says."""
+        said = str(reply.get("message", ""))
         try:
             with self._time_to_read():
                 args = decode(reply.get("args"), self.remote)
             if isinstance(args, list) and not any(type(each) is Remote for each in args):
-                return kind(*args)
+                made = kind(*args)
+                return made if not self.own or str(made) == said else _saying(kind, said)(*args)
         except Exception:
             pass
         try:
-            return kind(str(reply.get("message", "")))
+            return kind(said)
         except TypeError:
-            return ValueError(str(reply.get("message", "")))
+            if kind.__name__ in self.expected:
+                self.cannot("an exception that holds what is no data")
+            return ValueError(said)
 
     def _give(self, error: BaseException, attributes: Any) -> None:
         """Give an exception what it had there beside its arguments."""
@@ -253,6 +260,10 @@ def _limited_time() -> Iterator[None]:
 
 def _stop_reading(number: int, frame: Any) -> NoReturn:
     raise MalformedError("takes too long to read")
+
+
+def _saying(kind: type[BaseException], said: str) -> type[BaseException]:
+    return type(kind.__name__, (kind,), {"__str__": lambda _: said})
 
 
 class Remote:
