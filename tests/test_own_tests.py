@@ -79,14 +79,61 @@ class TestMore:
 """
 
 
+EQUAL_TO_ALL = "class All:\n    __eq__ = lambda *_: True\ndef half(n):\n    return All()\n"
+
+
 @pytest.mark.slow
-def test_a_file_that_needs_pytest_runs_in_the_programs_process_and_the_verdict_says_so(
-    tmp_path: Path, verifier: CodeVerifier
-) -> None:
+def test_a_file_that_needs_pytest_runs_apart_from_the_program_too(tmp_path: Path, verifier: CodeVerifier) -> None:
     own = problem(tmp_path, {"tests": NEEDING_PYTEST})
-    right, wrong = verifier.verify(own, HALF), verifier.verify(own, WRONG)
-    assert (right.outcome, wrong.outcome) == (Outcome.CORRECT, Outcome.INCORRECT)
-    assert Flag.IN_PROCESS in right.flags & wrong.flags
+    verdicts = [verifier.verify(own, program) for program in (HALF, WRONG, EQUAL_TO_ALL)]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
+    assert not any(Flag.IN_PROCESS in verdict.flags for verdict in verdicts)
+
+
+RAISING = """\
+class Odd(Exception):
+    def __init__(self, n): self.n = n
+def half(n):
+    if n % 2: raise Odd(n)
+    if n < 0: raise ValueError(f'{n} is negative')
+    return n // 2
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tests", "apart"),
+    [
+        ("import pytest\ndef test_it():\n    with pytest.raises(ValueError, match='neg'): half(-2)", True),
+        ("import pytest\nfrom solution import half as h\ndef test_it(): assert h(3 * 2) == pytest.approx(3)", True),
+        (
+            "import solution\nclass TestIt:\n    def setup_method(self): self.n = 4\n"
+            "    def test_it(self): assert solution.half(self.n) == 2",
+            True,
+        ),
+        (
+            "import pytest\nfrom solution import Odd, half\ndef test_it():\n"
+            "    with pytest.raises(Odd) as caught: half(3)\n    assert caught.value.n == 3",
+            False,
+        ),
+        ("def test_it(capsys):\n    half(2)\n    assert capsys.readouterr().out == ''", False),
+        (
+            "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n"
+            "        self.assertEqual(half(4), 2)\n        self.assertRaises(ValueError, half, -2)",
+            True,
+        ),
+    ],
+)
+def test_what_of_pytest_needs_the_programs_process(
+    tests: str, apart: bool, tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    own = problem(tmp_path, {"tests": tests})
+    right, wrong = (
+        verifier.verify(own, RAISING),
+        verifier.verify(own, "def half(n):\n    print(n)\n    return 0\nOdd = KeyError"),
+    )
+    assert (right.outcome, Flag.IN_PROCESS not in right.flags) == (Outcome.CORRECT, apart), right
+    assert wrong.outcome is Outcome.INCORRECT
 
 
 PAIR = """\
@@ -420,3 +467,145 @@ def test_what_is_installed_and_cannot_be_seen_in_the_sandbox_is_refused(field: s
     row = {"tests": "assert half(4) == 2", field: text, "entry_point": "half"}
     with pytest.raises(InputError, match=f"{field}: .* pydantic, which programs cannot see in their sandbox"):
         problem(tmp_path, row)
+
+
+OWN_CLASSES = """\
+from collections import defaultdict, namedtuple
+from enum import IntEnum
+from typing import NamedTuple
+class Stack(list):
+    def push(self, x): self.append(x)
+class Color(IntEnum):
+    RED = 1
+    BLUE = 2
+class Point(NamedTuple):
+    x: int
+    y: int
+    def norm(self): return abs(self.x) + abs(self.y)
+    def __neg__(self): return Point(-self.x, -self.y)
+class Folded(dict):
+    def __getitem__(self, key): return dict.__getitem__(self, key.lower())
+class Money(int):
+    def __str__(self): return f'${int(self)}'
+class Missing(ValueError):
+    def __init__(self, n):
+        super().__init__('missing')
+        self.n = n
+    def __str__(self): return f'{self.n} missing'
+def paint(): return Color.BLUE
+def sevens(): return defaultdict(lambda: 7)
+def get(table, key): return table[key]
+def plain(): return namedtuple('Plain', 'a b')(1, 2)
+def lose(n): raise Missing(n)
+def read(): open('no such file')
+def named(target, self=0, operation=0): return target + self + operation
+table = {'a': [1]}
+def part(): return slice(1, 2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tests", "failing"),
+    [
+        ("s = Stack()\ns.push(1)\nassert s == [1] and s.pop() == 1", "s = Stack()\ns.push(1)\nassert s == [2]"),
+        ("assert paint().name == 'BLUE'", "assert paint().name == 'RED'"),
+        ("assert Point(3, -4).norm() == 7", "assert Point(3, -4).norm() == 8"),
+        ("assert -Point(1, 2) == (-1, -2)", "assert -Point(1, 2) == (1, 2)"),
+        ("assert Folded(a=1)['A'] == 1", "assert Folded(a=1)['A'] == 2"),
+        ("assert str(Money(5)) == '$5'", "assert str(Money(5)) == '$6'"),
+        ("assert sevens()['x'] == 7", "assert sevens()['x'] == 0"),
+        (
+            "from collections import defaultdict\nassert get(defaultdict(lambda: 2), 1) == 2",
+            "from collections import defaultdict\nassert get(defaultdict(lambda: 2), 1) == 3",
+        ),
+        ("assert plain()._replace(a=5) == (5, 2)", "assert plain()._replace(a=5) == (1, 2)"),
+        (
+            "try:\n    lose(3)\nexcept ValueError as e:\n    assert e.n == 3",
+            "try:\n    lose(3)\nexcept ValueError as e:\n    assert e.n == 4",
+        ),
+        (
+            "try:\n    lose(3)\nexcept ValueError as e:\n    assert str(e) == '3 missing'",
+            "try:\n    lose(3)\nexcept ValueError as e:\n    assert str(e) == 'missing'",
+        ),
+        (
+            "try:\n    read()\nexcept OSError as e:\n    assert e.filename == 'no such file'",
+            "try:\n    read()\nexcept OSError as e:\n    assert e.filename is None",
+        ),
+        ("assert named(target=1, self=2, operation=3) == 6", "assert named(target=1, self=2, operation=3) == 5"),
+        ("assert table == {'a': [1]}", "assert table == {'a': [2]}"),
+        ("assert part() == slice(1, 2)", "assert part() == slice(1, 3)"),
+    ],
+)
+def test_what_a_value_can_do_beyond_its_data_fails_no_right_program(
+    tests: str, failing: str, verifier: CodeVerifier
+) -> None:
+    for text, outcome in ((tests, Outcome.CORRECT), (failing, Outcome.INCORRECT)):
+        own = Problem("own/1", "?", (), "own", "code", metadata={"tests": [text]})
+        assert verifier.verify(own, OWN_CLASSES).outcome is outcome, text
+
+
+def test_a_subclass_that_equals_everything_is_still_its_base(verifier: CodeVerifier) -> None:
+    forged = (
+        "class F(int):\n    __eq__ = lambda *_: True\n    __hash__ = int.__hash__\n    __lt__ = __eq__\n"
+        "def half(n):\n    return F(0)\n"
+    )
+    for name in ("half", "F"):
+        own = Problem("own/1", "?", (), "own", "code", metadata={"tests": ["assert half(8) == 4"]})
+        verdict = verifier.verify(own, forged.replace("F", name) if name == "half" else forged)
+        assert (verdict.outcome, verdict.flags) == (Outcome.INCORRECT, frozenset()), verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tests", "right", "wrong"),
+    [
+        (
+            "import time\nslept = []\ntime.sleep = slept.append\nwait()\nassert slept == [9]",
+            "import time\ndef wait(): time.sleep(9)",
+            "def wait(): pass",
+        ),
+        (
+            "import os\nos.environ['LEVEL'] = '9'\nassert level() == '9'",
+            "import os\ndef level(): return os.environ['LEVEL']",
+            "def level(): return '1'",
+        ),
+        (
+            "open('in.txt', 'w').write('7')\nassert read('in.txt') == '7'",
+            "def read(name): return open(name).read()",
+            "def read(name): return name",
+        ),
+        (
+            "import threading\nts = [threading.Thread(target=add) for _ in range(4)]\n"
+            "[t.start() for t in ts], [t.join() for t in ts]\nassert count() == 4",
+            "n = []\ndef add(): n.append(1)\ndef count(): return len(n)",
+            "def add(): pass\ndef count(): return 0",
+        ),
+        (
+            "import random\nrandom.seed(42)\nassert roll() == 6",
+            "import random\ndef roll(): return random.randint(1, 6)",
+            "def roll(): return 1",
+        ),
+        (
+            "import sys\nsys.setrecursionlimit(20_000)\nassert deep(5000) == 5000",
+            "def deep(n): return n and 1 + deep(n - 1)",
+            "def deep(n): return 0",
+        ),
+    ],
+)
+def test_what_tests_change_of_their_process_the_program_sees(
+    tests: str, right: str, wrong: str, verifier: CodeVerifier
+) -> None:
+    own = Problem("own/1", "?", (), "own", "code", metadata={"tests": [tests]})
+    outcomes = [verifier.verify(own, program).outcome for program in (right, wrong)]
+    assert outcomes == [Outcome.CORRECT, Outcome.INCORRECT]
+
+
+def test_random_numbers_of_the_tests_alone_keep_them_apart(verifier: CodeVerifier) -> None:
+    tests = (
+        "import random\nrandom.seed(1)\nfor _ in range(9):\n    n = random.randint(0, 9)\n    assert half(2 * n) == n"
+    )
+    own = Problem("own/1", "?", (), "own", "code", metadata={"tests": [tests]})
+    verdicts = [verifier.verify(own, program) for program in (HALF, WRONG)]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT]
+    assert not any(verdict.flags for verdict in verdicts)
