@@ -479,7 +479,11 @@ def test_a_script_finds_what_it_would_under_a_contests_judge(program: str, verif
 
 
 def there_and_back(value: Any) -> Any:
-    crossing = json.dumps(wire.encode(value, lambda _: {"handle": 0}))
+    def refer(other: Any) -> Any:
+        held = wire.as_base(other, refer)
+        return {"handle": 0} if held is None else {"own": [type(other).__name__, held]}
+
+    crossing = json.dumps(wire.encode(value, refer))
     return wire.decode(json.loads(crossing), lambda handle: f"handle {handle}")
 
 
@@ -505,6 +509,9 @@ def test_a_subclass_crosses_as_its_base_and_an_object_as_a_handle() -> None:
 
         __hash__ = int.__hash__
 
+    own = set[str]()
+    wire.decode({"own": ["Same", 7]}, lambda handle: handle, own=own)
+    assert own == {"Same"}
     assert (there_and_back(Same(7)) == 8, type(there_and_back(Same(7)))) == (False, int)
     assert there_and_back([object()]) == ["handle 0"]
 

@@ -23,7 +23,8 @@
     remote.py      what the tests hold of a program: calls across a socket
     names.py       the names in a program's text
     needs.py       what tests need, read from their text
-    pytests.py     runs a pytest file in the program's process
+    together.py    runs a program and then its tests in one process, what they say can be forged
+    pytests.py     runs a pytest file, in the tests' process or in the program's
     wire.py        how values cross: JSON for plain data, a number for everything else
 
 A program and its tests share no memory, no file and no process table. What reaches the tests is data, so an object
