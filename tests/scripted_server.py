@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class ScriptedServer:
         self.honours_n, self.ignores_seeds, self.reasons = True, False, False
         self.says_usage, self.status, self.said = True, 0, ""
         """`status`: fail every call with it and say `said`."""
+        self.refuses: Callable[[dict[str, Any]], tuple[int, bytes] | None] = lambda body: None
+        """The status and the body that a request gets in place of an answer."""
         self.requests: list[dict[str, Any]] = []
         self.billed: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
@@ -87,7 +90,7 @@ class ScriptedServer:
         keep = bool(body.get("return_token_ids"))
         settings = SamplingConfig(max_new_tokens=body.get("max_tokens", 16), keep_tokens=keep)
         n = body.get("n", 1) if self.honours_n else 1
-        seed = 7 if self.ignores_seeds else body["seed"]
+        seed = 7 if self.ignores_seeds else body.get("seed", 1_000 * self._calls)
         requests = [Request(prompt, index, seed + index * 1_000_003) for index in range(n)]
         made = list(self.engine.generate(requests, settings))
         choices = [self._choice(sample, index, chat) for index, sample in enumerate(made)]
@@ -145,7 +148,9 @@ class ScriptedServer:
 
             def reply(self, body: dict[str, Any], fault: str | None) -> None:
                 time.sleep(server.delay_seconds)
-                if server.status:
+                if (refused := server.refuses(body)) is not None:
+                    self.send(*refused)
+                elif server.status:
                     self.send(server.status, json.dumps({"error": {"message": server.said}}).encode())
                 elif fault in ("429", "500", "503"):
                     self.send(int(fault), b'{"error": {"message": "injected"}}', {"Retry-After-Ms": "20"})

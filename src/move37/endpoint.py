@@ -4,15 +4,18 @@
 (`AdaptiveLimit`), waits as long as it was told to (Retry-After), and says of each failure whether the same call may
 succeed later and whether it may have been paid for. What a body holds is the caller's.
 
-The key is read from an environment variable, in each process, and is cut out of whatever a server says. Calls run on an
-event loop in a thread of its own, so that both a verifier's threads and the engine's loop can use one client.
+The key is read from an environment variable, in each process, and is cut out of whatever a server says
+(`server_words.py`). Calls run on an event loop in a thread of its own, so that both a verifier's threads and the
+engine's loop can use one client.
 """
 
 import asyncio
-import json
+import math
 import os
 import random
 import re
+import socket
+import ssl
 import threading
 import time
 from collections import Counter
@@ -26,14 +29,18 @@ from urllib.parse import urlsplit
 
 import openai
 
+from move37.server_words import error_in, is_spent, message_in, one_line, read_json, without_key, words_of
+
 T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 """To open a connection; the rest of a call may take as long as the caller says."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 """Seconds without a call after failures in a row, doubled from one to the next."""
-_SHOWN = 160
-"""Characters of a message about an answer that cannot be read."""
+_FEWEST_SECRET = 8
+"""Characters of a key from which it is looked for where it must not be."""
+_NOT_SENT = ("LocalProtocolError", "UnsupportedProtocol", "InvalidURL", "TooManyRedirects", "ProxyError")
+"""Errors of the client about a call that no server has answered, and that will not pass."""
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -55,11 +62,22 @@ class Failure(StrEnum):
 
 
 class CallError(Exception):
-    """A call without an answer. `said` is one line; `status` the HTTP status, where there was one."""
+    """A call without an answer. `said` is one line; `status` the HTTP status, where there was one.
 
-    def __init__(self, kind: Failure, said: str, status: int | None = None, wait_seconds: float | None = None) -> None:
+    `words` are the server's own (`server_words.words_of`), to look into and not to show: a key may be in them.
+    """
+
+    def __init__(
+        self,
+        kind: Failure,
+        said: str,
+        status: int | None = None,
+        wait_seconds: float | None = None,
+        words: str | None = None,
+    ) -> None:
         super().__init__(said)
         self.kind, self.said, self.status, self.wait_seconds = kind, said, status, wait_seconds
+        self.words = said if words is None else words
 
     @property
     def may_pass(self) -> bool:
@@ -146,8 +164,25 @@ class Connection:
             return
         if not _ENVIRONMENT_NAME.fullmatch(self.api_key_env):
             raise ValueError("api_key_env: takes the name of an environment variable, never the key itself")
-        if not os.environ.get(self.api_key_env):
+        key = self.key()
+        if not key:
             raise LookupError(self.api_key_env)
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise ValueError(
+                f"api_key_env: {self.api_key_env} holds what no key has (a space, a line break, a typographic quote); "
+                f"export {self.api_key_env}=<the key> again"
+            )
+        if self.is_told_in(self.base_url):
+            raise ValueError("base_url: holds the key, which would be written into the run folder; leave it out there")
+
+    def key(self) -> str | None:
+        """The key, without what stands around it where it was read from a file; None where there is none."""
+        return (os.environ.get(self.api_key_env, "").strip() if self.api_key_env else "") or None
+
+    def is_told_in(self, text: str) -> bool:
+        """Whether the key stands in a text. What servers without keys are told ("EMPTY") is no secret."""
+        key = self.key()
+        return key is not None and len(key) >= _FEWEST_SECRET and key in text
 
     @property
     def shown(self) -> str:
@@ -172,17 +207,22 @@ class Endpoint:
         self.failures: Counter[str] = Counter()
         self.last_answer = time.monotonic()
         """When the server last answered; at first, when it was first called."""
-        self._not_before = 0.0
+        self._not_before = self._asked_until = 0.0
         self._failed_at = -1.0
         self._failures_in_a_row = 0
         self._loop = loop or LoopThread()
-        self._key = os.environ[connection.api_key_env] if connection.api_key_env else "none"
+        self._key = connection.key()
         self._client: openai.AsyncOpenAI | None = None
 
     @property
     def pause(self) -> float:
         """Seconds until the next call may be made."""
         return max(0.0, self._not_before - time.monotonic())
+
+    @property
+    def asked_pause(self) -> float:
+        """Seconds until then that the server asked for itself."""
+        return max(0.0, self._asked_until - time.monotonic())
 
     @property
     def room(self) -> int:
@@ -241,55 +281,62 @@ class Endpoint:
         pause = 0.0 if in_a_row < 1 else min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(in_a_row - 1, 20))
         if failed.wait_seconds is not None:
             pause = min(failed.wait_seconds, self.connection.longest_wait)
+            self._asked_until = max(self._asked_until, now + pause)
         else:
             pause *= random.uniform(0.5, 1.0)  # so that clients which failed together do not come back together
         self._not_before = max(self._not_before, now + pause)
 
     async def _sent(self, path: str, body: Mapping[str, Any] | None) -> Any:
         client, seconds = self._opened(), self.connection.timeout_seconds
+        content = b""
         try:
             async with asyncio.timeout(seconds):  # the client's own limit begins anew with every byte
-                asked = (
-                    client.get(path, cast_to=object) if body is None else client.post(path, body=body, cast_to=object)
-                )
-                answer: Any = await asked
-            # A body that is not called JSON comes as text.
-            return json.loads(answer) if isinstance(answer, str) else answer
-        except openai.APITimeoutError as error:
+                asked = client.get(path, cast_to=bytes) if body is None else client.post(path, body=body, cast_to=bytes)
+                content = await asked
+            return read_json(content)
+        except (openai.APITimeoutError, TimeoutError) as error:
             if "Connect" in type(error.__cause__).__name__:
                 raise CallError(Failure.UNREACHABLE, "cannot be reached") from error
             raise CallError(Failure.TIMED_OUT, f"timed out after {seconds:g} s") from error
-        except TimeoutError as error:
-            raise CallError(Failure.TIMED_OUT, f"timed out after {seconds:g} s") from error
         except openai.APIConnectionError as error:
-            if type(error.__cause__).__name__ == "ConnectError":
-                raise CallError(Failure.UNREACHABLE, "cannot be reached") from error
-            raise CallError(Failure.CUT_OFF, "the connection ended before the answer was whole") from error
+            raise self._unanswered(error) from error
         except openai.APIStatusError as error:
             raise self._refused(error) from error
         except (openai.OpenAIError, ValueError) as error:  # ValueError: the body is no JSON
-            said = self.without_key(error.doc) if isinstance(error, json.JSONDecodeError) else ""
-            raise CallError(Failure.UNREADABLE, f"the answer is no JSON: {said}"[:_SHOWN].rstrip(": ")) from error
+            said = f"the answer is no JSON: {message_in(content.decode('utf-8', 'replace'))}"
+            raise CallError(Failure.UNREADABLE, self.without_key(said).rstrip(": ")) from error
+
+    def _unanswered(self, error: openai.APIConnectionError) -> CallError:
+        """No answer, or not all of one; why not stands in brackets, where it is more than that nobody listens."""
+        kind, first = type(error.__cause__).__name__, _innermost(error)
+        said = f"({self.without_key(str(first)) or type(first).__name__})"
+        if kind == "ConnectError":
+            known = isinstance(first, (socket.gaierror, ssl.SSLError))
+            return CallError(Failure.UNREACHABLE, f"cannot be reached {said}" if known else "cannot be reached")
+        if kind in _NOT_SENT:
+            return CallError(Failure.REFUSED, f"cannot be asked {said}")
+        return CallError(Failure.CUT_OFF, "the connection ended before the answer was whole")
 
     def _refused(self, error: openai.APIStatusError) -> CallError:
-        status = error.status_code
-        kind = kind_of_status(status)
-        if status == 429 and "insufficient_quota" in error.response.text:
-            kind = Failure.REFUSED
-        said = f"HTTP {status}: {self.without_key(error.response.text)}".rstrip(": ")
-        return CallError(kind, said, status, _wait_seconds(error.response.headers))
+        status, body = error.status_code, error.response.text
+        words = words_of(error_in(body))
+        kind = Failure.REFUSED if status == 402 or (status < 500 and is_spent(words)) else kind_of_status(status)
+        said = self.without_key(f"HTTP {status}: {message_in(body)}").rstrip(": ")
+        if kind is Failure.REFUSED and error.response.history:  # a call that is moved on may arrive without its body
+            moved = one_line(str(error.response.url))
+            said = self.without_key(f"{said}, at {moved}, where it was sent on to")
+        return CallError(kind, said, status, _wait_seconds(error.response.headers), words)
 
     def without_key(self, text: str) -> str:
         """What a server said, in one line that may be shown."""
-        line = " ".join(text.split())
-        return (line if self._key == "none" else line.replace(self._key, "***"))[:300]
+        return without_key(text, self._key)
 
     def _opened(self) -> openai.AsyncOpenAI:
         if self._client is None:
             seconds = self.connection.timeout_seconds
             timeout = openai.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
             self._client = openai.AsyncOpenAI(
-                base_url=self.connection.base_url, api_key=self._key, timeout=timeout, max_retries=0
+                base_url=self.connection.base_url, api_key=self._key or "none", timeout=timeout, max_retries=0
             )
         return self._client
 
@@ -342,11 +389,20 @@ def _wait_seconds(headers: Mapping[str, str]) -> float | None:
         if given is None:
             continue
         try:
-            return max(0.0, float(given) * scale)
+            seconds = float(given) * scale
+            if math.isfinite(seconds):
+                return max(0.0, seconds)
         except ValueError:
             pass
         try:
             return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             pass
     return None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first of a chain of errors: those that follow say that there was one."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error

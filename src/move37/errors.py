@@ -9,6 +9,7 @@
     `-- RunError (RuntimeError)            the run broke: exit code 1
         |-- StoreError (OSError)           the run folder: torn, foreign or contradictory files, full disk
         |-- EngineError                    a model could not be loaded or failed while sampling
+        |   `-- SamplesLeftError           all but some samples were made
         `-- VerifierError                  the judging machinery itself failed
 
 Messages are one line and say what to do. What the machine or a file's content can cause anywhere (a disk, a lack of
@@ -18,6 +19,8 @@ an error.
 """
 
 import errno
+from collections.abc import Collection
+from typing import Self
 
 _INPUT_ERRNOS = (
     errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.EEXIST
@@ -72,6 +75,17 @@ class StoreError(RunError, OSError):
 
 class EngineError(RunError):
     """A model could not be loaded, or failed while sampling."""
+
+
+class SamplesLeftError(EngineError):
+    """Some samples could not be made, those of `problem_ids`; all others that were asked for have been delivered."""
+
+    def __init__(self, said: str, problem_ids: Collection[str]) -> None:
+        super().__init__(said)
+        self.problem_ids = frozenset(problem_ids)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, frozenset[str]]]:
+        return type(self), (str(self), self.problem_ids)  # it crosses from process to process
 
 
 class VerifierError(RunError):

@@ -20,7 +20,7 @@ from move37.config import TemplateConfig
 from move37.engines import Completion, Renderer, Trainable
 from move37.engines.metering import Unsure
 from move37.environments import ENVIRONMENTS, Environment
-from move37.errors import ConfigError, EngineError, Move37Error
+from move37.errors import ConfigError, EngineError, Move37Error, SamplesLeftError
 from move37.executors import EXECUTORS, Executor, Generate, Lost
 from move37.progress import Progress, Silent
 from move37.prompting import Template, as_asked, find_template, render_prompt, user_template
@@ -163,7 +163,8 @@ def roll_out(
     """What `generate` makes of the requests, as episodes end, each checked against what was asked.
 
     Raises EngineError where the engine fails, delivers what it does not owe, or not what it owes, and where workers
-    died: then everything that was finished has been delivered before.
+    died: then everything that was finished has been delivered before. Of an engine that cannot make some samples all
+    others are played to their end first.
     """
     if not requests:
         return
@@ -174,16 +175,22 @@ def roll_out(
     episodes = _Episodes(requests, environment, model, where.has_room, joins)
     workers: Executor[MadeT] = EXECUTORS.load(where.executor)(generate)
     lost: list[Lost] = []
+    left: SamplesLeftError | None = None
     with closing(workers), where.progress.track(where.label, len(requests), "samples") as advance:
         while requests:
             workers.submit(requests)
-            for made in _classified(workers.results(), model):
-                if isinstance(made, Lost):
-                    lost.append(made)
-                elif (ended := episodes.take(made)) is not None:
-                    yield ended
-                    advance(1)
+            try:
+                for made in _classified(workers.results(), model):
+                    if isinstance(made, Lost):
+                        lost.append(made)
+                    elif (ended := episodes.take(made)) is not None:
+                        yield ended
+                        advance(1)
+            except SamplesLeftError as error:
+                left = left or error
             requests = episodes.next_turns()
+    if left is not None:
+        raise left
     if lost:
         raise EngineError(
             f"{model!r}: workers died and left {episodes.open} samples unfinished ({lost[0].reason}); the others are "

@@ -22,7 +22,7 @@ from move37.counts import StoppingPlan
 from move37.engines import ENGINES, Dated, Engine, Seeing
 from move37.engines.metering import Metered, Named
 from move37.environments import ENVIRONMENTS
-from move37.errors import ConfigError
+from move37.errors import ConfigError, SamplesLeftError
 from move37.executors import EXECUTORS, is_placing
 from move37.hub import refuse_unreachable
 from move37.monitoring import Monitor, Round
@@ -138,8 +138,10 @@ class Session:
     def sample(self, name: str, problem_ids: Sequence[str], verify: bool = True) -> int:
         """Ask a model for all that it owes on these problems under the study's plan; how many samples were made.
 
-        They are judged meanwhile, unless told not to: then nothing is, which a stopping plan does not allow.
+        They are judged meanwhile, unless told not to: then nothing is, which a stopping plan does not allow. Problems
+        of which samples cannot be made hold up no other: SamplesLeftError is raised when all others are finished.
         """
+        left: SamplesLeftError | None = None
         plan, rounds = self.store.study().sampling.plan(), _Rounds(len(problem_ids))
         verify = verify or not plan.is_fixed
         if verify:
@@ -151,11 +153,17 @@ class Session:
             while owed:
                 sampler = self._sampler(name)
                 rounds.begin(owed, plan.n_max)
-                self._sample_round(sampler, name, owed, verify, progress, rounds.take)
+                try:
+                    self._sample_round(sampler, name, owed, verify, progress, rounds.take)
+                except SamplesLeftError as error:
+                    left = left or error
+                    problem_ids = [each for each in problem_ids if each not in error.problem_ids]
                 if verify:
                     self.verify((name,))
                 owed = self.store.owed(name, problem_ids, plan)
             rounds.begin(owed, plan.n_max)
+        if left is not None:
+            raise left
         return rounds.made
 
     def _outcomes(self, name: str) -> Counter[str]:
@@ -460,18 +468,23 @@ class Sampler:
         """Hand the owed samples to `keep` as they come; how many were made."""
         room = has_room(self._engine, self._settings.max_new_tokens)
         where = Where(self._settings.environment, self._settings.executor, has_room=room)
-        samples = sum(map(len, owed.values()))
-        start, tokens = perf_counter(), 0
-        with progress.track(f"Sampling {self._name}", samples, "samples") as advance:
+        start, samples, tokens = perf_counter(), 0, 0
+        left: SamplesLeftError | None = None
+        with progress.track(f"Sampling {self._name}", sum(map(len, owed.values())), "samples") as advance:
             for share in in_shares(owed, MOST_AT_ONCE):
                 requests = owed_requests(self._prompts, share, self._study.seed, self._name)
-                for made in roll_out(self._generate, requests, self._name, where):
-                    self._note_name()
-                    keep(made)
-                    tokens += made.tokens or 0
-                    advance(1)
+                try:
+                    for made in roll_out(self._generate, requests, self._name, where):
+                        self._note_name()
+                        keep(made)
+                        samples, tokens = samples + 1, tokens + (made.tokens or 0)
+                        advance(1)
+                except SamplesLeftError as error:
+                    left = left or error
         seconds = round(perf_counter() - start, 3)
         self._store.log("sampled", model=self._name, samples=samples, tokens=tokens, seconds=seconds)
+        if left is not None:
+            raise left
         return samples
 
     def monitor(

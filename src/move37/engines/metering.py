@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from threading import RLock
 from typing import Any, Protocol, runtime_checkable
 
+from move37.types import Prompt
+
 _MILLION = 1_000_000
 _AHEAD = 0.01
 """Share of the budget that is written down as spent before it is: what a killed process may lose of it, at most."""
@@ -31,6 +33,27 @@ class Usage:
     prompt: int
     completion: int
     cached: int = 0
+
+
+class PromptTokens:
+    """At most how many tokens each prompt has: the server's own count where it has answered one, else a bound.
+
+    A `bound` that is a guess (a server's template may add to a prompt what it likes) is raised by the most that the
+    server has added to any; until it has answered once nothing is sure.
+    """
+
+    def __init__(self, bound: Callable[[Prompt], int], is_sure: bool) -> None:
+        self._bound, self.is_sure = bound, is_sure
+        self._counted: dict[tuple[str, ...], int] = {}
+        self._added = 0
+
+    def most(self, prompt: Prompt) -> int:
+        return self._counted.get(prompt.content) or self._bound(prompt) + self._added
+
+    def learn(self, prompt: Prompt, counted: int) -> None:
+        self._counted[prompt.content] = max(counted, self._counted.get(prompt.content, 0))
+        self._added = max(self._added, counted - self._bound(prompt))
+        self.is_sure = True
 
 
 class Spending:

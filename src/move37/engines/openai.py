@@ -27,8 +27,9 @@ from pydantic import Field, field_validator, model_validator
 from move37.config import ModelConfig, SamplingConfig, Settings
 from move37.endpoint import CallError, Connection, Endpoint, Failure, LoopThread
 from move37.engines import ENGINES, parse_options, refuse_images, seeds_statement
-from move37.engines.metering import Price, Replica, Spending, Usage
+from move37.engines.metering import Price, PromptTokens, Replica, Spending, Usage
 from move37.engines.openai_calls import Dispatcher, Policy
+from move37.engines.openai_refusals import refusal
 from move37.engines.openai_repeats import RepeatGuard
 from move37.engines.openai_servers import GIVES_TOKENS, PLAIN, TAKES_IDS, Server, describe, token_counter
 from move37.engines.openai_wire import Form, written
@@ -41,6 +42,10 @@ _OWN_KEYS = frozenset(
     | {"max_completion_tokens", "best_of", "echo", "suffix"}
 )
 _TRIES_TO_OPEN = 3
+_LONGEST_WAIT = 1e6
+"""Seconds that a server may ask for: what is more than the patience ends the run, with what it asked for."""
+_LONGEST_PAUSE = 60.0
+"""Seconds that a server may ask for before it is opened."""
 _MOST_NAMES = 10
 """Models of a server that a message names."""
 _BEGINNING, _TEMPLATE, _IMAGE = 8, 256, 4096
@@ -86,6 +91,9 @@ class Options(Settings):
         default=16, ge=0, description="Most stop strings that it takes (OpenAI: 4); all are looked for."
     )
     seed: bool = Field(default=True, description="Send seeds; off for servers that refuse them.")
+    unsent: tuple[Literal["temperature", "top_p"], ...] = Field(
+        default=(), description="Settings that the server refuses to be told; each has to be 1 in the study."
+    )
     reasoning_tags: tuple[str, str] | None = Field(
         default=None,
         description="What stands around reasoning that is handed back apart; default: as the model's template.",
@@ -123,7 +131,9 @@ class Options(Settings):
         """Raises ConfigError for an address or a key that cannot be."""
         made = []
         for address in self.base_url:
-            connection = Connection(address, self.api_key_env, self.timeout_seconds, self.concurrency)
+            connection = Connection(
+                address, self.api_key_env, self.timeout_seconds, self.concurrency, longest_wait=_LONGEST_WAIT
+            )
             try:
                 _refuse_what_cannot_be(connection)
             except LookupError as error:
@@ -169,7 +179,10 @@ class OpenAIEngine:
         self._lengths: dict[tuple[str, ...], int | None] = {}
         extra = {**PLAIN[server.kind], **options.request}
         tags = options.reasoning_tags or _tags_of(renderer)
-        self._form = Form(options.api, name, extra, options.limit_key, options.stop_strings, options.seed, tags)
+        self._form = Form(
+            options.api, name, extra, options.limit_key, options.stop_strings, options.seed, options.unsent, tags
+        )
+        self._prompt_tokens = PromptTokens(self._bound, options.api == "completions")
 
     @staticmethod
     def check(model: ModelConfig) -> None:
@@ -178,8 +191,11 @@ class OpenAIEngine:
         A variable that is not set is no such thing: it may be set where the model is sampled.
         """
         for address in (options := parse_options(model, Options)).base_url:
+            connection = Connection(address, options.api_key_env)
             with suppress(LookupError):
-                _refuse_what_cannot_be(Connection(address, options.api_key_env))
+                _refuse_what_cannot_be(connection)
+            if connection.is_told_in(json.dumps(model.options, default=str)):
+                raise ConfigError(f"options: hold the key of {options.api_key_env}; name the variable alone")
 
     @classmethod
     def load(cls, model: ModelConfig) -> "OpenAIEngine":
@@ -222,6 +238,8 @@ class OpenAIEngine:
             "request": json.dumps(self._form.extra, sort_keys=True),
             "context_length": str(self.context_length or "unknown"),
         }
+        if self._options.unsent:
+            known["unsent"] = f"{' and '.join(self._options.unsent)}: 1 is what the protocol takes without"
         if not PLAIN[kind]:
             known["defaults"] = "the server's own sampling defaults beside temperature and top-p are not known"
         if self._options.samples_per_call > 1:
@@ -278,6 +296,9 @@ class OpenAIEngine:
         Raises EngineError where servers refuse, stay away or repeat themselves, RunError where the budget is used up.
         """
         requests = list(requests)
+        for key in self._options.unsent:
+            if getattr(sampling, key) != 1:
+                raise ConfigError(f"options.unsent: {key} is {getattr(sampling, key):g}: set sampling.{key} = 1")
         for prompt in {request.prompt.content: request.prompt for request in requests}.values():
             self._refuse(prompt)
         if sampling.keep_tokens and self._server.kind not in GIVES_TOKENS:
@@ -296,7 +317,8 @@ class OpenAIEngine:
             spending,
             self._guard,
             self._encode,
-            self._most_prompt_tokens,
+            self._prompt_tokens,
+            self._server.models[:_MOST_NAMES],
             self._refuse_another,
             made.put,
             made.qsize,
@@ -329,10 +351,10 @@ class OpenAIEngine:
     def _encode(self, prompt: Prompt) -> Sequence[int] | None:
         return self._renderer.encode(prompt.text) if self._sends_ids else None
 
-    def _most_prompt_tokens(self, prompt: Prompt) -> int:
+    def _bound(self, prompt: Prompt) -> int:
         """What a prompt can cost at most: no tokenizer makes more tokens than bytes, and a few to begin with.
 
-        What a server's own template adds, and how it counts images, is a guess until it has answered once.
+        What a server's own template adds, and how it counts images, is a guess (`PromptTokens`).
         """
         counted = self._lengths.get(prompt.content)
         written_here = self._options.api == "completions"
@@ -388,11 +410,10 @@ async def _opened(endpoint: Endpoint, model: str, kind: str | None) -> Server:
             return found
         except CallError as failed:
             if failed.kind is Failure.REFUSED:
-                raise ConfigError(
-                    f"{place} refuses the key ({failed.said}); set options.api_key_env to the variable that holds it"
-                ) from None
-            if tried == _TRIES_TO_OPEN - 1:
-                raise EngineError(f"{place} {failed.said}; start the server, or mend options.base_url") from None
+                raise ConfigError(refusal(place, "to list its models", failed, (), ())) from None
+            if tried == _TRIES_TO_OPEN - 1 or endpoint.pause > _LONGEST_PAUSE:
+                said = failed.said if failed.kind is Failure.UNREACHABLE else f"does not open ({failed.said})"
+                raise EngineError(f"{place} {said}; start the server, or mend options.base_url") from None
             await asyncio.sleep(endpoint.pause + 0.5 * 2**tried)
     raise AssertionError("the last try returns or raises")
 

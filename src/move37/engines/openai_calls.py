@@ -3,7 +3,8 @@
 The unit of work is a call for one or more samples of one prompt. Which server takes it is decided when it is sent: the
 one with the most room. A call that failed goes to the end of the queue, so that one that never succeeds holds up no
 other; after `retries` failures of its own it is left owed, and named in the error at the end, when all others are done.
-Nobody gives up while servers are down for less than `patience_seconds`: a server may be restarted.
+So are all calls for a prompt that fails again and again, or is refused, while the server answers others. Nobody gives
+up while servers are down for less than `patience_seconds`: a server may be restarted.
 """
 
 import asyncio
@@ -15,15 +16,19 @@ from typing import Any
 
 from move37.config import SamplingConfig
 from move37.endpoint import CallError, Endpoint, Failure
-from move37.engines.metering import Spending, Usage
+from move37.engines.metering import PromptTokens, Spending, Usage
+from move37.engines.openai_refusals import is_of_one_prompt, refusal
 from move37.engines.openai_repeats import PROBE, PROBE_TOKENS, PROBES, RepeatGuard, fault_in
 from move37.engines.openai_wire import Choice, Form, read_answer, refuse_other_limits, sample_of
-from move37.errors import EngineError, RunError
+from move37.errors import EngineError, RunError, SamplesLeftError
+from move37.server_words import is_filtered
 from move37.types import FinishReason, Prompt, Request, Sample
 
 _IDLE_SECONDS = 0.05
 _MOST_UNREAD = 4096
 """Samples that may wait for whoever takes them, before calls wait too."""
+_MOST_REFUSED = 3
+"""Prompts that are refused with no answer in between: then it is not the prompts."""
 
 
 @dataclass
@@ -34,6 +39,7 @@ class Call:
     ids: Sequence[int] | None
     tries: int = 0
     said: str = ""
+    sent_at: float = 0.0
 
     @property
     def prompt(self) -> Prompt:
@@ -49,6 +55,16 @@ class Policy:
     patience_seconds: float
 
 
+@dataclass(slots=True)
+class Strikes:
+    """Failures in a row of one prompt's calls: those that were under way together count once."""
+
+    since: int
+    """Answers that there were before the first."""
+    times: int = 0
+    last: float = -1.0
+
+
 @dataclass
 class Dispatcher:
     """One pass over owed samples. Everything here runs on the event loop of the endpoints."""
@@ -60,16 +76,24 @@ class Dispatcher:
     spending: Spending
     guard: RepeatGuard
     encode: Callable[[Prompt], Sequence[int] | None]
-    prompt_tokens: Callable[[Prompt], int]
-    """At most so many; the server's own count takes its place once there is one."""
+    prompt_tokens: PromptTokens
+    models: Sequence[str]
+    """Names that the server lists."""
     check: Callable[[Prompt, str | None, Usage | None], object]
     """Raises EngineError for the name of a model, or a count of tokens, that shows another prompt or model."""
     deliver: Callable[[Sample], object]
     unread: Callable[[], int]
-    _prompt_tokens: dict[tuple[str, ...], int] = field(default_factory=dict)
     _waiting: "deque[Call]" = field(default_factory=deque)
     _running: "dict[asyncio.Task[Any], Call]" = field(default_factory=dict)
     _left_owed: list[Call] = field(default_factory=list)
+    _strikes: dict[tuple[str, ...], Strikes] = field(default_factory=dict)
+    _given_up: dict[tuple[str, ...], str] = field(default_factory=dict)
+    """What was said of prompts that are asked no more."""
+    _refused: set[tuple[str, ...]] = field(default_factory=set)
+    """Prompts that were refused since the last answer."""
+    _refusals: set[str] = field(default_factory=set)
+    """Of what was said, that which will not pass."""
+    _answers: int = 0
     _fatal: Exception | None = None
     _out_of_budget: bool = False
     _n_is_honoured: bool = True
@@ -107,7 +131,6 @@ class Dispatcher:
             shown = prompt.content
             if shown not in known:
                 known[shown] = self.encode(prompt)
-                self._prompt_tokens[shown] = self.prompt_tokens(prompt)
             last = calls[-1] if calls else None
             if last and last.prompt == prompt and len(last.requests) < self.policy.samples_per_call:
                 calls[-1] = replace(last, requests=(*last.requests, request))
@@ -118,6 +141,11 @@ class Dispatcher:
     def _send(self) -> None:
         """Begin as many calls as the servers, the budget and the reader have room for."""
         while self._waiting and self._fatal is None and self.unread() < _MOST_UNREAD:
+            if (said := self._given_up.get(self._waiting[0].prompt.content)) is not None:
+                self._left_owed.append(replace(self._waiting.popleft(), said=said))
+                continue
+            if self._running and self.spending.budget is not None and not self.prompt_tokens.is_sure:
+                return  # what the first answer shows may be more than the budget bears many times
             endpoint = max(self.endpoints, key=lambda each: each.room)
             if endpoint.room < 1:
                 return
@@ -131,12 +159,13 @@ class Dispatcher:
             self._out_of_budget = False
             self._waiting.popleft()
             self.spending.reserve(most)
+            call.sent_at = time.monotonic()
             endpoint.in_flight += 1  # until the task takes it over: room is asked for before it runs
             self._running[asyncio.create_task(self._answered(call, endpoint, most))] = call
 
     def _most(self, call: Call) -> float:
         return self.spending.most(
-            self._prompt_tokens[call.prompt.content], self.sampling.max_new_tokens * len(call.requests)
+            self.prompt_tokens.most(call.prompt), self.sampling.max_new_tokens * len(call.requests)
         )
 
     def _split_first(self) -> None:
@@ -170,9 +199,12 @@ class Dispatcher:
     def _refuse_other_terms(self, call: Call, answer: Any, choices: Sequence[Choice], usage: Usage | None) -> None:
         """Raises EngineError where an answer shows that something else was done than what was asked for."""
         if usage is not None:
-            self._prompt_tokens[call.prompt.content] = usage.prompt
+            self.prompt_tokens.learn(call.prompt, usage.prompt)
         elif self.spending.budget is not None:
-            raise EngineError("options.budget: the server does not say how many tokens an answer took")
+            raise EngineError(
+                "options.budget: the server does not say how many tokens an answer took, so that no budget can be "
+                "kept; leave options.budget out, or take a server that counts (usage)"
+            )
         named = answer.get("model")
         self.check(call.prompt, named if isinstance(named, str) else None, usage)
         refuse_other_limits(call.prompt, choices, usage, self.form, self.sampling)
@@ -182,6 +214,9 @@ class Dispatcher:
         error = task.exception()
         if error is None:
             samples = task.result()
+            self._answers += 1
+            self._refused.clear()
+            self._strikes.pop(call.prompt.content, None)
             for sample in samples:
                 self._pass_on(sample)
             if missing := call.requests[len(samples) :]:  # the server makes one at a time, whatever n says
@@ -193,29 +228,53 @@ class Dispatcher:
             self._fatal = self._fatal or error
 
     def _retry(self, call: Call, failed: CallError) -> None:
+        call = replace(call, said=failed.said)
         if failed.may_pass:
-            self._last_failure = time.monotonic(), failed.said
-            down = failed.kind in (Failure.OVERLOADED, Failure.UNREACHABLE)  # not this call's own doing
-            call = replace(call, tries=call.tries + (not down), said=failed.said)
-            is_last = call.tries > self.policy.retries
-            if is_last and len(call.requests) > 1:  # perhaps it bears one at a time
-                self._waiting.extend(replace(call, requests=(each,), tries=0) for each in call.requests)
-            else:
-                (self._left_owed if is_last else self._waiting).append(call)
-        elif "content_filter" in failed.said:
+            self._again(call, failed)
+        elif is_filtered(failed.words):
             for request in call.requests:
                 self._pass_on(_filtered(request))
         elif len(call.requests) > 1 and failed.status in (400, 422):  # perhaps it knows no n
             self._n_is_honoured = False
             self._waiting.append(call)
         else:
-            self._fatal = self._fatal or EngineError(self._refusal(call, failed))
+            self._refuse(call, failed)
 
-    def _refusal(self, call: Call, failed: CallError) -> str:
-        place = self.endpoints[0].connection.shown
-        if failed.status in (401, 403):
-            return f"{place} refuses the key ({failed.said}); set options.api_key_env to the variable that holds it"
-        return f"{place} refuses problem {call.prompt.problem_id}: {failed.said}"
+    def _again(self, call: Call, failed: CallError) -> None:
+        """Later, unless this call has failed too often, or all of its prompt have while others were answered."""
+        self._last_failure = time.monotonic(), failed.said
+        if failed.kind in (Failure.OVERLOADED, Failure.UNREACHABLE):  # not this call's own doing
+            self._waiting.append(call)
+            return
+        call = replace(call, tries=call.tries + 1)
+        is_last = call.tries > self.policy.retries
+        if len(call.requests) == 1:
+            if self._is_hopeless(call) and not is_last:
+                self._given_up[call.prompt.content] = failed.said
+            (self._left_owed if is_last else self._waiting).append(call)
+        elif is_last:  # perhaps it bears one at a time
+            self._waiting.extend(replace(call, requests=(each,), tries=0) for each in call.requests)
+        else:
+            self._waiting.append(call)
+
+    def _is_hopeless(self, call: Call) -> bool:
+        strikes = self._strikes.setdefault(call.prompt.content, Strikes(self._answers))
+        if call.sent_at >= strikes.last:
+            strikes.times, strikes.last = strikes.times + 1, time.monotonic()
+        return strikes.times > self.policy.retries and self._answers > strikes.since
+
+    def _refuse(self, call: Call, failed: CallError) -> None:
+        """End, or ask this prompt no more where another may be taken."""
+        place, asked = self.endpoints[0].connection.shown, f"problem {call.prompt.problem_id}"
+        said = refusal(place, asked, failed, self.form.extra.keys(), self.models)
+        self._refused.add(call.prompt.content)
+        known = self._answers or failed.status != 403  # who was answered has the right key
+        if known and is_of_one_prompt(failed) and len(self._refused) < _MOST_REFUSED:
+            self._given_up[call.prompt.content] = said
+            self._refusals.add(said)
+            self._left_owed.append(replace(call, said=said))
+        else:
+            self._fatal = self._fatal or EngineError(said)
 
     def _pass_on(self, sample: Sample) -> None:
         if self.sampling.temperature == 0:
@@ -248,7 +307,7 @@ class Dispatcher:
         settings = self.sampling.model_copy(
             update={"temperature": 1.0, "top_p": 1.0, "max_new_tokens": PROBE_TOKENS, "keep_tokens": False}
         )
-        most = self.spending.most(self.prompt_tokens(prompt), PROBE_TOKENS * together)
+        most = self.spending.most(self.prompt_tokens.most(prompt), PROBE_TOKENS * together)
         if not self.spending.allows(most):
             return []
         self.spending.reserve(most)
@@ -271,11 +330,20 @@ class Dispatcher:
         if self._running:  # a server may be at work on these for as long as a call may take
             patience = max(patience, *(each.connection.timeout_seconds for each in self.endpoints))
         if failed_at > answered_at and waited > patience:
-            places = ", ".join(each.connection.shown for each in self.endpoints)
             raise EngineError(
-                f"{places}: no answer for {waited:.0f} s ({said}); what was finished is kept: run the same command "
-                "again when the server is up"
+                f"{self._places}: no answer for {waited:.0f} s ({said}); what was finished is kept: run the same "
+                "command again when the server is up"
             )
+        asked = min(each.asked_pause for each in self.endpoints)
+        if not self._running and asked > self.policy.patience_seconds:
+            raise EngineError(
+                f"{self._places} asks to be left alone for {asked:.0f} s ({said}); what was finished is kept: run the "
+                "same command again then, or set options.patience_seconds to more"
+            )
+
+    @property
+    def _places(self) -> str:
+        return ", ".join(each.connection.shown for each in self.endpoints)
 
     def _raise_what_is_left(self) -> None:
         if self._fatal is not None:
@@ -288,13 +356,23 @@ class Dispatcher:
                 "was finished is kept: raise the budget and run the same command again"
             )
         if self._left_owed:
-            reasons = Counter(call.said for call in self._left_owed).most_common(1)[0][0]
-            many = sum(len(call.requests) for call in self._left_owed)
-            first = self._left_owed[0].prompt.problem_id
-            raise EngineError(
-                f"{many} samples (the first of problem {first}) failed {self.policy.retries + 1} times each "
-                f"({reasons}); all others are kept: run the same command again to make them"
-            )
+            raise self._what_is_left()
+
+    def _what_is_left(self) -> SamplesLeftError:
+        """Most of what is left, and why: the reason of most of them."""
+        said = Counter(call.said for call in self._left_owed).most_common(1)[0][0]
+        many = sum(len(call.requests) for call in self._left_owed)
+        ids = dict.fromkeys(call.prompt.problem_id for call in self._left_owed)
+        first = next(call.prompt.problem_id for call in self._left_owed if call.said == said)
+        times = f"{self.policy.retries + 1} times"
+        if said in self._refusals:
+            rest = f" and of {len(ids) - 1} others" if len(ids) > 1 else ""
+            line = f"{said}: {many} samples of problem {first}{rest} are still owed"
+        elif said in self._given_up.values():
+            line = f"calls for problem {first} failed {times} in a row ({said}): {many} samples are still owed"
+        else:
+            line = f"{many} samples (the first of problem {first}) failed {times} each ({said})"
+        return SamplesLeftError(f"{line}; all others are kept: run the same command again to make them", ids)
 
 
 def _filtered(request: Request) -> Sample:

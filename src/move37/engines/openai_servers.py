@@ -32,6 +32,10 @@ GIVES_TOKENS = ("vllm",)
 """Kinds that return token ids with their log-probabilities under the model itself."""
 
 
+_CONTEXT = ("max_model_len", "context_length", "context_window", "max_context_length")
+"""Keys under which servers list the context of a model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """`models` are the names that it serves; `context_length` is None where it does not say."""
@@ -63,7 +67,7 @@ async def describe(endpoint: Endpoint, model: str, kind: str | None = None) -> S
     if found is None:
         info = await asked.get("/info")
         found = "tgi" if "max_total_tokens" in info else "unknown"
-    version, context = None, row.get("max_model_len")
+    version, context = None, next((row[key] for key in _CONTEXT if isinstance(row.get(key), int)), None)
     if found == "vllm":
         version = (await asked.get("/version")).get("version")
     elif found == "sglang":

@@ -16,6 +16,7 @@ from move37.config import SamplingConfig
 from move37.endpoint import CallError, Failure, kind_of_status
 from move37.engines.metering import Usage
 from move37.errors import EngineError
+from move37.server_words import is_spent, message_of, one_line, words_of
 from move37.types import FinishReason, ImagePart, Message, Prompt, Request, Sample, Segment
 
 SEED_BITS = 53
@@ -25,8 +26,6 @@ _LIMITED = ("length", "max_tokens", "max_output_tokens", "model_length")
 _GIVEN_UP = ("abort", "error", "cancelled", "timeout", "insufficient_system_resource", "network_error")
 """Reasons, in small letters, of servers that gave a response up: the same sample may be made again."""
 _FILTER = "content_filter"
-_SHOWN = 2000
-"""Characters of an answer that cannot be read, for whoever takes the key out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,8 @@ class Form:
     limit_key: str
     stop_strings: int
     sends_seed: bool
+    unsent: Sequence[str]
+    """Settings that the server knows better than to be told."""
     tags: tuple[str, str]
     """What the model's template writes before and after reasoning."""
 
@@ -67,7 +68,7 @@ class Form:
             body["n"] = len(requests)
         if sampling.keep_tokens:
             body |= {"logprobs": 0 if self.api == "completions" else True, "return_token_ids": True}
-        return body | dict(self.extra)
+        return {key: value for key, value in body.items() if key not in self.unsent} | dict(self.extra)
 
 
 def written(message: Message) -> dict[str, Any]:
@@ -111,8 +112,8 @@ class Choice:
 
 def read_answer(answer: Any, form: Form, prompt_text: str) -> tuple[list[Choice], Usage | None]:
     """The texts of an answer, and its tokens where the server counts them. Raises CallError for anything else."""
-    if isinstance(answer, dict) and "choices" not in answer and answer.get("error"):
-        raise failure_inside(answer["error"])
+    if isinstance(answer, dict) and answer.get("error"):
+        raise failure_inside(answer["error"], bool(answer.get("choices")))
     try:
         rows = sorted(answer["choices"], key=lambda row: row.get("index") or 0)
         usage = _usage(answer.get("usage"))
@@ -121,27 +122,32 @@ def read_answer(answer: Any, form: Form, prompt_text: str) -> tuple[list[Choice]
         raise CallError(Failure.UNREADABLE, f"the answer is no completion: {_shown(answer)}") from error
     if not choices:
         raise CallError(Failure.UNREADABLE, "the answer holds no text")
-    if any(choice.finish_reason in _GIVEN_UP for choice in choices):
+    if any(choice.finish_reason in _GIVEN_UP or row.get("error") for choice, row in zip(choices, rows, strict=True)):
         raise CallError(Failure.CUT_OFF, "the server gave the response up")
-    if usage is not None and any(choice.text for choice in choices) and not (usage.prompt and usage.completion):
-        usage = None  # it counts nothing: text takes tokens
+    if usage is not None and not (usage.prompt and (usage.completion or not any(choice.text for choice in choices))):
+        usage = None  # it counts nothing: every prompt takes tokens, and every text
     return choices, usage
 
 
-def failure_inside(error: Any) -> CallError:
-    """An error that came as an answer, with status 200: taken as the status that it says, if it says one."""
-    code = error.get("code") if isinstance(error, Mapping) else None
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
-    said = f"the answer is an error: {_shown(error)}"
-    if status is None:
-        return CallError(Failure.UNREADABLE, said)
-    return CallError(kind_of_status(status), said, status)
+def failure_inside(error: Any, begun: bool = False) -> CallError:
+    """An error that came as an answer, with status 200: taken as the status that it says, if it says one.
+
+    `begun`: text came with it, so that tokens were made.
+    """
+    words = words_of(error)
+    said = f"the answer is an error: {message_of(error) or _shown(error)}"
+    code = str(error.get("code")) if isinstance(error, Mapping) else ""
+    status = int(code) if code.isdecimal() and 400 <= int(code) < 600 else None
+    if is_spent(words):
+        return CallError(Failure.REFUSED, said, status, words=words)
+    if begun or status is None:
+        return CallError(Failure.CUT_OFF if begun else Failure.UNREADABLE, said, words=words)
+    return CallError(kind_of_status(status), said, status, words=words)
 
 
 def _shown(answer: Any) -> str:
-    """The beginning of what a server said, in one line."""
-    text = answer if isinstance(answer, str) else json.dumps(answer)
-    return " ".join(text.split())[:_SHOWN]
+    """What a server said, in one line, for whoever takes the key out of it."""
+    return one_line(answer if isinstance(answer, str) else json.dumps(answer))
 
 
 def _choice(row: Mapping[str, Any], form: Form, prompt_text: str, usage: Usage | None) -> Choice:
@@ -202,19 +208,33 @@ def _usage(counted: Any) -> Usage | None:
     """Tokens of a call; None where one of the two numbers is missing.
 
     Servers differ in what they leave out of which number, so each token counts where it is counted at all: reasoning
-    that is in the total alone is part of what was made, and recalled tokens beyond the prompt's are part of the prompt.
+    that is in the total alone, or is more than what was made, is part of what was made, and recalled tokens beyond the
+    prompt's are part of the prompt.
     """
     if not isinstance(counted, Mapping):
         return None
-    prompt, completion = counted.get("prompt_tokens"), counted.get("completion_tokens")
-    if type(prompt) is not int or type(completion) is not int or prompt < 0 or completion < 0:
+    prompt, completion, total = (_count(counted.get(f"{which}_tokens")) for which in ("prompt", "completion", "total"))
+    if prompt is None or completion is None:
         return None
-    details, total = counted.get("prompt_tokens_details"), counted.get("total_tokens")
-    cached = details.get("cached_tokens") if isinstance(details, Mapping) else None
-    cached = cached if type(cached) is int and cached > 0 else 0
-    if type(total) is int:
+    cached = _detail(counted, "prompt_tokens_details", "cached_tokens")
+    reasoning = _detail(counted, "completion_tokens_details", "reasoning_tokens")
+    if total is not None:
         completion = max(completion, total - prompt - (cached if cached > prompt else 0))
+    if reasoning > completion:
+        completion += reasoning
     return Usage(prompt + cached if cached > prompt else prompt, completion, cached)
+
+
+def _detail(counted: Mapping[str, Any], table: str, key: str) -> int:
+    details = counted.get(table)
+    return _count(details.get(key)) or 0 if isinstance(details, Mapping) else 0
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens; some write 12.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and value >= 0 else None
 
 
 def refuse_other_limits(
