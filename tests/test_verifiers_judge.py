@@ -20,7 +20,7 @@ from tests.worker_verifiers import Waits
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
 
-from move37.verifiers.judge import JudgeVerifier, read_reply
+from move37.verifiers.judge import JudgeVerifier, read_completion, read_reply
 
 CORRECT, INCORRECT, UNSCORED = Outcome.CORRECT, Outcome.INCORRECT, Outcome.UNSCORED
 PROBLEM = Problem("made-up/1", "Who?", ("Evelyn",), "made-up", "judge")
@@ -137,17 +137,35 @@ def locked(judge: ScriptedJudge) -> None:
     judge.key = "another"
 
 
-def deaf(judge: ScriptedJudge) -> None:
-    judge.reply = lambda body, key: (200, json.dumps({"choices": [{"message": {"content": "Yes."}}]}).encode())
+def says(choice: dict[str, Any], status: int = 200) -> Callable[[ScriptedJudge], None]:
+    """Has the judge answer every request with this choice, or with this error."""
+    answer = json.dumps({"choices": [choice]} if status == 200 else {"error": choice}).encode()
+
+    def spoil(judge: ScriptedJudge) -> None:
+        judge.reply = lambda body, key: (status, answer)
+
+    return spoil
+
+
+CUT = {"message": {"content": "So it is"}, "finish_reason": "length"}
+SILENT = {"message": {"content": None, "reasoning_content": "So it is"}, "finish_reason": "length"}
+GIVEN_UP = {"message": {"content": "So"}, "finish_reason": "abort"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (broken, "judge cannot be reached"),
-        (locked, "judge answered HTTP 401"),
-        (deaf, "judge's reply cannot be read"),
+        (broken, "(judge cannot be reached)"),
+        (locked, "(judge answered HTTP 401: wrong key); set verification.options.judge.api_key_env"),
+        (says({"message": {"content": "Yes."}}), "(judge's reply cannot be read)"),
+        (
+            says({"message": "no max_tokens"}, 400),
+            "(judge answered HTTP 400: no max_tokens); set verification.options.judge.request",
+        ),
+        (says(CUT), "(judge's reply was cut off at its limit); raise max_tokens in its request"),
+        (says(SILENT), "(judge's reply was cut off at its limit); raise max_tokens in its request"),
+        (says(GIVEN_UP), "(judge's reply ended early (abort))"),
     ],
 )
 def test_a_judge_that_cannot_judge_ends_the_pass_before_anything_is_marked_unscored(
@@ -158,8 +176,28 @@ def test_a_judge_that_cannot_judge_ends_the_pass_before_anything_is_marked_unsco
         judged(options(judge, retries=0, timeout_seconds=30), "\\boxed{Evelyn}")
     assert str(caught.value) == (
         "the verifier cannot be set up in a worker process: RuntimeError: asked whether 2 answers 1 + 1, scripted at "
-        f"{judge.base_url} did not say CORRECT ({reason})"
+        f"{judge.base_url} did not say CORRECT {reason}"
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        ({"content": [{"type": "thinking", "thinking": "So"}, {"type": "text", "text": "\nCORRECT"}]}, Outcome.CORRECT),
+        ({"content": [{"type": "image_url", "image_url": {"url": "x"}}]}, Outcome.UNSCORED),
+        ({"content": 7}, Outcome.UNSCORED),
+    ],
+)
+def test_a_reply_in_parts_is_read(message: dict[str, Any], outcome: Outcome) -> None:
+    assert read_completion({"choices": [{"message": message}]}).outcome is outcome
+
+
+def test_an_error_that_comes_as_an_answer_is_tried_again(judge: ScriptedJudge) -> None:
+    honest, times = judge.reply, iter(range(100))
+    error = json.dumps({"error": {"message": "Provider returned error", "code": 502}}).encode()
+    judge.reply = lambda body, key: (200, error) if next(times) == 1 else honest(body, key)
+    [verdict] = judged(options(judge, retries=1), "\\boxed{Evelyn}")
+    assert verdict.outcome is Outcome.CORRECT
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ engine's loop can use one client.
 """
 
 import asyncio
+import json
 import math
 import os
 import random
@@ -29,7 +30,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from move37.server_words import error_in, is_spent, message_in, one_line, read_json, without_key, words_of
+from move37.server_words import error_in, is_spent, message_in, message_of, one_line, read_json, without_key, words_of
 
 T = TypeVar("T")
 
@@ -293,7 +294,7 @@ class Endpoint:
             async with asyncio.timeout(seconds):  # the client's own limit begins anew with every byte
                 asked = client.get(path, cast_to=bytes) if body is None else client.post(path, body=body, cast_to=bytes)
                 content = await asked
-            return read_json(content)
+            answer = read_json(content)
         except (openai.APITimeoutError, TimeoutError) as error:
             if "Connect" in type(error.__cause__).__name__:
                 raise CallError(Failure.UNREACHABLE, "cannot be reached") from error
@@ -305,6 +306,11 @@ class Endpoint:
         except (openai.OpenAIError, ValueError) as error:  # ValueError: the body is no JSON
             said = f"the answer is no JSON: {message_in(content.decode('utf-8', 'replace'))}"
             raise CallError(Failure.UNREADABLE, self.without_key(said).rstrip(": ")) from error
+        if body is not None and isinstance(answer, dict) and answer.get("error"):
+            failed = _failure_inside(answer["error"], bool(answer.get("choices")))
+            failed.said = self.without_key(failed.said)
+            raise failed
+        return answer
 
     def _unanswered(self, error: openai.APIConnectionError) -> CallError:
         """No answer, or not all of one; why not stands in brackets, where it is more than that nobody listens."""
@@ -399,6 +405,22 @@ def _wait_seconds(headers: Mapping[str, str]) -> float | None:
         except (ValueError, TypeError, OverflowError):
             pass
     return None
+
+
+def _failure_inside(error: Any, begun: bool) -> CallError:
+    """An error that came as an answer, with status 200: taken as the status that it says, if it says one.
+
+    `begun`: text came with it, so that tokens were made.
+    """
+    words = words_of(error)
+    said = f"the answer is an error: {message_of(error) or json.dumps(error)}"
+    code = str(error.get("code")) if isinstance(error, Mapping) else ""
+    status = int(code) if code.isdecimal() and 400 <= int(code) < 600 else None
+    if is_spent(words):
+        return CallError(Failure.REFUSED, said, status, words=words)
+    if begun or status is None:
+        return CallError(Failure.CUT_OFF if begun else Failure.UNREADABLE, said, words=words)
+    return CallError(kind_of_status(status), said, status, words=words)
 
 
 def _innermost(error: BaseException) -> BaseException:

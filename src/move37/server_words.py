@@ -9,6 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+STOPPED = ("stop", "stop_sequence", "end_turn", "eos", "eos_token")
+LIMITED = ("length", "max_tokens", "max_output_tokens", "model_length")
+"""Why a response ended, in small letters: it was whole, or the limit on tokens ended it."""
 _SHOWN = 300
 """Characters of what a server said that are shown."""
 _READ = 20_000
@@ -97,6 +100,17 @@ def _labels(error: Any) -> list[str]:
 
 def one_line(text: str) -> str:
     return " ".join(text[:_READ].split())
+
+
+def text_of(content: Any) -> str:
+    """The text of a message's content, which may be a list of parts. Raises TypeError for what is no text."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, list):
+        return "".join(map(text_of, content))
+    if isinstance(content, Mapping):
+        return text_of(next(content[key] for key in ("text", "thinking", "summary", "content") if key in content))
+    raise TypeError
 
 
 def without_key(text: str, key: str | None) -> str:

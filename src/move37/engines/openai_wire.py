@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from move37.config import SamplingConfig
-from move37.endpoint import CallError, Failure, kind_of_status
+from move37.endpoint import CallError, Failure
 from move37.engines.metering import Usage
 from move37.errors import EngineError
-from move37.server_words import is_spent, message_of, one_line, words_of
+from move37.server_words import LIMITED, STOPPED, one_line, text_of
 from move37.types import FinishReason, ImagePart, Message, Prompt, Request, Sample, Segment
 
 SEED_BITS = 53
 """A seed is sent by its lowest bits: all whole numbers that any reader of JSON keeps exactly."""
-_STOPPED = ("stop", "stop_sequence", "end_turn", "eos", "eos_token")
-_LIMITED = ("length", "max_tokens", "max_output_tokens", "model_length")
 _GIVEN_UP = ("abort", "error", "cancelled", "timeout", "insufficient_system_resource", "network_error")
 """Reasons, in small letters, of servers that gave a response up: the same sample may be made again."""
 _FILTER = "content_filter"
@@ -98,22 +96,20 @@ class Choice:
     @property
     def is_cut(self) -> bool:
         """Whether the server says that the limit ended it."""
-        return self.finish_reason in _LIMITED
+        return self.finish_reason in LIMITED
 
     @property
     def not_its_own(self) -> str | None:
         """Why the text is not all that the model would have written, where the server says that it is not."""
         if self.finish_reason == _FILTER:
             return "the server's content filter ended it"
-        if self.finish_reason in (None, "", *_STOPPED, *_LIMITED):
+        if self.finish_reason in (None, "", *STOPPED, *LIMITED):
             return None
         return f"the server ended it for a reason of its own ({self.finish_reason})"
 
 
 def read_answer(answer: Any, form: Form, prompt_text: str) -> tuple[list[Choice], Usage | None]:
     """The texts of an answer, and its tokens where the server counts them. Raises CallError for anything else."""
-    if isinstance(answer, dict) and answer.get("error"):
-        raise failure_inside(answer["error"], bool(answer.get("choices")))
     try:
         rows = sorted(answer["choices"], key=lambda row: row.get("index") or 0)
         usage = _usage(answer.get("usage"))
@@ -127,22 +123,6 @@ def read_answer(answer: Any, form: Form, prompt_text: str) -> tuple[list[Choice]
     if usage is not None and not (usage.prompt and (usage.completion or not any(choice.text for choice in choices))):
         usage = None  # it counts nothing: every prompt takes tokens, and every text
     return choices, usage
-
-
-def failure_inside(error: Any, begun: bool = False) -> CallError:
-    """An error that came as an answer, with status 200: taken as the status that it says, if it says one.
-
-    `begun`: text came with it, so that tokens were made.
-    """
-    words = words_of(error)
-    said = f"the answer is an error: {message_of(error) or _shown(error)}"
-    code = str(error.get("code")) if isinstance(error, Mapping) else ""
-    status = int(code) if code.isdecimal() and 400 <= int(code) < 600 else None
-    if is_spent(words):
-        return CallError(Failure.REFUSED, said, status, words=words)
-    if begun or status is None:
-        return CallError(Failure.CUT_OFF if begun else Failure.UNREADABLE, said, words=words)
-    return CallError(kind_of_status(status), said, status, words=words)
 
 
 def _shown(answer: Any) -> str:
@@ -184,24 +164,13 @@ def joined(message: Mapping[str, Any], tags: tuple[str, str], prompt_text: str, 
     is_said = counted or message.get("refusal") or message.get("tool_calls")
     if content is None and reasoning is None and not is_said:
         raise KeyError("content")
-    content = _words(content or message.get("refusal"))
+    content = text_of(content or message.get("refusal"))
     if not reasoning:
         return content
     opening, closing = tags
     if opening.strip() and prompt_text.rstrip().endswith(opening.strip()):
         opening = ""  # the prompt has opened it
-    return opening + _words(reasoning) + (closing + content if content else "")
-
-
-def _words(content: Any) -> str:
-    """The text of a message's content, which may be a list of parts. Raises TypeError for what is no text."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if isinstance(content, list):
-        return "".join(map(_words, content))
-    if isinstance(content, Mapping):
-        return _words(next(content[key] for key in ("text", "thinking", "summary", "content") if key in content))
-    raise TypeError
+    return opening + text_of(reasoning) + (closing + content if content else "")
 
 
 def _usage(counted: Any) -> Usage | None:
@@ -286,9 +255,9 @@ def sample_of(request: Request, choice: Choice, usage: Usage | None, alone: bool
 
 
 def _finish(reason: str | None, ended: bool) -> FinishReason:
-    if ended or reason in _STOPPED:
+    if ended or reason in STOPPED:
         return FinishReason.STOP
-    return FinishReason.LENGTH if reason in _LIMITED else FinishReason.UNKNOWN
+    return FinishReason.LENGTH if reason in LIMITED else FinishReason.UNKNOWN
 
 
 def _cut(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from move37.endpoint import CallError, Connection, Endpoint, Failure
 from move37.errors import InputError
+from move37.server_words import LIMITED, STOPPED, text_of
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.extraction import last_lines, marked
 
@@ -56,6 +57,7 @@ _RULING = re.compile(
     r"(?:[\W_]|\b(?:the|final|verdict|answer|response|grade|judge?ment|is)\b)*\b(CORRECT|INCORRECT)[\W_]*",
     re.IGNORECASE,
 )
+CUT_OFF = "judge's reply was cut off at its limit"
 _LONGEST_WAIT = 120.0
 """Seconds between two tries at most: what the client obeys of a server that names a time."""
 
@@ -117,37 +119,39 @@ class JudgeVerifier:
 
     def set_up(self) -> None:
         """Ask for a verdict that is beyond doubt. Raises RuntimeError with what stands in the way, in one line."""
-        verdict = self.verify(_SETTLED, "2")
-        if verdict.outcome is not Outcome.CORRECT:
-            raise RuntimeError(
-                f"asked whether 2 answers 1 + 1, {self.model} at {self.base_url} did not say CORRECT ({verdict.reason})"
-            )
+        reason, advice = "", ""
+        try:
+            verdict = self._verdict(_SETTLED, "2")
+            if verdict.outcome is Outcome.CORRECT:
+                return
+            reason = verdict.reason
+            advice = "; raise max_tokens in its request" if reason == CUT_OFF else ""
+        except CallError as failed:
+            said = f": {failed.said.partition(': ')[2]}" if failed.status is not None else ""
+            reason, advice = (_in_words(failed) + said).rstrip(": "), _advice(failed)
+        raise RuntimeError(
+            f"asked whether 2 answers 1 + 1, {self.model} at {self.base_url} did not say CORRECT ({reason}){advice}"
+        )
 
     def verify(self, problem: Problem, answer: str) -> Verdict:
         if not problem.references:
             return Verdict(Outcome.UNSCORED, "no reference answer")
-        shown = _CLOSING.sub("< /", answer)  # a response cannot end its own quotation
-        filled = {"question": problem.question, "reference": " or ".join(problem.references), "response": shown}
-        content = _PLACE.sub(lambda place: filled[place[1]], self.prompt)
         try:
-            reply = self._ask(content)
+            return self._verdict(problem, answer)
         except CallError as failed:
             flags = frozenset({Flag.TIMED_OUT}) if failed.kind is Failure.TIMED_OUT else frozenset()
             return Verdict(Outcome.UNSCORED, _in_words(failed), flags=flags)
-        return read_reply(reply)
 
-    def _ask(self, content: str) -> str | None:
-        """What the judge replies; None where the body holds no reply. Raises CallError."""
+    def _verdict(self, problem: Problem, answer: str) -> Verdict:
+        """Raises CallError where there is no reply."""
+        shown = _CLOSING.sub("< /", answer)  # a response cannot end its own quotation
+        filled = {"question": problem.question, "reference": " or ".join(problem.references), "response": shown}
+        content = _PLACE.sub(lambda place: filled[place[1]], self.prompt)
         if self._endpoint is None:
             self._endpoint = Endpoint(self._connection)
         messages = [{"role": "user", "content": content}]
         body = {"model": self.model, "messages": messages, **self.request}
-        completion = self._endpoint.ask("/chat/completions", body, self.retries)
-        try:
-            reply = completion["choices"][0]["message"]["content"]
-        except (KeyError, IndexError, TypeError):  # nobody checked what was parsed
-            return None
-        return reply if isinstance(reply, str) else None
+        return read_completion(self._endpoint.ask("/chat/completions", body, self.retries))
 
     @property
     def _connection(self) -> Connection:
@@ -172,6 +176,26 @@ class JudgeVerifier:
             raise ValueError(f"prompt: {{{{ {min(missing)} }}}} does not appear in it")
         if self.request.keys() & {"messages", "model", "stream", "n"}:
             raise ValueError("request: messages, model, stream and n are the verifier's own")
+
+
+def _advice(failed: CallError) -> str:
+    """The setting that helps where the judge refuses to be asked."""
+    keys = {401: "api_key_env", 403: "api_key_env", 404: "model or base_url", 400: "request", 422: "request"}
+    key = keys.get(failed.status or 0)
+    return "" if key is None or failed.may_pass else f"; set verification.options.judge.{key}"
+
+
+def read_completion(completion: Any) -> Verdict:
+    """The verdict in what an endpoint answers; where there is none, the reason why it ended without one."""
+    try:
+        choice = completion["choices"][0]
+        content, ended = choice["message"]["content"], str(choice.get("finish_reason") or STOPPED[0]).lower()
+        verdict = read_reply(None if content is None and ended in STOPPED else text_of(content))
+    except (KeyError, IndexError, TypeError, AttributeError, StopIteration):  # nobody checked what was parsed
+        return read_reply(None)
+    if verdict.outcome is not Outcome.UNSCORED or ended in STOPPED:
+        return verdict
+    return Verdict(Outcome.UNSCORED, CUT_OFF if ended in LIMITED else f"judge's reply ended early ({ended})")
 
 
 def _in_words(failed: CallError) -> str:
