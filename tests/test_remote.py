@@ -16,7 +16,7 @@ pytest.importorskip("fsspec", reason="the [remote] extra is not installed")
 
 import fsspec
 
-from move37 import remote
+from move37 import remote, writer_note
 from move37.config import parse_study
 from move37.errors import InputError, StoreError
 from move37.pipeline import findings_of, run_study, sample_run, start_run
@@ -242,6 +242,203 @@ def test_a_report_names_the_url_of_its_run_and_no_folder_of_this_machine(
         assert run_context(store).command == f"move37 report {url}"
         assert f"run `move37 sample {url}`" in findings_of(store).warnings[0]
     assert run_context(RunStore(Path(folder))).command == f"move37 report {folder}"
+
+
+# ---- two machines, a store that goes, and what is nearly a URL
+
+
+@pytest.mark.parametrize("given", ["s3:bucket/run", "s3:/bucket/run", "gs:/b/r", "s3a:b/r"])
+def test_what_is_nearly_a_url_makes_no_folder_of_that_name(given: str) -> None:
+    refused = pytest.raises(InputError, match=rf"^{given}: not a URL; a run in a store is at \w+://b")
+    with refused, local_copies(["run", "study.toml", "--out", given]):
+        pass
+
+
+@pytest.mark.parametrize("given", ["s3://", "hf:///", "memory://"])
+def test_a_url_without_a_place_is_refused(given: str) -> None:
+    with pytest.raises(InputError, match="names no place"), local_copies(["run", "study.toml", "--out", given]):
+        pass
+
+
+def test_a_url_with_spaces_and_signs_is_a_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with local_copies(["run", "study.toml", "--out", "memory://bucket/a b\nü#?%41/run"]) as arguments:
+        assert arguments[3].startswith(f"{tmp_path}/move37/runs/run-")
+    with local_copies(["report", f"file://{tmp_path}/a b"]) as arguments:
+        assert arguments == ["report", f"{tmp_path}/a b"]
+
+
+def test_a_url_with_a_long_name_has_a_copy(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with local_copies(["run", "s.toml", "--out", url + "/" + 300 * "ü"]) as arguments:
+        assert Path(arguments[3]).is_dir()
+
+
+def test_copies_lie_with_the_other_caches(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MOVE37_CACHE", str(tmp_path / "large"))
+    with local_copies(["run", "s.toml", "--out", url]) as arguments:
+        assert Path(arguments[3]).is_relative_to(tmp_path / "large")
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_a_folder_of_runs_is_not_brought_over_in_place_of_one(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made(url, tmp_path / "one", tmp_path)
+    refused = pytest.raises(InputError, match=r"memory://bucket: holds other runs \(run\); give one")
+    with refused, local_copies([command, "memory://bucket"]):
+        pass
+    assert not list((tmp_path / "cache").rglob("*.parquet"))
+    fsspec.filesystem("memory").rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_store_that_lost_the_run_takes_no_copy_away(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: bool
+) -> None:
+    monkeypatch.setattr(remote, "_VOLATILE", ())
+    made(url, tmp_path / "one", tmp_path)
+    fsspec.filesystem("memory").rm("/bucket", recursive=True)
+    with pytest.raises(StoreError, match="nothing is there any more; the copy on this machine is kept in"):
+        Mirror(url, tmp_path / "one", writes).__enter__()
+    assert RunStore.open(tmp_path / "one").samples("base").count() == 24
+    (tmp_path / "one/.brought-over.json").unlink()  # as it says
+    with Mirror(url, tmp_path / "one"):
+        pass
+    with Mirror(url, tmp_path / "two", writes=False) as other:
+        assert RunStore.open(other.folder).samples("rl").count() == 24
+
+
+def test_who_reads_on_the_machine_that_writes_leaves_its_folder_alone(url: str, tmp_path: Path) -> None:
+    made(url, tmp_path / "one", tmp_path)
+    with Mirror(url, tmp_path / "one", every=1000) as writer:
+        log = writer.folder / "log.jsonl"
+        log.write_text(log.read_text() + "{}\n")
+        writer.push()  # and before it has noted that:
+        (writer.folder / ".brought-over.json").write_text("{}")
+        with log.open("a") as still_open:
+            with Mirror(url, tmp_path / "one", writes=False) as reader:
+                assert reader.folder == writer.folder
+            still_open.write('{"after": 1}\n')
+        assert log.read_text().endswith('{"after": 1}\n')
+        fsspec.filesystem("memory").rm_file("/bucket/run/config.json")
+        with Mirror(url, tmp_path / "one", writes=False):
+            assert (writer.folder / "config.json").exists()
+
+
+def test_who_watches_a_run_elsewhere_sees_it_go_on(url: str, tmp_path: Path) -> None:
+    with Mirror(url, tmp_path / "one", every=1000) as writer:
+        sample_run(start_run(parse_study(study(tmp_path)), writer.folder))
+        writer.push()
+        with Mirror(url, tmp_path / "two", writes=False, every=0) as reader:
+            sample_run(start_run(parse_study(study(tmp_path, n=8)), writer.folder))
+            writer.push()
+            assert RunStore.open(reader.folder).samples("base").count() == 24
+            remote.renewed(reader.folder)
+            assert RunStore.open(reader.folder).samples("base").count() == 48
+    remote.renewed(tmp_path / "two")  # one that is read no more
+
+
+def test_parts_that_are_merged_while_they_are_brought_here_are_listed_again(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Mirror(url, tmp_path / "one", every=1000)
+    with writer:
+        sample_run(start_run(parse_study(study(tmp_path)), writer.folder))
+        writer.push()
+        listed = Mirror._there
+        there = listed(writer)
+        sample_run(start_run(parse_study(study(tmp_path, n=8)), writer.folder))
+        writer.push()
+        lists = iter([there])
+        monkeypatch.setattr(Mirror, "_there", lambda self: next(lists, None) or listed(self))
+        with Mirror(url, tmp_path / "two", writes=False) as reader:
+            assert RunStore.open(reader.folder).samples("base").count() == 48
+
+
+def test_what_is_only_read_needs_no_leave_to_write(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made(url, tmp_path / "one", tmp_path)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError("read only")
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", refused)
+    for arguments in (
+        ["export", "counts", url],
+        ["labels", url],
+        ["pool", str(tmp_path / "one"), url],
+        ["--debug", "status", url],
+    ):
+        with local_copies(arguments):
+            pass
+    for arguments in (
+        ["export", "counts", "run", "--out", url],
+        ["pool", url, "other"],
+        ["view", url],
+        ["run", "s.toml", f"--out={url}"],
+    ):
+        with pytest.raises(StoreError, match="cannot be used"), local_copies(arguments):
+            pass
+
+
+def test_a_file_at_a_url_is_a_file(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fsspec.filesystem("memory").pipe_file("/bucket/run/base.jsonl", b"{}\n")
+    with local_copies(["compare", f"{url}/base.jsonl"]) as (_, file):
+        assert Path(file).read_text() == "{}\n"
+    with pytest.raises(InputError, match="rl.jsonl: nothing is there"), local_copies(["compare", f"{url}/rl.jsonl"]):
+        pass
+
+
+def test_the_clock_of_the_store_says_how_old_a_note_is(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time
+    monkeypatch.setattr(writer_note.time, "time", lambda: now() - 600)  # a machine whose clock is slow writes
+    monkeypatch.setattr(writer_note.socket, "gethostname", lambda: "slow")
+    with Mirror(url, tmp_path / "one"):
+        for ahead in (0, 600, -6000):
+            monkeypatch.setattr(writer_note.time, "time", lambda ahead=ahead: now() + ahead)
+            monkeypatch.setattr(writer_note.socket, "gethostname", lambda ahead=ahead: f"host {ahead}")
+            with pytest.raises(StoreError, match=r"slow is writing to this run \(its last note is [01] s old\)"):
+                Mirror(url, tmp_path / "two").__enter__()
+        monkeypatch.undo()
+    assert not [name for name in names(url) if name.startswith(".")]
+
+
+def test_of_two_that_begin_in_the_same_moment_one_is_refused(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = fsspec.filesystem("memory")
+    read = files.cat_file
+    with Mirror(url, tmp_path / "one"):
+        monkeypatch.setattr(writer_note.socket, "gethostname", lambda: "another")
+        unseen = iter([FileNotFoundError()])
+
+        def too_early(path: str, *more: Any, **options: Any) -> bytes:
+            for error in unseen:
+                raise error
+            return read(path, *more, **options)
+
+        monkeypatch.setattr(files, "cat_file", too_early)
+        with pytest.raises(StoreError, match="is writing to this run"):
+            Mirror(url, tmp_path / "two").__enter__()
+        monkeypatch.undo()
+
+
+def test_a_note_stays_fresh_while_much_is_brought_over(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_FRESH_SECONDS", 0.6)
+    with Mirror(url, tmp_path / "one", every=1000):
+        time.sleep(1.5)
+        monkeypatch.setattr(writer_note.socket, "gethostname", lambda: "another")
+        with pytest.raises(StoreError, match="is writing to this run"):
+            Mirror(url, tmp_path / "two").__enter__()
+        monkeypatch.undo()
 
 
 # ---- S3

@@ -17,12 +17,14 @@ import polars as pl
 
 from move37.monitoring import EVERY_SECONDS, PROGRESS
 from move37.parts import PartFolder
+from move37.remote import PUSH_SECONDS, is_copy
 from move37.store import RunStore
 
 _TAIL_BYTES = 2**20
 """Of log.jsonl that are read: hours of progress, whatever else is in it."""
 _SILENT_AFTER = 4 * EVERY_SECONDS
-"""Seconds without a line after which a model that has not ended counts as standing still."""
+"""Seconds without a line after which a model that has not ended counts as standing still; lines of a run at a URL come
+later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,15 @@ def run_status(store: RunStore) -> RunStatus:
     now = time.time()
     study = store.study()
     planned = len(store.problems()) * study.sampling.n
-    models = tuple(_model_status(store, name, planned, progress.get(name), now) for name in study.models)
+    silence = _SILENT_AFTER + (2 * PUSH_SECONDS if is_copy(store.folder) else 0)
+    models = tuple(_model_status(store, name, planned, progress.get(name), now, silence) for name in study.models)
     last = lines[-1] if lines else {}
     return RunStatus(store.folder, study.name, models, last.get("event"), _seconds_since(last, now))
 
 
-def _model_status(store: RunStore, model: str, planned: int, line: Mapping[str, Any] | None, now: float) -> ModelStatus:
+def _model_status(
+    store: RunStore, model: str, planned: int, line: Mapping[str, Any] | None, now: float, silence: float
+) -> ModelStatus:
     samples = _rows(store.samples(model))
     verdicts, truncated = _verdicts(store, model)
     counted = (samples, planned, verdicts, truncated)
@@ -92,7 +97,7 @@ def _model_status(store: RunStore, model: str, planned: int, line: Mapping[str, 
     if line is None:
         state, cost = "idle" if samples else "nothing yet", store.spending(model) or None
         return ModelStatus(model, state, *counted, backlog=backlog, cost=cost)
-    silent = (_seconds_since(line, now) or 0.0) > _SILENT_AFTER
+    silent = (_seconds_since(line, now) or 0.0) > silence
     state = "idle" if line.get("ended") else "silent" if silent else "sampling"
     known = ("failed", "backlog", "problems", "stopped", "samples_per_second", "tokens_per_second")
     figures = {key: line.get(key) for key in (*known, "seconds_left", "most_seconds_left", "cost")}

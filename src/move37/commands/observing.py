@@ -1,5 +1,6 @@
 """Commands that look: what a run is doing, from another shell, and what this machine can run."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,15 @@ import typer
 from move37.commands.application import Json, Run, app, command
 
 PANEL = "Studies and runs"
+
+
+def as_it_is_now(run: Path) -> Path:
+    """The folder of a run, after what is new at its URL came, where it is the copy of one."""
+    from move37.remote import is_copy, renewed
+
+    if is_copy(run):
+        renewed(run)
+    return run
 
 
 @app.command(rich_help_panel=PANEL)
@@ -30,7 +40,7 @@ def status(
         found = run_status(RunStore.open(run))
         emit(found)
         if watch:
-            terminal_status.watch_status(lambda: run_status(RunStore.open(run)))
+            terminal_status.watch_status(lambda: run_status(RunStore.open(as_it_is_now(run))))
     if not as_json:
         terminal_status.print_status(found)
 
