@@ -136,6 +136,67 @@ def test_it_is_shown_with_every_copy(watched: RunStore) -> None:
         assert text in shown
 
 
+def test_between_two_looks_a_model_is_sampled_and_afterwards_done(run: RunStore) -> None:
+    def at_a_look(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    appending, begun = RunStore.appending_samples, []
+
+    def twice(store: RunStore, model: str) -> Any:
+        begun.append(model)
+        return appending(store, model) if len(begun) < 3 else at_a_look()
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunStore, "appending_samples", twice)
+        sample_run(run)
+    last = lines(run)[-1]
+    assert last["ended"]
+    assert not last["is_last"]
+    [model] = run_status(run).models
+    assert model.state == "sampling"
+    assert model.seconds_left is not None
+    assert model.most_seconds_left is not None
+    assert 0 < model.seconds_left <= model.most_seconds_left
+    assert (model.owed or 0) > 0
+    sample_run(run)
+    [model] = run_status(run).models
+    assert (model.state, model.owed, model.backlog) == ("idle", 0, 0)
+
+
+def test_what_is_left_to_do_of_a_model_that_stands_still_is_shown(run: RunStore, tmp_path: Path) -> None:
+    def shown(store: RunStore) -> str:
+        console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+        console.print(terminal_status._drawn(run_status(store), 100))
+        return console.export_text()
+
+    sample_run(run)
+    assert "idle, done" in shown(run)
+    fixed = start_run(study(tmp_path, stop={"successes": 0}, n=4), tmp_path / "fixed")
+    sample_run(fixed)
+    assert "idle, to verify" in shown(fixed)
+    verify_run(fixed)
+    assert "idle, 20 owed" in shown(start_run(study(tmp_path, stop={"successes": 0}, n=8), tmp_path / "fixed"))
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 200])
+def test_no_word_of_it_is_broken_in_a_narrow_terminal(watched: RunStore, width: int) -> None:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(terminal_status._drawn(run_status(watched), width))
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("samples/s", "of at most", "sampling", "tokens/s", "in flight", "budget left"):
+        assert word in text
+
+
+def test_a_copy_of_a_run_elsewhere_is_not_silent_between_two_times_that_it_is_brought_over(run: RunStore) -> None:
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 45))
+    line = {"time": when, "event": "progress", "model": "m", "ended": False, "samples": 3}
+    (run.folder / "log.jsonl").write_text(json.dumps(line) + "\n")
+    assert run_status(run).models[0].state == "silent"
+    (run.folder / ".brought-over.json").write_text("{}")
+    assert run_status(run).models[0].state == "sampling"
+
+
 def test_a_round_that_was_killed_is_silent_after_a_while(run: RunStore) -> None:
     line = {"time": "2020-01-01T00:00:00Z", "event": "progress", "model": "m", "ended": False, "samples": 3}
     (run.folder / "log.jsonl").write_text(json.dumps(line) + "\n" + '{"event": "progr')

@@ -6,7 +6,7 @@ import pytest
 
 from move37.counts import StoppedTally, StoppingPlan
 from move37.errors import InputError
-from move37.stopping import CODES, UNKNOWN, Stops, apply_plan
+from move37.stopping import CODES, UNKNOWN, Stops, apply_plan, expected_left
 from move37.tallies import counted_tally, counts_frame, stopped_tally
 from move37.types import Outcome
 
@@ -108,3 +108,21 @@ def test_stopped_counts_come_back_from_their_rows_as_they_were() -> None:
     for name in ("successes", "trials", "went_on", "unscored", "truncated"):
         assert getattr(back, name).tolist() == getattr(tally, name).tolist()
     assert back.went_on.tolist() == [2, 3, 0]
+
+
+def test_what_a_plan_still_takes_is_what_it_takes_on_average() -> None:
+    generator, plan = np.random.default_rng(37), StoppingPlan((16, 32, 48, 64), 4)
+    share = np.repeat(generator.beta(0.6, 1.2, 60), 200)
+    outcomes = (generator.random((len(share), 64)) < share[:, None]).astype(np.int8)
+    whole = apply_plan(outcomes, plan)
+    begun = outcomes.copy()
+    begun[:, 16:] = UNKNOWN
+    left = expected_left(begun, plan)
+    assert left == pytest.approx((whole.used - 16).clip(0).sum(), rel=0.1)
+    assert expected_left(np.full((3, 64), UNKNOWN, dtype=np.int8), plan) is None
+    assert expected_left(outcomes, plan) == 0
+
+
+def test_what_only_the_last_look_can_decide_is_owed_in_full() -> None:
+    rows = np.array([[MARKS[mark] for mark in row] for row in ("--....", "----..")], dtype=np.int8)
+    assert expected_left(rows, PLAN) == 4 + 2

@@ -24,13 +24,21 @@ EVERY_SECONDS = 5.0
 class Round:
     """What a model was asked for: `owed` samples now, `at_most` if no problem stops early from here on.
 
-    Of `problems`, `stopped` owe nothing any more.
+    Of `problems`, `stopped` owe nothing any more. `expected` of at_most will be made, by what was right so far; None
+    where nothing is known of that. `is_last` where what was right cannot make it owe more.
     """
 
     owed: int
     at_most: int
     problems: int
     stopped: int
+    expected: int | None = None
+    is_last: bool = True
+
+    @property
+    def likely(self) -> int:
+        """Samples that are likely to be made from the beginning of the round on."""
+        return max(self.owed, self.expected or 0)
 
 
 class Monitor:
@@ -97,7 +105,8 @@ class Monitor:
             "verdicts": dict(self._verdicts()),
             "problems": self._asked.problems,
             "stopped": self._asked.stopped,
-            "seconds_left": round((self._asked.owed - samples) / pace, 3) if pace else None,
+            "is_last": self._asked.is_last,
+            "seconds_left": round((self._asked.likely - samples) / pace, 3) if pace else None,
             "most_seconds_left": round((self._asked.at_most - samples) / pace, 3) if pace else None,
         }
         self._log(PROGRESS, model=self._model, **figures, **self._of_engine(samples))
@@ -109,7 +118,7 @@ class Monitor:
         if spending is not None:
             spending.save()
             each = spending.spent_here / samples if samples else None
-            to_go = None if each is None else round(each * (self._asked.owed - samples), 6)
+            to_go = None if each is None else round(each * (self._asked.likely - samples), 6)
             figures["cost"] = spending.record() | {"left": spending.left, "to_go": to_go}
         if isinstance(self._engine, Replicated):
             figures["replicas"] = [replica.plain() for replica in self._engine.replicas()]

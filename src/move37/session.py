@@ -9,6 +9,7 @@ for the last verdicts.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import product
@@ -31,6 +32,7 @@ from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.prompting import without_images
 from move37.reported import is_reported, reported_label
 from move37.rollouts import Room, Where, check_room, has_room, owed_requests, render_prompts, roll_out, template_of
+from move37.stopping import expected_left
 from move37.store import ANSWERS_AS, ASKED_AT, ModelRecord, RunStore, SampleWriter, VerdictWriter
 from move37.types import Outcome, Problem, Request, Sample, Verdict
 from move37.verification import InFlight, VerifierPool
@@ -154,7 +156,7 @@ class Session:
                 sampler = self._sampler(name)
                 rounds.begin(owed, plan.n_max)
                 try:
-                    self._sample_round(sampler, name, owed, verify, progress, rounds.take)
+                    self._sample_round(sampler, name, owed, verify, progress, rounds.take, plan)
                 except SamplesLeftError as error:
                     left = left or error
                     problem_ids = [each for each in problem_ids if each not in error.problem_ids]
@@ -197,25 +199,32 @@ class Session:
         verify: bool,
         progress: Progress,
         made_one: Callable[[Sample], object] = lambda sample: None,
+        plan: StoppingPlan | None = None,
     ) -> int:
-        asked = self._asked(owed)
+        asked = self._asked(name, owed, plan)
         with self.store.appending_samples(name) as writer:
             if not verify:
                 with sampler.monitor(asked) as monitor:
                     return sampler.sample(owed, progress, _all_of(writer.add, made_one, monitor.take))
-            with self._verdict_stream(name, self._verifiers(), writer) as stream:
-                with sampler.monitor(asked, lambda: stream.waiting, stream.outcomes) as monitor:
-                    keep = _all_of(writer.add, made_one, stream.take, monitor.take)
-                    made = sampler.sample(owed, progress, keep)
+            with (
+                self._verdict_stream(name, self._verifiers(), writer) as stream,
+                sampler.monitor(asked, lambda: stream.waiting, stream.outcomes) as monitor,
+            ):
+                keep = _all_of(writer.add, made_one, stream.take, monitor.take)
+                made = sampler.sample(owed, progress, keep)
                 with progress.track(f"Verifying {name}", stream.waiting, "samples") as advance:
                     stream.finish(advance)
             return made
 
-    def _asked(self, owed: Mapping[str, Sequence[int]]) -> Round:
-        """What a round asks for, and what the problems in it can owe at most."""
+    def _asked(self, name: str, owed: Mapping[str, Sequence[int]], plan: StoppingPlan | None) -> Round:
+        """What a round asks for, what the problems in it can owe at most, and what they will by what was right."""
         problems, most = len(self.store.problems()), self.store.study().sampling.n
         at_most = sum(max(len(indices), most - indices[0]) for indices in owed.values())
-        return Round(sum(map(len, owed.values())), at_most, problems, problems - len(owed))
+        asked = Round(sum(map(len, owed.values())), at_most, problems, problems - len(owed))
+        if plan is None or plan.is_fixed:
+            return asked
+        left = expected_left(self.store.outcomes(name, list(owed), plan.n_max), plan)
+        return replace(asked, expected=None if left is None else min(at_most, round(left)), is_last=False)
 
     def release(self, name: str) -> None:
         """Let go of a loaded model."""

@@ -15,9 +15,11 @@ from typing import Any
 
 import polars as pl
 
+from move37.config import IMPORTED
 from move37.monitoring import EVERY_SECONDS, PROGRESS
 from move37.parts import PartFolder
 from move37.remote import PUSH_SECONDS, is_copy
+from move37.stopping import apply_plan
 from move37.store import RunStore
 
 _TAIL_BYTES = 2**20
@@ -54,6 +56,8 @@ class ModelStatus:
     cost: Mapping[str, Any] | None = None
     """`spent`, `lost` (perhaps, on calls that failed), `left` of the budget, `to_go` (expected, for what is owed)."""
     replicas: tuple[Mapping[str, Any], ...] = ()
+    owed: int | None = None
+    """Of a model that is not sampled now: samples that it lacks for the next decision about its problems."""
 
     @property
     def unscored(self) -> int:
@@ -96,14 +100,34 @@ def _model_status(
     backlog = max(0, samples - sum(verdicts.values()))
     if line is None:
         state, cost = "idle" if samples else "nothing yet", store.spending(model) or None
-        return ModelStatus(model, state, *counted, backlog=backlog, cost=cost)
+        return ModelStatus(model, state, *counted, backlog=backlog, cost=cost, owed=_owed(store, model, samples))
     silent = (_seconds_since(line, now) or 0.0) > silence
-    state = "idle" if line.get("ended") else "silent" if silent else "sampling"
+    pauses = line.get("ended") and not line.get("is_last", True) and not silent  # at a look: it may owe more
+    owed = _owed(store, model, samples) if pauses or silent or line.get("ended") else None
+    goes_on = bool(pauses) and bool(owed or backlog or _undecided(store, model))
+    state = "idle" if line.get("ended") and not goes_on else "silent" if silent else "sampling"
     known = ("failed", "backlog", "problems", "stopped", "samples_per_second", "tokens_per_second")
     figures = {key: line.get(key) for key in (*known, "seconds_left", "most_seconds_left", "cost")}
     if state == "idle":  # what its last round left undone, another command may have done
         figures |= {"backlog": backlog, "stopped": None}
-    return ModelStatus(model, state, *counted, **figures, replicas=tuple(line.get("replicas", ())))
+    return ModelStatus(model, state, *counted, **figures, replicas=tuple(line.get("replicas", ())), owed=owed)
+
+
+def _owed(store: RunStore, model: str, samples: int) -> int | None:
+    """What a model lacks for the next decision about each problem; None where its samples were made elsewhere."""
+    study, problem_ids = store.study(), [problem.id for problem in store.problems()]
+    plan = study.sampling.plan()
+    if study.models[model].engine == IMPORTED:
+        return None
+    if plan.is_fixed or not samples:
+        return max(0, len(problem_ids) * plan.looks[0] - samples)
+    return sum(map(len, store.owed(model, problem_ids, plan).values()))
+
+
+def _undecided(store: RunStore, model: str) -> int:
+    """How many problems have not reached the point at which they stop."""
+    plan, problem_ids = store.study().sampling.plan(), [problem.id for problem in store.problems()]
+    return int((~apply_plan(store.outcomes(model, problem_ids, plan.n_max), plan).stopped).sum())
 
 
 def _rows(parts: PartFolder) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from move37.counts import StoppingPlan
 from move37.types import IntArray, Outcome
@@ -61,6 +62,28 @@ def apply_plan(outcomes: NDArray[np.int8], plan: StoppingPlan) -> Stops:
         used=np.where(stopped, looks[at], 0),
         next_look=np.where(stopped, 0, looks[np.argmax(~known, axis=1)]),
     )
+
+
+def expected_left(outcomes: NDArray[np.int8], plan: StoppingPlan) -> float | None:
+    """How many samples the problems of an outcome table still take under `plan`, by the share of each that was right.
+
+    A problem's share is drawn towards that of all of them by the weight of one sample. None where nothing is known.
+    """
+    stops = apply_plan(outcomes, plan)
+    prefix = outcomes[~stops.stopped, : plan.n_max]
+    looks, next_look = np.array(plan.looks), stops.next_look[~stops.stopped, None]
+    begun = np.where(looks < next_look, looks, 0).max(axis=1, keepdims=True)
+    known = np.arange(plan.n_max) < begun
+    right = ((prefix == CODES[Outcome.CORRECT]) & known).sum(axis=1, keepdims=True)
+    if not (outcomes != UNKNOWN).any():
+        return None
+    share = (right + (outcomes == CODES[Outcome.CORRECT]).sum() / (outcomes != UNKNOWN).sum()) / (begun + 1)
+    more, still = looks - begun, np.array([*plan.thresholds, 0]) - 1 - right
+    still = np.minimum(still, more)
+    goes_on = np.where(looks < next_look, 1.0, np.where(still < 0, 0.0, bdtr(still.clip(0), more.clip(0), share)))
+    before = np.concatenate([np.ones_like(share), goes_on[:, :-1]], axis=1)
+    step = np.diff(looks, prepend=0)
+    return float((np.where(looks < next_look, 0, step) * before).sum())
 
 
 def _at_looks(marks: NDArray[np.bool_], looks: IntArray) -> IntArray:

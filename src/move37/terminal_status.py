@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -17,19 +18,25 @@ if TYPE_CHECKING:  # what a run does is read from its tables; what a machine can
     from move37.status import ModelStatus, RunStatus
 
 REFRESH_SECONDS = 2.0
+_WORDS = ("state", "copy", "failed")
+"""Columns without numbers, beside the first."""
+_EDGE, _NARROWEST = 3, 10
+"""Room that a column takes beside its text, and of the first column in a narrow terminal."""
 _COLOURS = {"ok": "green", "limited": "yellow", "missing": "red"}
 
 
 def print_status(found: RunStatus) -> None:
-    Console().print(_drawn(found))
+    console = Console()
+    console.print(_drawn(found, console.width))
 
 
 def watch_status(look: Callable[[], RunStatus]) -> None:
     """Draw what `look` finds again and again, until Ctrl-C."""
-    with Live(_drawn(look()), console=Console(), auto_refresh=False) as live:
+    console = Console()
+    with Live(_drawn(look(), console.width), console=console, auto_refresh=False) as live:
         while True:
             time.sleep(REFRESH_SECONDS)
-            live.update(_drawn(look()), refresh=True)
+            live.update(_drawn(look(), console.width), refresh=True)
 
 
 def print_checks(checks: Sequence[Check]) -> None:
@@ -42,18 +49,19 @@ def print_checks(checks: Sequence[Check]) -> None:
             console.print(f"{plain_text(check.name)}: {plain_text(check.mend)}", soft_wrap=True, highlight=False)
 
 
-def _drawn(found: RunStatus) -> Group:
+def _drawn(found: RunStatus, width: int = 1000) -> Group:
     since = "no log yet" if found.seconds_since is None else f"last event {_duration(found.seconds_since)} ago"
     header = ("model", "state", "samples", "of at most", "samples/s", "tokens/s", "stopped", "backlog", "unscored")
     header += ("truncated", "left", "at most", "cost", "to go", "budget left")
     rows = [_row(model) for model in found.models]
     # What no model has a figure for takes no room.
     used = [i for i, name in enumerate(header) if i < 4 or any(row[i] for row in rows)]
-    tables = [_table(f"{found.name} ({since})", [header[i] for i in used], [[row[i] for i in used] for row in rows])]
+    title = f"{plain_text(found.name)} ({since})"
+    tables = _side_by_side(title, [header[i] for i in used], [[row[i] for i in used] for row in rows], width)
     copies = [(model.model, replica) for model in found.models for replica in model.replicas if model.state != "idle"]
     if copies:
         header = ("model", "copy", "in flight", "limit", "answered", "failed")
-        tables.append(_table("Copies", header, [_replica_row(model, replica) for model, replica in copies]))
+        tables += _side_by_side("Copies", header, [_replica_row(model, replica) for model, replica in copies], width)
     return Group(*tables)
 
 
@@ -62,7 +70,7 @@ def _row(model: ModelStatus) -> tuple[str, ...]:
     goes = model.state == "sampling"
     return (
         model.model,
-        model.state,
+        model.state if model.state == "sampling" or not model.samples else f"{model.state}, {_undone(model)}",
         f"{model.samples:,}",
         f"{model.planned:,}",
         _number(model.samples_per_second if goes else None),
@@ -79,6 +87,12 @@ def _row(model: ModelStatus) -> tuple[str, ...]:
     )
 
 
+def _undone(model: ModelStatus) -> str:
+    if model.owed:
+        return f"{model.owed:,} owed"
+    return "to verify" if model.backlog else "done"
+
+
 def _replica_row(model: str, replica: object) -> tuple[str, ...]:
     assert isinstance(replica, dict)
     failed = ", ".join(f"{count:,} {kind}" for kind, count in replica["failures"].items())
@@ -86,10 +100,30 @@ def _replica_row(model: str, replica: object) -> tuple[str, ...]:
     return model, replica["name"], *figures, failed or "none"
 
 
-def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> Table:
+def _side_by_side(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[Table]:
+    """A table, or where it is wider than the terminal several below each other, so that no word is broken."""
+    widths = [max(cell_len(cell) for cell in column) + _EDGE for column in zip(header, *rows, strict=True)]
+    first = min(widths[0], max(width // 3, _NARROWEST))
+    groups: list[list[int]] = [[]]
+    left = width - 1 - first
+    for i in range(1, len(header)):
+        if groups[-1] and widths[i] > left:
+            groups.append([])
+            left = width - 1 - first
+        groups[-1].append(i)
+        left -= widths[i]
+    shown = [[0, *group] for group in groups]
+    return [
+        _table(title if position == 0 else None, [header[i] for i in group], [[row[i] for i in group] for row in rows])
+        for position, group in enumerate(shown)
+    ]
+
+
+def _table(title: str | None, header: Sequence[str], rows: Sequence[Sequence[str]], numbers: bool = True) -> Table:
     table = Table(title=title, title_justify="left")
     for position, name in enumerate(header):
-        table.add_column(name, justify="right" if numbers and position > 1 else "left", overflow="fold")
+        is_number = numbers and position > 0 and name not in _WORDS
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     for row in rows:
         table.add_row(*(row if not numbers else map(plain_text, row)))
     return table
