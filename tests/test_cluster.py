@@ -30,6 +30,7 @@ from tests.studies import write_problems
 from tests.worker_verifiers import Obedient
 
 ray = pytest.importorskip("ray", reason="the [ray] extra is not installed")
+from move37.cluster import connection  # noqa: E402
 from move37.cluster.connection import refuse_dead  # noqa: E402
 
 PROBLEM = Problem("p", "Which?", ("gold",), "made-up", "exact")
@@ -220,6 +221,65 @@ def test_a_busy_head_is_asked_again(cluster: Nodes) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "3\n"
 
 
+def test_a_scheduler_that_ends_the_run_gets_its_line_and_loses_nothing_finished(
+    settings: ClusterConfig, tmp_path: Path
+) -> None:
+    run = start_run(study(tmp_path, settings, 2000, delay_seconds=0.01), tmp_path / "run")
+    script = "import sys; from move37 import cli, pipeline; pipeline.verify_run = lambda store, *_, **__: "
+    script += "pipeline.sample_run(store, verify=True); sys.argv = ['move37', *sys.argv[1:]]; cli.main()"
+    command = [sys.executable, "-c", script, "verify", str(run.folder)]
+    ended = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list(run.folder.rglob("samples/base/part-*")):
+        assert ended.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    ended.send_signal(signal.SIGTERM)
+    _, said = ended.communicate()
+    assert ended.returncode == 143
+    assert said.splitlines()[-1] == "move37: terminated; what was finished is kept, the same command continues"
+    assert "SIGTERM received" not in said
+
+
+def test_verifiers_that_would_hold_what_copies_wait_for_are_refused(settings: ClusterConfig) -> None:
+    crowd = ClusterConfig(address=settings.address, verifiers=1000)
+    with pytest.raises(
+        ConfigError, match=r"1000 verifiers and 2 copies of a model take 1002 CPUs, and the cluster has"
+    ):
+        EXECUTORS.load("ray").open(scripted(), crowd)
+
+
+def test_what_is_waited_for_is_said_once(
+    settings: ClusterConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = ClusterConfig(address=settings.address, cpus=64, engines=1, patience_seconds=4)
+    with pytest.raises(EngineError, match="no node had room"):
+        EXECUTORS.load("ray").open(scripted(), short)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("move37: waiting for room for a copy of 'a label' (0 GPUs, 64 CPUs): 2 nodes, ")
+
+
+def test_a_cluster_whose_head_is_gone_is_said_before_ray_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    head, clock = socket.create_server(("127.0.0.1", 0)), [1000.0]
+    there = type("Context", (), {"gcs_address": f"127.0.0.1:{head.getsockname()[1]}"})
+    monkeypatch.setattr(connection.ray, "get_runtime_context", there)
+    monkeypatch.setattr(connection.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(connection._Head, "looked_at", 0.0)
+    monkeypatch.setattr(connection._Head, "reached_at", 0.0)
+    for _ in range(10):
+        clock[0] += 5
+        connection.refuse_gone()
+    head.close()
+    for _ in range(4):
+        clock[0] += 5
+        connection.refuse_gone()
+    clock[0] += 5
+    with pytest.raises(
+        EngineError, match=r"the Ray cluster at 127\.0\.0\.1:\d+ is gone \(.*\); what was finished is kept"
+    ):
+        connection.refuse_gone()
+
+
 def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_else(
     settings: ClusterConfig, cluster: Nodes, tmp_path: Path
 ) -> None:
@@ -259,3 +319,12 @@ def test_an_address_at_which_nobody_listens_is_refused_at_once() -> None:
                 refuse_dead(address)
     refuse_dead("auto")
     refuse_dead(None)
+
+
+def test_what_listens_at_an_address_and_is_not_ray_is_refused_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answering = threading.Thread(target=lambda: other.accept()[0].sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+        answering.start()
+        with pytest.raises(EngineError, match="something listens there that is not Ray"):
+            refuse_dead(f"127.0.0.1:{other.getsockname()[1]}")
+        answering.join()

@@ -167,3 +167,12 @@ class TestFiles:
             from_options(ProblemsConfig, benchmark="jsonl", path=None)
         with pytest.raises(ConfigError, match="confidence: input should be less than 1"):
             from_options(AnalysisConfig, confidence=95.0)
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "10.0.0.7:6379", "head.local:6379", "[::1]:6379"])
+def test_the_address_of_a_cluster_is_an_executor(address: str) -> None:
+    study = parse_study(GOOD | {"sampling": {"executor": address}})
+    assert (study.sampling.executor, study.cluster.address) == ("ray", address)
+    assert parse_study(json.loads(resolved_json(study))) == study
+    with pytest.raises(ConfigError, match=r"sampling\.executor: .*, and cluster\.address is another \(other:1\)"):
+        parse_study(GOOD | {"sampling": {"executor": address}, "cluster": {"address": "other:1"}})

@@ -7,6 +7,7 @@ that names the key. Names of engines, benchmarks, templates and verifiers are ch
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -204,7 +205,10 @@ class SamplingConfig(Settings):
     environment: str = Field(
         default="single_turn", description="A name of `move37 list environments`: what comes after the model's turn."
     )
-    executor: str = Field(default="local", description="A name of `move37 list executors`: where samples are made.")
+    executor: str = Field(
+        default="local",
+        description="A name of `move37 list executors`, or the address of a Ray cluster: where samples are made.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "SamplingConfig":
@@ -225,6 +229,9 @@ class SamplingConfig(Settings):
         return StoppingPlan.until(stop.successes, self.n, stop.batch)
 
 
+_PLACED = ("sampling", "cluster")
+_ADDRESS = re.compile(r"ray://.+|[\w.-]+:\d+|\[[0-9A-Fa-f:]+\]:\d+")
+"""Addresses of a Ray cluster: ray://HOST:PORT, HOST:PORT."""
 TRAININGS = "trainings"
 """In the run folder of a study that trains models: a folder for each training."""
 TRAINED = ("training", "step", "seed", "changes", "start")
@@ -364,6 +371,20 @@ class StudyConfig(Settings):
     verification: VerificationConfig = Field(default=VerificationConfig())
     cluster: ClusterConfig = Field(default=ClusterConfig())
     analysis: AnalysisConfig = Field(default=AnalysisConfig())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _executor_at_an_address(cls, value: Any) -> Any:
+        """The address of a Ray cluster, as executor, is the executor ray and that address."""
+        sampling, cluster = (value.get(name, {}) if isinstance(value, Mapping) else None for name in _PLACED)
+        if not isinstance(sampling, Mapping) or not isinstance(cluster, Mapping):
+            return value
+        address = sampling.get("executor")
+        if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+            return value
+        if cluster.get("address", address) not in (address, None):
+            raise ValueError(f"sampling.executor: {address}, and cluster.address is another ({cluster['address']})")
+        return {**value, "sampling": {**sampling, "executor": "ray"}, "cluster": {**cluster, "address": address}}
 
     @field_validator("problems", mode="before")
     @classmethod

@@ -3,8 +3,13 @@
 import logging
 import os
 import re
+import signal
 import socket
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from move37 import __version__
@@ -14,6 +19,7 @@ from move37.errors import ConfigError, EngineError, MissingExtraError
 try:
     import ray
     from ray import exceptions
+    from ray.util.client import ray as client
 except ImportError:
     raise MissingExtraError("executor = 'ray' needs Ray: pip install 'move37[ray]'") from None
 
@@ -25,6 +31,13 @@ PAUSE_SECONDS = 0.5
 """Before such an actor, or a busy head, is asked again."""
 _HOST_PORT = re.compile(r"(ray://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d+)")
 _CONNECT_SECONDS = 10.0
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""How a gRPC connection, which Ray's are, begins: the answer has the same kind of frame (4)."""
+_GONE_SECONDS, _LOOK_SECONDS = 20.0, 4.0
+"""How long a head may not be reached before its cluster counts as gone, and how often that is looked at. After 60 s Ray
+ends this process, without a word that says so."""
+_SILENCE_SECONDS = 15.0
+"""After so long without room, it is said what is waited for."""
 _ATTEMPTS, _BUSY = 4, "Initialization failure from server"
 """What a busy head says where the process that it starts for each client (ray://) was not there in time."""
 LOST = (*GONE, exceptions.ObjectLostError, exceptions.OwnerDiedError, exceptions.WorkerCrashedError)
@@ -42,7 +55,8 @@ def connected(settings: ClusterConfig) -> Any:
         local: dict[str, Any] = {} if address else {"include_dashboard": False}
         for left in reversed(range(_ATTEMPTS)):
             try:
-                ray.init(address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR, **local)
+                with _own_signals():
+                    ray.init(address, namespace="move37", log_to_driver=False, logging_level=logging.ERROR, **local)
                 break
             except (ConnectionError, exceptions.RaySystemError, RuntimeError, ValueError) as error:
                 if not left or not str(error).startswith(_BUSY):
@@ -51,15 +65,84 @@ def connected(settings: ClusterConfig) -> Any:
     return ray
 
 
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself, and ends the process where samples are still to be written down."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if is_main else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
 def refuse_dead(address: str | None) -> None:
-    """Raises EngineError where nothing listens at HOST:PORT: Ray itself asks there for many minutes."""
+    """Raises EngineError where nothing listens at HOST:PORT, or something else: Ray itself asks there for minutes."""
     found = _HOST_PORT.fullmatch(address or "")
     if found is None:
         return
     try:
-        socket.create_connection((found["host"], int(found["port"])), _CONNECT_SECONDS).close()
+        _greet(found["host"], int(found["port"]))
     except (OSError, OverflowError) as error:
         raise _no_cluster(address, error) from None
+
+
+def _greet(host: str, port: int) -> None:
+    with socket.create_connection((host, port), _CONNECT_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return
+        connection.sendall(_GREETING)
+        said = connection.recv(9)
+    if said[3:4] != b"\x04":
+        raise ConnectionError("something listens there that is not Ray")
+
+
+class Waiting:
+    """Says once what is waited for, where that takes long: a cluster may have no room, and may get it."""
+
+    def __init__(self, what: str, patience_seconds: float) -> None:
+        self._what, self._patience, self._since = what, patience_seconds, time.monotonic()
+        self._said = False
+
+    def look(self) -> None:
+        if not self._said and time.monotonic() - self._since > min(_SILENCE_SECONDS, self._patience / 2):
+            self._said = True
+            free = ray.available_resources()
+            have = ", ".join(f"{free.get(kind, 0):g} of {resources(kind)} {kind}s free" for kind in ("GPU", "CPU"))
+            print(
+                f"move37: waiting for room for {self._what}: {len(alive_nodes())} nodes, {have}; "
+                f"at most {self._patience:g} s (cluster.patience_seconds)",
+                file=sys.stderr,
+            )
+
+
+class _Head:
+    """Whether the head of the cluster can be reached, as far as it was looked at."""
+
+    looked_at = 0.0
+    reached_at = 0.0
+
+
+def refuse_gone() -> None:
+    """Raises EngineError where the head has not been reached for a while. For loops that wait for actors."""
+    now = time.monotonic()
+    if now - _Head.looked_at < _LOOK_SECONDS or client.is_connected():  # a client is told by Ray
+        return
+    if now - _Head.looked_at > _GONE_SECONDS:  # nobody looked meanwhile
+        _Head.reached_at = now
+    _Head.looked_at = now
+    address = ray.get_runtime_context().gcs_address
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LOOK_SECONDS).close()
+        _Head.reached_at = now
+    except OSError as error:
+        if now - _Head.reached_at > _GONE_SECONDS:
+            raise EngineError(
+                f"the Ray cluster at {address} is gone ({error}); what was finished is kept: start it again, and the "
+                "same command goes on"
+            ) from None
 
 
 def _no_cluster(address: str | None, error: Exception) -> EngineError:

@@ -17,8 +17,10 @@ from move37.cluster.connection import (
     LOST,
     PAUSE_SECONDS,
     RESTARTING,
+    Waiting,
     alive_nodes,
     connected,
+    refuse_gone,
     refuse_other_version,
     resources,
 )
@@ -74,6 +76,7 @@ class ClusterEngine:
                 f"cluster: a copy of {model.path!r} takes {gpus:g} GPUs, and the cluster has {resources('GPU')}; set "
                 "cluster.engines for nodes that are still to come"
             )
+        _refuse_crowd(count, settings)
         kind = ray.remote(EngineActor).options(
             num_gpus=gpus, num_cpus=settings.cpus, max_restarts=-1, max_task_retries=0, max_concurrency=1,
             scheduling_strategy="SPREAD",
@@ -95,7 +98,10 @@ class ClusterEngine:
         """What the first actor says that has the model; the others go on loading it."""
         deadline = time.monotonic() + self._settings.patience_seconds
         deaths = 0
+        needed = f"{gpus_of(self._model, self._settings):g} GPUs, {self._settings.cpus:g} CPUs"
+        waiting = Waiting(f"a copy of {self._model.path!r} ({needed})", self._settings.patience_seconds)
         while time.monotonic() < deadline:
+            waiting.look()
             for member in self._answered(1.0):
                 said = self._opened(member)
                 if said:
@@ -104,13 +110,14 @@ class ClusterEngine:
                 if deaths >= _DEATHS * len(self._members):
                     raise EngineError(f"{self._model.path}: actors die while they load the model; see Ray's logs")
         raise EngineError(
-            f"{self._model.path}: no node had room for a copy ({gpus_of(self._model, self._settings):g} GPUs, "
-            f"{self._settings.cpus:g} CPUs) within {self._settings.patience_seconds:g} s (cluster.patience_seconds)"
+            f"{self._model.path}: no node had room for a copy ({needed}) within {self._settings.patience_seconds:g} s "
+            "(cluster.patience_seconds)"
         )
 
     def _answered(self, seconds: float) -> list[_Member]:
         """Actors whose question has an answer, or that died of it, after the next of them within so many seconds."""
         self._begin_opening()
+        refuse_gone()
         asked = {member.asked: member for member in self._members if member.asked is not None}
         if not asked:
             time.sleep(PAUSE_SECONDS / 5)
@@ -298,6 +305,16 @@ def gpus_of(model: ModelConfig, settings: ClusterConfig) -> float:
             product *= size
         return product
     return 1 if model.engine == "transformers" and model.options.get("device", "auto") != "cpu" else 0
+
+
+def _refuse_crowd(copies: int, settings: ClusterConfig) -> None:
+    """Raises ConfigError where copies and verifiers cannot all be there: verifiers would hold what copies wait for."""
+    wanted, there = copies * settings.cpus + settings.verifiers, resources("CPU")
+    if settings.engines is None and settings.verifiers and wanted > there:
+        raise ConfigError(
+            f"cluster: {settings.verifiers} verifiers and {copies} copies of a model take {wanted:g} CPUs, and the "
+            f"cluster has {there}; lower cluster.verifiers, or set cluster.engines where nodes are still to come"
+        )
 
 
 def _own(error: Any) -> Move37Error:

@@ -14,7 +14,14 @@ from itertools import count, islice
 from typing import Any
 
 from move37.cluster.actors import VerifierActor
-from move37.cluster.connection import LOST, PAUSE_SECONDS, RESTARTING, connected, refuse_other_version
+from move37.cluster.connection import (
+    LOST,
+    PAUSE_SECONDS,
+    RESTARTING,
+    connected,
+    refuse_gone,
+    refuse_other_version,
+)
 from move37.config import ClusterConfig
 from move37.errors import Move37Error, VerifierError
 from move37.types import Verdict
@@ -71,6 +78,7 @@ class ClusterWorkforce(Workforce):
 
     def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """See `Workforce`. Raises VerifierError where actors keep dying, find no room, or set up no verifier."""
+        refuse_gone()
         self._ask_to_open()
         self._hand_out()
         opening = {actor.opening: actor for actor in self._actors if actor.opening is not None}
