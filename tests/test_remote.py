@@ -16,6 +16,7 @@ pytest.importorskip("fsspec", reason="the [remote] extra is not installed")
 
 import fsspec
 
+import move37
 from move37 import remote, writer_note
 from move37.config import parse_study
 from move37.errors import InputError, StoreError
@@ -382,6 +383,15 @@ def test_what_is_only_read_needs_no_leave_to_write(url: str, tmp_path: Path, mon
     ):
         with pytest.raises(StoreError, match="cannot be used"), local_copies(arguments):
             pass
+
+
+def test_python_opens_a_run_at_a_url(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made(url, tmp_path / "one", tmp_path)
+    for given in (url, f"file://{tmp_path}/one", tmp_path / "one"):
+        assert move37.open_run(given).models == ["base", "rl"]
+    with pytest.raises(InputError, match="not a URL; a run in a store is at s3://bucket/run"):
+        move37.open_run(Path("s3://bucket/run"))
 
 
 def test_a_file_at_a_url_is_a_file(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -281,6 +281,26 @@ def test_a_cache_that_is_off_or_cannot_be_written_is_said(machine: Path, monkeyp
     assert states()["verdict cache"] == "missing"
 
 
+@pytest.mark.parametrize("place", ["/proc/none", "/dev/null", "a file/cache"])
+def test_a_cache_where_no_file_can_be_made_is_said(machine: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    (machine / "a file").write_text("")
+    monkeypatch.setenv("MOVE37_CACHE", str(machine / place))
+    assert states()["verdict cache"] == "missing"
+
+
+def test_a_home_that_cannot_be_looked_at_ends_no_doctor(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor, "_hub_home", refused)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    found = {check.name: check for check in doctor.examine()}
+    assert (found["hub"].state, found["model cache"].state) == ("missing", "missing")
+    assert "Permission denied" in found["hub"].found
+    assert "HF_HOME" in str(found["model cache"].mend)
+
+
 def test_every_extra_for_users_is_looked_for_by_packages_of_its_own() -> None:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]

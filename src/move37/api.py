@@ -230,11 +230,16 @@ def compare(
 
 
 def open_run(path: str | Path) -> Run:
-    """A run folder. Raises StoreError where there is none, InputError where it has no verdicts yet."""
+    """A run folder, or a run at a URL ("s3://bucket/run"), as it is now.
+
+    Raises StoreError where there is none, InputError where it has no verdicts yet.
+    """
     _polars()
+    from move37.remote import local_copies
     from move37.store import RunStore
 
-    return Run(RunStore.open(Path(path)))
+    with local_copies(["show", str(path)]) as (_, folder):
+        return Run(RunStore.open(Path(folder)))
 
 
 def plan(

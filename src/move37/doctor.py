@@ -4,11 +4,13 @@ Nothing is loaded that takes seconds: packages are asked for their versions, not
 asked is the hub's, with a short limit, and only where the environment does not say that it is offline.
 """
 
+import errno
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +20,10 @@ from pathlib import Path
 
 from move37.verifiers.cache import SWITCH, cache_path
 
+_A_FOLDER = "<a folder with room that you may write to>"
+_MENDS = {"hub": f"export HF_HOME={_A_FOLDER}", "model cache": f"export HF_HOME={_A_FOLDER}"}
+_MENDS["verdict cache"] = f"export {SWITCH}={_A_FOLDER}"
+"""What to run where a check could not be made: the home of the user is then nowhere, or another's."""
 _HUB_SECONDS = 3.0
 _ROOM = 20 * 2**30
 """Bytes that a folder of models should have left."""
@@ -46,7 +52,17 @@ def examine() -> tuple[Check, ...]:
         _model_cache,
         _verdict_cache,
     )
-    return tuple(check() for check in checks)
+    return tuple(map(_tried, checks))
+
+
+def _tried(check: Callable[[], Check]) -> Check:
+    """A check that the machine does not let be made is one more thing to be said of the machine."""
+    try:
+        return check()
+    except (OSError, RuntimeError) as error:
+        name = getattr(check, "__name__", "").strip("_").replace("_", " ")
+        why = " ".join(str(error).split())
+        return Check(name, "missing", f"cannot be looked at ({why})", _MENDS.get(name))
 
 
 def _python() -> Check:
@@ -182,10 +198,15 @@ def _verdict_cache() -> Check:
 
 def _folder(name: str, folder: Path, variable: str, room: int) -> Check:
     """Whether a folder, or the nearest one above it that is there, can be written to and has room."""
-    there = next((each for each in (folder, *folder.parents) if each.is_dir()), Path("/"))
-    mend = f"export {variable}=<a folder with room that you may write to>"
-    if not os.access(there, os.W_OK):
-        return Check(name, "missing", f"{folder} cannot be written to", mend)
+    there = next((each for each in (folder, *folder.parents) if each.exists()), Path("/"))
+    mend = f"export {variable}={_A_FOLDER}"
+    try:
+        if not os.access(there, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        with tempfile.TemporaryFile(dir=there):  # a disk may be mounted to be read only, and a device takes no files
+            pass
+    except OSError as error:
+        return Check(name, "missing", f"{folder} cannot be written to ({error.strerror or error})", mend)
     left = shutil.disk_usage(there).free
     found = f"{folder}, {left / 2**30:.0f} GiB left"
     return Check(name, "limited", found, mend) if left < room else Check(name, "ok", found)
