@@ -119,13 +119,13 @@ def workforce(settings: ClusterConfig, timeout_seconds: float = 10.0) -> Any:
 
 def test_a_slow_answer_holds_up_no_others_verdict(settings: ClusterConfig) -> None:
     texts = ["sleep", *(f"lead {i}" for i in range(500)), "gold"]
-    with VerifierPool(None, None, workforce(settings, 0.5)) as pool:
+    with VerifierPool(None, None, workforce(settings, 1.0)) as pool:
         list(pool.verify(Obedient(), [(PROBLEM, "warm", 0)]))
         start = time.monotonic()
         at = {key: time.monotonic() - start for key, _ in pool.verify(Obedient(), [(PROBLEM, t, t) for t in texts])}
     assert len(at) == 502
-    assert at["sleep"] > 4
-    assert sorted(at.values())[400] < 2.5  # all but those that its own worker had been given
+    assert at["sleep"] > 9
+    assert sorted(at.values())[400] < 7  # all but those that its own worker had been given
 
 
 def test_what_is_abandoned_on_the_nodes_delays_nothing(settings: ClusterConfig) -> None:

@@ -80,7 +80,7 @@ class EngineError(RunError):
 class SamplesLeftError(EngineError):
     """Some samples could not be made, those of `problem_ids`; all others that were asked for have been delivered."""
 
-    def __init__(self, said: str, problem_ids: Collection[str]) -> None:
+    def __init__(self, said: str, problem_ids: Collection[str] = ()) -> None:
         super().__init__(said)
         self.problem_ids = frozenset(problem_ids)
 
