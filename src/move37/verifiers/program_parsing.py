@@ -109,13 +109,21 @@ def missing(text: str, head: str = "") -> set[str]:
 
 
 def _bound_anew(tree: ast.Module) -> set[str]:
-    before, anew = set[str](), set[str]()
+    """The names to which its first assignment gives something made of themselves."""
+    before, anew = set(dir(builtins)), set[str]()
     for statement in tree.body:
-        used, bound = used_and_bound(nodes(ast.Module([statement], [])))
-        if isinstance(statement, ast.Assign):
-            anew |= {each.id for each in statement.targets if isinstance(each, ast.Name)} & used - before
-        before |= bound
-    return anew - set(dir(builtins))
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                if name not in before and any(
+                    isinstance(n, ast.Name) and n.id == name for n in ast.walk(statement.value)
+                ):
+                    anew.add(name)
+                before.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                before.add(name)
+            case _:
+                before |= used_and_bound(nodes(ast.Module([statement], [])))[1]
+    return anew
 
 
 def definitions(text: str) -> str:

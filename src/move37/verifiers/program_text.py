@@ -53,6 +53,7 @@ from move37.verifiers.program_blocks import (
     without_special,
 )
 from move37.verifiers.program_parsing import (
+    MOST_CUTS,
     STARTS,
     as_body,
     binds,
@@ -83,7 +84,6 @@ _REASONED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Ends of what a model thought, and did not answer."""
-_ANSWERED = re.compile(r"<answer>((?:(?!</?answer>).)*)</answer>", re.DOTALL)
 _TURN_ENDED = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|end_of_text|EOT|eot|return|end|eos|end_of_turn|file_separator)\|>"
     r"|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text|EOT|file_sep)>|<\uff5cend[^\n>]{1,30}\uff5c>"
@@ -122,9 +122,8 @@ def _find_in_answer(text: str, task: Task) -> str | None:
     answer, reasoned = (text[ends[0].end() :], ends[0][0]) if ends else (text, "")
     begun = len(answer) - len(answer.lstrip())
     turn = next((answer[: end.start()] for end in _TURN_ENDED.finditer(answer) if end.start() > begun), "")
-    tagged_answers = deque(_ANSWERED.finditer(turn or answer), maxlen=MOST_ANSWERS) if "</answer>" in answer else ()
-    for tag in reversed(tagged_answers):
-        found, sure = _find(tag[1], task)
+    for tagged_answer in _tagged_answers(turn or answer):
+        found, sure = _find(tagged_answer, task)
         if found is not None and sure:
             around = fenced(without_special(turn or answer), partial(_fits, task=task), task.head)
             return _with_helpers(Block(found), deque(map(_clean, around), maxlen=MOST_BLOCKS), task)
@@ -140,6 +139,17 @@ def _find_in_answer(text: str, task: Task) -> str | None:
     whole, sure = _find(text, task)
     # A program may itself speak of such marks.
     return whole if found is None or (whole is not None and sure and reasoned in whole) else found
+
+
+def _tagged_answers(text: str) -> Iterator[str]:
+    """What stands in <answer> and </answer>, the last first."""
+    begin = len(text)
+    for _ in range(MOST_ANSWERS):
+        end = text.rfind("</answer>", 0, begin)
+        begin = text.rfind("<answer>", 0, end) if end >= 0 else -1
+        if begin < 0:
+            return
+        yield text[begin + len("<answer>") : end]
 
 
 def _find(text: str, task: Task) -> tuple[str | None, bool]:
@@ -210,6 +220,7 @@ def _is_finished(block: Block, closed: Sequence[Block], task: Task) -> bool:
     if tree is None:
         return False
     if task.is_script:
+        others = [other.text for other in closed if _READS.search(other.text)]
         if _script([block]) is None or not _prints(tree) or _only_defines(block.text):
             return False
     else:
@@ -219,9 +230,9 @@ def _is_finished(block: Block, closed: Sequence[Block], task: Task) -> bool:
             return False
     text, said = block.text.strip(), without_docstrings(block.text)
     return not any(
-        other.text.strip().startswith(text) or without_docstrings(other.text).startswith(said)
-        for other in closed
-        if other.text != block.text
+        other.strip().startswith(text) or without_docstrings(other).startswith(said)
+        for other in others[-MOST_CUTS:]
+        if other != block.text
     )
 
 
