@@ -80,10 +80,13 @@ MOST_ANSWERS = 4
 _REASONED = re.compile(
     r"</(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis|seed:think)>|\[/THINK\]"
     r"|\u25c1/think\u25b7|<\|(?:end_of_thought|END_THINKING|inner_suffix)\|>|<\|channel\|>final<\|message\|>"
-    r"|<channel\|>|<unused95>|^Here is my response:|(?<=[^\w\s])assistantfinal",
+    r"|<channel\|>|<unused95>|^Here is my response:",
     re.IGNORECASE | re.MULTILINE,
 )
 """Ends of what a model thought, and did not answer."""
+_CHANNEL = "assistantfinal"
+_CHANNEL_ENDED = re.compile(rf"(?<=[^\w\s]){_CHANNEL}")
+"""What is left of a channel's marks where special tokens were dropped."""
 _TURN_ENDED = re.compile(
     r"<\|(?:im_end|eot_id|endoftext|end_of_text|EOT|eot|return|end|eos|end_of_turn|file_separator)\|>"
     r"|</s>|<eos>|<(?:end_of_turn|endoftext|end_of_text|EOT|file_sep)>|<\uff5cend[^\n>]{1,30}\uff5c>"
@@ -119,6 +122,8 @@ def find_program(text: str, task: Task) -> str | None:
 
 def _find_in_answer(text: str, task: Task) -> str | None:
     ends = deque(_REASONED.finditer(text), maxlen=1)
+    if not ends and _CHANNEL in text:
+        ends.extend(_CHANNEL_ENDED.finditer(text))
     answer, reasoned = (text[ends[0].end() :], ends[0][0]) if ends else (text, "")
     begun = len(answer) - len(answer.lstrip())
     turn = next((answer[: end.start()] for end in _TURN_ENDED.finditer(answer) if end.start() > begun), "")
@@ -144,7 +149,7 @@ def _find_in_answer(text: str, task: Task) -> str | None:
 def _tagged_answers(text: str) -> Iterator[str]:
     """What stands in <answer> and </answer>, the last first."""
     begin = len(text)
-    for _ in range(MOST_ANSWERS):
+    for _ in range(MOST_ANSWERS if "</answer>" in text else 0):
         end = text.rfind("</answer>", 0, begin)
         begin = text.rfind("<answer>", 0, end) if end >= 0 else -1
         if begin < 0:
