@@ -3,8 +3,8 @@
 Options: `grading`, how outputs and results are compared: "strict" (the default; as contests do: a float may be off by
 1e-5, each test has a `Solution` of its own) or "official" (exactly as the authors' harness does: floats are equal to
 the last bit, a tuple is a list at the top alone, all tests share one `Solution`); the tag `grading` says which. Where
-several outputs are right the harness has no checker; those that are known are here. And `release` ("v1" to "v6"; each
-holds the ones before), and `from` and `until` (contest dates, both included). The reference study uses release v5 from
+several outputs are right the harness has no checker; `several_answers.py` has. And `release` ("v1" to "v6"; each holds
+the ones before), and `from` and `until` (contest dates, both included). The reference study uses release v5 from
 2024-08-01 to 2025-01-31: 279 problems. Files are those of livecodebench/code_generation_lite; `path` is a folder with
 test.jsonl, test2.jsonl, ... or one file of rows, of which no release is known and none may be asked for. A release is
 known by its count before the dates select.
@@ -26,6 +26,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from move37.benchmarks.several_answers import CHECKERS, IN_ANY_ORDER
 from move37.config import ProblemsConfig
 from move37.errors import ConfigError, InputError
 from move37.identity import content_id, number_repeats
@@ -60,16 +61,6 @@ def plain(value):
     return list(value) if isinstance(value, tuple) else value
 """
 _OFFICIAL_FIRST = "_solution = Solution()\n"
-
-
-_CHECKERS = {
-    # "Print an integer between 0 and 9, inclusive, that is not equal to A + B" (LiveCodeBench issue 106).
-    "abc343_a": """\
-def check(given, output, expected):
-    return output.strip() in set("0123456789") - {str(sum(map(int, given.split())))}
-""",
-}
-"""For scripts with several right outputs, by question: check(input, output, expected)."""
 
 
 class LiveCodeBench:
@@ -218,7 +209,7 @@ def _checked(row: Row, field: str, tests: Any) -> list[dict[str, str]]:
 
 
 def _script_tests(row: Row, grading: str, tests: list[dict[str, str]]) -> dict[str, Any]:
-    checker = _CHECKERS.get(row.identifier("question_id")) if grading == GRADINGS[0] else None
+    checker = CHECKERS.get(row.identifier("question_id")) if grading == GRADINGS[0] else None
     return {
         "cases": tests,
         "cpu_seconds": CASE_SECONDS,
@@ -239,7 +230,10 @@ def _function_tests(row: Row, grading: str, function: str, tests: list[dict[str,
             output = json.loads(test["output"])
         except json.JSONDecodeError:
             raise row.error("a test of a function whose input or output is no JSON") from None
-        asserts.append(f"assert plain({solution}.{function}(*{arguments!r})) == {output!r}")
+        found = f"plain({solution}.{function}(*{arguments!r}))"
+        if is_strict and row.identifier("question_id") in IN_ANY_ORDER:
+            found, output = f"sorted({found})", sorted(output)
+        asserts.append(f"assert {found} == {output!r}")
     return {
         "once": _ONCE if is_strict else _OFFICIAL_ONCE,
         "tests": [("" if is_strict else _OFFICIAL_FIRST) + "\n".join(asserts)],
