@@ -435,6 +435,8 @@ SCRIPTS_AS_UNDER_A_JUDGE = [
     "print(sum(map(int, open('/dev/stdin').read().split())))",
     "import sys\nsys.stdin = open('/dev/stdin')\nprint(sum(map(int, sys.stdin.read().split())))",
     "from pathlib import Path\nprint(sum(map(int, Path('/dev/stdin').read_text().split())))",
+    "import os\nprint(sum(map(int, os.read(os.open('/dev/stdin', os.O_RDONLY), 9999).split())))",
+    "import os\nprint(sum(map(int, open('/dev/stdin').read().split())) if os.path.exists('/dev/stdin') else 0)",
     "import sys\nprint(sum(map(int, sys.stdin.read().split())))\nsys.exit(1)",
     "import sys\nprint(sum(map(int, sys.stdin.read().split())))\nexit('done')",
     "import sys\nopen('/dev/stdout', 'w').write(str(sum(map(int, sys.stdin.read().split()))))",

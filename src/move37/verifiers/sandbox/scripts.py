@@ -98,6 +98,7 @@ def as_a_script() -> dict[str, Any]:
     before = sys.stdout
     sys.stdout = sys.__stdout__ = open(1, "w", encoding=before.encoding, errors=before.errors, closefd=False)  # noqa: SIM115
     builtins.open = io.open = _by_descriptor(io.open)
+    os.open, os.path.exists = _opened(os.open), _exists(os.path.exists)
     return module.__dict__
 
 
@@ -119,13 +120,26 @@ def _write_out(printed: Any) -> None:
         printed.flush()
 
 
-def _by_descriptor(opening: Callable[..., Any]) -> Callable[..., Any]:
-    """`open` that knows the standard files by their names: there is no /proc here that they could lead to."""
+def _descriptor(file: Any) -> int | None:
+    """Of a standard file, by its name: there is no /proc here that those names could lead to."""
+    return _STANDARD_FILES.get(os.fspath(file)) if isinstance(file, str | os.PathLike) else None
 
+
+def _by_descriptor(opening: Callable[..., Any]) -> Callable[..., Any]:
     def open(file: Any, *args: Any, **kwargs: Any) -> Any:
-        name = os.fspath(file) if isinstance(file, str | os.PathLike) else None
-        if name in _STANDARD_FILES:
-            return opening(os.dup(_STANDARD_FILES[name]), *args, **kwargs)
-        return opening(file, *args, **kwargs)
+        known = _descriptor(file)
+        return opening(file if known is None else os.dup(known), *args, **kwargs)
 
     return open
+
+
+def _opened(opening: Callable[..., int]) -> Callable[..., int]:
+    def open(path: Any, *args: Any, **kwargs: Any) -> int:
+        known = _descriptor(path)
+        return opening(path, *args, **kwargs) if known is None else os.dup(known)
+
+    return open
+
+
+def _exists(existing: Callable[..., bool]) -> Callable[..., bool]:
+    return lambda path: _descriptor(path) is not None or existing(path)
