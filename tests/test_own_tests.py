@@ -609,3 +609,30 @@ def test_random_numbers_of_the_tests_alone_keep_them_apart(verifier: CodeVerifie
     verdicts = [verifier.verify(own, program) for program in (HALF, WRONG)]
     assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT]
     assert not any(verdict.flags for verdict in verdicts)
+
+
+USES = [
+    "print(half(4))",
+    "import pytest\nfrom solution import half\n\ndef test_half():\n    assert half(4) == 2",
+    "class TestHalf:\n    def test_it(self):\n        assert half(4) == 2",
+    "def other(x):\n    return x",
+]
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "import pytest\nfrom solution import half\n@pytest.mark.parametrize('n', [4])\ndef test_it(n): assert half(n) == 2",
+        "import pytest\n@pytest.mark.parametrize('n', [4])\ndef test_it(n): assert half(n) == 2",
+        "import solution\ndef test_it(): assert solution.half(4) == 2",
+        "for f in (half,):\n    assert f(4) == 2",
+    ],
+)
+def test_a_programs_own_tests_and_uses_behind_it_are_not_the_program(tests: str, verifier: CodeVerifier) -> None:
+    own = Problem("own/1", "?", (), "own", "code", metadata=read_tests(tests))
+    for use in USES:
+        for text in (
+            f"```python\n{HALF}```\nAs in\n```python\n{use}\n```",
+            f"```python\n{use}\n```\n```python\n{HALF}```",
+        ):
+            assert "return n // 2" in (verifier.extract(own, text) or ""), text

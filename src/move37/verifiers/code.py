@@ -13,14 +13,18 @@ without end, a result that keeps the tests busy. Tests that cannot be run, or a 
 program unscored. Verdicts stand once a canary found the sandbox as it was (`confirm`).
 """
 
+import ast
 import re
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from move37.types import Flag, Outcome, Problem, Verdict
 from move37.verifiers.program_runs import METHOD_OF_SOLUTION, ProgramRuns
 from move37.verifiers.program_text import Task, find_program
+from move37.verifiers.sandbox.names import nodes
+from move37.verifiers.sandbox.needs import names_from_program
 
 _DEFINES = re.compile(r"^(?:async[ \t]+def|def|class)[ \t]+(\w+)", re.MULTILINE)
 _CALLED = re.compile(r"(?<![\w.])([A-Za-z_]\w*)[ \t]*\(")
@@ -87,14 +91,26 @@ class CodeVerifier:
 
 def _tested_names(problem: Problem) -> set[str]:
     """Names that a program must define: the entry point; what the reference defines and the tests mention; or what the
-    tests call."""
+    tests take from it."""
     entry_point = problem.metadata.get("entry_point")
     if entry_point:
-        return {entry_point}
-    tests = "\n".join(problem.metadata.get("tests", ()))
+        return {entry_point.partition("(")[0]}  # "Solution().method"
+    tests = "\n".join([*problem.metadata.get("tests", ()), problem.metadata.get("pytest", "")])
     if problem.references:
         return {name for reference in problem.references for name in _DEFINES.findall(reference) if name in tests}
-    return set(_CALLED.findall(tests)) - set(_DEFINES.findall(tests))
+    return _names_in(tests, problem.metadata.get("prefix", ""))
+
+
+@lru_cache(maxsize=4096)
+def _names_in(tests: str, head: str) -> set[str]:
+    """Names that tests take from a program: those that they call, or any."""
+    called = set(_CALLED.findall(tests)) - set(_DEFINES.findall(tests))
+    try:
+        tree = ast.parse(tests)
+    except (SyntaxError, ValueError):
+        return called
+    taken = set(names_from_program(nodes(tree), head, "", "")[0])
+    return taken & called or taken or called
 
 
 def _tested_methods(problem: Problem) -> set[str]:
