@@ -78,6 +78,9 @@ def test_tests_that_nothing_or_everything_passes_are_refused(tests: Any, message
         "    def test_it(self, a, b=3):\n        assert add(a, b)",
         "from unittest.mock import patch\n@patch('subprocess.run')\ndef test_it(run):\n    assert add(1, 2)",
         "\ufeffassert add(1, 2) == 3",
+        f"{IMPORT}match add(1, 2):\n    case [a, *b] as c:\n        assert a == b == c\n    case n:\n        assert n",
+        f"from math import *\n{IMPORT}assert add(1, 2) == sqrt(9)",
+        f"{IMPORT}assert (n := add(1, 2)) == 3 and [m for m in [n]] and (lambda k: k)(n)",
     ],
 )
 def test_tests_that_can_fail_and_can_pass_are_taken(tests: str) -> None:
@@ -129,6 +132,7 @@ def test_a_program_cannot_make_tests_look_broken(program: str, tmp_path: Path, v
             "test_imports": ["from math import sqrt"],
         },
         {"tests": [{"input": [1, 2], "output": 3}], "fn_name": "add"},
+        {"tests": "from solution import add\nassert add(1, TWO) == 3", "setup": "TWO = 2"},
         {"input_output": {"inputs": [[1, 2]], "outputs": [3]}, "fn_name": "add"},
     ],
 )

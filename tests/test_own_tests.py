@@ -622,7 +622,7 @@ USES = [
 @pytest.mark.parametrize(
     "tests",
     [
-        "import pytest\nfrom solution import half\n@pytest.mark.parametrize('n', [4])\ndef test_it(n): assert half(n) == 2",
+        "import pytest\nfrom solution import half\n@pytest.mark.parametrize('n', [4])\ndef test_it(n): assert half(n)",
         "import pytest\n@pytest.mark.parametrize('n', [4])\ndef test_it(n): assert half(n) == 2",
         "import solution\ndef test_it(): assert solution.half(4) == 2",
         "for f in (half,):\n    assert f(4) == 2",

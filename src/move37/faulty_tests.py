@@ -128,7 +128,8 @@ def check_names(tree: ast.Module) -> None:
         for alias in node.names
     }
     texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    _check_bound(used - bound, taken)
+    if not any(isinstance(node, ast.alias) and node.name == "*" for node in ast.walk(tree)):
+        _check_bound(used - bound, taken)
     modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     if "*" in taken or taken & used or MODULE in modules or any(text.startswith(MODULE) for text in texts):
         return
@@ -142,7 +143,7 @@ def check_names(tree: ast.Module) -> None:
 def _check_bound(free: set[str], taken: set[str]) -> None:
     """Tests that say what they take from the program must say where all of their names come from."""
     missing = sorted(name for name in free - set(dir(builtins)) if not name.startswith("__"))
-    if missing and taken and "*" not in taken and not free & _ANYTHING:
+    if missing and taken and not free & _ANYTHING:
         raise InputError(f"tests: {missing[0]} is neither defined in them nor imported from {MODULE}")
 
 
@@ -159,7 +160,9 @@ def names_of(tree: ast.AST) -> tuple[set[str], set[str]]:
                 bound.add(name)
             case ast.alias(name=name, asname=asname):
                 bound.add(asname or name.partition(".")[0])
-            case ast.ExceptHandler(name=str(name)):
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                bound.add(name)
+            case ast.MatchMapping(rest=str(name)):
                 bound.add(name)
     return used, bound
 

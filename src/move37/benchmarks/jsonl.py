@@ -155,7 +155,8 @@ def _program(benchmark: str, row: Row, said: tuple[str, str | None], answer: str
     references = (row.text(answer),) if answer not in _TESTS and row.find(answer) is not None else ()
     try:
         tests = _of_a_function(row.require(*_TESTS), row.find("fn_name"))
-        metadata = read_tests(tests, entry_point, bool(references))
+        others = row.find("setup", "prefix", *_BEFORE_TESTS)  # they may define what the tests use
+        metadata = read_tests(tests, entry_point, bool(references or others))
         for field in ("prefix", "setup", "checker"):
             if row.find(field) is not None:
                 metadata[field] = read_source(field, row.text(field))
