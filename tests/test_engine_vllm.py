@@ -230,3 +230,56 @@ def test_an_adapter_brings_room_for_its_rank(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     with pytest.raises(EngineError, match="rank"):
         adapter_arguments(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        (
+            "ValidationError: 1 validation error for VllmConfig Value error, float32 is not supported for quantization "
+            "method fp8 [type=value_error, input_value=ArgsKwargs((), {'model_co...), input_type=ArgsKwargs] For more",
+            "vLLM ended: ValidationError: float32 is not supported for quantization method fp8 (options.quantization, "
+            "options.dtype)",
+        ),
+        (
+            "AssertionError: Given number of CPU id list ['0-0'] doesn't match local world size 2.",
+            "local world size 2. (options.tensor_parallel_size, options.pipeline_parallel_size)",
+        ),
+        ("exit code 1: ValueError: Decrease VLLM_CPU_KVCACHE_SPACE", "; export VLLM_CPU_KVCACHE_SPACE=<GiB that"),
+    ],
+)
+def test_why_vllm_ended_is_said_without_what_stands_around_it(reason: str, line: str) -> None:
+    from move37.engines.vllm import _explained
+
+    said = str(_explained("m", reason))
+    assert line in said
+    assert "input_value" not in said
+
+
+def test_an_interpreter_that_is_not_there_is_refused_by_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"options\.python: no program at '/no/python'"):
+        ENGINES.load("vllm").load(ModelConfig(path=BASE, engine="vllm", options={"python": "/no/python"}))
+
+
+@pytest.mark.parametrize("bytes_left", [4, 1000, -8])
+def test_torn_weights_are_named_before_anything_starts(bytes_left: int, tmp_path: Path) -> None:
+    import shutil
+
+    from move37.engines.weight_files import refuse_torn
+
+    shutil.copytree(BASE, tmp_path / "m")
+    refuse_torn(str(tmp_path / "m"))
+    file = tmp_path / "m" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:bytes_left])
+    with pytest.raises(EngineError, match=r"model\.safetensors: is torn or no file of weights"):
+        ENGINES.load("vllm").load(ModelConfig(path=str(tmp_path / "m"), engine="vllm"))
+
+
+def test_every_setting_of_a_model_that_is_not_applied_is_said() -> None:
+    from transformers import GenerationConfig
+
+    from move37.engines.transformers_render import ignored_statement
+
+    asked = GenerationConfig(top_k=1, repetition_penalty=1.3, min_p=1.0, do_sample=True)
+    assert ignored_statement(asked) == "repetition_penalty=1.3, top_k=1, min_p=1.0"
+    assert ignored_statement(GenerationConfig(top_k=0, repetition_penalty=1.0, do_sample=True)) == "none"

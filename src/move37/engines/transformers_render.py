@@ -30,14 +30,15 @@ _NOW = re.compile(r"\bstrftime_now\b")
 _FORMATS = [f"%{flag}{kind}" for flag in ("", *"-_0^#EO") for kind in "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUvVwWxXyYzZf"]
 _ANSWER = "move-thirty-seven"
 """An answer that no template writes itself."""
-_DISTRIBUTION_SETTINGS = (
-    "repetition_penalty",
-    "top_k",
-    "min_p",
-    "typical_p",
-    "no_repeat_ngram_size",
-    "suppress_tokens",
-)
+_DISTRIBUTION_SETTINGS = {
+    "repetition_penalty": (1,),
+    "top_k": (0, -1),
+    "min_p": (0,),
+    "typical_p": (1,),
+    "no_repeat_ngram_size": (0,),
+    "suppress_tokens": ([],),
+}
+"""Settings of a model beside temperature and top-p, and with which values each changes nothing."""
 
 
 class TransformersRenderer:
@@ -211,8 +212,9 @@ def end_tokens_statement(sources: Mapping[str, frozenset[int]]) -> str:
 
 def ignored_statement(settings: Any) -> str:
     """ "top_k=20, repetition_penalty=1.1": what a model's generation settings recommend, and no engine here does."""
-    ignored = {name: getattr(settings, name, None) for name in _DISTRIBUTION_SETTINGS}
-    return ", ".join(f"{name}={value}" for name, value in ignored.items() if value not in (None, 1.0)) or "none"
+    found = {name: getattr(settings, name, None) for name in _DISTRIBUTION_SETTINGS}
+    ignored = {name: value for name, value in found.items() if value not in (None, *_DISTRIBUTION_SETTINGS[name])}
+    return ", ".join(f"{name}={value}" for name, value in ignored.items()) or "none"
 
 
 def vocabulary_size(model: PreTrainedModel) -> int:

@@ -14,6 +14,8 @@ vLLM draws the same sample for a seed only where nothing else depends on what ru
 """
 
 import os
+import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +46,7 @@ from move37.engines.transformers_render import (
 )
 from move37.engines.transformers_text import ResponseText
 from move37.engines.vllm_adapter import adapter_arguments
-from move37.engines.weight_files import fingerprint
+from move37.engines.weight_files import fingerprint, refuse_torn
 from move37.errors import ConfigError, EngineError, MissingExtraError
 from move37.images import pixels
 from move37.types import FinishReason, Prompt, Request, Sample, Segment
@@ -58,8 +60,13 @@ _ADVICE = {
     "out of memory": "; lower options.gpu_memory_utilization, options.max_num_seqs or options.max_num_batched_tokens",
     "SIGKILL": "; if nobody ended it, the machine was short of memory",
     "unexpected keyword argument": " (options.engine_args)",
+    "orld size": " (options.tensor_parallel_size, options.pipeline_parallel_size)",
+    "quantization": " (options.quantization, options.dtype)",
+    "KVCACHE_SPACE": "; export VLLM_CPU_KVCACHE_SPACE=<GiB that are free>",
 }
 """What a reason holds, and the setting that helps."""
+_AROUND = re.compile(r"^(\w+: )\d+ validation errors? for \w+ (?:Value error, )?|\s*\[type=.*$")
+"""What pydantic says around a reason."""
 _PASSED = {
     *("dtype", "quantization", "tensor_parallel_size", "pipeline_parallel_size", "gpu_memory_utilization"),
     *("max_model_len", "max_num_seqs", "max_num_batched_tokens", "enable_prefix_caching", "enforce_eager"),
@@ -177,11 +184,16 @@ class VLLMEngine(TransformersRenderer):
     @classmethod
     def _start(cls, model: ModelConfig, logprobs_mode: str) -> "VLLMEngine":
         options = parse_options(model, Options)
+        if options.python is not None and shutil.which(options.python) is None:
+            raise ConfigError(
+                f"options.python: no program at {options.python!r}; give the interpreter of an environment"
+            )
         base = adapter_base(model.path)
         tokenizer, config = open_renderer(model.path, options.revision, options.trust_remote_code)
         where = place_of(base or model.path, options.revision, options.trust_remote_code)
         if "gguf_file" in where:
             raise ConfigError(f"model {model.path!r}: vLLM reads folders and hub names; use engine = 'transformers'")
+        refuse_torn(where["pretrained_model_name_or_path"])
         arguments = {"model": where["pretrained_model_name_or_path"], **options.arguments()}
         arguments |= {"tokenizer": tokenizer.name_or_path or arguments["model"], "logprobs_mode": logprobs_mode}
         arguments |= {} if base is None else adapter_arguments(model.path)
@@ -406,6 +418,7 @@ def _explained(what: str, reason: str) -> EngineError | MissingExtraError:
             "the engine 'vllm' needs vLLM: pip install 'move37[vllm]', or set options.python to the interpreter of an "
             "environment that has it"
         )
+    reason = _AROUND.sub(lambda found: found[1] or "", reason)
     shown = reason if len(reason) <= 400 else reason[:397] + "..."
     advice = next((advice for sign, advice in _ADVICE.items() if sign in reason), "")
     return EngineError(f"{what}: vLLM ended: {shown}{advice}")
