@@ -315,3 +315,30 @@ def test_the_command_shows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["checks"]
     assert {"gpu", "vllm", "bubblewrap", "hub", "model cache", "verdict cache"} <= {check["name"] for check in checks}
     assert "This machine" in CliRunner().invoke(app, ["doctor"]).stdout
+
+
+def test_what_ended_sampling_is_said_until_it_goes_on(run: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    from move37.engines.scripted import ScriptedEngine
+    from move37.errors import EngineError
+
+    honest = ScriptedEngine.generate
+
+    def breaks(engine: Any, requests: Any, sampling: Any) -> Iterator[Sample]:
+        for made, sample in enumerate(honest(engine, requests, sampling)):
+            if made == 3:
+                raise EngineError("http://host/v1: no answer for 600 s [x]")
+            yield sample
+
+    monkeypatch.setattr(ScriptedEngine, "generate", breaks)
+    with pytest.raises(EngineError):
+        sample_run(run)
+    [model] = run_status(run).models
+    assert (model.state, model.samples) == ("idle", 3)
+    assert model.broke_off == "http://host/v1: no answer for 600 s [x]"
+    shown = CliRunner().invoke(app, ["status", str(run.folder)]).output
+    assert "m ended: http://host/v1: no answer for 600 s [x]" in " ".join(shown.split())
+    told = json.loads(CliRunner().invoke(app, ["status", str(run.folder), "--json"]).output)
+    assert told["models"][0]["broke_off"] == model.broke_off
+    monkeypatch.setattr(ScriptedEngine, "generate", honest)
+    sample_run(run)
+    assert run_status(run).models[0].broke_off is None

@@ -17,6 +17,8 @@ from move37.types import FinishReason, Sample
 
 PROGRESS = "progress"
 """The event of its lines."""
+BROKE_OFF = "broke off"
+"""The event of a line that says `why` a model's sampling ended before all was there."""
 EVERY_SECONDS = 5.0
 
 

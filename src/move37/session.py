@@ -8,7 +8,7 @@ for the last verdicts.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,7 @@ from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError, SamplesLeftError
 from move37.executors import EXECUTORS, is_placing
 from move37.hub import refuse_unreachable
-from move37.monitoring import Monitor, Round
+from move37.monitoring import BROKE_OFF, Monitor, Round
 from move37.owed import in_shares
 from move37.progress import Progress, Silent, SoFar, watch_model
 from move37.prompting import without_images
@@ -143,6 +143,10 @@ class Session:
         They are judged meanwhile, unless told not to: then nothing is, which a stopping plan does not allow. Problems
         of which samples cannot be made hold up no other: SamplesLeftError is raised when all others are finished.
         """
+        with self._telling_why(name):
+            return self._sample(name, problem_ids, verify)
+
+    def _sample(self, name: str, problem_ids: Sequence[str], verify: bool) -> int:
         left: SamplesLeftError | None = None
         plan, rounds = self.store.study().sampling.plan(), _Rounds(len(problem_ids))
         verify = verify or not plan.is_fixed
@@ -178,11 +182,23 @@ class Session:
 
         They are judged meanwhile, and so is what was left without a verdict.
         """
-        self.verify((name,))
-        owed = self.store.lacking(name, problem_ids, indices)
-        if not owed:
-            return 0
-        return self._sample_round(self._sampler(name), name, owed, True, self.progress)
+        with self._telling_why(name):
+            self.verify((name,))
+            owed = self.store.lacking(name, problem_ids, indices)
+            if not owed:
+                return 0
+            return self._sample_round(self._sampler(name), name, owed, True, self.progress)
+
+    @contextmanager
+    def _telling_why(self, name: str) -> Iterator[None]:
+        """Write down what ended sampling, for whoever comes back the next day and has no screen to read."""
+        try:
+            yield
+        except BaseException as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            with suppress(OSError):  # the disk may be what it was
+                self.store.log(BROKE_OFF, model=name, why=why)
+            raise
 
     def _sampler(self, name: str) -> "Sampler":
         """The model, loaded when it is first asked."""

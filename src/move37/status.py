@@ -9,14 +9,14 @@ import time
 from calendar import timegm
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from move37.config import IMPORTED
-from move37.monitoring import EVERY_SECONDS, PROGRESS
+from move37.monitoring import BROKE_OFF, EVERY_SECONDS, PROGRESS
 from move37.parts import PartFolder
 from move37.remote import PUSH_SECONDS, is_copy
 from move37.stopping import apply_plan
@@ -24,6 +24,7 @@ from move37.store import RunStore
 
 _TAIL_BYTES = 2**20
 """Of log.jsonl that are read: hours of progress, whatever else is in it."""
+_OF_SAMPLING = (PROGRESS, BROKE_OFF, "loaded", "sampled")
 _SILENT_AFTER = 4 * EVERY_SECONDS
 """Seconds without a line after which a model that has not ended counts as standing still; lines of a run at a URL come
 later."""
@@ -58,6 +59,8 @@ class ModelStatus:
     replicas: tuple[Mapping[str, Any], ...] = ()
     owed: int | None = None
     """Of a model that is not sampled now: samples that it lacks for the next decision about its problems."""
+    broke_off: str | None = None
+    """Why its sampling ended before all was there, where nothing has been sampled since."""
 
     @property
     def unscored(self) -> int:
@@ -86,7 +89,10 @@ def run_status(store: RunStore) -> RunStatus:
     study = store.study()
     planned = len(store.problems()) * study.sampling.n
     silence = _SILENT_AFTER + (2 * PUSH_SECONDS if is_copy(store.folder) else 0)
-    models = tuple(_model_status(store, name, planned, progress.get(name), now, silence) for name in study.models)
+    last_of = {line["model"]: line for line in lines if line.get("event") in _OF_SAMPLING and "model" in line}
+    why = {name: str(line.get("why")) for name, line in last_of.items() if line["event"] == BROKE_OFF}
+    states = (_model_status(store, name, planned, progress.get(name), now, silence) for name in study.models)
+    models = tuple(replace(state, broke_off=why.get(state.model)) for state in states)
     last = lines[-1] if lines else {}
     return RunStatus(store.folder, study.name, models, last.get("event"), _seconds_since(last, now))
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from move37.console import plain_text
 from move37.doctor import Check
@@ -62,7 +63,8 @@ def _drawn(found: RunStatus, width: int = 1000) -> Group:
     if copies:
         header = ("model", "copy", "in flight", "limit", "answered", "failed")
         tables += _side_by_side("Copies", header, [_replica_row(model, replica) for model, replica in copies], width)
-    return Group(*tables)
+    ended = [Text(f"{model.model} ended: {model.broke_off}") for model in found.models if model.broke_off]
+    return Group(*tables, *ended)
 
 
 def _row(model: ModelStatus) -> tuple[str, ...]:
