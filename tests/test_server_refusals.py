@@ -400,3 +400,43 @@ def test_the_context_is_read_under_whatever_name_it_is_listed(
     listed = {"data": [{"id": "m", key: 77}]}
     server.about = lambda path: listed if path == "/v1/models" else None  # type: ignore[method-assign]
     assert load().context_length == 77
+
+
+# ---- prompts that come back
+
+
+@pytest.mark.parametrize("keeps_tokens", [True, False])
+def test_a_server_that_writes_the_prompt_before_each_response_is_refused(
+    keeps_tokens: bool, server: ScriptedServer, load: Callable[..., Any]
+) -> None:
+    honest = server.answer
+
+    def echoing(body: Body, chat: bool) -> Body:
+        made = honest(body, chat)
+        said = body["prompt"] if keeps_tokens else re.sub(r"<\|.*?\|>", "", body["prompt"])
+        made["choices"][0]["text"] = said + made["choices"][0]["text"]
+        return made
+
+    server.answer = echoing  # type: ignore[method-assign]
+    prompt = Prompt("p", "<|im_start|>user\nWhat is 1 + 2?<|im_end|>\n<|im_start|>assistant\n", ("<|im_end|>",), "own")
+    requests = [Request(prompt, index, index + 1) for index in range(12)]
+    made = []
+    with pytest.raises(
+        EngineError, match=r"of \d+ responses begin with their prompt, and so do those to a test prompt"
+    ):
+        for sample in load().generate(requests, HOT):
+            made.append(sample)
+    assert not made
+
+
+def test_a_model_may_say_back_what_it_was_asked(server: ScriptedServer, load: Callable[..., Any]) -> None:
+    honest = server.answer
+
+    def repeats(body: Body, chat: bool) -> Body:
+        made = honest(body, chat)
+        if len(body["prompt"]) < 20:
+            made["choices"][0]["text"] = body["prompt"] + made["choices"][0]["text"]
+        return made
+
+    server.answer = repeats  # type: ignore[method-assign]
+    assert len(list(load().generate(asked(12, "1,2:3="), HOT))) == 12

@@ -190,6 +190,8 @@ class Dispatcher:
             raise
         finally:
             self.spending.settle(most, usage, may_cost)
+        for choice in choices if self.form.api == "completions" else ():
+            self.guard.note_echo(choice.text, call.prompt.text)
         alone = len(choices) == 1
         return [
             sample_of(request, choice, usage, alone, self.sampling)

@@ -1,10 +1,12 @@
 """Does a server give the same response again and again? A cache, or seeds that nobody reads, would be counted as luck.
+And does it write the prompt before each response? Then what ends a turn in the prompt would end the response.
 
 Equal responses to one prompt are no proof: a short answer, or a model that is sure, repeats itself. So repeats raise a
-suspicion, and a prompt to which every model has more than one thing to say decides. The first responses are held back
-until there is no suspicion, so that a run of repeats is refused before any of it is kept.
+suspicion, and a prompt to which every model has more than one thing to say, and none says it back, decides. The first
+responses are held back until there is no suspicion, so that a run of repeats is refused before any of it is kept.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,6 +18,8 @@ FEWEST, SHARE = 4, 0.05
 """Repeats that raise a suspicion: so many, and such a share of those that could be one."""
 PROBE = "Once upon a time, in a place that nobody had ever heard of, there lived"
 PROBES, PROBE_TOKENS = 8, 96
+_UNSEEN = re.compile(r"<\|[^|<>]*\|>|\s+")
+"""What may be lost of a prompt that is written back."""
 _LONG = 200
 """Characters from which two equal responses to the probe are no accident."""
 
@@ -31,6 +35,8 @@ class RepeatGuard:
 
     def __init__(self) -> None:
         self.repeats = self.responses = 0
+        self.echoes = self._looked = 0
+        """Responses that began with their prompt, of so many that were looked at."""
         self.settled = False
         self._firsts = 0
         """Responses of this window to a prompt that had none: they can repeat nothing."""
@@ -43,7 +49,7 @@ class RepeatGuard:
         if self.settled:
             return [*self.release(), sample]
         if self.responses >= _WINDOW and not self.is_suspicious:
-            self.repeats = self.responses = self._firsts = 0
+            self.repeats = self.responses = self._firsts = self.echoes = self._looked = 0
         known = self._seen.setdefault(sample.problem_id, set())
         digest = hash(sample.text)
         self.repeats += digest in known
@@ -62,13 +68,26 @@ class RepeatGuard:
     @property
     def is_suspicious(self) -> bool:
         possible = self.responses - self._firsts
-        return not self.settled and self.repeats >= FEWEST and self.repeats >= SHARE * possible
+        repeats = self.repeats >= FEWEST and self.repeats >= SHARE * possible
+        return not self.settled and (repeats or self._is_echoing)
+
+    @property
+    def _is_echoing(self) -> bool:
+        return self.echoes >= max(FEWEST, self._looked / 2)
+
+    def note_echo(self, text: str, prompt: str) -> None:
+        """Look whether a response, as the server gave it, begins with its prompt."""
+        if not self.settled:
+            self._looked += 1
+            self.echoes += _is_echoed(text, prompt)
 
     def release(self) -> list[Sample]:
         held, self._held = self._held, []
         return held
 
     def said(self, temperature: float) -> str:
+        if self._is_echoing:
+            return f"{self.echoes} of {self._looked} responses begin with their prompt"
         return (
             f"{self.repeats} of {self.responses} responses at temperature {temperature:g} repeat an earlier one to the "
             "same prompt word for word"
@@ -83,6 +102,8 @@ def fault_in(probes: Sequence[Sequence[str]]) -> str | None:
             "a test prompt is answered without any text: the server keeps back what the model writes, or hands it over "
             "under a name other than content, reasoning_content and reasoning"
         )
+    if texts and all(_is_echoed(text, PROBE) for text in texts):
+        return "so do those to a test prompt: the server writes the prompt before each response; turn that off (echo)"
     several = [call for call in probes if len(call) > 1]
     if several and all(map(_is_recalled, several)) and not _is_recalled([call[0] for call in several]):
         return (
@@ -95,6 +116,12 @@ def fault_in(probes: Sequence[Sequence[str]]) -> str | None:
             "of responses off"
         )
     return None
+
+
+def _is_echoed(text: str, prompt: str) -> bool:
+    """Whether a text begins with a prompt, which may have lost its special tokens and some space on the way."""
+    asked = _UNSEEN.sub("", prompt)
+    return bool(asked) and _UNSEEN.sub("", text[: 2 * len(prompt) + _LONG]).startswith(asked)
 
 
 def _is_recalled(texts: Sequence[str]) -> bool:
