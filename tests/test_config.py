@@ -176,3 +176,19 @@ def test_the_address_of_a_cluster_is_an_executor(address: str) -> None:
     assert parse_study(json.loads(resolved_json(study))) == study
     with pytest.raises(ConfigError, match=r"sampling\.executor: .*, and cluster\.address is another \(other:1\)"):
         parse_study(GOOD | {"sampling": {"executor": address}, "cluster": {"address": "other:1"}})
+
+
+def test_models_may_have_bases_of_their_own() -> None:
+    models = {name: {"path": name} for name in ("b1", "r1", "b7")}
+    models |= {"r7": {"path": "r7", "base": "b7"}, "r7-cold": {"path": "r7", "arm_of": "r7", "temperature": 0.2}}
+    study = parse_study(GOOD | {"models": models})
+    assert study.base_models() == ("b1", "b7")
+    assert list(study.against("b1").models) == ["b1", "r1"]
+    part = study.against("b7")
+    assert (list(part.models), part.base_model()) == (["b7", "r7", "r7-cold"], "b7")
+    for base in ("none", "r7", "r7-cold"):
+        wrong = models | {"r7": {"path": "r7", "base": base}, "r1": {"path": "r1", "base": "b1"}}
+        if base == "r7-cold":
+            wrong |= {"r7-cold": {"path": "r7", "base": "b7"}}
+        with pytest.raises(ConfigError, match=rf"models\.r7\.base: '{base}' is no other model that is a base itself"):
+            parse_study(GOOD | {"models": wrong})

@@ -91,6 +91,22 @@ def test_what_lies_beside_checkpoints_is_no_model_and_a_folder_is_one_however_of
     assert list(study.models) == ["step-100", "step-3", "step-8.gguf", "step-20", "base", "odd[1]"]
 
 
+def test_folders_above_that_a_pattern_leaves_open_are_in_the_names(tmp_path: Path) -> None:
+    for name in ("runs/a/final", "runs/b/final", "runs/b/step-2"):
+        (tmp_path / name).mkdir(parents=True)
+    assert list(load(tmp_path, '[models]\npaths = ["base", "runs/*/final"]\n').models) == ["base", "a-final", "b-final"]
+    text = f'[models.x]\npaths = ["{tmp_path}/runs/[ab]/f*"]\n[models.y]\npaths = ["runs/b/step-*", "runs/a/final"]\n'
+    assert list(load(tmp_path, text).models) == ["x-a-final", "x-b-final", "y-step-2", "y-final"]
+
+
+def test_a_pattern_that_only_files_fit_says_so(tmp_path: Path) -> None:
+    (tmp_path / "step-1.log").write_text("")
+    with pytest.raises(
+        ConfigError, match=r"no folder fits 'step-\*', only files such as step-1\.log: a model is a folder"
+    ):
+        load(tmp_path, '[models]\npaths = ["step-*"]\n')
+
+
 def test_digits_that_are_no_numbers_do_not_stop_an_order(tmp_path: Path) -> None:
     for name in ("m2²", "m10", "m2", "m²"):
         (tmp_path / "c" / name).mkdir(parents=True)

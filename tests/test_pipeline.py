@@ -387,3 +387,30 @@ def test_models_without_samples_or_verdicts_are_named_and_what_to_do(tmp_path: P
     said = pipeline.findings_of(RunStore.open(tmp_path / "run")).warnings
     named = "rl: in the study, without samples or counts: left out of this report; run `move37 sample"
     assert any(warning.startswith(named) for warning in said)
+
+
+def test_models_with_a_base_of_their_own_have_a_report_of_their_own(tmp_path: Path) -> None:
+    study = sums_study(tmp_path)
+    more = "".join(
+        f'[models.{name}]\npath = "{name}"\nengine = "scripted"\noptions.accuracy = {share}\n{base}'
+        for name, share, base in (("base-7b", 0.5, ""), ("rl-7b", 0.9, 'base = "base-7b"\n'))
+    )
+    study.write_text(study.read_text() + more)
+    with nothing_drawn():
+        done = pipeline.run_study(load_study(study), tmp_path / "run").reported
+    [other] = done.others
+    assert (done.report, other.report) == (
+        tmp_path / "run/report.html",
+        tmp_path / "run/against-base-7b/report.html",
+    )
+    for report, models in ((done, ["base", "rl"]), (other, ["base-7b", "rl-7b"])):
+        found = json.loads((report.report.parent / "analyses.json").read_text())
+        assert [curve["model"] for curve in found["curves"]] == models
+        assert [(each["difference"]["base"], each["difference"]["rl"]) for each in found["comparisons"]] == [
+            tuple(models)
+        ]
+    assert "with bases of their own, in reports of their own: base-7b, rl-7b" in done.warnings
+    assert not any("names it no longer" in warning for warning in (*done.warnings, *other.warnings))
+    with nothing_drawn():
+        elsewhere = pipeline.report_run(RunStore.open(tmp_path / "run"), tmp_path / "out")
+    assert elsewhere.others[0].report == tmp_path / "out/against-base-7b/report.html"

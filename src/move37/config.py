@@ -260,6 +260,9 @@ class ModelConfig(Settings):
     template: str | None = Field(default=None, description="Overrides sampling.template; reported.")
     max_new_tokens: Tokens | None = Field(default=None, description="Overrides sampling.max_new_tokens; reported.")
     environment: str | None = Field(default=None, description="Overrides sampling.environment: base with tools, say.")
+    base: str | None = Field(
+        default=None, description="The model that it is compared with, in a report of its own; default: analysis.base."
+    )
     match_entropy: str | None = Field(
         default=None, description="Sample at the temperature at which it is as random as this model is; it is found."
     )
@@ -416,6 +419,9 @@ class StudyConfig(Settings):
                 raise ValueError(f"models.{name}.arm_of: {model.arm_of!r} is no other model with arms of its own")
             if model.guess is not None and main is None:
                 raise ValueError(f"models.{name}.guess: only an arm guesses; set arm_of to the model that it is of")
+            own = self.models.get(model.base) if model.base is not None else None
+            if model.base is not None and (own is None or own.base is not None or model.base == name):
+                raise ValueError(f"models.{name}.base: {model.base!r} is no other model that is a base itself")
             if main is not None and main.asked_of != model.asked_of:
                 raise ValueError(f"models.{name}.arm_of: an arm has the path of {model.arm_of!r}: the same weights")
         return self
@@ -450,6 +456,25 @@ class StudyConfig(Settings):
     def base_model(self) -> str | None:
         """The model that the others are compared with."""
         return self.analysis.base or next(iter(self.models), None)
+
+    def base_models(self) -> tuple[str, ...]:
+        """All models that others are compared with: that of the study, and those that models name for themselves."""
+        own = (model.base for model in self.models.values() if model.base is not None)
+        return tuple(dict.fromkeys(base for base in (self.base_model(), *own) if base is not None))
+
+    def against(self, base: str) -> "StudyConfig":
+        """The part of the study that is compared with `base`: with its arms, and the models whose base it is."""
+        bases, first = self.base_models(), self.base_model()
+
+        def base_of(name: str) -> str:
+            model = self.models[name]
+            if model.arm_of is not None and model.base is None:
+                return base_of(model.arm_of)
+            return name if name in bases else model.base or str(first)
+
+        models = {name: model for name, model in self.models.items() if base_of(name) == base}
+        analysis = self.analysis.model_copy(update={"base": base})
+        return self.model_copy(update={"models": models, "analysis": analysis})
 
     def trained_in(self, run: Path) -> "StudyConfig":
         """The study with the places of the models that it trains, which are in its run folder."""

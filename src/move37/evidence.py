@@ -522,6 +522,9 @@ class RunEvidence:
                 f"{seen:,} problems have images, and no model was asked without them: how many of these are solved by "
                 'guessing is not known (an arm with guess = "blind" says it)'
             )
+        if self.store.elsewhere:
+            apart = ", ".join(sorted(self.store.elsewhere))
+            yield f"with bases of their own, in reports of their own: {apart}"
         for model in self.store.unnamed_models():
             yield f"{model} has samples or counts in this run, and the study names it no longer: it is left out"
         known = self.store.models()

@@ -7,7 +7,8 @@
 A pattern (`*`, `?`, `[`) stands for the folders, and GGUF files, that fit it in natural order: step-20 before step-100.
 A name without one stands for itself, whether it is there or not: it may be a hub's or a server's. A folder whose name
 has such characters itself is taken as it is. A folder that a list gives twice, by two patterns or by a link to it, is
-one model, where it is given first and by the name of the folder itself.
+one model, where it is given first and by the name of the folder itself. A model is called as its folder, and where the
+pattern leaves a folder above it open, as what it leaves open and all below: runs/*/final gives a-final and b-final.
 """
 
 import re
@@ -54,20 +55,21 @@ def one_table_each(raw: Mapping[str, Any], folder: Path, where: str) -> dict[str
 def _one_each(tables: Mapping[str, Any], folder: Path, where: str) -> Iterator[tuple[str, Any]]:
     for name, table in tables.items():
         if name == PATHS and not isinstance(table, Mapping):
-            for path in _paths(table, folder, f"{where}: models.{PATHS}"):
-                yield _last_part(path), {"path": path}
+            for called, path in _paths(table, folder, f"{where}: models.{PATHS}"):
+                yield called, {"path": path}
         elif isinstance(table, Mapping) and PATHS in table:
             key = f"{where}: models.{name}.{PATHS}"
             if "path" in table:
                 raise ConfigError(f"{key}: give path or {PATHS}, not both")
             rest = {key: value for key, value in table.items() if key != PATHS}
-            for path in _paths(table[PATHS], folder, key):
-                yield f"{name}-{_last_part(path)}", rest | {"path": path}
+            for called, path in _paths(table[PATHS], folder, key):
+                yield f"{name}-{called}", rest | {"path": path}
         else:
             yield name, table
 
 
-def _paths(given: Any, folder: Path, where: str) -> Iterator[str]:
+def _paths(given: Any, folder: Path, where: str) -> Iterator[tuple[str, str]]:
+    """What each model of a list is called, and its path."""
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given) or not given:
         raise ConfigError(f'{where}: a list of names and patterns was expected, as ["base", "checkpoints/step-*"]')
     had: set[Path] = set()
@@ -75,7 +77,7 @@ def _paths(given: Any, folder: Path, where: str) -> Iterator[str]:
         for path in _fitting(each, folder, where):
             place = (folder / Path(path).expanduser()).resolve()
             if place not in had:
-                yield path
+                yield _called(path, each), path
             had.add(place)
 
 
@@ -86,7 +88,9 @@ def _fitting(given: str, folder: Path, where: str) -> list[str]:
         return [given]
     found = [each for each in glob(str(path), root_dir=folder) if _is_model(folder / each)]
     if not found:
-        raise ConfigError(f"{where}: no folder fits {given!r}")
+        files = sorted(glob(str(path), root_dir=folder))
+        but = f", only files such as {files[0]}: a model is a folder or a .gguf" if files else ""
+        raise ConfigError(f"{where}: no folder fits {given!r}{but}")
     own: dict[Path, str] = {}
     for each in sorted(found, key=lambda each: (folder / each.rstrip("/")).is_symlink()):
         own.setdefault((folder / each).resolve(), each)
@@ -98,8 +102,12 @@ def _is_model(path: Path) -> bool:
     return path.is_dir() or path.suffix.lower() == ".gguf"
 
 
-def _last_part(path: str) -> str:
-    return Path(path).name or path
+def _called(path: str, given: str) -> str:
+    """The name of a folder; of one that a pattern stands for, from the first part that the pattern leaves open."""
+    parts, pattern = Path(path).parts, Path(given).expanduser().parts
+    open_parts = [bool(_PATTERN.search(part)) for part in pattern]
+    first = open_parts.index(True) if path != given and any(open_parts) else len(pattern) - 1
+    return "-".join(parts[len(parts) - len(pattern) + first :]) or path
 
 
 def _in_natural_order(path: str) -> list[tuple[int, str]]:

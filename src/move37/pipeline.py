@@ -15,6 +15,7 @@ A study is a run folder (`store.py`) that passes go over, each resumable and eac
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -251,9 +252,21 @@ def compare_verifiers(
 
 def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
     """What the verdicts say. Also written to analyses.json, every number of it: in the run folder, or in `out`."""
-    findings = findings_of(store)
-    write_json((out or store.folder) / "analyses.json", findings_json(findings))
+    first, *others = parts_of(store, out)
+    for part, folder in others:
+        write_json(folder / "analyses.json", findings_json(findings_of(part)))
+    findings = findings_of(first[0])
+    write_json(first[1] / "analyses.json", findings_json(findings))
     return findings
+
+
+def parts_of(store: RunStore, out: Path | None = None) -> list[tuple[RunStore, Path]]:
+    """The run in parts with one base each, and the folder of each one's report; of most runs it is one."""
+    folder, (first, *others) = out or store.folder, store.study().base_models() or (None,)
+    if first is None or not others:
+        return [(store, folder)]
+    known = [base for base in others if set(store.study().against(base).models) & set(store.models())]
+    return [(store.against(first), folder), *((store.against(each), folder / f"against-{each}") for each in known)]
 
 
 def findings_of(store: RunStore) -> Findings:
@@ -297,8 +310,16 @@ def report_run(store: RunStore, out: Path | None = None, single_file: bool = Tru
     With `out` all of it goes there and nothing is written to the run, which may be on a share that is only read.
     Unless it is a `single_file`, report.html links to the files beside it and does not hold them.
     """
-    findings = analyse_run(store, out)
-    page = write_report(findings, run_context(store, out), out or store.folder, single_file)
+    (first, folder), *others = parts_of(store, out)
+    reports = tuple(_reported(part, its_own, out, single_file) for part, its_own in others)
+    return replace(_reported(first, folder, out, single_file), others=reports)
+
+
+def _reported(store: RunStore, folder: Path, out: Path | None, single_file: bool) -> Reported:
+    """The report of a run, or a part of one, that has one base."""
+    findings = findings_of(store)
+    write_json(folder / "analyses.json", findings_json(findings))
+    page = write_report(findings, run_context(store, out), folder, single_file)
     screen = first_screen(findings)
     title, answers = unnamed(screen.title.text), tuple(map(unnamed, answer_lines(screen)))
     return Reported(store.folder, page, findings.warnings, title, answers)

@@ -89,6 +89,8 @@ class Reported:
     """What it says first."""
     answers: tuple[str, ...] = ()
     """The answers beside it, a line each."""
+    others: tuple[Reported, ...] = ()
+    """Reports of the models whose base is another."""
 
 
 @dataclass(frozen=True, slots=True)

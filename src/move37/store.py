@@ -30,6 +30,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -110,6 +111,8 @@ class RunStore:
         self._study: StudyConfig | None = None
         self._problems: tuple[Problem, ...] | None = None
         self._digests: dict[str, int] | None = None
+        self.elsewhere: frozenset[str] = frozenset()
+        """Models of the study that other parts of it are about."""
 
     # -- the study and its problems ------------------------------------------------------------------------------
 
@@ -146,6 +149,13 @@ class RunStore:
             written = parse_study(self._config()[1], str(self.folder / "config.json"))
             self._study = written.trained_in(self.folder)
         return self._study
+
+    def against(self, base: str) -> "RunStore":
+        """The run as one of that part of its study alone that is compared with `base`; to be read."""
+        whole, part = self.study(), copy(self)
+        part._study = whole.against(base)
+        part.elsewhere = frozenset(whole.models.keys() - part._study.models.keys())
+        return part
 
     def adopt(self, study: StudyConfig) -> None:
         """Make `study` the run's own. Raises ConfigError as `refuse_changes`."""
@@ -264,7 +274,7 @@ class RunStore:
 
     def unnamed_models(self) -> tuple[str, ...]:
         """Models that have samples or counts here, and that the study names no longer."""
-        return tuple(sorted(self._models_here() - self.study().models.keys()))
+        return tuple(sorted(self._models_here() - self.study().models.keys() - self.elsewhere))
 
     def _models_here(self) -> set[str]:
         return {path.name for kind in ("samples", "counts") for path in self._folders(self.folder / kind)}

@@ -80,6 +80,8 @@ def print_reported(done: Reported, unchecked: Sequence[str] = ()) -> None:
     if more > 1:
         tell(False, f"{more} more warnings are in the report.")
     tell(False, f"Report: {done.report}")
+    for other in done.others:
+        print_reported(other)
 
 
 def print_examples(context: ReportContext) -> None:
