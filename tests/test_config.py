@@ -192,3 +192,14 @@ def test_models_may_have_bases_of_their_own() -> None:
             wrong |= {"r7-cold": {"path": "r7", "base": "b7"}}
         with pytest.raises(ConfigError, match=rf"models\.r7\.base: '{base}' is no other model that is a base itself"):
             parse_study(GOOD | {"models": wrong})
+
+
+def test_a_folder_that_is_gone_may_be_written_as_it_was() -> None:
+    """A relative path is resolved where the folder is there."""
+    study = parse_study(GOOD)
+    was, now, other = (
+        study.model_copy(update={"models": {"m": study.models["base"].model_copy(update={"path": path})}})
+        for path in ("/data/runs/step-2", "runs/step-2", "uns/step-2")
+    )
+    assert changed_keys(was, now) == []
+    assert changed_keys(was, other) == ["models.m.path"]

@@ -18,6 +18,7 @@ from move37.analyses.details import ModelData
 from move37.analyses.findings import find
 from move37.config import AnalysisConfig, ProblemsConfig, from_options, load_study
 from move37.counts import Tally
+from move37.engines import ENGINES
 from move37.errors import ConfigError, InputError, StoreError, UnknownNameError
 from move37.estimates.settings import BandSettings
 from move37.evidence import RunEvidence
@@ -414,3 +415,21 @@ def test_models_with_a_base_of_their_own_have_a_report_of_their_own(tmp_path: Pa
     with nothing_drawn():
         elsewhere = pipeline.report_run(RunStore.open(tmp_path / "run"), tmp_path / "out")
     assert elsewhere.others[0].report == tmp_path / "out/against-base-7b/report.html"
+
+
+def test_a_checkpoint_that_was_sampled_may_be_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here by a fake that samples in the place of the engine transformers, whose models have to be there."""
+    monkeypatch.setitem(ENGINES.table, "transformers", "move37.engines.scripted:ScriptedEngine")
+    monkeypatch.setattr("move37.hub.is_reachable", lambda *_: False)
+    study = sums_study(tmp_path, n=2)
+    text = study.read_text().replace('"scripted base"', '"ck/step-1"').replace('"scripted RL"', '"ck/step-2"')
+    study.write_text(text.replace('engine = "scripted"', 'engine = "transformers"'))
+    for step in (1, 2):
+        (tmp_path / f"ck/step-{step}").mkdir(parents=True)
+    pipeline.sample_run(pipeline.start_run(load_study(study), tmp_path / "run"), verify=True)
+    (tmp_path / "ck/step-2").rmdir()
+    store = pipeline.start_run(load_study(study), tmp_path / "run")
+    assert pipeline.sample_run(store, verify=True).sampled == {}
+    study.write_text(study.read_text().replace("n = 2", "n = 3"))
+    with pytest.raises(InputError, match=r"models\.rl\.path: .*ck/step-2"):
+        pipeline.start_run(load_study(study), tmp_path / "run")

@@ -564,7 +564,7 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
             changes.append(f"templates.{name}")
     for name in old.models.keys() & new.models.keys():
         was, now = old.models[name], new.models[name]
-        folders = Path(was.path).is_absolute() and Path(now.path).is_absolute()
+        folders = (Path(was.path).is_absolute() and Path(now.path).is_absolute()) or _is_end_of(now.path, was.path)
         trained = was.recipe is not None and now.recipe is not None
         if was.path != now.path and not folders and not trained and IMPORTED not in (was.engine, now.engine):
             changes.append(f"models.{name}.path")
@@ -575,6 +575,12 @@ def changed_keys(old: StudyConfig, new: StudyConfig) -> list[str]:
             if _law(was, key) != _law(now, key) and not (found and now.match_entropy):
                 changes.append(f"models.{name}.{key}")
     return changes
+
+
+def _is_end_of(path: str, before: str) -> bool:
+    """Whether a path is how a folder that was there may be written that is gone: nothing says then where it lay."""
+    parts, whole = Path(path).parts, Path(before).parts
+    return Path(before).is_absolute() and len(parts) > 0 and whole[-len(parts) :] == parts
 
 
 def _law(settings: Settings, key: str) -> Any:

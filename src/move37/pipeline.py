@@ -99,13 +99,13 @@ def run_study(
 
 def dry_run(study: StudyConfig, folder: Path) -> Workload:
     """What `run_study` would train and sample, and about how long that takes. Writes nothing."""
-    check_names(study)
+    check_names(study, folder)
     return workload_of(study, folder)
 
 
 def start_run(study: StudyConfig, folder: Path) -> RunStore:
     """Write down what the run is. Refuses unknown names, and a study that contradicts what is there already."""
-    check_names(study)
+    check_names(study, folder)
     check_trainings(study, folder)
     store = RunStore(folder)
     study = with_found(study, store)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import product
+from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +24,7 @@ from move37.counts import StoppingPlan
 from move37.engines import ENGINES, Dated, Engine, Seeing
 from move37.engines.metering import Metered, Named
 from move37.environments import ENVIRONMENTS
-from move37.errors import ConfigError, SamplesLeftError
+from move37.errors import ConfigError, InputError, SamplesLeftError
 from move37.executors import EXECUTORS, is_placing
 from move37.hub import refuse_unreachable
 from move37.monitoring import BROKE_OFF, Monitor, Round
@@ -51,8 +52,11 @@ def sampled_models(study: StudyConfig) -> list[str]:
     return [name for name, model in study.models.items() if model.engine != IMPORTED]
 
 
-def check_names(study: StudyConfig) -> None:
-    """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded."""
+def check_names(study: StudyConfig, folder: Path) -> None:
+    """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded.
+
+    A model that owes the run in `folder` nothing need not be there any more: trainings delete old checkpoints.
+    """
     for template in {study.sampling.template, *(model.template for model in study.models.values() if model.template)}:
         template_of(template, study.templates)
     for environment in {study.sampling_of(name).environment for name in sampled_models(study)}:
@@ -75,13 +79,24 @@ def check_names(study: StudyConfig) -> None:
             make_verifier(source.verifier, study.verification)
     if placing:
         return  # paths and packages are those of other machines
+    finished: set[str] = set()
     for name, engine in engines.items():
         if engine == "transformers":
-            refuse_unreachable(study.models[name].path, f"models.{name}.path")
+            try:
+                refuse_unreachable(study.models[name].path, f"models.{name}.path")
+            except InputError:
+                if not _owes_nothing(name, study, folder):
+                    raise
+                finished.add(name)
     for name, engine in engines.items():  # last: this loads torch
         loaded: Any = ENGINES.load(engine)
-        if hasattr(loaded, "check"):
+        if hasattr(loaded, "check") and name not in finished:
             loaded.check(study.models[name])
+
+
+def _owes_nothing(name: str, study: StudyConfig, folder: Path) -> bool:
+    store = RunStore(folder)
+    return store.exists and not store.owed(name, [problem.id for problem in store.problems()], study.sampling.plan())
 
 
 def _engine(study: StudyConfig, model: ModelConfig) -> Engine:
