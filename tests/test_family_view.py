@@ -19,7 +19,7 @@ from move37.report.family_figure import family_curves_figure
 from move37.report.family_view import family_view, sparse_ks
 from move37.report.handouts import Handouts
 from move37.report.page import write_report
-from move37.report.tables import curves_table
+from move37.report.tables import curves_table, outcomes_table, settings_tables
 from move37.report.words.first_screen import first_screen
 from move37.report.words.tallied import answer_lines
 from move37.terminal import print_findings
@@ -150,3 +150,30 @@ def test_the_table_of_curves_has_a_row_for_each_of_many_models(family: Findings)
     table = curves_table(family.curves, (1, 16))
     assert table.header == ("model", "k = 1", "k = 16")
     assert [row[0] for row in table.rows] == [curve.model for curve in family.curves]
+
+
+def test_what_became_of_the_samples_of_many_models_has_a_row_for_each(family: Findings) -> None:
+    table = outcomes_table(family.audits)
+    assert table.header[:3] == ("model", "samples", "correct")
+    assert [row[0] for row in table.rows] == [audit.model for audit in family.audits]
+    assert not any(name.startswith("pass@1 if") for name in table.header)  # no sample is unscored
+    some = (*family.audits[1:], replace(family.audits[0], unscored=3))
+    assert "pass@1 if unscored were all wrong" in outcomes_table(some).header
+    few = outcomes_table(family.audits[:2])
+    assert few.header == ("", "m<0>", "m<1>")
+
+
+def test_what_many_models_were_asked_alike_is_said_once_and_the_rest_in_a_row_for_each() -> None:
+    models = [f"m{i}" for i in range(9)]
+    settings = [(f"{model}: {key}", value) for model in models for key, value in (("sampling", "t"), ("source", model))]
+    alike, apart, other = settings_tables([*settings, ("m3: dtype", "bfloat16"), ("bands", "95%")], models)
+    assert alike.rows == (("sampling", "t"),)
+    assert apart.header == ("model", "source", "dtype")
+    assert [tuple(map(str, row)) for row in apart.rows[2:5]] == [
+        ("m2", "m2", "–"),
+        ("m3", "m3", "bfloat16"),
+        ("m4", "m4", "–"),
+    ]
+    assert other.rows == (("bands", "95%"),)
+    side_by_side = settings_tables(settings, models[:3])[0]
+    assert side_by_side.header == ("setting", "m0", "m1", "m2")

@@ -52,7 +52,7 @@ def sampled_models(study: StudyConfig) -> list[str]:
     return [name for name, model in study.models.items() if model.engine != IMPORTED]
 
 
-def check_names(study: StudyConfig, folder: Path) -> None:
+def check_names(study: StudyConfig, folder: Path | None = None) -> None:
     """Refuse a name that nothing goes by, and options that no verifier has, before anything is loaded.
 
     A model that owes the run in `folder` nothing need not be there any more: trainings delete old checkpoints.
@@ -85,7 +85,7 @@ def check_names(study: StudyConfig, folder: Path) -> None:
             try:
                 refuse_unreachable(study.models[name].path, f"models.{name}.path")
             except InputError:
-                if not _owes_nothing(name, study, folder):
+                if folder is None or not _owes_nothing(name, study, folder):
                     raise
                 finished.add(name)
     for name, engine in engines.items():  # last: this loads torch

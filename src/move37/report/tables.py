@@ -5,7 +5,7 @@ reason stands below the table. Long curves are shown at powers of two, or at the
 `exports.py` has every number. Left out: HTML, which the templates make.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -292,7 +292,8 @@ def gap_table(comparison: Comparison) -> Table:
 
 
 def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
-    """One column per model: what became of its samples, and how far pass@1 could move."""
+    """What became of the samples of each model, and how far pass@1 could move: a column for each, a row where there are
+    many."""
     early = [audit for audit in audits if audit.stopped_early]
     of = counted_samples(audits)
     lines = (
@@ -315,14 +316,21 @@ def outcomes_table(audits: Sequence[OutcomeAudit]) -> Table:
         "Sampling stopped early where enough was right, so hard problems have more samples than easy ones: a share of "
         "all samples would compare problems, not models.",
     )
+    header = ("", *(audit.model for audit in audits))
+    rows = tuple((name, *(cell(audit) for audit in audits)) for name, cell in lines)
+    if is_family(len(audits)):
+        none = all(audit.unscored == 0 for audit in audits)  # then pass@1 could not move
+        kept = [each for each in lines if not (none and each[0].startswith("pass@1 if"))]
+        header = ("model", *(name for name, _ in kept))
+        rows = tuple((audit.model, *(cell(audit) for _, cell in kept)) for audit in audits)
     return Table(
         caption="Samples by outcome, and how far pass@1 could move",
-        header=("", *(audit.model for audit in audits)),
-        rows=tuple((name, *(cell(audit) for audit in audits)) for name, cell in lines),
+        header=header,
+        rows=rows,
         csv="outcomes.csv",
         notes=(
             "Unscored: the instrument failed, not the model; such samples are left out of pass@1, and the two lines "
-            "below it say how much they could change. Truncated samples count as they were judged.",
+            "after it say how much they could change. Truncated samples count as they were judged.",
             *(stopped if early else ()),
         ),
     )
@@ -483,8 +491,8 @@ def settings_tables(settings: Sequence[tuple[str, str]], models: Sequence[str]) 
             rest.append((name, value))
         else:
             own.setdefault(name.removeprefix(f"{model}: "), {})[model] = value
-    found = []
-    if own:
+    found = _of_many(own, models) if own and is_family(len(models)) else []
+    if own and not found:
         lacking = Missing("not known of this model")
         rows = []
         for name, values in own.items():
@@ -497,6 +505,19 @@ def settings_tables(settings: Sequence[tuple[str, str]], models: Sequence[str]) 
         caption = "What the numbers were made with"
         found.append(Table(caption, ("setting", "value"), tuple(rest), "settings.csv", (), frozenset({0, 1})))
     return found
+
+
+def _of_many(own: Mapping[str, Mapping[str, str]], models: Sequence[str]) -> list[Table]:
+    """What all models were asked with, once; and where they differ a row for each."""
+    lacking = Missing("not known of this model")
+    alike = {name: set(each.values()) for name, each in own.items() if len(each) == len(models)}
+    shared = tuple((name, *values) for name, values in alike.items() if len(values) == 1)
+    apart = [name for name in own if len(alike.get(name, ())) != 1]
+    rows = tuple((model, *(own[name].get(model, lacking) for name in apart)) for model in models)
+    text = frozenset(range(len(apart) + 1))
+    found = [Table("How all models were asked", ("setting", "value"), shared, "settings.csv", (), frozenset({0, 1}))]
+    differing = Table("In what the models differ", ("model", *apart), rows, "settings.csv", (), text)
+    return (found if shared else []) + ([differing] if apart else [])
 
 
 def answers_table(screen: FirstScreen) -> Table:
