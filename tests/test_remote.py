@@ -372,6 +372,7 @@ def test_what_is_only_read_needs_no_leave_to_write(url: str, tmp_path: Path, mon
         ["labels", url],
         ["pool", str(tmp_path / "one"), url],
         ["--debug", "status", url],
+        ["report", url, "--out", "here"],
     ):
         with local_copies(arguments):
             pass

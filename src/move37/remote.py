@@ -48,6 +48,7 @@ _NEARLY = re.compile(rf"(?P<scheme>{'|'.join(SCHEMES[:-2])}):/?(?P<place>[^/].*)
 """What looks like a URL that was mistyped, or that a `Path` took a slash from: s3:/bucket/run."""
 _READERS = ("show", "status", "compare", "export", "labels", "plan")
 """Commands that write nothing into the run that they are given."""
+_READERS_WITH_OUT = ("report", "analyse")
 _OUT = ("--out", "-o")
 _VOLATILE = ("memory",)
 """Of the schemes, those whose runs end with the process, which is no loss."""
@@ -81,7 +82,11 @@ def _writes(arguments: Sequence[str], position: int) -> bool:
     words = [each for each in arguments[:position] if not each.startswith("-")]
     if arguments[position].startswith(tuple(f"{name}=" for name in _OUT)) or arguments[position - 1] in _OUT:
         return True
-    return words[:1] != ["pool"] or len(words) == 1 if words and words[0] not in _READERS else not words
+    if not words or words[0] in _READERS:
+        return not words
+    if words[0] in _READERS_WITH_OUT:  # all that they make goes there
+        return not any(each.partition("=")[0] in _OUT for each in arguments)
+    return words[0] != "pool" or len(words) == 1
 
 
 def refuse_mistyped(argument: str) -> None:
