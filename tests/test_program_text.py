@@ -309,6 +309,7 @@ ADDS = "def triple(n):\n    if n: return n + n + n\n    return 0\n"
         f'{SHOWN}\n\ndef other(n):\n    """Other.\n\n    >>> other(1)\n    2\n    """\n    return [',
         f"{WHOLE}\n>>> triple(1)\n3\n",
         f"```python\n{WHOLE}\n>>> triple(1)\n3\n```",
+        f">>> 3 * 1\n3\n\nSo:\n\n{WHOLE}",
         # Words that are Python by accident.
         f"Solution\n\n{WHOLE}\nDone\n",
         f"{WHOLE}\nComplexity: O(n)\n",
@@ -319,6 +320,7 @@ ADDS = "def triple(n):\n    if n: return n + n + n\n    return 0\n"
         # A block that was left open is the program, if it is one, and none that only began to repeat another.
         f"```python\n{WRONG}```\nNo:\n```python\n{WHOLE}",
         f"```python\n{WRONG}```\nNo:\n```python\n{WHOLE.rstrip()}<|im_end|>",
+        f"```python\n{WRONG}```\nNo:\n```python\n{WHOLE}\nassert triple(1) ==",
         f"```python\n{WHOLE}```\nAgain:\n```python\ndef triple(n):\n    # by addition\n    total = n\n",
         f"```python\n{ADDS}```\nAgain:\n```python\ndef triple(n):\n    '''Adds.'''\n    if n: return n + n + n\n",
         # The answer stands in its tag.

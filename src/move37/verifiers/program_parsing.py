@@ -373,7 +373,7 @@ def _without_prompts(text: str) -> str:
     if parsed(before) is not None and STARTS.search(before):
         return before
     program = "\n".join(a or b for a, b in _PROMPT.findall(text)) + "\n"
-    return text if _DEFINITION.search(before) or parsed(program) is None else program
+    return text if _DEFINITION.search(text) or parsed(program) is None else program
 
 
 def _without_commands(text: str) -> str:

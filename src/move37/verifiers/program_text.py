@@ -207,8 +207,9 @@ def _asked_for(blocks: Sequence[Block], task: Task) -> Block | None:
     """The block that is what was asked for; None if none is."""
     pythons = [block for block in blocks if block.kind == PYTHON]
     closed = [block for block in pythons if block.closed]
-    if closed and not pythons[-1].closed and _is_finished(pythons[-1], closed, task):
-        closed.append(pythons[-1])
+    if closed and not pythons[-1].closed:
+        last = _up_to_cut(pythons[-1])
+        closed += [last] if _is_finished(last, closed, task) else []
     groups = [
         closed,
         pythons,
@@ -217,6 +218,15 @@ def _asked_for(blocks: Sequence[Block], task: Task) -> Block | None:
     ]
     choose = _script if task.is_script else partial(_function, task=task)
     return next((found for group in groups if group and (found := choose(group)) is not None), None)
+
+
+def _up_to_cut(block: Block) -> Block:
+    """Without the statement in which it was cut off, where that stands at the margin: what is before it is whole."""
+    if parsed(block.text) is not None:
+        return block
+    text = up_to_prose(block.text) or ""
+    rest = block.text[len(text) :].lstrip("\n")
+    return block._replace(text=text) if rest[:1].strip() else block
 
 
 def _is_finished(block: Block, closed: Sequence[Block], task: Task) -> bool:
