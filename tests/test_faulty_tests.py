@@ -41,6 +41,7 @@ def loaded(folder: Path, row: dict[str, Any]) -> Problem:
         (f"{IMPORT}def helper():\n    assert add(1, 2) == 3", "nothing in them can fail"),
         ("class AddTests:\n    def test_it(self):\n        assert add(1, 2) == 3", "nothing in them can fail"),
         ("print('yes' if add(1, 2) == 3 else 'no')", "nothing in them can fail"),
+        ("try:\n    assert add(1, 2) == 3\nexcept AssertionError:\n    print('no')", "nothing in them can fail"),
         ("assert (add(1, 2) == 3, 'no')", "line 1 asserts a tuple, which is always true"),
         ("assert add(1, 2) == 3\nassert False", "line 2 fails whatever the program does"),
         ("assert add(1, 2) == 3\nassert 1 == 2", "line 2 fails whatever the program does"),
@@ -80,6 +81,9 @@ def test_tests_that_nothing_or_everything_passes_are_refused(tests: Any, message
         "\ufeffassert add(1, 2) == 3",
         f"{IMPORT}match add(1, 2):\n    case [a, *b] as c:\n        assert a == b == c\n    case n:\n        assert n",
         f"from math import *\n{IMPORT}assert add(1, 2) == sqrt(9)",
+        "try:\n    assert add(1, 2) == 3\nexcept Exception as e:\n    raise SystemExit(1) from e",
+        "try:\n    add(1, 'x')\n    assert False\nexcept TypeError:\n    pass",
+        "def check(f):\n    assert f(1, 2) == 3\nif __name__ == '__main__':\n    check(add)",
         f"{IMPORT}assert (n := add(1, 2)) == 3 and [m for m in [n]] and (lambda k: k)(n)",
     ],
 )

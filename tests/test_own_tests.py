@@ -445,6 +445,12 @@ def test_tests_take_the_program_from_its_module_or_from_nowhere(
             "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass P:\n    x: int",
             "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int",
         ),
+        ("if __name__ == '__main__':\n    assert half(4) == 2", HALF, WRONG),
+        (
+            "import io, sys\nsys.stdout = io.StringIO()\nif __name__ == '__main__':\n    assert half(4) == 2",
+            HALF,
+            WRONG,
+        ),
         ("assert half.__doc__", "def half(n):\n    'Half.'\n    return n // 2", HALF),
     ],
 )

@@ -156,11 +156,10 @@ def read_source(field: str, text: str) -> str:
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
-    """Whether the tests call this function themselves, outside every function."""
+    """Whether the tests call this function themselves, wherever that stands."""
     return any(
-        isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == name
-        for node in tree.body
-        if isinstance(node, ast.Expr)
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+        for node in ast.walk(tree)
     )
 
 

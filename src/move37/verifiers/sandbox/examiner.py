@@ -41,6 +41,8 @@ from .wire import Link
 MOST_REMEMBERED = 32
 """Problems whose compiled tests are kept."""
 _UNCHANGING = (types.ModuleType, int, float, str, bytes, type(None), types.BuiltinFunctionType)
+_NAME = "__main__"
+"""What tests are called: some run only as a script."""
 _LIBRARIES = sys.stdlib_module_names
 MOST_GROWN_KILOBYTES = 512 << 10
 """Resident size from which the process that ran tests is replaced."""
@@ -97,7 +99,7 @@ class Examination:
         if pytest:
             import_module(".pytests", __package__)  # once, for all programs
         self._ahead = calls_ahead(trees, self.from_program, used_and_bound(found)[1])
-        self.names: dict[str, Any] = {"__name__": "tests"}
+        self.names: dict[str, Any] = {"__name__": _NAME}
         exec(_compiled_head(head), self.names)
         self.names |= {module: import_module(module) for module in modules}
         exec(compile(once, "once.py", "exec", dont_inherit=True), self.names)
@@ -167,7 +169,7 @@ def _without_program(file: ast.Module) -> tuple[str, dict[str, str]]:
 def _may_change(value: Any) -> bool:
     """Whether what a head made for the tests is more than a function, a constant or what it imported."""
     if isinstance(value, types.FunctionType):
-        return value.__module__ == "tests" and any(map(_may_change, value.__defaults__ or ()))
+        return value.__module__ == _NAME and any(map(_may_change, value.__defaults__ or ()))
     return not isinstance(value, _UNCHANGING) and getattr(value, "__module__", None) not in _LIBRARIES
 
 

@@ -97,7 +97,7 @@ class _Names(dict[str, Any]):
         kept = {name: value for name, value in program.items() if self._shows(name) and not isinstance(value, _DATA)}
         super().__init__(kept)
         super().__setitem__("__builtins__", dict(_BUILTINS))
-        super().__setitem__("__name__", "tests")
+        super().__setitem__("__name__", "__main__")  # some tests run only as a script
 
     def public(self) -> list[str]:
         return [name for name in self._program if self._shows(name) and not name.startswith("_")]
