@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from move37 import doctor, monitoring, terminal_status
 from move37.commands import app
 from move37.config import parse_study
+from move37.interrupts import Terminated
 from move37.monitoring import Monitor, Round
 from move37.pipeline import sample_run, start_run, verify_run
 from move37.status import run_status
@@ -339,6 +340,18 @@ def test_what_ended_sampling_is_said_until_it_goes_on(run: RunStore, monkeypatch
     assert "m ended: http://host/v1: no answer for 600 s [x]" in " ".join(shown.split())
     told = json.loads(CliRunner().invoke(app, ["status", str(run.folder), "--json"]).output)
     assert told["models"][0]["broke_off"] == model.broke_off
+    for error in (KeyboardInterrupt(), Terminated()):
+        monkeypatch.setattr(ScriptedEngine, "generate", raises(error))
+        with pytest.raises(type(error)):
+            sample_run(run)
+        assert run_status(run).models[0].broke_off == "interrupted"
     monkeypatch.setattr(ScriptedEngine, "generate", honest)
     sample_run(run)
     assert run_status(run).models[0].broke_off is None
+
+
+def raises(error: BaseException) -> Any:
+    def generate(*_: Any) -> Iterator[Sample]:
+        raise error
+
+    return generate

@@ -27,6 +27,7 @@ from move37.environments import ENVIRONMENTS
 from move37.errors import ConfigError, InputError, SamplesLeftError
 from move37.executors import EXECUTORS, is_placing
 from move37.hub import refuse_unreachable
+from move37.interrupts import Terminated
 from move37.monitoring import BROKE_OFF, Monitor, Round
 from move37.owed import in_shares
 from move37.progress import Progress, Silent, SoFar, watch_model
@@ -210,7 +211,8 @@ class Session:
         try:
             yield
         except BaseException as error:
-            why = " ".join(str(error).split()) or type(error).__name__
+            interrupted = isinstance(error, (KeyboardInterrupt, Terminated))
+            why = "interrupted" if interrupted else " ".join(str(error).split()) or type(error).__name__
             with suppress(OSError):  # the disk may be what it was
                 self.store.log(BROKE_OFF, model=name, why=why)
             raise
