@@ -280,6 +280,33 @@ def test_a_cluster_whose_head_is_gone_is_said_before_ray_ends_the_process(monkey
         connection.refuse_gone()
 
 
+def test_a_head_that_a_client_lost_is_one_line(settings: ClusterConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = EXECUTORS.load("ray").open(scripted(), settings)
+    requests = requests_for(Prompt("a", "What is 1 + 1?", (), "completion"), range(4), 0, "m")
+
+    def lost(*_: object, **__: object) -> None:
+        raise ConnectionError("Client is shutting down.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ray, "wait", lost)
+        with pytest.raises(EngineError, match=r"cannot be reached any more \(Client is shutting down\.\); what was"):
+            list(opened.generate(requests, SamplingConfig(n=4)))
+        patch.setattr(ray, "kill", lost)
+        members = list(opened._members)
+        opened.close()
+    for member in members:
+        ray.kill(member.handle)
+
+
+def test_why_an_actor_died_is_one_line() -> None:
+    page = "The actor died.\n  Traceback ...\nModuleNotFoundError: No module named 'move37'\nSee logs.\n"
+    assert connection.why_dead(RuntimeError(page)).startswith("No module named 'move37' on its node: install the same")
+    assert connection.why_dead(RuntimeError("The actor died.\n  Its node was out of memory.\n\n")) == (
+        "Its node was out of memory."
+    )
+    assert connection.why_dead(RuntimeError()) == "RuntimeError"
+
+
 def test_killed_actors_and_a_killed_node_lose_what_was_in_flight_and_nothing_else(
     settings: ClusterConfig, cluster: Nodes, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ RESTARTING = exceptions.ActorUnavailableError
 PAUSE_SECONDS = 0.5
 """Before such an actor, or a busy head, is asked again."""
 _HOST_PORT = re.compile(r"(ray://)?\[?(?P<host>[^\[\]/]+?)\]?:(?P<port>\d+)")
+_NO_MODULE = re.compile(r"No module named '[\w.]+'")
 _CONNECT_SECONDS = 10.0
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 """How a gRPC connection, which Ray's are, begins: the answer has the same kind of frame (4)."""
@@ -159,6 +160,28 @@ def resources(kind: str) -> int:
 
 def alive_nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What Ray's client (ray://) raises where the head is gone, as one line."""
+    try:
+        yield
+    except ConnectionError as error:
+        raise EngineError(
+            f"the Ray cluster cannot be reached any more ({' '.join(str(error).split())[:200]}); what was finished is "
+            "kept: the same command goes on once it can be"
+        ) from None
+
+
+def why_dead(error: BaseException) -> str:
+    """Why an actor died, from the page that Ray writes about it."""
+    text = str(error)
+    missing = _NO_MODULE.search(text)
+    if missing is not None:
+        return f"{missing[0]} on its node: install the same on every node, pip install 'move37[ray]'"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:300]
 
 
 def refuse_other_version(version: str, node: str) -> None:

@@ -9,6 +9,7 @@ handed over goes to whoever asks next. Work ends where actors die again and agai
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +21,11 @@ from move37.cluster.connection import (
     Waiting,
     alive_nodes,
     connected,
+    reachable,
     refuse_gone,
     refuse_other_version,
     resources,
+    why_dead,
 )
 from move37.config import ClusterConfig, ModelConfig, SamplingConfig
 from move37.engines import Scored, seeds_statement
@@ -55,6 +58,7 @@ class ClusterEngine:
 
     def __init__(self, model: ModelConfig, settings: ClusterConfig, members: list[_Member], ray: Any) -> None:
         self._model, self._settings, self._members, self._ray = model, settings, members, ray
+        self._why = ""
         self._begin_opening()
         self._said = self._wait_for_first()
         self.context_length: int | None = self._said["context_length"]
@@ -108,7 +112,9 @@ class ClusterEngine:
                     return said
                 deaths += said is None
                 if deaths >= _DEATHS * len(self._members):
-                    raise EngineError(f"{self._model.path}: actors die while they load the model; see Ray's logs")
+                    raise EngineError(
+                        f"{self._model.path}: actors die while they load the model: {self._why}; see Ray's logs"
+                    )
         raise EngineError(
             f"{self._model.path}: no node had room for a copy ({needed}) within {self._settings.patience_seconds:g} s "
             "(cluster.patience_seconds)"
@@ -136,8 +142,9 @@ class ClusterEngine:
         except RESTARTING:
             member.asked, member.retry_at = None, time.monotonic() + PAUSE_SECONDS
             return {}
-        except LOST:
+        except LOST as error:
             member.asked, member.deaths = None, member.deaths + 1
+            self._why = why_dead(error)
             return None
         except self._ray.exceptions.RayTaskError as error:
             raise _own(error) from None
@@ -182,7 +189,10 @@ class ClusterEngine:
 
         Everything that was finished has been delivered before.
         """
-        settings, todo = sampling.model_dump(mode="json"), deque(requests)
+        with reachable():
+            yield from self._made(deque(requests), sampling.model_dump(mode="json"))
+
+    def _made(self, todo: deque[Request], settings: dict[str, Any]) -> Iterator[Sample]:
         failed: Move37Error | None = None
         in_vain = 0
         try:
@@ -287,8 +297,9 @@ class ClusterEngine:
         ]
 
     def close(self) -> None:
-        for member in self._members:
-            self._ray.kill(member.handle)
+        with suppress(ConnectionError):
+            for member in self._members:
+                self._ray.kill(member.handle)
         self._members = []
 
 

@@ -9,6 +9,7 @@ verifies it is decided on the node, so a death here is the actor's or the node's
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Any
@@ -19,8 +20,10 @@ from move37.cluster.connection import (
     PAUSE_SECONDS,
     RESTARTING,
     connected,
+    reachable,
     refuse_gone,
     refuse_other_version,
+    why_dead,
 )
 from move37.config import ClusterConfig
 from move37.errors import Move37Error, VerifierError
@@ -68,7 +71,7 @@ class ClusterWorkforce(Workforce):
         self._numbers = count()
         self._out: dict[Any, _Actor] = {}
         """Who was asked, by the question that is under way."""
-        self._in_vain = 0
+        self._in_vain, self._why = 0, ""
         self._last_news = time.monotonic()
 
     @property
@@ -78,6 +81,10 @@ class ClusterWorkforce(Workforce):
 
     def decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         """See `Workforce`. Raises VerifierError where actors keep dying, find no room, or set up no verifier."""
+        with reachable():
+            return self._decided(wait)
+
+    def _decided(self, wait: bool) -> list[tuple[Job, Verdict]]:
         refuse_gone()
         self._ask_to_open()
         self._hand_out()
@@ -126,7 +133,8 @@ class ClusterWorkforce(Workforce):
         except RESTARTING:
             actor.retry_at = time.monotonic() + PAUSE_SECONDS
             return
-        except LOST:
+        except LOST as error:
+            self._why = why_dead(error)
             self._count_death()
             return
         refuse_other_version(said["version"], said["node"])
@@ -136,7 +144,8 @@ class ClusterWorkforce(Workforce):
         actor.questions -= 1
         try:
             incarnation, said = self._ray.get(question)
-        except LOST:
+        except LOST as error:
+            self._why = why_dead(error)
             return self._lose(actor)
         except self._ray.exceptions.RayTaskError as error:
             cause = error.cause
@@ -163,7 +172,7 @@ class ClusterWorkforce(Workforce):
     def _count_death(self) -> None:
         self._in_vain += 1
         if self._in_vain > _DEATHS * _AT_ONCE * self.size:
-            raise VerifierError("verifying actors die again and again and decide nothing; see Ray's logs")
+            raise VerifierError(f"verifying actors die again and again and decide nothing: {self._why}; see Ray's logs")
 
     def _hand_out(self) -> None:
         """Answers for actors that are there: for each before more for any; and ask again who has some left."""
@@ -205,6 +214,7 @@ class ClusterWorkforce(Workforce):
     def close(self) -> None:
         self._queue.clear()
         self._out.clear()
-        for actor in self._actors:
-            self._ray.kill(actor.handle)
+        with suppress(ConnectionError):
+            for actor in self._actors:
+                self._ray.kill(actor.handle)
         self._actors = []
