@@ -9,7 +9,7 @@ import time
 from calendar import timegm
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +91,21 @@ def run_status(store: RunStore) -> RunStatus:
     silence = _SILENT_AFTER + (2 * PUSH_SECONDS if is_copy(store.folder) else 0)
     last_of = {line["model"]: line for line in lines if line.get("event") in _OF_SAMPLING and "model" in line}
     why = {name: str(line.get("why")) for name, line in last_of.items() if line["event"] == BROKE_OFF}
-    states = (_model_status(store, name, planned, progress.get(name), now, silence) for name in study.models)
-    models = tuple(replace(state, broke_off=why.get(state.model)) for state in states)
+    models = tuple(
+        _model_status(store, name, planned, progress.get(name), now, silence, why.get(name)) for name in study.models
+    )
     last = lines[-1] if lines else {}
     return RunStatus(store.folder, study.name, models, last.get("event"), _seconds_since(last, now))
 
 
 def _model_status(
-    store: RunStore, model: str, planned: int, line: Mapping[str, Any] | None, now: float, silence: float
+    store: RunStore,
+    model: str,
+    planned: int,
+    line: Mapping[str, Any] | None,
+    now: float,
+    silence: float,
+    broke_off: str | None,
 ) -> ModelStatus:
     samples = _rows(store.samples(model))
     verdicts, truncated = _verdicts(store, model)
@@ -106,17 +113,19 @@ def _model_status(
     backlog = max(0, samples - sum(verdicts.values()))
     if line is None:
         state, cost = "idle" if samples else "nothing yet", store.spending(model) or None
-        return ModelStatus(model, state, *counted, backlog=backlog, cost=cost, owed=_owed(store, model, samples))
+        owed = _owed(store, model, samples)
+        return ModelStatus(model, state, *counted, backlog=backlog, cost=cost, owed=owed, broke_off=broke_off)
     silent = (_seconds_since(line, now) or 0.0) > silence
     pauses = line.get("ended") and not line.get("is_last", True) and not silent  # at a look: it may owe more
     owed = _owed(store, model, samples) if pauses or silent or line.get("ended") else None
-    goes_on = bool(pauses) and bool(owed or backlog or _undecided(store, model))
+    goes_on = bool(pauses) and broke_off is None and bool(owed or backlog or _undecided(store, model))
     state = "idle" if line.get("ended") and not goes_on else "silent" if silent else "sampling"
     known = ("failed", "backlog", "problems", "stopped", "samples_per_second", "tokens_per_second")
     figures = {key: line.get(key) for key in (*known, "seconds_left", "most_seconds_left", "cost")}
+    figures |= {"broke_off": broke_off, "owed": owed}
     if state == "idle":  # what its last round left undone, another command may have done
         figures |= {"backlog": backlog, "stopped": None}
-    return ModelStatus(model, state, *counted, **figures, replicas=tuple(line.get("replicas", ())), owed=owed)
+    return ModelStatus(model, state, *counted, **figures, replicas=tuple(line.get("replicas", ())))
 
 
 def _owed(store: RunStore, model: str, samples: int) -> int | None:
