@@ -142,6 +142,15 @@ def test_a_program_that_waits_is_ended_early_and_one_that_works_is_not(
 
 
 @pytest.mark.slow
+@needs_isolation
+@pytest.mark.slow
+def test_a_script_that_writes_a_word_now_and_then_waits_all_the_same(sandboxes: Sandboxes) -> None:
+    drips = "import time\nwhile True:\n    print('x', flush=True)\n    time.sleep(0.05)"
+    ran = sandboxes.run_script([drips], b"", Limits(5.0, 60.0, idle_seconds=1.0))
+    assert ran.idle
+    assert ran.report.wall_seconds < 20
+
+
 @pytest.mark.parametrize(("text", "is_idle"), [("while True: pass", False), ("input()", True)])
 def test_a_process_is_busy_when_it_computes_and_idle_when_it_waits(text: str, is_idle: bool) -> None:
     command = [sys.executable, "-S", "-c", f"print(flush=True)\n{text}"]

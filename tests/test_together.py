@@ -1,5 +1,6 @@
 """Tests that need the program's process: what the program is there, and what does not pass for it."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -135,3 +136,13 @@ def test_the_program_is_a_module_that_can_be_read_and_imported_again(tests: str,
 )
 def test_names_are_shared_as_in_one_file(tests: str, program: str, passes: bool, verifier: CodeVerifier) -> None:
     assert (verifier.verify(posed(tests), program).outcome is Outcome.CORRECT) is passes
+
+
+@pytest.mark.parametrize("goes_on", ["time.sleep(99)", "\n    while True: os.write(3, b' '), time.sleep(0.05)"])
+def test_a_message_that_never_ends_is_waiting(goes_on: str, verifier: CodeVerifier) -> None:
+    program = f"import os, time\ndef solve(xs):\n    os.write(3, b'\\0\\x10\\0\\0'); {goes_on}\n"
+    program = program.replace("; \n", "\n")
+    began = time.monotonic()
+    verdict = verifier.verify(posed(LINES), program)
+    assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "waits without end")
+    assert time.monotonic() - began < 20

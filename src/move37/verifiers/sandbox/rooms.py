@@ -19,7 +19,7 @@ from move37.errors import VerifierError
 from move37.verifiers.sandbox.activity import Idleness
 from move37.verifiers.sandbox.canary import CANARY, CANARY_TESTS
 from move37.verifiers.sandbox.host import ANSWER_SECONDS, Limits, Report, Sandbox, SandboxLostError
-from move37.verifiers.sandbox.wire import Link, MalformedError, as_message
+from move37.verifiers.sandbox.wire import Link, MalformedError, as_message, message_in
 
 READY_SECONDS = 900.0
 """Wall time for tests to be made ready, once for a problem: they may run a slow published solution on all inputs."""
@@ -31,6 +31,8 @@ LOOK_SECONDS = 0.25
 """How often it is looked whether a program that has not ended yet does anything."""
 EXAMINER_LIMITS = Limits(cpu_seconds=86_400.0, wall_seconds=86_400.0, memory_bytes=4 << 30)
 CANARY_LIMITS = Limits(cpu_seconds=10.0, wall_seconds=60.0)
+MOST_SAID = 1 << 12
+"""Bytes of what is said of a program and its tests."""
 MOST_OUTPUT = 16 << 20
 """Bytes of standard output that are read."""
 
@@ -158,11 +160,9 @@ class Sandboxes:
         kind, reason = "failed", "ends early"
         with self._started(programs, "in-process", [], limits) as link:
             _send(link, message)
-            idleness = Idleness([programs.process])
-            answered = _wait([programs.control, link], programs, limits, idleness)
-            if answered and link in answered:
-                with suppress(EOFError, OSError, MalformedError, ValueError, AttributeError):
-                    [(kind, reason)] = link.receive().items()
+            said, answered = _said(link, programs, limits, Idleness([programs.process]))
+            with suppress(ValueError, AttributeError):
+                [(kind, reason)] = said.items()
         programs.end()
         report = self._reported(programs, limits.wall_seconds + ANSWER_SECONDS)
         if not answered and report.stopped == "asked":
@@ -305,12 +305,37 @@ def _wait(channels: list[Any], programs: Sandbox, limits: Limits, idleness: Idle
     return []
 
 
+def _said(link: Link, programs: Sandbox, limits: Limits, idleness: Idleness) -> tuple[Any, bool]:
+    """The message that comes, and whether it, an end or nonsense came: one that begins and goes on never is no more
+    than silence."""
+    text = bytearray()
+    while idleness.seconds <= limits.idle_seconds:
+        ready = _wait([programs.control, link], programs, limits, idleness)
+        if link not in ready:
+            return None, bool(ready)
+        try:
+            part = os.read(link.fileno(), 1 << 12)
+            text += part
+            message = message_in(bytes(text))
+        except (MalformedError, OSError):
+            return None, True
+        if message is not None or not part or len(text) > MOST_SAID:
+            return message, True
+        idleness.look()
+    return None, False
+
+
 def _read_until(output: int, programs: Sandbox, limits: Limits, idleness: Idleness) -> tuple[bytes, bool]:
     """What arrives until the end, and whether that is all."""
-    text = bytearray()
+    text, look = bytearray(), time.monotonic() + LOOK_SECONDS
     while len(text) <= MOST_OUTPUT and _wait([output], programs, limits, idleness):
         part = os.read(output, 1 << 16)
         if not part:
             return bytes(text), True
         text += part
+        if time.monotonic() > look:  # a word now and then is waiting, too
+            idleness.look()
+            look = time.monotonic() + LOOK_SECONDS
+            if idleness.seconds > limits.idle_seconds:
+                break
     return bytes(text), False

@@ -118,6 +118,16 @@ class Link:
         self._read = b"".join(parts)
 
 
+def message_in(text: bytes) -> Any:
+    """The message that a stream begins with; None as long as it is not whole. Raises MalformedError."""
+    if len(text) < _HEADER_BYTES or len(text) < _HEADER_BYTES + _header_in(text)[0]:
+        return None
+    try:
+        return json.loads(text[_HEADER_BYTES : _HEADER_BYTES + _header_in(text)[0]])
+    except (ValueError, RecursionError):
+        raise MalformedError("no JSON") from None
+
+
 def as_message(value: Any) -> bytes:
     """The value as it is sent. Raises MalformedError if that is too long."""
     body = "".join(deeply(_parts_of, value, 0)).encode("utf-8", "surrogatepass")
