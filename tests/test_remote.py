@@ -282,6 +282,16 @@ def test_copies_lie_with_the_other_caches(url: str, monkeypatch: pytest.MonkeyPa
         assert Path(arguments[3]).is_relative_to(tmp_path / "large")
 
 
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_machine_without_a_place_for_copies_is_told_how_to_name_one(url: str, tmp_path: Path, writes: bool) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        StoreError, match=r"its copy on this machine cannot be kept in .*; set MOVE37_CACHE to a folder"
+    ):
+        Mirror(url, tmp_path / "file/run", writes).__enter__()
+    assert not fsspec.filesystem("memory").exists("/bucket/run/.writer.json")
+
+
 @pytest.mark.parametrize("command", ["status", "report"])
 def test_a_folder_of_runs_is_not_brought_over_in_place_of_one(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

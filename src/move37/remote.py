@@ -234,7 +234,13 @@ class Mirror:
 
         Gives the lock that says so of a process that writes, to be held while it does.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{self.url}: its copy on this machine cannot be kept in {self.folder} ({error.strerror}); set "
+                f"{SWITCH} to a folder with room that you may write to"
+            ) from error
         with (self.folder / _WRITING).open("w") as writing:
             with (self.folder / _PULLING).open("w") as pulling:
                 lock(pulling)
