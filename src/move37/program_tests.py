@@ -100,9 +100,6 @@ def _read_text(text: str, entry_point: str | None, has_solution: bool) -> dict[s
     except (SyntaxError, ValueError) as error:
         hint = "; write examples behind >>> as assert lines" if text.lstrip().startswith(">>>") else ""
         raise InputError(f"tests: not Python ({_fault(error)}){hint}") from None
-    if not any(map(_is_collected, tree.body)) and any(map(_is_guard, tree.body)):
-        tree.body = [each for node in tree.body for each in (node.body if _is_guard(node) else [node])]
-        text = ast.unparse(tree)
     check_imports(tree)
     check_calls(tree)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -132,7 +129,7 @@ def _is_collected(node: ast.stmt) -> bool:
 
 
 def _is_guard(node: ast.stmt) -> TypeGuard[ast.If]:
-    """`if __name__ == "__main__":`, under which assert lines of a script stand, and what a test file does not need."""
+    """`if __name__ == "__main__":`, under which tests that are a script stand."""
     return isinstance(node, ast.If) and ast.unparse(node.test) in ("__name__ == '__main__'", "'__main__' == __name__")
 
 
@@ -156,10 +153,12 @@ def read_source(field: str, text: str) -> str:
 
 
 def _calls(tree: ast.Module, name: str) -> bool:
-    """Whether the tests call this function themselves, wherever that stands."""
+    """Whether the tests call this function themselves, outside every function."""
+    statements = [each for node in tree.body for each in (node.body if _is_guard(node) else [node])]
     return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-        for node in ast.walk(tree)
+        isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name) and node.value.func.id == name
+        for node in statements
+        if isinstance(node, ast.Expr)
     )
 
 
