@@ -120,6 +120,16 @@ def test_tests_that_fail_before_they_ask_or_with_their_own_solution_leave_every_
 
 
 @needs_isolation
+@pytest.mark.parametrize("answer", ["3", "yes", "x = 3", "import math", "lambda a, b: a", "the sum of both"])
+def test_an_answer_that_is_no_solution_says_nothing_of_the_tests(
+    answer: str, tmp_path: Path, verifier: CodeVerifier
+) -> None:
+    problem = loaded(tmp_path, {"tests": "assert add(1, 2) == 3", "answer": answer})
+    verdicts = [verifier.verify(problem, program) for program in (ADDS, SUBTRACTS)]
+    assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT]
+
+
+@needs_isolation
 @pytest.mark.parametrize("program", ["import os\nos._exit(0)", "x = 1 + 'a'", "raise SystemExit", "", "add = None"])
 def test_a_program_cannot_make_tests_look_broken(program: str, tmp_path: Path, verifier: CodeVerifier) -> None:
     for row in ({"tests": "assert add(1, 2) == 3"}, {"tests": "assert add(1, 2) == 3", "answer": ADDS}):

@@ -202,17 +202,17 @@ class ProgramRuns:
         return min(MOST_EARNED * self._slowness(), SOLUTION_FACTOR * self._solution_cpu[key])
 
     def _fails_its_solution(self, problem: Problem) -> bool:
-        """Whether tests of one's own are broken: their own published solution fails them, and not for its time. The
-        published sets are checked by `move37 validate`."""
+        """Whether tests of one's own are broken: their own published solution fails them, and not for its time, nor for
+        being none: a row's answer may be anything. The published sets are checked by `move37 validate`."""
         if not problem.references or "task_id" in problem.metadata:
             return False
         key = _key(problem)
         if key not in self._broken:
-            solution = problem.references[0]
-            says_nothing = not _is_text(solution) or not _is_python(solution)
-            limits = self._of_solution()
-            verdict = _IDLE if says_nothing else self._run(_Task(problem, _sources(problem, solution)), limits)
-            self._broken[key] = verdict.outcome is Outcome.INCORRECT and not verdict.flags & _SPENT
+            solution, verdict = problem.references[0], _IDLE
+            if _is_text(solution) and _does_something(solution):
+                verdict = self._run(_Task(problem, _sources(problem, solution)), self._of_solution())
+            lacks = verdict.reason == "raises NameError"
+            self._broken[key] = verdict.outcome is Outcome.INCORRECT and not (lacks or verdict.flags & _SPENT)
         return self._broken[key]
 
     def _of_solution(self) -> Limits:
@@ -405,12 +405,13 @@ def _end(report: Report, limits: Limits) -> Verdict | None:
     return None
 
 
-def _is_python(program: str) -> bool:
+def _does_something(program: str) -> bool:
+    """Whether it is Python and calls something, at least when it is called itself: `42` and `yes` are Python, too."""
     try:
-        ast.parse(program)
+        tree = ast.parse(program)
     except (SyntaxError, ValueError):
         return False
-    return True
+    return any(isinstance(node, ast.Call | ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in ast.walk(tree))
 
 
 def _is_text(program: str) -> bool:
