@@ -18,6 +18,7 @@ import pytest
 from move37.config import VerificationConfig
 from move37.types import Flag, Outcome, Problem
 from move37.verification import VerifierPool
+from move37.verifiers import program_runs
 from move37.verifiers.code import CodeVerifier
 from move37.verifiers.sandbox import host, rooms
 from move37.verifiers.sandbox.activity import Idleness
@@ -197,6 +198,7 @@ def test_tests_that_keep_busy_with_a_result_have_a_limit_of_their_own() -> None:
 @needs_isolation
 def test_tests_may_take_as_long_as_their_processor_time_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rooms, "TESTS_SECONDS", 0.1)  # as on a machine with much else to do
+    monkeypatch.setattr(program_runs, "WALL_PER_CPU", 200)  # which this one may be as well
     problem = Problem("made-up/2", "?", (), "made-up", "code", metadata={"tests": ["assert len(set(f())) == 1"]})
     verifier = CodeVerifier(cpu_seconds=0.5)
     try:

@@ -92,7 +92,17 @@ def test_a_prompt_that_breaks_the_server_again_and_again_is_given_up_as_a_whole(
     made, error = made_until_the_end(load(), asked(16))
     assert len(made) == 32
     assert "calls for problem p1 failed 3 times in a row (HTTP 500: device-side assert): 16 samples" in str(error)
-    assert sum(request["prompt"] == "b" for request in server.requests) < 32
+    assert sum(request["prompt"] == "b" for request in server.requests) < 20  # 48 if each were tried three times
+
+
+def test_prompts_that_break_the_server_when_all_others_are_done_are_given_up_too(
+    server: ScriptedServer, load: Callable[..., Any]
+) -> None:
+    server.refuses = lambda body: (500, error_body("device-side assert")) if body["prompt"] in "bc" else None
+    made, error = made_until_the_end(load(), asked(8))
+    assert len(made) == 8
+    assert error.problem_ids == {"p1", "p2"}
+    assert sum(request["prompt"] in "bc" for request in server.requests) < 24  # 48
 
 
 def test_what_is_refused_of_every_prompt_ends_the_pass(server: ScriptedServer, load: Callable[..., Any]) -> None:

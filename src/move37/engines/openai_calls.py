@@ -40,6 +40,8 @@ class Call:
     tries: int = 0
     said: str = ""
     sent_at: float = 0.0
+    is_put_off: bool = False
+    """Whether others have been asked first."""
 
     @property
     def prompt(self) -> Prompt:
@@ -152,6 +154,10 @@ class Dispatcher:
             if not self._n_is_honoured:
                 self._split_first()
             call = self._waiting[0]
+            if call.prompt.content in self._strikes and not call.is_put_off:  # others first: it may be the prompt
+                call.is_put_off = True
+                self._waiting.rotate(-1)
+                continue
             most = self._most(call)
             if not self.spending.allows(most):
                 self._out_of_budget = True  # until a call under way turns out to cost less than it might have
@@ -251,6 +257,7 @@ class Dispatcher:
         call = replace(call, tries=call.tries + 1)
         is_last = call.tries > self.policy.retries
         if len(call.requests) == 1:
+            self._strike(call)
             if self._is_hopeless(call) and not is_last:
                 self._given_up[call.prompt.content] = failed.said
             (self._left_owed if is_last else self._waiting).append(call)
@@ -259,11 +266,23 @@ class Dispatcher:
         else:
             self._waiting.append(call)
 
-    def _is_hopeless(self, call: Call) -> bool:
+    def _strike(self, call: Call) -> None:
+        """Count failures in a row of this prompt's calls."""
         strikes = self._strikes.setdefault(call.prompt.content, Strikes(self._answers))
         if call.sent_at >= strikes.last:
             strikes.times, strikes.last = strikes.times + 1, time.monotonic()
-        return strikes.times > self.policy.retries and self._answers > strikes.since
+
+    def _is_hopeless(self, call: Call) -> bool:
+        """Whether this prompt's calls fail and it is not the server: others were answered meanwhile, or before, and
+        all that is left fails as often."""
+        if not self._is_struck_out(call) or not self._answers:
+            return False
+        others_answered = self._answers > self._strikes[call.prompt.content].since
+        return others_answered or all(map(self._is_struck_out, (*self._waiting, *self._running.values())))
+
+    def _is_struck_out(self, call: Call) -> bool:
+        strikes = self._strikes.get(call.prompt.content)
+        return strikes is not None and strikes.times > self.policy.retries
 
     def _refuse(self, call: Call, failed: CallError) -> None:
         """End, or ask this prompt no more where another may be taken."""
