@@ -143,7 +143,7 @@ def test_what_a_request_says_is_no_filter() -> None:
     assert not is_filtered(words_of({"message": "model names are case-sensitive"}))
 
 
-def test_all_rounds_of_a_study_are_made_but_for_the_prompt_that_is_refused(
+def test_all_rounds_of_all_models_are_made_but_for_the_prompt_that_is_refused(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     rows = [{"question": text, "answer": "never"} for text in ("alpha", "beta", "gamma")]
@@ -153,16 +153,16 @@ def test_all_rounds_of_a_study_are_made_but_for_the_prompt_that_is_refused(
         "name": "s",
         "problems": {"benchmark": "jsonl", "path": str(tmp_path / "p.jsonl"), "verifier": "exact"},
         "sampling": {"n": 12, "stop": {"successes": 1, "batch": 4}, "max_new_tokens": 64, "template": "completion"},
-        "models": {"m": {"path": "m", "engine": "openai", "options": options}},
+        "models": {name: {"path": "m", "engine": "openai", "options": options} for name in ("m", "other")},
     }
     server.refuses = lambda body: (400, error_body("too long")) if "beta" in body["prompt"] else None
     store = start_run(parse_study(study), tmp_path / "run")
     with pytest.raises(SamplesLeftError, match="4 samples of problem"):
         sample_run(store, verify=True)
-    assert store.samples("m").count() == 24
+    assert [store.samples(name).count() for name in ("m", "other")] == [24, 24]
     server.refuses = lambda body: None
     sample_run(store, verify=True)
-    assert store.samples("m").count() == 36
+    assert [store.samples(name).count() for name in ("m", "other")] == [36, 36]
 
 
 # ---- the line that mends it

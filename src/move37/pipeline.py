@@ -36,7 +36,7 @@ from move37.comparison import compare_counts as compare_counts
 from move37.config import ProblemsConfig, SamplingConfig, StudyConfig, VerificationConfig
 from move37.entropy_matching import match_owed, with_found
 from move37.error_rates import ChainCalibration
-from move37.errors import InputError, MissingExtraError, RunError
+from move37.errors import InputError, MissingExtraError, RunError, SamplesLeftError
 from move37.estimates.planning import MeanTokens
 from move37.evidence import CALIBRATION, DECISION, RunEvidence, kept_decision, on_common_problems
 from move37.fairness import refuse_differences
@@ -130,15 +130,23 @@ def sample_run(store: RunStore, progress: Progress | None = None, verify: bool =
 
     With `verify` samples are judged while the next ones are made. Under a stopping plan they always are: there a model
     is sampled in rounds, from look to look, and each round has its verdicts before the next begins.
+
+    Raises SamplesLeftError where some samples cannot be made, when all others of all models are.
     """
     problem_ids = [problem.id for problem in store.problems()]
     train_run(store, progress)
     made: dict[str, int] = {}
+    left: SamplesLeftError | None = None
     with Session(store, progress) as session:
         for name in sampled_models(store.study()):
-            samples = session.sample(name, problem_ids, verify)
-            made |= {name: samples} if samples else {}
+            try:
+                samples = session.sample(name, problem_ids, verify)
+                made |= {name: samples} if samples else {}
+            except SamplesLeftError as error:
+                left = left or error
             session.release(name)  # one model in memory at a time
+    if left is not None:
+        raise left
     plan = store.study().sampling.plan()
     return Sampled(store.folder, len(problem_ids), made, str(plan), session.verified, tuple(session.unchecked))
 
