@@ -95,6 +95,7 @@ def test_a_prompt_that_breaks_the_server_again_and_again_is_given_up_as_a_whole(
     assert sum(request["prompt"] == "b" for request in server.requests) < 20  # 48 if each were tried three times
 
 
+@pytest.mark.slow
 def test_prompts_that_break_the_server_when_all_others_are_done_are_given_up_too(
     server: ScriptedServer, load: Callable[..., Any]
 ) -> None:
