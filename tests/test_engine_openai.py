@@ -24,6 +24,7 @@ from move37.seeds import sample_seed
 from move37.store import RunStore
 from move37.testing import check_engine
 from move37.types import FinishReason, ImagePart, Message, Outcome, Prompt, Request, Sample
+from tests.openai_engines import engines_opened
 from tests.scripted_server import FAULTS, ScriptedServer
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
@@ -33,18 +34,8 @@ HOT = SamplingConfig(temperature=1.0, top_p=1.0, max_new_tokens=64, stop=Stoppin
 
 @pytest.fixture
 def load() -> Iterator[Callable[..., Any]]:
-    """Loads the engine and closes it after the test."""
-    opened = []
-
-    def loaded(server: ScriptedServer | str, **options: Any) -> Any:
-        address = server if isinstance(server, str) else server.base_url
-        model = ModelConfig(path="m", engine="openai", options={"base_url": address, **options})
-        opened.append(ENGINES.load("openai").load(model))
-        return opened[-1]
-
-    yield loaded
-    for engine in opened:
-        engine.close()
+    with engines_opened() as opened:
+        yield opened
 
 
 def asked(n: int, *texts: str, stop: tuple[str, ...] = ()) -> list[Request]:

@@ -1,18 +1,16 @@
 """Tests of one's own that are wrong themselves: refused where they are read, or unscored; never the program's fault."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from move37.config import ProblemsConfig
 from move37.errors import InputError
-from move37.problems import load_problems
 from move37.program_tests import read_tests
-from move37.types import Outcome, Problem
+from move37.types import Outcome
 from move37.verifiers.code import CodeVerifier
+from tests.own_rows import problem_of
 from tests.test_attacks import needs_isolation
 
 ADDS, SUBTRACTS = "def add(a, b):\n    return a + b\n", "def add(a, b):\n    return a - b\n"
@@ -25,13 +23,6 @@ def verifier() -> Iterator[CodeVerifier]:
     made = CodeVerifier(cpu_seconds=3.0)
     yield made
     made.close()
-
-
-def loaded(folder: Path, row: dict[str, Any]) -> Problem:
-    path = folder / "own.jsonl"
-    path.write_text(json.dumps({"question": "Do it.", **row}))
-    [problem] = load_problems((ProblemsConfig(benchmark="jsonl", path=path, verifier="code"),))
-    return problem
 
 
 @pytest.mark.parametrize(
@@ -114,7 +105,7 @@ def test_tests_that_can_fail_and_can_pass_are_taken(tests: str) -> None:
 def test_tests_that_fail_before_they_ask_or_with_their_own_solution_leave_every_program_unscored(
     row: dict[str, Any], tmp_path: Path, verifier: CodeVerifier
 ) -> None:
-    problem = loaded(tmp_path, row)
+    problem = problem_of(tmp_path, row)
     verdicts = [verifier.verify(problem, program) for program in (ADDS, SUBTRACTS)]
     assert [verdict.outcome for verdict in verdicts] == [Outcome.UNSCORED] * 2, verdicts
 
@@ -124,7 +115,7 @@ def test_tests_that_fail_before_they_ask_or_with_their_own_solution_leave_every_
 def test_an_answer_that_is_no_solution_says_nothing_of_the_tests(
     answer: str, tmp_path: Path, verifier: CodeVerifier
 ) -> None:
-    problem = loaded(tmp_path, {"tests": "assert add(1, 2) == 3", "answer": answer})
+    problem = problem_of(tmp_path, {"tests": "assert add(1, 2) == 3", "answer": answer})
     verdicts = [verifier.verify(problem, program) for program in (ADDS, SUBTRACTS)]
     assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT]
 
@@ -133,7 +124,7 @@ def test_an_answer_that_is_no_solution_says_nothing_of_the_tests(
 @pytest.mark.parametrize("program", ["import os\nos._exit(0)", "x = 1 + 'a'", "raise SystemExit", "", "add = None"])
 def test_a_program_cannot_make_tests_look_broken(program: str, tmp_path: Path, verifier: CodeVerifier) -> None:
     for row in ({"tests": "assert add(1, 2) == 3"}, {"tests": "assert add(1, 2) == 3", "answer": ADDS}):
-        assert verifier.verify(loaded(tmp_path, row), program).outcome is Outcome.INCORRECT
+        assert verifier.verify(problem_of(tmp_path, row), program).outcome is Outcome.INCORRECT
 
 
 @needs_isolation
@@ -153,6 +144,6 @@ def test_a_program_cannot_make_tests_look_broken(program: str, tmp_path: Path, v
 def test_what_other_sets_put_beside_their_tests_is_read(
     row: dict[str, Any], tmp_path: Path, verifier: CodeVerifier
 ) -> None:
-    problem = loaded(tmp_path, row)
+    problem = problem_of(tmp_path, row)
     outcomes = [verifier.verify(problem, program).outcome for program in (ADDS, SUBTRACTS)]
     assert outcomes == [Outcome.CORRECT, Outcome.INCORRECT]

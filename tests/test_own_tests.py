@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from move37.config import ProblemsConfig
 from move37.errors import InputError
-from move37.problems import load_problems
 from move37.program_tests import read_tests
 from move37.rewards import Reward
 from move37.types import Flag, Outcome, Problem
 from move37.verifiers.code import CodeVerifier
+from tests.own_rows import problem_of
 from tests.test_attacks import needs_isolation
 
 pytestmark = needs_isolation
@@ -43,19 +42,12 @@ def verifier() -> Iterator[CodeVerifier]:
     judge.close()
 
 
-def problem(tmp_path: Path, row: dict[str, Any]) -> Problem:
-    path = tmp_path / "own.jsonl"
-    path.write_text(json.dumps({"question": "Do it.", **row}))
-    [loaded] = load_problems((ProblemsConfig(benchmark="jsonl", path=path, verifier="code"),))
-    return loaded
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_tests_come_in_many_forms_and_run_apart_from_the_program(
     form: str, tmp_path: Path, verifier: CodeVerifier
 ) -> None:
     row, right = FORMS[form]
-    own = problem(tmp_path, row)
+    own = problem_of(tmp_path, row)
     verdicts = [verifier.verify(own, program) for program in (right, WRONG, "import os\nos._exit(0)")]
     assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
     assert not any(Flag.IN_PROCESS in verdict.flags for verdict in verdicts)
@@ -84,7 +76,7 @@ EQUAL_TO_ALL = "class All:\n    __eq__ = lambda *_: True\ndef half(n):\n    retu
 
 @pytest.mark.slow
 def test_a_file_that_needs_pytest_runs_apart_from_the_program_too(tmp_path: Path, verifier: CodeVerifier) -> None:
-    own = problem(tmp_path, {"tests": NEEDING_PYTEST})
+    own = problem_of(tmp_path, {"tests": NEEDING_PYTEST})
     verdicts = [verifier.verify(own, program) for program in (HALF, WRONG, EQUAL_TO_ALL)]
     assert [verdict.outcome for verdict in verdicts] == [Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
     assert not any(Flag.IN_PROCESS in verdict.flags for verdict in verdicts)
@@ -127,7 +119,7 @@ def half(n):
 def test_what_of_pytest_needs_the_programs_process(
     tests: str, apart: bool, tmp_path: Path, verifier: CodeVerifier
 ) -> None:
-    own = problem(tmp_path, {"tests": tests})
+    own = problem_of(tmp_path, {"tests": tests})
     right, wrong = (
         verifier.verify(own, RAISING),
         verifier.verify(own, "def half(n):\n    print(n)\n    return 0\nOdd = KeyError"),
@@ -282,7 +274,7 @@ def test_a_row_without_tests_that_can_be_run_is_refused_with_its_place(
     row: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
-        problem(tmp_path, row)
+        problem_of(tmp_path, row)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path / 'own.jsonl'}:1: ")
     assert "\n" not in str(caught.value)
@@ -290,7 +282,7 @@ def test_a_row_without_tests_that_can_be_run_is_refused_with_its_place(
 
 def test_a_checker_says_which_of_several_outputs_are_right(tmp_path: Path, verifier: CodeVerifier) -> None:
     checker = "def check(given, output, expected):\n    return int(output) % 2 == int(expected) % 2\n"
-    own = problem(tmp_path, {"tests": [{"input": "3", "output": "5"}], "checker": checker})
+    own = problem_of(tmp_path, {"tests": [{"input": "3", "output": "5"}], "checker": checker})
     outcomes = [verifier.verify(own, program).outcome for program in ("print(7)", "print(5)", "print(6)", "print('x')")]
     assert outcomes == [Outcome.CORRECT, Outcome.CORRECT, Outcome.INCORRECT, Outcome.INCORRECT]
 
@@ -372,7 +364,7 @@ CALLS = [
 def test_calls_are_judged_by_the_rule_on_which_harnesses_agree(
     row: dict[str, Any], program: str, passes: bool, tmp_path: Path, verifier: CodeVerifier
 ) -> None:
-    own = problem(tmp_path, row)
+    own = problem_of(tmp_path, row)
     text = verifier.extract(own, f"So:\n```python\n{program}\n```\nas in\n```python\nprint(3)\n```")
     verdict = verifier.verify(own, text or "")
     assert (verdict.outcome is Outcome.CORRECT, verdict.flags) == (passes, frozenset()), verdict
@@ -388,13 +380,13 @@ def test_a_value_too_large_to_cross_is_judged_in_one_process_if_the_published_so
     tmp_path: Path, verifier: CodeVerifier
 ) -> None:
     row = {"tests": [f"assert fill(1) == 'x' * {LARGE}", "assert fill(0) == ''"], "answer": GIVES_LARGE}
-    own = replace(problem(tmp_path, row), references=(GIVES_LARGE,))
+    own = replace(problem_of(tmp_path, row), references=(GIVES_LARGE,))
     right, wrong = (verifier.verify(own, program) for program in (GIVES_LARGE, GIVES_LARGE.replace("'x'", "'y'")))
     assert (right.outcome, wrong.outcome) == (Outcome.CORRECT, Outcome.INCORRECT)
     assert Flag.IN_PROCESS in right.flags & wrong.flags
     # Where the solution's values do cross, a program that gives too large ones chose that.
     small = "def fill(n):\n    return 'x' * n\n"
-    own = replace(problem(tmp_path, {"tests": ["assert fill(3) == 'xxx'"]}), references=(small,))
+    own = replace(problem_of(tmp_path, {"tests": ["assert fill(3) == 'xxx'"]}), references=(small,))
     verdict = verifier.verify(own, GIVES_LARGE)
     assert (verdict.outcome, verdict.reason) == (Outcome.INCORRECT, "out of memory")
     assert Flag.IN_PROCESS not in verdict.flags
@@ -426,7 +418,7 @@ def test_a_value_nested_too_deeply_to_cross_is_judged_as_the_published_solutions
 def test_tests_take_the_program_from_its_module_or_from_nowhere(
     tests: str, tmp_path: Path, verifier: CodeVerifier
 ) -> None:
-    own = problem(tmp_path, {"tests": tests})
+    own = problem_of(tmp_path, {"tests": tests})
     outcomes = [verifier.verify(own, program).outcome for program in (HALF, WRONG)]
     assert outcomes == [Outcome.CORRECT, Outcome.INCORRECT]
 
@@ -464,7 +456,7 @@ def test_what_another_process_would_falsify_is_asked_in_one(
 
 def test_tests_that_import_what_is_not_installed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="they import no_such_package, which is not installed"):
-        problem(tmp_path, {"tests": "import no_such_package\nassert half(4) == 2"})
+        problem_of(tmp_path, {"tests": "import no_such_package\nassert half(4) == 2"})
 
 
 @pytest.mark.parametrize("field", ["tests", "setup", "prefix", "checker"])
@@ -472,7 +464,7 @@ def test_what_is_installed_and_cannot_be_seen_in_the_sandbox_is_refused(field: s
     text = "import pydantic\nassert half(4) == 2\ndef check(given, output, expected): return True"
     row = {"tests": "assert half(4) == 2", field: text, "entry_point": "half"}
     with pytest.raises(InputError, match=f"{field}: .* pydantic, which programs cannot see in their sandbox"):
-        problem(tmp_path, row)
+        problem_of(tmp_path, row)
 
 
 OWN_CLASSES = """\

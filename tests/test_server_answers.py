@@ -3,18 +3,19 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from move37.config import ModelConfig, SamplingConfig, StoppingConfig, parse_study
-from move37.engines import ENGINES
+from move37.config import SamplingConfig, StoppingConfig, parse_study
 from move37.engines.openai_repeats import RepeatGuard
 from move37.errors import ConfigError, EngineError, RunError
 from move37.pipeline import sample_run, start_run
 from move37.seeds import sample_seed
 from move37.types import FinishReason, Message, Prompt, Request, Sample
+from tests.openai_engines import engines_opened
 from tests.scripted_server import ScriptedServer
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
@@ -25,17 +26,8 @@ Answer = dict[str, Any]
 
 @pytest.fixture
 def load(server: ScriptedServer) -> Iterator[Callable[..., Any]]:
-    """Loads the engine on the server and closes it after the test."""
-    opened = []
-
-    def loaded(**options: Any) -> Any:
-        known = {"base_url": server.base_url, "retries": 1, "concurrency": 4, **options}
-        opened.append(ENGINES.load("openai").load(ModelConfig(path="m", engine="openai", options=known)))
-        return opened[-1]
-
-    yield loaded
-    for engine in opened:
-        engine.close()
+    with engines_opened() as opened:
+        yield partial(opened, server, retries=1, concurrency=4)
 
 
 def asked(n: int, chat: bool = False) -> list[Request]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from move37.pipeline import sample_run, start_run
 from move37.seeds import sample_seed
 from move37.server_words import is_filtered, is_spent, message_in, read_json, without_key, words_of
 from move37.types import Message, Prompt, Request, Sample
+from tests.openai_engines import engines_opened
 from tests.scripted_server import ScriptedServer
 
 pytest.importorskip("openai", reason="the [server] extra is not installed")
@@ -29,17 +31,8 @@ KEY = "sk-hidden-0123456789"
 
 @pytest.fixture
 def load(server: ScriptedServer) -> Iterator[Callable[..., Any]]:
-    """Loads the engine on the server and closes it after the test."""
-    opened = []
-
-    def loaded(**options: Any) -> Any:
-        known = {"base_url": server.base_url, "retries": 2, "concurrency": 4, **options}
-        opened.append(ENGINES.load("openai").load(ModelConfig(path="m", engine="openai", options=known)))
-        return opened[-1]
-
-    yield loaded
-    for engine in opened:
-        engine.close()
+    with engines_opened() as opened:
+        yield partial(opened, server, retries=2, concurrency=4)
 
 
 def asked(n: int, *texts: str) -> list[Request]:

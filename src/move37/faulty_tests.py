@@ -215,7 +215,7 @@ def check_fixtures(tree: ast.Module) -> None:
     functions = [node for node in ast.walk(tree) if isinstance(node, _Function)]
     known = set[str](_FIXTURES)
     for node in ast.walk(tree):
-        if isinstance(node, _Function) and _marks(node, "fixture"):
+        if isinstance(node, _Function) and _is_fixture(node):
             known.add(node.name)
         elif isinstance(node, ast.keyword) and node.arg == "name" and isinstance(node.value, ast.Constant):
             known.add(str(node.value.value))
@@ -229,7 +229,7 @@ def check_fixtures(tree: ast.Module) -> None:
     if any(function.name == "pytest_generate_tests" for function in functions):
         return
     for function, is_method in _collected(tree):
-        if _marks(function, "") or not (function.name.startswith("test") or _marks(function, "fixture")):
+        if _is_wrapped(function) or not (function.name.startswith("test") or _is_fixture(function)):
             continue
         for name in _asked_for(function, is_method):
             if name not in known:
@@ -239,12 +239,19 @@ def check_fixtures(tree: ast.Module) -> None:
                 )
 
 
-def _marks(function: _Function, kind: str) -> bool:
-    """Whether it has a decorator of this name; of "": one that is not pytest's, which may give it arguments."""
-    spelled = [ast.unparse(each) for each in function.decorator_list]
-    if kind:
-        return any(kind in each for each in spelled)
-    return any("mark." not in each and "fixture" not in each and each != "staticmethod" for each in spelled)
+def _decorators(function: _Function) -> list[str]:
+    return [ast.unparse(each) for each in function.decorator_list]
+
+
+def _is_fixture(function: _Function) -> bool:
+    return any("fixture" in each for each in _decorators(function))
+
+
+def _is_wrapped(function: _Function) -> bool:
+    """Whether it has a decorator that is not pytest's, which may give it arguments."""
+    return any(
+        "mark." not in each and "fixture" not in each and each != "staticmethod" for each in _decorators(function)
+    )
 
 
 def _parametrized(call: ast.Call) -> set[str] | None:
@@ -272,7 +279,6 @@ def _asked_for(function: _Function, is_method: bool) -> list[str]:
     arguments = function.args
     named = [*arguments.posonlyargs, *arguments.args]
     without = named[: len(named) - len(arguments.defaults)]
-    static = any(ast.unparse(each) == "staticmethod" for each in function.decorator_list)
-    names = [each.arg for each in without[1 if is_method and not static else 0 :]]
+    names = [each.arg for each in without[1 if is_method and "staticmethod" not in _decorators(function) else 0 :]]
     defaults = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return names + [each.arg for each, default in defaults if default is None]

@@ -260,11 +260,14 @@ def compare_verifiers(
 
 def analyse_run(store: RunStore, out: Path | None = None) -> Findings:
     """What the verdicts say. Also written to analyses.json, every number of it: in the run folder, or in `out`."""
-    first, *others = parts_of(store, out)
-    for part, folder in others:
-        write_json(folder / "analyses.json", findings_json(findings_of(part)))
-    findings = findings_of(first[0])
-    write_json(first[1] / "analyses.json", findings_json(findings))
+    first, *_ = [_analysed(part, folder) for part, folder in parts_of(store, out)]
+    return first
+
+
+def _analysed(store: RunStore, folder: Path) -> Findings:
+    """What a run, or a part of one, that has one base says; also written into `folder`."""
+    findings = findings_of(store)
+    write_json(folder / "analyses.json", findings_json(findings))
     return findings
 
 
@@ -325,8 +328,7 @@ def report_run(store: RunStore, out: Path | None = None, single_file: bool = Tru
 
 def _reported(store: RunStore, folder: Path, out: Path | None, single_file: bool) -> Reported:
     """The report of a run, or a part of one, that has one base."""
-    findings = findings_of(store)
-    write_json(folder / "analyses.json", findings_json(findings))
+    findings = _analysed(store, folder)
     page = write_report(findings, run_context(store, out), folder, single_file)
     screen = first_screen(findings)
     title, answers = unnamed(screen.title.text), tuple(map(unnamed, answer_lines(screen)))

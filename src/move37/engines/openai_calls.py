@@ -12,6 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from move37.config import SamplingConfig
@@ -278,7 +279,7 @@ class Dispatcher:
         if not self._is_struck_out(call) or not self._answers:
             return False
         others_answered = self._answers > self._strikes[call.prompt.content].since
-        return others_answered or all(map(self._is_struck_out, (*self._waiting, *self._running.values())))
+        return others_answered or all(map(self._is_struck_out, chain(self._waiting, self._running.values())))
 
     def _is_struck_out(self, call: Call) -> bool:
         strikes = self._strikes.get(call.prompt.content)

@@ -62,8 +62,9 @@ def _advice(failed: CallError, extra: Collection[str], models: Sequence[str]) ->
         return f"; set options.model to a name that it serves{named}"
     if failed.status in (404, 405):
         return "; set options.base_url to the address with its /v1, or options.api to the other one (completions, chat)"
-    named = [key for key in (*_KEYS, *extra) if re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", words)]
+    keys = {key: re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", words) for key in (*_KEYS, *extra)}
+    named = [(found.start(), key) for key, found in keys.items() if found is not None]
     if not named:
         return ""
-    first = min(named, key=lambda key: re.search(rf"(?<![\w-]){re.escape(key)}(?![\w-])", words).start())  # type: ignore[union-attr]
+    _, first = min(named)
     return f"; set {_KEYS[first]}" if first in _KEYS else f"; see options.request and options.server for {first}"

@@ -241,9 +241,9 @@ def _limit() -> None:
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
-    stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
-    stack = STACK_BYTES if stack == resource.RLIM_INFINITY else min(stack, STACK_BYTES)
-    resource.setrlimit(resource.RLIMIT_STACK, (stack, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    most = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    stack = STACK_BYTES if most == resource.RLIM_INFINITY else min(most, STACK_BYTES)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, most))
 
 
 def _filters(isolated: bool) -> _Filters:
