@@ -166,6 +166,10 @@ NEEDING_OBJECTS = [
     ("assert same(NotImplemented) is NotImplemented", "assert same(1) is NotImplemented"),
     ("noted.clear()\nassert note(1) == [1]", "noted.clear()\nassert note(1) == [0, 1]"),
     (
+        "import solution\nsolution.noted.clear()\nassert solution.note(1) == [1]",
+        "import solution\nsolution.noted.clear()\nassert solution.note(1) == [0, 1]",
+    ),
+    (
         "match Pair(1, 2):\n    case Pair(a=1, b=n): assert n == 2\n    case _: assert False",
         "match Pair(1, 2):\n    case Pair(a=1, b=n): assert n == 1\n    case _: assert False",
     ),

@@ -75,7 +75,7 @@ class _Solution(types.ModuleType):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         remote = self._connection.remote(name)
-        return self._connection.do("name", remote) if name in self._data else remote
+        return self._connection.named(remote) if name in self._data else remote
 
 
 class Examination:
