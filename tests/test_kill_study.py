@@ -26,11 +26,16 @@ def weights(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("model.safetensors")}
 
 
+def written(run: Path) -> set[str]:
+    """All names in a run that is written to. (`rglob` stumbles over a folder that is renamed meanwhile.)"""
+    return {f"{folder}/{name}" for folder, folders, files in os.walk(run) for name in (*folders, *files)}
+
+
 def kill(commands: Starter, rng: random.Random, run: Path, *arguments: str) -> bool:
     """Kill the command some time after it has written something new; False if it was over before."""
-    before = set(run.rglob("*"))
+    before = written(run)
     process = commands.start(*arguments)
-    while not commands.is_over() and set(run.rglob("*")) <= before:
+    while not commands.is_over() and written(run) <= before:
         time.sleep(0.01)
     time.sleep(rng.uniform(0, 0.05))
     os.kill(process, signal.SIGKILL)
